@@ -1,0 +1,1 @@
+"""Asyncio downloader for Landsat Collection 2 from the USGS Machine-to-Machine API."""

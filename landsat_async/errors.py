@@ -1,0 +1,204 @@
+"""Every error that this package raises on purpose.
+
+    LandsatError                      exit code 1: a bug of ours, if it is nothing below
+    ├── ConfigError                   2  the user's file, flags or environment
+    ├── FolderUnwritable              2  the output folder cannot be written
+    ├── CredentialsError              3  no token, a refused token, a missing role
+    ├── ServiceError                  6  the M2M service and what it answers
+    │   ├── ServiceDown                  no usable answer: network, 5xx, web page, maintenance
+    │   ├── CertificateUntrusted         TLS certificate refused
+    │   ├── BadReply                     an answer that does not have the documented shape
+    │   ├── OutcomeUnknown               a call with effects whose answer was lost
+    │   ├── M2MError                     an errorCode of the service, kept as `.code`
+    │   │   ├── SessionExpired
+    │   │   ├── RateLimited              another call of this account was running
+    │   │   ├── QuotaReached             the download limits of the account
+    │   │   ├── RequestRefused           input or object refused; repeating cannot help
+    │   │   ├── DatasetRefused        2  unknown, retired or closed dataset
+    │   │   └── EndpointGone             the endpoint or API version no longer exists
+    ├── LedgerError                   1  the ledger file cannot be used
+    ├── FolderBusy                    8  another run holds the folder
+    └── DiskFull                      9
+
+Each error says what happened (`str(error)`), what to do now (`hint`), and carries a `reference`, a kebab-case
+word that the README explains and JSON output repeats. Blame is in the type, the exit code in the class.
+Faults of one file are not exceptions at all: they are outcomes, see `transfer.outcome`.
+
+This module imports nothing of ours, and no text in it may ever hold a token, key or signed URL.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LandsatError(Exception):
+    """Base of all errors of this package."""
+
+    exit_code: ClassVar[int] = 1
+    default_reference: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, hint: str = "", reference: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        """What the user can do now; "" when the message says it all."""
+        self.reference = reference or self.default_reference
+        """Kebab-case name of the fault, stable between versions."""
+
+
+class ConfigError(LandsatError):
+    """The configuration cannot be used; `problems` holds every fault found, one text each."""
+
+    exit_code = 2
+    default_reference = "config"
+
+    def __init__(
+        self, message: str, *, hint: str = "", reference: str | None = None, problems: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, reference=reference)
+        self.problems = problems or (message,)
+
+
+class FolderUnwritable(LandsatError):
+    """The output folder cannot be created or written."""
+
+    exit_code = 2
+    default_reference = "folder-unwritable"
+
+
+class CredentialsError(LandsatError):
+    """No usable token, or an account without the role that downloads need."""
+
+    exit_code = 3
+    default_reference = "credentials"
+
+
+class ServiceError(LandsatError):
+    """The M2M service, or the way to it, does not do what is needed."""
+
+    exit_code = 6
+    default_reference = "service"
+
+
+class ServiceDown(ServiceError):
+    """No usable answer: network, 5xx, a web page in place of JSON, maintenance. Repeating may help."""
+
+    default_reference = "service-down"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        reference: str | None = None,
+        retry_after_s: float | None = None,
+        maintenance: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint, reference=reference)
+        self.retry_after_s = retry_after_s
+        """What the Retry-After header asked for, in seconds; None without one."""
+        self.maintenance = maintenance
+        """True when the service sent a web page that speaks of maintenance."""
+
+
+class CertificateUntrusted(ServiceError):
+    """The server's TLS certificate is not trusted; there is no insecure fallback."""
+
+    default_reference = "certificate"
+
+
+class BadReply(ServiceError):
+    """An answer without the documented shape; the message names endpoint and field."""
+
+    default_reference = "bad-reply"
+
+
+class OutcomeUnknown(ServiceError):
+    """A call with effects was sent, and its answer was lost: it may or may not have acted."""
+
+    default_reference = "outcome-unknown"
+
+
+class M2MError(ServiceError):
+    """The service answered with an error code."""
+
+    default_reference = "m2m"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        endpoint: str,
+        request_id: int | None = None,
+        http_status: int = 200,
+        retry_after_s: float | None = None,
+        hint: str = "",
+        reference: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, reference=reference)
+        self.code = code
+        """errorCode exactly as the service spelt it."""
+        self.endpoint = endpoint
+        self.request_id = request_id
+        """requestId of the envelope, for a mail to USGS; None when absent."""
+        self.http_status = http_status
+        self.retry_after_s = retry_after_s
+        """What the Retry-After header asked for, in seconds; None without one."""
+
+
+class SessionExpired(M2MError):
+    """The API key is no longer valid; a new login cures it."""
+
+    default_reference = "session-expired"
+
+
+class RateLimited(M2MError):
+    """Another call of this account or address was still running."""
+
+    default_reference = "rate-limited"
+
+
+class QuotaReached(M2MError):
+    """The account's download limits (15,000 per 15 minutes, 20,000 pending) are used up for now."""
+
+    default_reference = "quota"
+
+
+class RequestRefused(M2MError):
+    """The service refuses this input; repeating the same call cannot help."""
+
+    default_reference = "request-refused"
+
+
+class DatasetRefused(M2MError):
+    """The dataset is unknown, retired, or not open to this account."""
+
+    exit_code = 2
+    default_reference = "dataset"
+
+
+class EndpointGone(M2MError):
+    """USGS has changed or removed the endpoint or the API version."""
+
+    default_reference = "endpoint-gone"
+
+
+class LedgerError(LandsatError):
+    """The ledger file cannot be used."""
+
+    default_reference = "ledger"
+
+
+class FolderBusy(LandsatError):
+    """Another run holds the output folder."""
+
+    exit_code = 8
+    default_reference = "folder-busy"
+
+
+class DiskFull(LandsatError):
+    """The disk is full, or would be fuller than `min_free_bytes` allows."""
+
+    exit_code = 9
+    default_reference = "disk-full"

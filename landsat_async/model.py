@@ -1,0 +1,144 @@
+"""The nouns of the field, as plain frozen values that cross layers."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Proof(enum.StrEnum):
+    """How much of a file has been proven; the order is the order of strength."""
+
+    LENGTH = "length"
+    """Byte count equals what the server announced."""
+    STRUCTURE = "structure"
+    """Every tar or TIFF index points inside the file; text products end as they must."""
+    CONTENT = "content"
+    """All image tiles decode, with matching Adler-32 where there is one."""
+    PUBLISHED = "published"
+    """Equals the SHA-512 that USGS publishes for it."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the weakest level."""
+        return list(Proof).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scene of a search result."""
+
+    entity_id: str
+    """Landsat scene identifier, the same for all levels (LC80040532024187LGN00)."""
+    display_id: str
+    """Landsat product identifier (LC08_L2SP_004053_20240705_20240712_02_T1)."""
+    acquired: str | None = None
+    """Acquisition date, YYYY-MM-DD; None when neither the service nor the id tells."""
+    cloud_cover: float | None = None
+    """Percent; None when unknown (the service sends null or -1)."""
+    footprint: str | None = None
+    """GeoJSON text of the footprint, degrees lon/lat, as sent; None when absent."""
+    published: str | None = None
+    """publishDate as sent; None when absent or "Unknown"."""
+    coverage: float | None = None
+    """Share of the AOI that the footprint covers, 0..1; None without an AOI or footprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to ask for a file: the pair that `download-request` takes."""
+
+    entity_id: str
+    product_id: str
+    system: str
+    """downloadSystem: ls_zip, dds_ms, ls_s3, dds ...; "" when not told."""
+    available: bool = True
+    """False: listed, but cannot be requested at the moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """One file that the user selected, with every route to it; the best comes first."""
+
+    name: str
+    """USGS file name: `<display id>.tar`, or the display id of a single file."""
+    scene_entity_id: str
+    scene_display_id: str
+    kind: str
+    """"bundle" or "file"."""
+    routes: tuple[Route, ...]
+    bytes_nominal: int | None = None
+    """Size the service lists, often rounded; never used to accept or refuse a file. None = not told."""
+    folder: str = ""
+    """Folder below the output directory, from the layout template; "" = flat."""
+    group_dataset: str | None = None
+    """Alias of the secondary dataset when the file is asked for as part of a file group."""
+    file_groups: tuple[str, ...] = ()
+    """File groups that list this file; empty unless asked for by group."""
+
+    @property
+    def relpath(self) -> str:
+        """Path below the output directory, with forward slashes: the `file` of JSON lines."""
+        return f"{self.folder}/{self.name}" if self.folder else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Something that was selected and cannot be had, told by name."""
+
+    file: str
+    """File, scene or band, as the user would name it."""
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedScene:
+    """A scene of the search result that the user's filters leave out."""
+
+    scene: Scene
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """Counts of a run. files_total = verified + skipped + failed + pending, always."""
+
+    scenes: int = 0
+    files_total: int = 0
+    files_verified: int = 0
+    """Fetched and proven by this run."""
+    files_skipped: int = 0
+    """Already here and proven by an earlier run."""
+    files_failed: int = 0
+    files_pending: int = 0
+    """Left for the next run."""
+    bytes_received: int = 0
+    """Body bytes received from file hosts."""
+    elapsed_s: float = 0.0
+    exit_code: int = 0
+    """What the command line would end with."""
+    failures: tuple[Unavailable, ...] = field(default=())
+    """The first failed files with their reasons (bounded; the ledger has all)."""
+
+
+class SecretUrl:
+    """A link that is a credential: whoever has it can fetch the file. Masked wherever it is shown."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the link itself, byte for byte, for the request line and nothing else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "SecretUrl('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretUrl) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)

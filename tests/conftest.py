@@ -1,0 +1,36 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
+
+
+@pytest.fixture
+def anyio_backend():
+    """asyncio is the only backend: aiohttp needs it."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials_from_outside(monkeypatch, tmp_path_factory):
+    """No test may see the account of the person who runs it."""
+    for name in list(os.environ):
+        if name.startswith(("USGS_", "M2M_", "LANDSAT_ASYNC__")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", str(tmp_path_factory.getbasetemp() / "no-such-netrc"))
+
+
+@pytest.fixture
+def recorded():
+    """Load a recorded body of the real service by file name without .json (tests/recorded)."""
+
+    def load(name: str):
+        return json.loads((SHARED_EXAMPLES / f"{name}.json").read_text())
+
+    return load

@@ -1,0 +1,41 @@
+"""An event loop whose clock jumps to the next timer when nothing else is ready.
+
+Use it through the anyio plugin: a test module that wants virtual time defines
+
+    @pytest.fixture
+    def anyio_backend():
+        return ("asyncio", {"loop_factory": VirtualLoop})
+
+`anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. File and ledger threads need real time,
+so a jump happens only after GRACE_S of real silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+
+GRACE_S = 0.004
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.jumped_s = 0.0
+
+    def select(self, timeout=None):
+        if timeout is None or timeout <= 0:
+            return super().select(timeout)
+        ready = super().select(min(timeout, GRACE_S))
+        if not ready and timeout > GRACE_S:
+            self.jumped_s += timeout - GRACE_S
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return super().time() + self._jumping.jumped_s
