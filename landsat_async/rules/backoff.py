@@ -37,7 +37,7 @@ def parse_retry_after_s(value: str | None, now_unix_s: float) -> float | None:
 
 
 def with_retry_after_s(own_wait_s: float, retry_after_s: float | None, u: float) -> float:
-    """Combine our own back-off with the server's wish, plus a little jitter so that the wish is no starting gun."""
+    """Combine our own back-off with the wish of the server, plus jitter so that the wish is no starting gun."""
     if retry_after_s is None:
         return own_wait_s
     return max(own_wait_s, retry_after_s + u * (0.1 * retry_after_s + 1.0))

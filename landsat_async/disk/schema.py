@@ -1,0 +1,127 @@
+"""Tables of the ledger, and opening them.
+
+No URL, token, user name or contact id has a column. Times are unix seconds (UTC).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from landsat_async.errors import LedgerError
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS run(
+  run_id TEXT PRIMARY KEY, started REAL NOT NULL, ended REAL, exit_code INTEGER);
+CREATE TABLE IF NOT EXISTS scene(
+  display_id TEXT PRIMARY KEY, entity_id TEXT NOT NULL, dataset TEXT NOT NULL,
+  acquired TEXT, cloud_cover REAL, published TEXT, seen REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS item(
+  item_id INTEGER PRIMARY KEY, relpath TEXT NOT NULL UNIQUE COLLATE NOCASE, name TEXT NOT NULL, kind TEXT NOT NULL,
+  scene_entity_id TEXT NOT NULL, scene_display_id TEXT NOT NULL, entity_id TEXT NOT NULL, product_id TEXT NOT NULL,
+  system TEXT NOT NULL, routes TEXT NOT NULL, route INTEGER NOT NULL DEFAULT 0,
+  group_dataset TEXT, file_groups TEXT NOT NULL DEFAULT '[]', bytes_nominal INTEGER,
+  state TEXT NOT NULL CHECK(state IN('planned','requested','preparing','ready','active','done','failed')),
+  gen INTEGER NOT NULL DEFAULT 0, run_id TEXT NOT NULL, label TEXT, download_id INTEGER, asked_at REAL,
+  asks INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
+  next_try REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '',
+  updated REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS item_state ON item(run_id, state, next_try);
+CREATE INDEX IF NOT EXISTS item_label ON item(label, state);
+CREATE INDEX IF NOT EXISTS item_entity ON item(entity_id);
+CREATE TABLE IF NOT EXISTS request(
+  label TEXT PRIMARY KEY, run_id TEXT NOT NULL, created REAL NOT NULL, downloads INTEGER NOT NULL,
+  foreign_label INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS asked(at REAL NOT NULL, downloads INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS part(
+  item_id INTEGER PRIMARY KEY, name TEXT NOT NULL, durable INTEGER NOT NULL, facts BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS file(
+  item_id INTEGER PRIMARY KEY, size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, proof TEXT NOT NULL,
+  mtime_ns INTEGER NOT NULL, done REAL NOT NULL, report INTEGER NOT NULL DEFAULT 0, download_id INTEGER);
+CREATE INDEX IF NOT EXISTS file_report ON file(report) WHERE report = 1;
+CREATE TABLE IF NOT EXISTS staged(system TEXT NOT NULL, waited_s REAL NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
+"""
+
+
+class LedgerNewer(LedgerError):
+    """The ledger was made by a newer version of this program."""
+
+    exit_code = 2
+    default_reference = "ledger-newer"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open (and create) the ledger for writing; for the ledger thread.
+
+    WAL with synchronous=FULL makes each commit durable on a local disk. File systems that refuse WAL (several network
+    and FUSE ones do, some only at the first write) get the rollback journal, which is durable there as far as they are.
+    A damaged file is set aside as `.bad-<time>`: what is on disk is proven again, so history is lost, never data.
+    """
+    connection = _open(path)
+    try:
+        _prepare(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise
+        set_aside(path)
+        connection = _open(path)
+        _prepare(connection)
+    return connection
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """Open for reading only (`status` while a run is going on)."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged ledger and its companions."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}{suffix}", f"{path}.bad-{stamp}{suffix}")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        connection.close()
+        raise LedgerNewer(
+            f"The ledger was made by a newer version of landsat_async (format {version}, this one knows {VERSION}).",
+            hint="Update landsat_async, or use another output folder.",
+        )
+    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise _Damaged("quick_check failed")
+    try:
+        _write_tables(connection, "WAL")
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}:
+            raise
+        _write_tables(connection, "DELETE")
+
+
+def _write_tables(connection: sqlite3.Connection, journal: str) -> None:
+    connection.execute(f"PRAGMA journal_mode={journal}")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+
+
+class _Damaged(sqlite3.DatabaseError):
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT

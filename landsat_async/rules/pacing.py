@@ -1,0 +1,81 @@
+"""When to ask and when to poll: the account's limits and the poll schedule as arithmetic.
+
+Facts: at most 15,000 downloads may be requested in 15 minutes, 20,000 may be pending and 20,000 unattempted, each
+counted per user and per address (M2M documentation of rate-limit-summary). Whether the window slides is not known;
+a sliding window kept on our side is safe for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WINDOW_S = 900.0
+WINDOW_DOWNLOADS = 15_000
+PENDING_LIMIT = 20_000
+POLL_GROWTH_AFTER = 5
+"""Rounds without news before polls become rarer."""
+POLL_GROWTH_MAX = 10.0
+"""Polls never become rarer than this many intervals: 30 s grow to 5 min."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many downloads may be asked for now; 0 comes with the time to wait."""
+
+    downloads: int
+    wait_s: float = 0.0
+
+
+def allowance(
+    asked: Sequence[tuple[float, int]],
+    now_s: float,
+    *,
+    want: int,
+    in_flight: int,
+    window_limit: int = WINDOW_DOWNLOADS,
+    pending_limit: int = PENDING_LIMIT,
+) -> Allowance:
+    """Decide how much of `want` fits the limits.
+
+    Args:
+        asked: (unix time, downloads) of earlier requests, any order.
+        now_s: unix time.
+        want: downloads that we would like to ask for.
+        in_flight: downloads asked for and not yet fetched.
+        window_limit: downloads that WINDOW_S may hold.
+        pending_limit: downloads that may be in flight.
+    """
+    # A clock set back must not make an entry of the "future" block for ever: it counts as asked just now.
+    recent = sorted((min(at, now_s), count) for at, count in asked if at > now_s - WINDOW_S)
+    free = window_limit - sum(count for _, count in recent)
+    fits = min(want, free, pending_limit - in_flight)
+    if fits > 0:
+        return Allowance(fits)
+    if free > 0:
+        return Allowance(0, 0.0)  # in-flight limit: the end of a transfer, not the clock, makes room
+    need = 1 - free
+    for at, count in recent:
+        need -= count
+        if need <= 0:
+            return Allowance(0, max(0.0, at + WINDOW_S - now_s))
+    return Allowance(0, WINDOW_S)
+
+
+def poll_delay_s(interval_s: float, rounds_without_news: int, u: float) -> float:
+    """Return the pause before the next poll round: the interval, growing slowly when nothing changes."""
+    extra = max(0, rounds_without_news - POLL_GROWTH_AFTER)
+    factor = min(POLL_GROWTH_MAX, 1.5 ** min(extra, 10))
+    return interval_s * factor * (0.95 + 0.1 * u)
+
+
+def eta_s(ages_s: Sequence[float], waiting: int, elapsed_s: float) -> float | None:
+    """Estimate when the last of `waiting` files will be staged, from the staging times seen so far.
+
+    None without any experience. The 90th percentile of what was seen, less what has passed already.
+    """
+    if not ages_s or waiting <= 0:
+        return None
+    ordered = sorted(ages_s)
+    late = ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
+    return max(0.0, late - elapsed_s)
