@@ -1,0 +1,139 @@
+"""Names: what a file may be called, which folder it goes to, and how a link may be shown.
+
+File names come from the service, so they are hostile until `safe_name` has let them through: one plain
+component, no path, nothing that a shell, a terminal or Windows reads as something else.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from landsat_async.model import Scene
+from landsat_async.rules.product_id import parse_product_id
+
+LAYOUT_FIELDS = (
+    "sensor", "path", "row", "year", "month", "day", "tier", "level", "entity_id", "display_id",
+)  # fmt: skip
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}", re.ASCII)
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
+_LAYOUT_LENGTH_MAX = 200
+_UNKNOWN = "unknown"
+
+
+class UnsafeName(ValueError):
+    """A name that must not become a file name."""
+
+
+def safe_name(display_name: str) -> str:
+    """Return the name unchanged when it is one harmless path component; raise UnsafeName otherwise."""
+    if not _NAME.fullmatch(display_name):
+        raise UnsafeName(f"{shown(display_name)} is no plain file name")
+    if display_name.endswith(".") or _DEVICES.fullmatch(display_name):
+        raise UnsafeName(f"{shown(display_name)} is a name that some systems reserve")
+    return display_name
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """Return foreign text so that it can be printed: ASCII, no control characters, bounded."""
+    plain = text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
+    return plain if len(plain) <= limit else plain[: limit - 3] + "..."
+
+
+def bundle_name(display_id: str) -> str:
+    """Name of a scene's product bundle."""
+    return safe_name(display_id) + ".tar"
+
+
+def check_layout(template: str) -> str | None:
+    """Say what is wrong with a folder template; None when it can be used."""
+    if len(template) > _LAYOUT_LENGTH_MAX:
+        return f"is longer than {_LAYOUT_LENGTH_MAX} characters"
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        return f"is no folder template: {error}"
+    for _, field, spec, conversion in parts:
+        if field is not None and (field not in LAYOUT_FIELDS or spec or conversion):
+            asked = shown(field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else ""))
+            known = " ".join(f"{{{name}}}" for name in LAYOUT_FIELDS)
+            return f"holds the unknown field {{{asked}}}; known are {known}"
+    return _check_folders("".join(literal + ("x" if field else "") for literal, field, _, _ in parts))
+
+
+def _check_folders(example: str) -> str | None:
+    if not example:
+        return None
+    if "\\" in example or not example.isprintable():
+        return "holds a backslash or control character; write folders with /"
+    for folder in example.split("/"):
+        if not folder:
+            return "starts or ends with / or holds //; it is a folder below `directory`"
+        if folder.startswith((".", "~", "-", " ")) or folder.endswith((".", " ")):
+            return f"holds the folder {folder!r}; a folder may not start with . ~ - or end with a dot or blank"
+        if _DEVICES.fullmatch(folder) or len(folder.encode()) > 120:
+            return f"holds the folder {folder!r}, which some file systems refuse"
+    return None
+
+
+def layout_folder(template: str, scene: Scene) -> str:
+    """Fill a checked template for a scene; "" for the flat layout. Raises UnsafeName for a hostile id."""
+    if not template:
+        return ""
+    product = parse_product_id(scene.display_id)
+    day = scene.acquired or (product.acquired.isoformat() if product else "")
+    known_day = bool(re.fullmatch(r"\d{4}-\d\d-\d\d", day, re.ASCII))
+    values = {
+        "sensor": product.sensor if product else _UNKNOWN,
+        "level": product.level if product else _UNKNOWN,
+        "path": f"{product.path:03d}" if product else _UNKNOWN,
+        "row": f"{product.row:03d}" if product else _UNKNOWN,
+        "tier": (product.tier if product else None) or _UNKNOWN,
+        "year": day[:4] if known_day else _UNKNOWN,
+        "month": day[5:7] if known_day else _UNKNOWN,
+        "day": day[8:] if known_day else _UNKNOWN,
+        "entity_id": safe_name(scene.entity_id) if "{entity_id}" in template else "",
+        "display_id": safe_name(scene.display_id) if "{display_id}" in template else "",
+    }
+    return template.format_map(values)
+
+
+def name_from_url(url: str) -> str | None:
+    """Read the file name that a link carries; None when it carries none that is safe."""
+    try:
+        parts = urlsplit(url)
+        product = parse_qs(parts.query).get("landsat_product_id")
+    except ValueError:
+        return None
+    if _hidden_from(parts.path.split("/")) is not None:
+        return None  # what looks like a name there is a credential
+    name = product[0] + ".tar" if product else unquote(parts.path.rsplit("/", 1)[-1])
+    try:
+        return safe_name(name)
+    except UnsafeName:
+        return None
+
+
+def redact_url(url: str) -> str:
+    """Return what may be shown of a link: no user, query or fragment, no staging path."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(unreadable link)"
+    folders = parts.path.split("/")
+    cut = _hidden_from(folders)
+    path = "/".join([*folders[:cut], "***"]) if cut is not None else parts.path
+    host = f"[{host}]" if ":" in host else host
+    return shown(f"{parts.scheme}://{host}{port}{path}", 300)
+
+
+def _hidden_from(folders: list[str]) -> int | None:
+    """Index of the first path segment that is a credential: what follows /download-staging/ or /download/."""
+    for index, folder in enumerate(folders[:-1]):
+        if folder.lower() in ("download-staging", "download"):
+            return index + 1
+    return None
