@@ -9,6 +9,7 @@
     │   ├── CertificateUntrusted         TLS certificate refused
     │   ├── BadReply                     an answer that does not have the documented shape
     │   ├── OutcomeUnknown               a call with effects whose answer was lost
+    │   ├── TooManyHits           2  more hits than a search hands out
     │   ├── M2MError                     an errorCode of the service, kept as `.code`
     │   │   ├── SessionExpired
     │   │   ├── RateLimited              another call of this account was running
@@ -93,12 +94,15 @@ class ServiceDown(ServiceError):
         reference: str | None = None,
         retry_after_s: float | None = None,
         maintenance: bool = False,
+        http_status: int | None = None,
     ) -> None:
         super().__init__(message, hint=hint, reference=reference)
         self.retry_after_s = retry_after_s
         """What the Retry-After header asked for, in seconds; None without one."""
         self.maintenance = maintenance
         """True when the service sent a web page that speaks of maintenance."""
+        self.http_status = http_status
+        """Status of the answer; None when none arrived."""
 
 
 class CertificateUntrusted(ServiceError):
@@ -176,6 +180,18 @@ class DatasetRefused(M2MError):
 
     exit_code = 2
     default_reference = "dataset"
+
+
+class TooManyHits(ServiceError):
+    """A search has more hits than the service hands out; split it, for example by date."""
+
+    exit_code = 2
+    default_reference = "too-many-hits"
+
+    def __init__(self, message: str, *, total_hits: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.total_hits = total_hits
+        """What the service counts, sometimes an estimate."""
 
 
 class EndpointGone(M2MError):

@@ -1,0 +1,181 @@
+"""What to do after a failed API call: values in, a decision out.
+
+Two things are kept apart. An *outage* is shared by all callers of one account: while it lasts nobody asks, except one
+probe per interval, and the first success ends it for everybody. A *call* that fails although the service lives waits on
+its own and does not hold up the others.
+
+An answer that is the same three times can be an outage or the fault of this very input. The text does not tell,
+therefore the verdict is SUSPECT_INPUT and the caller finds out with one harmless call of another kind.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+
+from landsat_async.errors import (
+    BadReply,
+    M2MError,
+    QuotaReached,
+    RateLimited,
+    RequestRefused,
+    ServiceDown,
+    ServiceError,
+    SessionExpired,
+)
+from landsat_async.errors import DatasetRefused, EndpointGone
+from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
+
+QUICK_TRIES = 4
+"""So many waits of an outage are short (about 1, 2, 4, 8 s): most faults are over by then."""
+QUICK_CAP_S = 8.0
+IMPATIENT_TRIES = 3
+"""Tries that a caller without patience gets."""
+IMPATIENT_WAIT_S = 5.0
+"""The longest single wait of a caller without patience."""
+BUSY_PATIENCE_S = 60.0
+"""Another call of the account ends within minutes, so this much is waited even without patience."""
+BUSY_WARN_S = 600.0
+EQUAL_ANSWERS = 3
+OWN_TRIES = 5
+LOGIN_ROUNDS = 2
+
+
+class Trouble(enum.StrEnum):
+    """Why nobody may ask at the moment, or why one call is repeated."""
+
+    NETWORK = "network"
+    SERVER = "server"
+    MAINTENANCE = "maintenance"
+    BUSY = "busy"
+
+
+PROBE_INTERVAL_S: dict[Trouble, tuple[float, float]] = {
+    Trouble.NETWORK: (15.0, 60.0),
+    Trouble.SERVER: (60.0, 300.0),
+    Trouble.MAINTENANCE: (300.0, 300.0),
+}
+"""First and longest pause between two probes; each lasts 80 to 100 % of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A row of failures and what follows from it."""
+
+    trouble: Trouble
+    failures: int
+    since_s: float
+    """Monotonic time of the first failure in the row."""
+    closed_until_s: float
+    """Monotonic time before which nobody asks."""
+    reason: str
+
+
+class Verdict(enum.Enum):
+    """What the client does with an error."""
+
+    RAISE = enum.auto()
+    LOGIN_AGAIN = enum.auto()
+    CLOSE_FOR_ALL = enum.auto()
+    """The service is down or busy: nobody asks until the outage's next probe."""
+    REPEAT = enum.auto()
+    """Only this call waits."""
+    SUSPECT_INPUT = enum.auto()
+    """The same failure again and again: look whether the service lives, and if so blame the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one call has been through."""
+
+    logins: int = 0
+    failures: int = 0
+    equal: int = 0
+    """Equal failures in a row, the last one included."""
+    last: str = ""
+
+    def after(self, error: ServiceError) -> History:
+        """Count one more failure."""
+        text = f"{type(error).__name__} {error}"
+        return replace(
+            self, failures=self.failures + 1, equal=self.equal + 1 if text == self.last else 1, last=text
+        )
+
+
+def judge(error: ServiceError, history: History, *, input_matters: bool) -> Verdict:
+    """Decide about `error`, already counted in `history`.
+
+    Args:
+        error: what the call ended with.
+        history: of this call, the error included.
+        input_matters: the call carries a choice of the user or a portion of items that could be the culprit.
+    """
+    if isinstance(error, SessionExpired):
+        return Verdict.LOGIN_AGAIN if history.logins < LOGIN_ROUNDS else Verdict.RAISE
+    if isinstance(error, QuotaReached | RequestRefused | DatasetRefused | EndpointGone):
+        return Verdict.RAISE
+    if isinstance(error, RateLimited):
+        return Verdict.CLOSE_FOR_ALL
+    if input_matters and history.equal >= EQUAL_ANSWERS and _may_be_the_input(error):
+        return Verdict.SUSPECT_INPUT
+    if isinstance(error, ServiceDown):
+        return Verdict.CLOSE_FOR_ALL
+    if isinstance(error, BadReply):
+        return Verdict.REPEAT if history.failures < OWN_TRIES else Verdict.RAISE
+    if isinstance(error, M2MError):
+        return Verdict.REPEAT if history.failures < OWN_TRIES or not input_matters else Verdict.RAISE
+    return Verdict.RAISE
+
+
+def _may_be_the_input(error: ServiceError) -> bool:
+    """Gateway errors, web pages and refused connections never are; a bare 500 or a call that takes too long can be."""
+    if isinstance(error, ServiceDown):
+        return error.http_status == 500 or error.reference == "timeout"
+    return True
+
+
+def after_failure(outage: Outage | None, error: ServiceError, now_s: float, u: float) -> Outage:
+    """Return the outage as it stands after one more failure; `u` in [0, 1) draws the jitter."""
+    trouble = trouble_of(error)
+    if outage is not None and (outage.trouble is Trouble.BUSY) != (trouble is Trouble.BUSY):
+        outage = None  # "busy" is an answer: the service was up in between
+    failures = outage.failures + 1 if outage else 1
+    since_s = outage.since_s if outage else now_s
+    own_s = _busy_wait_s(failures, u) if trouble is Trouble.BUSY else _probe_wait_s(trouble, failures, u)
+    retry_after_s = error.retry_after_s if isinstance(error, ServiceDown | M2MError) else None
+    wait_s = with_retry_after_s(own_s, retry_after_s, u)
+    reason = str(error)
+    if trouble is Trouble.BUSY and now_s - since_s >= BUSY_WARN_S:
+        reason = "another program is using this USGS account; M2M serves one call at a time"
+    return Outage(trouble, failures, since_s, now_s + wait_s, reason)
+
+
+def trouble_of(error: ServiceError) -> Trouble:
+    """Name the kind of an error that is waited out."""
+    if isinstance(error, RateLimited):
+        return Trouble.BUSY
+    if isinstance(error, ServiceDown):
+        if error.maintenance:
+            return Trouble.MAINTENANCE
+        return Trouble.SERVER if error.http_status is not None else Trouble.NETWORK
+    return Trouble.SERVER
+
+
+def _probe_wait_s(trouble: Trouble, failures: int, u: float) -> float:
+    if trouble is not Trouble.MAINTENANCE and failures <= QUICK_TRIES:
+        return full_jitter_s(failures, u, base_s=1.0, cap_s=QUICK_CAP_S)
+    first_s, longest_s = PROBE_INTERVAL_S[trouble]
+    doublings = min(max(failures - QUICK_TRIES - 1, 0), 10)
+    return min(longest_s, first_s * 2.0**doublings) * (0.8 + 0.2 * u)
+
+
+def _busy_wait_s(failures: int, u: float) -> float:
+    return 1.0 + u if failures == 1 else 5.0 + 25.0 * u
+
+
+def may_wait(outage: Outage, *, wait_s: float, now_s: float, tries: int, patience_s: float) -> bool:
+    """Whether a caller who has asked `tries` times waits `wait_s` more, or gives up with the error."""
+    patience_s = max(patience_s, BUSY_PATIENCE_S) if outage.trouble is Trouble.BUSY else patience_s
+    if now_s + wait_s - outage.since_s <= patience_s:
+        return True
+    return tries < IMPATIENT_TRIES and wait_s <= IMPATIENT_WAIT_S
