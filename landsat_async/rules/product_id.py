@@ -1,8 +1,8 @@
 """Landsat product identifiers (display ids) and scene identifiers (entity ids), taken apart.
 
-    LC08_L2SP_004053_20240705_20240712_02_T1     a scene of a level data set
-    LC08_CU_008001_20231101_20231116_02          an analysis-ready tile (no level, no tier)
-    LC80040532024187LGN00                        a scene identifier: the same for all levels and versions
+LC08_L2SP_004053_20240705_20240712_02_T1     a scene of a level data set
+LC08_CU_008001_20231101_20231116_02          an analysis-ready tile (no level, no tier)
+LC80040532024187LGN00                        a scene identifier: the same for all levels and versions
 """
 
 from __future__ import annotations

@@ -1,0 +1,330 @@
+"""Readers of single configuration values: each returns the value, or raises ValueError with what is wrong.
+
+The texts name the value, what was expected and, where it helps, how to write it; file and key are added by
+`config`. TOML brings nan, inf, true for 1, dates and datetimes: every reader says exactly what it takes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import ipaddress
+import math
+import re
+import reprlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+PASSWORDS_ENDED = (
+    "passwords stopped working in February 2025; make an application token at https://ers.cr.usgs.gov "
+    "(menu Application Tokens) and put it in the variable USGS_TOKEN"
+)
+_UNITS = {
+    "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+_ITEMS_MAX = 50_000
+_PATH_MAX = 251  # WRS-1 of Landsat 1 to 3; WRS-2 ends at 233
+_ROW_MAX = 248
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One value as it was written."""
+
+    value: object
+    raw: str | None
+    """The text it was read from, for variables and overrides; None for values of the file."""
+    notes: list[str]
+    """Readers add what the user should know."""
+    dotted: str
+
+
+Reader: TypeAlias = Callable[[Written], object]
+
+
+def shown(value: object) -> str:
+    """Return a short, printable form of any TOML value."""
+    try:
+        text = reprlib.repr(value) if not isinstance(value, bool) else str(value).lower()
+    except (ValueError, RecursionError):
+        text = f"a {type(value).__name__} that is far too long"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def shown_key(key: str) -> str:
+    """Return a foreign key so that it can be printed."""
+    return key[:60] if key.isprintable() else ascii(key)[1:61]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean X?", or the list of what is known when nothing comes near."""
+    names = list(known)
+    close = difflib.get_close_matches(word[:60].lower(), names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names)}"
+
+
+def _plain(value: object) -> str:
+    """Let a text through that has no control characters and no blanks around it."""
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is no text; put it in quotes")
+    if not value.strip().isprintable():
+        raise ValueError(
+            f"{shown(value)} holds a control character; in double quotes \\t is a tab and \\n a line break: "
+            "write Windows paths in single quotes or with /"
+        )
+    return value.strip()
+
+
+def text(
+    *,
+    pattern: str | None = None,
+    form: str = "",
+    check: Callable[[str], str | None] | None = None,
+    empty_ok: bool = False,
+) -> Reader:
+    """Read a text; `check` returns what is wrong with it, or None."""
+
+    def reader(written: Written) -> str:
+        value = written.value if written.raw is None or isinstance(written.value, str) else written.raw
+        plain = _plain(value)
+        if not plain and not empty_ok:
+            raise ValueError("is empty")
+        if pattern is not None and not re.fullmatch(pattern, plain):
+            raise ValueError(f"{shown(plain)} is not {form}")
+        if check is not None and (wrong := check(plain)):
+            raise ValueError(f"{shown(plain)} {wrong}")
+        return plain
+
+    return reader
+
+
+path = text()
+"""Reads the path of a file or folder."""
+
+
+def whole(low: int, high: int) -> Reader:
+    """Read a whole number from low to high."""
+
+    def reader(written: Written) -> int:
+        value = written.value
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{shown(value)} is no whole number; allowed is {low} to {high}")
+        if not low <= value <= high:
+            raise ValueError(f"{shown(value)} is not in {low} to {high}")
+        return value
+
+    return reader
+
+
+def number(low: float, high: float) -> Reader:
+    """Read a number from low to high; a whole one will do."""
+
+    def reader(written: Written) -> float:
+        return _number(written.value, low, high)
+
+    return reader
+
+
+def _number(value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{shown(value)} is no number; allowed is {low:g} to {high:g}")
+    if not low <= value <= high:  # nan fails here as well
+        raise ValueError(f"{shown(value)} is not in {low:g} to {high:g}")
+    return float(value)
+
+
+def flag(written: Written) -> bool:
+    """Read true or false."""
+    if not isinstance(written.value, bool):
+        raise ValueError(f"{shown(written.value)} is neither true nor false")
+    return written.value
+
+
+def choice(*names: str) -> Reader:
+    """Read one of a few words."""
+
+    def reader(written: Written) -> str:
+        if written.value not in names:
+            hint = nearest(written.value, names) if isinstance(written.value, str) else ""
+            raise ValueError(f"{shown(written.value)} is not one of {', '.join(names)}{hint.partition('; known')[0]}")
+        return str(written.value)
+
+    return reader
+
+
+def _items(value: object, form: str) -> list[object]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{shown(value)} is no list; write a list of {form} in [ ]")
+    if len(value) > _ITEMS_MAX:
+        raise ValueError(f"holds {len(value)} items; at most {_ITEMS_MAX} are taken")
+    return list(value)
+
+
+def texts(item: Callable[[object], str], form: str) -> Reader:
+    """Read a list of texts, each through `item`; repeated ones count once."""
+
+    def reader(written: Written) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(item(value) for value in _items(written.value, form)))
+
+    return reader
+
+
+def command(written: Written) -> tuple[str, ...]:
+    """Read a program and its arguments; never shown, since arguments may hold secrets."""
+    value = written.value
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
+        raise ValueError('must be a list of texts: program and arguments, like ["pass", "show", "usgs"]')
+    if not value[0] or any("\0" in word for word in value):
+        raise ValueError("needs the name of a program first, and no NUL characters")
+    return tuple(value)
+
+
+def _matching(value: object, pattern: str, form: str) -> str:
+    plain = _plain(value)
+    if not re.fullmatch(pattern, plain):
+        raise ValueError(f"{shown(plain)} is not {form}")
+    return plain
+
+
+def host_pattern(value: object) -> str:
+    """Read a host name, perhaps with *. in front."""
+    form = 'a host name like "landsatlook.usgs.gov" or "*.usgs.gov"'
+    return _matching(value, r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?", form).lower()
+
+
+def tier(value: object) -> str:
+    """Read a tier."""
+    return _matching(value, r"(?i:T1|T2|RT)", "one of T1, T2, RT").upper()
+
+
+def scene_id(value: object) -> str:
+    """Read an entity or display id."""
+    return _matching(value, r"[A-Za-z0-9][A-Za-z0-9_.-]{4,179}", "an entity or display id")
+
+
+def band_pattern(value: object) -> str:
+    """Read a band name, perhaps with wildcards."""
+    return _matching(value, r"[A-Za-z0-9_.*?\[\]!-]{1,64}", 'a band like "SR_B3", "ANG" or "SR_B*"').lstrip("_")
+
+
+def plain_word(value: object) -> str:
+    """Read an identifier."""
+    return _matching(value, r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "a plain identifier")
+
+
+def day(written: Written) -> dt.date:
+    """Read a calendar day, a TOML date or "YYYY-MM-DD"; a time is cut off, with a note."""
+    value = written.value
+    if isinstance(value, dt.datetime):
+        cut = value.astimezone(dt.UTC).date() if value.tzinfo else value.date()
+        written.notes.append(f"{written.dotted} = {value}: whole days are compared; taken as {cut} (UTC)")
+        value = cut
+    elif isinstance(value, str):
+        try:
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip(), re.ASCII):
+                raise ValueError
+            value = dt.date.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError(f"{shown(value)} is no day of the calendar; write YYYY-MM-DD") from None
+    if not isinstance(value, dt.date):
+        raise ValueError(f"{shown(value)} is no day; write YYYY-MM-DD")
+    if not 1972 <= value.year <= 2099:
+        raise ValueError(f"{value} is outside the time of Landsat, 1972 to 2099")
+    return value
+
+
+def percent_span(written: Written) -> tuple[float, float]:
+    """Read [lowest, highest] in percent."""
+    values = _items(written.value, "two percentages, like [0, 10]")
+    if len(values) != 2:
+        raise ValueError(f"{shown(written.value)} must hold two percentages, like [0, 10]")
+    low, high = (_number(value, 0, 100) for value in values)
+    if low > high:
+        raise ValueError(f"{shown(written.value)} is the wrong way round; write [{high:g}, {low:g}]")
+    return low, high
+
+
+def bbox(written: Written) -> tuple[float, float, float, float]:
+    """Read west, south, east, north in degrees."""
+    values = _items(written.value, "four degrees: west, south, east, north")
+    if len(values) != 4:
+        raise ValueError(f"{shown(written.value)} must hold four degrees: west, south, east, north")
+    limits = (("west", 180.0), ("south", 90.0), ("east", 180.0), ("north", 90.0))
+    degrees: list[float] = []
+    for value, (name, limit) in zip(values, limits, strict=True):
+        try:
+            degrees.append(_number(value, -limit, limit))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error} (order: west, south, east, north)") from None
+    west, south, east, north = degrees
+    if south > north:
+        raise ValueError(f"south {south:g} lies north of north {north:g} (order: west, south, east, north)")
+    if (west == east) != (south == north):
+        raise ValueError("is a line without area")
+    return west, south, east, north
+
+
+def months(written: Written) -> tuple[int, ...]:
+    """Read months, 1 to 12."""
+    month = whole(1, 12)
+    values = _items(written.value, "months, like [6, 7, 8]")
+    found = {month(Written(value, None, written.notes, written.dotted)) for value in values}
+    return tuple(sorted(int(str(value)) for value in found))
+
+
+def path_rows(written: Written) -> tuple[tuple[int, int], ...]:
+    """Read WRS path and row pairs, "004053" or "004/053"."""
+    pairs: dict[tuple[int, int], None] = {}
+    for value in _items(written.value, 'paths and rows, like "004053" or "004/053"'):
+        plain = _plain(value) if isinstance(value, str) else ""
+        match = re.fullmatch(r"(\d{3})[/_, -]?(\d{3})|(\d{1,3})/(\d{1,3})", plain, re.ASCII)
+        if match is None:
+            raise ValueError(f'{shown(value)} is no path and row; write "004053" or "004/053", in quotes')
+        wrs_path, wrs_row = (int(part) for part in match.groups() if part is not None)
+        if not (1 <= wrs_path <= _PATH_MAX and 1 <= wrs_row <= _ROW_MAX):
+            raise ValueError(f"{shown(value)} does not exist; paths are 1 to 233, rows 1 to {_ROW_MAX}")
+        pairs[wrs_path, wrs_row] = None
+    return tuple(pairs)
+
+
+def size_bytes(written: Written) -> int:
+    """Read a size: "1 GiB", "500 MB", "0 B" or a plain number of bytes."""
+    value = written.value
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([A-Za-z]*)", value.strip(), re.ASCII)
+        if match is not None and (unit := _UNITS.get(match[2].lower() or "b")):
+            value = math.ceil(float(match[1]) * unit)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f'{shown(value)} is no size; write "1 GiB", "500 MB", "0 B" or a number of bytes')
+    if not 0 <= value < 2**63:
+        raise ValueError(f"{shown(value)} bytes is no possible size")
+    return value
+
+
+def service_url(written: Written) -> str:
+    """Read the address of the service: https, or http to this machine; a trailing slash is added."""
+    url = _plain(written.value)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is no address; write https://host/path/") from None
+    if parts.scheme not in ("https", "http") or not host or " " in url:
+        raise ValueError("is no address; write https://host/path/")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("may not hold a user name, password, ? or #")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must begin with https://, because the token travels over it")
+    return url.rstrip("/") + "/"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
