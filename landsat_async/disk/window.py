@@ -1,0 +1,68 @@
+"""Bounded reading of a stretch of a file that nobody vouches for.
+
+Everything that looks into a downloaded file reads through a `Window`: only with `pread`, so that the file
+position is left alone, never outside the stretch, never more than a bounded piece at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+MOST_AT_ONCE_BYTES = 16 * 2**20
+"""No index, header or text of a Landsat product comes near this."""
+
+
+class Damage(Exception):
+    """The file is not what its name says; the text says where and how, in words that are safe to print."""
+
+
+class Stopped(Exception):
+    """The caller asked for the work to stop."""
+
+
+class Window:
+    """A stretch of an open file, `size` bytes from `start` on."""
+
+    __slots__ = ("_fd", "_start", "_stop", "size")
+
+    def __init__(self, fd: int, start: int, size: int, stop: Callable[[], bool]) -> None:
+        self._fd = fd
+        self._start = start
+        self._stop = stop
+        self.size = size
+
+    def part(self, start: int, size: int) -> Window:
+        """Return the stretch of `size` bytes that begins `start` bytes into this one.
+
+        Raises:
+            Damage: It does not lie inside.
+        """
+        self._check_inside(start, size)
+        return Window(self._fd, self._start + start, size, self._stop)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset` on.
+
+        Raises:
+            Damage: They do not lie inside the window, are too many, or the file is shorter than it was said.
+            Stopped: The caller asked for the end.
+        """
+        self._check_inside(offset, length)
+        if length > MOST_AT_ONCE_BYTES:
+            raise Damage(f"{length} bytes at offset {offset} are more than any such part of a product has")
+        pieces = []
+        while length:
+            if self._stop():
+                raise Stopped
+            piece = os.pread(self._fd, length, self._start + offset)
+            if not piece:
+                raise Damage(f"the file ends before offset {self._start + offset + length}")
+            pieces.append(piece)
+            offset += len(piece)
+            length -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _check_inside(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Damage(f"{length} bytes at offset {offset} do not lie inside {self.size} bytes")

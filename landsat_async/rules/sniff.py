@@ -1,0 +1,198 @@
+"""What kind of file a name promises, and whether the first bytes of a body keep that promise.
+
+The file hosts answer with status 200 and a web page when a link has expired (the login page), when they are
+being maintained, or when something behind them failed; some send a JSON or XML error instead. Nothing of that
+may ever become a scene, so the first bytes are looked at before a single one is written. A magic number beats
+the Content-Type, which is only asked when the bytes themselves decide nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+import html
+import re
+from dataclasses import dataclass
+
+HEAD_BYTES = 512
+"""Bytes that are enough for every decision; a shorter body is judged by what there is of it."""
+
+_MOST_LOOKED_AT_BYTES = 4096
+_LONGEST_LINE = 200
+_TAR_MAGIC_AT = 257
+
+
+class FileKind(enum.Enum):
+    """Kinds of files that USGS delivers, as far as they can be told apart by name and checked."""
+
+    TAR = "tar"
+    TIFF = "tiff"
+    TEXT_MTL = "mtl-text"
+    TEXT_ANG = "ang-text"
+    XML = "xml"
+    JSON = "json"
+    JPEG = "jpeg"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongBody:
+    """The body is not the file that was asked for."""
+
+    what: str
+    """html, xml, json, pdf, gzip, zip, text or binary."""
+    login: bool
+    """A page that wants a login: the link has expired, or was never good."""
+    maintenance: bool
+    """A page that speaks of maintenance: the host is down for a while."""
+    first_line: str
+    """What it says, one line for a person: at most 200 printable characters, links and long codes masked."""
+
+
+_SUFFIXES = (
+    (".tar", FileKind.TAR),
+    (".tif", FileKind.TIFF),
+    (".tiff", FileKind.TIFF),
+    ("_mtl.txt", FileKind.TEXT_MTL),
+    ("_ang.txt", FileKind.TEXT_ANG),
+    (".xml", FileKind.XML),
+    (".json", FileKind.JSON),
+    (".jpg", FileKind.JPEG),
+    (".jpeg", FileKind.JPEG),
+)
+
+_MAGIC: dict[FileKind, tuple[bytes, ...]] = {
+    FileKind.TIFF: (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # + is BigTIFF
+    FileKind.JPEG: (b"\xff\xd8\xff",),
+    FileKind.TEXT_MTL: (b"GROUP",),
+    FileKind.TEXT_ANG: (b"GROUP",),
+}
+_WHITESPACE = b" \t\r\n\f"
+_TEXT_KINDS = frozenset({FileKind.TEXT_MTL, FileKind.TEXT_ANG})
+_OWN_FORMAT = {FileKind.XML: "xml", FileKind.JSON: "json"}
+_NEVER_A_PRODUCT = frozenset({"html", "xml", "json", "pdf"})
+
+_HTML = re.compile(rb"(?i)<!doctype\s+html|<(?:html|head|body|title|script|meta|center)\b")
+_ROOT = re.compile(rb"(?s)\s*(?:(?><\?.*?\?>|<!--.*?-->|<!(?!--)[^>]*>)\s*)*<([A-Za-z_][\w.:-]*)")
+_ERROR_ROOTS = frozenset({b"error", b"errors", b"errorresponse", b"fault", b"envelope", b"response", b"exception"})
+_FIRST_KEY = re.compile(rb'\s*\{\s*"([^"]{0,40})"')
+_ERROR_KEYS = re.compile(rb"(?i)err|message|detail|fault|status$|code$|request_?id|session|^version$")
+
+_LOGIN = re.compile(r"(?i)\blog[ -]?in\b|\bsign[ -]?in\b|registration system|ers\.cr\.usgs\.gov|password")
+_MAINTENANCE = re.compile(
+    r"(?i)maintenance|temporarily (?:unavailable|disabled|offline)|scheduled outage|be back (?:soon|shortly)"
+)
+_SAID_IN_TAG = re.compile(r"(?is)<(title|h1|message|code)\b[^>]*>\s*([^<]*)")
+_SAID_IN_JSON = re.compile(r'(?i)"(?:error_?)?(?:message|description|detail|error)"\s*:\s*"((?:[^"\\]|\\.){1,400})')
+_TAGS = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|<[^>]*(?:>|$)")
+
+# Bodies echo the address that was asked for, and addresses here are credentials.
+_SECRETS = (
+    re.compile(r"(?i)\b[a-z][a-z0-9+.-]{0,15}://\S+"),
+    re.compile(r"\S*[?&]\w+=\S+"),
+    re.compile(r"(?i)\b(?:request_?signature|contact_?id|token|signature|api_?key)\W{0,4}[=:]\W{0,4}\S+"),
+    re.compile(r"(?i)/?download(?:-staging)?/\S+"),
+    re.compile(r"[A-Za-z0-9+/=%-]{24,}|[\w+/=%$.-]{72,}"),  # product and file names have shorter parts
+)
+
+
+def kind_of(name: str) -> FileKind:
+    """Return the kind that a file name promises."""
+    lower = name.lower()
+    return next((kind for suffix, kind in _SUFFIXES if lower.endswith(suffix)), FileKind.OTHER)
+
+
+def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | None:
+    """Return what is wrong with a body, judged by its first bytes; None when nothing speaks against it.
+
+    `head` should be the first `HEAD_BYTES`, or all of a shorter body. What is too short to decide passes:
+    the byte count and the proof of the finished file see to it.
+    """
+    head = head[:_MOST_LOOKED_AT_BYTES].removeprefix(b"\xef\xbb\xbf")
+    if _has_magic(kind, head):
+        return None
+    what = _format_of(head)
+    if what is None and _can_still_be(kind, head):
+        what = _format_of_content_type(content_type)
+        if what is None or what == _OWN_FORMAT.get(kind):
+            return None
+    if what is not None and what == _OWN_FORMAT.get(kind) and not _is_error(kind, head):
+        return None
+    if kind is FileKind.OTHER and what not in _NEVER_A_PRODUCT:
+        return None
+    text = head.decode("utf-8", "replace") if _is_text(head) else ""
+    return WrongBody(
+        what=what or ("text" if text else "binary"),
+        login=_LOGIN.search(text) is not None,
+        maintenance=_MAINTENANCE.search(text) is not None,
+        first_line=_first_line(text),
+    )
+
+
+def _has_magic(kind: FileKind, head: bytes) -> bool:
+    if kind is FileKind.TAR:
+        return head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
+    start = head.lstrip(_WHITESPACE) if kind in _TEXT_KINDS else head
+    return start.startswith(_MAGIC.get(kind, ()))
+
+
+def _can_still_be(kind: FileKind, head: bytes) -> bool:
+    """Tell whether a head without magic number may still be of the kind: too short, or a kind without one."""
+    if kind is FileKind.TAR:
+        return len(head) < _TAR_MAGIC_AT + 5
+    if kind in _OWN_FORMAT:
+        return not head.strip(_WHITESPACE)
+    start = head.lstrip(_WHITESPACE) if kind in _TEXT_KINDS else head
+    return kind is FileKind.OTHER or any(magic.startswith(start) for magic in _MAGIC[kind])
+
+
+def _format_of(head: bytes) -> str | None:
+    """Name a format that is recognised and is none of the image formats."""
+    for magic, what in ((b"%PDF", "pdf"), (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip")):
+        if head.startswith(magic):
+            return what
+    start = head.lstrip(_WHITESPACE)
+    if start.startswith((b"{", b"[")):
+        return "json"
+    if _is_text(head) and _HTML.search(head):
+        return "html"
+    return "xml" if start.startswith(b"<") else None
+
+
+def _format_of_content_type(content_type: str | None) -> str | None:
+    essence = (content_type or "").split(";")[0].strip().lower()
+    if essence in ("text/html", "application/xhtml+xml"):
+        return "html"
+    if essence in ("application/json", "application/problem+json"):
+        return "json"
+    return "xml" if essence in ("application/xml", "text/xml") else None
+
+
+def _is_error(kind: FileKind, head: bytes) -> bool:
+    """Tell an error message in XML or JSON from a metadata file in the same format."""
+    if kind is FileKind.XML:
+        root = _ROOT.match(head)
+        return root is not None and root[1].rpartition(b":")[2].lower() in _ERROR_ROOTS
+    key = _FIRST_KEY.match(head)
+    return key is not None and _ERROR_KEYS.search(key[1]) is not None
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte >= 32 or byte in _WHITESPACE for byte in head)
+
+
+def _first_line(text: str) -> str:
+    """Return what a web page, error document or text says first."""
+    in_json = _SAID_IN_JSON.search(text)
+    in_tag = next((found for found in _SAID_IN_TAG.finditer(text) if found[2].strip()), None)
+    if in_json:
+        return one_line(in_json[1])
+    return one_line(html.unescape(in_tag[2] if in_tag else _TAGS.sub("\n", text)))
+
+
+def one_line(text: str) -> str:
+    """Return the first line that says something: printable, 200 characters at most, links and codes masked."""
+    lines = ("".join(char if char.isprintable() else " " for char in line) for line in re.split(r"[\r\n\f]", text))
+    first = next((line.strip() for line in lines if line.strip()), "")[: 3 * _LONGEST_LINE]
+    for secret in _SECRETS:
+        first = secret.sub("***", first)
+    return " ".join(first.split())[:_LONGEST_LINE]
