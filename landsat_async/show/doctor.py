@@ -1,0 +1,232 @@
+"""`doctor`: is everything there that a run needs? One line a check, and what to do about each fault."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import Literal
+from urllib.parse import urlsplit
+
+from landsat_async.config import Config
+from landsat_async.credentials import Credentials, resolve_credentials
+from landsat_async.errors import ConfigError, LandsatError
+from landsat_async.show.jsonlines import line
+from landsat_async.show.output import Output
+from landsat_async.show.setup_commands import load_or_environment
+from landsat_async.show.signals import Stopper, run_async
+from landsat_async.show.words import size_text, span_text
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre ncpfs nfs nfs4 orangefs smb3 smbfs".split()
+)
+CLOCK_TOLERANCE_S = 120.0
+REACH_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    message: str
+    hint: str = ""
+    exit_code: int = 0
+    """What a run would end with because of it; 0 unless the state is fail."""
+
+
+def doctor(path: str | None, output: Output) -> int:
+    """Check everything, say each result, and return the code that a run would end with."""
+
+    async def work(_: Stopper) -> int:
+        code = 0
+        async for check in _checks(path):
+            _tell(check, output)
+            code = code or check.exit_code
+        return code
+
+    return run_async(output, work)
+
+
+async def _checks(path: str | None) -> AsyncIterator[Check]:
+    yield _versions()
+    try:
+        config = load_or_environment(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Check("config", "fail", problem, error.hint, error.exit_code)
+        return
+    where = (
+        "no config.toml here: only the environment was read" if config.path == os.devnull else f"{config.path} is valid"
+    )
+    yield Check("config", "ok", where)
+    for check in (*_area(config), *_folder(config)):
+        yield check
+    try:
+        credentials = resolve_credentials(config.service)
+    except LandsatError as error:
+        yield _failure("credentials", error)
+        credentials = None
+    async for check in _service(config, credentials):
+        yield check
+
+
+def _tell(check: Check, output: Output) -> None:
+    if output.manner.json:
+        values = {"name": check.name, "state": check.state, "message": check.message, "hint": check.hint}
+        output.json(line("check", values))
+        return
+    if check.state == "ok" and output.manner.quiet:
+        return
+    output.data(f"{check.state:<4}  {check.name}: {check.message}")
+    if check.hint:
+        output.data(f"      {check.hint}")
+
+
+def _failure(name: str, error: LandsatError) -> Check:
+    return Check(name, "fail", str(error), error.hint, error.exit_code)
+
+
+def _versions() -> Check:
+    aiohttp = version("aiohttp")
+    text = f"Python {platform.python_version()}, aiohttp {aiohttp}, {sys.platform}"
+    numbers = tuple(int(part) for part in aiohttp.split(".")[:3] if part.isdigit())
+    if numbers < (3, 14, 4):
+        return Check("versions", "warn", text, "aiohttp before 3.14.4 reports complete bodies as cut; upgrade it")
+    return Check("versions", "ok", text)
+
+
+def _area(config: Config) -> Iterator[Check]:
+    if config.search.aoi is None:
+        return
+    from landsat_async.aoi_files import load_aoi
+
+    try:
+        aoi = load_aoi(config.search.aoi)
+    except LandsatError as error:
+        yield _failure("area", error)
+        return
+    west, south, east, north = aoi.bbox
+    text = f"{config.search.aoi}: west {west:.4f}, south {south:.4f}, east {east:.4f}, north {north:.4f}"
+    yield Check("area", "warn" if aoi.notes else "ok", text, "; ".join(aoi.notes))
+
+
+def _folder(config: Config) -> Iterator[Check]:
+    """Check the output folder without leaving anything behind."""
+    directory = config.download.directory
+    existing = directory
+    while not os.path.exists(existing):
+        existing = os.path.dirname(existing)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        yield Check("folder", "fail", f"{existing}: {error.strerror}", "choose another [download] directory", 2)
+        return
+    yield Check("folder", "ok", f"{directory} " + ("is writable" if existing == directory else "can be made"))
+    free, keep = shutil.disk_usage(existing).free, config.download.min_free_bytes
+    text = f"{size_text(free)} free; {size_text(keep)} of it stay free"
+    if free <= keep:
+        yield Check("disk", "fail", text, "free some space, or lower [download] min_free_bytes", 9)
+    else:
+        yield Check("disk", "ok", text)
+    kind = file_system_of(existing, _read_mounts())
+    if kind in NETWORK_FILE_SYSTEMS:
+        hint = "safe when the program is killed; when the file server crashes, run `verify` afterwards"
+        yield Check("file system", "warn", f"{directory} is on a network file system ({kind})", hint)
+    elif kind:
+        yield Check("file system", "ok", kind)
+
+
+def file_system_of(path: str, mounts: str) -> str:
+    """Return the kind of file system that holds `path`, from the text of mountinfo; "" when unknown."""
+    best, kind = "", ""
+    real = os.path.realpath(path)
+    for text in mounts.splitlines():
+        left, _, right = text.partition(" - ")
+        fields = left.split()
+        if len(fields) < 5 or not right.split():
+            continue
+        point = fields[4].replace("\\040", " ")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, right.split()[0]
+    return kind
+
+
+def _read_mounts() -> str:
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+async def _service(config: Config, credentials: Credentials | None) -> AsyncIterator[Check]:
+    from landsat_async.m2m.client import M2MClient
+
+    host = urlsplit(config.service.url).netloc
+    yield await _clock(config)
+    if credentials is None:
+        return
+    yield Check("credentials", "ok", f"user {credentials.username}, a token was found")
+    step = "login"
+    try:
+        async with M2MClient(config.service.url, credentials, ca_bundle=config.service.ca_bundle) as m2m:
+            await m2m.login()
+            yield Check("login", "ok", f"{host} accepts the token")
+            step = "role"
+            yield _role(await m2m.permissions())
+            step = "dataset"
+            if config.search.dataset is not None:
+                dataset = await m2m.dataset(config.search.dataset)
+                yield Check("dataset", "ok", f"{dataset.alias}: {dataset.title}")
+    except LandsatError as error:
+        yield _failure(step, error)
+
+
+def _role(permissions: tuple[str, ...] | list[str]) -> Check:
+    if "download" in permissions:
+        return Check("role", "ok", "the account may download")
+    hint = (
+        "at ers.cr.usgs.gov open Access Request, choose Request Access, then the type "
+        '"Access to EE\'s Machine to Machine interface (MACHINE)"; USGS answers in a few days'
+    )
+    return Check("role", "fail", "the account may search but not download: the MACHINE role is missing", hint, 3)
+
+
+async def _clock(config: Config) -> Check:
+    """Reach the service without an account and compare clocks: TLS and signed links need the right time."""
+    import ssl
+    import time
+
+    import aiohttp
+
+    context = ssl.create_default_context()
+    timeout = aiohttp.ClientTimeout(total=REACH_TIMEOUT_S)
+    try:
+        if config.service.ca_bundle is not None:
+            context.load_verify_locations(config.service.ca_bundle)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            session.get(config.service.url, ssl=context, allow_redirects=False) as reply,
+        ):
+            offset_s = time.time() - parsedate_to_datetime(reply.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return Check("service", "warn", f"{config.service.url} answers, but does not tell the time")
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        hint = "check network, proxy (HTTPS_PROXY), and [service] url and ca_bundle; or the service is down"
+        return Check("service", "fail", f"{config.service.url} cannot be reached: {type(error).__name__}", hint, 6)
+    text = f"{config.service.url} answers"
+    if abs(offset_s) > CLOCK_TOLERANCE_S:
+        side = "ahead of" if offset_s > 0 else "behind"
+        hint = "set the clock (NTP): certificates and signed links depend on it"
+        return Check("service", "warn", f"{text}; this clock is {span_text(abs(offset_s))} {side} it", hint)
+    return Check("service", "ok", f"{text}; clocks agree")

@@ -1,0 +1,66 @@
+"""Events as JSON lines, exactly as the README's chapter "JSON lines" lists them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from landsat_async.events import (
+    Error,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Planned,
+    Progress,
+    Ready,
+    Requested,
+    Retrying,
+    Skipped,
+    Started,
+    Transferred,
+    Verified,
+)
+
+_KINDS: tuple[type[Event], ...] = (
+    Planned,
+    Requested,
+    Ready,
+    Started,
+    Retrying,
+    Verified,
+    Skipped,
+    Failed,
+    Error,
+    Finished,
+)
+_KEYS: dict[type[Event], tuple[str, ...]] = {
+    kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _KINDS
+}
+_KEYS[Progress] = ("files_done", "files_total", "bytes_done", "bytes_total", "rate_bytes_s")
+
+
+def now_text() -> str:
+    """Return the time of now: RFC 3339, UTC, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def line(event: str, values: Mapping[str, object]) -> str:
+    """Return one JSON line. ASCII only, so that no terminal and no encoding can take offence."""
+    return json.dumps({"event": event, "time": now_text(), **values}, allow_nan=False)
+
+
+def json_line(event: Event) -> str | None:
+    """Return the JSON line of an event; None for the two that are for people only."""
+    if isinstance(event, (Notice, Transferred)):
+        return None
+    values = {key: _finite(getattr(event, key)) for key in _KEYS[type(event)]}
+    return line(type(event).__name__.lower(), values)
+
+
+def _finite(value: object) -> object:
+    """JSON knows no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

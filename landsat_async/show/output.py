@@ -1,0 +1,163 @@
+"""The two streams of the command line: data on stdout, talk on stderr.
+
+Whatever the other end does (a closed pipe, a terminal that knows no "é", a full disk under `> file`), writing
+never raises: the run goes on and keeps its exit code. Every line is cleaned of control characters here, so no
+text of the service or of a file name can steer the terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+from landsat_async.events import Error, Event, Finished
+from landsat_async.show.words import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a command was asked to talk."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    progress: bool = True
+
+
+class SafeStream:
+    """A text stream that cannot fail; `failed` keeps the first reason why nothing is written any more."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self.failed: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write `text`, with "?" for letters that the other end cannot show."""
+        try:
+            self._write(text)
+        except OSError as error:
+            self._fail(error)
+        except ValueError:  # the stream was closed
+            self._stream = None
+        return len(text)
+
+    def flush(self) -> None:
+        """Push what is buffered."""
+        try:
+            if self._stream is not None:
+                self._stream.flush()
+        except OSError as error:
+            self._fail(error)
+        except ValueError:
+            self._stream = None
+
+    def isatty(self) -> bool:
+        """Tell whether a person is at the other end."""
+        try:
+            return self._stream is not None and self._stream.isatty()
+        except ValueError:
+            return False
+
+    def fileno(self) -> int:
+        """Return the file descriptor; raises OSError when there is none."""
+        if self._stream is None:
+            raise OSError(errno.EBADF, "the stream is closed")
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the other end; decides whether lines may be drawn with box characters."""
+        return getattr(self._stream, "encoding", None) or "ascii"
+
+    def _write(self, text: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:
+            self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
+
+    def _fail(self, error: OSError) -> None:
+        """Go quiet. The descriptor is pointed at the null device, or Python's own flush at exit would complain."""
+        self.failed = self.failed or error
+        with contextlib.suppress(OSError, ValueError):
+            if self._stream is not None:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self._stream.fileno())
+                os.close(null)
+        self._stream = None
+
+
+class Output:
+    """Where a command says things. One per process; made by `main`."""
+
+    def __init__(self, manner: Manner, *, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self.manner = manner
+        self.out = SafeStream(stdout if stdout is not None else sys.stdout)
+        self.err = SafeStream(stderr if stderr is not None else sys.stderr)
+        self.finished = False
+        """A `finished` line was written: nothing may follow it on stdout."""
+        self.told: set[tuple[str, str]] = set()
+        """(reference, message) of fatal errors that were shown already."""
+        self._live: Callable[[str], None] | None = None
+
+    def data(self, line: str = "") -> None:
+        """Write one line for the user's eyes or pipe to stdout."""
+        self.out.write(clean_end(line) + "\n")
+
+    def json(self, text: str) -> None:
+        """Write one JSON line at once, so that whoever reads along sees it now."""
+        if not self.finished:
+            self.out.write(text + "\n")
+            self.out.flush()
+
+    def event(self, event: Event) -> None:
+        """Write one event as a JSON line, where it has one."""
+        from landsat_async.show.jsonlines import json_line
+
+        text = json_line(event)
+        if text is not None:
+            self.json(text)
+        if isinstance(event, Finished):
+            self.finished = True
+        elif isinstance(event, Error):
+            self.told.add((event.reference, event.message))
+
+    def talk(self, line: str, *, urgent: bool = False) -> None:
+        """Say one line on stderr. With -q or --json only what is urgent is said."""
+        if (self.manner.quiet or self.manner.json) and not urgent:
+            return
+        line = clean_end(line)
+        if self._live is not None:
+            self._live(line)
+            return
+        self.err.write(line + "\n")
+        self.err.flush()
+
+    @contextlib.contextmanager
+    def talking_through(self, live: Callable[[str], None]) -> Iterator[None]:
+        """Let a live display print the talk above itself for the time of the block."""
+        self._live = live
+        try:
+            yield
+        finally:
+            self._live = None
+
+    def close(self) -> None:
+        """Flush both streams; tell a person when data was lost for another reason than a closed pipe."""
+        self.out.flush()
+        lost = self.out.failed
+        if lost is not None and lost.errno != errno.EPIPE:
+            self.talk(f"standard output could not be written: {lost.strerror}", urgent=True)
+        self.err.flush()
+
+
+def clean_end(line: str) -> str:
+    """Clean a line but keep its indentation."""
+    indent = len(line) - len(line.lstrip(" "))
+    return " " * indent + clean(line)

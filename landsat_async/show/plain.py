@@ -1,0 +1,183 @@
+"""Progress as plain lines, for logs, pipes and dumb terminals.
+
+A progress line at most every 10 s, a line for each change of state, and a repeated fault once a minute with its
+count: "412 x connection reset (last 14:02:10)".
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from landsat_async.events import (
+    Error,
+    Event,
+    Failed,
+    Notice,
+    Planned,
+    Progress,
+    Ready,
+    Requested,
+    Retrying,
+    Skipped,
+    Started,
+    Verified,
+)
+from landsat_async.show.output import Output
+from landsat_async.show.recap import KEPT_KINDS, kind_of
+from landsat_async.show.trouble import tell_error
+from landsat_async.show.words import clock_text, count_text, left_s, rate_text, size_text, span_text
+
+LINE_EVERY_S = 10.0
+HEARTBEAT_S = 60.0
+"""A line that says nothing new comes this often, so that a long wait does not look hung."""
+
+
+@dataclass(slots=True)
+class _Repeat:
+    text: str
+    said_at: float
+    unsaid: int = 0
+    last: float = 0.0
+
+
+class Repeats:
+    """Says a thing at once the first time, then once a minute with the number of times."""
+
+    def __init__(self, say: Callable[[str], None], now: Callable[[], float]) -> None:
+        self._say = say
+        self._now = now
+        self._kinds: dict[str, _Repeat] = {}
+
+    def note(self, kind: str, text: str, first: str | None = None) -> None:
+        """Count one more of `kind`; `text` names it in the count, `first` is said the first time."""
+        known = self._kinds.get(kind)
+        if known is None:
+            if len(self._kinds) >= KEPT_KINDS:
+                self.flush(everything=True)
+                self._kinds.clear()
+            self._kinds[kind] = _Repeat(text, self._now())
+            self._say(first or text)
+            return
+        known.text = text
+        known.unsaid += 1
+        known.last = self._now()
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Say the counts that are due."""
+        for repeat in self._kinds.values():
+            if repeat.unsaid and (everything or self._now() - repeat.said_at >= HEARTBEAT_S):
+                self._say(f"{repeat.unsaid:,} x {repeat.text} (last {clock_text(repeat.last)})")
+                repeat.unsaid = 0
+                repeat.said_at = self._now()
+
+
+class PlainRenderer:
+    """Writes what happens as lines on stderr."""
+
+    def __init__(self, output: Output, now: Callable[[], float] = time.time) -> None:
+        self._output = output
+        self._now = now
+        self._repeats = Repeats(self._say, now)
+        self._progress: Progress | None = None
+        self._said_progress = ""
+        self._said_at = now()
+
+    def show(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case Progress():
+                self._progress = event
+            case Notice():
+                self._output.talk(event.text, urgent=event.level == "warning")
+            case Error():
+                tell_error(self._output, event)
+            case Failed():
+                reason = f"{event.file}: {event.reason}"
+                self._repeats.note("failed " + kind_of(event.reason), f"failed: {reason}", f"failed: {reason}")
+            case Retrying():
+                self._repeats.note("again " + kind_of(event.reason), event.reason, self.retry_text(event))
+            case _:
+                text = state_text(event) or (file_text(event) if self._output.manner.verbose else None)
+                if text is not None:
+                    self._say(text)
+        self.tick()
+
+    def tick(self) -> None:
+        """Say what is due by now; called about once a second."""
+        self._repeats.flush()
+        since_s = self._now() - self._said_at
+        if self._progress is None or not self._output.manner.progress or since_s < LINE_EVERY_S:
+            return
+        text = progress_text(self._progress)
+        if text != self._said_progress or since_s >= HEARTBEAT_S:
+            self._said_progress = text
+            self._said_at = self._now()
+            self._say(text)
+
+    def close(self) -> None:
+        """Say the counts that are left."""
+        self._repeats.flush(everything=True)
+
+    def retry_text(self, event: Retrying) -> str:
+        """Return a retry as one line with its next time."""
+        what = f"{event.file}: {event.reason}" if event.file else event.reason
+        return f"{what}; {next_try_text(event, self._now())}"
+
+    def _say(self, text: str) -> None:
+        self._output.talk(f"{clock_text(self._now())}  {text}")
+
+
+def next_try_text(event: Retrying, now_unix_s: float) -> str:
+    """Return when the next try comes."""
+    if event.wait_s < 1:
+        return f"trying again (attempt {event.attempt})"
+    at = clock_text(now_unix_s + event.wait_s)
+    return f"next try {at}, in {span_text(event.wait_s)} (attempt {event.attempt})"
+
+
+def state_text(event: Event) -> str | None:
+    """Return the line for a change of the whole run; None for events of one file."""
+    match event:
+        case Planned():
+            nominal = f", about {size_text(event.bytes_nominal)}" if event.bytes_nominal else ""
+            return f"planned {count_text(event.files, 'file')} of {count_text(event.scenes, 'scene')}{nominal}"
+        case Requested():
+            parts = [f"{event.available:,} available", f"{event.preparing:,} being prepared"]
+            if event.failed:
+                parts.append(f"{event.failed:,} refused")
+            return f"requested {count_text(event.downloads, 'file')}: {', '.join(parts)}"
+    return None
+
+
+def file_text(event: Event) -> str | None:
+    """Return the line for one file, as -v shows it."""
+    match event:
+        case Ready():
+            return f"ready {event.file}"
+        case Started():
+            at = f" at {size_text(event.offset_bytes)}" if event.offset_bytes else ""
+            return f"started {event.file}{at}"
+        case Verified():
+            return f"done {event.file}, {size_text(event.size_bytes)}, proof: {event.proof}"
+        case Skipped():
+            return f"skipped {event.file}: {event.reason}"
+    return None
+
+
+def progress_text(event: Progress) -> str:
+    """Return the state of the whole run as one line; without shares or times where the total is unknown."""
+    parts = [f"{event.files_done:,} of {count_text(event.files_total, 'file')}"]
+    if event.bytes_total is not None and event.bytes_total >= event.bytes_done:
+        parts.append(f"{size_text(event.bytes_done)} of {size_text(event.bytes_total)}")
+    else:
+        parts.append(size_text(event.bytes_done))
+    if event.rate_bytes_s > 0:
+        parts.append(rate_text(event.rate_bytes_s))
+    left = left_s(event.bytes_done, event.bytes_total, event.rate_bytes_s)
+    if left is not None:
+        parts.append(f"{span_text(left)} left")
+    if event.files_preparing:
+        parts.append(f"{event.files_preparing:,} being prepared by USGS")
+    return ", ".join(parts)

@@ -1,0 +1,151 @@
+"""`plan`: what `run` would fetch, what is here already, and what is left out for which reason."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from landsat_async.config import Config
+from landsat_async.events import Failed, Planned
+from landsat_async.model import DroppedScene, Scene
+from landsat_async.show.jsonlines import line
+from landsat_async.show.output import Output
+from landsat_async.show.signals import Stopper, run_async
+from landsat_async.show.tables import columns, more, width_of
+from landsat_async.show.words import count_text, size_text
+
+if TYPE_CHECKING:
+    from landsat_async.run import Plan
+
+ROWS = 200
+"""Rows of each table for people; the JSON has all."""
+DROPPED_NAMES = 3
+"""Examples that are named for each reason to leave a scene out."""
+
+
+def plan(path: str, overrides: tuple[str, ...], output: Output) -> int:
+    """Print the plan; requests and downloads nothing."""
+    config = Config.load(path, overrides=overrides)
+
+    async def work(_: Stopper) -> int:
+        from landsat_async.run import plan as make_plan
+
+        result = await make_plan(config)
+        if output.manner.json:
+            write_json(result, output)
+        elif not output.manner.quiet:
+            for text in lines(result, config, width_of(output.out)):
+                output.data(text)
+        return 0
+
+    return run_async(output, work)
+
+
+def write_json(result: Plan, output: Output) -> None:
+    """Write all scenes, all files, what is left out, and `planned` last."""
+    for scene in result.scenes:
+        output.json(line("scene", _scene_values(scene)))
+    for planned in result.files:
+        wanted = planned.file
+        output.json(
+            line(
+                "file",
+                {
+                    "file": wanted.relpath,
+                    "scene": wanted.scene_entity_id,
+                    "bytes_nominal": wanted.bytes_nominal,
+                    "state": planned.state,
+                },
+            )
+        )
+    for dropped in result.dropped:
+        ids = {"entity_id": dropped.scene.entity_id, "display_id": dropped.scene.display_id}
+        output.json(line("dropped", {**ids, "reason": dropped.reason}))
+    for missing in result.unavailable:
+        output.event(Failed(missing.file, missing.reason, missing.hint))
+    output.event(Planned(len(result.scenes), len(result.files), result.bytes_nominal))
+
+
+def lines(result: Plan, config: Config, width: int) -> list[str]:
+    """Return the plan for people."""
+    return [
+        *_scene_table(result.scenes, width),
+        *_file_table(result, width),
+        *_dropped(result.dropped),
+        *_unavailable(result, width),
+        *_totals(result, config.download.min_free_bytes),
+    ]
+
+
+def _scene_values(scene: Scene) -> dict[str, object]:
+    try:
+        geometry = json.loads(scene.footprint) if scene.footprint else None
+    except ValueError:
+        geometry = None
+    return {
+        "entity_id": scene.entity_id,
+        "display_id": scene.display_id,
+        "acquired": scene.acquired,
+        "cloud_cover": scene.cloud_cover,
+        "coverage": scene.coverage,
+        "geometry": geometry,
+    }
+
+
+def _scene_table(scenes: list[Scene], width: int) -> list[str]:
+    if not scenes:
+        return ["no scene matches"]
+    rows = [
+        (
+            scene.display_id,
+            scene.acquired or "?",
+            "?" if scene.cloud_cover is None else f"{scene.cloud_cover:g} %",
+            "" if scene.coverage is None else f"{scene.coverage:.0%}",
+        )
+        for scene in scenes[:ROWS]
+    ]
+    head = ("scene", "acquired", "cloud", "covers the area")
+    return [*columns(head, rows, width, right=(2, 3)), *more(len(rows), len(scenes), "scene"), ""]
+
+
+def _file_table(result: Plan, width: int) -> list[str]:
+    if not result.files:
+        return []
+    rows = [(p.file.relpath, size_text(p.file.bytes_nominal), p.state) for p in result.files[:ROWS]]
+    head = ("file", "nominal", "state")
+    return [*columns(head, rows, width, right=(1,)), *more(len(rows), len(result.files), "file"), ""]
+
+
+def _dropped(dropped: list[DroppedScene]) -> list[str]:
+    """Group the scenes that are left out by reason, with a few names each."""
+    if not dropped:
+        return []
+    counts = Counter(d.reason for d in dropped)
+    lines = [f"left out: {count_text(len(dropped), 'scene')}"]
+    for reason, count in counts.most_common():
+        names = [d.scene.display_id for d in dropped if d.reason == reason][:DROPPED_NAMES]
+        rest = f" and {count - len(names):,} more" if count > len(names) else ""
+        lines.append(f"  {reason}: {', '.join(names)}{rest}")
+    return [*lines, ""]
+
+
+def _unavailable(result: Plan, width: int) -> list[str]:
+    if not result.unavailable:
+        return []
+    rows = [(u.file, u.reason, u.hint) for u in result.unavailable[:ROWS]]
+    head = ("cannot be had", "reason", "what to do")
+    return [*columns(head, rows, width), *more(len(rows), len(result.unavailable), "file"), ""]
+
+
+def _totals(result: Plan, min_free_bytes: int) -> list[str]:
+    here = sum(1 for planned in result.files if planned.state == "done")
+    scenes, files = count_text(len(result.scenes), "scene"), count_text(len(result.files), "file")
+    lines = [
+        f"{scenes}, {files}, {size_text(result.bytes_nominal)} (nominal sizes; the service rounds them)",
+        f"{here:,} here already, {len(result.files) - here:,} left, about {size_text(result.bytes_left)}",
+        f"free disk space: {size_text(result.free_bytes)}, of which {size_text(min_free_bytes)} stay free",
+    ]
+    if result.bytes_left > result.free_bytes - min_free_bytes:
+        lines.append("that is not enough: free space, choose less, or lower [download] min_free_bytes")
+    return lines

@@ -1,0 +1,58 @@
+"""What the end of a run will tell, kept small however many files there are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from landsat_async.events import Error, Event, Failed, Finished, Planned, Skipped, Verified
+
+KEPT = 40
+"""Rows of each table; the counts are always complete."""
+KEPT_KINDS = 200
+"""Kinds of failure that are counted apart."""
+
+
+@dataclass(slots=True)
+class Recap:
+    """Counts of everything, and the first rows of it."""
+
+    planned: Planned | None = None
+    verified: list[Verified] = field(default_factory=list)
+    verified_count: int = 0
+    skipped_count: int = 0
+    failures: list[Failed] = field(default_factory=list)
+    failed_count: int = 0
+    failure_kinds: Counter[str] = field(default_factory=Counter)
+    error: Error | None = None
+    finished: Finished | None = None
+
+    def note(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case Planned():
+                self.planned = event
+            case Verified():
+                self.verified_count += 1
+                if len(self.verified) < KEPT:
+                    self.verified.append(event)
+            case Skipped():
+                self.skipped_count += 1
+            case Failed():
+                self.failed_count += 1
+                if len(self.failures) < KEPT:
+                    self.failures.append(event)
+                kind = kind_of(event.reason)
+                self.failure_kinds[kind if len(self.failure_kinds) < KEPT_KINDS else "other reasons"] += 1
+            case Error():
+                self.error = event
+            case Finished():
+                self.finished = event
+            case _:
+                pass
+
+
+def kind_of(reason: str) -> str:
+    """Return a reason without its figures, so that "reset at 412 MB" and "reset at 3 MB" are one kind."""
+    return re.sub(r"\d[\d.,]*", "#", reason)

@@ -1,0 +1,117 @@
+"""One consumer of a run's events, three ways to show them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from landsat_async.errors import LandsatError
+from landsat_async.events import Event, Finished, Notice, Progress
+from landsat_async.show.output import Output
+from landsat_async.show.plain import PlainRenderer
+from landsat_async.show.recap import Recap
+
+TICK_S = 1.0
+
+
+class Renderer(Protocol):
+    """Shows events; never raises, never waits."""
+
+    def show(self, event: Event) -> None:
+        """Take one event."""
+
+    def tick(self) -> None:
+        """Do what is due by the clock; called about once a second."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+
+
+class JsonRenderer:
+    """Writes JSON lines on stdout; warnings and fatal errors also reach stderr."""
+
+    def __init__(self, output: Output, now: Callable[[], float] = time.monotonic) -> None:
+        self._output = output
+        self._now = now
+        self._progress_at = -TICK_S
+
+    def show(self, event: Event) -> None:
+        """Take one event; of progress at most one a second."""
+        if isinstance(event, Progress):
+            if self._now() - self._progress_at < TICK_S:
+                return
+            self._progress_at = self._now()
+        self._output.event(event)
+        if isinstance(event, Notice):
+            self._output.talk(event.text, urgent=event.level == "warning")
+
+    def tick(self) -> None:
+        """Nothing is due by the clock."""
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+
+async def follow(events: AsyncIterator[Event], output: Output) -> Recap:
+    """Show all events until they end and return what is to be said at the end."""
+    recap = Recap()
+    with _renderer(output) as renderer, _ticking(renderer):
+        async for event in events:
+            recap.note(event)
+            renderer.show(event)
+    _check(recap.finished)
+    return recap
+
+
+@contextmanager
+def _renderer(output: Output) -> Iterator[Renderer]:
+    renderer: Renderer
+    if output.manner.json:
+        renderer = JsonRenderer(output)
+    elif wants_live(output):
+        from landsat_async.show.live import LiveRenderer
+
+        renderer = live = LiveRenderer(output)
+        live.open()
+    else:
+        renderer = PlainRenderer(output)
+    try:
+        yield renderer
+    finally:
+        renderer.close()
+
+
+def wants_live(output: Output) -> bool:
+    """Tell whether a display that moves the cursor makes sense here."""
+    dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    manner = output.manner
+    return manner.progress and not manner.quiet and not dumb and output.err.isatty()
+
+
+@contextmanager
+def _ticking(renderer: Renderer) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    pending: list[asyncio.TimerHandle] = []
+
+    def tick() -> None:
+        renderer.tick()
+        pending[:] = [loop.call_later(TICK_S, tick)]
+
+    pending.append(loop.call_later(TICK_S, tick))
+    try:
+        yield
+    finally:
+        pending[0].cancel()
+
+
+def _check(end: Finished | None) -> None:
+    """Planned = done + failed + left, or the report is wrong and nobody may rely on it."""
+    if end is None:
+        return
+    parts = end.files_verified + end.files_skipped + end.files_failed + end.files_pending
+    if parts != end.files_total:
+        raise LandsatError(f"the counts do not add up: {parts} files told, {end.files_total} planned")

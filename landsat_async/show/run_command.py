@@ -1,0 +1,72 @@
+"""`run`: the main job, from config.toml to proven files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from landsat_async.config import Config
+from landsat_async.events import Finished
+from landsat_async.show.output import Output
+from landsat_async.show.recap import Recap
+from landsat_async.show.render import follow
+from landsat_async.show.signals import STOPPED, Stopper, run_async
+from landsat_async.show.tables import failed_lines, proven_lines, totals_line, width_of
+
+if TYPE_CHECKING:
+    from landsat_async.credentials import Credentials
+
+
+def run(path: str, overrides: tuple[str, ...], overwrite: bool, output: Output) -> int:
+    """Load the config and do the job."""
+    config = Config.load(path, overrides=overrides)
+
+    async def work(stopper: Stopper) -> int:
+        return conclude(await do_job(config, output, stopper, overwrite=overwrite), output)
+
+    return run_async(output, work)
+
+
+async def do_job(
+    config: Config,
+    output: Output,
+    stopper: Stopper,
+    *,
+    overwrite: bool = False,
+    credentials: Credentials | None = None,
+) -> Recap:
+    """Run the pipeline and show it; a signal asks it to stop."""
+    from landsat_async.run import open_run
+
+    async with open_run(config, overwrite=overwrite, credentials=credentials) as job:
+        with stopper.calling(job.stop):
+            recap = await follow(job.events(), output)
+            await job.wait()
+    return recap
+
+
+def conclude(recap: Recap, output: Output) -> int:
+    """Say how it ended and return the exit code."""
+    end = recap.finished
+    if end is None:
+        return 1
+    if not output.manner.json:
+        _say_end(recap, end, output)
+    return end.exit_code
+
+
+def _say_end(recap: Recap, end: Finished, output: Output) -> None:
+    """Print the tables: proven files and totals are data, failures are said even with -q."""
+    width = width_of(output.out)
+    if not output.manner.quiet:
+        for line in proven_lines(recap.verified, recap.verified_count, width):
+            output.data(line)
+    for line in failed_lines(recap.failures, recap, width_of(output.err)):
+        output.talk(line, urgent=True)
+    if not output.manner.quiet:
+        output.data(totals_line(end))
+    elif end.exit_code:
+        output.talk(totals_line(end), urgent=True)
+    if end.exit_code == STOPPED:
+        output.talk("stopped; the same command continues where it was", urgent=True)
+    elif end.exit_code == 0 and end.files_total == 0:
+        output.talk("nothing matched: widen dates, area or cloud cover; `plan` tells what was left out and why")

@@ -1,0 +1,56 @@
+"""`init` and `datasets`: what one needs before the first job."""
+
+from __future__ import annotations
+
+import os
+
+from landsat_async.config import Config, write_example
+from landsat_async.show.jsonlines import line
+from landsat_async.show.output import Output
+from landsat_async.show.signals import Stopper, run_async
+from landsat_async.show.tables import columns, width_of
+
+HERE = "config.toml"
+_ANY_DATASET = 'search.dataset="landsat_ot_c2_l2"'
+
+
+def init(path: str, output: Output) -> int:
+    """Write the commented example."""
+    write_example(path)
+    output.talk(f"wrote {path}; edit it, then: python -m landsat_async plan {path}")
+    return 0
+
+
+def datasets(text: str | None, output: Output) -> int:
+    """List the datasets whose name contains `text`."""
+    service = load_or_environment(None, dataset_needed=False).service
+
+    async def work(_: Stopper) -> int:
+        from landsat_async.credentials import resolve_credentials
+        from landsat_async.m2m.client import M2MClient
+
+        async with M2MClient(service.url, resolve_credentials(service), ca_bundle=service.ca_bundle) as m2m:
+            found = await m2m.dataset_search(text)
+        if output.manner.json:
+            for d in found:
+                output.json(line("dataset", {"name": d.alias, "title": d.title, "scenes": d.scene_count}))
+        elif found:
+            rows = [(d.alias, d.title, "" if d.scene_count is None else f"{d.scene_count:,}") for d in found]
+            for row in columns(("name", "title", "scenes"), rows, width_of(output.out), right=(2,)):
+                output.data(row)
+        else:
+            output.talk("no dataset has that in its name")
+        return 0
+
+    return run_async(output, work)
+
+
+def load_or_environment(path: str | None, *, dataset_needed: bool = True) -> Config:
+    """Load `path`, or ./config.toml where it is, or only the environment.
+
+    Who looks for a dataset has none in the file yet, so any one is put there if `dataset_needed` is False.
+    """
+    if path is None and os.path.exists(HERE):
+        path = HERE
+    overrides = (_ANY_DATASET,) if path is None or not dataset_needed else ()
+    return Config.load(path or os.devnull, overrides=overrides)

@@ -1,0 +1,143 @@
+"""Signals, and the loop that commands run in. The library itself never touches either.
+
+First SIGINT, SIGTERM or SIGHUP: the command is asked to stop, and has ten seconds for it. Second: out at once,
+which is safe because every step of a run survives a kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from types import FrameType
+
+import anyio
+
+from landsat_async.errors import ConfigError
+from landsat_async.show.output import Output
+
+STOPPED = 7
+STOPPED_AT_ONCE = 130
+HARD_LIMIT_S = 9.5
+"""A stop takes no longer, even when the service, the disk or a thread hangs; below the promised 10 s."""
+
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Stopper:
+    """Turns signals into a request to stop; `call` says what stopping means at the moment."""
+
+    def __init__(self, output: Output, call: Callable[[], None]) -> None:
+        self._output = output
+        self._call = call
+        self._exit = os._exit
+        self.asked = False
+
+    @contextlib.contextmanager
+    def calling(self, call: Callable[[], None]) -> Iterator[None]:
+        """Let a stop mean `call` for the time of the block."""
+        before, self._call = self._call, call
+        try:
+            if self.asked:
+                call()
+            yield
+        finally:
+            self._call = before
+
+    def on_signal(self) -> None:
+        """Handle the first signal, inside the loop."""
+        if self.asked:
+            return
+        self.asked = True
+        for number in _numbers():
+            signal.signal(number, self._leave_at_once)
+        # The timer outlives the loop on purpose: it also bounds the joining of hung threads at exit.
+        timer = threading.Timer(HARD_LIMIT_S, self._leave, (STOPPED,))
+        timer.daemon = True
+        timer.start()
+        self._output.talk("stopping: finishing what is being written; once more to leave at once", urgent=True)
+        self._call()
+
+    def _leave_at_once(self, _number: int, _frame: FrameType | None) -> None:
+        self._leave(STOPPED_AT_ONCE)
+
+    def _leave(self, code: int) -> None:
+        restore_terminal(self._output)
+        self._exit(code)
+
+
+def run_async(output: Output, work: Callable[[Stopper], Awaitable[int]]) -> int:
+    """Run `work` in a new event loop and return its exit code; 7 when a signal ended it first."""
+    _refuse_a_running_loop()
+
+    async def main() -> int:
+        with anyio.CancelScope() as scope:
+            stopper = Stopper(output, scope.cancel)
+            with _listening(stopper):
+                return await work(stopper)
+        output.talk("stopped")
+        return STOPPED
+
+    return asyncio.run(main())
+
+
+@contextlib.contextmanager
+def early_signals() -> Iterator[None]:
+    """Until the loop runs, let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _numbers()}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is signal.default_int_handler:
+                signal.signal(number, handler)
+
+
+def restore_terminal(output: Output) -> None:
+    """Give the cursor back. Straight to the descriptor: the display may be locked by the thread that hangs."""
+    with contextlib.suppress(OSError, ValueError):
+        if output.err.isatty():
+            os.write(output.err.fileno(), _SHOW_CURSOR + b"\r\n")
+
+
+@contextlib.contextmanager
+def _listening(stopper: Stopper) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = _numbers() if threading.current_thread() is threading.main_thread() else ()
+    for number in numbers:
+        loop.add_signal_handler(number, stopper.on_signal)
+    try:
+        yield
+    finally:
+        if not stopper.asked:  # after a first signal the second stays deadly until the process has ended
+            for number in numbers:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.default_int_handler)
+
+
+def _numbers() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a run. SIGHUP only where nobody (nohup) said that it is to be ignored."""
+    numbers: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers += (signal.SIGHUP,)
+    return numbers
+
+
+def _refuse_a_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConfigError(
+        "an event loop is running already (a notebook, a web service)",
+        hint="there, use the library: summary = await landsat_async.download(Config.load('config.toml'))",
+        reference="running-loop",
+    )
