@@ -24,7 +24,23 @@ from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.words import size_text, span_text
 
 NETWORK_FILE_SYSTEMS = frozenset(
-    "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre ncpfs nfs nfs4 orangefs smb3 smbfs".split()
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "fuse.sshfs",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "orangefs",
+        "smb3",
+        "smbfs",
+    ]
 )
 CLOCK_TOLERANCE_S = 120.0
 REACH_TIMEOUT_S = 20.0

@@ -136,7 +136,7 @@ class LiveRenderer:
         rows = list(self._rows.values())
         lines += [self._row(row, width) for row in rows[:room]]
         if len(rows) > room:
-            lines.append(_line(f"  and {len(rows) - room:,} more", "dim"))
+            lines.append(_line(f"and {len(rows) - room:,} more", "dim"))
         lines += [_line(text, "red") for text in list(self._failures)]
         return Group(*lines)
 
@@ -177,7 +177,7 @@ class LiveRenderer:
         done = size_text(row.position_bytes)
         if width < NARROW_COLUMNS:
             share = f"{_share(row):.0%}" if row.size_bytes else done
-            return _line(f"{_tail(name, width - len(share) - 2)} {share}")
+            return _line(f"{_tail(name, width - len(share) - 1)} {share}")
         seconds = max(0.001, self._now() - row.begun_at)
         speed = rate_text((row.position_bytes - row.begun_bytes) / seconds)
         size = f"{done} of {size_text(row.size_bytes)}" if row.size_bytes is not None else done

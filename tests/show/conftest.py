@@ -1,0 +1,39 @@
+"""Fixtures for the command line."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from landsat_async.show.output import Manner, Output
+
+CONFIG = '[search]\ndataset = "landsat_ot_c2_l2"\n[download]\ndirectory = "out"\n'
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+class Heard:
+    """An Output into memory, with what it wrote."""
+
+    def __init__(self, **manner):
+        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+        self.output = Output(Manner(**manner), stdout=self.stdout, stderr=self.stderr)
+
+    @property
+    def out(self):
+        return self.stdout.getvalue()
+
+    @property
+    def err(self):
+        return self.stderr.getvalue()
+
+
+@pytest.fixture
+def hear():
+    return Heard

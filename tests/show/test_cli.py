@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import landsat_async.run
+from landsat_async import events as e
+from landsat_async.errors import FolderBusy
+from landsat_async.show.cli import main
+from tests.show.fake_run import SHA, finished, opener
+
+PROJECT = Path(__file__).parents[2]
+COMMANDS = ["run", "plan", "status", "verify", "init", "demo", "simulate", "datasets", "doctor"]
+
+
+@pytest.fixture
+def play(monkeypatch):
+    """Let `run` play a script; returns the list of (run, config, options)."""
+
+    def play(*script):
+        opened = []
+        monkeypatch.setattr(landsat_async.run, "open_run", opener(script, opened), raising=False)
+        return opened
+
+    return play
+
+
+def test_version_and_help_are_everywhere(capsys):
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    for arguments in ([], *([command] for command in COMMANDS)):
+        assert main([*arguments, "--version"]) == 0
+        said = capsys.readouterr().out.strip()
+        assert said in (f"landsat-async {version}", "landsat-async (not installed)")
+        assert main([*arguments, "--help"]) == 0
+        assert "usage: landsat-async" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["fetch"], ["run"], ["run", "c.toml", "--workers", "x"], ["run", "--js"]])
+def test_usage_errors_are_exit_2_on_stderr(arguments, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "usage:" in said.err
+
+
+def test_help_and_version_import_nothing_heavy():
+    """Start-up stays within 0.15 s of bare Python only without these."""
+    heavy = ["aiohttp", "anyio", "asyncio", "msgspec", "rich", "shapely", "sqlite3", "numpy"]
+    code = (
+        "import sys; from landsat_async.show.cli import main; code = main([sys.argv[1]]);"
+        f"bad = sorted(set({heavy!r}) & set(sys.modules)); assert not bad, bad; sys.exit(code)"
+    )
+    for option in ("--help", "--version"):
+        done = subprocess.run([sys.executable, "-c", code, option], cwd=PROJECT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_run_shows_proven_files_on_stdout_and_ends_with_the_code_of_the_run(play, config_file, capsys):
+    play(
+        e.Planned(1, 3, 100),
+        e.Verified("a.tar", 1024, SHA, "structure"),
+        e.Skipped("b.tar", "already here"),
+        e.Failed("c.tar", "no bundle", "choose band"),
+        finished(4, verified=1, skipped=1, failed=1, received=1024),
+    )
+    assert main(["run", str(config_file)]) == 4
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].split() == ["a.tar", "1.0", "KiB", "structure", "abababababab"]
+    assert said.out.splitlines()[-1] == (
+        "3 files: 1 fetched and proven, 1 here already, 1 failed; 1.0 KiB received in 2 s"
+    )
+    assert "c.tar   no bundle  choose band" in said.err
+
+
+def test_with_json_stdout_holds_json_lines_only_and_finished_last(play, config_file, capsys):
+    play(
+        e.Notice("small talk"),
+        e.Notice("looks swapped", "warning"),
+        e.Planned(1, 1, 100),
+        e.Transferred("a.tar", 1, None),
+        *(e.Progress(0, 1, i, None, 0.0) for i in range(50)),
+        e.Verified("a.tar", 1024, SHA, "structure"),
+        finished(0, verified=1),
+    )
+    assert main(["run", "--json", str(config_file)]) == 0
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["event"] for line in lines] == ["planned", "progress", "verified", "finished"]
+    assert said.err == "looks swapped\n"
+
+
+def test_quiet_is_silent_on_success_and_tells_failures(play, config_file, capsys):
+    play(e.Planned(1, 1, 1), e.Verified("a.tar", 1, SHA, "length"), finished(0, verified=1))
+    assert main(["run", "-q", str(config_file)]) == 0
+    assert capsys.readouterr() == ("", "")
+    play(e.Failed("a.tar", "gone", "ask"), finished(4, failed=1))
+    assert main(["run", "-q", str(config_file)]) == 4
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "a.tar" in said.err
+
+
+def test_options_override_the_file(play, config_file, tmp_path, monkeypatch):
+    opened = play(finished())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep").mkdir()
+    assert (
+        main(["run", str(config_file), "--workers", "9", "--directory", 'deep/o"ut é', "--set", "search.limit=3"]) == 0
+    )
+    (_, config, options) = opened[0]
+    assert config.download.workers == 9
+    assert config.search.limit == 3
+    assert config.download.directory == str(tmp_path / 'deep/o"ut é')
+    assert options == {"overwrite": False, "credentials": None}
+    assert main(["run", str(config_file), "--overwrite"]) == 0
+    assert opened[1][2]["overwrite"] is True
+
+
+def test_config_faults_are_exit_2_and_all_told(tmp_path, capsys):
+    path = tmp_path / "bad.toml"
+    path.write_text("[search]\ndatasett = 'x'\nmonths = [13]\n")
+    assert main(["run", "--json", str(path)]) == 2
+    said = capsys.readouterr()
+    assert "search.datasett" in said.err
+    assert "search.months" in said.err
+    (line,) = said.out.splitlines()
+    assert json.loads(line)["reference"] == "config"
+    assert main(["plan", str(tmp_path / "none.toml")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_a_refused_folder_is_told_once_with_its_code(monkeypatch, config_file, capsys):
+    def open_run(*_, **__):
+        raise FolderBusy("another run holds out", hint="wait for it")
+
+    monkeypatch.setattr(landsat_async.run, "open_run", open_run, raising=False)
+    assert main(["run", str(config_file)]) == 8
+    assert capsys.readouterr().err == "error: another run holds out [folder-busy]\n  wait for it\n"
+
+
+@pytest.mark.faults("M08")
+def test_M08_counts_that_do_not_add_up_are_a_bug_and_not_a_success(play, config_file, capsys):
+    play(e.Finished(5, 1, 1, 1, 1, 0, 1.0, 0))
+    assert main(["run", str(config_file)]) == 1
+    assert "do not add up" in capsys.readouterr().err
+
+
+def test_a_run_that_ends_without_its_last_event_is_a_bug(play, config_file):
+    play(e.Planned(1, 1, 1))
+    assert main(["run", str(config_file)]) == 1
+
+
+@pytest.mark.faults("L04")
+async def test_L04_inside_a_running_loop_the_library_is_named_instead(play, config_file, capsys):
+    opened = play(finished())
+    assert main(["run", str(config_file)]) == 2
+    assert "await landsat_async.download" in capsys.readouterr().err
+    assert opened == []
+
+
+def test_init_writes_an_example_that_loads_and_never_overwrites(tmp_path, monkeypatch, capsys):
+    from landsat_async.config import Config
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    Config.load("config.toml")
+    Path("config.toml").write_text("mine")
+    capsys.readouterr()
+    assert main(["init"]) == 2
+    assert Path("config.toml").read_text() == "mine"
+    assert "[file-exists]" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_changes_nothing(config_file):
+    """`run --json | head -1`: quiet, no traceback, the run's own exit code."""
+    command = [sys.executable, "-m", "tests.show.fake_run", "many-lines", "run", "--json", str(config_file)]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+    ) as child:
+        assert b'"ready"' in child.stdout.readline()
+        child.stdout.close()
+        err = child.stderr.read()
+        assert child.wait(30) == 4
+    assert err == b""
+
+
+@pytest.mark.faults("I07")
+def test_I07_closed_streams_from_the_start_are_no_fault(config_file):
+    command = f'exec "{sys.executable}" -m tests.show.fake_run short run "{config_file}" >&- 2>&-'
+    done = subprocess.run(["bash", "-c", command], cwd=PROJECT, timeout=60)
+    assert done.returncode == 0
+
+
+@pytest.mark.faults("M03")
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_M03_every_encoding_of_stdout_will_do(config_file, encoding):
+    command = [sys.executable, "-m", "tests.show.fake_run", "short", "run", str(config_file)]
+    done = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, timeout=60, env={"PYTHONIOENCODING": encoding, "PATH": "/usr/bin"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"a.tar" in done.stdout
+    assert b"\x1b" not in done.stdout + done.stderr

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import errno
+import io
+
+import pytest
+
+from landsat_async.events import Error, Notice, Planned
+from landsat_async.show.output import Manner, Output, SafeStream
+from tests.show.fake_run import finished
+
+
+class Broken(io.StringIO):
+    """A pipe or file that fails at the n-th write."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+        self.writes = 0
+
+    def write(self, text):
+        self.writes += 1
+        raise self.error
+
+
+@pytest.mark.faults("I07")
+@pytest.mark.parametrize("code", [errno.EPIPE, errno.EBADF, errno.EIO, errno.ENOSPC])
+def test_I07_a_stream_that_fails_goes_quiet_and_is_not_tried_again(code):
+    broken = Broken(OSError(code, "gone"))
+    stream = SafeStream(broken)
+    for _ in range(3):
+        stream.write("text")
+        stream.flush()
+    assert broken.writes == 1
+    assert stream.failed is not None
+
+
+def test_lost_data_is_told_unless_the_reader_closed_the_pipe():
+    for code, told in ((errno.ENOSPC, True), (errno.EPIPE, False)):
+        stderr = io.StringIO()
+        output = Output(Manner(quiet=True), stdout=Broken(OSError(code, "reason")), stderr=stderr)
+        output.data("line")
+        output.close()
+        assert ("could not be written" in stderr.getvalue()) is told
+
+
+def test_closed_and_missing_streams_are_no_fault():
+    closed = io.StringIO()
+    closed.close()
+    for stream in (SafeStream(closed), SafeStream(None)):
+        stream.write("x")
+        stream.flush()
+        assert not stream.isatty()
+
+
+@pytest.mark.faults("M03")
+def test_M03_letters_that_the_terminal_does_not_know_become_question_marks():
+    raw = io.BytesIO()
+    stream = SafeStream(io.TextIOWrapper(raw, encoding="cp1252"))
+    with pytest.raises(UnicodeEncodeError):
+        "✓".encode("cp1252")
+    stream.write("done ✓ é\n")
+    stream.flush()
+    assert raw.getvalue() == "done ? é\n".encode("cp1252")
+
+
+@pytest.mark.faults("K09")
+def test_K09_no_line_carries_a_control_character_to_the_terminal(hear):
+    heard = hear()
+    heard.output.data("  file\x1b[2Jname")
+    heard.output.talk("LC08\x07[/red]")
+    assert heard.out == "  file [2Jname\n"
+    assert heard.err == "LC08 [/red]\n"
+
+
+def test_with_json_or_quiet_only_urgent_talk_is_said(hear):
+    for manner in ({"json": True}, {"quiet": True}):
+        heard = hear(**manner)
+        heard.output.talk("small talk")
+        heard.output.talk("warning", urgent=True)
+        assert heard.err == "warning\n"
+        assert heard.out == ""
+
+
+def test_nothing_follows_the_finished_line(hear):
+    heard = hear(json=True)
+    heard.output.event(Planned(1, 2, 3))
+    heard.output.event(Notice("talk"))
+    heard.output.event(finished())
+    heard.output.event(Error("x", "late", ""))
+    assert [line.split('"')[3] for line in heard.out.splitlines()] == ["planned", "finished"]

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import pytest
+
+from landsat_async import events as e
+from landsat_async.show.plain import PlainRenderer, progress_text
+from tests.show.fake_run import SHA, finished
+
+
+class Clock:
+    def __init__(self):
+        self.now_s = 1_700_000_000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def renderer(hear, clock):
+    def make(**manner):
+        heard = hear(**manner)
+        return heard, PlainRenderer(heard.output, clock)
+
+    return make
+
+
+def texts(heard):
+    """Lines without their time of day."""
+    return [line[10:] for line in heard.err.splitlines()]
+
+
+@pytest.mark.faults("M02")
+def test_M02_progress_comes_at_most_every_ten_seconds_and_without_escape_codes(renderer, clock):
+    heard, plain = renderer()
+    for second in range(61):
+        plain.show(e.Progress(second, 100, second * 1000, 100_000, 1000.0))
+        clock.now_s += 1
+    lines = texts(heard)
+    assert len(lines) == 6
+    assert lines[0] == "10 of 100 files, 9.8 KiB of 97.7 KiB, 1.0 KiB/s, 1:30 min left"
+    assert "\x1b" not in heard.err
+
+
+@pytest.mark.faults("M05")
+def test_M05_when_nothing_moves_a_heartbeat_comes_each_minute_with_the_reason(renderer, clock):
+    heard, plain = renderer()
+    plain.show(e.Progress(0, 10, 0, None, 0.0, files_preparing=10))
+    for _ in range(3600):
+        clock.now_s += 1
+        plain.tick()
+    lines = texts(heard)
+    assert 55 <= len(lines) <= 61
+    assert set(lines) == {"0 of 10 files, 0 B, 10 being prepared by USGS"}
+
+
+@pytest.mark.faults("M06")
+def test_M06_the_same_error_four_hundred_times_is_a_line_a_minute_with_its_count(renderer, clock):
+    heard, plain = renderer()
+    for i in range(412):
+        plain.show(e.Retrying(f"{i}.TIF", f"connection reset at {i} MB", 1, 8.0))
+    clock.now_s += 61
+    plain.tick()
+    first, grouped = texts(heard)
+    assert first.startswith("0.TIF: connection reset at 0 MB; next try ")
+    assert grouped.startswith("411 x connection reset at 411 MB (last ")
+
+
+def test_repeats_that_were_not_told_yet_are_told_at_the_end(renderer):
+    heard, plain = renderer()
+    for i in range(5):
+        plain.show(e.Failed(f"{i}.tar", "the link is refused", ""))
+    plain.close()
+    assert texts(heard)[0] == "failed: 0.tar: the link is refused"
+    assert texts(heard)[1].startswith("4 x failed: 4.tar: the link is refused (last ")
+
+
+def test_kinds_of_trouble_are_bounded(renderer):
+    heard, plain = renderer()
+    for i in range(1000):
+        plain.show(e.Failed("f", "reason " + "x" * i, ""))
+    plain.close()
+    assert len(plain._repeats._kinds) <= 200
+    assert len(texts(heard)) == 1000
+
+
+def test_a_pause_tells_the_next_try(renderer):
+    heard, plain = renderer()
+    plain.show(e.Retrying(None, "landsatlook.usgs.gov answers 502", 3, 90.0))
+    assert texts(heard)[0].startswith("landsatlook.usgs.gov answers 502; next try ")
+    assert texts(heard)[0].endswith(", in 1:30 min (attempt 3)")
+
+
+def test_changes_of_state_are_told_at_once_and_files_only_with_verbose(renderer):
+    happened = [
+        e.Planned(2, 3, 2048),
+        e.Requested("label", 3, 2, 1, 0),
+        e.Ready("a.tar"),
+        e.Started("a.tar", 1024, None),
+        e.Verified("a.tar", 2048, SHA, "structure"),
+        e.Skipped("b.tar", "already here"),
+        finished(0, verified=1, skipped=1),
+    ]
+    state = ["planned 3 files of 2 scenes, about 2.0 KiB", "requested 3 files: 2 available, 1 being prepared"]
+    heard, plain = renderer()
+    for event in happened:
+        plain.show(event)
+    assert texts(heard) == state
+    heard, plain = renderer(verbose=True)
+    for event in happened:
+        plain.show(event)
+    assert texts(heard) == [
+        *state,
+        *["ready a.tar", "started a.tar at 1.0 KiB", "done a.tar, 2.0 KiB, proof: structure"],
+        "skipped b.tar: already here",
+    ]
+
+
+def test_quiet_and_no_progress_are_kept(renderer, clock):
+    for manner, said in (({"quiet": True}, 0), ({"progress": False}, 1)):
+        heard, plain = renderer(**manner)
+        plain.show(e.Planned(1, 1, 1))
+        clock.now_s += 20
+        plain.show(e.Progress(0, 1, 0, None, 0.0))
+        assert len(texts(heard)) == said
+
+
+def test_warnings_and_fatal_errors_are_said_even_when_quiet(renderer):
+    heard, plain = renderer(quiet=True)
+    plain.show(e.Notice("small talk"))
+    plain.show(e.Notice("the area looks swapped", "warning"))
+    plain.show(e.Error("quota", "the account's limit is used up", "wait 15 minutes"))
+    assert heard.err.splitlines() == [
+        "the area looks swapped",
+        "error: the account's limit is used up [quota]",
+        "  wait 15 minutes",
+    ]
+
+
+@pytest.mark.faults("M04")
+def test_M04_with_an_unknown_total_there_is_neither_a_share_nor_a_time():
+    assert progress_text(e.Progress(1, 4, 2048, None, 1024.0)) == "1 of 4 files, 2.0 KiB, 1.0 KiB/s"
+    assert progress_text(e.Progress(1, 4, 4096, 2048, 1024.0)) == "1 of 4 files, 4.0 KiB, 1.0 KiB/s"

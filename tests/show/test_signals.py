@@ -1,0 +1,171 @@
+"""Signals, with real processes and a run made of scripted events."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+
+def program(scenario, *arguments):
+    return [sys.executable, "-m", "tests.show.fake_run", scenario, *map(str, arguments)]
+
+
+@contextmanager
+def running(scenario, config_file, *options, **settings):
+    """Start a run with JSON lines and wait until it works."""
+    command = program(scenario, "run", "--json", *options, config_file)
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
+    ) as child:
+        try:
+            while '"progress"' not in child.stdout.readline():
+                assert child.poll() is None, child.stderr.read()
+            yield child
+        finally:
+            child.kill()
+
+
+@pytest.mark.faults("I04", "I06", "I07")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_I04_I06_the_first_signal_stops_cleanly_with_finished_last_and_exit_7(config_file, number):
+    with running("until-stopped", config_file) as child:
+        child.send_signal(number)
+        out, err = child.communicate(timeout=20)
+    assert child.returncode == 7
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["exit_code"], last["files_pending"]) == ("finished", 7, 2)
+    assert err.startswith("stopping: ")
+
+
+@pytest.mark.faults("I05")
+@pytest.mark.parametrize("scenario", ["deaf", "blocked"])
+def test_I05_the_second_signal_leaves_within_half_a_second_even_when_the_loop_hangs(config_file, scenario):
+    with running(scenario, config_file) as child:
+        child.send_signal(signal.SIGINT)
+        assert child.stderr.readline().startswith("stopping: ")
+        began = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 130
+        assert time.monotonic() - began < 0.5
+
+
+def test_a_stop_that_hangs_ends_at_the_hard_limit_with_exit_7(config_file):
+    with running("deaf", config_file) as child:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 7
+
+
+def test_nohup_is_respected(config_file):
+    def ignore_hangup():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with running("until-stopped", config_file, preexec_fn=ignore_hangup) as child:
+        child.send_signal(signal.SIGHUP)
+        child.send_signal(signal.SIGTERM)
+        out, err = child.communicate(timeout=20)
+    assert child.returncode == 7
+    assert json.loads(out.splitlines()[-1])["exit_code"] == 7
+    assert err.count("stopping") == 1
+
+
+class Terminal:
+    """A program on a pseudo terminal."""
+
+    def __init__(self, command, **environment):
+        self.seen = b""
+        self._master, slave = pty.openpty()
+        self.child = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "90", "LINES": "30", **environment},
+        )
+        os.close(slave)
+
+    def read_until(self, text, timeout_s=20.0):
+        """Read until `text` was seen; None reads to the end."""
+        end = time.monotonic() + timeout_s
+        while text is None or text not in self.seen:
+            assert time.monotonic() < end, self.seen
+            if not select.select([self._master], [], [], 0.1)[0]:
+                continue
+            try:
+                chunk = os.read(self._master, 65536)
+            except OSError:  # the other side has closed
+                break
+            if not chunk:
+                break
+            self.seen += chunk
+        assert text is None or text in self.seen
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+        os.close(self._master)
+
+
+@pytest.fixture
+def terminal():
+    opened = []
+
+    def make(*arguments, **environment):
+        opened.append(Terminal(*arguments, **environment))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+@pytest.mark.faults("I04")
+def test_I04_on_a_terminal_the_display_is_removed_and_the_cursor_comes_back(terminal, config_file):
+    screen = terminal(program("until-stopped", "run", config_file))
+    screen.read_until(b"SR_B3.TIF")
+    assert b"\x1b[?25l" in screen.seen
+    screen.child.send_signal(signal.SIGINT)
+    screen.read_until(None)
+    assert screen.child.wait(10) == 7
+    assert screen.seen.rindex(b"\x1b[?25h") > screen.seen.rindex(b"\x1b[?25l")
+    assert b"stopped; the same command continues" in screen.seen
+
+
+@pytest.mark.faults("I05")
+def test_I05_after_the_second_signal_the_terminal_is_restored(terminal, config_file):
+    screen = terminal(program("blocked", "run", config_file))
+    screen.read_until(b"SR_B3.TIF")
+    screen.child.send_signal(signal.SIGINT)
+    screen.read_until(b"stopping: ")
+    screen.child.send_signal(signal.SIGINT)
+    screen.read_until(None)
+    assert screen.child.wait(10) == 130
+    assert screen.seen.rindex(b"\x1b[?25h") > screen.seen.rindex(b"\x1b[?25l")
+
+
+@pytest.mark.faults("M03")
+def test_M03_a_dumb_terminal_gets_plain_lines_and_no_color_no_colours(terminal, config_file):
+    dumb = terminal(program("short", "run", config_file), TERM="dumb")
+    dumb.read_until(None)
+    assert b"planned 2 files" in dumb.seen
+    assert b"\x1b" not in dumb.seen
+    grey = terminal(program("short", "run", config_file), NO_COLOR="1")
+    grey.read_until(None)
+    assert b"a.tar" in grey.seen
+    assert not any(f"\x1b[{code}m".encode() in grey.seen for code in range(30, 38))
+    narrow = terminal(program("short", "run", config_file), COLUMNS="20", PYTHONIOENCODING="cp1252")
+    narrow.read_until(None)
+    assert narrow.child.wait(10) == 0

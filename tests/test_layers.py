@@ -1,0 +1,160 @@
+"""Who may import whom, and what may stand where. The lists are the law; the code is read with `ast`."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "landsat_async"
+
+# Each line may import the lines above it. Names of one line do not import each other, except inside a package.
+LAYERS = (
+    ("errors", "model", "events"),
+    ("rules",),
+    ("config_readers",),
+    ("config",),
+    ("credentials", "aoi_files"),
+    ("m2m", "disk"),
+    ("transfer",),
+    ("run",),
+    ("show", "__init__"),
+    ("__main__",),
+)
+ALONE = "sim"
+"""Imports nothing of ours; only `show`, tests and benchmarks import it."""
+MAY_IMPORT_SIM = ("show",)
+
+PURE = "rules"
+IMPURE = frozenset(
+    ("asyncio", "anyio", "aiohttp", "aiofiles", "time", "random", "os", "sqlite3", "socket", "subprocess", "threading")
+)
+"""`rules` decides with values only: no waiting, clock, chance, files or sockets."""
+IMPURE_CALLS = frozenset(("open", "input", "print"))
+
+OWNERLESS = frozenset(("create_task", "ensure_future", "gather", "run_coroutine_threadsafe"))
+"""Every task has one owner: a task group. These start tasks without one."""
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer_of(module: str) -> str:
+    """Return the first name below the package: landsat_async.m2m.client -> m2m, landsat_async -> __init__."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(tree: ast.AST, module: str) -> set[str]:
+    """Return the modules of all imports in a file, late ones too."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            base = node.module or ""
+            found |= {f"{base}.{alias.name}" for alias in node.names} if base == "landsat_async" else {base}
+    return found
+
+
+def trespasses(module: str, source: str) -> list[str]:
+    """Return what is wrong with the imports of a module."""
+    own = layer_of(module)
+    rank = {name: number for number, names in enumerate(LAYERS) for name in names}
+    wrong = []
+    for imported in imports_of(ast.parse(source), module):
+        if not imported.startswith("landsat_async"):
+            if own == PURE and imported.split(".")[0] in IMPURE:
+                wrong.append(f"{module} is pure, but imports {imported}")
+            continue
+        other = layer_of(imported)
+        if other == own:
+            continue
+        if own == ALONE:
+            wrong.append(f"{module} stands alone, but imports {imported}")
+        elif other == ALONE:
+            if own not in MAY_IMPORT_SIM:
+                wrong.append(f"{module} imports the simulator")
+        elif own not in rank or other not in rank:
+            wrong.append(f"{own if own not in rank else other} has no place in the layers")
+        elif rank[other] >= rank[own]:
+            wrong.append(f"{module} imports {imported}, which is not below it")
+    return wrong
+
+
+def calls_of(tree: ast.AST) -> set[str]:
+    """Return the names that are called or mentioned as attributes."""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return names | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def attributes_of(tree: ast.AST, module: str) -> set[str]:
+    """Return what is taken from a module: {"exit"} for sys.exit()."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_each_module_imports_only_what_lies_below_it(path):
+    assert trespasses(module_of(path), path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_no_task_is_started_without_an_owner(path):
+    assert calls_of(ast.parse(path.read_text())) & OWNERLESS == set()
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if layer_of(module_of(p)) == PURE], ids=module_of)
+def test_rules_open_nothing(path):
+    names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    assert names & IMPURE_CALLS == set()
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if layer_of(module_of(p)) not in ("show", "__main__")], ids=module_of
+)
+@pytest.mark.faults("L06")
+def test_L06_only_the_command_line_prints_exits_and_takes_signals(path):
+    tree = ast.parse(path.read_text())
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert "print" not in names
+    assert calls_of(tree) & {"_exit", "add_signal_handler", "basicConfig", "addHandler"} == set()
+    assert attributes_of(tree, "sys") & {"exit", "stdout", "stderr", "stdin"} == set()
+    assert not any(imported.split(".")[0] == "signal" for imported in imports_of(tree, module_of(path)))
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "word"),
+    [
+        ("landsat_async.rules.aoi", "import time", "pure"),
+        ("landsat_async.rules.aoi", "def f():\n    from landsat_async.m2m import client", "below"),
+        ("landsat_async.m2m.client", "from landsat_async.disk.ledger import Ledger", "below"),
+        ("landsat_async.disk.part", "import landsat_async.run.runner", "below"),
+        ("landsat_async.transfer.fetch", "from landsat_async import show", "below"),
+        ("landsat_async.sim.server", "from landsat_async.model import Scene", "alone"),
+        ("landsat_async.run.runner", "from landsat_async.sim.server import open_simulator", "simulator"),
+        ("landsat_async.helpers", "from landsat_async.errors import LandsatError", "no place"),
+    ],
+)
+def test_the_test_itself_sees_trespasses(module, source, word):
+    (wrong,) = trespasses(module, source)
+    assert word in wrong
+
+
+def test_files_stay_short_enough_to_read():
+    long = {module_of(p): n for p in FILES if (n := p.read_text().count("\n")) > 500}
+    assert long == {}
+
+
+def test_no_module_is_a_drawer_for_everything():
+    assert [p for p in FILES if p.stem in ("utils", "helpers", "common", "misc")] == []
