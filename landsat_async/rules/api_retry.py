@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 
 from landsat_async.errors import (
     BadReply,
+    DatasetRefused,
+    EndpointGone,
     M2MError,
     QuotaReached,
     RateLimited,
@@ -23,7 +25,6 @@ from landsat_async.errors import (
     ServiceError,
     SessionExpired,
 )
-from landsat_async.errors import DatasetRefused, EndpointGone
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 
 QUICK_TRIES = 4
@@ -69,6 +70,8 @@ class Outage:
     closed_until_s: float
     """Monotonic time before which nobody asks."""
     reason: str
+    error: ServiceError
+    """The last failure: what a caller gets who does not want to wait."""
 
 
 class Verdict(enum.Enum):
@@ -97,9 +100,7 @@ class History:
     def after(self, error: ServiceError) -> History:
         """Count one more failure."""
         text = f"{type(error).__name__} {error}"
-        return replace(
-            self, failures=self.failures + 1, equal=self.equal + 1 if text == self.last else 1, last=text
-        )
+        return replace(self, failures=self.failures + 1, equal=self.equal + 1 if text == self.last else 1, last=text)
 
 
 def judge(error: ServiceError, history: History, *, input_matters: bool) -> Verdict:
@@ -111,17 +112,19 @@ def judge(error: ServiceError, history: History, *, input_matters: bool) -> Verd
         input_matters: the call carries a choice of the user or a portion of items that could be the culprit.
     """
     if isinstance(error, SessionExpired):
-        return Verdict.LOGIN_AGAIN if history.logins < LOGIN_ROUNDS else Verdict.RAISE
+        rounds = 1 if error.code.startswith("HTTP_") else LOGIN_ROUNDS  # a bare 403 is rarely about the key
+        return Verdict.LOGIN_AGAIN if history.logins < rounds else Verdict.RAISE
     if isinstance(error, QuotaReached | RequestRefused | DatasetRefused | EndpointGone):
         return Verdict.RAISE
     if isinstance(error, RateLimited):
         return Verdict.CLOSE_FOR_ALL
+    if isinstance(error, BadReply):
+        again = history.equal < EQUAL_ANSWERS and history.failures < OWN_TRIES
+        return Verdict.REPEAT if again and error.reference != "reply-too-large" else Verdict.RAISE
     if input_matters and history.equal >= EQUAL_ANSWERS and _may_be_the_input(error):
         return Verdict.SUSPECT_INPUT
     if isinstance(error, ServiceDown):
         return Verdict.CLOSE_FOR_ALL
-    if isinstance(error, BadReply):
-        return Verdict.REPEAT if history.failures < OWN_TRIES else Verdict.RAISE
     if isinstance(error, M2MError):
         return Verdict.REPEAT if history.failures < OWN_TRIES or not input_matters else Verdict.RAISE
     return Verdict.RAISE
@@ -147,7 +150,7 @@ def after_failure(outage: Outage | None, error: ServiceError, now_s: float, u: f
     reason = str(error)
     if trouble is Trouble.BUSY and now_s - since_s >= BUSY_WARN_S:
         reason = "another program is using this USGS account; M2M serves one call at a time"
-    return Outage(trouble, failures, since_s, now_s + wait_s, reason)
+    return Outage(trouble, failures, since_s, now_s + wait_s, reason, error)
 
 
 def trouble_of(error: ServiceError) -> Trouble:

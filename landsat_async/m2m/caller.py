@@ -1,0 +1,242 @@
+"""Sends one call until it has an answer or the patience ends.
+
+The service serves one call per account at a time, forgets a key after two idle hours, goes down for maintenance, and
+says so in ten different ways. The naive client logs in once and exits on the first errorCode. This one
+
+- takes turns at a gate of width one and logs in when it has no key, inside its turn: fifty callers that find the key
+  expired cause exactly one login;
+- asks `rules.api_retry` about every failure and waits for all callers together, up to `patience_s`;
+- never repeats a download-request whose answer got lost, because it may have acted: OutcomeUnknown tells the caller to
+  look under its label;
+- keeps a refused login in mind: a token that was refused is not sent again, nobody knows when USGS locks an account.
+
+Knowingly not done: keys are not stored between runs (a login costs one call), and nothing keeps a key alive during long
+transfers (a new login is cheaper than asking for hours).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from landsat_async.errors import (
+    BadReply,
+    CredentialsError,
+    LandsatError,
+    M2MError,
+    RateLimited,
+    ServiceError,
+    SessionExpired,
+)
+from landsat_async.m2m import faults, payloads
+from landsat_async.m2m.answers import outcome_unknown, understand
+from landsat_async.m2m.gate import ApiWait, Gate
+from landsat_async.m2m.payloads import LOGIN, Call
+from landsat_async.m2m.replies import FailedItem
+from landsat_async.m2m.tolerant import NULL
+from landsat_async.m2m.transport import Transport, Unanswered
+from landsat_async.rules.api_retry import History, Outage, Verdict, after_failure, judge, may_wait
+
+if TYPE_CHECKING:
+    from landsat_async.credentials import Credentials
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+THREAD_ABOVE_BYTES = 2**20
+"""Larger answers are read in a thread, so that the event loop stays responsive."""
+
+
+class Caller:
+    """Calls of one account over one transport."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        credentials: Credentials,
+        gate: Gate,
+        *,
+        patience_s: float,
+        on_wait: Callable[[ApiWait], None] | None,
+        on_unusable: Callable[[FailedItem], None] | None,
+    ) -> None:
+        self._transport = transport
+        self._username = _checked(credentials.username, "user name")
+        self._token = _checked(credentials.token, "token")
+        self._gate = gate
+        self._patience_s = patience_s
+        self._on_wait = on_wait
+        self._on_unusable = on_unusable
+        self._key: str | None = None
+        self._refused: CredentialsError | None = None
+        self._told_until_s = 0.0
+        self._reader = anyio.CapacityLimiter(1)
+
+    async def call(self, call: Call[T]) -> T:
+        """Send `call`, wait and log in as needed, return what it brought.
+
+        Raises:
+            CredentialsError: the account cannot do this.
+            ServiceError: the service refuses, or was down for longer than the patience.
+        """
+        history, own = History(), None
+        while True:
+            await self._wait_until_open(call.endpoint, history, own)
+            async with self._gate.turn():
+                if self._gate.closed_for_s() > 0:
+                    continue
+                try:
+                    value = await self._ask(call)
+                except ServiceError as error:
+                    history, own = await self._settle(error, call, history, own)
+                else:
+                    self._gate.lives()
+                    return value
+
+    async def log_in(self) -> None:
+        """Get a key now instead of at the first call."""
+        await self.call(payloads.login())
+
+    async def log_out(self) -> None:
+        """End the key, if there is one. One try: it dies by itself after two hours."""
+        if self._key is None:
+            return
+        async with self._gate.turn():
+            key, self._key = self._key, None
+            await self._send(payloads.logout(), key)
+
+    # -- one try
+
+    async def _ask(self, call: Call[T]) -> T:
+        if self._refused is not None:
+            raise self._refused.with_traceback(None)
+        if self._key is None:
+            self._key = await self._new_key()
+        if call.endpoint == LOGIN:
+            return call.read(NULL, [])
+        return await self._send(call, self._key)
+
+    async def _new_key(self) -> str:
+        """Log in. The request carries no X-Auth-Token: an old one makes the login fail."""
+        try:
+            key = await self._send(payloads.login_token(self._username, self._token), None)
+            if not key or not (key.isascii() and key.isprintable()) or " " in key:
+                raise CredentialsError(
+                    "USGS accepted the login but sent no usable key",
+                    hint=faults.TOKEN_STEPS,
+                    reference="no-key",
+                )
+        except CredentialsError as error:
+            self._refused = error
+            raise
+        return key
+
+    async def _send(self, call: Call[T], key: str | None) -> T:
+        try:
+            reply = await self._transport.post(
+                call.endpoint,
+                msgspec.json.encode(call.payload),
+                key=key,
+                limit_s=call.limit_s,
+                max_bytes=call.max_bytes,
+            )
+        except Unanswered as failure:
+            if call.effects and failure.sent:
+                raise outcome_unknown(call.endpoint, str(failure)) from None
+            raise failure.error from None
+        read = functools.partial(understand, call, reply, (key or "", self._token, self._username))
+        if len(reply.body) > THREAD_ABOVE_BYTES:
+            value, unusable = await anyio.to_thread.run_sync(read, limiter=self._reader)
+        else:
+            value, unusable = read()
+        for item in unusable:
+            self._tell_unusable(item)
+        return value
+
+    def _tell_unusable(self, item: FailedItem) -> None:
+        if self._on_unusable is not None:
+            self._on_unusable(item)
+        else:
+            logger.warning("an answer of the service has a row that cannot be used: %s", item.message)
+
+    # -- after a failure
+
+    async def _settle(
+        self, error: ServiceError, call: Call[T], history: History, own: Outage | None
+    ) -> tuple[History, Outage | None]:
+        """Decide what follows from a failure; raises when nothing does."""
+        if isinstance(error, SessionExpired):
+            self._key = None
+        else:
+            history = history.after(error)
+        if isinstance(error, M2MError) and not isinstance(error, RateLimited):
+            self._gate.lives()
+        verdict = judge(error, history, input_matters=call.input_matters)
+        if verdict is Verdict.SUSPECT_INPUT:
+            if await self._service_lives():
+                raise faults.blame_input(call.endpoint, error) from None
+            verdict = Verdict.CLOSE_FOR_ALL
+        if verdict is Verdict.LOGIN_AGAIN:
+            return replace(history, logins=history.logins + 1), own
+        if verdict is Verdict.CLOSE_FOR_ALL:
+            self._gate.failed(error)
+            return history, own
+        if verdict is Verdict.REPEAT:
+            return history, after_failure(own, error, anyio.current_time(), random.random())
+        raise self._final(error, call) from None
+
+    async def _service_lives(self) -> bool:
+        """Ask something harmless that has no input."""
+        try:
+            await self._ask(payloads.permissions())
+        except ServiceError:
+            return False
+        except CredentialsError:
+            return True
+        return True
+
+    async def _wait_until_open(self, endpoint: str, history: History, own: Outage | None) -> None:
+        """Sleep as long as the gate is closed, or this call has to wait for itself."""
+        while True:
+            now_s = anyio.current_time()
+            shared = self._gate.outage
+            outages = [outage for outage in (shared, own) if outage and outage.closed_until_s > now_s]
+            if not outages:
+                return
+            outage = max(outages, key=lambda outage: outage.closed_until_s)
+            wait_s = outage.closed_until_s - now_s
+            if not may_wait(outage, wait_s=wait_s, now_s=now_s, tries=history.failures, patience_s=self._patience_s):
+                raise outage.error.with_traceback(None)
+            if outage is not shared or outage.closed_until_s != self._told_until_s:
+                self._told_until_s = outage.closed_until_s  # fifty callers that wait for one thing tell it once
+                if self._on_wait is not None:
+                    self._on_wait(ApiWait(endpoint, outage.reason, outage.failures, wait_s))
+            await anyio.sleep(wait_s)
+
+    def _final(self, error: ServiceError, call: Call[T]) -> LandsatError:
+        """The error that a caller gets."""
+        if isinstance(error, SessionExpired):
+            refused = faults.key_refused(error)
+            if refused.reference == "key-refused":
+                self._refused = refused
+            return refused
+        if error.reference == "endpoint-gone" and isinstance(error, BadReply):
+            return faults.not_there(call.endpoint, call.payload or {})
+        return error
+
+
+def _checked(text: str, what: str) -> str:
+    """Strip what editors and shells leave at the ends; refuse control characters inside."""
+    text = text.strip()
+    if not text or not text.isprintable():
+        problem = "holds control characters" if text else "is empty"
+        raise CredentialsError(f"the {what} {problem}", hint=faults.TOKEN_STEPS, reference="token-unusable")
+    return text

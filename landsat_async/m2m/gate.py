@@ -1,0 +1,69 @@
+"""One API call at a time, and what all callers know about the service.
+
+M2M refuses a second call of an account while the first is running. Everything that talks for one account therefore
+shares one gate. The gate also remembers an outage, so that while the service is down all callers together send one
+probe per interval, and it lets calls start slowly after a long outage.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from landsat_async.errors import ServiceError
+from landsat_async.rules.api_retry import Outage, after_failure
+
+SLOW_START_S = 60.0
+"""After an outage longer than this, calls keep SLOW_GAP_S apart for this long."""
+SLOW_GAP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiWait:
+    """A call is about to wait."""
+
+    endpoint: str
+    reason: str
+    attempt: int
+    """Failures in a row so far."""
+    wait_s: float
+
+
+class Gate:
+    """Shared by all clients of one account in one event loop."""
+
+    def __init__(self) -> None:
+        self._lock = anyio.Lock()
+        self._slow_until_s = 0.0
+        self._last_turn_s = 0.0
+        self.outage: Outage | None = None
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Hold the only call slot."""
+        async with self._lock:
+            now_s = anyio.current_time()
+            if now_s < self._slow_until_s:
+                await anyio.sleep(max(0.0, self._last_turn_s + SLOW_GAP_S - now_s))
+            self._last_turn_s = anyio.current_time()
+            yield
+
+    def closed_for_s(self) -> float:
+        """Seconds until somebody may ask again; 0 when the gate is open or a probe is due."""
+        return max(0.0, self.outage.closed_until_s - anyio.current_time()) if self.outage else 0.0
+
+    def lives(self) -> None:
+        """The service answered: the outage is over for everybody."""
+        if self.outage is not None:
+            now_s = anyio.current_time()
+            if now_s - self.outage.since_s > SLOW_START_S:
+                self._slow_until_s = now_s + SLOW_START_S
+        self.outage = None
+
+    def failed(self, error: ServiceError) -> None:
+        """The service is down or busy."""
+        self.outage = after_failure(self.outage, error, anyio.current_time(), random.random())

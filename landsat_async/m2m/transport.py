@@ -1,0 +1,164 @@
+"""Moves one request and one answer; knows HTTP and nothing of M2M's JSON.
+
+A session of our own over the caller's connector or over one of ours: no cookies, no default headers of others, no
+netrc. Proxies come from the environment, looked up here, because aiohttp's `trust_env` reads netrc as well and would
+send what it finds there. Redirects are not followed: aiohttp would carry X-Auth-Token along, even from https to http.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+import urllib.request
+from dataclasses import dataclass
+
+import aiohttp
+import yarl
+
+from landsat_async.errors import BadReply, ConfigError, LandsatError
+from landsat_async.m2m.faults import from_network
+from landsat_async.rules.backoff import parse_retry_after_s
+
+USER_AGENT = "landsat_async"
+CONNECT_LIMIT_S = 30.0
+HEADER_LIMIT_BYTES = 65536
+KEEPALIVE_S = 15.0
+"""Shorter than any server's own limit, so that a call rarely goes out on a connection that is being closed."""
+
+_NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    UnicodeError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, read completely."""
+
+    status: int
+    content_type: str
+    body: bytearray
+    retry_after_s: float | None
+    location: str | None
+
+
+class Unanswered(Exception):
+    """No complete answer. `sent`: the service may have acted."""
+
+    def __init__(self, error: LandsatError, *, sent: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.sent = sent
+
+
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext | None:
+    """The system's CAs and those of the bundle; None = aiohttp's default. Reads files, so call it in a thread.
+
+    Raises:
+        ConfigError: the bundle cannot be read.
+    """
+    if ca_bundle is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_bundle)
+    except (OSError, ValueError):
+        raise ConfigError(
+            f"[service] ca_bundle: {ca_bundle} holds no readable PEM certificates", reference="ca-bundle"
+        ) from None
+    return context
+
+
+def proxy_from_environment(url: yarl.URL) -> str | None:
+    """HTTP(S)_PROXY and NO_PROXY, nothing else.
+
+    Raises:
+        ConfigError: the proxy is of a kind that aiohttp does not speak.
+    """
+    if url.host is None or urllib.request.proxy_bypass(url.host):
+        return None
+    proxy = urllib.request.getproxies().get(url.scheme)
+    if proxy is None:
+        return None
+    if not proxy.startswith(("http://", "https://")):
+        kind = proxy.partition(":")[0] if "://" in proxy else "unknown"
+        raise ConfigError(f"a proxy of kind {kind} is not supported", hint="Use an http:// proxy.", reference="proxy")
+    return proxy
+
+
+class Transport:
+    """Posts to one service."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        session: aiohttp.ClientSession | None,
+        context: ssl.SSLContext | None,
+        trust_env: bool,
+    ) -> None:
+        self._base = yarl.URL(url if url.endswith("/") else url + "/")
+        self._context = context
+        self._proxy = proxy_from_environment(self._base) if trust_env else None
+        connector = session.connector if session is not None else None
+        self._session = aiohttp.ClientSession(
+            connector=connector or aiohttp.TCPConnector(limit=2, keepalive_timeout=KEEPALIVE_S),
+            connector_owner=connector is None,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": USER_AGENT},
+            max_line_size=HEADER_LIMIT_BYTES,
+            max_field_size=HEADER_LIMIT_BYTES,
+        )
+
+    async def close(self) -> None:
+        """Close what is ours; a connector of the caller stays open."""
+        await self._session.close()
+
+    async def post(self, endpoint: str, body: bytes, *, key: str | None, limit_s: float, max_bytes: int) -> Reply:
+        """Send one request and read the whole answer.
+
+        Raises:
+            Unanswered: no complete answer, or one larger than `max_bytes` (counted after inflating).
+        """
+        headers = {"Content-Type": "application/json"}
+        if key is not None:
+            headers["X-Auth-Token"] = key
+        try:
+            async with self._session.post(
+                self._base / endpoint,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._proxy,
+                ssl=self._context if self._context is not None else True,
+                timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_LIMIT_S),
+            ) as response:
+                return await _read(endpoint, response, max_bytes)
+        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
+            host = self._base.host or "the service"
+            ours = from_network(endpoint, host, error, limit_s)
+            raise Unanswered(ours, sent=not isinstance(error, _NOT_SENT)) from None
+
+
+async def _read(endpoint: str, response: aiohttp.ClientResponse, max_bytes: int) -> Reply:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > max_bytes:
+            raise Unanswered(
+                BadReply(
+                    f"{endpoint}: the answer is larger than {max_bytes // 2**20} MiB", reference="reply-too-large"
+                ),
+                sent=True,
+            )
+    return Reply(
+        status=response.status,
+        content_type=response.headers.get("Content-Type", "").strip().lower(),
+        body=body,
+        retry_after_s=parse_retry_after_s(response.headers.get("Retry-After"), time.time()),
+        location=response.headers.get("Location"),
+    )
