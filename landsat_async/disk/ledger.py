@@ -88,18 +88,20 @@ def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
 
 
-def _cas(connection: sqlite3.Connection, item_id: int, step: Step, now: float, columns: Mapping[str, Any]) -> bool:
-    """Apply one step to one row if its state allows it; True when it did."""
+def _cas(
+    connection: sqlite3.Connection, item_id: int, step: Step, now: float, columns: Mapping[str, Any]
+) -> State | None:
+    """Apply one step to one row if its state allows it; the state it came from, or None when it did not."""
     row = connection.execute("SELECT state FROM item WHERE item_id=?", (item_id,)).fetchone()
     if row is None or State(row["state"]) not in sources(step):
-        return False
-    target = advance(State(row["state"]), step)
+        return None
+    before = State(row["state"])
     assignments = "".join(f", {name}=?" for name in columns)
     connection.execute(
         f"UPDATE item SET state=?, updated=?{assignments} WHERE item_id=?",
-        (target, now, *columns.values(), item_id),
+        (advance(before, step), now, *columns.values(), item_id),
     )
-    return True
+    return before
 
 
 class Ledger:
@@ -152,6 +154,7 @@ class Ledger:
     async def select(self, files: Sequence[WantedFile], run_id: str, now: float) -> None:
         """Put files into the run. What is known already keeps its state; failed files are wanted again.
 
+        A failed row that kept its label was still being prepared: it is looked up, not asked for again.
         Routes are taken from the newest answer of the service, except while a request is under way.
         """
 
@@ -169,7 +172,8 @@ class Ledger:
                        ON CONFLICT(relpath) DO UPDATE SET run_id=excluded.run_id, bytes_nominal=excluded.bytes_nominal,
                          group_dataset=excluded.group_dataset, file_groups=excluded.file_groups,
                          fresh=0, asks=0, next_try=0,
-                         state=CASE state WHEN 'failed' THEN 'planned' ELSE state END""",
+                         state=CASE WHEN state<>'failed' THEN state WHEN label IS NULL THEN 'planned'
+                           ELSE 'requested' END""",
                     (
                         file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id,
                         first.entity_id, first.product_id, first.system, routes, file.group_dataset, groups,
@@ -234,11 +238,14 @@ class Ledger:
             lambda c: _item(c.execute(f"SELECT {_ITEM} FROM item WHERE item_id=?", (item_id,)).fetchone())
         )
 
-    async def step(self, item_id: int, step: Step, now: float, **columns: Any) -> bool:
-        """Apply one step by compare-and-set, writing `columns` with it. False = it no longer was there."""
+    async def step(self, item_id: int, step: Step, now: float, **columns: Any) -> State | None:
+        """Apply one step by compare-and-set, writing `columns` with it.
+
+        Returns the state it came from, or None when the file was in no state that allows the step.
+        """
         return await self.call(lambda c: _cas(c, item_id, step, now, columns))
 
-    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]], now: float) -> list[bool]:
+    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]], now: float) -> list[State | None]:
         """Several steps in one transaction."""
         return await self.call(lambda c: [_cas(c, item_id, step, now, columns) for item_id, step, columns in steps])
 
@@ -250,14 +257,15 @@ class Ledger:
         def read(c: sqlite3.Connection) -> list[Item]:
             first = c.execute(
                 f"SELECT group_dataset FROM item WHERE run_id=? AND state='planned' AND next_try<=?"
-                f" AND system NOT IN({_marks(paused_systems)}) ORDER BY item_id LIMIT 1",
+                f" AND system NOT IN({_marks(paused_systems)}) ORDER BY next_try, item_id LIMIT 1",
                 (run_id, now, *paused_systems),
             ).fetchone()
             if first is None:
                 return []
             rows = c.execute(
                 f"SELECT {_ITEM} FROM item WHERE run_id=? AND state='planned' AND next_try<=?"
-                f" AND system NOT IN({_marks(paused_systems)}) AND group_dataset IS ? ORDER BY item_id LIMIT ?",
+                f" AND system NOT IN({_marks(paused_systems)}) AND group_dataset IS ?"
+                " ORDER BY next_try, item_id LIMIT ?",
                 (run_id, now, *paused_systems, first["group_dataset"], limit),
             )
             return [_item(row) for row in rows]
@@ -277,7 +285,7 @@ class Ledger:
 
         def write(c: sqlite3.Connection) -> list[int]:
             columns = {"label": label, "download_id": None, "asked_at": now, "missed": 0}
-            moved = [i for i in item_ids if _cas(c, i, Step.ASK, now, columns)]
+            moved = [i for i in item_ids if _cas(c, i, Step.ASK, now, columns) is not None]
             c.execute(
                 "INSERT INTO request(label, run_id, created, downloads) VALUES(?,?,?,?)"
                 " ON CONFLICT(label) DO UPDATE SET downloads=downloads+excluded.downloads, created=excluded.created",
@@ -331,6 +339,10 @@ class Ledger:
 
         return await self.call(read)
 
+    async def note_missed(self, item_id: int, rounds: int) -> None:
+        """Remember how many poll rounds in a row did not list a file."""
+        await self._write("UPDATE item SET missed=? WHERE item_id=?", (rounds, item_id))
+
     async def add_staged(self, system: str, waited_s: float, now: float) -> None:
         """Remember how long a file took to be prepared."""
         await self._write("INSERT INTO staged VALUES(?,?,?)", (system, waited_s, now))
@@ -364,16 +376,17 @@ class Ledger:
         """Names of all parts that a ledger row speaks of."""
         return await self.call(lambda c: {row[0] for row in c.execute("SELECT name FROM part")})
 
-    async def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> bool:
-        """Record a proven file, after its folder has been fsynced. False = somebody else has it.
+    async def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> State | None:
+        """Record a proven file, after its folder has been fsynced; the state it came from, None = somebody else has it.
 
         `report` asks for a later download-complete-proxied.
         """
 
-        def write(c: sqlite3.Connection) -> bool:
+        def write(c: sqlite3.Connection) -> State | None:
             row = c.execute("SELECT download_id FROM item WHERE item_id=?", (file.item_id,)).fetchone()
-            if not _cas(c, file.item_id, Step.FINISH, now, {"reason": "", "hint": ""}):
-                return False
+            before = _cas(c, file.item_id, Step.FINISH, now, {"reason": "", "hint": ""})
+            if before is None:
+                return None
             wanted = report and row["download_id"] is not None
             c.execute(
                 "INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?,?)",
@@ -381,7 +394,7 @@ class Ledger:
                  int(wanted), row["download_id"]),
             )  # fmt: skip
             c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
-            return True
+            return before
 
         return await self.call(write)
 

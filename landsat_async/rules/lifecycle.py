@@ -84,6 +84,7 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
     },
     State.PREPARING: {
         Step.UNASK: State.PLANNED,
+        Step.PREPARE: State.PREPARING,
         Step.LINK: State.READY,
         Step.FAIL: State.FAILED,
         Step.REATTACH: State.REQUESTED,

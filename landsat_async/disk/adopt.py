@@ -1,0 +1,94 @@
+"""What lies on disk already: is a recorded file still as recorded, can a found one be proven? For threads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from landsat_async.disk.fsops import Fs
+from landsat_async.disk.proof import Damaged, Stopped, prove
+from landsat_async.model import Proof
+
+_BLOCK_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the ledger records of a file, read from the file itself."""
+
+    size_bytes: int
+    sha256: str
+    proof: Proof
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nothing has this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """Something has this name and cannot be proven."""
+
+    reason: str
+
+
+Finding: TypeAlias = Facts | Absent | Unproven
+
+
+def is_as_recorded(path: Path, size_bytes: int, mtime_ns: int) -> bool:
+    """Tell by size and time of change whether a finished file was left alone; one stat, no reading."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes and found.st_mtime_ns == mtime_ns
+
+
+def inspect(
+    path: Path,
+    name: str,
+    *,
+    weakest: Proof = Proof.STRUCTURE,
+    fs: Fs | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Finding:
+    """Prove the file at `path` and hash it. A symbolic link, a folder or an unreadable file is Unproven.
+
+    Raises Stopped when `stop` says so.
+    """
+    fs = fs or Fs()
+    try:
+        fd = fs.open(str(path), os.O_RDONLY)
+    except FileNotFoundError:
+        return Unproven("a dangling symbolic link") if path.is_symlink() else Absent()
+    except OSError as error:
+        return Unproven(os.strerror(error.errno or 0).lower())
+    try:
+        found = fs.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            return Unproven("not a regular file")
+        proved = prove(fd, found.st_size, name, stop=stop)
+        if isinstance(proved, Damaged):
+            return Unproven(proved.reason)
+        if proved.proof.rank < weakest.rank:
+            return Unproven("its kind of file cannot be proven without its history")
+        return Facts(found.st_size, _sha256(fs, fd, stop), proved.proof, found.st_mtime_ns)
+    finally:
+        fs.close(fd)
+
+
+def _sha256(fs: Fs, fd: int, stop: Callable[[], bool]) -> str:
+    digest, offset = hashlib.sha256(), 0
+    while block := fs.pread(fd, _BLOCK_BYTES, offset):
+        digest.update(block)
+        offset += len(block)
+        if stop():
+            raise Stopped
+    return digest.hexdigest()

@@ -1,0 +1,84 @@
+"""Which answer belongs to which file.
+
+Answers of the service may lack the entity id (before 2025), may list files of other runs (an old label, no label at
+all), and never repeat the product id on the way out. An answer is taken only if nothing in it contradicts the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from landsat_async.model import SecretUrl
+
+
+class Asked(Protocol):
+    """What is needed of a file that waits for an answer."""
+
+    @property
+    def item_id(self) -> int: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def entity_id(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One row of an answer, whatever call it came from."""
+
+    download_id: int | None
+    entity_id: str | None
+    name: str | None
+    """File name or display id, where the row or its link tells; None when it does not."""
+    url: SecretUrl | None = None
+    """None: not ready."""
+    message: str | None = None
+    """Why it failed; None unless it did."""
+    proxied: bool = False
+    """The service cannot see the transfer and wants to be told of its end."""
+
+
+A = TypeVar("A", bound=Asked)
+
+
+def match(files: Sequence[A], answers: Iterable[Answer]) -> dict[int, tuple[A, Answer]]:
+    """Pair files with answers: item id -> (file, answer). A row with a link wins over one without.
+
+    By entity id, unless the names contradict each other; by name where the row has no entity id.
+    """
+    by_entity: dict[str, list[A]] = {}
+    by_name: dict[str, A] = {}
+    for file in files:
+        by_entity.setdefault(file.entity_id, []).append(file)
+        by_name[_stem(file.name)] = file
+    pairs: dict[int, tuple[A, Answer]] = {}
+    for answer in answers:
+        found = _find(answer, by_entity, by_name)
+        if found is None:
+            continue
+        known = pairs.get(found.item_id)
+        if known is None or (known[1].url is None and answer.url is not None):
+            pairs[found.item_id] = (found, answer)
+    return pairs
+
+
+def _find(answer: Answer, by_entity: dict[str, list[A]], by_name: dict[str, A]) -> A | None:
+    if answer.entity_id is not None:
+        candidates = by_entity.get(answer.entity_id, [])
+        fitting = [file for file in candidates if _agree(file.name, answer.name)]
+        return fitting[0] if len(fitting) == 1 else None
+    if answer.name is not None:
+        return by_name.get(_stem(answer.name))
+    return None
+
+
+def _agree(file_name: str, answer_name: str | None) -> bool:
+    return answer_name is None or _stem(file_name) == _stem(answer_name)
+
+
+def _stem(name: str) -> str:
+    """Bundles are listed by display id and saved as `<display id>.tar`."""
+    folded = name.casefold()
+    return folded[:-4] if folded.endswith(".tar") else folded

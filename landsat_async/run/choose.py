@@ -1,0 +1,78 @@
+"""From scenes to files: ask what the service offers, a portion of scenes at a time, and apply the selection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import anyio.to_thread
+
+from landsat_async.config import Config
+from landsat_async.disk.ledger import Ledger
+from landsat_async.m2m.client import M2MClient
+from landsat_async.model import Scene, Unavailable, WantedFile
+from landsat_async.rules.selection import Selection, choose
+from landsat_async.run.scene_lists import scene_list
+
+SCENES_PER_CALL = 500
+"""One scene costs about 50 KB of download-options (22 files under each of four rows)."""
+
+T = TypeVar("T")
+
+
+def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces of at most `size`."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+async def choose_files(
+    config: Config, m2m: M2MClient, ledger: Ledger | None, dataset: str, scenes: Sequence[Scene]
+) -> AsyncIterator[Selection]:
+    """Yield the selection for one portion of scenes after the other, so that memory does not grow with their number."""
+    by_group = config.select.type == "band_group"
+    aliases: dict[str, str] = {}
+    for portion in portions(scenes, SCENES_PER_CALL):
+        async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
+            options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
+        selection = await anyio.to_thread.run_sync(
+            lambda portion=portion, options=options: choose(
+                portion, options, config.select, layout=config.download.layout
+            )
+        )
+        if by_group:
+            files = [await _with_alias(m2m, file, aliases) for file in selection.files]
+            selection = replace(selection, files=tuple(files))
+        yield selection
+
+
+async def _with_alias(m2m: M2MClient, file: WantedFile, aliases: dict[str, str]) -> WantedFile:
+    """Replace the id of the secondary dataset by its alias, which dataGroups needs."""
+    dataset_id = file.group_dataset
+    if dataset_id is None:
+        return file
+    if dataset_id not in aliases:
+        aliases[dataset_id] = (await m2m.dataset(dataset_id=dataset_id)).alias
+    return replace(file, group_dataset=aliases[dataset_id])
+
+
+class Gaps:
+    """Collects what was selected and cannot be had, across portions of scenes."""
+
+    def __init__(self) -> None:
+        self.unavailable: list[Unavailable] = []
+        self._unmatched: set[str] | None = None
+
+    def add(self, selection: Selection) -> None:
+        """Note the gaps of one portion; a band is missing only if no portion has it."""
+        self.unavailable += selection.unavailable
+        unmatched = set(selection.unmatched_bands)
+        self._unmatched = unmatched if self._unmatched is None else self._unmatched & unmatched
+
+    def bands(self) -> list[Unavailable]:
+        """Bands that no scene has."""
+        return [
+            Unavailable(band, "no scene of the search has this band", "See the names with: landsat-async plan")
+            for band in sorted(self._unmatched or ())
+        ]

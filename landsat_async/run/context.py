@@ -1,0 +1,132 @@
+"""What the tasks of one run share, and the one way in which they move a file from state to state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from landsat_async.config import Config
+from landsat_async.disk.ledger import FinishedFile, Item, Ledger
+from landsat_async.errors import LandsatError
+from landsat_async.events import Failed, Retrying
+from landsat_async.m2m.client import M2MClient
+from landsat_async.model import Unavailable
+from landsat_async.rules.lifecycle import State, Step, advance
+from landsat_async.run.bus import EventBus
+from landsat_async.run.hosts import Hosts
+from landsat_async.run.pulse import Pulse
+from landsat_async.run.tally import Tally
+
+
+@dataclass(slots=True)
+class RunContext:
+    """Shared by requester, poller and workers of one run. Nothing of it is global."""
+
+    config: Config
+    run_id: str
+    ledger: Ledger
+    m2m: M2MClient
+    bus: EventBus
+    tally: Tally
+    hosts: Hosts
+    pulse: Pulse = field(default_factory=Pulse)
+    """Beats whenever a file changes its state."""
+    poked: bool = False
+    """The poller should look at once."""
+    held: set[int] = field(default_factory=set)
+    """Files whose links the requester holds while the stream is full; at most one portion."""
+    fatal: LandsatError | None = None
+    """Why no more is asked for; transfers that have their link go on to their end."""
+
+    @property
+    def directory(self) -> Path:
+        """The output folder."""
+        return Path(self.config.download.directory)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is left that requester and poller could do."""
+        return self.tally.open == 0 or self.fatal is not None
+
+    def now(self) -> float:
+        """Unix time; for facts that outlive the process. Waits use the loop's clock."""
+        return time.time()
+
+    def loop_time(self) -> float:
+        """Monotonic time of the event loop."""
+        return anyio.current_time()
+
+    def give_up(self, error: LandsatError) -> None:
+        """End the run with `error` once the running transfers are through."""
+        if self.fatal is None:
+            self.fatal = error
+        self.pulse.beat()
+
+    def poke(self) -> None:
+        """Have the poller look at once."""
+        self.poked = True
+        self.pulse.beat()
+
+    async def step(self, item_id: int, step: Step, **columns: Any) -> bool:
+        """Move one file; False when it was no longer in a state that allows it."""
+        before = await self.ledger.step(item_id, step, self.now(), **columns)
+        self._count(before, step)
+        return before is not None
+
+    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]]) -> None:
+        """Move several files in one commit."""
+        if steps:
+            for (_, step, _), before in zip(steps, await self.ledger.step_many(steps, self.now()), strict=True):
+                self._count(before, step)
+
+    async def intend(self, label: str, item_ids: Sequence[int]) -> list[int]:
+        """Write a label down before its call; returns the files that were still there to be asked for."""
+        moved = await self.ledger.intend(label, self.run_id, item_ids, self.now())
+        for _ in moved:
+            self._count(State.PLANNED, Step.ASK)
+        return moved
+
+    async def finish(self, file: FinishedFile, *, report: bool = False) -> bool:
+        """Record a proven file; False when somebody else has it."""
+        before = await self.ledger.finish(file, self.now(), report=report)
+        self._count(before, Step.FINISH)
+        return before is not None
+
+    async def fail(self, item: Item, reason: str, hint: str = "", *, keep_label: bool = False) -> None:
+        """End a file for this run. `keep_label`: the next run looks it up instead of asking again."""
+        columns = {"reason": reason, "hint": hint} | ({} if keep_label else {"label": None, "download_id": None})
+        if await self.step(item.item_id, Step.FAIL, **columns):
+            self.tally.failed(Unavailable(item.relpath, reason, hint))
+            await self.bus.emit(Failed(item.relpath, reason, hint))
+
+    async def fail_or_reroute(self, item: Item, step: Step, reason: str, hint: str = "") -> None:
+        """Try the next route of the file through `step`; without one, fail it."""
+        following = item.route + 1
+        if following < len(item.routes):
+            route = item.routes[following]
+            columns = {
+                "route": following, "entity_id": route.entity_id, "product_id": route.product_id,
+                "system": route.system,
+                "label": None, "download_id": None, "asks": 0, "fresh": 0, "next_try": 0.0,
+            }  # fmt: skip
+            if await self.step(item.item_id, step, **columns):
+                told = f"{reason}; trying {route.system or 'another storage system'} instead"
+                await self.bus.emit(Retrying(item.relpath, told, following, 0.0))
+            return
+        await self.fail(item, reason, hint)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait `seconds`, or until the run has ended."""
+        with anyio.move_on_after(seconds):
+            while not self.ended:
+                await self.pulse.wait()
+
+    def _count(self, before: State | None, step: Step) -> None:
+        if before is not None:
+            self.tally.moved(before, advance(before, step))
+            self.pulse.beat()

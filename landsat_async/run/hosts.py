@@ -1,0 +1,82 @@
+"""Which file hosts and download systems may be used now: the breakers of a run, and what is said about them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from landsat_async.rules import breaker
+from landsat_async.rules.breaker import Breaker, Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A host or system that is closed at the moment."""
+
+    name: str
+    reason: str
+    wait_s: float
+    since_s: float
+
+
+class Hosts:
+    """Breakers by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
+
+    def __init__(self, said: Callable[[str, Breaker], None]) -> None:
+        self._breakers: dict[str, Breaker] = {}
+        self._systems: dict[str, str] = {}
+        self._said = said
+
+    def learn(self, system: str, host: str) -> None:
+        """Links of `system` point to `host`."""
+        self._systems[system] = host
+
+    def ask(self, host: str) -> float:
+        """May a transfer use `host` now? Seconds to wait; 0 = yes (and it may be the probe)."""
+        current = self._breakers.get(host)
+        if current is None:
+            return 0.0
+        after, wait_s = breaker.ask(current, anyio.current_time())
+        self._set(host, after)
+        return wait_s
+
+    def ok(self, host: str) -> None:
+        """A transfer from `host` worked."""
+        if host in self._breakers:
+            self._set(host, breaker.on_success(self._breakers[host]))
+
+    def bad(
+        self, host: str, kind: str, item: int, reason: str, *, at_once: bool = False, wish_s: float | None = None
+    ) -> None:
+        """A transfer from `host` failed with a fault of `kind` (see rules/breaker)."""
+        current = self._breakers.get(host, Breaker())
+        after = breaker.on_failure(
+            current, kind=kind, item=item, now_s=anyio.current_time(), u=random.random(),
+            reason=reason, at_once=at_once, wish_s=wish_s,
+        )  # fmt: skip
+        self._set(host, after)
+
+    def outages(self) -> list[Outage]:
+        """Everything that is closed now."""
+        now = anyio.current_time()
+        return [
+            Outage(name, b.reason, max(0.0, b.until_s - now), b.since_s if b.since_s is not None else now)
+            for name, b in self._breakers.items()
+            if b.gate is not Gate.CLOSED and b.until_s > now
+        ]
+
+    def paused_systems(self) -> list[str]:
+        """Download systems that must not be asked for at the moment."""
+        closed = {outage.name for outage in self.outages()}
+        direct = [name.removeprefix("system:") for name in closed if name.startswith("system:")]
+        return direct + [system for system, host in self._systems.items() if host in closed]
+
+    def _set(self, host: str, after: Breaker) -> None:
+        before = self._breakers.get(host, Breaker())
+        self._breakers[host] = after
+        opened = after.gate is Gate.OPEN and before.gate is Gate.CLOSED
+        if opened or (after.gate is Gate.CLOSED and before.gate is not Gate.CLOSED):
+            self._said(host, after)

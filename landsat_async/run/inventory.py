@@ -1,0 +1,92 @@
+"""What is already here: finished files are skipped, found ones adopted, lost ones wanted again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect, is_as_recorded
+from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.events import Notice, Skipped
+from landsat_async.rules.lifecycle import State
+from landsat_async.run.context import RunContext
+
+PAGE = 2000
+
+
+async def take_stock(context: RunContext, *, overwrite: bool) -> None:
+    """Compare ledger and disk for every selected file, before anything is asked of the service.
+
+    `overwrite` leaves unproven files in the way to the transfer, which will replace them.
+    """
+    await _recheck_finished(context)
+    await _adopt_found(context, overwrite=overwrite)
+
+
+async def _recheck_finished(context: RunContext) -> None:
+    """Skip what is as recorded; what was deleted or changed since is looked at again."""
+    after = 0
+    while page := await context.ledger.finished(context.run_id, after=after, limit=PAGE):
+        after = page[-1].item_id
+        good = await anyio.to_thread.run_sync(_as_recorded, context.directory, page)
+        lost = [file for file, ok in zip(page, good, strict=True) if not ok]
+        for file, ok in zip(page, good, strict=True):
+            if ok:
+                await context.bus.emit(Skipped(file.relpath, "already here and verified"))
+        if lost:
+            await context.ledger.lose([file.item_id for file in lost], context.now())
+            for file in lost:
+                text = f"{file.relpath} was deleted or changed since it was verified; it is looked at again"
+                await context.bus.emit(Notice(text, "warning"))
+
+
+def _as_recorded(directory: Path, files: Sequence[FinishedFile]) -> list[bool]:
+    return [is_as_recorded(directory / file.relpath, file.size_bytes, file.mtime_ns) for file in files]
+
+
+async def _adopt_found(context: RunContext, *, overwrite: bool) -> None:
+    """Prove what lies under a final name without being recorded: adopt it, or leave it alone and say so."""
+    after = 0
+    states = (State.PLANNED, State.REQUESTED, State.PREPARING)
+    while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE):
+        after = page[-1].item_id
+        present = await anyio.to_thread.run_sync(_present, context.directory, page)
+        for item in present:
+            await _adopt(context, item, overwrite=overwrite)
+
+
+def _present(directory: Path, items: Sequence[Item]) -> list[Item]:
+    found = []
+    for item in items:
+        path = directory / item.relpath
+        if path.exists() or path.is_symlink():
+            found.append(item)
+    return found
+
+
+async def _adopt(context: RunContext, item: Item, *, overwrite: bool) -> None:
+    stopped = False
+    try:
+        finding = await anyio.to_thread.run_sync(
+            partial(inspect, context.directory / item.relpath, item.name, stop=lambda: stopped), abandon_on_cancel=True
+        )
+    finally:
+        stopped = True  # a cancelled run does not wait for the reading of a large file
+    match finding:
+        case Facts():
+            file = FinishedFile(
+                item.item_id, item.relpath, finding.size_bytes, finding.sha256, finding.proof, finding.mtime_ns
+            )
+            if await context.finish(file):
+                await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
+        case Unproven(reason) if not overwrite:
+            await context.fail(
+                item,
+                f"something is in the way: it is not recorded here and cannot be verified ({reason}); it was kept",
+                "Move it away, or run with --overwrite to replace it.",
+            )
+        case Unproven() | Absent():
+            pass

@@ -1,0 +1,123 @@
+"""What can be said without the service: the ledger's view, and a new proof of every finished file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from landsat_async.config import Config
+from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.ledger import FinishedFile
+from landsat_async.disk.schema import connect_readonly
+from landsat_async.events import Event, Failed, Finished, Verified
+from landsat_async.model import Proof
+
+_HINT = "Run the same config again: it is fetched anew."
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """One wanted file as the ledger knows it."""
+
+    file: str
+    state: str
+    size_bytes: int | None
+    """Of a finished file; None otherwise."""
+    durable_bytes: int
+    """Bytes of an unfinished file that will not be fetched again."""
+    proof: str | None
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStatus:
+    """What the ledger of an output folder knows."""
+
+    directory: str
+    counts: dict[str, int]
+    files: list[FileStatus]
+    last_run_started: float | None
+    """Unix time; None when there never was a run."""
+    last_exit_code: int | None
+    """None while a run is going on, or after one that was killed."""
+
+
+async def status(config: Config) -> LedgerStatus:
+    """Read the ledger; works beside a running download. No ledger = nothing known."""
+    return await anyio.to_thread.run_sync(_status, config.download.directory)
+
+
+def _status(directory: str) -> LedgerStatus:
+    path = OutputFolder(Path(directory)).ledger
+    if not path.exists():
+        return LedgerStatus(directory, {}, [], None, None)
+    with closing(connect_readonly(path)) as connection:
+        files = [FileStatus(**dict(row)) for row in connection.execute(_STATUS)]
+        run = connection.execute("SELECT started, exit_code FROM run ORDER BY started DESC LIMIT 1").fetchone()
+    counts: dict[str, int] = {}
+    for file in files:
+        counts[file.state] = counts.get(file.state, 0) + 1
+    return LedgerStatus(directory, counts, files, run["started"] if run else None, run["exit_code"] if run else None)
+
+
+_STATUS = """
+SELECT relpath AS file, state, size_bytes, coalesce(durable, 0) AS durable_bytes, proof, reason, hint
+FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) ORDER BY item.item_id"""
+
+
+async def verify(config: Config) -> AsyncIterator[Event]:
+    """Prove and hash every finished file again: `Verified` or `Failed` for each, then `Finished`."""
+    started = time.monotonic()
+    root = Path(config.download.directory)
+    good = bad = 0
+    for file in await anyio.to_thread.run_sync(_finished, config.download.directory):
+        reason = await _recheck(root, file)
+        if reason is None:
+            good += 1
+            yield Verified(file.relpath, file.size_bytes, file.sha256, file.proof)
+        else:
+            bad += 1
+            yield Failed(file.relpath, reason, _HINT)
+    yield Finished(good + bad, good, 0, bad, 0, 0, time.monotonic() - started, 4 if bad else 0)
+
+
+def _finished(directory: str) -> list[FinishedFile]:
+    path = OutputFolder(Path(directory)).ledger
+    if not path.exists():
+        return []
+    with closing(connect_readonly(path)) as connection:
+        rows: list[sqlite3.Row] = connection.execute(
+            "SELECT item_id, relpath, size_bytes, sha256, proof, mtime_ns FROM file JOIN item USING(item_id)"
+            " WHERE state='done' ORDER BY relpath"
+        ).fetchall()
+    return [FinishedFile(**dict(row)) for row in rows]
+
+
+async def _recheck(root: Path, file: FinishedFile) -> str | None:
+    """Why a finished file is no longer good; None when it is."""
+    name, stopped = file.relpath.rpartition("/")[2], False
+    try:
+        finding = await anyio.to_thread.run_sync(
+            partial(inspect, root / file.relpath, name, weakest=Proof.LENGTH, stop=lambda: stopped),
+            abandon_on_cancel=True,
+        )
+    finally:
+        stopped = True
+    match finding:
+        case Facts(sha256=file.sha256):
+            return None
+        case Facts():
+            return "its bytes have changed since it was verified (SHA-256 differs)"
+        case Absent():
+            return "it was deleted"
+        case Unproven(reason):
+            return f"it is damaged: {reason}"

@@ -1,0 +1,149 @@
+"""Moves what the service has prepared into the stream of the workers.
+
+The problem. After download-request some files are there at once, some in minutes, some in hours; proxied ones stand in
+`requested` with a working link, prepared ones move to `available`, some vanish from both lists, and some answers to
+download-request never arrive. The notebook looked at one list only and polled for ever.
+
+What we do. Every `poll_interval_s` each label that still has waiting files is asked for (download-retrieve). Ready is
+what has a link. A file in neither list is looked up with download-search; if the service does not know it either,
+several rounds in a row, it is asked for again, at most MAX_ASKS times. A file that is known and not ready waits until
+`staging_timeout_s`. Foreign rows are ignored (rules/matching.py).
+
+What we do not do: fetch a staging link before the service lists it as ready.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import anyio
+
+from landsat_async.disk.ledger import Item
+from landsat_async.errors import CredentialsError, RequestRefused, ServiceError
+from landsat_async.m2m.replies import QueueItem
+from landsat_async.rules.lifecycle import State, Step
+from landsat_async.rules.matching import Answer, match
+from landsat_async.rules.pacing import poll_delay_s
+from landsat_async.run.answers import Links, deliver, from_queue
+from landsat_async.run.context import RunContext
+
+SETTLE_S = 10.0
+"""Right after a request the lists may still be empty; an absence counts only after so long."""
+MISSED_ROUNDS = 3
+"""Rounds without a trace of a file that was being prepared, before it is asked for again."""
+MAX_ASKS = 3
+REPORT_EVERY_S = 30.0
+
+
+class Poller:
+    """One coroutine; see the module header."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._quiet_rounds = 0
+        self._started = context.now()
+
+    async def run(self, send: Links) -> None:
+        """Poll until no file waits any more, then close our side of the stream."""
+        context = self._context
+        async with send:
+            at_once = context.tally.waiting > 0  # files of an earlier run
+            while not context.ended:
+                if not at_once:
+                    await self._rest()
+                at_once = False
+                try:
+                    await report_completed(context)
+                    news = await self._round(send)
+                    self._quiet_rounds = 0 if news else self._quiet_rounds + 1
+                except (CredentialsError, ServiceError) as error:
+                    context.give_up(error)
+
+    async def _rest(self) -> None:
+        """Wait for the next round: the interval, less when an answer got lost."""
+        context = self._context
+        delay_s = poll_delay_s(context.config.download.poll_interval_s, self._quiet_rounds, random.random())
+        with anyio.move_on_after(delay_s):
+            while not (context.ended or context.poked):
+                await context.pulse.wait()
+        context.poked = False
+
+    async def _round(self, send: Links) -> bool:
+        """Ask for every label that can still bring something; True when something was ready."""
+        context = self._context
+        news = False
+        for label, created, foreign in await context.ledger.labels(context.run_id):
+            waiting = await context.ledger.waiting(context.run_id, None if foreign else label)
+            waiting = [item for item in waiting if item.item_id not in context.held]
+            if not waiting or context.ended:
+                continue
+            reply = await context.m2m.download_retrieve(label)
+            pairs = match(waiting, from_queue([*reply.available, *reply.requested]))
+            if foreign:
+                await deliver(context, [pair for pair in pairs.values() if pair[1].url is not None], send)
+                continue
+            absent = [item for item in waiting if item.item_id not in pairs]
+            found = await self._search(label, absent) if absent else {}
+            lost = [item for item in absent if item.item_id not in found]
+            settled = context.now() - created >= min(SETTLE_S, context.config.download.poll_interval_s)
+            if lost and settled:
+                await self._missed(lost)
+            await self._expire(waiting)
+            known = [*pairs.values(), *found.values()]
+            news |= await deliver(context, known, send) > 0
+        return news
+
+    async def _search(self, label: str, absent: Sequence[Item]) -> dict[int, tuple[Item, Answer]]:
+        """Look up files that are in neither list."""
+        try:
+            rows: list[QueueItem] = await self._context.m2m.download_search(label)
+        except RequestRefused:
+            return {}
+        alive = [row for row in rows if not _is_over(row)]
+        return match(absent, from_queue(alive))
+
+    async def _missed(self, lost: Sequence[Item]) -> None:
+        """Count rounds without a trace; in the end ask again, and in the very end give up."""
+        steps = []
+        for item in lost:
+            rounds = item.missed + 1
+            patient = item.state is State.PREPARING or item.asks > 0
+            if patient and rounds < MISSED_ROUNDS:
+                await self._context.ledger.note_missed(item.item_id, rounds)
+            elif item.asks + 1 >= MAX_ASKS:
+                reason = f"USGS does not list it under its label {item.label}, asked for {MAX_ASKS} times"
+                await self._context.fail(item, reason, "Run the same command again later.")
+            else:
+                columns = {"label": None, "download_id": None, "asks": item.asks + 1, "missed": 0}
+                steps.append((item.item_id, Step.UNASK, columns))
+        await self._context.step_many(steps)
+
+    async def _expire(self, waiting: Sequence[Item]) -> None:
+        """End the wait for files that have been preparing for too long."""
+        context = self._context
+        limit_s = context.config.download.staging_timeout_s
+        for item in waiting:
+            waited_s = context.now() - max(item.asked_at or 0.0, self._started)
+            if item.state is State.PREPARING and waited_s > limit_s:
+                reason = f"still being prepared at USGS after {waited_s:.0f} s, under label {item.label}"
+                await context.fail(item, reason, "The next run picks it up without asking again.", keep_label=True)
+
+
+def _is_over(row: QueueItem) -> bool:
+    """Failed, cleared and cancelled downloads will never be ready; letters for them are not documented."""
+    text = (row.status_text or "").lower()
+    return any(word in text for word in ("fail", "clear", "cancel", "remove", "expired"))
+
+
+async def report_completed(context: RunContext) -> None:
+    """Tell the service which proxied files have arrived: it cannot see those transfers."""
+    while True:
+        rows = await context.ledger.unreported()
+        if not rows:
+            return
+        try:
+            await context.m2m.download_complete_proxied([(download_id, size) for _, download_id, size in rows])
+        except RequestRefused:
+            pass  # the items are gone there; there is nothing left to tell
+        await context.ledger.reported([item_id for item_id, _, _ in rows])

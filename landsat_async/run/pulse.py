@@ -1,0 +1,25 @@
+"""Waking up tasks that wait for "something has changed"."""
+
+from __future__ import annotations
+
+import anyio
+
+
+class Pulse:
+    """An event that can happen again and again. Waiters see every beat after they began to wait."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def beat(self) -> None:
+        """Wake every waiter."""
+        event, self._event = self._event, anyio.Event()
+        event.set()
+
+    async def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the next beat; False when `timeout_s` passed without one."""
+        event = self._event
+        with anyio.move_on_after(timeout_s):
+            await event.wait()
+            return True
+        return False

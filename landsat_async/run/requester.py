@@ -1,0 +1,202 @@
+"""Asks for files in portions, as room and the account's limits allow.
+
+The label of a portion is in the ledger before the call is sent. If the answer is lost, nothing is asked twice: the
+files stay `requested`, and the poller finds out by the label what the service knows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from landsat_async.disk.ledger import Item
+from landsat_async.errors import (
+    CredentialsError,
+    LandsatError,
+    OutcomeUnknown,
+    QuotaReached,
+    RequestRefused,
+    ServiceDown,
+    ServiceError,
+)
+from landsat_async.events import Requested, Retrying
+from landsat_async.m2m.replies import DataGroup, DownloadReply
+from landsat_async.rules.lifecycle import Step
+from landsat_async.rules.matching import match
+from landsat_async.rules.pacing import WINDOW_S, allowance
+from landsat_async.run.answers import Links, deliver, from_failed, from_items
+from landsat_async.run.context import RunContext
+from landsat_async.run.scene_lists import scene_list
+
+LABEL_DOWNLOADS = 1000
+"""Downloads under one label: few labels to poll, and answers of bounded size."""
+QUOTA_PAUSE_S = 900.0
+HOUSEKEEPING_S = 30.0
+"""The longest sleep without a look at paused hosts and due files."""
+
+
+class Requester:
+    """One coroutine; see the module header."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._label_number = 0
+        self._label_used = 0
+        self._quota_hits = 0
+
+    async def run(self, send: Links) -> None:
+        """Ask until nothing is left to ask for, then close our side of the stream."""
+        context = self._context
+        async with send:
+            while not context.ended:
+                try:
+                    portion = await self._portion()
+                    if portion:
+                        await self._ask_or_split(portion, send)
+                    else:
+                        await self._idle()
+                except (CredentialsError, ServiceError) as error:
+                    context.give_up(error)
+
+    async def _portion(self) -> list[Item]:
+        """The files to ask for now; empty while there are none or the limits say no."""
+        context = self._context
+        files = await context.ledger.portion(
+            context.run_id, context.config.download.queue_size, context.now(), context.hosts.paused_systems()
+        )
+        if not files:
+            return []
+        now = context.now()
+        asked = await context.ledger.asked(now - WINDOW_S)
+        allowed = allowance(asked, now, want=len(files), in_flight=context.tally.in_flight)
+        if allowed.downloads == 0:
+            if allowed.wait_s > 0:
+                await self._pause_for_quota(allowed.wait_s)
+            else:
+                await context.pulse.wait(HOUSEKEEPING_S)
+            return []
+        return files[: allowed.downloads]
+
+    async def _idle(self) -> None:
+        """Wait until a file changes its state, becomes due, or a paused host may be tried."""
+        context = self._context
+        self._check_patience()
+        due = await context.ledger.next_due(context.run_id)
+        waits = [outage.wait_s for outage in context.hosts.outages()]
+        if due is not None and due > context.now():
+            waits.append(due - context.now())
+        if not context.ended:
+            await context.pulse.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
+
+    def _check_patience(self) -> None:
+        """End the run when only files of dead hosts are left and the patience is used up."""
+        context = self._context
+        outages = context.hosts.outages()
+        if not outages or context.tally.in_flight:
+            return
+        oldest = min(outages, key=lambda outage: outage.since_s)
+        down_s = context.loop_time() - oldest.since_s
+        if down_s >= context.config.service.patience_s:
+            context.give_up(
+                ServiceDown(
+                    f"{oldest.name} does not answer as it should: {oldest.reason}.",
+                    hint="Everything fetched so far is kept. Run the same command again later.",
+                    reference="host-down",
+                )
+            )
+
+    async def _ask_or_split(self, portion: Sequence[Item], send: Links) -> None:
+        """Ask; if the service refuses the portion as a whole, halve it until the culprit stands alone."""
+        todo = [list(portion)]
+        while todo:
+            files = todo.pop()
+            try:
+                await self._ask(files, send)
+            except RequestRefused as refusal:
+                if len(files) == 1:
+                    await self._context.fail_or_reroute(files[0], Step.UNASK, f"USGS refuses this file: {refusal}")
+                    continue
+                await self._unask(files)
+                middle = len(files) // 2
+                todo += [files[middle:], files[:middle]]
+
+    async def _ask(self, files: Sequence[Item], send: Links) -> None:
+        context = self._context
+        label = self._label(len(files))
+        moved = set(await context.intend(label, [item.item_id for item in files]))
+        files = [item for item in files if item.item_id in moved]
+        try:
+            reply = await self._call(label, files)
+        except OutcomeUnknown as error:
+            await context.bus.emit(Retrying(None, str(error), 1, 0.0))
+            context.poke()
+            return
+        except QuotaReached as error:
+            await self._unask(files)
+            await self._pause_for_quota(error.retry_after_s or QUOTA_PAUSE_S)
+            return
+        except RequestRefused:
+            raise  # the caller splits the portion
+        except LandsatError:
+            # Certainly not acted upon (an unclear outcome is caught above): leave nothing that looks asked for.
+            await self._unask(files)
+            raise
+        self._quota_hits = 0
+        await self._apply(label, files, reply, send)
+
+    async def _call(self, label: str, files: Sequence[Item]) -> DownloadReply:
+        m2m = self._context.m2m
+        dataset = files[0].group_dataset
+        if dataset is None:
+            pairs = [(item.entity_id, item.product_id) for item in files]
+            return await m2m.download_request(label=label, downloads=pairs)
+        groups = sorted({group for item in files for group in item.file_groups})
+        async with scene_list(m2m, self._context.ledger, dataset, [item.entity_id for item in files]) as list_id:
+            group = DataGroup(dataset=dataset, file_groups=tuple(groups), list_id=list_id)
+            return await m2m.download_request(label=label, data_groups=[group])
+
+    async def _apply(self, label: str, files: Sequence[Item], reply: DownloadReply, send: Links) -> None:
+        """Act on an answer. Files that it does not name stay `requested` for the poller."""
+        context = self._context
+        answers = [
+            *from_items(reply.available, ready=True),
+            *from_items(reply.preparing, ready=False),
+            *from_failed(reply.failed),
+        ]
+        pairs = match(files, answers)
+        failed = [(item, answer) for item, answer in pairs.values() if answer.message is not None]
+        good = [(item, answer) for item, answer in pairs.values() if answer.message is None]
+        ready = sum(answer.url is not None for _, answer in good)
+        await context.bus.emit(Requested(label, len(files), ready, len(good) - ready, len(failed)))
+        for item, answer in failed:
+            await self._refused(item, answer.message or "no reason given")
+        for old_label in sorted(set(reply.duplicates.values()) - {label}):
+            await context.ledger.watch_label(old_label, context.run_id, context.now())
+        if len(pairs) < len(files):
+            context.poke()
+        await deliver(context, good, send)
+
+    async def _refused(self, item: Item, message: str) -> None:
+        """A row of `failed`: another storage system if there is one, else the file has failed."""
+        context = self._context
+        if "temporarily disabled" in message.lower():
+            context.hosts.bad(f"system:{item.system}", "maintenance", item.item_id, message, at_once=True)
+        await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later.")
+
+    async def _pause_for_quota(self, wait_s: float) -> None:
+        context = self._context
+        self._quota_hits += 1
+        wait_s += random.uniform(0.0, min(60.0, 0.1 * wait_s))
+        reason = "download quota of the account used up; running transfers go on"
+        await context.bus.emit(Retrying(None, reason, self._quota_hits, wait_s))
+        await context.sleep(wait_s)
+
+    async def _unask(self, files: Sequence[Item]) -> None:
+        await self._context.step_many([(item.item_id, Step.UNASK, {"label": None}) for item in files])
+
+    def _label(self, downloads: int) -> str:
+        if self._label_used and self._label_used + downloads > LABEL_DOWNLOADS:
+            self._label_number += 1
+            self._label_used = 0
+        self._label_used += downloads
+        return f"la-{self._context.run_id}-{self._label_number}"

@@ -1,0 +1,372 @@
+"""A run from its first request to its last word. The only file with task groups.
+
+    find scenes ─► choose files ─► ledger ─► requester ┐
+                                     ▲                 ├─► one bounded stream ─► worker × N ─► proven files
+                                     │       poller ───┘                            │
+                                     └────────────────── facts ────────────────────┘
+
+Requester and poller hold the only send sides of the stream; when neither has anything left to do they close them, and
+the workers end after the last file. A stop cancels the scope round all this; what follows is shielded and bounded.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import aiohttp
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from landsat_async.config import Config
+from landsat_async.credentials import Credentials, resolve_credentials
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.ledger import Ledger
+from landsat_async.errors import CredentialsError, LandsatError, RequestRefused
+from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
+from landsat_async.m2m.client import ApiWait, M2MClient
+from landsat_async.model import RunSummary
+from landsat_async.rules.breaker import Breaker, Gate
+from landsat_async.run.answers import Link, Links
+from landsat_async.run.bus import EventBus
+from landsat_async.run.choose import Gaps, choose_files
+from landsat_async.run.context import RunContext
+from landsat_async.run.hosts import Hosts
+from landsat_async.run.inventory import take_stock
+from landsat_async.run.poller import Poller, report_completed
+from landsat_async.run.requester import Requester
+from landsat_async.run.scene_lists import remove_leftovers
+from landsat_async.run.search import find_scenes
+from landsat_async.run.tally import Tally
+from landsat_async.run.worker import Crew
+from landsat_async.transfer.links import AllowedHosts
+from landsat_async.transfer.net import Net, open_net
+
+WIND_DOWN_S = 3.0
+"""For the last words to the service when a run ends or is stopped; logging out has its own limit."""
+INTERRUPTED = 7
+
+
+class Run:
+    """One run, made by `open_run`."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        *,
+        session: aiohttp.ClientSession | None,
+        credentials: Credentials | None,
+        overwrite: bool,
+    ) -> None:
+        self.config = config
+        self.bus = EventBus()
+        self.error: LandsatError | None = None
+        """Why the run could not go on; None when it could."""
+        self._ledger = ledger
+        self._session = session
+        self._credentials = credentials
+        self._overwrite = overwrite
+        self._tally = Tally(time.monotonic())
+        self._summary: RunSummary | None = None
+        self._done = False
+        """The pipeline came to its own end."""
+        self._scope = anyio.CancelScope()
+        self._over = anyio.Event()
+        self._run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{number} {state}" for state, number in self._tally.states.items() if number)
+        return f"<Run {self._run_id} {states or 'starting'}>"
+
+    @property
+    def summary(self) -> RunSummary:
+        """The counts as they are now; final once the run is over."""
+        return self._summary or self._tally.summary(time.monotonic(), self._exit_code())
+
+    def events(self) -> AsyncIterator[Event]:
+        """Yield what happens until the run is over. One reader at a time; leaving early is fine."""
+        return self.bus.events()
+
+    def stop(self) -> None:
+        """Ask for a clean stop: what runs is made durable, the next run continues. Returns at once."""
+        self._scope.cancel()
+
+    async def wait(self) -> RunSummary:
+        """Wait for the end. Raises the error that ended the run, if one did."""
+        await self._over.wait()
+        if self.error is not None:
+            raise self.error
+        return self.summary
+
+    async def main(self) -> None:
+        """Do the whole job; for `open_run` alone."""
+        try:
+            with self._scope:
+                await self._work()
+        except Exception as error:
+            self.error = _reason(error)
+        finally:
+            with anyio.move_on_after(WIND_DOWN_S, shield=True):
+                await self._ledger.end_run(self._run_id, time.time(), self._exit_code())
+            self._tell_the_end()
+
+    def _tell_the_end(self) -> None:
+        code = self._exit_code()
+        self._summary = summary = self._tally.summary(time.monotonic(), code)
+        if self.error is not None:
+            self.bus.tell(Error(self.error.reference, str(self.error), self.error.hint))
+        self.bus.tell(
+            Finished(
+                summary.files_total,
+                summary.files_verified,
+                summary.files_skipped,
+                summary.files_failed,
+                summary.files_pending,
+                summary.bytes_received,
+                summary.elapsed_s,
+                code,
+            )
+        )
+        self.bus.end()
+        self._over.set()
+
+    def _exit_code(self) -> int:
+        if self.error is not None:
+            return self.error.exit_code
+        if not self._done:
+            return INTERRUPTED
+        return 4 if self._tally.failures else 0
+
+    async def _work(self) -> None:
+        await self._ledger.begin_run(self._run_id, time.time())
+        credentials = self._credentials or await anyio.to_thread.run_sync(resolve_credentials, self.config.service)
+        for note in credentials.notes:
+            self.bus.tell(Notice(note, "warning"))
+        service = self.config.service
+        async with M2MClient(
+            service.url,
+            credentials,
+            session=self._session,
+            ca_bundle=service.ca_bundle,
+            patience_s=service.patience_s,
+            on_wait=self._on_wait,
+        ) as m2m:
+            hosts = Hosts(self._on_breaker)
+            context = RunContext(self.config, self._run_id, self._ledger, m2m, self.bus, self._tally, hosts)
+            try:
+                await check_role(m2m)
+                await remove_leftovers(m2m, self._ledger)
+                await self._prepare(context)
+                await self._pipeline(context)
+                self._done = True
+            finally:
+                with anyio.move_on_after(WIND_DOWN_S, shield=True):
+                    await _last_words(context)
+
+    async def _prepare(self, context: RunContext) -> None:
+        """Search, select, and compare with what is here."""
+        found = await find_scenes(self.config, context.m2m)
+        self._tally.scenes = len(found.scenes)
+        await self._ledger.remember_scenes(found.dataset, found.scenes, context.now())
+        gaps, nominal = Gaps(), 0
+        async for selection in choose_files(self.config, context.m2m, self._ledger, found.dataset, found.scenes):
+            gaps.add(selection)
+            nominal += sum(file.bytes_nominal or 0 for file in selection.files)
+            await self._ledger.select(selection.files, self._run_id, context.now())
+        await self._ledger.reattach(self._run_id, context.now())
+        self._tally.load(await self._ledger.count(self._run_id))
+        self._tally.bytes_nominal = nominal
+        missing = [*found.missing, *gaps.unavailable, *gaps.bands()]
+        self._tally.unlisted = len(missing)
+        await self.bus.emit(Planned(len(found.scenes), self._tally.files_total, nominal))
+        if not found.scenes:
+            self.bus.tell(Notice(_nothing(len(found.dropped))))
+        for gap in missing:
+            self._tally.failed(gap)
+            await self.bus.emit(Failed(gap.file, gap.reason, gap.hint))
+        await take_stock(context, overwrite=self._overwrite)
+
+    async def _pipeline(self, context: RunContext) -> None:
+        """Requester, poller and workers, until every selected file is done or failed."""
+        if self._tally.open == 0:
+            return
+        download = self.config.download
+        async with AsyncExitStack() as stack:
+            net = await stack.enter_async_context(self._net())
+            self._tally.received = lambda: net.bytes_received
+            crew = Crew(context, net, overwrite=self._overwrite)
+            sends, receives = stack.enter_context(_links(download.queue_size, 2, download.workers))
+            async with anyio.create_task_group() as outer:
+                outer.start_soon(self._report_progress)
+                async with anyio.create_task_group() as group:
+                    group.start_soon(Requester(context).run, sends[0])
+                    group.start_soon(Poller(context).run, sends[1])
+                    for receive in receives:
+                        group.start_soon(crew.work, receive)
+                outer.cancel_scope.cancel()
+        if context.fatal is not None:
+            raise context.fatal
+
+    def _net(self) -> AbstractAsyncContextManager[Net]:
+        service = self.config.service
+        return open_net(
+            hosts=AllowedHosts.for_service(service.url, service.file_hosts),
+            workers=self.config.download.workers,
+            ca_bundle=service.ca_bundle,
+            connector=self._session.connector if self._session is not None else None,
+        )
+
+    async def _report_progress(self) -> None:
+        while True:
+            self.bus.tell(self._tally.progress(time.monotonic()))
+            await anyio.sleep(1.0)
+
+    def _on_wait(self, wait: ApiWait) -> None:
+        self.bus.tell(Retrying(None, wait.reason, wait.attempt, wait.wait_s))
+
+    def _on_breaker(self, host: str, breaker: Breaker) -> None:
+        """One message per change of a host."""
+        name = host.removeprefix("system:")
+        if breaker.gate is Gate.OPEN:
+            wait_s = max(0.0, breaker.until_s - anyio.current_time())
+            reason = f"{name} is down ({breaker.reason}); its files wait, others go on"
+            self.bus.tell(Retrying(None, reason, breaker.opened, wait_s))
+        else:
+            self.bus.tell(Notice(f"{name} works again."))
+
+
+async def check_role(m2m: M2MClient) -> None:
+    """Refuse early when the account may not download. Raises CredentialsError."""
+    try:
+        permissions = await m2m.permissions()
+    except RequestRefused:
+        return  # an endpoint that only advises
+    if permissions and "download" not in permissions:
+        raise CredentialsError(
+            "This account may not download: the MACHINE role is missing.",
+            hint="Log in at ers.cr.usgs.gov, choose Access Request, then Request Access, then"
+            ' "Access to EE\'s Machine to Machine interface (MACHINE)". Approval takes some days.',
+            reference="missing-role",
+        )
+
+
+async def _last_words(context: RunContext) -> None:
+    """Report what arrived and remove our lists; what does not work now is done by the next run."""
+    try:
+        await report_completed(context)
+        await remove_leftovers(context.m2m, context.ledger)
+    except LandsatError:
+        pass
+
+
+@contextmanager
+def _links(
+    size: int, senders: int, receivers: int
+) -> Iterator[tuple[list[Links], list[MemoryObjectReceiveStream[Link]]]]:
+    """Make the one bounded stream, with an end for each task; all ends are closed at the latest here."""
+    send, receive = anyio.create_memory_object_stream[Link](size)
+    with ExitStack() as stack, send, receive:
+        sends = [stack.enter_context(send.clone()) for _ in range(senders)]
+        receives = [stack.enter_context(receive.clone()) for _ in range(receivers)]
+        send.close()
+        receive.close()
+        yield sends, receives
+
+
+def _nothing(dropped: int) -> str:
+    if dropped:
+        return f"No scene is left: {dropped} matched at the service and were dropped by the filters (see: plan)."
+    return "No scene matches the search."
+
+
+def _reason(error: BaseException) -> LandsatError:
+    """What ended a run: one of our errors wherever it stands in a group, else a bug of ours."""
+    leaves = list(_leaves(error))
+    for leaf in leaves:
+        if isinstance(leaf, LandsatError):
+            return leaf
+    bug = LandsatError(
+        f"Internal error: {type(leaves[0]).__name__}.",
+        hint="This is a bug of landsat_async: please report it, with the output of -v. The next run continues.",
+    )
+    bug.__cause__ = error
+    return bug
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error
+
+
+@asynccontextmanager
+async def _owned(run: Run) -> AsyncIterator[None]:
+    """Own the one task that a run is; whatever ends the block ends the task."""
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(run.main)
+            try:
+                yield
+            finally:
+                run.stop()
+    except BaseExceptionGroup as errors:
+        if len(errors.exceptions) == 1:
+            raise errors.exceptions[0] from None  # the block's own exception, as its author expects it
+        raise
+    if run.error is not None:
+        raise run.error
+
+
+@asynccontextmanager
+async def open_run(
+    config: Config,
+    *,
+    session: aiohttp.ClientSession | None = None,
+    credentials: Credentials | None = None,
+    overwrite: bool = False,
+) -> AsyncIterator[Run]:
+    """Start a run; leaving the block stops it cleanly if it still goes on.
+
+    Args:
+        config: What to do.
+        session: Its connections are used and it is left open; None = connections of our own.
+        credentials: None = found as `config.service` and the environment say.
+        overwrite: Replace files that are in the way and cannot be proven.
+
+    Raises:
+        FolderUnwritable, FolderBusy, LedgerError, DiskFull: before anything is asked of the service.
+        LandsatError: on leaving the block, what ended the run early.
+    """
+    folder = OutputFolder(Path(config.download.directory))
+    lock = await anyio.to_thread.run_sync(folder.claim)
+    try:
+        ledger = await Ledger.open(folder.ledger)
+        try:
+            run = Run(config, ledger, session=session, credentials=credentials, overwrite=overwrite)
+            async with _owned(run):
+                yield run
+        finally:
+            with anyio.CancelScope(shield=True):
+                await ledger.aclose()
+    finally:
+        lock.release()
+
+
+async def download(
+    config: Config,
+    *,
+    session: aiohttp.ClientSession | None = None,
+    credentials: Credentials | None = None,
+    overwrite: bool = False,
+) -> RunSummary:
+    """Do the whole job and return its counts; arguments and errors as in `open_run`."""
+    async with open_run(config, session=session, credentials=credentials, overwrite=overwrite) as run:
+        run.bus.mute()
+        return await run.wait()

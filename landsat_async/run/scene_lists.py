@@ -1,0 +1,51 @@
+"""Scene lists at the service: unique to a run, written down before they are made, removed whatever happens.
+
+They outlive sessions at the service; a list left behind by a crash is removed by the next run on the same folder.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from landsat_async.disk.ledger import Ledger
+from landsat_async.errors import LandsatError
+from landsat_async.m2m.client import M2MClient
+
+REMOVE_TIMEOUT_S = 4.0
+
+
+@asynccontextmanager
+async def scene_list(
+    m2m: M2MClient, ledger: Ledger | None, dataset: str, entity_ids: Sequence[str]
+) -> AsyncIterator[str]:
+    """Make a list of `entity_ids`, yield its id, remove it at the end. Without a ledger nothing is written down."""
+    list_id = f"la-{uuid.uuid4().hex[:20]}"
+    if ledger is not None:
+        await ledger.note_list(list_id, time.time())
+    try:
+        await m2m.scene_list_add(list_id, dataset, entity_ids)
+        yield list_id
+    finally:
+        with anyio.move_on_after(REMOVE_TIMEOUT_S, shield=True):
+            await _remove(m2m, ledger, list_id)
+
+
+async def remove_leftovers(m2m: M2MClient, ledger: Ledger) -> None:
+    """Remove the lists of runs that died."""
+    for list_id in await ledger.lists():
+        await _remove(m2m, ledger, list_id)
+
+
+async def _remove(m2m: M2MClient, ledger: Ledger | None, list_id: str) -> None:
+    """Remove one list; a failure is left to the next run, which finds it in the ledger."""
+    try:
+        await m2m.scene_list_remove(list_id)
+    except LandsatError:
+        return
+    if ledger is not None:
+        await ledger.forget_list(list_id)

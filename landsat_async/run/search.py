@@ -1,0 +1,114 @@
+"""From the config to the scenes: every page, split where the service hands out no more, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio.to_thread
+
+from landsat_async.aoi_files import load_aoi
+from landsat_async.config import Config
+from landsat_async.errors import ConfigError, DatasetRefused, M2MError, TooManyHits
+from landsat_async.m2m.client import M2MClient
+from landsat_async.model import DroppedScene, Scene, Unavailable
+from landsat_async.rules.aoi import Aoi, aoi_from_bbox
+from landsat_async.rules.scenes import (
+    PathRowFilterIds,
+    halve,
+    keep_scenes,
+    missing_scenes,
+    scene_filters,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Result of a search."""
+
+    dataset: str
+    scenes: list[Scene]
+    dropped: list[DroppedScene] = field(default_factory=list)
+    missing: list[Unavailable] = field(default_factory=list)
+
+
+async def find_scenes(config: Config, m2m: M2MClient) -> Found:
+    """Search as the config says. Raises ConfigError for an unknown dataset, with the nearest names."""
+    search = config.search
+    dataset = search.dataset
+    assert dataset is not None  # the config has checked or derived it
+    aoi = await read_aoi(config)
+    try:
+        if search.scenes:
+            hits = await _by_ids(m2m, dataset, search.scenes)
+        else:
+            hits = await _by_filters(m2m, dataset, scene_filters(search, aoi, filter_ids=await _path_row(config, m2m)))
+    except DatasetRefused as error:
+        raise await _unknown_dataset(m2m, dataset, error) from None
+    kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, search, aoi)
+    return Found(dataset, kept, dropped, list(missing_scenes(search.scenes, hits)))
+
+
+async def read_aoi(config: Config) -> Aoi | None:
+    """The area of interest; None without one. Raises ConfigError."""
+    if config.search.aoi is not None:
+        return await anyio.to_thread.run_sync(load_aoi, config.search.aoi)
+    return aoi_from_bbox(config.search.bbox) if config.search.bbox is not None else None
+
+
+async def _by_filters(m2m: M2MClient, dataset: str, filters: Sequence[Mapping[str, Any]]) -> list[Scene]:
+    """Run one search for each filter, halving by date what has too many hits."""
+    found: dict[tuple[str, str], Scene] = {}
+    todo = list(reversed(filters))
+    while todo:
+        scene_filter = todo.pop()
+        try:
+            async for scene in m2m.scene_search(dataset, scene_filter):
+                found[scene.entity_id, scene.display_id] = scene
+        except TooManyHits:
+            halves = halve(scene_filter)
+            if halves is None:
+                raise
+            todo += reversed(halves)
+    return list(found.values())
+
+
+async def _by_ids(m2m: M2MClient, dataset: str, ids: Sequence[str]) -> list[Scene]:
+    """Look scenes up one by one; what the service does not know is left out."""
+    found = []
+    for scene_id in dict.fromkeys(ids):
+        id_type = "displayId" if "_" in scene_id else "entityId"
+        try:
+            metadata = await m2m.scene_metadata(dataset, scene_id, id_type=id_type)
+        except DatasetRefused:
+            raise
+        except M2MError as error:
+            if error.exit_code == 6 and error.reference != "request-refused":
+                raise
+            continue
+        found.append(metadata.scene)
+    return found
+
+
+async def _path_row(config: Config, m2m: M2MClient) -> PathRowFilterIds | None:
+    """Ids of the path and row filters, by their labels; they differ between datasets."""
+    if not config.search.path_row or config.search.dataset is None:
+        return None
+    labels = {entry.label.casefold(): entry.filter_id for entry in await m2m.dataset_filters(config.search.dataset)}
+    path, row = labels.get("wrs path"), labels.get("wrs row")
+    return PathRowFilterIds(path, row) if path and row else None
+
+
+async def _unknown_dataset(m2m: M2MClient, dataset: str, error: DatasetRefused) -> ConfigError:
+    import difflib
+
+    aliases = [entry.alias for entry in await m2m.dataset_search()]
+    if dataset in aliases:
+        return ConfigError(str(error), hint=error.hint, reference="dataset")
+    near = difflib.get_close_matches(dataset, aliases, 3, 0.5) or [a for a in aliases if a.startswith("landsat_")][:8]
+    return ConfigError(
+        f"search.dataset: USGS knows no dataset {dataset!r}.",
+        hint=f"Nearest names: {', '.join(near)}. All names: landsat-async datasets",
+        reference="dataset",
+    )

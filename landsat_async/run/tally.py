@@ -1,0 +1,110 @@
+"""Counts of a run, kept in step with the ledger: how many files are in which state, how many bytes have come."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+
+from landsat_async.events import Progress
+from landsat_async.model import RunSummary, Unavailable
+from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, State
+
+RATE_WINDOW_S = 10.0
+KEPT_FAILURES = 100
+
+
+class Tally:
+    """The numbers that the end of the run, the progress line and the summary are made from."""
+
+    def __init__(self, started_s: float) -> None:
+        self.started_s = started_s
+        self.scenes = 0
+        self.states: Counter[State] = Counter()
+        self.verified = 0
+        self.skipped = 0
+        self.unlisted = 0
+        """Selected things that never became a file: a missing band, an unknown scene."""
+        self.failures: list[Unavailable] = []
+        self.received: Callable[[], int] = lambda: 0
+        """Body bytes from file hosts so far."""
+        self.bytes_done = 0
+        self.bytes_nominal = 0
+        self._active: dict[int, int] = {}
+        self._samples: deque[tuple[float, int]] = deque()
+        self.workers = 0
+
+    def load(self, states: Mapping[State, int]) -> None:
+        """Start from what the ledger counts."""
+        self.states = Counter(states)
+
+    def moved(self, before: State, after: State) -> None:
+        """A file went from one state to another."""
+        self.states[before] -= 1
+        self.states[after] += 1
+
+    @property
+    def open(self) -> int:
+        """Files that this run can still deliver."""
+        return sum(self.states[state] for state in OPEN)
+
+    @property
+    def in_flight(self) -> int:
+        """Files that the service has been asked for and that are not finished."""
+        return sum(self.states[state] for state in IN_FLIGHT)
+
+    @property
+    def waiting(self) -> int:
+        """Files that wait for an answer of the service."""
+        return self.states[State.REQUESTED] + self.states[State.PREPARING]
+
+    def failed(self, failure: Unavailable) -> None:
+        """Keep the reason of a failure; the first ones are enough for a summary, the ledger has all."""
+        if len(self.failures) < KEPT_FAILURES:
+            self.failures.append(failure)
+
+    def position(self, item_id: int, position_bytes: int) -> None:
+        """A running transfer stands at `position_bytes`."""
+        self._active[item_id] = position_bytes
+
+    def leave(self, item_id: int) -> None:
+        """A transfer is over, one way or the other."""
+        self._active.pop(item_id, None)
+
+    def progress(self, now_s: float) -> Progress:
+        """The state of the run for a progress line."""
+        received = self.received()
+        self._samples.append((now_s, received))
+        while len(self._samples) > 1 and now_s - self._samples[0][0] > RATE_WINDOW_S:
+            self._samples.popleft()
+        first_s, first_bytes = self._samples[0]
+        elapsed = now_s - first_s
+        done = self.bytes_done + sum(self._active.values())
+        return Progress(
+            files_done=self.states[State.DONE],
+            files_total=self.files_total,
+            bytes_done=done,
+            bytes_total=max(self.bytes_nominal, done) or None,
+            rate_bytes_s=max(0.0, (received - first_bytes) / elapsed) if elapsed > 0 else 0.0,
+            files_preparing=self.states[State.PREPARING],
+            workers=self.workers,
+        )
+
+    @property
+    def files_total(self) -> int:
+        """Everything that was selected."""
+        return sum(self.states.values()) + self.unlisted
+
+    def summary(self, now_s: float, exit_code: int) -> RunSummary:
+        """The counts as they are now; total = verified + skipped + failed + pending by construction."""
+        return RunSummary(
+            scenes=self.scenes,
+            files_total=self.files_total,
+            files_verified=self.verified,
+            files_skipped=self.states[State.DONE] - self.verified,
+            files_failed=self.states[State.FAILED] + self.unlisted,
+            files_pending=self.open,
+            bytes_received=self.received(),
+            elapsed_s=now_s - self.started_s,
+            exit_code=exit_code,
+            failures=tuple(self.failures),
+        )

@@ -1,0 +1,189 @@
+"""Takes links from the stream and turns each into a proven file, or into a fact in the ledger.
+
+Faults of one file are values (`transfer.outcome`) and end here; only what concerns the whole run (a full disk, a
+folder that cannot be written) goes up. A worker never sends anything back to the poller: it writes the fact down and
+the poller and requester read it.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+import msgspec
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from landsat_async.disk.finalise import discard_part
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.errors import LandsatError
+from landsat_async.events import Transferred, Verified
+from landsat_async.model import Proof
+from landsat_async.rules.lifecycle import Step
+from landsat_async.rules.resume import PartFacts
+from landsat_async.run.answers import Link
+from landsat_async.run.context import RunContext
+from landsat_async.transfer.net import Net
+from landsat_async.transfer.outcome import (
+    Done,
+    FileFailed,
+    HostDown,
+    NeedsLink,
+    NotReady,
+    Outcome,
+    TransferEvent,
+    TransferJob,
+    TransferPolicy,
+)
+from landsat_async.transfer.transfer import transfer
+
+log = logging.getLogger(__name__)
+
+LINK_MAX_AGE_S = 1800.0
+"""How long links live is not known; older ones are renewed before use instead of collecting refusals."""
+FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
+"""Pauses before the 1st, 2nd ... new link of a file; after the last the file has failed."""
+BUGS_IN_A_ROW = 5
+
+
+class LedgerStore:
+    """Checkpoints of one transfer, kept in the ledger."""
+
+    def __init__(self, context: RunContext, item_id: int, part_name: str) -> None:
+        self._ledger, self._item_id, self._part_name = context.ledger, item_id, part_name
+
+    async def save(self, facts: PartFacts) -> None:
+        """Record a checkpoint after its fsync."""
+        await self._ledger.save_part(self._item_id, self._part_name, facts.durable, msgspec.json.encode(facts))
+
+    async def lower(self, durable: int) -> None:
+        """Believe no more than nothing: the digest of a shorter prefix is not known."""
+        await self._ledger.drop_part(self._item_id)
+
+    async def clear(self) -> None:
+        """Forget the part."""
+        await self._ledger.drop_part(self._item_id)
+
+
+class Crew:
+    """What all workers of a run share."""
+
+    def __init__(self, context: RunContext, net: Net, *, overwrite: bool) -> None:
+        self.context = context
+        self.net = net
+        self.folder = OutputFolder(context.directory)
+        download = context.config.download
+        self.policy = TransferPolicy(
+            attempts=download.attempts,
+            stall_timeout_s=download.stall_timeout_s,
+            min_free_bytes=download.min_free_bytes,
+            overwrite=overwrite,
+        )
+        self.bugs = 0
+
+    async def work(self, receive: MemoryObjectReceiveStream[Link]) -> None:
+        """Fetch files until the stream is closed."""
+        async with receive:
+            async for link in receive:
+                await self._one(link)
+
+    async def _one(self, link: Link) -> None:
+        context = self.context
+        host = urlsplit(link.url.reveal()).hostname or ""
+        if (wait_s := context.hosts.ask(host)) > 0:
+            await context.step(link.item_id, Step.RELINK, next_try=context.now() + wait_s)
+            return
+        if context.loop_time() - link.born_s > LINK_MAX_AGE_S:
+            await context.step(link.item_id, Step.RELINK)
+            return
+        item = await context.ledger.item(link.item_id)
+        if not await context.step(item.item_id, Step.CLAIM, gen=item.gen + 1):
+            return  # somebody else has it
+        try:
+            outcome = await self._transfer(item, link)
+        except LandsatError:
+            raise
+        except Exception:
+            log.exception("unexpected error while fetching %s", item.name)
+            self.bugs += 1
+            if self.bugs >= BUGS_IN_A_ROW:
+                raise
+            await context.fail(item, "an internal error of landsat_async", "Please report it, with the output of -v.")
+            return
+        finally:
+            context.tally.leave(item.item_id)
+        self.bugs = 0
+        await self._settle(item, link, host, outcome)
+
+    async def _transfer(self, item: Item, link: Link) -> Outcome:
+        context = self.context
+        saved = await context.ledger.load_part(item.item_id)
+        part_name = f"{item.item_id}.part"
+        job = TransferJob(
+            url=link.url,
+            name=item.name,
+            parts_dir=str(self.folder.parts),
+            part_name=part_name,
+            final_path=str(context.directory / item.relpath),
+            part=msgspec.json.decode(saved, type=PartFacts) if saved else None,
+            policy=self.policy,
+            bytes_nominal=item.bytes_nominal,
+            file=item.relpath,
+        )
+
+        def notify(event: TransferEvent) -> None:
+            if isinstance(event, Transferred):
+                context.tally.position(item.item_id, event.position_bytes)
+            context.bus.tell(event)
+
+        return await transfer(job, self.net, notify=notify, store=LedgerStore(context, item.item_id, part_name))
+
+    async def _settle(self, item: Item, link: Link, host: str, outcome: Outcome) -> None:
+        """Write down what came out."""
+        context = self.context
+        match outcome:
+            case Done():
+                context.hosts.ok(host)
+                await self._done(item, link, outcome)
+            case NeedsLink():
+                await self._renew(item, outcome)
+            case NotReady():
+                await context.step(item.item_id, Step.UNREADY, missed=0)
+            case HostDown(kind="certificate"):
+                await context.fail_or_reroute(
+                    item,
+                    Step.RELINK,
+                    outcome.reason,
+                    "Add a company's own CA with [service] ca_bundle; there is no insecure mode.",
+                )
+            case HostDown():
+                context.hosts.bad(host, outcome.kind, item.item_id, outcome.reason, at_once=True, wish_s=outcome.wait_s)
+                await context.step(item.item_id, Step.RELINK, next_try=context.now() + outcome.wait_s)
+            case FileFailed():
+                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, outcome.hint)
+
+    async def _done(self, item: Item, link: Link, done: Done) -> None:
+        context = self.context
+        path = context.directory / item.relpath
+        mtime_ns = (await anyio.to_thread.run_sync(path.stat)).st_mtime_ns
+        file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, mtime_ns)
+        if not await context.finish(file, report=link.proxied):
+            return
+        part_path = str(self.folder.parts / f"{item.item_id}.part")
+        await anyio.to_thread.run_sync(partial(discard_part, self.net.fs, part_path))
+        context.tally.verified += 1
+        context.tally.bytes_done += done.size_bytes
+        await context.bus.emit(Verified(item.relpath, done.size_bytes, done.sha256, Proof(done.proof).value))
+
+    async def _renew(self, item: Item, outcome: NeedsLink) -> None:
+        """Ask for a new link, a bounded number of times."""
+        context = self.context
+        allowed = len(FRESH_WAITS_S) if outcome.expired else 1
+        if item.fresh >= allowed:
+            hint = "The parts are kept; run the same command again later."
+            await context.fail_or_reroute(item, Step.RELINK, outcome.reason, hint)
+            return
+        wait_s = FRESH_WAITS_S[item.fresh]
+        await context.step(item.item_id, Step.RELINK, fresh=item.fresh + 1, next_try=context.now() + wait_s)

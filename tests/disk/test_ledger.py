@@ -1,0 +1,175 @@
+import os
+import sqlite3
+import stat
+
+import anyio
+import pytest
+
+from landsat_async.disk.ledger import FinishedFile, Ledger
+from landsat_async.disk.schema import LedgerNewer
+from landsat_async.model import Route, WantedFile
+from landsat_async.rules.lifecycle import State, Step
+
+RUN = "run1"
+
+
+def wanted(n, system="ls_s3"):
+    return WantedFile(f"F{n}.TIF", "SCENE", "DISPLAY", "file", (Route(f"E{n}", "P", system),), 100)
+
+
+@pytest.fixture
+async def ledger(tmp_path):
+    made = await Ledger.open(tmp_path / "ledger.sqlite3")
+    await made.begin_run(RUN, 1.0)
+    yield made
+    await made.aclose()
+
+
+async def put(ledger, count, run=RUN):
+    await ledger.select([wanted(n) for n in range(count)], run, 1.0)
+    return await ledger.items(run, list(State))
+
+
+async def finish(ledger, item, **kw):
+    return await ledger.finish(FinishedFile(item.item_id, item.relpath, 5, "ab", "structure", 9), 3.0, **kw)
+
+
+async def test_a_step_is_a_compare_and_set(ledger):
+    (item,) = await put(ledger, 1)
+    assert await ledger.step(item.item_id, Step.ASK, 2.0, label="l") is State.PLANNED
+    assert await ledger.step(item.item_id, Step.ASK, 2.0) is None
+    assert await ledger.step(item.item_id, Step.LINK, 2.0) is State.REQUESTED
+    assert await ledger.step(item.item_id, Step.LINK, 2.0) is None
+    assert (await ledger.item(item.item_id)).label == "l"
+
+
+async def test_selecting_again_keeps_states_and_renews_failures(ledger):
+    items = await put(ledger, 3)
+    await ledger.intend("l", RUN, [items[0].item_id], 2.0)
+    await ledger.step(items[1].item_id, Step.FAIL, 2.0, reason="no")
+    await ledger.select([wanted(0, "dds"), wanted(1, "dds"), wanted(2, "dds")], "run2", 3.0)
+    again = await ledger.items("run2", list(State))
+    assert [item.state for item in again] == [State.REQUESTED, State.PLANNED, State.PLANNED]
+    assert [item.system for item in again] == ["ls_s3", "dds", "dds"]
+
+
+@pytest.mark.faults("E07")
+async def test_E07_the_label_is_durable_before_the_call(ledger, tmp_path):
+    items = await put(ledger, 2)
+    assert await ledger.intend("label-1", RUN, [i.item_id for i in items], 2.0) == [i.item_id for i in items]
+    other = sqlite3.connect(f"file:{ledger.path}?mode=ro", uri=True)
+    rows = other.execute("SELECT state, label FROM item").fetchall()
+    other.close()
+    assert rows == [("requested", "label-1")] * 2
+    assert await ledger.asked(0.0) == [(2.0, 2)]
+
+
+async def test_what_was_in_flight_is_reattached_and_what_has_no_label_is_planned(ledger):
+    items = await put(ledger, 4)
+    await ledger.intend("l", RUN, [i.item_id for i in items[:3]], 2.0)
+    await ledger.step(items[0].item_id, Step.LINK, 2.0)
+    await ledger.step(items[1].item_id, Step.LINK, 2.0)
+    await ledger.step(items[1].item_id, Step.CLAIM, 2.0)
+    await ledger.step(items[2].item_id, Step.PREPARE, 2.0)
+    assert await ledger.reattach(RUN, 3.0) == 3
+    assert await ledger.count(RUN) == {State.REQUESTED: 3, State.PLANNED: 1}
+    assert [label for label, _, _ in await ledger.labels(RUN)] == ["l"]
+
+
+async def test_a_failure_that_keeps_its_label_is_looked_up_by_the_next_run(ledger):
+    (item,) = await put(ledger, 1)
+    await ledger.intend("l", RUN, [item.item_id], 2.0)
+    await ledger.step(item.item_id, Step.PREPARE, 2.0)
+    await ledger.step(item.item_id, Step.FAIL, 2.0, reason="still being prepared")
+    await ledger.select([wanted(0)], "run2", 3.0)
+    (again,) = await ledger.items("run2", list(State))
+    assert (again.state, again.label) == (State.REQUESTED, "l")
+
+
+async def test_a_finished_file_is_recorded_once_and_its_part_forgotten(ledger):
+    (item,) = await put(ledger, 1)
+    await ledger.save_part(item.item_id, "p", 3, b"{}")
+    await ledger.intend("l", RUN, [item.item_id], 2.0)
+    await ledger.step(item.item_id, Step.LINK, 2.0, download_id=77)
+    await ledger.step(item.item_id, Step.CLAIM, 2.0)
+    assert await finish(ledger, item, report=True) is State.ACTIVE
+    assert await finish(ledger, item) is None
+    assert await ledger.load_part(item.item_id) is None
+    assert await ledger.unreported() == [(item.item_id, 77, 5)]
+    await ledger.reported([item.item_id])
+    assert await ledger.unreported() == []
+    await ledger.lose([item.item_id], 4.0)
+    assert await ledger.finished(RUN) == []
+    assert (await ledger.item(item.item_id)).state is State.PLANNED
+
+
+async def test_portions_leave_out_what_is_paused_or_not_due_and_never_mix_groups(ledger):
+    group = WantedFile("G.TIF", "S", "D", "file", (Route("EG", "P", "ls_s3"),), group_dataset="g")
+    await ledger.select([wanted(0), wanted(1, "dds"), group], RUN, 1.0)
+    assert [i.name for i in await ledger.portion(RUN, 10, 5.0)] == ["F0.TIF", "F1.TIF"]
+    assert [i.name for i in await ledger.portion(RUN, 10, 5.0, ["dds"])] == ["F0.TIF"]
+    await ledger.intend("l", RUN, [1], 5.0)
+    await ledger.step(1, Step.UNASK, 5.0, next_try=100.0)
+    assert [i.name for i in await ledger.portion(RUN, 10, 5.0, ["dds"])] == ["G.TIF"]
+    assert await ledger.next_due(RUN) == 0.0
+
+
+async def test_callers_at_the_same_time_share_commits_and_errors_stay_with_their_caller(ledger):
+    items = await put(ledger, 50)
+    outcomes = []
+
+    async def bad():
+        with pytest.raises(ZeroDivisionError):
+            await ledger.call(lambda c: 1 // 0)
+        outcomes.append("bad")
+
+    async def good(item):
+        outcomes.append(await ledger.step(item.item_id, Step.FAIL, 2.0))
+
+    async with anyio.create_task_group() as group:
+        for item in items:
+            group.start_soon(good, item)
+            group.start_soon(bad)
+    assert outcomes.count(State.PLANNED) == 50
+    assert outcomes.count("bad") == 50
+
+
+async def test_a_cancelled_caller_does_not_undo_its_operation(ledger):
+    (item,) = await put(ledger, 1)
+    with anyio.move_on_after(0):
+        await ledger.step(item.item_id, Step.FAIL, 2.0)
+    await ledger.count(RUN)
+    assert (await ledger.item(item.item_id)).state is State.FAILED
+
+
+@pytest.mark.faults("K04")
+async def test_K04_the_file_is_private(ledger):
+    assert stat.S_IMODE(os.stat(ledger.path).st_mode) == 0o600
+
+
+@pytest.mark.faults("H12")
+@pytest.mark.parametrize("damage", [b"", b"not a database at all, but long enough to look at" * 40, None])
+async def test_H12_a_damaged_ledger_is_set_aside_and_a_new_one_made(tmp_path, damage):
+    path = tmp_path / "ledger.sqlite3"
+    first = await Ledger.open(path)
+    await first.begin_run(RUN, 1.0)
+    await put(first, 300)
+    await first.aclose()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + os.urandom(len(whole) - 8192) if damage is None else damage)
+    second = await Ledger.open(path)
+    assert await second.count(RUN) == {}
+    await second.aclose()
+    assert len(list(tmp_path.glob("*.bad-*"))) == (0 if damage == b"" else 1)
+
+
+@pytest.mark.faults("H12")
+async def test_H12_a_ledger_of_a_newer_version_is_left_alone(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(LedgerNewer, match="newer version"):
+        await Ledger.open(path)
+    assert path.read_bytes() == before

@@ -1,0 +1,48 @@
+from dataclasses import dataclass
+
+import pytest
+
+from landsat_async.model import SecretUrl
+from landsat_async.rules.matching import Answer, match
+
+
+@dataclass(frozen=True)
+class File:
+    item_id: int
+    entity_id: str
+    name: str
+
+
+BUNDLE = File(1, "LC80", "LC08_A.tar")
+BAND = File(2, "L2SR_LC08_A_SR_B3_TIF", "LC08_A_SR_B3.TIF")
+URL = SecretUrl("https://host/x")
+
+
+def answer(entity=None, name=None, url=URL, download_id=7):
+    return Answer(download_id, entity, name, url)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([answer("LC80")], {1}),
+        ([answer("LC80", "LC08_A")], {1}),
+        ([answer("LC80", "LC08_A_refl.tif")], set()),  # a browse image shares the scene's entity id
+        ([answer(None, "LC08_A.tar")], {1}),  # answers before 2025 have no entity id
+        ([answer(None, "lc08_a_sr_b3.tif")], {2}),
+        ([answer("L2SR_LC08_A_SR_B3_TIF"), answer("LC80")], {1, 2}),
+        ([answer("somebody else's")], set()),
+        ([answer(None, None)], set()),
+    ],
+)
+@pytest.mark.faults("A21", "E06")
+def test_an_answer_is_taken_only_if_nothing_in_it_contradicts_the_file(rows, expected):
+    assert set(match([BUNDLE, BAND], rows)) == expected
+
+
+@pytest.mark.faults("E03", "E08")
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_rows_for_one_file_the_one_with_a_link_counts(turned):
+    rows = [answer("LC80", url=None), answer("LC80")]
+    pairs = match([BUNDLE], rows[::-1] if turned else rows)
+    assert pairs[1][1].url == URL
