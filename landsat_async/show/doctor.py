@@ -203,7 +203,7 @@ async def _service(config: Config, credentials: Credentials | None) -> AsyncIter
             step = "dataset"
             if config.search.dataset is not None:
                 dataset = await m2m.dataset(config.search.dataset)
-                yield Check("dataset", "ok", f"{dataset.alias}: {dataset.title}")
+                yield Check("dataset", "ok", f"{dataset.alias}: {dataset.name}")
     except LandsatError as error:
         yield _failure(step, error)
 

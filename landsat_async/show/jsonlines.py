@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -43,14 +44,14 @@ _KEYS: dict[type[Event], tuple[str, ...]] = {
 _KEYS[Progress] = ("files_done", "files_total", "bytes_done", "bytes_total", "rate_bytes_s")
 
 
-def now_text() -> str:
-    """Return the time of now: RFC 3339, UTC, with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def moment_text(unix_s: float) -> str:
+    """Return a moment: RFC 3339, UTC, with milliseconds."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def line(event: str, values: Mapping[str, object]) -> str:
     """Return one JSON line. ASCII only, so that no terminal and no encoding can take offence."""
-    return json.dumps({"event": event, "time": now_text(), **values}, allow_nan=False)
+    return json.dumps({"event": event, "time": moment_text(time.time()), **values}, allow_nan=False)
 
 
 def json_line(event: Event) -> str | None:

@@ -97,7 +97,8 @@ class PlainRenderer:
                 reason = f"{event.file}: {event.reason}"
                 self._repeats.note("failed " + kind_of(event.reason), f"failed: {reason}", f"failed: {reason}")
             case Retrying():
-                self._repeats.note("again " + kind_of(event.reason), event.reason, self.retry_text(event))
+                first = retry_text(event, self._now())
+                self._repeats.note("again " + kind_of(event.reason), event.reason, first)
             case _:
                 text = state_text(event) or (file_text(event) if self._output.manner.verbose else None)
                 if text is not None:
@@ -120,21 +121,25 @@ class PlainRenderer:
         """Say the counts that are left."""
         self._repeats.flush(everything=True)
 
-    def retry_text(self, event: Retrying) -> str:
-        """Return a retry as one line with its next time."""
-        what = f"{event.file}: {event.reason}" if event.file else event.reason
-        return f"{what}; {next_try_text(event, self._now())}"
-
     def _say(self, text: str) -> None:
         self._output.talk(f"{clock_text(self._now())}  {text}")
 
 
-def next_try_text(event: Retrying, now_unix_s: float) -> str:
-    """Return when the next try comes."""
+def tell_retry(event: Retrying, output: Output) -> None:
+    """Say that a command without a progress display waits, and until when."""
+    if output.manner.json:
+        output.event(event)
+    else:
+        output.talk(retry_text(event, time.time()))
+
+
+def retry_text(event: Retrying, now_unix_s: float) -> str:
+    """Return a retry as one line with its next time."""
+    what = f"{event.file}: {event.reason}" if event.file else event.reason
     if event.wait_s < 1:
-        return f"trying again (attempt {event.attempt})"
+        return f"{what}; trying again (attempt {event.attempt})"
     at = clock_text(now_unix_s + event.wait_s)
-    return f"next try {at}, in {span_text(event.wait_s)} (attempt {event.attempt})"
+    return f"{what}; next try {at}, in {span_text(event.wait_s)} (attempt {event.attempt})"
 
 
 def state_text(event: Event) -> str | None:

@@ -7,16 +7,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.events import Failed, Planned
+from landsat_async.events import Failed, Planned, Retrying
 from landsat_async.model import DroppedScene, Scene
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
+from landsat_async.show.plain import tell_retry
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, more, width_of
 from landsat_async.show.words import count_text, size_text
 
 if TYPE_CHECKING:
-    from landsat_async.run import Plan
+    from landsat_async.m2m.client import ApiWait
+    from landsat_async.run.plan import Plan
 
 ROWS = 200
 """Rows of each table for people; the JSON has all."""
@@ -29,9 +31,12 @@ def plan(path: str, overrides: tuple[str, ...], output: Output) -> int:
     config = Config.load(path, overrides=overrides)
 
     async def work(_: Stopper) -> int:
-        from landsat_async.run import plan as make_plan
+        from landsat_async.run.plan import plan as make_plan
 
-        result = await make_plan(config)
+        def on_wait(wait: ApiWait) -> None:
+            tell_retry(Retrying(None, wait.reason, wait.attempt, wait.wait_s), output)
+
+        result = await make_plan(config, on_wait=on_wait)
         if output.manner.json:
             write_json(result, output)
         elif not output.manner.quiet:
@@ -139,7 +144,7 @@ def _unavailable(result: Plan, width: int) -> list[str]:
 
 
 def _totals(result: Plan, min_free_bytes: int) -> list[str]:
-    here = sum(1 for planned in result.files if planned.state == "done")
+    here = sum(1 for planned in result.files if planned.state == "here")
     scenes, files = count_text(len(result.scenes), "scene"), count_text(len(result.files), "file")
     lines = [
         f"{scenes}, {files}, {size_text(result.bytes_nominal)} (nominal sizes; the service rounds them)",

@@ -27,6 +27,8 @@ class Recap:
     failure_kinds: Counter[str] = field(default_factory=Counter)
     error: Error | None = None
     finished: Finished | None = None
+    cause: Exception | None = None
+    """What ended the run, for a traceback when it is a bug."""
 
     def note(self, event: Event) -> None:
         """Take one event in."""

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from landsat_async.errors import LandsatError
-from landsat_async.events import Event, Finished, Notice, Progress
+from landsat_async.events import Error, Event, Finished, Notice, Progress
 from landsat_async.show.output import Output
 from landsat_async.show.plain import PlainRenderer
 from landsat_async.show.recap import Recap
+from landsat_async.show.trouble import tell_error
 
 TICK_S = 1.0
 
@@ -48,6 +49,8 @@ class JsonRenderer:
         self._output.event(event)
         if isinstance(event, Notice):
             self._output.talk(event.text, urgent=event.level == "warning")
+        elif isinstance(event, Error):
+            tell_error(self._output, event)
 
     def tick(self) -> None:
         """Nothing is due by the clock."""

@@ -11,6 +11,7 @@ from landsat_async.show.recap import Recap
 from landsat_async.show.render import follow
 from landsat_async.show.signals import STOPPED, Stopper, run_async
 from landsat_async.show.tables import failed_lines, proven_lines, totals_line, width_of
+from landsat_async.show.trouble import report
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
@@ -35,23 +36,28 @@ async def do_job(
     credentials: Credentials | None = None,
 ) -> Recap:
     """Run the pipeline and show it; a signal asks it to stop."""
-    from landsat_async.run import open_run
+    from landsat_async.run.runner import open_run
 
-    async with open_run(config, overwrite=overwrite, credentials=credentials) as job:
-        with stopper.calling(job.stop):
-            recap = await follow(job.events(), output)
-            await job.wait()
+    recap = Recap()
+    try:
+        async with open_run(config, overwrite=overwrite, credentials=credentials) as job:
+            with stopper.calling(job.stop):
+                recap = await follow(job.events(), output)
+                await job.wait()
+    except Exception as error:
+        if recap.finished is None:
+            raise
+        recap.cause = error
     return recap
 
 
 def conclude(recap: Recap, output: Output) -> int:
     """Say how it ended and return the exit code."""
     end = recap.finished
-    if end is None:
-        return 1
-    if not output.manner.json:
+    if end is not None and not output.manner.json:
         _say_end(recap, end, output)
-    return end.exit_code
+    code = report(recap.cause, output) if recap.cause is not None else 1
+    return code if end is None else end.exit_code
 
 
 def _say_end(recap: Recap, end: Finished, output: Output) -> None:

@@ -33,9 +33,9 @@ def datasets(text: str | None, output: Output) -> int:
             found = await m2m.dataset_search(text)
         if output.manner.json:
             for d in found:
-                output.json(line("dataset", {"name": d.alias, "title": d.title, "scenes": d.scene_count}))
+                output.json(line("dataset", {"name": d.alias, "title": d.name, "scenes": d.scene_count}))
         elif found:
-            rows = [(d.alias, d.title, "" if d.scene_count is None else f"{d.scene_count:,}") for d in found]
+            rows = [(d.alias, d.name, "" if d.scene_count is None else f"{d.scene_count:,}") for d in found]
             for row in columns(("name", "title", "scenes"), rows, width_of(output.out), right=(2,)):
                 output.data(row)
         else:

@@ -19,6 +19,8 @@ def report(error: BaseException, output: Output) -> int:
     cause = first_cause(error)
     if isinstance(cause, LandsatError):
         _tell(output, Error(cause.reference, str(cause), cause.hint), _details(cause))
+        if cause.reference == "internal":
+            _tell_traceback(error, output)
         return cause.exit_code
     if isinstance(cause, OSError) and cause.errno is not None:
         event, code = _os_verdict(cause)
@@ -32,9 +34,7 @@ def report(error: BaseException, output: Output) -> int:
             "no finished file is lost; run the same command with -v and report what it prints",
         ),
     )
-    if output.manner.verbose:
-        for text in "".join(traceback.format_exception(error)).splitlines():
-            output.talk(mask(text), urgent=True)
+    _tell_traceback(error, output)
     return 1
 
 
@@ -72,6 +72,12 @@ def _tell(output: Output, event: Error, details: tuple[str, ...] = ()) -> None:
     if output.manner.json:
         output.event(event)
     tell_error(output, event, details)
+
+
+def _tell_traceback(error: BaseException, output: Output) -> None:
+    if output.manner.verbose:
+        for text in "".join(traceback.format_exception(error)).splitlines():
+            output.talk(mask(text), urgent=True)
 
 
 def _details(error: LandsatError) -> tuple[str, ...]:

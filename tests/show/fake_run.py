@@ -25,8 +25,9 @@ def finished(exit_code=0, *, verified=0, skipped=0, failed=0, pending=0, receive
 class FakeRun:
     """What `open_run` yields: events in order; an item that can be called is awaited with the run."""
 
-    def __init__(self, script):
+    def __init__(self, script, error=None):
         self._script = script
+        self._error = error
         self.stops = 0
         self._stopped = anyio.Event()
         self.last = None
@@ -47,6 +48,8 @@ class FakeRun:
                 yield item
 
     async def wait(self):
+        if self._error is not None:
+            raise self._error
         return self.summary
 
     @property
@@ -54,15 +57,17 @@ class FakeRun:
         return RunSummary(exit_code=getattr(self.last, "exit_code", 0))
 
 
-def opener(script, opened=None):
+def opener(script, opened=None, error=None):
     """Return a stand-in for `landsat_async.run.open_run`; `opened` collects runs and arguments."""
 
     @asynccontextmanager
     async def open_run(config, **options):
-        run = FakeRun(script)
+        run = FakeRun(script, error)
         if opened is not None:
             opened.append((run, config, options))
         yield run
+        if error is not None:
+            raise error
 
     return open_run
 
@@ -101,11 +106,11 @@ SCENARIOS = {
 
 
 def main():
-    import landsat_async.run
+    import landsat_async.run.runner
     from landsat_async.show import cli, signals
 
     signals.HARD_LIMIT_S = 0.5
-    landsat_async.run.open_run = opener(SCENARIOS[sys.argv[1]])
+    landsat_async.run.runner.open_run = opener(SCENARIOS[sys.argv[1]])
     return cli.main(sys.argv[2:])
 
 

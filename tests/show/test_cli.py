@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import landsat_async.run
+import landsat_async.run.runner
 from landsat_async import events as e
-from landsat_async.errors import FolderBusy
+from landsat_async.errors import FolderBusy, LandsatError, ServiceDown
 from landsat_async.show.cli import main
 from tests.show.fake_run import SHA, finished, opener
 
@@ -22,9 +22,9 @@ COMMANDS = ["run", "plan", "status", "verify", "init", "demo", "simulate", "data
 def play(monkeypatch):
     """Let `run` play a script; returns the list of (run, config, options)."""
 
-    def play(*script):
+    def play(*script, error=None):
         opened = []
-        monkeypatch.setattr(landsat_async.run, "open_run", opener(script, opened), raising=False)
+        monkeypatch.setattr(landsat_async.run.runner, "open_run", opener(script, opened, error), raising=False)
         return opened
 
     return play
@@ -138,9 +138,36 @@ def test_a_refused_folder_is_told_once_with_its_code(monkeypatch, config_file, c
     def open_run(*_, **__):
         raise FolderBusy("another run holds out", hint="wait for it")
 
-    monkeypatch.setattr(landsat_async.run, "open_run", open_run, raising=False)
+    monkeypatch.setattr(landsat_async.run.runner, "open_run", open_run, raising=False)
     assert main(["run", str(config_file)]) == 8
     assert capsys.readouterr().err == "error: another run holds out [folder-busy]\n  wait for it\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["-q"]])
+def test_an_error_that_ends_a_run_is_told_once_and_the_counts_still_come(play, config_file, capsys, options):
+    error = ServiceDown("no answer since 14:02", hint="run it again")
+    play(
+        e.Verified("a.tar", 1, SHA, "length"),
+        e.Error(error.reference, str(error), error.hint),
+        finished(6, verified=1, pending=2),
+        error=error,
+    )
+    assert main(["run", *options, str(config_file)]) == 6
+    said = capsys.readouterr()
+    assert said.err.count("error: no answer since 14:02 [service-down]\n  run it again\n") == 1
+    if options == ["--json"]:
+        assert [json.loads(line)["event"] for line in said.out.splitlines()] == ["verified", "error", "finished"]
+    else:
+        assert "3 files: 1 fetched and proven, 2 left" in said.out + said.err
+
+
+def test_a_bug_inside_a_run_has_a_traceback_only_with_verbose(play, config_file, capsys):
+    bug = LandsatError("Internal error: KeyError.")
+    bug.__cause__ = KeyError("x")
+    for options, shown in (([], False), (["-v"], True)):
+        play(e.Error(bug.reference, str(bug), ""), finished(1), error=bug)
+        assert main(["run", *options, str(config_file)]) == 1
+        assert ("Traceback" in capsys.readouterr().err) is shown
 
 
 @pytest.mark.faults("M08")
