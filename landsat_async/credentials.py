@@ -52,12 +52,15 @@ class Credentials:
         return f"Credentials(username={self.username!r}, token=***)"
 
 
-@dataclass(slots=True)
-class _Search:
-    """What was found so far, and what is told when it was not enough."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one place holds."""
 
-    looked: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    user: str = ""
+    token: str = ""
+    missing: str = ""
+    """Why there is no token here, for the message that lists every place."""
+    warnings: tuple[str, ...] = ()
 
 
 def resolve_credentials(service: ServiceConfig, environ: Mapping[str, str] | None = None) -> Credentials:
@@ -67,48 +70,33 @@ def resolve_credentials(service: ServiceConfig, environ: Mapping[str, str] | Non
         CredentialsError: names every place that was looked at and how to get a token.
     """
     env = os.environ if environ is None else environ
-    search = _Search()
-    token, owner = env.get("USGS_TOKEN", "").strip(), ""
-    search.looked.append("variable USGS_TOKEN: not set")
-    file_user = netrc_user = ""
-    if service.credentials_file and not (token and (service.username or env.get("USGS_USERNAME", "").strip())):
-        file_user, file_token = _read_file(service.credentials_file, search)
-        if not token and file_token:
-            token, owner = file_token, file_user
-            search.notes += _file_warnings(service.credentials_file)
-    elif not service.credentials_file:
-        search.looked.append("service.credentials_file: not configured")
-    if not token and service.token_command:
-        token = _run_command(service.token_command, env)
-    elif not service.token_command:
-        search.looked.append("service.token_command: not configured")
-    user = service.username or owner or env.get("USGS_USERNAME", "").strip() or file_user
-    if not token or not user:
-        netrc_user, netrc_token, path = _read_netrc(service.url, env, search)
-        if not token and netrc_token:
-            token, user = netrc_token, service.username or netrc_user or user
-            search.notes += _file_warnings(path)
-    if not token:
-        token = env.get("M2M_TOKEN", "").strip()
-        user = (token and not service.username and env.get("M2M_USERNAME", "").strip()) or user
-        search.looked.append("variable M2M_TOKEN: not set")
-    user = user or netrc_user or env.get("M2M_USERNAME", "").strip()
-    if not token or not user:
-        raise _nothing_found("application token" if not token else "user name", search, env)
-    return Credentials(user, token, tuple(search.notes))
+    user, spare_user, token = service.username or "", "", ""
+    looked: list[str] = []
+    notes: tuple[str, ...] = ()
+    for place in (_usgs_variables, _file, _command, _netrc, _m2m_variables):
+        if token and place is _command:
+            continue  # it could only bring another token
+        found = place(service, env)
+        if found.token and not token:
+            token, notes = found.token, found.warnings
+            user = user or found.user  # a token belongs to the name that stands beside it
+        spare_user = spare_user or found.user
+        looked.append(found.missing)
+        if token and (user or spare_user):
+            return Credentials(user or spare_user, token, notes)
+    raise _nothing_found(token, [text for text in looked if text], env)
 
 
-def _nothing_found(what: str, search: _Search, env: Mapping[str, str]) -> CredentialsError:
-    if what == "user name":
+def _nothing_found(token: str, looked: list[str], env: Mapping[str, str]) -> CredentialsError:
+    if token:
         message = (
             "there is a token, but no user name: set username in [service] or the variable USGS_USERNAME "
             "(also looked for in the credentials file, ~/.netrc and M2M_USERNAME)"
         )
     else:
-        message = "no application token was found. Looked at: " + "; ".join(search.looked)
-    old = sorted(name for name in env if name.startswith(_OLD_NAMES))
+        message = "no application token was found. Looked at: " + "; ".join(looked)
     hint = _HOW_TO_GET_A_TOKEN
-    if old:
+    if old := sorted(name for name in env if name.startswith(_OLD_NAMES)):
         hint += f" The variables of older tools are not read: {', '.join(old)}; {PASSWORDS_ENDED}."
     return CredentialsError(message, hint=hint, reference="credentials-missing")
 
@@ -126,21 +114,35 @@ def _clean(value: str, what: str) -> str:
     return text
 
 
-def _read_file(path: str, search: _Search) -> tuple[str, str]:
-    """Read user name and token from lines `username:NAME`, `token:TOKEN`, or app-token / NAME / TOKEN."""
+def _usgs_variables(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
+    return _variables("USGS", env)
+
+
+def _m2m_variables(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
+    return _variables("M2M", env)
+
+
+def _variables(prefix: str, env: Mapping[str, str]) -> _Found:
+    user, token = env.get(f"{prefix}_USERNAME", "").strip(), env.get(f"{prefix}_TOKEN", "").strip()
+    return _Found(user, token, f"variable {prefix}_TOKEN: not set")
+
+
+def _file(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
+    """Read lines `username:NAME`, `token:TOKEN`, or the three lines app-token / NAME / TOKEN."""
+    path = service.credentials_file
+    if not path:
+        return _Found(missing="service.credentials_file: not configured")
     try:
         with open(path, "rb") as file:
-            lines = file.read(_FILE_BYTES_MAX).decode("utf-8-sig").split("\n")
+            text = file.read(_FILE_BYTES_MAX).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not readable as UTF-8 text"
         raise CredentialsError(f"credentials file {path}: {reason}", hint=_HOW_TO_GET_A_TOKEN) from None
-    lines = [text for line in lines if (text := line.strip()) and not text.startswith("#")]
+    lines = [line for part in text.split("\n") if (line := part.strip()) and not line.startswith("#")]
     if len(lines) == 3 and lines[0].lower() == "app-token":
-        return lines[1], lines[2]
-    found = {}
-    for line in lines:
-        key, _, value = line.partition(":")
-        found[key.strip().lower()] = value.strip()
+        return _Found(lines[1], lines[2], warnings=_file_warnings(path))
+    pairs = (line.partition(":") for line in lines)
+    found = {key.strip().lower(): value.strip() for key, _, value in pairs}
     if "password" in found and not found.get("token"):
         raise CredentialsError(f"credentials file {path}: {PASSWORDS_ENDED}", hint=_HOW_TO_GET_A_TOKEN)
     if not {"username", "token"} & set(found):
@@ -149,66 +151,63 @@ def _read_file(path: str, search: _Search) -> tuple[str, str]:
             "`app-token`, NAME, TOKEN",
             hint="Write it in one of these two forms.",
         )
-    if not found.get("token"):
-        search.looked.append(f"credentials file {path}: no line `token:TOKEN`")
-    return found.get("username", ""), found.get("token", "")
+    missing = f"credentials file {path}: no line `token:TOKEN`"
+    return _Found(found.get("username", ""), found.get("token", ""), missing, _file_warnings(path))
 
 
-def _file_warnings(path: str) -> list[str]:
+def _file_warnings(path: str) -> tuple[str, ...]:
     """Warn of a token that others can read or that may be committed."""
     warnings = []
     try:
         mode = stat.S_IMODE(os.stat(path).st_mode)
     except OSError:
-        return []
+        return ()
     if os.name == "posix" and mode & 0o077:
         warnings.append(f"the token in {path} can be read by others; run: chmod 600 {shlex.quote(path)}")
     if any((folder / ".git").exists() for folder in Path(path).resolve().parents):
         warnings.append(f"{path} lies in a git folder: make sure that .gitignore names it")
-    return warnings
+    return tuple(warnings)
 
 
-def _run_command(command: tuple[str, ...], env: Mapping[str, str]) -> str:
+def _command(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     """Run token_command without a shell; the first line it prints is the token and is never shown."""
-    program = os.path.basename(command[0])
+    command = service.token_command
+    if not command:
+        return _Found(missing="service.token_command: not configured")
+    name = f"token_command {os.path.basename(command[0])}"
+    quiet = subprocess.DEVNULL
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIMEOUT_S, check=False, env=dict(env)
+            command, stdin=quiet, capture_output=True, timeout=_COMMAND_TIMEOUT_S, check=False, env=dict(env)
         )
     except subprocess.TimeoutExpired:
-        raise CredentialsError(f"token_command {program} did not end within {_COMMAND_TIMEOUT_S:.0f} s") from None
+        raise CredentialsError(f"{name} did not end within {_COMMAND_TIMEOUT_S:.0f} s") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a command"
-        raise CredentialsError(f"token_command {program} could not be started: {reason}") from None
-    output = done.stdout.decode("utf-8", "replace").strip()
-    token = output.split("\n", 1)[0].strip()
-    if done.returncode != 0 or not token:
-        said = done.stderr.decode("utf-8", "replace").strip().split("\n", 1)[0]
-        for line in filter(None, (part.strip() for part in output.split("\n"))):
-            said = said.replace(line, "***")
-        said = "".join(c for c in said if c.isprintable())[:200]
-        ended = f"ended with status {done.returncode}" if done.returncode else "printed nothing"
-        raise CredentialsError(f"token_command {program} {ended}" + (f": {said}" if said else ""))
-    return token
+        raise CredentialsError(f"{name} could not be started: {reason}") from None
+    output = [text for line in done.stdout.decode("utf-8", "replace").split("\n") if (text := line.strip())]
+    if done.returncode == 0 and output:
+        return _Found(token=output[0])
+    said = done.stderr.decode("utf-8", "replace").strip().split("\n", 1)[0]
+    for line in output:
+        said = said.replace(line, "***")
+    said = "".join(c for c in said if c.isprintable())[:200]
+    ended = f"ended with status {done.returncode}" if done.returncode else "printed nothing"
+    raise CredentialsError(f"{name} {ended}" + (f": {said}" if said else ""))
 
 
-def _read_netrc(url: str, env: Mapping[str, str], search: _Search) -> tuple[str, str, str]:
-    """Return login, token and path from the entry for the host of `url`; "default" entries are not used."""
-    home = env.get("HOME") or os.path.expanduser("~")
-    path = env.get("NETRC") or os.path.join(home, ".netrc")
-    host = urlsplit(url).hostname or ""
+def _netrc(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
+    """Read the entry for the host of the service; a "default" entry is not meant for USGS and not used."""
+    path = env.get("NETRC") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".netrc")
+    host = urlsplit(service.url).hostname or ""
     try:
         entry = netrc.netrc(path).hosts.get(host)
     except FileNotFoundError:
-        search.looked.append(f"{path}: no such file")
-        return "", "", path
+        return _Found(missing=f"{path}: no such file")
     except netrc.NetrcParseError as error:  # its text may quote the token
-        search.looked.append(f"{path}: line {error.lineno} is not in netrc form")
-        return "", "", path
+        return _Found(missing=f"{path}: line {error.lineno} is not in netrc form")
     except (OSError, ValueError):
-        search.looked.append(f"{path}: cannot be read")
-        return "", "", path
+        return _Found(missing=f"{path}: cannot be read")
     if entry is None or not entry[2]:
-        search.looked.append(f"{path}: no machine {host} with a password")
-        return "", "", path
-    return entry[0] or "", entry[2], path
+        return _Found(missing=f"{path}: no machine {host} with a password")
+    return _Found(entry[0] or "", entry[2], warnings=_file_warnings(path))

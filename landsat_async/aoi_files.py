@@ -1,0 +1,72 @@
+"""Reading the file of an area of interest; what it means is decided in `rules.aoi`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import shapely
+
+from landsat_async.rules.aoi import Aoi, aoi_from_shapes, parse_aoi
+from landsat_async.rules.aoi_text import Shapes, add_geometry, aoi_error, convert_hint, is_plain_crs
+
+FILE_BYTES_MAX = 64 * 1024**2
+_FEATURES_MAX = 100_000
+_VECTOR_ENDINGS = (".shp", ".gpkg", ".fgb", ".shp.zip", ".shz")
+
+
+def load_aoi(path: str) -> Aoi:
+    """Read GeoJSON or WKT, told apart by content; shapefile, GeoPackage and FlatGeobuf through pyogrio.
+
+    Raises:
+        ConfigError: with the file, the fault and what to do.
+    """
+    if path.lower().endswith(_VECTOR_ENDINGS):
+        return _load_vector(path)
+    try:
+        with open(path, "rb") as file:
+            body = file.read(FILE_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        raise aoi_error(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(body) > FILE_BYTES_MAX:
+        raise aoi_error(path, f"is larger than {FILE_BYTES_MAX // 1024**2} MiB", "Simplify it first.")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise aoi_error(path, "is neither GeoJSON nor WKT (not UTF-8 text)") from None
+    return parse_aoi(text, source=path)
+
+
+def _load_vector(path: str) -> Aoi:
+    try:
+        import pyogrio
+    except ImportError:
+        hint = 'pip install "landsat-async[geo]", or convert it: ogr2ogr -t_srs EPSG:4326 aoi.geojson ' + f'"{path}"'
+        raise aoi_error(path, "needs pyogrio to be read", hint) from None
+    try:
+        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+        if not layers:
+            raise aoi_error(path, "holds no layer with geometries")
+        meta, _, bodies, _ = pyogrio.raw.read(path, layer=layers[0], columns=[], max_features=_FEATURES_MAX + 1)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
+        raise aoi_error(path, f"cannot be read: {' '.join(str(error).split())[:200]}") from None
+    if len(bodies) > _FEATURES_MAX:
+        raise aoi_error(path, f"holds more than {_FEATURES_MAX:,} features", "Dissolve them first.")
+    _check_crs(meta.get("crs"), path)
+    if not len(bodies):
+        raise aoi_error(path, "holds no features")
+    shapes = Shapes()
+    for number, geometry in enumerate(shapely.from_wkb(bodies), 1):
+        add_geometry(shapes, geometry, f"feature {number}", path)
+    aoi = aoi_from_shapes(shapes, path)
+    if len(layers) == 1:
+        return aoi
+    note = f"{path} has {len(layers)} layers; the first one is used: {layers[0]}."
+    return Aoi(aoi.geometry, aoi.bbox, (*aoi.notes, note))
+
+
+def _check_crs(crs: Any, path: str) -> None:
+    """A file that names no system is taken as longitude and latitude; its numbers are checked like all others."""
+    if crs is None or is_plain_crs(str(crs)) or str(crs).startswith(('GEOGCS["WGS 84"', 'GEOGCS["GCS_WGS_1984"')):
+        return
+    name = str(crs).split('"')[1] if '"' in str(crs) else str(crs)
+    raise aoi_error(path, f"is in another coordinate system than WGS 84: {name[:80]}", convert_hint(path))
