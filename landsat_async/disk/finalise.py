@@ -1,0 +1,140 @@
+"""From a complete part to a file under its final name.
+
+The order is the promise: bytes durable, proof on the same descriptor, a name that replaces nothing, the name
+durable. Only then may a ledger say "done", and only then may the part's own name go (`discard_part`). A kill between
+any two steps leaves either no final name or a proven file under it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from landsat_async.disk.fsops import Fs
+from landsat_async.disk.proof import Damaged, Proved
+from landsat_async.model import Proof
+
+
+class Proving(Protocol):
+    """Proves an open file, reading with os.pread only; see `disk.proof.prove`."""
+
+    def __call__(
+        self,
+        fd: int,
+        size_bytes: int,
+        name: str,
+        *,
+        level: Proof,
+        published: Mapping[str, str] | None,
+        stop: Callable[[], bool],
+    ) -> Proved | Damaged:
+        """Prove it; blocks."""
+
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+_NO_SUCH_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The file has its final name, durably."""
+
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class InTheWay:
+    """Something that is not ours has the final name; it was left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartLost:
+    """Somebody removed or swapped the part's name; its bytes cannot be named any more."""
+
+
+Landing: TypeAlias = Landed | Damaged | InTheWay | PartLost
+
+
+def finalise(
+    fs: Fs,
+    fd: int,
+    part_path: str,
+    final_path: str,
+    *,
+    size_bytes: int,
+    prove: Callable[[], Proved | Damaged],
+    needed: Proof,
+    overwrite: bool,
+) -> Landing | Proved:
+    """Sync, prove and name a complete part; blocks.
+
+    Returns `Proved` without naming the file when the proof is right but weaker than `needed`.
+    """
+    if fs.fstat(fd).st_size != size_bytes:
+        return PartLost()
+    fs.fsync(fd)
+    proved = prove()
+    if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
+        return proved
+    if not _is_named(fs, fd, part_path):
+        return PartLost()
+    folder = os.path.dirname(final_path)
+    fs.make_folder(folder)
+    try:
+        _name(fs, part_path, final_path, overwrite=overwrite)
+    except FileExistsError:
+        return InTheWay()
+    except IsADirectoryError:
+        return InTheWay()
+    except FileNotFoundError:
+        return PartLost()
+    fs.fsync_dir(folder)
+    return Landed(proved.proof)
+
+
+def discard_part(fs: Fs, part_path: str) -> None:
+    """Remove a part's own name, after the ledger has said "done"; blocks. No harm when it is gone already."""
+    try:
+        fs.unlink(part_path)
+    except FileNotFoundError:
+        pass
+
+
+def _is_named(fs: Fs, fd: int, path: str) -> bool:
+    """Tell whether `path` still names the open file, and not something that was put in its place."""
+    mine = fs.fstat(fd)
+    try:
+        there = fs.lstat(path)
+    except FileNotFoundError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:
+    """Give the part its final name in the safest way that the file system knows."""
+    if overwrite:
+        fs.replace(part_path, final_path)
+        return
+    try:
+        fs.link(part_path, final_path)
+        return
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    try:
+        fs.rename_noreplace(part_path, final_path)
+        return
+    except OSError as error:
+        if error.errno not in _NO_SUCH_RENAME:
+            raise
+    # Neither exists here (exFAT on macOS, some network folders). The lock on the output folder keeps our own runs
+    # apart; a stranger would have to create the file between these two calls.
+    try:
+        fs.lstat(final_path)
+    except FileNotFoundError:
+        fs.replace(part_path, final_path)
+    else:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -1,0 +1,161 @@
+"""Every call that touches a data file goes through one object, `Fs`.
+
+That makes three things possible which matter more here than anywhere else: a test can fail, delay or kill the n-th
+call; a recorded run can be replayed into every state that a power cut may leave; and the rules for safe calls (close
+on exec, never through a symbolic link, loop over short writes) stand in one place. All methods block: they are meant
+for threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+Observer = Callable[..., None]
+"""Called as `observer(operation, *arguments)` before each call; what it raises is the call's result."""
+
+_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_F_FULLFSYNC = 51  # macOS: a plain fsync leaves the data in the drive's cache
+
+
+class Fs:
+    """The file system, as far as transfers need it."""
+
+    def __init__(self, observer: Observer | None = None) -> None:
+        self._observer = observer
+
+    def _see(self, operation: str, *arguments: object) -> None:
+        if self._observer is not None:
+            self._observer(operation, *arguments)
+
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        """Open a file, refusing to follow a symbolic link in the last component."""
+        self._see("open", path, flags, mode)
+        return os.open(path, flags | _SAFE, mode)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        self._see("close", fd)
+        os.close(fd)
+
+    def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+        """Write once; may write less than asked."""
+        self._see("pwrite", fd, data, offset)
+        return os.pwrite(fd, data, offset)
+
+    def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
+        """Write all of `data`; on an error, a prefix of it may be written."""
+        done = 0
+        while done < len(data):
+            done += self.pwrite(fd, data[done:], offset + done)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """Read up to `size` bytes."""
+        self._see("pread", fd, size, offset)
+        return os.pread(fd, size, offset)
+
+    def fsync(self, fd: int) -> None:
+        """Make the file's bytes durable."""
+        self._see("fsync", fd)
+        if sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(fd, _F_FULLFSYNC)
+        else:
+            os.fsync(fd)
+
+    def ftruncate(self, fd: int, size: int) -> None:
+        """Cut a file."""
+        self._see("ftruncate", fd, size)
+        os.ftruncate(fd, size)
+
+    def fstat(self, fd: int) -> os.stat_result:
+        """Describe an open file."""
+        self._see("fstat", fd)
+        return os.fstat(fd)
+
+    def lstat(self, path: str) -> os.stat_result:
+        """Describe what a name stands for, without following a link."""
+        self._see("lstat", path)
+        return os.lstat(path)
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name; fails when the name is taken."""
+        self._see("link", source, target)
+        os.link(source, target, follow_symlinks=False)
+
+    def rename_noreplace(self, source: str, target: str) -> None:
+        """Rename, but never over something; OSError EINVAL or ENOSYS where the system cannot promise that."""
+        self._see("rename_noreplace", source, target)
+        call = _renameat2()
+        if call is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), target)
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename over whatever file has the name."""
+        self._see("replace", source, target)
+        os.replace(source, target)
+
+    def unlink(self, path: str) -> None:
+        """Remove a name."""
+        self._see("unlink", path)
+        os.unlink(path)
+
+    def mkdir(self, path: str, mode: int) -> None:
+        """Make one folder."""
+        self._see("mkdir", path, mode)
+        os.mkdir(path, mode)
+
+    def fsync_dir(self, path: str) -> None:
+        """Make the names in a folder durable."""
+        self._see("fsync_dir", path)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def free_bytes(self, fd: int) -> int:
+        """Return how much an ordinary user may still write to the file system of an open file."""
+        self._see("free_bytes", fd)
+        state = os.fstatvfs(fd)
+        return state.f_bavail * state.f_frsize
+
+    def make_folder(self, path: str, mode: int = 0o777) -> None:
+        """Make a folder and its missing parents; each new name is durable when this returns."""
+        try:
+            self.mkdir(path, mode)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+            return
+        except FileNotFoundError:
+            parent = os.path.dirname(path)
+            if parent in ("", path):
+                raise
+            self.make_folder(parent)
+            self.make_folder(path, mode)
+            return
+        self.fsync_dir(os.path.dirname(path) or ".")
+
+
+def _renameat2() -> Callable[..., int] | None:
+    """Return the C library's renameat2, or None where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return None
+    call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    call.restype = ctypes.c_int
+    result: Callable[..., int] = call
+    return result

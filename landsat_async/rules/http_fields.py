@@ -1,0 +1,189 @@
+"""Strict readers for the few header fields that decide about bytes.
+
+A field that is not exactly what its RFC says is treated as damaged or absent, never as "probably meant": a wrong
+guess about an offset or a validator puts the wrong bytes into a file. Readers take text from a stranger, so all of
+them are bounded and none raises.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+MAX_FIELD_CHARS = 256
+"""A validator longer than this is treated as absent; it would be stored and sent back."""
+
+MAX_BYTES = 10**18
+"""Sizes and offsets beyond this are no sizes (and would not fit into 64 bits soon after)."""
+
+STRONG_DATE_AGE_S = 60.0
+"""A Last-Modified this much older than Date is a strong validator (RFC 9110 §8.8.2.2)."""
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,19})-([0-9]{1,19})|(\*))/(?:([0-9]{1,19})|(\*))", re.IGNORECASE)
+_LENGTH = re.compile(r"[0-9]{1,19}")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_IMF_DATE = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) (" + "|".join(_MONTHS) + r") (\d{4}) (\d\d):(\d\d):(\d\d) GMT",
+    re.ASCII,
+)
+_DISPOSITION_PARAM = re.compile(r';\s*(filename\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRange:
+    """A readable Content-Range. `start` is None for the unsatisfied form `bytes */N`."""
+
+    start: int | None
+    end: int | None
+    """First byte NOT contained; None in the unsatisfied form."""
+    total: int | None
+    """Size of the whole file; None for `*`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a file host's response head says, read strictly."""
+
+    status: int
+    length: int | None = None
+    """Content-Length; None when absent or unreadable."""
+    range: ContentRange | None = None
+    range_bad: bool = False
+    """There was a Content-Range, and it cannot be believed."""
+    chunked: bool = False
+    """The end of the body is marked, so that a cut is noticed even without a length."""
+    encoding: str | None = None
+    """Content-Encoding in lower case; None when absent or identity."""
+    content_type: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    date: str | None = None
+    location: str | None = None
+    retry_after: str | None = None
+    filename: str | None = None
+    """Last path component that Content-Disposition suggests; never used as a path."""
+    disposition: bool = False
+    """There was a Content-Disposition."""
+
+    @property
+    def framed(self) -> bool:
+        """True when a cut of the body cannot pass for its end."""
+        return self.length is not None or self.chunked
+
+
+def read_reply(status: int, fields: Callable[[str], Sequence[str]]) -> Reply:
+    """Read a response head; `fields(name)` returns all values of a header field."""
+
+    def one(name: str) -> str | None:
+        values = fields(name)
+        return values[0] if len(values) == 1 else None
+
+    ranges = fields("Content-Range")
+    content_range = parse_content_range(ranges[0]) if len(ranges) == 1 else None
+    encoding = ",".join(fields("Content-Encoding")).strip().lower()
+    disposition = fields("Content-Disposition")
+    return Reply(
+        status=status,
+        length=parse_length(one("Content-Length")),
+        range=content_range,
+        range_bad=bool(ranges) and content_range is None,
+        chunked="chunked" in ",".join(fields("Transfer-Encoding")).lower(),
+        encoding=None if encoding in ("", "identity") else encoding[:40],
+        content_type=_printable(one("Content-Type")),
+        etag=parse_etag(one("ETag")),
+        last_modified=_date_text(one("Last-Modified")),
+        date=_date_text(one("Date")),
+        location=one("Location"),
+        retry_after=_printable(one("Retry-After")),
+        filename=parse_filename(disposition[0]) if disposition else None,
+        disposition=bool(disposition),
+    )
+
+
+def parse_length(text: str | None) -> int | None:
+    """Read a Content-Length: digits only."""
+    if text is None or not _LENGTH.fullmatch(text.strip(" \t")):
+        return None
+    value = int(text)
+    return value if value <= MAX_BYTES else None
+
+
+def parse_content_range(text: str) -> ContentRange | None:
+    """Read a Content-Range; None for anything but `bytes a-b/N`, `bytes a-b/*` and `bytes */N`."""
+    found = _CONTENT_RANGE.fullmatch(text.strip(" \t")) if len(text) <= MAX_FIELD_CHARS else None
+    if found is None:
+        return None
+    total = int(found[4]) if found[4] else None
+    if found[3]:
+        return ContentRange(None, None, total) if total is not None and total <= MAX_BYTES else None
+    start, end = int(found[1]), int(found[2]) + 1
+    if start >= end or end > (MAX_BYTES if total is None else total) or (total or 0) > MAX_BYTES:
+        return None
+    return ContentRange(start, end, total)
+
+
+def parse_etag(text: str | None) -> str | None:
+    """Return an entity tag as it was sent, quotes included; None when it is no entity tag."""
+    value = (text or "").strip(" \t")
+    return value if len(value) <= MAX_FIELD_CHARS and _ETAG.fullmatch(value) else None
+
+
+def is_strong(etag: str | None) -> bool:
+    """Tell whether an entity tag promises byte for byte equality."""
+    return etag is not None and not etag.startswith("W/")
+
+
+def parse_http_date(text: str | None) -> datetime.datetime | None:
+    """Read a date in the one form that servers must send (RFC 9110 §5.6.7, IMF-fixdate)."""
+    found = _IMF_DATE.fullmatch(text) if text and len(text) <= 64 else None
+    if found is None:
+        return None
+    try:
+        return datetime.datetime(
+            int(found[3]),
+            _MONTHS.index(found[2]) + 1,
+            *(int(found[group]) for group in (1, 4, 5, 6)),
+            tzinfo=datetime.UTC,
+        )
+    except ValueError:
+        return None
+
+
+def is_strong_date(last_modified: str | None, date: str | None) -> bool:
+    """Tell whether Last-Modified is old enough, by the server's own clock, to be a strong validator."""
+    modified, answered = parse_http_date(last_modified), parse_http_date(date)
+    if modified is None or answered is None:
+        return False
+    return (answered - modified).total_seconds() >= STRONG_DATE_AGE_S
+
+
+def parse_filename(disposition: str) -> str | None:
+    """Return the last path component of the file name in a Content-Disposition; None when there is none.
+
+    It is only ever compared with the name that was planned (RFC 6266 §4.3 warns of anything more).
+    """
+    names: dict[str, str] = {}
+    for found in _DISPOSITION_PARAM.finditer(disposition[:1024]):
+        value = re.sub(r"\\(.)", r"\1", found[2]) if found[2] is not None else found[3]
+        names.setdefault(found[1].lower(), value)
+    name = names.get("filename")
+    extended = names.get("filename*", "").split("'", 2)
+    if len(extended) == 3 and extended[0].lower() in ("utf-8", "iso-8859-1"):
+        name = unquote(extended[2], encoding=extended[0], errors="replace")
+    last = re.split(r"[/\\]", name or "")[-1][:MAX_FIELD_CHARS]
+    return last if last not in ("", ".", "..") and last.isprintable() else None
+
+
+def _printable(text: str | None) -> str | None:
+    if text is None or len(text) > MAX_FIELD_CHARS or not _PRINTABLE.fullmatch(text):
+        return None
+    return text.strip()
+
+
+def _date_text(text: str | None) -> str | None:
+    return text if parse_http_date(text) is not None else None

@@ -1,0 +1,235 @@
+"""What a fault of a transfer means: try again, ask for a fresh link, leave the host alone, or give up on the file.
+
+Attempts are counted without progress: a gigabyte over a bad line may take forty attempts, as long as each brings
+something. Progress is PROGRESS_BYTES beyond the best so far, so that a server which sends one byte and hangs up
+cannot keep a client busy for ever. Some faults have a shorter leash of their own, because repeating rarely helps.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+PROGRESS_BYTES = 64 * 1024
+"""So many new bytes end a row of failures."""
+
+LONGEST_SLEEP_S = 60.0
+"""A server that wants a longer pause concerns the whole host, and is handed to whoever runs the transfers."""
+
+CERTIFICATE_PAUSE_S = 1800.0
+MAINTENANCE_PAUSE_S = 300.0
+PROXY_PAUSE_S = 300.0
+
+
+class FaultKind(enum.StrEnum):
+    """Kinds of faults of one attempt."""
+
+    NETWORK = "network"
+    """No connection, reset, no byte for too long, a body that was cut."""
+    SLOW = "slow"
+    """Bytes come, but so few that a new connection is worth a try."""
+    BUSY = "busy"
+    """429, 5xx and relatives."""
+    CERTIFICATE = "certificate"
+    HANDSHAKE = "handshake"
+    """TLS failed for another reason than the certificate."""
+    PROXY = "proxy"
+    """A proxy wants a login."""
+    PROTOCOL = "protocol"
+    """An answer that is no proper HTTP, or contradicts itself."""
+    ENCODED = "encoded"
+    """Content-Encoding although identity was asked for."""
+    WRONG_BODY = "wrong-body"
+    """A page or message in place of the file."""
+    LOGIN = "login"
+    """A login page: the link has expired."""
+    MAINTENANCE = "maintenance"
+    EMPTY = "empty"
+    STATUS = "status"
+    """A status that makes no sense here (204, 304, other 4xx)."""
+    LINK_REFUSED = "link-refused"
+    """400, 401, 403, 410."""
+    NOT_FOUND = "not-found"
+    BAD_LINK = "bad-link"
+    """A link or redirect that must not be followed."""
+    UNREADY = "unready"
+    """A staging link that has nothing yet."""
+    TOO_BIG = "too-big"
+    MISMATCH = "mismatch"
+    """The overlap with what is here differs."""
+    RESTART = "restart"
+    """Part and answer do not belong together."""
+    OVERRUN = "overrun"
+    """More bytes than announced."""
+    UNPROVEN = "unproven"
+    """The body's end was not marked, and the file could not be proven."""
+    DAMAGED = "damaged"
+    """The complete file is not what it should be."""
+    LOST = "lost"
+    """Somebody removed the part's name."""
+    FILES = "files"
+    """The process has too many open files."""
+    DISK = "disk"
+    """Reading, writing or syncing the part failed: back to the last checkpoint."""
+
+
+class Then(enum.Enum):
+    """What follows when a kind's tries are used up."""
+
+    FAIL = "fail"
+    FRESH_EXPIRED = "fresh-expired"
+    FRESH = "fresh"
+    PAUSE = "pause"
+    UNREADY = "unready"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    tries: int | None
+    """How often this kind may be tried again in one transfer; None = the common budget alone decides."""
+    then: Then
+    health: str = ""
+    """What a circuit breaker counts this as; "" = it says nothing about the host."""
+    pause_s: float = 0.0
+    hint: str = ""
+
+
+_LATER = "Run the same command again; what is here is kept."
+
+RULES: dict[FaultKind, _Rule] = {
+    FaultKind.NETWORK: _Rule(None, Then.FAIL, "network", hint=_LATER),
+    FaultKind.SLOW: _Rule(None, Then.FAIL, hint=_LATER),
+    FaultKind.BUSY: _Rule(None, Then.FAIL, "server", hint=_LATER),
+    FaultKind.CERTIFICATE: _Rule(0, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),
+    FaultKind.HANDSHAKE: _Rule(2, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),
+    FaultKind.PROXY: _Rule(0, Then.PAUSE, "refused", PROXY_PAUSE_S),
+    FaultKind.MAINTENANCE: _Rule(0, Then.PAUSE, "maintenance", MAINTENANCE_PAUSE_S),
+    FaultKind.PROTOCOL: _Rule(2, Then.FAIL, "server", hint=_LATER),
+    FaultKind.ENCODED: _Rule(1, Then.FAIL, hint="A proxy on the way may be compressing; try without it."),
+    FaultKind.WRONG_BODY: _Rule(3, Then.FAIL, "server", hint=_LATER),
+    FaultKind.EMPTY: _Rule(3, Then.FAIL, hint=_LATER),
+    FaultKind.STATUS: _Rule(2, Then.FRESH),
+    FaultKind.LOGIN: _Rule(0, Then.FRESH_EXPIRED),
+    FaultKind.LINK_REFUSED: _Rule(0, Then.FRESH_EXPIRED, "refused"),
+    FaultKind.NOT_FOUND: _Rule(0, Then.FRESH),
+    FaultKind.BAD_LINK: _Rule(0, Then.FRESH),
+    FaultKind.UNREADY: _Rule(0, Then.UNREADY),
+    FaultKind.TOO_BIG: _Rule(0, Then.FAIL, hint="The announced size cannot be a Landsat file; tell USGS."),
+    FaultKind.MISMATCH: _Rule(3, Then.FAIL, hint=_LATER),
+    FaultKind.RESTART: _Rule(3, Then.FAIL, hint=_LATER),
+    FaultKind.OVERRUN: _Rule(2, Then.FAIL, "server", hint=_LATER),
+    FaultKind.UNPROVEN: _Rule(2, Then.FAIL, hint=_LATER),
+    FaultKind.DAMAGED: _Rule(3, Then.FAIL, hint="Try again later."),
+    FaultKind.LOST: _Rule(1, Then.FAIL, hint="Another program works in this folder."),
+    FaultKind.FILES: _Rule(None, Then.FAIL, hint="Raise the limit of open files (ulimit -n) or use fewer workers."),
+    FaultKind.DISK: _Rule(1, Then.FAIL, hint="Check the disk."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What went wrong in one attempt."""
+
+    kind: FaultKind
+    reason: str
+    """Short text for people, without any link."""
+    retry_after_s: float | None = None
+    """What the server asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try the same link again."""
+
+    failures: int
+    """Failures in a row without progress, this one included: the exponent of the back-off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Only a fresh link can help."""
+
+    expired: bool
+    """True: the link was refused, which is normal for an old one. False: it leads nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Leave the whole host alone for a while."""
+
+    wait_s: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """The service is still preparing the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """This file cannot be had now."""
+
+    reason: str
+    hint: str
+
+
+Verdict: TypeAlias = Retry | Fresh | Pause | Unready | GiveUp
+
+
+@dataclass(slots=True)
+class Budget:
+    """Counts the failures of one transfer."""
+
+    attempts: int
+    """Failures in a row without progress that end the transfer."""
+    best: int = 0
+    """Highest position reached so far."""
+    failures: int = 0
+    tries: Counter[FaultKind] = field(default_factory=Counter)
+
+    def verdict(self, fault: Fault, position: int) -> Verdict:
+        """Count `fault`, which happened when `position` bytes were here, and say what to do."""
+        if position >= self.best + PROGRESS_BYTES:
+            self.failures = 0
+            self.tries.clear()
+        self.best = max(self.best, position)
+        self.failures += 1
+        self.tries[fault.kind] += 1
+        rule = RULES[fault.kind]
+        if rule.tries is not None and self.tries[fault.kind] > rule.tries:
+            return _last(rule, fault)
+        if self.failures >= self.attempts:
+            return GiveUp(f"{self.failures} attempts in a row without progress; the last: {fault.reason}", rule.hint)
+        if fault.retry_after_s is not None and fault.retry_after_s > LONGEST_SLEEP_S:
+            return Pause(fault.retry_after_s, rule.health or "server")
+        return Retry(self.failures)
+
+
+def _last(rule: _Rule, fault: Fault) -> Verdict:
+    match rule.then:
+        case Then.FRESH | Then.FRESH_EXPIRED:
+            return Fresh(expired=rule.then is Then.FRESH_EXPIRED)
+        case Then.PAUSE:
+            return Pause(max(rule.pause_s, fault.retry_after_s or 0.0), rule.health)
+        case Then.UNREADY:
+            return Unready()
+        case Then.FAIL:
+            return GiveUp(fault.reason, rule.hint)
+
+
+def fault_of_status(status: int, retry_after_s: float | None = None) -> Fault | None:
+    """Return what a status other than 200, 206, 412 and 416 means; None for those, which `rules.resume` reads."""
+    if status in (200, 206, 412, 416):
+        return None
+    if status in (408, 425, 429) or 500 <= status <= 599:
+        return Fault(FaultKind.BUSY, f"the server answers with status {status}", retry_after_s)
+    if status in (400, 401, 403, 410):
+        return Fault(FaultKind.LINK_REFUSED, f"USGS refuses the link (status {status})")
+    if status == 404:
+        return Fault(FaultKind.NOT_FOUND, "not found at USGS (status 404)")
+    if status == 407:
+        return Fault(FaultKind.PROXY, "the proxy wants a login")
+    return Fault(FaultKind.STATUS, f"unexpected status {status}")

@@ -1,0 +1,262 @@
+"""One attempt: one request, one answer, and as many of its bytes as come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import aiohttp
+from anyio import create_task_group, current_time, fail_after, get_cancelled_exc_class, move_on_after
+from yarl import URL
+
+from landsat_async.disk.part import PartFile
+from landsat_async.events import Notice, Started, Transferred
+from landsat_async.rules.backoff import parse_retry_after_s
+from landsat_async.rules.http_fields import Reply, read_reply
+from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
+from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
+from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
+from landsat_async.transfer.body import Sink, Speed, checkpoint, receive
+from landsat_async.transfer.faults import AttemptFailed, failed
+from landsat_async.transfer.links import host_of, is_staging
+from landsat_async.transfer.net import Net
+from landsat_async.transfer.outcome import CheckpointStore, TransferEvent, TransferJob
+
+_IDENTITY = "identity"
+_IDENTITY_ONLY = "identity;q=1, *;q=0"
+_TELL_EVERY_S = 0.2
+_PAGE_TIMEOUT_S = 5.0
+
+
+@dataclass(slots=True)
+class Trip:
+    """What the attempts of one transfer share."""
+
+    job: TransferJob
+    net: Net
+    notify: Callable[[TransferEvent], None]
+    store: CheckpointStore
+    url: URL
+    part: PartFile
+    whole: bool = False
+    """Ranges are not to be used for this file any more."""
+    any_speed: bool = False
+    """Slow has turned out to be the line's own speed."""
+    identity_only: bool = False
+    """A server has encoded the body although it was asked not to."""
+    bytes_received: int = 0
+    _started: bool = False
+    _told_s: float = 0.0
+
+    @property
+    def host(self) -> str:
+        """The host that is asked first; what is learnt about ranges is kept under this name."""
+        return host_of(self.url)
+
+    @property
+    def file(self) -> str:
+        """The file's name in events."""
+        return self.job.file or self.job.name
+
+    def count(self, size: int) -> None:
+        """Count body bytes."""
+        self.bytes_received += size
+        self.net.bytes_received += size
+
+    def tell_start(self, total: int | None) -> None:
+        """Say once where the transfer begins."""
+        if not self._started:
+            self._started = True
+            self.notify(Started(self.file, self.part.length, total))
+
+    def tell_position(self, position: int, total: int | None) -> None:
+        """Say now and then how far it is."""
+        if current_time() - self._told_s >= _TELL_EVERY_S:
+            self._told_s = current_time()
+            self.notify(Transferred(self.file, position, total))
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The body of one answer ended as announced."""
+
+    complete: bool
+    """The whole file is here, as far as headers can tell."""
+    framed: bool
+    """The server has marked the end, so that a cut would have been noticed."""
+
+
+async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
+    """Ask once and keep what comes. `plainly` leaves If-Range out.
+
+    Raises:
+        AttemptFailed: with the reason; what came before it is kept, durably.
+        OSError: the disk failed.
+    """
+    ask = next_ask(trip.part.now, trip.net.habits(trip.host), whole=trip.whole)
+    if plainly:
+        ask = replace(ask, if_range=None)
+    encoding = _IDENTITY_ONLY if trip.identity_only else _IDENTITY
+    headers = {"Accept": "*/*", "Accept-Encoding": encoding} | ask.headers
+    response, url = await trip.net.get(trip.url, headers, trip.job.policy)
+    try:
+        reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
+        staging = is_staging(trip.url) or is_staging(url)
+        await _check_head(trip, response, reply, staging=staging)
+        match read_answer(ask, trip.part.now, reply):
+            case Take() as take:
+                _learn_ranges(trip, ask, reply, plainly=plainly)
+                return await _take(trip, response, reply, take, staging=staging)
+            case Complete():
+                trip.part.facts = replace(trip.part.facts, total=trip.part.length)
+                return Received(complete=True, framed=True)
+            case Restart(reason):
+                raise failed(FaultKind.RESTART, reason)
+            case Refuse(reason, resume_off):
+                if resume_off:
+                    trip.net.learn(trip.host, resume_off=True)
+                raise failed(FaultKind.PROTOCOL, reason)
+            case AskPlainly():
+                pass
+    finally:
+        response.close()  # no harm after a complete body: the connection is in the pool again by then
+    return await attempt(trip, plainly=True)
+
+
+async def _check_head(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, *, staging: bool) -> None:
+    """Raise AttemptFailed for an answer whose head already says that it is not the file."""
+    fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
+    if fault is not None:
+        if staging and reply.status in (404, 503):
+            fault = Fault(FaultKind.UNREADY, "the service is still preparing the file")
+        raise AttemptFailed(await _read_page(trip, response, reply) or fault)
+    if reply.status == 200 and staging and reply.length is None and not reply.disposition:
+        raise failed(FaultKind.UNREADY, "the service is still preparing the file")
+    if reply.encoding is not None:
+        raise failed(FaultKind.ENCODED, f"the server sends the file encoded ({reply.encoding!a})")
+    if reply.status == 200 and reply.length == 0:
+        raise failed(FaultKind.EMPTY, "USGS sends an empty file")
+    total = reply.length if reply.range is None else reply.range.total
+    if (total or 0) > trip.job.max_bytes:
+        raise failed(FaultKind.TOO_BIG, f"the server announces {total} bytes")
+    name = reply.filename
+    if name is not None and name != trip.job.name and trip.net.tell_once(f"{trip.host} names"):
+        trip.notify(Notice(f"{trip.host} calls {trip.job.name} by another name; the planned name is used", "warning"))
+
+
+async def _read_page(trip: Trip, response: aiohttp.ClientResponse, reply: Reply) -> Fault | None:
+    """Look at the page that came with a bad status: a maintenance page concerns the whole host."""
+    if "html" not in (reply.content_type or "").lower():
+        return None
+    try:
+        with fail_after(_PAGE_TIMEOUT_S):
+            head = await response.content.read(HEAD_BYTES)
+    except (aiohttp.ClientError, OSError):
+        return None
+    trip.count(len(head))
+    wrong = sniff(kind_of(trip.job.name), head, reply.content_type)
+    return _fault_of_page(wrong) if wrong is not None and wrong.maintenance else None
+
+
+def _fault_of_page(wrong: WrongBody, *, staging: bool = False) -> Fault:
+    """Say what a page or message in place of the file means."""
+    said = f': "{wrong.first_line}"' if wrong.first_line else ""
+    if wrong.maintenance:
+        return Fault(FaultKind.MAINTENANCE, f"the host is being maintained{said}")
+    if staging:
+        return Fault(FaultKind.UNREADY, "the service is still preparing the file")
+    if wrong.login:
+        return Fault(FaultKind.LOGIN, "the link has expired: a login page came in place of the file")
+    return Fault(FaultKind.WRONG_BODY, f"{wrong.what} came in place of the file{said}")
+
+
+def _learn_ranges(trip: Trip, ask: Ask, reply: Reply, *, plainly: bool) -> None:
+    if not ask.start:
+        return
+    if reply.status == 206 and plainly:
+        trip.net.learn(trip.host, dislikes_if_range=True)
+    elif reply.status == 200 and ask.if_range is None:
+        trip.net.learn(trip.host, ignores_ranges=True)
+
+
+async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take: Take, *, staging: bool) -> Received:
+    """Receive the body that `take` describes."""
+    part, job = trip.part, trip.job
+    old_etag, old_length, total = part.facts.etag, part.length, take.facts.total
+    part.expect(total)
+    trip.tell_start(total)
+
+    def look(head: bytes) -> None:
+        wrong = sniff(kind_of(job.name), head, reply.content_type)
+        if wrong is not None:
+            raise AttemptFailed(_fault_of_page(wrong, staging=staging))
+
+    def report(size: int) -> None:
+        trip.count(size)
+        trip.tell_position(sink.position, total)
+
+    speed = None if trip.any_speed else Speed(job.policy)
+    tasks = create_task_group()
+    sink = Sink(tasks, trip.net, part, trip.store, job.policy, take, look)
+    try:
+        with one_error():
+            async with tasks:
+                try:
+                    await receive(response, sink, take.end, job.max_bytes, speed, report)
+                    await sink.finish()
+                except get_cancelled_exc_class():
+                    part.hurry()  # a write may be under way
+                    raise
+    except get_cancelled_exc_class():
+        with move_on_after(job.policy.grace_s, shield=True):
+            await sink.rescue()
+        raise
+    except AttemptFailed as failure:
+        await (sink.rewind() if failure.fault.kind is FaultKind.OVERRUN else sink.rescue())
+        await checkpoint_if_new(part, trip.store)
+        raise
+    finally:
+        sink.close()
+        etags_differ = None not in (old_etag, reply.etag) and old_etag != reply.etag
+        if old_length and etags_differ and sink.adopted and not sink.diverged:
+            trip.net.learn(trip.host, etag_unstable=True)
+    return _received(part, take, reply)
+
+
+def _received(part: PartFile, take: Take, reply: Reply) -> Received:
+    """Judge a body that ended without an error: for a body without announced length that means little."""
+    if take.end is not None and part.length < take.end:
+        raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
+    if not part.length:
+        raise failed(FaultKind.EMPTY, "USGS sends an empty file")
+    total = take.facts.total
+    framed = total is not None or (reply.chunked and reply.status == 200)
+    if framed and total is None:
+        part.facts = replace(part.facts, total=part.length)
+    return Received(complete=total in (None, part.length), framed=framed)
+
+
+async def checkpoint_if_new(part: PartFile, store: CheckpointStore) -> None:
+    """Make a checkpoint unless the last one says it all."""
+    if part.length > part.facts.durable:
+        await checkpoint(part, store, part.now)
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Take the one error that matters out of a task group's bundle: a disk error before a fault of the network."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaves = list(_leaves(group))
+        raise next((leaf for leaf in leaves if not isinstance(leaf, AttemptFailed)), leaves[0]) from None
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for inner in group.exceptions:
+        if isinstance(inner, BaseExceptionGroup):
+            yield from _leaves(inner)
+        else:
+            yield inner

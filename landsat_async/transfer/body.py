@@ -1,0 +1,250 @@
+"""The body of one answer, from the connection to the part.
+
+`receive` reads, `Sink` keeps. Two buffers go round: while a thread writes and hashes one, the other is filled; when
+both are full, nobody reads, and the server is slowed down by TCP itself. A checkpoint (fsync, then the ledger) runs
+beside that, one at a time.
+
+Nothing is written before the first bytes have been looked at, and nothing is appended before the bytes that are
+there already have been compared with what the server sends now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import aiohttp
+from anyio import Event, Semaphore, current_time
+from anyio.abc import TaskGroup
+
+from landsat_async.disk.part import PartFile
+from landsat_async.rules.resume import EMPTY_SHA256, PartFacts, Take
+from landsat_async.rules.retry import FaultKind
+from landsat_async.rules.sniff import HEAD_BYTES
+from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.net import Net
+from landsat_async.transfer.outcome import CheckpointStore, TransferPolicy
+
+
+class Speed:
+    """Notices a connection that is alive but useless.
+
+    Only time spent waiting for the server counts, so that a slow disk of ours is not blamed on it.
+    """
+
+    def __init__(self, policy: TransferPolicy) -> None:
+        self._policy = policy
+        self._waited_s = 0.0
+        self._bytes = 0
+
+    def too_slow(self, size: int, waited_s: float) -> bool:
+        """Count a read; True when a whole window brought less than the minimum."""
+        self._waited_s += waited_s
+        self._bytes += size
+        if self._waited_s < self._policy.min_rate_window_s:
+            return False
+        slow = self._bytes < self._policy.min_rate_bytes_s * self._waited_s
+        self._waited_s, self._bytes = 0.0, 0
+        return slow
+
+
+class Sink:
+    """Takes body bytes in any portions; compares, writes, hashes and checkpoints them in large blocks."""
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        net: Net,
+        part: PartFile,
+        store: CheckpointStore,
+        policy: TransferPolicy,
+        take: Take,
+        look: Callable[[bytes], None],
+    ) -> None:
+        self._tasks, self._net, self._part, self._store, self._policy = tasks, net, part, store, policy
+        self._take = take
+        self._look = look  # raises AttemptFailed for a body that cannot be the file
+        self._looked = take.start > 0  # a range is compared instead
+        self._buffer = net.take_buffer(policy.block_bytes)
+        self._filled = 0
+        self._cursor = take.start  # offset in the file of the buffer's first byte
+        self._floor = part.length  # bytes here that this answer did not write
+        self._broken = False  # a block is lost: nothing behind it may be written
+        self._slot = Semaphore(1)  # held while a block is being kept
+        self._passed_on_s = self._saved_s = current_time()
+        self._saving: Event | None = None
+        self.adopted = False
+        """The comparison is over; the part now has this answer's validators."""
+        self.diverged = False
+        """The comparison found a difference, and this body replaced what was here."""
+
+    @property
+    def position(self) -> int:
+        """Offset in the file of the next byte to come."""
+        return self._cursor + self._filled
+
+    async def put(self, piece: bytes) -> None:
+        """Take some bytes; waits while both buffers are full."""
+        rest = memoryview(piece)
+        while rest:
+            fits = min(len(rest), len(self._buffer) - self._filled)
+            self._buffer[self._filled : self._filled + fits] = rest[:fits]
+            self._filled += fits
+            rest = rest[fits:]
+            if not self._looked and self._filled >= HEAD_BYTES:
+                self._look_at_head()
+            if self._filled == len(self._buffer):
+                await self._pass_on()
+        if self._looked and self._filled and current_time() - self._passed_on_s >= self._policy.checkpoint_s:
+            await self._pass_on()
+
+    async def finish(self) -> None:
+        """The body is complete: keep the rest, and wait until all is written."""
+        if not self._looked:
+            self._look_at_head()
+        await self._slot.acquire()  # never given back: nothing follows
+        await self._keep(self._buffer[: self._filled], self._cursor)
+        self._cursor, self._filled = self.position, 0
+        if self._take.overwrite and self._cursor < self._part.length:
+            await self._diverge(self._cursor)
+            self._adopt()
+
+    async def rescue(self) -> None:
+        """After a fault or a cancellation, when no task runs any more: keep what is still in the buffer."""
+        if self._filled and self._looked and not self._broken:
+            await self._keep(self._buffer[: self._filled], self._cursor)
+
+    async def rewind(self) -> None:
+        """Give up what this answer wrote; it cannot be trusted."""
+        sha256 = await self._part.digest_of(min(self._floor, self._part.length))
+        if self._part.facts.durable > self._part.length:
+            lowered = replace(self._part.facts, durable=self._part.length, sha256=sha256)
+            await self._store.save(lowered)
+            self._part.facts = lowered
+        await self._part.cut()
+
+    def close(self) -> None:
+        """Hand the buffer back."""
+        if not self._part.abandoned:
+            self._net.give_buffer(self._buffer)
+
+    def _look_at_head(self) -> None:
+        self._look(bytes(self._buffer[: min(self._filled, HEAD_BYTES)]))
+        self._looked = True
+
+    async def _pass_on(self) -> None:
+        """Let a task of its own keep the full buffer, and go on with another one."""
+        await self._slot.acquire()
+        self._tasks.start_soon(self._keep_and_return, self._buffer, self._filled, self._cursor)
+        self._cursor, self._filled = self.position, 0
+        self._buffer = self._net.take_buffer(self._policy.block_bytes)
+        self._passed_on_s = current_time()
+
+    async def _keep_and_return(self, buffer: memoryview, filled: int, at: int) -> None:
+        await self._keep(buffer[:filled], at)
+        self._net.give_buffer(buffer)
+        await self._checkpoint_if_due()
+        self._slot.release()
+
+    async def _keep(self, block: memoryview, at: int) -> None:
+        """Compare the block with what is here, and write what is new of it."""
+        self._broken = True
+        new = block[await self._compare(block, at) :]
+        if new:
+            await self._part.write(new)
+        self._broken = self._part.abandoned
+
+    async def _compare(self, block: memoryview, at: int) -> int:
+        """Return how many bytes of the block are here already. Raises AttemptFailed when they are others."""
+        known = max(0, min(len(block), self._part.length - at))
+        if known:
+            same = await self._part.same_until(block[:known], at)
+            if same < known and not self._take.overwrite:
+                raise failed(FaultKind.MISMATCH, "what is here differs from what the server sends now")
+            if same < known:
+                await self._diverge(at + same)
+                known = same
+        if at + len(block) >= self._part.length and not self.adopted:
+            self._adopt()
+        return known
+
+    async def _diverge(self, at: int) -> None:
+        """Cut the part where this body begins to differ. The ledger goes first: it must never speak of lost bytes."""
+        await self._store.lower(0)
+        self._part.facts = replace(self._part.facts, durable=0, sha256=EMPTY_SHA256)
+        await self._part.digest_of(at)
+        await self._part.cut()
+        self._floor = at
+        self.diverged = True
+
+    def _adopt(self) -> None:
+        old = self._part.facts
+        self._part.facts = replace(self._take.facts, durable=old.durable, sha256=old.sha256)
+        self.adopted = True
+
+    async def _checkpoint_if_due(self) -> None:
+        ahead = self._part.length - self._part.facts.durable
+        late = current_time() - self._saved_s >= self._policy.checkpoint_s
+        if not ahead or not (late or ahead >= self._policy.checkpoint_bytes):
+            return
+        if self._part.length == self._take.facts.total:
+            return  # the end of the file is synced in any case
+        if self._saving is not None and ahead >= 2 * self._policy.checkpoint_bytes:
+            await self._saving.wait()  # the disk is slower than the line
+        if self._saving is None:
+            self._saving = Event()
+            self._tasks.start_soon(self._checkpoint, self._part.now, self._saving)
+
+    async def _checkpoint(self, mark: PartFacts, ended: Event) -> None:
+        try:
+            await checkpoint(self._part, self._store, mark)
+            self._saved_s = current_time()
+        finally:
+            self._saving = None
+            ended.set()
+
+
+async def checkpoint(part: PartFile, store: CheckpointStore, mark: PartFacts) -> None:
+    """Make the bytes that `mark` speaks of durable, then say so in the store."""
+    await part.sync()
+    await store.save(mark)
+    part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
+
+
+async def receive(
+    response: aiohttp.ClientResponse,
+    sink: Sink,
+    end: int | None,
+    max_bytes: int,
+    speed: Speed | None,
+    report: Callable[[int], None],
+) -> None:
+    """Read the whole body into `sink`. Raises AttemptFailed for a cut, a stall, or more than announced.
+
+    Args:
+        response: An answer whose head was read.
+        sink: Where the bytes go.
+        end: Offset in the file behind the body's last byte; None = not announced.
+        max_bytes: Bound for a body without announced end.
+        speed: Watches for a useless connection; None = any speed will do.
+        report: Called with the size of each portion.
+    """
+    host = response.url.host or ""
+    while True:
+        before_s = current_time()
+        try:
+            piece = await response.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            if end is not None and sink.position == end:
+                return  # all is here: how the connection ended does not matter
+            raise AttemptFailed(fault_of_client(error, host)) from None
+        if not piece:
+            return
+        report(len(piece))
+        if end is not None and sink.position + len(piece) > end:
+            raise failed(FaultKind.OVERRUN, "the server sends more bytes than it announced")
+        if sink.position + len(piece) > max_bytes:
+            raise failed(FaultKind.TOO_BIG, f"more than {max_bytes} bytes: no Landsat file is so large")
+        await sink.put(piece)
+        if speed is not None and speed.too_slow(len(piece), current_time() - before_s):
+            raise failed(FaultKind.SLOW, f"{host} sends too slowly")

@@ -1,0 +1,96 @@
+"""Which links may be followed.
+
+A link comes from the service, a redirect from a file host, and neither may send this program to another place: not
+to the local network, not to a file, not to plain http. So there is a list of hosts, and https; the one exception is a
+service on loopback (the simulator, a test), whose files may come from every loopback address, over http too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from yarl import URL
+
+MAX_URL_CHARS = 64 * 1024
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_STAGING = "/download-staging/"
+
+
+class LinkRefused(ValueError):
+    """The link must not be followed; the text says why, without the link."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedHosts:
+    """Hosts that files may come from."""
+
+    patterns: tuple[str, ...]
+    """Host names, or `*.` and a domain for all hosts below it; in lower case."""
+    loopback: bool = False
+    """The service itself is on loopback."""
+
+    @classmethod
+    def for_service(cls, service_url: str, patterns: Sequence[str]) -> AllowedHosts:
+        """Allow `patterns` and the host of the service."""
+        host = (URL(service_url).host or "").lower()
+        return cls((*(pattern.lower() for pattern in patterns), host), loopback=is_loopback(host))
+
+    def check(self, url: URL) -> None:
+        """Raise LinkRefused unless `url` may be asked."""
+        host = (url.host or "").lower().rstrip(".")
+        if self.loopback and is_loopback(host) and url.scheme in ("http", "https"):
+            return
+        if url.scheme != "https":
+            raise LinkRefused(f"refused an insecure link ({_clean(url.scheme)}) to {_clean(host)}")
+        if not any(_matches(host, pattern) for pattern in self.patterns):
+            raise LinkRefused(f"refused a link to {_clean(host)}, which is not in file_hosts")
+
+
+def read_link(text: str, base: URL | None = None) -> URL:
+    """Read a link byte for byte; a relative one needs `base`. Raises LinkRefused."""
+    if len(text) > MAX_URL_CHARS or not _VISIBLE.fullmatch(text):
+        raise LinkRefused("refused a link with spaces, control or foreign characters")
+    try:
+        url = URL(text, encoded=True)
+        if base is not None and not url.absolute:
+            url = base.join(url)
+        refused = not url.host or url.raw_user is not None or url.raw_password is not None
+        _ = url.port  # reading it checks it
+    except ValueError:
+        raise LinkRefused("refused a link that is no proper URL") from None
+    if refused:
+        raise LinkRefused("refused a link without a host, or with a user name in it")
+    return url.with_fragment(None)
+
+
+def host_of(url: URL) -> str:
+    """Return the name under which a host is known to circuit breakers: with the port when it is unusual."""
+    return url.host_port_subcomponent or ""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address stands for this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_staging(url: URL) -> bool:
+    """Tell whether a link is one that answers before the file is ready."""
+    return _STAGING in url.raw_path
+
+
+def _matches(host: str, pattern: str) -> bool:
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
+    return bool(pattern) and host == pattern
+
+
+def _clean(text: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9.:\[\]-]", "?", text)[:80]

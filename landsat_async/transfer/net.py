@@ -1,0 +1,189 @@
+"""What the transfers of a run share: one HTTP session for file hosts, threads for the disk, what hosts have shown.
+
+The session carries no token, no cookies and no credentials of any kind. Redirects are followed here and not by the
+client, so that each hop is checked against the list of hosts, Range and If-Range go along, and a signed query is sent
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import ssl
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from random import random
+
+import aiohttp
+from anyio import CancelScope, fail_after, move_on_after
+from yarl import URL
+
+from landsat_async.disk.finalise import Proving
+from landsat_async.disk.fsops import Fs
+from landsat_async.disk.proof import prove
+from landsat_async.rules.resume import HostHabits
+from landsat_async.rules.retry import FaultKind
+from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.links import AllowedHosts, LinkRefused, host_of, read_link
+from landsat_async.transfer.outcome import TransferPolicy
+
+MAX_REDIRECTS = 5
+MAX_HEADER_BYTES = 64 * 1024
+USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
+_KEEP_ALIVE_S = 15.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SPARE_BUFFERS = 32
+
+
+@dataclass(slots=True)
+class Net:
+    """Shared by the transfers of one run; make one with `open_net`."""
+
+    session: aiohttp.ClientSession
+    pool: Executor
+    hosts: AllowedHosts
+    fs: Fs = field(default_factory=Fs)
+    prove: Proving = prove
+    uniform: Callable[[], float] = random
+    """Draws the jitter, in [0, 1)."""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """Proxy by scheme, as the environment has it."""
+    bytes_received: int = 0
+    """Body bytes from file hosts, of all transfers, whatever became of them."""
+    _habits: dict[str, HostHabits] = field(default_factory=dict)
+    _mismatches: Counter[str] = field(default_factory=Counter)
+    _told: set[str] = field(default_factory=set)
+    _buffers: list[memoryview] = field(default_factory=list)
+
+    def habits(self, host: str) -> HostHabits:
+        """Return how `host` has treated ranges so far in this run."""
+        return self._habits.get(host, HostHabits())
+
+    def learn(self, host: str, **news: bool) -> None:
+        """Remember something about `host` for this run."""
+        self._habits[host] = replace(self.habits(host), **news)
+
+    def count_mismatch(self, host: str) -> None:
+        """Remember that a range of `host` had wrong bytes; the second time, no more ranges are asked for."""
+        self._mismatches[host] += 1
+        if self._mismatches[host] > 1:
+            self.learn(host, resume_off=True)
+
+    def tell_once(self, topic: str) -> bool:
+        """Return True the first time a topic comes up in this run."""
+        first = topic not in self._told
+        self._told.add(topic)
+        return first
+
+    def take_buffer(self, size: int) -> memoryview:
+        """Return a buffer to fill; used ones are cheaper, their memory is there already."""
+        while self._buffers:
+            buffer = self._buffers.pop()
+            if len(buffer) == size:
+                return buffer
+        return memoryview(bytearray(size))
+
+    def give_buffer(self, buffer: memoryview) -> None:
+        """Hand a buffer back."""
+        if len(self._buffers) < _SPARE_BUFFERS:
+            self._buffers.append(buffer)
+
+    async def get(
+        self, url: URL, headers: Mapping[str, str], policy: TransferPolicy
+    ) -> tuple[aiohttp.ClientResponse, URL]:
+        """Ask for `url`, follow redirects, and return the answer with its head read. Raises AttemptFailed."""
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                response = await self._get_once(url, headers, policy)
+            except AttemptFailed as failure:
+                failure.host = host_of(url)
+                raise
+            if response.status not in _REDIRECTS:
+                return response, url
+            location = response.headers.getall("Location", [])
+            response.release()
+            if len(location) != 1:
+                raise failed(FaultKind.PROTOCOL, f"{url.host} redirects without a target")
+            try:
+                url = read_link(location[0], url)
+                self.hosts.check(url)
+            except LinkRefused as refused:
+                raise failed(FaultKind.BAD_LINK, f"redirect: {refused}") from None
+        raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
+
+    async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=policy.connect_timeout_s, sock_read=policy.stall_timeout_s
+        )
+        host = url.host or ""
+        try:
+            with fail_after(policy.connect_timeout_s + policy.header_timeout_s):
+                return await self.session.get(
+                    url, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy(url)
+                )
+        except (aiohttp.ClientError, ValueError) as error:
+            raise AttemptFailed(fault_of_client(error, host)) from None
+        except TimeoutError:
+            raise failed(FaultKind.NETWORK, f"{host} does not answer") from None
+        except OSError as error:
+            raise AttemptFailed(fault_of_client(error, host)) from None
+
+    def _proxy(self, url: URL) -> URL | None:
+        proxy = self.proxies.get(url.scheme)
+        if not proxy or urllib.request.proxy_bypass(url.host or ""):
+            return None
+        return URL(proxy if "://" in proxy else f"http://{proxy}")
+
+
+@asynccontextmanager
+async def open_net(
+    *,
+    hosts: AllowedHosts,
+    workers: int = 5,
+    ca_bundle: str | None = None,
+    connector: aiohttp.BaseConnector | None = None,
+    trust_env: bool = True,
+    fs: Fs | None = None,
+    proving: Proving = prove,
+    uniform: Callable[[], float] = random,
+) -> AsyncIterator[Net]:
+    """Open what transfers need, and close it again.
+
+    Args:
+        hosts: Where files may come from.
+        workers: How many transfers will run at a time; sizes the thread pool.
+        ca_bundle: Certificates to trust besides the system's.
+        connector: The connections of a host program's session; used, and never closed.
+        trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
+        fs: File calls; tests put a failing one here.
+        proving: Proves a complete file, see `disk.proof.prove`.
+        uniform: Draws random numbers in [0, 1).
+    """
+    pool = ThreadPoolExecutor(workers + 2, thread_name_prefix="landsat-disk")
+    session = aiohttp.ClientSession(
+        connector=connector or _connector(ca_bundle),
+        connector_owner=connector is None,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT},
+        auto_decompress=False,
+        requote_redirect_url=False,
+        trust_env=False,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+    )
+    proxies = urllib.request.getproxies_environment() if trust_env else {}
+    try:
+        yield Net(session, pool, hosts, fs or Fs(), proving, uniform, proxies)
+    finally:
+        with CancelScope(shield=True), move_on_after(2.0):
+            await session.close()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _connector(ca_bundle: str | None) -> aiohttp.TCPConnector:
+    context = ssl.create_default_context()
+    if ca_bundle is not None:
+        context.load_verify_locations(cafile=ca_bundle)
+    return aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEEP_ALIVE_S)

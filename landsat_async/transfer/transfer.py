@@ -1,0 +1,368 @@
+"""The transfer of one file: attempts until it is here, then proof and final name.
+
+It can be used alone:
+
+    hosts = AllowedHosts(("*.usgs.gov",))
+    async with open_net(hosts=hosts) as net:
+        job = TransferJob(SecretUrl(link), "LC08_..._SR_B3.TIF", "data/parts", "1.part", "data/LC08_..._SR_B3.TIF")
+        match await transfer(job, net, notify=print, store=MemoryStore()):
+            case Done(size_bytes, sha256, proof):
+                discard_part(net.fs, job.part_path)
+
+Everything that concerns one file comes back as an `Outcome`; what concerns the whole run (a full disk, a folder that
+cannot be written) is raised.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep
+
+from landsat_async.disk.finalise import InTheWay, Landed, PartLost, finalise
+from landsat_async.disk.part import NoRoom, PartFile, open_part
+from landsat_async.disk.proof import Damaged, Proved, Stopped
+from landsat_async.errors import LandsatError
+from landsat_async.events import Retrying
+from landsat_async.model import Proof
+from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
+from landsat_async.rules.resume import CUT_BACK_BYTES, PartFacts
+from landsat_async.rules.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
+from landsat_async.transfer.attempt import Received, Trip, attempt, checkpoint_if_new, one_error
+from landsat_async.transfer.faults import AttemptFailed, fault_of_disk
+from landsat_async.transfer.links import LinkRefused, read_link
+from landsat_async.transfer.net import Net
+from landsat_async.transfer.outcome import (
+    CheckpointStore,
+    Done,
+    FileFailed,
+    HostDown,
+    NeedsLink,
+    NotReady,
+    Outcome,
+    TransferEvent,
+    TransferJob,
+)
+
+Admit = Callable[[str], HostDown | None]
+"""admit(host): None = go on; asked before every attempt."""
+Health = Callable[[str, str, str], None]
+"""health(host, kind, reason): kind is "ok", or what a circuit breaker counts a failure as."""
+
+_LIMIT_OF_DAMAGED_COPIES = 3
+
+
+def _always(host: str) -> HostDown | None:
+    return None
+
+
+def _nobody(host: str, kind: str, reason: str) -> None:
+    pass
+
+
+async def transfer(
+    job: TransferJob,
+    net: Net,
+    *,
+    notify: Callable[[TransferEvent], None],
+    store: CheckpointStore,
+    admit: Admit = _always,
+    health: Health = _nobody,
+) -> Outcome:
+    """Fetch one file, prove it and give it its final name.
+
+    Args:
+        job: What to fetch and where to.
+        net: Shared session and threads, see `open_net`.
+        notify: Called with events; must return at once and not raise.
+        store: Keeps checkpoints; `job.part` is what it said last.
+        admit: May stop the transfer before an attempt, because the host is to be left alone.
+        health: Told what each attempt says about its host.
+
+    Raises:
+        DiskFull: Nothing more can be written.
+        FolderUnwritable: The output folder is gone or read-only.
+    """
+    outcomes: list[Outcome] = []
+
+    async def run() -> None:
+        outcomes.append(await _transfer(job, net, notify, store, admit, health))
+
+    # In a task of its own, cancellation of any origin (a scope, task.cancel(), asyncio.timeout) arrives in one form,
+    # from which the clean-up below can be shielded.
+    with one_error():
+        async with create_task_group() as tasks:
+            tasks.start_soon(run)
+    return outcomes[0]
+
+
+async def _transfer(
+    job: TransferJob,
+    net: Net,
+    notify: Callable[[TransferEvent], None],
+    store: CheckpointStore,
+    admit: Admit,
+    health: Health,
+) -> Outcome:
+    try:
+        url = read_link(job.url.reveal())
+        net.hosts.check(url)
+    except LinkRefused as refused:
+        return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
+    course = None
+    try:
+        part = await _open(job, net, job.part, store)
+        course = _Course(Trip(job, net, notify, store, url, part), admit, health, Budget(job.policy.attempts))
+        return await course.run()
+    except OSError as error:  # of opening the part; others are faults of an attempt
+        fault = fault_of_disk(error, job.parts_dir)
+        if isinstance(fault, LandsatError):
+            raise fault from None
+        received = 0 if course is None else course.trip.bytes_received
+        return FileFailed(fault.reason, RULES[fault.kind].hint, received, fault.kind)
+    except get_cancelled_exc_class():
+        if course is not None:
+            await course.farewell()
+        raise
+    finally:
+        if course is not None:
+            with move_on_after(job.policy.grace_s, shield=True):
+                await course.trip.part.close()
+
+
+async def _open(job: TransferJob, net: Net, facts: PartFacts | None, store: CheckpointStore) -> PartFile:
+    """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
+    policy = job.policy
+    part, believed = await open_part(
+        job.part_path,
+        facts,
+        fs=net.fs,
+        pool=net.pool,
+        min_free_bytes=policy.min_free_bytes,
+        grace_s=policy.grace_s,
+    )
+    try:
+        if not believed:
+            await store.clear()
+            await part.cut()
+    except BaseException:
+        with move_on_after(policy.grace_s, shield=True):
+            await part.close()
+        raise
+    return part
+
+
+@dataclass(slots=True)
+class _Course:
+    """The way of one transfer: what has been tried, and what comes next."""
+
+    trip: Trip
+    admit: Admit
+    health: Health
+    budget: Budget
+    _damaged: set[str] = field(default_factory=set)
+    _copies: int = 0
+    _slow: int = 0
+    _cut_back: bool = False
+
+    async def run(self) -> Outcome:
+        """Go on until there is an outcome."""
+        while True:
+            step = await self._step()
+            if isinstance(step, Fault):
+                step = await self._after(step)
+            if step is not None:
+                return step
+
+    async def _step(self) -> Outcome | Fault | None:
+        """Receive and, when the file is complete, finish it. None = go on at once."""
+        part = self.trip.part
+        if part.facts.total is not None and part.length > part.facts.total:
+            return Fault(FaultKind.RESTART, "more bytes here than the file has")
+        if part.length and part.length == part.facts.total:
+            return await self._finish(framed=True)
+        down = self.admit(self.trip.host)
+        if down is not None:
+            return replace(down, bytes_received=self.trip.bytes_received)
+        before = part.length
+        received = await self._attempt()
+        if isinstance(received, Fault):
+            return received
+        if received.complete:
+            return await self._finish(framed=received.framed)
+        if part.length > before:
+            return None  # a server may send less than was asked for
+        return Fault(FaultKind.NETWORK, "the server sends nothing new")
+
+    async def _attempt(self) -> Received | Fault:
+        try:
+            received = await attempt(self.trip)
+        except AttemptFailed as failure:
+            kind = RULES[failure.fault.kind].health
+            if kind:
+                self.health(failure.host or self.trip.host, kind, failure.fault.reason)
+            return failure.fault
+        except OSError as error:
+            return await self._disk_fault(error)
+        self.health(self.trip.host, "ok", "")
+        return received
+
+    async def _disk_fault(self, error: OSError) -> Fault:
+        """Save what can be saved. Raises what concerns the whole run."""
+        part, store = self.trip.part, self.trip.store
+        fault = fault_of_disk(error, self.trip.job.parts_dir)
+        if not isinstance(fault, LandsatError):
+            return fault
+        with suppress(OSError):
+            if isinstance(error, NoRoom):
+                await checkpoint_if_new(part, store)
+            else:  # gives the room back that is not accounted for; a full disk may still refuse to sync it
+                await part.give_back()
+        raise fault from None
+
+    # -- complete ----------------------------------------------------------------------------------------------------
+
+    async def _finish(self, *, framed: bool) -> Outcome | Fault:
+        """Prove the complete part and give it its final name."""
+        part, job, net = self.trip.part, self.trip.job, self.trip.net
+        weakly = part.facts.joined_weakly
+        needed = Proof.CONTENT if weakly else Proof.LENGTH if framed else Proof.STRUCTURE
+        level = max(needed, job.policy.proof, key=lambda proof: proof.rank)
+        size_bytes = part.length
+        stopped: list[bool] = []
+
+        def prove() -> Proved | Damaged:
+            return net.prove(
+                part.fd, size_bytes, job.name, level=level, published=job.published, stop=lambda: bool(stopped)
+            )
+
+        def land() -> Landed | InTheWay | PartLost | Damaged | Proved:
+            return finalise(
+                net.fs, part.fd, part.path, job.final_path,
+                size_bytes=size_bytes, prove=prove, needed=needed, overwrite=job.policy.overwrite,
+            )  # fmt: skip
+
+        try:
+            landing = await part.in_thread(land, stop=lambda: stopped.append(True))
+        except OSError as error:
+            return await self._naming_fault(error)
+        match landing:
+            case Landed(proof):
+                return Done(size_bytes, part.sha256, proof, self.trip.bytes_received)
+            case InTheWay():
+                return self._failed(
+                    f"{os.path.basename(job.final_path)} exists and was not made by this program",
+                    "Move it away, or use --overwrite to replace it.",
+                )
+            case PartLost():
+                return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")
+            case Damaged(reason):
+                return self._damage(reason, framed=framed)
+            case Proved():
+                return self._unproven(framed=framed)
+
+    def _damage(self, reason: str, *, framed: bool) -> Outcome | Fault:
+        if not framed:
+            return Fault(FaultKind.UNPROVEN, f"the server gives no length; the file could not be proven: {reason}")
+        sha256, self._copies = self.trip.part.sha256, self._copies + 1
+        if sha256 in self._damaged:
+            return self._failed(
+                f"the copy at USGS itself looks damaged: {reason}", "Fetched twice with the same bytes; tell USGS."
+            )
+        if self._copies >= _LIMIT_OF_DAMAGED_COPIES:
+            return self._failed(f"damaged each time in another way: {reason}", "Try again later.")
+        self._damaged.add(sha256)
+        return Fault(FaultKind.DAMAGED, f"the file is damaged: {reason}")
+
+    def _unproven(self, *, framed: bool) -> Fault:
+        if framed:
+            return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
+        return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")
+
+    async def _naming_fault(self, error: OSError) -> Outcome | Fault:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
+            return self._failed("the file system does not take the final name", "Choose another layout.")
+        return await self._disk_fault(error)
+
+    # -- after a fault -----------------------------------------------------------------------------------------------
+
+    async def _after(self, fault: Fault) -> Outcome | None:
+        """Repair the part, ask the budget, and wait; None = try again."""
+        verdict = self.budget.verdict(fault, self.trip.part.length)
+        match verdict:
+            case Fresh(expired):
+                return NeedsLink(fault.reason, self.trip.bytes_received, expired)
+            case Pause(wait_s, kind):
+                return HostDown(self.trip.host, fault.reason, wait_s, kind, self.trip.bytes_received)
+            case Unready():
+                return NotReady(fault.reason, self.trip.bytes_received)
+            case GiveUp(reason, hint):
+                return FileFailed(reason, hint, self.trip.bytes_received, fault.kind)
+            case Retry(failures):
+                await self._repair(fault)
+                await self._wait(fault, failures)
+                return None
+
+    async def _repair(self, fault: Fault) -> None:
+        trip = self.trip
+        match fault.kind:
+            case FaultKind.MISMATCH:
+                trip.net.count_mismatch(trip.host)
+                keep = 0 if self._cut_back else max(0, trip.part.length - CUT_BACK_BYTES)
+                self._cut_back = True
+                await self._lower(keep)
+            case FaultKind.RESTART:
+                await self._lower(0)
+            case FaultKind.UNPROVEN | FaultKind.DAMAGED:
+                trip.whole = True
+                await self._lower(0)
+            case FaultKind.DISK:
+                await self._reopen(trip.part.facts if trip.part.facts.durable else None)
+            case FaultKind.LOST:
+                await trip.store.clear()
+                await self._reopen(None)
+            case FaultKind.ENCODED:
+                trip.identity_only = True
+            case FaultKind.SLOW:
+                self._slow += 1
+                trip.any_speed = self._slow >= trip.job.policy.slow_tries
+
+    async def _lower(self, keep: int) -> None:
+        """Give up the part's bytes from `keep` on: first in the ledger, then on disk."""
+        part, store = self.trip.part, self.trip.store
+        await part.digest_of(keep)
+        if not keep:
+            part.facts = PartFacts()
+            await store.clear()
+        elif keep < part.facts.durable:
+            part.facts = part.now
+            await store.save(part.facts)
+        await part.cut()
+
+    async def _reopen(self, facts: PartFacts | None) -> None:
+        """Give up the descriptor and go back to the last checkpoint."""
+        trip = self.trip
+        await trip.part.close()
+        trip.part = await _open(trip.job, trip.net, facts, trip.store)
+
+    async def _wait(self, fault: Fault, failures: int) -> None:
+        uniform, policy = self.trip.net.uniform, self.trip.job.policy
+        own_s = full_jitter_s(failures, uniform(), cap_s=policy.backoff_cap_s)
+        wait_s = with_retry_after_s(own_s, fault.retry_after_s, uniform())
+        self.trip.notify(Retrying(self.trip.file, fault.reason, failures, wait_s))
+        await sleep(wait_s)
+
+    def _failed(self, reason: str, hint: str) -> FileFailed:
+        return FileFailed(reason, hint, self.trip.bytes_received)
+
+    async def farewell(self) -> None:
+        """On cancellation: make what is here durable, within the grace period."""
+        part = self.trip.part
+        part.hurry()
+        with move_on_after(self.trip.job.policy.grace_s, shield=True), suppress(OSError, Stopped):
+            if not part.abandoned:
+                await checkpoint_if_new(part, self.trip.store)
