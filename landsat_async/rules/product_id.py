@@ -11,9 +11,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-_LEVEL_ID = re.compile(
-    r"(L[COTEM]\d\d)_(L\d[A-Z]{2})_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)_(T1|T2|RT)", re.ASCII
-)
+_LEVEL_ID = re.compile(r"(L[COTEM]\d\d)_(L\d[A-Z]{2})_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)_(T1|T2|RT)", re.ASCII)
 _TILE_ID = re.compile(r"(L[COTEM]\d\d)_(CU|AK|HI)_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)", re.ASCII)
 _ENTITY_ID = re.compile(r"L[COTEM]\d(\d{3})(\d{3})(\d{4})(\d{3})[A-Z]{3}\d\d", re.ASCII)
 

@@ -1,0 +1,283 @@
+"""Which scenes: the filters that the service applies, and the same ones again, exactly, on what it answers.
+
+The service compares by day, counts unknown cloud cover by rules nobody has written down, knows no minimum
+coverage and returns neighbours near ±180°. So its filters are only ever used to ask for less; `keep_scenes`
+decides, and gives every scene that it leaves out a reason with the measured value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from landsat_async.model import DroppedScene, Scene, Unavailable
+from landsat_async.rules.aoi import Aoi, coverages, intersects, spatial_filters
+from landsat_async.rules.asked import SearchValues
+from landsat_async.rules.naming import shown
+from landsat_async.rules.product_id import ProductId, SceneKey, parse_product_id, parse_scene_key
+
+__all__ = [
+    "PathRowFilterIds", "ProductId", "SearchValues", "acquired_day", "halve", "keep_scenes", "missing_scenes",
+    "parse_product_id", "scene_filters",
+]  # fmt: skip
+
+FIRST_DAY = dt.date(1972, 7, 23)
+"""Launch of Landsat 1; stands for "no start"."""
+LAST_DAY = dt.date(2099, 12, 31)
+"""Stands for "no end"."""
+_PAIRS_MAX = 40
+"""So many paths and rows are sent one by one; more are sent as their span."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathRowFilterIds:
+    """Filter ids of one data set, found by the field labels "WRS Path" and "WRS Row" of `dataset-filters`.
+
+    An id of another data set gives no results and no error, so they are never written down in code.
+    """
+
+    path: str
+    row: str
+
+
+def scene_filters(
+    search: SearchValues, aoi: Aoi | None, filter_ids: PathRowFilterIds | None = None
+) -> list[dict[str, Any]]:
+    """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap."""
+    if search.scenes:
+        return _filters_for_ids(search.scenes, filter_ids)
+    common: dict[str, Any] = {}
+    if search.start or search.end:
+        common["acquisitionFilter"] = _days(search.start or FIRST_DAY, search.end or LAST_DAY)
+    if search.cloud_cover:
+        low, high = search.cloud_cover
+        unknown = search.include_unknown_cloud
+        common["cloudCoverFilter"] = {"min": math.floor(low), "max": math.ceil(high), "includeUnknown": unknown}
+    if search.months:
+        common["seasonalFilter"] = list(search.months)
+    if search.path_row and filter_ids:
+        common["metadataFilter"] = _path_row_filter(search.path_row, filter_ids)
+    if aoi is None:
+        return [common]
+    return [{**common, "spatialFilter": spatial} for spatial in spatial_filters(aoi)]
+
+
+def halve(scene_filter: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Split a search with too many hits into two by date; None when it is down to a single day."""
+    days = scene_filter.get("acquisitionFilter") or _days(FIRST_DAY, LAST_DAY)
+    start, end = dt.date.fromisoformat(days["start"]), dt.date.fromisoformat(days["end"])
+    if start >= end:
+        return None
+    middle = start + (end - start) // 2
+    early, late = _days(start, middle), _days(middle + dt.timedelta(days=1), end)
+    return {**scene_filter, "acquisitionFilter": early}, {**scene_filter, "acquisitionFilter": late}
+
+
+def keep_scenes(
+    scenes: Sequence[Scene], search: SearchValues, aoi: Aoi | None
+) -> tuple[list[Scene], list[DroppedScene]]:
+    """Apply every filter exactly; of several versions of a scene the newest stays.
+
+    Returns:
+        The kept scenes, coverage filled in, by date, path, row and id; and the others, each with the reason.
+    """
+    unique = list({(scene.entity_id, scene.display_id): scene for scene in scenes}.values())
+    dropped: list[DroppedScene] = []
+    if search.scenes:
+        wanted = {name.upper() for name in search.scenes}
+        unique = [scene for scene in unique if {scene.entity_id.upper(), scene.display_id.upper()} & wanted]
+        unique = _newest(unique, dropped, named=wanted)
+        kept = _measured(unique, aoi)
+    else:
+        unique = _without(unique, lambda scene: _wrong_tier(scene, search), dropped)
+        unique = _newest(unique, dropped, named=frozenset())
+        unique = _without(unique, lambda scene: _filtered(scene, search), dropped)
+        kept = _measured(_inside(unique, aoi, dropped), aoi)
+        kept = _without(kept, lambda scene: _too_little(scene, search), dropped)
+    kept.sort(key=_order)
+    if search.limit and len(kept) > search.limit:
+        dropped += [DroppedScene(scene, f"beyond limit = {search.limit}") for scene in kept[search.limit :]]
+        kept = kept[: search.limit]
+    return kept, dropped
+
+
+def missing_scenes(search: SearchValues, scenes: Iterable[Scene]) -> list[Unavailable]:
+    """Name the ids of `scenes = [...]` that the search (all its results, before `keep_scenes`) did not bring."""
+    found: set[str] = set()
+    versions: dict[tuple[object, ...], str] = {}
+    for scene in scenes:
+        found |= {scene.entity_id.upper(), scene.display_id.upper()}
+        if product := parse_product_id(scene.display_id):
+            versions[product.version_key] = scene.display_id
+    missing = []
+    for name in search.scenes:
+        if name.upper() in found:
+            continue
+        asked = parse_product_id(name)
+        now = versions.get(asked.version_key) if asked else None
+        hint = f"It was reprocessed: USGS has it now as {shown(now)}." if now else "Check the id and the dataset."
+        missing.append(Unavailable(name, "there is no such scene in the dataset", hint))
+    return missing
+
+
+def acquired_day(scene: Scene) -> dt.date | None:
+    """The day a scene was acquired, as the service or the id tells it."""
+    if scene.acquired:
+        try:
+            return dt.date.fromisoformat(scene.acquired[:10])
+        except ValueError:
+            pass
+    product = parse_product_id(scene.display_id)
+    key = None if product else parse_scene_key(scene.entity_id)
+    return product.acquired if product else key.acquired if key else None
+
+
+def _days(start: dt.date, end: dt.date) -> dict[str, str]:
+    return {"start": start.isoformat(), "end": end.isoformat()}
+
+
+def _between(filter_id: str, low: int, high: int) -> dict[str, Any]:
+    return {"filterType": "between", "filterId": filter_id, "firstValue": low, "secondValue": high}
+
+
+def _path_row_filter(pairs: Sequence[tuple[int, int]], ids: PathRowFilterIds) -> dict[str, Any]:
+    spans = [(path, path, row, row) for path, row in pairs]
+    if len(pairs) > _PAIRS_MAX:
+        paths, rows = zip(*pairs, strict=True)
+        spans = [(min(paths), max(paths), min(rows), max(rows))]
+    both: list[dict[str, Any]] = [
+        {"filterType": "and", "childFilters": [_between(ids.path, west, east), _between(ids.row, north, south)]}
+        for west, east, north, south in spans
+    ]
+    return both[0] if len(both) == 1 else {"filterType": "or", "childFilters": both}
+
+
+def _filters_for_ids(names: Iterable[str], ids: PathRowFilterIds | None) -> list[dict[str, Any]]:
+    """Ask for the days of the ids, and their paths and rows where filter ids are known."""
+    keys = {_id_key(name) for name in names} - {None}
+    by_day: dict[dt.date, set[tuple[int, int]]] = {}
+    for key in keys:
+        if key is not None:
+            by_day.setdefault(key.acquired, set()).add((key.path, key.row))
+    filters = []
+    for day, pairs in sorted(by_day.items()):
+        one: dict[str, Any] = {"acquisitionFilter": _days(day, day)}
+        if ids is not None and all(path for path, _ in pairs):
+            one["metadataFilter"] = _path_row_filter(sorted(pairs), ids)
+        filters.append(one)
+    return filters
+
+
+def _id_key(name: str) -> SceneKey | None:
+    """Where and when; path and row 0 for a tile, which has none."""
+    product = parse_product_id(name)
+    return SceneKey(0, 0, product.acquired) if product and product.region else parse_scene_key(name)
+
+
+def _without(
+    scenes: Iterable[Scene], reason_for: Callable[[Scene], str | None], dropped: list[DroppedScene]
+) -> list[Scene]:
+    kept = []
+    for scene in scenes:
+        reason = reason_for(scene)
+        if reason is None:
+            kept.append(scene)
+        else:
+            dropped.append(DroppedScene(scene, reason))
+    return kept
+
+
+def _wrong_tier(scene: Scene, search: SearchValues) -> str | None:
+    if not search.tiers:
+        return None
+    product = parse_product_id(scene.display_id)
+    tier = product.tier if product else None
+    return None if tier in search.tiers else f"tier {tier or 'unknown'} is not one of {', '.join(search.tiers)}"
+
+
+def _filtered(scene: Scene, search: SearchValues) -> str | None:
+    day = acquired_day(scene)
+    if day is not None:
+        if search.start and day < search.start:
+            return f"acquired {day}, before start = {search.start}"
+        if search.end and day > search.end:
+            return f"acquired {day}, after end = {search.end}"
+        if search.months and day.month not in search.months:
+            return f"acquired in month {day.month}, not in months = {list(search.months)}"
+    return _wrong_place(scene, search) or _cloudy(scene, search)
+
+
+def _wrong_place(scene: Scene, search: SearchValues) -> str | None:
+    if not search.path_row:
+        return None
+    key = parse_scene_key(scene.display_id) or parse_scene_key(scene.entity_id)
+    if key is None:
+        return "its id tells no WRS path and row, which path_row asks for"
+    inside = (key.path, key.row) in search.path_row
+    return None if inside else f"path/row {key.path:03d}/{key.row:03d} is not in path_row"
+
+
+def _cloudy(scene: Scene, search: SearchValues) -> str | None:
+    if search.cloud_cover is None:
+        return None
+    low, high = search.cloud_cover
+    if scene.cloud_cover is None or scene.cloud_cover < 0:
+        return None if search.include_unknown_cloud else "cloud cover unknown (include_unknown_cloud = false)"
+    inside = low <= scene.cloud_cover <= high
+    return None if inside else f"cloud cover {scene.cloud_cover:g} % is not in {low:g} to {high:g} %"
+
+
+def _too_little(scene: Scene, search: SearchValues) -> str | None:
+    """A scene whose footprint is unknown is kept: nothing speaks against it."""
+    if scene.coverage is None or scene.coverage >= search.min_coverage:
+        return None
+    return f"covers {scene.coverage:.1%} of the area, less than min_coverage = {search.min_coverage:.1%}"
+
+
+def _inside(scenes: list[Scene], aoi: Aoi | None, dropped: list[DroppedScene]) -> list[Scene]:
+    if aoi is None:
+        return scenes
+    meets = intersects(aoi, [scene.footprint for scene in scenes])
+    outside = [scene for scene, inside in zip(scenes, meets, strict=True) if not inside]
+    dropped += [DroppedScene(scene, "its footprint does not reach the area of interest") for scene in outside]
+    return [scene for scene, inside in zip(scenes, meets, strict=True) if inside]
+
+
+def _measured(scenes: list[Scene], aoi: Aoi | None) -> list[Scene]:
+    if aoi is None:
+        return scenes
+    shares = coverages(aoi, [scene.footprint for scene in scenes])
+    return [replace(scene, coverage=share) for scene, share in zip(scenes, shares, strict=True)]
+
+
+def _newest(scenes: list[Scene], dropped: list[DroppedScene], *, named: Iterable[str]) -> list[Scene]:
+    """Keep the newest version of each scene, and versions that the user named by display id.
+
+    The newest is the one processed last: a scene first comes as RT, then as T1 or T2, and may be reprocessed
+    later; the tier decides only between versions of one day.
+    """
+    names = set(named)
+    best: dict[tuple[object, ...], tuple[tuple[object, ...], Scene]] = {}
+    for scene in scenes:
+        product = parse_product_id(scene.display_id)
+        if product is not None and scene.display_id.upper() not in names:
+            rank = (product.processed, product.tier != "RT", scene.display_id)
+            if product.version_key not in best or rank > best[product.version_key][0]:
+                best[product.version_key] = (rank, scene)
+
+    def superseded(scene: Scene) -> str | None:
+        product = parse_product_id(scene.display_id)
+        if product is None or scene.display_id.upper() in names:
+            return None
+        winner = best[product.version_key][1]
+        return None if winner is scene else f"superseded by {winner.display_id}"
+
+    return _without(scenes, superseded, dropped)
+
+
+def _order(scene: Scene) -> tuple[str, int, int, str]:
+    day, key = acquired_day(scene), parse_scene_key(scene.display_id) or parse_scene_key(scene.entity_id)
+    return day.isoformat() if day else "", key.path if key else 0, key.row if key else 0, scene.display_id

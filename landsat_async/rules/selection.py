@@ -1,0 +1,237 @@
+"""Which files of the kept scenes: bundle, band, band_group or all; each file once, with every route to it.
+
+What the service lists has traps. A scene has two bundle rows, one for each storage system, and which of them
+can be had depends on its age. The same list of single files hangs under every row. Folders and browse images
+look like products. And "B1" is part of "B10". So rows are told apart by what they are, files are known by
+their names, and a band is compared with the whole of what follows the product id.
+
+Whatever was selected and cannot be had is told by name.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from landsat_async.errors import ConfigError
+from landsat_async.model import Route, Scene, Unavailable, WantedFile
+from landsat_async.rules.asked import SelectValues
+from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, safe_name, shown
+from landsat_async.rules.options import ProductOption, SecondaryFile
+
+_BUNDLE_SYSTEMS = ("ls_zip", "dds_ms", "dds")
+_NO_BUNDLE_SYSTEMS = ("folder", "ls_frb", "wms", "ls_s3")
+_NOT_NOW = "USGS does not offer it at the moment"
+_LATER = "Run again later; products move between storage systems."
+_NAMED_MAX = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What will be asked for, and what cannot be."""
+
+    files: tuple[WantedFile, ...]
+    unavailable: tuple[Unavailable, ...]
+
+
+@dataclass(slots=True)
+class _Single:
+    """One single file of a scene, under all its product ids."""
+
+    name: str
+    suffix: str
+    """What follows the product id: SR_B3.TIF."""
+    offers: list[SecondaryFile]
+
+    @property
+    def groups(self) -> set[str]:
+        return {group for offer in self.offers for group in offer.file_groups}
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """The selection while it grows."""
+
+    layout: str
+    files: list[WantedFile] = field(default_factory=list)
+    unavailable: list[Unavailable] = field(default_factory=list)
+
+    def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
+            group_dataset: str | None = None, file_groups: tuple[str, ...] = ()) -> None:  # fmt: skip
+        if not any(route.available for route in routes):
+            self.unavailable.append(Unavailable(name, _NOT_NOW, _LATER))
+            return
+        routes = sorted(routes, key=lambda route: not route.available)
+        size = next((one for one in sizes if one and one > 0), None)
+        folder = layout_folder(self.layout, scene)
+        ids = scene.entity_id, scene.display_id
+        file = WantedFile(name, *ids, kind, tuple(routes), size, folder, group_dataset, file_groups)
+        self.files.append(file)
+
+    def refuse(self, name: str, reason: str, hint: str = "") -> None:
+        self.unavailable.append(Unavailable(shown(name), reason, hint))
+
+
+def choose(
+    scenes: Sequence[Scene], options: Sequence[ProductOption], select: SelectValues, *, layout: str = ""
+) -> Selection:
+    """Choose the files of `scenes` among what `download-options` offers.
+
+    Raises:
+        ConfigError: when two files would get one name.
+    """
+    by_scene: dict[str, list[ProductOption]] = {}
+    for option in options:
+        by_scene.setdefault(option.entity_id, []).append(option)
+    chosen = _Chosen(layout)
+    usable: list[tuple[Scene, list[ProductOption]]] = []
+    for scene in scenes:
+        try:
+            safe_name(scene.display_id)
+            layout_folder(layout, scene)
+        except UnsafeName as error:
+            chosen.refuse(scene.display_id, str(error), "Nothing of this scene is fetched.")
+            continue
+        usable.append((scene, by_scene.get(scene.entity_id, [])))
+    if select.type in ("bundle", "all"):
+        for scene, rows in usable:
+            _add_bundle(chosen, scene, rows)
+    if select.type in ("band", "band_group", "all"):
+        _add_singles(chosen, [(scene, _singles(scene, rows, chosen)) for scene, rows in usable], select)
+    _refuse_collisions(chosen.files)
+    order = {scene.display_id: number for number, scene in enumerate(scenes)}
+    chosen.files.sort(key=lambda file: order[file.scene_display_id])
+    return Selection(tuple(chosen.files), tuple(dict.fromkeys(chosen.unavailable)))
+
+
+def band_matches(pattern: str, suffix: str) -> bool:
+    """Compare a band with what follows the product id, with and without the ending; case does not matter."""
+    asked, whole = pattern.casefold(), suffix.casefold()
+    return any(fnmatch.fnmatchcase(one, asked) for one in (whole, whole.rpartition(".")[0] or whole))
+
+
+def _add_bundle(chosen: _Chosen, scene: Scene, rows: list[ProductOption]) -> None:
+    bundles = [row for row in rows if row.display_id == scene.display_id and _is_bundle(row)]
+    if not bundles:
+        newer = sorted({row.display_id for row in rows if row.display_id != scene.display_id and _is_bundle(row)})
+        hint = f"USGS offers it now as {shown(newer[-1])}; run again." if newer else "Single files may still be there."
+        chosen.refuse(bundle_name(scene.display_id), "USGS lists no product bundle for this scene", hint)
+        return
+    # Rows of another name would be another product, not another way to this one.
+    product = min(bundles, key=lambda row: ("product bundle" not in row.product_name.lower(), not row.available))
+    alike = {row.product_id: row for row in bundles if row.product_name == product.product_name}.values()
+    routes = [Route(row.entity_id, row.product_id, row.system, row.available) for row in alike]
+    sizes = [row.bytes_nominal for row in sorted(alike, key=lambda row: not row.available)]
+    chosen.add(scene, bundle_name(scene.display_id), "bundle", routes, sizes)
+
+
+def _is_bundle(row: ProductOption) -> bool:
+    name = row.product_name.lower()
+    if row.system in _NO_BUNDLE_SYSTEMS or "browse" in name:
+        return False
+    return "bundle" in name or row.system in _BUNDLE_SYSTEMS
+
+
+def _singles(scene: Scene, rows: list[ProductOption], chosen: _Chosen) -> list[_Single]:
+    """The single files of a scene: every name once, in the order listed."""
+    found: dict[str, _Single] = {}
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        for offer in row.secondary:
+            key = (offer.entity_id, offer.product_id)
+            if key in seen or offer.system == "folder":
+                continue
+            seen.add(key)
+            single = found.get(offer.display_id)
+            if single is None:
+                suffix = _suffix(offer.display_id, scene.display_id)
+                single = found.setdefault(offer.display_id, _Single(offer.display_id, suffix, []))
+            single.offers.append(offer)
+    harmless = []
+    for single in found.values():
+        try:
+            safe_name(single.name)
+        except UnsafeName as error:
+            chosen.refuse(single.name, str(error))
+        else:
+            harmless.append(single)
+    return harmless
+
+
+def _suffix(name: str, product_id: str) -> str:
+    head, tail = name[: len(product_id)], name[len(product_id) :]
+    return tail.lstrip("_") if head.casefold() == product_id.casefold() and tail else name
+
+
+def _add_singles(chosen: _Chosen, singles: list[tuple[Scene, list[_Single]]], select: SelectValues) -> None:
+    wanted = {"band": select.bands, "band_group": select.file_groups}.get(select.type, ())
+    matched: set[str] = set()
+    empty: list[Scene] = []
+    for scene, files in singles:
+        taken = list(_taken(files, select, matched))
+        for single, groups in taken:
+            _add_single(chosen, scene, single, groups)
+        if not taken:
+            empty.append(scene)
+    nowhere = [pattern for pattern in wanted if pattern not in matched]
+    known = sorted({name for _, files in singles for single in files for name in _names(single, select)})
+    what = "band" if select.type == "band" else "file group"
+    for pattern in nowhere if singles else ():
+        listed = ", ".join(known[:_NAMED_MAX]) or "none"
+        chosen.refuse(pattern, f"no selected scene has such a {what}", f"The scenes have: {listed}.")
+    _refuse_empty(chosen, empty, {scene.entity_id for scene, files in singles if files}, bool(matched), select)
+
+
+def _refuse_empty(chosen: _Chosen, empty: list[Scene], listed: set[str], matched: bool, select: SelectValues) -> None:
+    """Name the scenes of which nothing is fetched, unless a band that exists nowhere already says it all."""
+    if select.type == "all":
+        return  # the bundle holds the same files
+    for scene in empty:
+        if scene.entity_id not in listed:
+            chosen.refuse(scene.display_id, "USGS lists no single files for this scene", _LATER)
+        elif select.type == "band" and matched:
+            chosen.refuse(scene.display_id, f"this scene has none of the bands {', '.join(select.bands)}")
+        elif select.type == "band_group" and (matched or not select.file_groups):
+            chosen.refuse(scene.display_id, "this scene has none of the file groups")
+
+
+def _taken(files: list[_Single], select: SelectValues, matched: set[str]) -> Iterator[tuple[_Single, tuple[str, ...]]]:
+    for single in files:
+        if select.type == "all":
+            yield single, ()
+        elif select.type == "band":
+            hits = [band for band in select.bands if band_matches(band, single.suffix)]
+            matched.update(hits)
+            if hits:
+                yield single, ()
+        else:
+            groups = single.groups & set(select.file_groups) if select.file_groups else single.groups
+            matched.update(groups)
+            if groups:
+                yield single, tuple(sorted(groups))
+
+
+def _names(single: _Single, select: SelectValues) -> set[str]:
+    return {single.suffix.rpartition(".")[0] or single.suffix} if select.type == "band" else single.groups
+
+
+def _add_single(chosen: _Chosen, scene: Scene, single: _Single, groups: tuple[str, ...]) -> None:
+    offers = [offer for offer in single.offers if set(groups) & set(offer.file_groups)] if groups else single.offers
+    routes = [Route(offer.entity_id, offer.product_id, offer.system, offer.available) for offer in offers]
+    dataset = next((offer.dataset_id for offer in offers if offer.dataset_id), None) if groups else None
+    chosen.add(scene, single.name, "file", routes, (offer.bytes_nominal for offer in offers), dataset, groups)
+
+
+def _refuse_collisions(files: Iterable[WantedFile]) -> None:
+    """Two files of one name would overwrite each other; many file systems do not tell upper from lower case."""
+    taken: dict[str, WantedFile] = {}
+    for file in files:
+        other = taken.setdefault(file.relpath.casefold(), file)
+        if other is not file:
+            raise ConfigError(
+                f"two files would get one name: {file.relpath} of {shown(file.scene_entity_id)} and "
+                f"{other.relpath} of {shown(other.scene_entity_id)}",
+                hint='Keep them apart with a layout, for example layout = "{entity_id}".',
+                reference="name-collision",
+            )
