@@ -1,0 +1,312 @@
+"""Datasets: aliases, ids, products and filter fields, with the service's own ids where they are known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from landsat_async.sim.scenes import Product
+
+
+def made_up_id(*parts: str) -> str:
+    """Opaque 16-character id for things whose real id is not public."""
+    return hashlib.sha1(":".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRow:
+    """One line of download-options: a way to fetch something of a scene."""
+
+    id: str
+    code: str
+    name: str
+    system: str
+    download_name: str | None
+    kind: str
+    """bundle, folder or browse."""
+    suffix: str = ""
+    """For browse images: what follows the product id in the file name."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterField:
+    """One field that metadataFilter can name."""
+
+    id: str
+    label: str
+    kind: str
+    """Text, Range or Select."""
+    sql: str
+    value: Callable[[Product], str]
+    choices: Mapping[str, str] | None = None
+    is_date: bool = False
+    legacy_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset whose scenes can be searched, and its secondary dataset of single files."""
+
+    alias: str
+    id: str
+    name: str
+    long_name: str
+    category: str
+    level: int
+    sensors: tuple[str, ...]
+    instrument: str
+    """Folder name below the level on the file host."""
+    first_year: int
+    rows: tuple[ProductRow, ...]
+    filters: tuple[FilterField, ...]
+
+    @property
+    def secondary(self) -> SecondaryDataset:
+        """Dataset of the single files."""
+        return SECONDARY[self.level]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondaryDataset:
+    """A dataset of single files."""
+
+    alias: str
+    id: str
+    name: str
+    file_product: Mapping[str, tuple[str, str]]
+    """Storage system -> (product id, product code) of a single file."""
+    product_name: str
+    groups: Mapping[str, str]
+    """File group id -> label."""
+
+
+SECONDARY = {
+    1: SecondaryDataset(
+        "landsat_band_files_c2_l1",
+        "5e81ff5f86d11d08",
+        "Landsat Collection 2 Level-1 Band Files",
+        {"dds": ("gy7bvmukhtkl910o", "D687"), "ls_s3": ("rp9zq1ewx8s985mp", "D689")},
+        "Landsat Collection 2 Level-1 Band File",
+        {"ls_c2l1_all": "All Level-1 Files"},
+    ),
+    2: SecondaryDataset(
+        "landsat_band_files_c2_l2",
+        "5f85f041c828327a",
+        "Landsat Collection 2 Level-2 Band Files",
+        {"dds": (made_up_id("l2", "dds"), "D691"), "ls_s3": ("5f85f041a2ea6695", "D693")},
+        "Landsat Collection 2 Level-2 Band File",
+        {
+            "ls_c2l2_sr_band": "Landsat Collection-2 Level-2 Surface Reflectance Bands",
+            "ls_c2l2_st_band": "Landsat Collection-2 Level-2 Surface Temperature Bands",
+        },
+    ),
+}
+
+_TIERS = {"": "All", "T1": "Tier 1", "T2": "Tier 2", "RT": "Real-Time"}
+_DICTIONARY = "https://www.usgs.gov/centers/eros/science/landsat-collection-2-data-dictionary"
+
+
+def dictionary_link(label: str) -> str:
+    """Link into the data dictionary, as the service gives it."""
+    return f"{_DICTIONARY}#{'_'.join(label.split('(')[0].lower().split())}"
+
+
+def _browse_rows(alias: str) -> tuple[ProductRow, ...]:
+    kinds = (("refl", "Natural Color"), ("tir", "Thermal"), ("qb", "Quality"))
+    known = {
+        ("refl", "tif"): ("5e9eb01274d7924f", "D734", "Full Resolution Browse (Reflective Color) GeoTIFF"),
+        ("tir", "tif"): ("5e9eb12795d8231b", "D735", ""),
+        ("qb", "tif"): ("5e9eb2249228fe8f", "D736", None),
+        ("refl", "jpg"): ("5f6184a83f05bbf9", "D731", "Full Resolution Browse (Reflective Color) JPEG"),
+        ("tir", "jpg"): ("5f618512b2d7b4be", "D732", None),
+        ("qb", "jpg"): ("5f618552dc40c587", "D733", None),
+    }
+    rows = []
+    for form, word in (("tif", "GeoTIFF"), ("jpg", "JPEG")):
+        for kind, text in kinds:
+            row_id, code, name = known[kind, form]
+            if alias != "landsat_ot_c2_l1":
+                row_id = made_up_id(alias, kind, form)
+            title = f"Full-Resolution Browse ({text}) {word}"
+            rows.append(ProductRow(row_id, code, title, "ls_frb", name, "browse", f"_{kind}.{form}"))
+    return tuple(rows)
+
+
+def _rows(alias: str, level: int, ids: Mapping[str, str]) -> tuple[ProductRow, ...]:
+    bundle = f"Landsat Collection 2 Level-{level} Product Bundle"
+    files = f"Landsat Collection 2 Level-{level} Band File"
+    folder_name = f"C2L{level} Tile Product Files"
+    codes = {1: ("D805", "D687", "D689", "D690"), 2: ("D806", "D691", "D693", "D694")}[level]
+
+    def row_id(what: str) -> str:
+        return ids.get(what) or made_up_id(alias, what)
+
+    empty = "" if level == 1 else None
+    dds_ms = ProductRow(row_id("dds_ms"), codes[0], bundle, "dds_ms", empty, "bundle")
+    ls_zip = ProductRow(row_id("ls_zip"), codes[3], bundle, "ls_zip", empty, "bundle")
+    folder_1 = ProductRow(row_id("folder_1"), codes[1], files, "folder", folder_name, "folder")
+    folder_2 = ProductRow(row_id("folder_2"), codes[2], files, "folder", folder_name, "folder")
+    if level == 1:
+        return dds_ms, folder_1, folder_2, ls_zip, *_browse_rows(alias)
+    return ls_zip, folder_2, folder_1, dds_ms
+
+
+def _fields(alias: str, level: int, ids: Mapping[str, str], sensors: tuple[str, ...]) -> tuple[FilterField, ...]:
+    def make(
+        label: str,
+        kind: str,
+        sql: str,
+        value: Callable[[Product], str],
+        choices: Mapping[str, str] | None = None,
+        *,
+        is_date: bool = False,
+    ) -> FilterField:
+        field_id = ids.get(label) or made_up_id(alias, label)
+        return FilterField(field_id, label, kind, sql, value, choices, is_date)
+
+    satellites = {"": "All", **{str(int(s[2:])): str(int(s[2:])) for s in sensors}}
+    day_night = {"": "All", "DAY": "Day", "NIGHT": "Night"}
+    product_id = f"Landsat Product Identifier L{level}"
+    generated = f"Date Product Generated L{level} (YYYY/MM/DD)"
+    fields = [
+        make(product_id, "Text", f"LANDSAT_PRODUCT_ID_L{level} like ?", lambda p: p.display_id),
+        make("Landsat Scene Identifier", "Text", "ENTITY_ID like ?", lambda p: p.entity_id),
+        make("WRS Path", "Range", "WRS_PATH between ?", lambda p: str(p.path)),
+        make("WRS Row", "Range", "WRS_ROW between ?", lambda p: str(p.row)),
+        make("Satellite", "Select", "satellite = ?", lambda p: str(int(p.sensor[2:])), satellites),
+        make("Sensor Identifier", "Select", "SENSOR_ID = ?", lambda p: p.sensor_id, {"": "All"}),
+        make("Nadir/Off Nadir", "Select", "NADIR_OFFNADIR = ?", lambda p: "NADIR", {"": "All", "NADIR": "Nadir"}),
+        make("Collection Category", "Select", "COLLECTION_CATEGORY = ?", lambda p: p.tier, _TIERS),
+        make(
+            generated,
+            "Range",
+            f"trunc(DATE_L{level}_GENERATED) between ?",
+            lambda p: f"{p.processed:%Y/%m/%d}",
+            is_date=True,
+        ),
+    ]
+    if level == 1:
+        fields += [
+            make("Day/Night Indicator", "Select", "DAY_NIGHT = ?", lambda p: p.day_night, day_night),
+            make("Data Type L1", "Select", "RIGHT(DATA_TYPE_L1, 4) = ?", lambda p: p.level, {"": "All"}),
+            make("Geometric RMSE Model (meters)", "Range", "GEOMETRIC_RMSE_MODEL between ?", lambda p: "7.992"),
+        ]
+    return tuple(fields)
+
+
+_FILTER_IDS: dict[str, dict[str, str]] = {
+    "landsat_ot_c2_l1": {
+        "Landsat Product Identifier L1": "5e81f14fe3c40983",
+        "WRS Path": "5e81f14f8faf8048",
+        "WRS Row": "5e81f14f8d2a7c24",
+        "Satellite": "61af93b8fad2acf5",
+        "Sensor Identifier": "5e81f14f85d499dc",
+        "Day/Night Indicator": "5e81f14f61bda7c4",
+        "Nadir/Off Nadir": "5e81f150e42bc489",
+        "Data Type L1": "5e81f14fcf660794",
+        "Collection Category": "5e81f14fff5055a3",
+        "Date Product Generated L1 (YYYY/MM/DD)": "5e81f15023925fb4",
+        "Geometric RMSE Model (meters)": "5e81f14f830b749b",
+        "Landsat Scene Identifier": "5e81f14fbba2e223",
+    },
+    "landsat_ot_c2_l2": {
+        "Landsat Product Identifier L2": "5e83d14f567d0086",
+        "Landsat Scene Identifier": "5e83d14fc84c9a78",
+        "WRS Path": "5e83d14fb9436d88",
+        "WRS Row": "5e83d14ff1eda1b8",
+        "Satellite": "61af9273566bb9a8",
+        "Sensor Identifier": "5e83d14fc6e09eb6",
+        "Nadir/Off Nadir": "5f6aa429b870fd7f",
+        "Collection Category": "5f6a6fb2137a3c00",
+        "Date Product Generated L2 (YYYY/MM/DD)": "5f6a6f82795f1b6c",
+    },
+    "landsat_tm_c2_l1": {
+        "Landsat Product Identifier L1": "5e83d0a075cea58a",
+        "Landsat Scene Identifier": "5e83d0a0fbbd1ca1",
+        "WRS Path": "5e83d0a017869321",
+        "WRS Row": "5e83d0a0f068314e",
+        "Satellite": "5e83d0a072ef8b3f",
+        "Day/Night Indicator": "5e83d0a031010d95",
+        "Data Type L1": "5e83d0a04e6ad4d2",
+        "Collection Category": "5e83d0a09419d091",
+        "Date Product Generated L1 (YYYY/MM/DD)": "5e83d0a07fd62bbf",
+        "Geometric RMSE Model (meters)": "5e83d0a0fe02620e",
+    },
+}
+
+_PRODUCT_IDS = {
+    "landsat_ot_c2_l1": {
+        "dds_ms": "632211e26883b1f7",
+        "ls_zip": "5e81f14f92acf9ef",
+        "folder_1": "73ceb05468b7e8c2",
+        "folder_2": "6447cc2e2a09aab6",
+    },
+    "landsat_ot_c2_l2": {
+        "dds_ms": "632210d4770592cf",
+        "ls_zip": "5e83d14fec7cae84",
+        "folder_1": "6448198c62023764",
+        "folder_2": "6448198cc7b442a4",
+    },
+}
+
+
+def _dataset(
+    alias: str,
+    dataset_id: str,
+    name: str,
+    long_name: str,
+    sensors: tuple[str, ...],
+    instrument: str,
+    first_year: int,
+) -> Dataset:
+    level = int(alias[-1])
+    return Dataset(
+        alias,
+        dataset_id,
+        f"{name} C2 L{level}",
+        f"{long_name} Collection 2 Level-{level}",
+        f"Landsat Collection 2 Level-{level}",
+        level,
+        sensors,
+        instrument,
+        first_year,
+        _rows(alias, level, _PRODUCT_IDS.get(alias, {})),
+        _fields(alias, level, _FILTER_IDS.get(alias, {}), sensors),
+    )
+
+
+_OT = ("Landsat 8-9 OLI/TIRS", "Landsat 8-9 Operational Land Imager and Thermal Infrared Sensor")
+_ETM = ("Landsat 7 ETM+", "Landsat 7 Enhanced Thematic Mapper Plus")
+_TM = ("Landsat 4-5 TM", "Landsat 4-5 Thematic Mapper")
+_OT_SENSORS = ("LC08", "LC09", "LO08", "LO09", "LT08")
+
+DATASETS: dict[str, Dataset] = {
+    dataset.alias: dataset
+    for dataset in (
+        _dataset("landsat_ot_c2_l1", "5e81f14f59432a27", *_OT, _OT_SENSORS, "oli-tirs", 2013),
+        _dataset("landsat_ot_c2_l2", "5e83d14f2fc39685", *_OT, _OT_SENSORS, "oli-tirs", 2013),
+        _dataset("landsat_etm_c2_l1", "5e83d0d02b146ae0", *_ETM, ("LE07",), "etm", 1999),
+        _dataset("landsat_etm_c2_l2", "5e83d12add5d4aa1", *_ETM, ("LE07",), "etm", 1999),
+        _dataset("landsat_tm_c2_l1", "5e83d0a05ee25348", *_TM, ("LT04", "LT05"), "tm", 1982),
+        _dataset("landsat_tm_c2_l2", "5e83d1193824e4fc", *_TM, ("LT04", "LT05"), "tm", 1982),
+        _dataset(
+            "landsat_mss_c2_l1",
+            "5e83d0e09a752cff",
+            "Landsat 1-5 MSS",
+            "Landsat 1-5 Multispectral Scanner",
+            ("LM01", "LM02", "LM03", "LM04", "LM05"),
+            "mss",
+            1972,
+        ),
+    )
+}
+
+_BY_SENSOR_AND_LEVEL = {(s, d.level): d for d in DATASETS.values() for s in d.sensors}
+
+
+def dataset_of(sensor: str, level: str) -> Dataset:
+    """Return the dataset that holds a product, by sensor ("LC08") and level ("L2SP")."""
+    return _BY_SENSOR_AND_LEVEL[sensor, int(level[1])]

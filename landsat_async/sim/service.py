@@ -1,0 +1,171 @@
+"""What the endpoints share: the archive, the script, the account's state, and how payloads are read."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from landsat_async.sim.archive import Archive
+from landsat_async.sim.datasets import DATASETS, SECONDARY, Dataset, SecondaryDataset
+from landsat_async.sim.downloads import Downloads
+from landsat_async.sim.links import Links
+from landsat_async.sim.log import Log
+from landsat_async.sim.scene_lists import SceneLists
+from landsat_async.sim.script import Script
+
+CONTACT_ID = 7_654_321
+IP_ADDRESS = "192.0.2.1"
+
+STATUS_OF_CODE = {
+    "AUTH_INVALID": 401,
+    "AUTH_EXPIRED": 403,
+    "AUTH_KEY_INVALID": 403,
+    "AUTH_UNAUTHROIZED": 403,
+    "AUTH_UNAUTHORIZED": 403,
+    "UNAUTHORIZED_USER": 403,
+    "DATASET_AUTH": 403,
+    "DATASET_UNAUTHORIZED": 403,
+    "NOT_FOUND": 404,
+    "DATASET_INVALID": 404,
+    "ENDPOINT_UNAVAILABLE": 404,
+    "VERSION_UNKNOWN": 404,
+    "RATE_LIMIT": 429,
+    "RATE_LIMIT_USER": 429,
+    "RATE_LIMIT_USER_DL": 429,
+    "SERVER_ERROR": 500,
+    "UNKNOWN": 500,
+}
+
+
+class ApiError(Exception):
+    """An answer with errorCode; `status` forces an HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+        super().__init__(code, message)
+        self.code, self.message, self.status = code, message, status
+
+
+class Payload:
+    """The JSON object of a call, read as loosely as the service does."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+
+    def text(self, name: str) -> str | None:
+        """Return a text; empty counts as absent."""
+        value = self.values.get(name)
+        return None if value is None or value == "" else str(value)
+
+    def required(self, name: str) -> str:
+        """Return a text that must be there."""
+        value = self.text(name)
+        if value is None:
+            raise ApiError("INPUT_PARAMETER_REQUIRED", f"Missing required parameter: {name}", 400)
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        """Return a whole number, which may have come as text."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return default
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise ApiError("INPUT_PARAMETER_INVALID", f"Invalid value for {name}", 400) from None
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts, which may have come joined by commas."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return []
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",")]
+        if isinstance(value, list):
+            return [str(part) for part in value]
+        raise ApiError("INPUT_PARAMETER_INVALID", f"{name} must be a list", 400)
+
+    def objects(self, name: str) -> list[Payload]:
+        """Return a list of objects."""
+        value = self.values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+            raise ApiError("INPUT_PARAMETER_INVALID", f"{name} must be a list of objects", 400)
+        return [Payload(row) for row in value]
+
+    def object(self, name: str) -> Payload | None:
+        """Return an object; null and empty count as absent."""
+        value = self.values.get(name)
+        if not value:
+            return None
+        if not isinstance(value, dict):
+            raise ApiError("INPUT_PARAMETER_INVALID", f"{name} must be an object", 400)
+        return Payload(value)
+
+
+@dataclass(slots=True)
+class Account:
+    """The one user of the simulated service, and the keys that are alive."""
+
+    username: str
+    token: str
+    keys: dict[str, float] = field(default_factory=dict)
+    """apiKey -> clock of its last use."""
+    calls_under_way: int = 0
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def new_key(self, now_s: float, roles: tuple[str, ...]) -> str:
+        """Make a key of the look of the real ones."""
+        content = {"cid": CONTACT_ID, "s": f"{int(now_s)}", "r": next(self._numbers) * 7919 % 1000, "p": list(roles)}
+        content["s"] = f"{1_720_000_000 + next(self._numbers)}"
+        key = base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode()
+        self.keys[key] = now_s
+        return key
+
+
+@dataclass(slots=True)
+class Service:
+    """Everything behind the endpoints and the file hosts."""
+
+    archive: Archive
+    script: Script
+    log: Log
+    account: Account
+    base_urls: dict[str, str] = field(default_factory=dict)
+    """Host name (m2m, landsatlook, dds) -> scheme, address and port."""
+    lists: SceneLists = field(default_factory=SceneLists)
+    downloads: Downloads = field(default_factory=Downloads)
+    links: Links = field(default_factory=Links)
+    requests: itertools.count[int] = field(default_factory=lambda: itertools.count(1_591_674_034))
+
+    @staticmethod
+    def now_s() -> float:
+        """Clock of the event loop: tests may run it faster than real time."""
+        return anyio.current_time()
+
+    def dataset(self, payload: Payload) -> Dataset:
+        """Return the searchable dataset that a payload names."""
+        found = self.any_dataset(payload)
+        if isinstance(found, SecondaryDataset):
+            raise ApiError("DATASET_ERROR", "The dataset does not support this operation")
+        return found
+
+    def any_dataset(self, payload: Payload) -> Dataset | SecondaryDataset:
+        """Return the dataset that a payload names by alias or id."""
+        name = payload.text("datasetName") or payload.text("datasetId")
+        if name is None:
+            raise ApiError("INPUT_PARAMETER_REQUIRED", "Missing required parameter: datasetName", 400)
+        everything: list[Dataset | SecondaryDataset] = [*DATASETS.values(), *SECONDARY.values()]
+        for dataset in everything:
+            if name.lower() in (dataset.alias, dataset.id, dataset.name.lower()):
+                return dataset
+        raise ApiError("DATASET_INVALID", "An invalid dataset has been provided")
+
+
+Endpoint = Callable[[Service, Payload], Any]

@@ -1,0 +1,145 @@
+"""HTTP/1.1 on one connection, with a hand on every byte, so that answers can go wrong on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import anyio
+import msgspec
+
+from landsat_async.sim.listen import Disconnected, Link
+
+_HEAD_LIMIT_BYTES = 1 << 16
+_BODY_LIMIT_BYTES = 1 << 28
+_SEND_BLOCK_BYTES = 1 << 18
+
+Headers = Iterable[tuple[str, str]]
+Handler = Callable[["Request", "Wire"], Awaitable[bool]]
+"""Answers one request; True keeps the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came in."""
+
+    method: str
+    target: str
+    """Path and query, byte for byte."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes = b""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Decoded path."""
+        return unquote(self.target.partition("?")[0])
+
+
+class Wire:
+    """One connection, as a handler sees it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self._buffer = b""
+        self.status: int | None = None
+        """Status of the answer to the present request, once it is on its way."""
+        self.sent_bytes = 0
+        """Body bytes sent in answer to the present request."""
+
+    async def request(self) -> Request:
+        """Read the next request; raises Disconnected when the client has left."""
+        while b"\r\n\r\n" not in self._buffer:
+            if len(self._buffer) > _HEAD_LIMIT_BYTES:
+                raise Disconnected
+            await self._fill()
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        try:
+            method, target, _ = first.split(" ")
+        except ValueError:
+            raise Disconnected from None
+        headers = {name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+        if headers.get("expect", "").lower() == "100-continue":
+            await self.link.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = await self._request_body(headers)
+        pairs = parse_qs(target.partition("?")[2], keep_blank_values=True)
+        self.status, self.sent_bytes = None, 0
+        return Request(method, target, headers, body, {key: values[-1] for key, values in pairs.items()})
+
+    async def _fill(self) -> None:
+        self._buffer += await self.link.receive()
+
+    async def _request_body(self, headers: Mapping[str, str]) -> bytes:
+        if "chunked" not in headers.get("transfer-encoding", "").lower():
+            length = headers.get("content-length", "0")
+            if not length.isdecimal() or int(length) > _BODY_LIMIT_BYTES:
+                raise Disconnected
+            return await self._exactly(int(length))
+        pieces = []
+        while size := int((await self._line()).partition(b";")[0], 16):
+            pieces.append(await self._exactly(size))
+            await self._line()
+        await self._line()
+        return b"".join(pieces)
+
+    async def _exactly(self, size: int) -> bytes:
+        pieces, have = [self._buffer], len(self._buffer)
+        while have < size:
+            pieces.append(await self.link.receive())
+            have += len(pieces[-1])
+        data = b"".join(pieces)
+        self._buffer = data[size:]
+        return data[:size]
+
+    async def _line(self) -> bytes:
+        while b"\r\n" not in self._buffer:
+            await self._fill()
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
+
+    async def head(self, status: int, headers: Headers) -> None:
+        """Send the status line and exactly these headers (and Date)."""
+        try:
+            reason = HTTPStatus(status).phrase
+        except ValueError:
+            reason = "Unknown"
+        lines = [f"HTTP/1.1 {status} {reason}", f"Date: {formatdate(usegmt=True)}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        self.status = status
+        await self.link.send("\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace"))
+
+    async def body(self, data: bytes) -> None:
+        """Send body bytes, which are counted as far as they went out."""
+        for start in range(0, len(data), _SEND_BLOCK_BYTES):
+            block = data[start : start + _SEND_BLOCK_BYTES]
+            await self.link.send(block)
+            self.sent_bytes += len(block)
+
+    async def answer(
+        self, status: int, data: bytes = b"", content_type: str = "text/plain", headers: Headers = ()
+    ) -> None:
+        """Send a whole, correct answer."""
+        fixed = [("Content-Type", content_type), ("Content-Length", str(len(data)))]
+        await self.head(status, [*fixed, *headers])
+        await self.body(data)
+
+    async def answer_json(self, status: int, value: Any) -> None:
+        """Send a JSON document."""
+        await self.answer(status, msgspec.json.encode(value), "application/json")
+
+    async def silence(self, seconds: float) -> None:
+        """Do nothing for so long; raises Disconnected as soon as the client leaves."""
+        with anyio.move_on_after(seconds):
+            while len(self._buffer) <= _HEAD_LIMIT_BYTES:
+                await self._fill()
+
+    def reset(self) -> None:
+        """End the connection with RST in place of FIN."""
+        self.link.reset()
+        raise Disconnected
