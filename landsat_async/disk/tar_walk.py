@@ -2,7 +2,8 @@
 
 `tarfile` is made to get out whatever can be got out: it calls a tar cut anywhere a tar, and ends in silence at
 the first header that it cannot read. Here every header must hold its checksum, every member must lie inside
-the file, the archive must end with two zero blocks, and what follows them must be what a writer pads with.
+the file and be filled up with zeros, the archive must end with two zero blocks, and what follows them must be what
+a writer pads with.
 
 How much padding: two zero blocks exactly (Go, Rust, JavaScript, newer Java), or zeros up to a multiple of 10,240
 bytes (GNU, BSD, Python). Larger blocking factors exist on tapes; a longer run of zeros on a download is the tail
@@ -73,7 +74,10 @@ def walk_tar(window: Window) -> tuple[Member, ...]:
             if kind != b"5":
                 members[member.name] = member
             pending = _Pending()
-        at += -(-size // BLOCK_BYTES) * BLOCK_BYTES
+        padding = -size % BLOCK_BYTES
+        if any(window.read(at + size, padding)):
+            raise Damage(f"something other than zeros fills the block that ends at {at + size + padding}")
+        at += size + padding
     raise Damage(f"more than {MOST_MEMBERS} headers in the tar")
 
 
@@ -96,7 +100,7 @@ def _check_end(window: Window, at: int, pending: _Pending) -> None:
 
 def _check_header(header: bytes, at: int) -> int:
     """Return the size field of a header whose magic and checksum are right."""
-    if header[257:262] != b"ustar":
+    if header[257:263] not in (b"ustar\0", b"ustar "):
         raise Damage(f"no tar header at {at}")
     said = _octal(header[_CHECKSUM], "checksum", at)
     if said != sum(header) - sum(header[_CHECKSUM]) + 8 * 0x20:
@@ -160,11 +164,10 @@ def _member(header: bytes, kind: bytes, at: int, size: int, pending: _Pending) -
         raise Damage(f"the tar holds something else than files at {at}")
     if kind == b"5" and size:
         raise Damage(f"a folder with content at {at}")
-    return Member(
-        _safe_name(pending.name if pending.name is not None else _header_name(header), at),
-        at,
-        size if pending.size is None else pending.size,
-    )
+    name = _header_name(header) if pending.name is None else pending.name
+    if kind == b"5":
+        name = name.rstrip("/") + "/folder"  # so that ./ has a name, too
+    return Member(_safe_name(name, at), at, size if pending.size is None else pending.size)
 
 
 def _header_name(header: bytes) -> str:
@@ -176,7 +179,7 @@ def _header_name(header: bytes) -> str:
 
 def _safe_name(name: str, at: int) -> str:
     """Return the name without a leading ./; nothing here is ever unpacked, but whoever does gets no surprise."""
-    bare = name.removeprefix("./").rstrip("/") or "."
-    if not _SAFE_NAME.fullmatch(bare) or bare.startswith("/") or ".." in bare.split("/"):
+    bare = name.removeprefix("./")
+    if not _SAFE_NAME.fullmatch(bare) or {"", ".", ".."} & set(bare.split("/")):
         raise Damage(f"the tar member at {at} has a name that no product has")
     return bare

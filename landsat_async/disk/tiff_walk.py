@@ -23,8 +23,6 @@ MOST_DIRECTORIES = 256
 MOST_TILES = 1_000_000
 _MOST_TAGS = 512
 _LONGEST_SIDE = 2**31
-_TAIL_SLACK_BYTES = 16
-"""Writers that align what they write may leave less than this behind the last tile."""
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGER_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -259,5 +257,5 @@ class _Walk:
 
     def _check_tail(self) -> None:
         tail = self._window.size - self._end
-        if tail > _TAIL_SLACK_BYTES:
+        if tail:
             raise Damage(f"{tail} bytes follow the last part of the TIFF")

@@ -177,7 +177,8 @@ def _is_error(kind: FileKind, head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    return all(byte >= 32 or byte in _WHITESPACE for byte in head)
+    controls = sum(byte < 32 and byte not in _WHITESPACE for byte in head)
+    return b"\0" not in head and controls * 20 <= len(head)
 
 
 def _first_line(text: str) -> str:
