@@ -17,7 +17,7 @@ from landsat_async.show.tables import columns, more, width_of
 from landsat_async.show.words import count_text, size_text
 
 if TYPE_CHECKING:
-    from landsat_async.m2m.client import ApiWait
+    from landsat_async.m2m.gate import ApiWait
     from landsat_async.run.plan import Plan
 
 ROWS = 200
