@@ -10,7 +10,7 @@ there already have been compared with what the server sends now.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import aiohttp
@@ -230,21 +230,38 @@ async def receive(
         report: Called with the size of each portion.
     """
     host = response.url.host or ""
-    while True:
-        before_s = current_time()
-        try:
-            piece = await response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            if end is not None and sink.position == end:
-                return  # all is here: how the connection ended does not matter
-            raise AttemptFailed(fault_of_client(error, host)) from None
-        if not piece:
-            return
+
+    async def keep(piece: bytes) -> None:
         report(len(piece))
         if end is not None and sink.position + len(piece) > end:
             raise failed(FaultKind.OVERRUN, "the server sends more bytes than it announced")
         if sink.position + len(piece) > max_bytes:
             raise failed(FaultKind.TOO_BIG, f"more than {max_bytes} bytes: no Landsat file is so large")
         await sink.put(piece)
-        if speed is not None and speed.too_slow(len(piece), current_time() - before_s):
+
+    while True:
+        before_s = current_time()
+        try:
+            piece = await response.content.readany()
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            await keep(_left_over(response.content))
+            if end is not None and sink.position == end:
+                return  # all is here: how the connection ended does not matter
+            raise AttemptFailed(fault_of_client(error, host)) from None
+        if not piece:
+            return
+        waited_s = current_time() - before_s
+        await keep(piece)
+        if speed is not None and speed.too_slow(len(piece), waited_s):
             raise failed(FaultKind.SLOW, f"{host} sends too slowly")
+
+
+def _left_over(content: aiohttp.StreamReader) -> bytes:
+    """Return body bytes that were received before an error, and not handed out because of it.
+
+    aiohttp has no public way to them, and they matter: a server that breaks off after every 100 KiB would otherwise
+    never get a client any further.
+    """
+    pieces: Iterable[bytes] = getattr(content, "_buffer", ())
+    offset: int = getattr(content, "_buffer_offset", 0)
+    return b"".join(pieces)[offset:]

@@ -10,7 +10,6 @@ import errno
 import os
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
 
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError
 from landsat_async.rules.retry import Fault, FaultKind
@@ -68,9 +67,9 @@ def fault_of_client(error: Exception, host: str) -> Fault:
             return Fault(FaultKind.BAD_LINK, "too many redirects")
         case aiohttp.ClientConnectionError() | OSError():
             return Fault(FaultKind.NETWORK, f"connection to {host} lost: {_plain(error)}")
-        case aiohttp.ClientError() | HttpProcessingError():
-            return Fault(FaultKind.PROTOCOL, f"{host} does not answer in proper HTTP")
-    raise error
+        case RuntimeError():  # aiohttp: "Connection closed."
+            return Fault(FaultKind.NETWORK, f"connection to {host} lost")
+    return Fault(FaultKind.PROTOCOL, f"{host} does not answer in proper HTTP")
 
 
 def fault_of_disk(error: OSError, folder: str) -> Fault | LandsatError:

@@ -67,8 +67,8 @@ def read_link(text: str, base: URL | None = None) -> URL:
 
 
 def host_of(url: URL) -> str:
-    """Return the name under which a host is known to circuit breakers: with the port when it is unusual."""
-    return url.host_port_subcomponent or ""
+    """Return the name under which a host is known to circuit breakers and in messages."""
+    return url.host or ""
 
 
 def is_loopback(host: str) -> bool:
