@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import anyio.to_thread
@@ -36,11 +37,8 @@ async def choose_files(
     for portion in portions(scenes, SCENES_PER_CALL):
         async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
             options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
-        selection = await anyio.to_thread.run_sync(
-            lambda portion=portion, options=options: choose(
-                portion, options, config.select, layout=config.download.layout
-            )
-        )
+        decide = partial(choose, portion, options, config.select, layout=config.download.layout)
+        selection = await anyio.to_thread.run_sync(decide)
         if by_group:
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]
             selection = replace(selection, files=tuple(files))
@@ -60,19 +58,19 @@ async def _with_alias(m2m: M2MClient, file: WantedFile, aliases: dict[str, str])
 class Gaps:
     """Collects what was selected and cannot be had, across portions of scenes."""
 
-    def __init__(self) -> None:
-        self.unavailable: list[Unavailable] = []
-        self._unmatched: set[str] | None = None
+    def __init__(self, config: Config) -> None:
+        self._patterns = {*config.select.bands, *config.select.file_groups}
+        self._nowhere: dict[str, Unavailable] | None = None
+        """Bands and groups that no portion so far has had; None before the first."""
+        self._named: list[Unavailable] = []
 
     def add(self, selection: Selection) -> None:
-        """Note the gaps of one portion; a band is missing only if no portion has it."""
-        self.unavailable += selection.unavailable
-        unmatched = set(selection.unmatched_bands)
-        self._unmatched = unmatched if self._unmatched is None else self._unmatched & unmatched
+        """Note the gaps of one portion."""
+        missing = {gap.file: gap for gap in selection.unavailable if gap.file in self._patterns}
+        known = missing if self._nowhere is None else self._nowhere
+        self._nowhere = {pattern: gap for pattern, gap in known.items() if pattern in missing}
+        self._named += [gap for gap in selection.unavailable if gap.file not in self._patterns]
 
-    def bands(self) -> list[Unavailable]:
-        """Bands that no scene has."""
-        return [
-            Unavailable(band, "no scene of the search has this band", "See the names with: landsat-async plan")
-            for band in sorted(self._unmatched or ())
-        ]
+    def all(self) -> list[Unavailable]:
+        """Everything that cannot be had; a band is missing only if no portion has it."""
+        return [*self._named, *(self._nowhere or {}).values()]

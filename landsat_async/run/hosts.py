@@ -28,6 +28,7 @@ class Hosts:
     def __init__(self, said: Callable[[str, Breaker], None]) -> None:
         self._breakers: dict[str, Breaker] = {}
         self._systems: dict[str, str] = {}
+        self._worked: set[str] = set()
         self._said = said
 
     def learn(self, system: str, host: str) -> None:
@@ -45,6 +46,7 @@ class Hosts:
 
     def ok(self, host: str) -> None:
         """A transfer from `host` worked."""
+        self._worked.add(host)
         if host in self._breakers:
             self._set(host, breaker.on_success(self._breakers[host]))
 
@@ -58,6 +60,15 @@ class Hosts:
             reason=reason, at_once=at_once, wish_s=wish_s,
         )  # fmt: skip
         self._set(host, after)
+
+    def has_worked(self, host: str) -> bool:
+        """Some transfer of this run got bytes from `host`: a file that fails alone is not the host's fault."""
+        return host in self._worked
+
+    def pause_s(self, host: str) -> float:
+        """How long `host` is still left alone."""
+        current = self._breakers.get(host, Breaker())
+        return max(0.0, current.until_s - anyio.current_time())
 
     def outages(self) -> list[Outage]:
         """Everything that is closed now."""

@@ -13,14 +13,15 @@ import aiohttp
 import anyio.to_thread
 
 from landsat_async.config import Config
-from landsat_async.credentials import Credentials, resolve_credentials
+from landsat_async.credentials import Credentials
 from landsat_async.disk.adopt import is_as_recorded
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.schema import connect_readonly
-from landsat_async.m2m.client import ApiWait, M2MClient
+from landsat_async.m2m.client import M2MClient
+from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.choose import Gaps, choose_files
-from landsat_async.run.runner import check_role
+from landsat_async.run.runner import check_role, find_credentials
 from landsat_async.run.search import find_scenes
 
 
@@ -55,13 +56,12 @@ async def plan(
     on_wait: Callable[[ApiWait], None] | None = None,
 ) -> Plan:
     """Make the plan. Nothing is requested, downloaded or written. Raises LandsatError."""
-    credentials = credentials or await anyio.to_thread.run_sync(resolve_credentials, config.service)
     service = config.service
-    gaps = Gaps()
+    gaps = Gaps(config)
     files: list[PlannedFile] = []
     async with M2MClient(
         service.url,
-        credentials,
+        await find_credentials(config, credentials),
         session=session,
         ca_bundle=service.ca_bundle,
         patience_s=service.patience_s,
@@ -72,7 +72,7 @@ async def plan(
         async for selection in choose_files(config, m2m, None, found.dataset, found.scenes):
             gaps.add(selection)
             files += await anyio.to_thread.run_sync(_states, config, selection.files)
-    missing = [*found.missing, *gaps.unavailable, *gaps.bands()]
+    missing = [*found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(free_bytes, Path(config.download.directory))

@@ -20,7 +20,8 @@ from landsat_async.errors import (
     ServiceError,
 )
 from landsat_async.events import Requested, Retrying
-from landsat_async.m2m.replies import DataGroup, DownloadReply
+from landsat_async.m2m.payloads import DataGroup
+from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.matching import match
 from landsat_async.rules.pacing import WINDOW_S, allowance

@@ -28,7 +28,8 @@ from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import CredentialsError, LandsatError, RequestRefused
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
-from landsat_async.m2m.client import ApiWait, M2MClient
+from landsat_async.m2m.client import M2MClient
+from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import RunSummary
 from landsat_async.rules.breaker import Breaker, Gate
 from landsat_async.run.answers import Link, Links
@@ -144,7 +145,7 @@ class Run:
 
     async def _work(self) -> None:
         await self._ledger.begin_run(self._run_id, time.time())
-        credentials = self._credentials or await anyio.to_thread.run_sync(resolve_credentials, self.config.service)
+        credentials = await find_credentials(self.config, self._credentials)
         for note in credentials.notes:
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
@@ -173,7 +174,7 @@ class Run:
         found = await find_scenes(self.config, context.m2m)
         self._tally.scenes = len(found.scenes)
         await self._ledger.remember_scenes(found.dataset, found.scenes, context.now())
-        gaps, nominal = Gaps(), 0
+        gaps, nominal = Gaps(self.config), 0
         async for selection in choose_files(self.config, context.m2m, self._ledger, found.dataset, found.scenes):
             gaps.add(selection)
             nominal += sum(file.bytes_nominal or 0 for file in selection.files)
@@ -181,7 +182,7 @@ class Run:
         await self._ledger.reattach(self._run_id, context.now())
         self._tally.load(await self._ledger.count(self._run_id))
         self._tally.bytes_nominal = nominal
-        missing = [*found.missing, *gaps.unavailable, *gaps.bands()]
+        missing = [*found.missing, *gaps.all()]
         self._tally.unlisted = len(missing)
         await self.bus.emit(Planned(len(found.scenes), self._tally.files_total, nominal))
         if not found.scenes:
@@ -238,6 +239,13 @@ class Run:
             self.bus.tell(Retrying(None, reason, breaker.opened, wait_s))
         else:
             self.bus.tell(Notice(f"{name} works again."))
+
+
+async def find_credentials(config: Config, given: Credentials | None) -> Credentials:
+    """`given`, or what the config and the environment hold; a token_command may take its time."""
+    if given is not None:
+        return given
+    return await anyio.to_thread.run_sync(resolve_credentials, config.service)
 
 
 async def check_role(m2m: M2MClient) -> None:

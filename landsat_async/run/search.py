@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import anyio.to_thread
 
 from landsat_async.aoi_files import load_aoi
 from landsat_async.config import Config
-from landsat_async.errors import ConfigError, DatasetRefused, M2MError, TooManyHits
+from landsat_async.errors import ConfigError, DatasetRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.aoi import Aoi, aoi_from_bbox
@@ -40,14 +41,12 @@ async def find_scenes(config: Config, m2m: M2MClient) -> Found:
     assert dataset is not None  # the config has checked or derived it
     aoi = await read_aoi(config)
     try:
-        if search.scenes:
-            hits = await _by_ids(m2m, dataset, search.scenes)
-        else:
-            hits = await _by_filters(m2m, dataset, scene_filters(search, aoi, filter_ids=await _path_row(config, m2m)))
+        filters = scene_filters(search, aoi, await _path_row(config, m2m))
+        hits = await _all_hits(m2m, dataset, filters)
     except DatasetRefused as error:
         raise await _unknown_dataset(m2m, dataset, error) from None
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, search, aoi)
-    return Found(dataset, kept, dropped, list(missing_scenes(search.scenes, hits)))
+    return Found(dataset, kept, dropped, missing_scenes(search, hits))
 
 
 async def read_aoi(config: Config) -> Aoi | None:
@@ -57,7 +56,7 @@ async def read_aoi(config: Config) -> Aoi | None:
     return aoi_from_bbox(config.search.bbox) if config.search.bbox is not None else None
 
 
-async def _by_filters(m2m: M2MClient, dataset: str, filters: Sequence[Mapping[str, Any]]) -> list[Scene]:
+async def _all_hits(m2m: M2MClient, dataset: str, filters: Sequence[dict[str, Any]]) -> list[Scene]:
     """Run one search for each filter, halving by date what has too many hits."""
     found: dict[tuple[str, str], Scene] = {}
     todo = list(reversed(filters))
@@ -74,35 +73,17 @@ async def _by_filters(m2m: M2MClient, dataset: str, filters: Sequence[Mapping[st
     return list(found.values())
 
 
-async def _by_ids(m2m: M2MClient, dataset: str, ids: Sequence[str]) -> list[Scene]:
-    """Look scenes up one by one; what the service does not know is left out."""
-    found = []
-    for scene_id in dict.fromkeys(ids):
-        id_type = "displayId" if "_" in scene_id else "entityId"
-        try:
-            metadata = await m2m.scene_metadata(dataset, scene_id, id_type=id_type)
-        except DatasetRefused:
-            raise
-        except M2MError as error:
-            if error.exit_code == 6 and error.reference != "request-refused":
-                raise
-            continue
-        found.append(metadata.scene)
-    return found
-
-
 async def _path_row(config: Config, m2m: M2MClient) -> PathRowFilterIds | None:
     """Ids of the path and row filters, by their labels; they differ between datasets."""
-    if not config.search.path_row or config.search.dataset is None:
+    search = config.search
+    if search.dataset is None or not (search.path_row or search.scenes):
         return None
-    labels = {entry.label.casefold(): entry.filter_id for entry in await m2m.dataset_filters(config.search.dataset)}
+    labels = {entry.label.casefold(): entry.filter_id for entry in await m2m.dataset_filters(search.dataset)}
     path, row = labels.get("wrs path"), labels.get("wrs row")
     return PathRowFilterIds(path, row) if path and row else None
 
 
 async def _unknown_dataset(m2m: M2MClient, dataset: str, error: DatasetRefused) -> ConfigError:
-    import difflib
-
     aliases = [entry.alias for entry in await m2m.dataset_search()]
     if dataset in aliases:
         return ConfigError(str(error), hint=error.hint, reference="dataset")

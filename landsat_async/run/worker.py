@@ -46,6 +46,8 @@ LINK_MAX_AGE_S = 1800.0
 FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last the file has failed."""
 BUGS_IN_A_ROW = 5
+PAUSED = "paused"
+"""Kind of a HostDown that is no new fault: the host's breaker was open."""
 
 
 class LedgerStore:
@@ -92,9 +94,6 @@ class Crew:
     async def _one(self, link: Link) -> None:
         context = self.context
         host = urlsplit(link.url.reveal()).hostname or ""
-        if (wait_s := context.hosts.ask(host)) > 0:
-            await context.step(link.item_id, Step.RELINK, next_try=context.now() + wait_s)
-            return
         if context.loop_time() - link.born_s > LINK_MAX_AGE_S:
             await context.step(link.item_id, Step.RELINK)
             return
@@ -138,14 +137,24 @@ class Crew:
                 context.tally.position(item.item_id, event.position_bytes)
             context.bus.tell(event)
 
-        return await transfer(job, self.net, notify=notify, store=LedgerStore(context, item.item_id, part_name))
+        def admit(host: str) -> HostDown | None:
+            wait_s = context.hosts.ask(host)
+            return HostDown(host, "", wait_s, PAUSED) if wait_s > 0 else None
+
+        def health(host: str, kind: str, reason: str) -> None:
+            if kind == "ok":
+                context.hosts.ok(host)
+            else:
+                context.hosts.bad(host, kind, item.item_id, reason)
+
+        store = LedgerStore(context, item.item_id, part_name)
+        return await transfer(job, self.net, notify=notify, store=store, admit=admit, health=health)
 
     async def _settle(self, item: Item, link: Link, host: str, outcome: Outcome) -> None:
         """Write down what came out."""
         context = self.context
         match outcome:
             case Done():
-                context.hosts.ok(host)
                 await self._done(item, link, outcome)
             case NeedsLink():
                 await self._renew(item, outcome)
@@ -163,6 +172,13 @@ class Crew:
                 await context.step(item.item_id, Step.RELINK, next_try=context.now() + outcome.wait_s)
             case FileFailed():
                 await context.fail_or_reroute(item, Step.RELINK, outcome.reason, outcome.hint)
+
+    async def _host_down(self, item: Item, host: str, kind: str, reason: str, wait_s: float) -> None:
+        """Leave the host alone; the file is asked for again when the pause is over."""
+        context = self.context
+        context.hosts.bad(host, kind, item.item_id, reason, at_once=True, wish_s=wait_s)
+        pause_s = max(wait_s, context.hosts.pause_s(host))
+        await context.step(item.item_id, Step.RELINK, next_try=context.now() + pause_s)
 
     async def _done(self, item: Item, link: Link, done: Done) -> None:
         context = self.context
