@@ -102,6 +102,17 @@ MUTATIONS: tuple[Callable[[random.Random, bytearray], None], ...] = (
 )
 
 
+def prove_bytes(fd: int, data: bytes, name: str) -> Proved | Damaged:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, data, 0)
+    return prove(fd, len(data), name)
+
+
+def files_in(data: bytes, verdict: Proved) -> list[bytes]:
+    """Return the contents of the members; of anything but a tar, all of it."""
+    return [bytes(data[m.offset : m.offset + m.size]) for m in verdict.members] or [bytes(data)]
+
+
 def run(name: str, whole: bytes, rounds: int, *, lengths_are_known: bool) -> int:
     """Judge mutations of a file and return how many were still accepted."""
     dice = random.Random(SEED)
@@ -122,8 +133,9 @@ def run(name: str, whole: bytes, rounds: int, *, lengths_are_known: bool) -> int
                 continue
             accepted += 1
             assert isinstance(verdict, Proved)
-            if lengths_are_known:
-                assert len(data) == len(whole), f"seed {SEED}, round {number}"
+            if lengths_are_known and len(data) != len(whole):
+                # Only a tar has anything to spare: an extension header, removed to the byte, that only held a time.
+                assert files_in(data, verdict) == files_in(whole, prove_bytes(fd, whole, name)), f"round {number}"
     finally:
         os.close(fd)
     growth_bytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
@@ -161,7 +173,5 @@ def test_random_bytes_behind_every_magic_number_are_refused():
     for name, starts in magics.items():
         for _ in range(1000):
             data = dice.choice(starts) + dice.randbytes(dice.randrange(1, 3000))
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, data, 0)
-            assert isinstance(prove(fd, len(data), name), Damaged)
+            assert isinstance(prove_bytes(fd, data, name), Damaged)
     os.close(fd)
