@@ -38,7 +38,15 @@ class Aoi:
     bbox: tuple[float, float, float, float]
     """West, south, east, north; west > east when it crosses the 180° meridian."""
     notes: tuple[str, ...] = ()
-    """What the user should know: where it lies, what was changed."""
+    """What the user should know, such as a split at the 180° meridian."""
+
+    @property
+    def place(self) -> str:
+        """Size and centre for people, who see at a glance when latitude and longitude were swapped."""
+        west, south, east, north = self.bbox
+        centre = _place((west + east + (360 if west > east else 0)) / 2, (south + north) / 2)
+        km2 = 0.0 if shapely.get_dimensions(self.geometry) == 0 else coverage.area_km2(self.geometry)
+        return f"{km2:,.{0 if km2 >= 10 else 4}f} km² around {centre}" if km2 else centre
 
 
 def parse_aoi(text: str, *, source: str) -> Aoi:
@@ -114,10 +122,7 @@ def intersects(aoi: Aoi, footprints: Sequence[str | None]) -> list[bool]:
 
 def _finish(geometry: Any, bbox: tuple[float, float, float, float], notes: list[str]) -> Aoi:
     west, south, east, north = (float(degree) for degree in bbox)
-    lon, lat = _wrap((west + east + (360 if west > east else 0)) / 2), (south + north) / 2
-    km2 = 0.0 if shapely.get_dimensions(geometry) == 0 else coverage.area_km2(geometry)
-    size = f"{km2:,.{0 if km2 >= 10 else 4}f} km² " if km2 else ""
-    return Aoi(geometry, (west, south, east, north), (f"Area of interest: {size}around {_place(lon, lat)}.", *notes))
+    return Aoi(geometry, (west, south, east, north), tuple(notes))
 
 
 def _wrap(lon: float) -> float:

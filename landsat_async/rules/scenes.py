@@ -17,7 +17,7 @@ from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.aoi import Aoi, coverages, intersects, spatial_filters
 from landsat_async.rules.asked import SearchValues
 from landsat_async.rules.naming import shown
-from landsat_async.rules.product_id import ProductId, SceneKey, parse_product_id, parse_scene_key
+from landsat_async.rules.product_id import ProductId, parse_product_id, parse_scene_key
 
 __all__ = [
     "PathRowFilterIds", "ProductId", "SearchValues", "acquired_day", "halve", "keep_scenes", "missing_scenes",
@@ -46,9 +46,10 @@ class PathRowFilterIds:
 def scene_filters(
     search: SearchValues, aoi: Aoi | None, filter_ids: PathRowFilterIds | None = None
 ) -> list[dict[str, Any]]:
-    """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap."""
-    if search.scenes:
-        return _filters_for_ids(search.scenes, filter_ids)
+    """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap.
+
+    Not for `search.scenes`: ids are looked up one by one, since they tell no dataset field to filter by.
+    """
     common: dict[str, Any] = {}
     if search.start or search.end:
         common["acquisitionFilter"] = _days(search.start or FIRST_DAY, search.end or LAST_DAY)
@@ -104,8 +105,8 @@ def keep_scenes(
     return kept, dropped
 
 
-def missing_scenes(search: SearchValues, scenes: Iterable[Scene]) -> list[Unavailable]:
-    """Name the ids of `scenes = [...]` that the search (all its results, before `keep_scenes`) did not bring."""
+def missing_scenes(names: Iterable[str], scenes: Iterable[Scene]) -> list[Unavailable]:
+    """Say which of the ids that the user named are not among the scenes that were found (before `keep_scenes`)."""
     found: set[str] = set()
     versions: dict[tuple[object, ...], str] = {}
     for scene in scenes:
@@ -113,7 +114,7 @@ def missing_scenes(search: SearchValues, scenes: Iterable[Scene]) -> list[Unavai
         if product := parse_product_id(scene.display_id):
             versions[product.version_key] = scene.display_id
     missing = []
-    for name in search.scenes:
+    for name in names:
         if name.upper() in found:
             continue
         asked = parse_product_id(name)
@@ -153,28 +154,6 @@ def _path_row_filter(pairs: Sequence[tuple[int, int]], ids: PathRowFilterIds) ->
         for west, east, north, south in spans
     ]
     return both[0] if len(both) == 1 else {"filterType": "or", "childFilters": both}
-
-
-def _filters_for_ids(names: Iterable[str], ids: PathRowFilterIds | None) -> list[dict[str, Any]]:
-    """Ask for the days of the ids, and their paths and rows where filter ids are known."""
-    keys = {_id_key(name) for name in names} - {None}
-    by_day: dict[dt.date, set[tuple[int, int]]] = {}
-    for key in keys:
-        if key is not None:
-            by_day.setdefault(key.acquired, set()).add((key.path, key.row))
-    filters = []
-    for day, pairs in sorted(by_day.items()):
-        one: dict[str, Any] = {"acquisitionFilter": _days(day, day)}
-        if ids is not None and all(path for path, _ in pairs):
-            one["metadataFilter"] = _path_row_filter(sorted(pairs), ids)
-        filters.append(one)
-    return filters
-
-
-def _id_key(name: str) -> SceneKey | None:
-    """Where and when; path and row 0 for a tile, which has none."""
-    product = parse_product_id(name)
-    return SceneKey(0, 0, product.acquired) if product and product.region else parse_scene_key(name)
 
 
 def _without(

@@ -24,7 +24,6 @@ _BUNDLE_SYSTEMS = ("ls_zip", "dds_ms", "dds")
 _NO_BUNDLE_SYSTEMS = ("folder", "ls_frb", "wms", "ls_s3")
 _NOT_NOW = "USGS does not offer it at the moment"
 _LATER = "Run again later; products move between storage systems."
-_NAMED_MAX = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,8 @@ class Selection:
 
     files: tuple[WantedFile, ...]
     unavailable: tuple[Unavailable, ...]
+    unmatched_bands: tuple[str, ...] = ()
+    """Bands (or file groups) that none of these scenes has; scenes of another portion may have them."""
 
 
 @dataclass(slots=True)
@@ -43,6 +44,11 @@ class _Single:
     suffix: str
     """What follows the product id: SR_B3.TIF."""
     offers: list[SecondaryFile]
+
+    @property
+    def stem(self) -> str:
+        """The band name: what follows the product id, without the ending."""
+        return self.suffix.rpartition(".")[0] or self.suffix
 
     @property
     def groups(self) -> set[str]:
@@ -85,7 +91,7 @@ def choose(
     for option in options:
         by_scene.setdefault(option.entity_id, []).append(option)
     chosen = _Chosen(layout)
-    usable: list[tuple[Scene, list[ProductOption]]] = []
+    matched: set[str] = set()
     for scene in scenes:
         try:
             safe_name(scene.display_id)
@@ -93,16 +99,15 @@ def choose(
         except UnsafeName as error:
             chosen.refuse(scene.display_id, str(error), "Nothing of this scene is fetched.")
             continue
-        usable.append((scene, by_scene.get(scene.entity_id, [])))
-    if select.type in ("bundle", "all"):
-        for scene, rows in usable:
+        rows = by_scene.get(scene.entity_id, [])
+        if select.type in ("bundle", "all"):
             _add_bundle(chosen, scene, rows)
-    if select.type in ("band", "band_group", "all"):
-        _add_singles(chosen, [(scene, _singles(scene, rows, chosen)) for scene, rows in usable], select)
+        if select.type != "bundle":
+            matched |= _add_singles(chosen, scene, _singles(scene, rows), select)
+    wanted = {"band": select.bands, "band_group": select.file_groups}.get(select.type, ())
+    unmatched = tuple(name for name in wanted if name not in matched) if scenes else ()
     _refuse_collisions(chosen.files)
-    order = {scene.display_id: number for number, scene in enumerate(scenes)}
-    chosen.files.sort(key=lambda file: order[file.scene_display_id])
-    return Selection(tuple(chosen.files), tuple(dict.fromkeys(chosen.unavailable)))
+    return Selection(tuple(chosen.files), tuple(dict.fromkeys(chosen.unavailable)), unmatched)
 
 
 def band_matches(pattern: str, suffix: str) -> bool:
@@ -133,7 +138,7 @@ def _is_bundle(row: ProductOption) -> bool:
     return "bundle" in name or row.system in _BUNDLE_SYSTEMS
 
 
-def _singles(scene: Scene, rows: list[ProductOption], chosen: _Chosen) -> list[_Single]:
+def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:
     """The single files of a scene: every name once, in the order listed."""
     found: dict[str, _Single] = {}
     seen: set[tuple[str, str]] = set()
@@ -148,15 +153,7 @@ def _singles(scene: Scene, rows: list[ProductOption], chosen: _Chosen) -> list[_
                 suffix = _suffix(offer.display_id, scene.display_id)
                 single = found.setdefault(offer.display_id, _Single(offer.display_id, suffix, []))
             single.offers.append(offer)
-    harmless = []
-    for single in found.values():
-        try:
-            safe_name(single.name)
-        except UnsafeName as error:
-            chosen.refuse(single.name, str(error))
-        else:
-            harmless.append(single)
-    return harmless
+    return list(found.values())
 
 
 def _suffix(name: str, product_id: str) -> str:
@@ -164,59 +161,44 @@ def _suffix(name: str, product_id: str) -> str:
     return tail.lstrip("_") if head.casefold() == product_id.casefold() and tail else name
 
 
-def _add_singles(chosen: _Chosen, singles: list[tuple[Scene, list[_Single]]], select: SelectValues) -> None:
-    wanted = {"band": select.bands, "band_group": select.file_groups}.get(select.type, ())
+def _add_singles(chosen: _Chosen, scene: Scene, singles: list[_Single], select: SelectValues) -> set[str]:
+    """Add the files of one scene; return the bands or groups that matched."""
     matched: set[str] = set()
-    empty: list[Scene] = []
-    for scene, files in singles:
-        taken = list(_taken(files, select, matched))
-        for single, groups in taken:
-            _add_single(chosen, scene, single, groups)
-        if not taken:
-            empty.append(scene)
-    nowhere = [pattern for pattern in wanted if pattern not in matched]
-    known = sorted({name for _, files in singles for single in files for name in _names(single, select)})
-    what = "band" if select.type == "band" else "file group"
-    for pattern in nowhere if singles else ():
-        listed = ", ".join(known[:_NAMED_MAX]) or "none"
-        chosen.refuse(pattern, f"no selected scene has such a {what}", f"The scenes have: {listed}.")
-    _refuse_empty(chosen, empty, {scene.entity_id for scene, files in singles if files}, bool(matched), select)
+    before = len(chosen.files), len(chosen.unavailable)
+    for single, hits, groups in _taken(singles, select):
+        matched |= hits
+        _add_single(chosen, scene, single, groups)
+    if before != (len(chosen.files), len(chosen.unavailable)) or select.type == "all":
+        return matched  # of "all" the bundle has the same files
+    if not singles:
+        chosen.refuse(scene.display_id, "USGS lists no single files for this scene", _LATER)
+    elif select.type == "band":
+        known = ", ".join(sorted({single.stem for single in singles}))
+        chosen.refuse(scene.display_id, f"it has none of the bands {', '.join(select.bands)}", f"It has: {known}.")
+    else:
+        known = ", ".join(sorted(set[str]().union(*(single.groups for single in singles)))) or "none"
+        chosen.refuse(scene.display_id, "it has none of the file groups", f"It has: {known}.")
+    return matched
 
 
-def _refuse_empty(chosen: _Chosen, empty: list[Scene], listed: set[str], matched: bool, select: SelectValues) -> None:
-    """Name the scenes of which nothing is fetched, unless a band that exists nowhere already says it all."""
-    if select.type == "all":
-        return  # the bundle holds the same files
-    for scene in empty:
-        if scene.entity_id not in listed:
-            chosen.refuse(scene.display_id, "USGS lists no single files for this scene", _LATER)
-        elif select.type == "band" and matched:
-            chosen.refuse(scene.display_id, f"this scene has none of the bands {', '.join(select.bands)}")
-        elif select.type == "band_group" and (matched or not select.file_groups):
-            chosen.refuse(scene.display_id, "this scene has none of the file groups")
-
-
-def _taken(files: list[_Single], select: SelectValues, matched: set[str]) -> Iterator[tuple[_Single, tuple[str, ...]]]:
-    for single in files:
+def _taken(singles: list[_Single], select: SelectValues) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:
+    """Yield the files that are selected, what selected them, and the groups to ask for them by."""
+    for single in singles:
         if select.type == "all":
-            yield single, ()
+            yield single, set(), ()
         elif select.type == "band":
-            hits = [band for band in select.bands if band_matches(band, single.suffix)]
-            matched.update(hits)
-            if hits:
-                yield single, ()
-        else:
-            groups = single.groups & set(select.file_groups) if select.file_groups else single.groups
-            matched.update(groups)
-            if groups:
-                yield single, tuple(sorted(groups))
-
-
-def _names(single: _Single, select: SelectValues) -> set[str]:
-    return {single.suffix.rpartition(".")[0] or single.suffix} if select.type == "band" else single.groups
+            if hits := {band for band in select.bands if band_matches(band, single.suffix)}:
+                yield single, hits, ()
+        elif groups := single.groups & set(select.file_groups) if select.file_groups else single.groups:
+            yield single, groups, tuple(sorted(groups))
 
 
 def _add_single(chosen: _Chosen, scene: Scene, single: _Single, groups: tuple[str, ...]) -> None:
+    try:
+        safe_name(single.name)
+    except UnsafeName as error:
+        chosen.refuse(single.name, str(error))
+        return
     offers = [offer for offer in single.offers if set(groups) & set(offer.file_groups)] if groups else single.offers
     routes = [Route(offer.entity_id, offer.product_id, offer.system, offer.available) for offer in offers]
     dataset = next((offer.dataset_id for offer in offers if offer.dataset_id), None) if groups else None
