@@ -46,7 +46,7 @@ async def find_scenes(config: Config, m2m: M2MClient) -> Found:
     except DatasetRefused as error:
         raise await _unknown_dataset(m2m, dataset, error) from None
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, search, aoi)
-    return Found(dataset, kept, dropped, missing_scenes(search, hits))
+    return Found(dataset, kept, dropped, missing_scenes(search.scenes, hits))
 
 
 async def read_aoi(config: Config) -> Aoi | None:
