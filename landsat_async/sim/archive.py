@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import TypedDict, Unpack
 
 from landsat_async.sim import browse, text
 from landsat_async.sim.content import Content, Literal
@@ -24,6 +25,16 @@ _NOMINAL_TEXT_BYTES = {"ANG.txt": 117_391, "MTL.txt": 15_246, "MTL.xml": 22_430,
 _LARGE_TILE = 512
 _INT16_BANDS = ("ST_ATRAN", "ST_CDIST", "ST_DRAD", "ST_EMIS", "ST_EMSD", "ST_QA", "ST_TRAD", "ST_URAD")
 _ANGLES = ("VAA", "VZA", "SAA", "SZA")
+
+
+class ArchiveOptions(TypedDict, total=False):
+    """Options that all ways to make an Archive share."""
+
+    pixels: int
+    tile: int
+    compress: bool
+    band_bytes: int | None
+    cache_bytes: int
 
 
 class Archive:
@@ -60,9 +71,9 @@ class Archive:
             self.add(product)
 
     @classmethod
-    def demo(cls, **options: int | bool | None) -> Archive:
+    def demo(cls, **options: Unpack[ArchiveOptions]) -> Archive:
         """Scenes around Lago de Valencia (Venezuela) in July and August 2024, and a few of the older sensors."""
-        return cls(_demo_products(), **options)  # type: ignore[arg-type]
+        return cls(_demo_products(), **options)
 
     @classmethod
     def seeded(
@@ -74,14 +85,13 @@ class Archive:
         rows: Sequence[int] = range(20, 100),
         start: date = date(2014, 1, 1),
         dds_share: float = 0.0,
-        **options: int | bool | None,
+        **options: Unpack[ArchiveOptions],
     ) -> Archive:
         """Make `count` scenes of Landsat 8 and 9 (each with its L1 and L2 product) at the given paths and rows.
 
         `dds_share` of them (0..1) are staged by dds; landsatlook serves the others at once.
         """
-        products = _seeded_products(count, seed, paths, rows, start, dds_share)
-        return cls(products, **options)  # type: ignore[arg-type]
+        return cls(_seeded_products(count, seed, paths, rows, start, dds_share), **options)
 
     def add(self, product: Product) -> None:
         """Put a product into the archive; it is found under its scene id in place of an older version."""

@@ -77,9 +77,7 @@ class Joined:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def blocks(
-    content: Content, start: int = 0, stop: int | None = None, size: int = _HASH_BLOCK_BYTES
-) -> Iterator[bytes]:
+def blocks(content: Content, start: int = 0, stop: int | None = None, size: int = _HASH_BLOCK_BYTES) -> Iterator[bytes]:
     """Yield the bytes from `start` to `stop` (default: the end) in blocks."""
     end = content.size if stop is None else min(stop, content.size)
     for offset in range(start, end, size):

@@ -123,9 +123,7 @@ class FileHost:
                 await wire.answer(int(status), b"Preparing\n")
         return True
 
-    async def _limited(
-        self, request: Request, wire: Wire, entry: Entry, link: FileLink, download: Download
-    ) -> bool:
+    async def _limited(self, request: Request, wire: Wire, entry: Entry, link: FileLink, download: Download) -> bool:
         service, limit = self._service, self._service.script.max_connections
         if limit is not None and self._under_way[self._name] >= limit:
             service.log.faults["max-connections"] += 1
@@ -138,9 +136,7 @@ class FileHost:
         finally:
             self._under_way[self._name] -= 1
 
-    async def _file(
-        self, request: Request, wire: Wire, entry: Entry, link: FileLink, download: Download
-    ) -> bool:
+    async def _file(self, request: Request, wire: Wire, entry: Entry, link: FileLink, download: Download) -> bool:
         service = self._service
         fault = service.script.file_fault(self._name, link.file, ranged="range" in request.headers)
         if fault is not None:

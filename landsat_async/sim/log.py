@@ -39,7 +39,7 @@ class Entry(msgspec.Struct, kw_only=True):
 class Log:
     """Entries (bounded) and counters (complete)."""
 
-    def __init__(self, keep: int = 200_000) -> None:
+    def __init__(self, keep: int = 50_000) -> None:
         self.entries: deque[Entry] = deque(maxlen=keep)
         self.calls: Counter[str] = Counter()
         """API calls by endpoint."""
@@ -80,4 +80,4 @@ class Log:
 
     def clear(self) -> None:
         """Start again from nothing."""
-        self.__init__(self.entries.maxlen or 0)  # type: ignore[misc]
+        vars(self).update(vars(Log(self.entries.maxlen or 0)))

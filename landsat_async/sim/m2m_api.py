@@ -96,6 +96,7 @@ class M2MApi:
         fault: ApiFault | None,
     ) -> tuple[int, dict[str, Any]]:
         script = self._service.script
+        self._service.called_as(request.headers.get("host", ""))
         envelope: dict[str, Any] = {"requestId": next(self._service.requests), "version": version}
         if script.version_null:
             envelope["version"] = None

@@ -76,9 +76,7 @@ class Reply:
         return rows
 
 
-def wanted_span(
-    request: Request, size: int, etag: str | None, modified: str | None, script: Script
-) -> Span | None:
+def wanted_span(request: Request, size: int, etag: str | None, modified: str | None, script: Script) -> Span | None:
     """Work out which bytes a request asks for, the whole file where ranges do not apply."""
     whole = Span(0, size, False)
     found = _RANGE.fullmatch(request.headers.get("range", "").strip())

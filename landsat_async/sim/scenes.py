@@ -11,9 +11,7 @@ from landsat_async.sim.wrs import Frame, frame
 
 _L1_ANGLES = ("VAA.TIF", "VZA.TIF", "SAA.TIF", "SZA.TIF")
 _L1_OLI = tuple(f"B{n}.TIF" for n in range(1, 10))
-_L1_ETM = tuple(
-    f"{band}.TIF" for band in ("B1", "B2", "B3", "B4", "B5", "B6_VCID_1", "B6_VCID_2", "B7", "B8")
-)
+_L1_ETM = tuple(f"{band}.TIF" for band in ("B1", "B2", "B3", "B4", "B5", "B6_VCID_1", "B6_VCID_2", "B7", "B8"))
 _QA = ("QA_PIXEL.TIF", "QA_RADSAT.TIF")
 _MTL = ("MTL.txt", "MTL.xml")
 _ST_SET = tuple(f"ST_{what}.TIF" for what in ("ATRAN", "CDIST", "DRAD", "EMIS", "EMSD", "QA", "TRAD", "URAD"))

@@ -63,7 +63,7 @@ FileKind = Literal[
     "two-lengths",  # two different Content-Length headers
     "length-and-chunked",  # Content-Length and Transfer-Encoding together
     "gzip",  # Content-Encoding: gzip
-    "cut-gzip",  # the same, chunked, cut at `fraction`
+    "cut-gzip",  # the same, without length, ended by FIN at `fraction`
     "stall",  # nothing more for `seconds` after `fraction`
     "drip",  # `bytes` every `seconds` after `fraction`
     "flip",  # one bit of the body at `fraction` is wrong

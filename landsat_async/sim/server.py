@@ -87,10 +87,12 @@ async def open_simulator(
     for offset, name in enumerate(HOSTS):
         context = tls if name == "m2m" else file_tls
         opened[name] = Door(_conversation(service, name, handlers[name]), host, port and port + offset, context)
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    service.listens_everywhere = reachable != host
     async with doors(*opened.values()):
         for name, door in opened.items():
             scheme = "https" if (tls if name == "m2m" else file_tls) else "http"
-            service.base_urls[name] = f"{scheme}://{f'[{host}]' if ':' in host else host}:{door.port}"
+            service.base_urls[name] = f"{scheme}://{f'[{reachable}]' if ':' in reachable else reachable}:{door.port}"
         yield Simulator(service, opened)
 
 

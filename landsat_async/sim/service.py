@@ -138,7 +138,9 @@ class Service:
     log: Log
     account: Account
     base_urls: dict[str, str] = field(default_factory=dict)
-    """Host name (m2m, landsatlook, dds) -> scheme, address and port."""
+    """Host name (m2m, landsatlook, dds) -> scheme, address and port that links are made with."""
+    listens_everywhere: bool = False
+    """Listening on a wildcard address: links then name the host by which the client called."""
     lists: SceneLists = field(default_factory=SceneLists)
     downloads: Downloads = field(default_factory=Downloads)
     links: Links = field(default_factory=Links)
@@ -148,6 +150,13 @@ class Service:
     def now_s() -> float:
         """Clock of the event loop: tests may run it faster than real time."""
         return anyio.current_time()
+
+    def called_as(self, host: str) -> None:
+        """Make links with the name that the client knows the simulator by."""
+        if self.listens_everywhere and (name := host.rpartition(":")[0] or host):
+            for key, url in self.base_urls.items():
+                scheme, _, address = url.partition("://")
+                self.base_urls[key] = f"{scheme}://{name}:{address.rpartition(':')[2]}"
 
     def dataset(self, payload: Payload) -> Dataset:
         """Return the searchable dataset that a payload names."""

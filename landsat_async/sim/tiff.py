@@ -66,9 +66,7 @@ def large_band(grid: Grid, pixels: Pixels, seed: int, *, tile: int) -> Content:
     """Describe a band of any size; tiles are made when they are read."""
     across, down = -(-grid.columns // tile), -(-grid.rows // tile)
     stored = _StoredTile.encoded_bytes(tile * tile * pixels.bits // 8)
-    head = _head(
-        [_Directory(grid, pixels, grid.columns, grid.rows, tile, [stored] * (across * down), False)]
-    )
+    head = _head([_Directory(grid, pixels, grid.columns, grid.rows, tile, [stored] * (across * down), False)])
     return Joined([Literal(head), _StoredTiles(across * down, tile * tile * pixels.bits // 8, seed)])
 
 
