@@ -204,11 +204,12 @@ class Run:
             sends, receives = stack.enter_context(_links(download.queue_size, 2, download.workers))
             async with anyio.create_task_group() as outer:
                 outer.start_soon(self._report_progress)
+                outer.start_soon(crew.manage)
                 async with anyio.create_task_group() as group:
                     group.start_soon(Requester(context).run, sends[0])
                     group.start_soon(Poller(context).run, sends[1])
-                    for receive in receives:
-                        group.start_soon(crew.work, receive)
+                    for number, receive in enumerate(receives):
+                        group.start_soon(crew.work, number, receive)
                 outer.cancel_scope.cancel()
         if context.fatal is not None:
             raise context.fatal

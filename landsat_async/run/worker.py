@@ -11,6 +11,7 @@ import logging
 from functools import partial
 from urllib.parse import urlsplit
 
+import anyio
 import anyio.to_thread
 import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -21,6 +22,7 @@ from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.errors import LandsatError
 from landsat_async.events import Transferred, Verified
 from landsat_async.model import Proof
+from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.resume import PartFacts
 from landsat_async.run.answers import Link
@@ -46,6 +48,8 @@ LINK_MAX_AGE_S = 1800.0
 FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last the file has failed."""
 BUGS_IN_A_ROW = 5
+FILE_WORTH_BYTES = 100_000
+"""A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
 PAUSED = "paused"
 """Kind of a HostDown that is no new fault: the host's breaker was open."""
 
@@ -84,12 +88,38 @@ class Crew:
             overwrite=overwrite,
         )
         self.bugs = 0
+        self.size = CrewSize.start(download.workers)
+        self._busy = 0
+        self._most_busy = 0
 
-    async def work(self, receive: MemoryObjectReceiveStream[Link]) -> None:
-        """Fetch files until the stream is closed."""
+    async def work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
+        """Fetch files until the stream is closed; worker `number` pauses while fewer than that are allowed."""
         async with receive:
-            async for link in receive:
-                await self._one(link)
+            while True:
+                while number >= self.size.allowed and not self.context.ended:
+                    await self.context.pulse.wait()
+                try:
+                    link = await receive.receive()
+                except anyio.EndOfStream:
+                    return
+                self._busy += 1
+                self._most_busy = max(self._busy, self._most_busy)
+                try:
+                    await self._one(link)
+                finally:
+                    self._busy -= 1
+
+    async def manage(self) -> None:
+        """Adapt the number of workers to the line, for ever."""
+        before = 0.0
+        while True:
+            self.context.tally.workers = self.size.allowed
+            self._most_busy = self._busy
+            await anyio.sleep(WINDOW_S)
+            through = self.net.bytes_received + FILE_WORTH_BYTES * self.context.tally.verified
+            rate, before = (through - before) / WINDOW_S, through
+            self.size = after_window(self.size, rate, busy=self._most_busy, now_s=self.context.loop_time())
+            self.context.pulse.beat()
 
     async def _one(self, link: Link) -> None:
         context = self.context
@@ -146,6 +176,8 @@ class Crew:
                 context.hosts.ok(host)
             else:
                 context.hosts.bad(host, kind, item.item_id, reason)
+            if kind == "server":
+                self.size = after_push_back(self.size, item.item_id, context.loop_time())
 
         store = LedgerStore(context, item.item_id, part_name)
         return await transfer(job, self.net, notify=notify, store=store, admit=admit, health=health)

@@ -1,0 +1,58 @@
+"""How many workers may run at the moment, between 1 and the configured ceiling.
+
+More connections help until the line is full, and harm the server after that. So the number grows while growing pays,
+goes back by what did not pay, and is halved as soon as the server pushes back (429, 503, refused connections). USGS
+publishes no limit for these hosts; five at a time is what its own notebook uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+FIRST = 5
+"""Begin with so many, or the ceiling if that is lower."""
+WINDOW_S = 2.0
+"""Throughput is judged over this time."""
+PAYS = 1.05
+"""Growing has paid when throughput grew by so much."""
+HOLD_S = 30.0
+"""After a step back, nothing grows for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrewSize:
+    """The number of workers and what it is judged by."""
+
+    ceiling: int
+    allowed: int
+    rate: float = 0.0
+    """Throughput of the last window, in any unit that is comparable (bytes/s plus a share for each file)."""
+    grown_by: int = 0
+    """What the last window added; 0 = it was steady."""
+    hold_until_s: float = 0.0
+    pushed_by: int | None = None
+    """The file that was pushed back last: one bad file must not slow all others down."""
+
+    @classmethod
+    def start(cls, ceiling: int) -> CrewSize:
+        """Begin."""
+        return cls(ceiling, min(FIRST, ceiling))
+
+
+def after_window(size: CrewSize, rate: float, *, busy: int, now_s: float) -> CrewSize:
+    """Judge a window in which `busy` workers had something to do and `rate` came through."""
+    if now_s < size.hold_until_s or busy < size.allowed:
+        return replace(size, rate=rate, grown_by=0)
+    if size.grown_by and rate < size.rate * PAYS:
+        smaller = max(1, size.allowed - size.grown_by)
+        return replace(size, allowed=smaller, rate=rate, grown_by=0, hold_until_s=now_s + HOLD_S)
+    step = min(size.ceiling - size.allowed, max(1, size.allowed // 2))
+    return replace(size, allowed=size.allowed + step, rate=rate, grown_by=step)
+
+
+def after_push_back(size: CrewSize, item: int, now_s: float) -> CrewSize:
+    """The server said to `item` that it is too much. Answers of the moment of the last halving do not count again."""
+    if item == size.pushed_by or (size.pushed_by is not None and now_s < size.hold_until_s - HOLD_S + WINDOW_S):
+        return size
+    smaller = max(1, size.allowed // 2)
+    return replace(size, allowed=smaller, grown_by=0, hold_until_s=now_s + HOLD_S, pushed_by=item)
