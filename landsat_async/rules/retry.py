@@ -21,13 +21,16 @@ LONGEST_SLEEP_S = 60.0
 CERTIFICATE_PAUSE_S = 1800.0
 MAINTENANCE_PAUSE_S = 300.0
 PROXY_PAUSE_S = 300.0
+UNREACHABLE_PAUSE_S = 15.0
 
 
 class FaultKind(enum.StrEnum):
     """Kinds of faults of one attempt."""
 
     NETWORK = "network"
-    """No connection, reset, no byte for too long, a body that was cut."""
+    """Reset, no byte for too long, a body that was cut."""
+    UNREACHABLE = "unreachable"
+    """No connection at all: nothing that this file could have caused."""
     SLOW = "slow"
     """Bytes come, but so few that a new connection is worth a try."""
     BUSY = "busy"
@@ -100,6 +103,7 @@ _LATER = "Run the same command again; what is here is kept."
 
 RULES: dict[FaultKind, _Rule] = {
     FaultKind.NETWORK: _Rule(None, Then.FAIL, "network", hint=_LATER),
+    FaultKind.UNREACHABLE: _Rule(3, Then.PAUSE, "network", UNREACHABLE_PAUSE_S),
     FaultKind.SLOW: _Rule(None, Then.FAIL, hint=_LATER),
     FaultKind.BUSY: _Rule(None, Then.FAIL, "server", hint=_LATER),
     FaultKind.CERTIFICATE: _Rule(0, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),

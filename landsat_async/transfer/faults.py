@@ -46,15 +46,15 @@ def fault_of_client(error: Exception, host: str) -> Fault:
         case aiohttp.ClientSSLError():
             return Fault(FaultKind.HANDSHAKE, f"no secure connection to {host}")
         case aiohttp.ClientConnectorDNSError():
-            return Fault(FaultKind.NETWORK, f"cannot resolve {host}")
+            return Fault(FaultKind.UNREACHABLE, f"cannot resolve {host}")
         case aiohttp.ClientProxyConnectionError():
-            return Fault(FaultKind.NETWORK, "cannot reach the proxy")
+            return Fault(FaultKind.UNREACHABLE, "cannot reach the proxy")
         case OSError(errno=int(number)) if number in _TOO_MANY_FILES:
             return Fault(FaultKind.FILES, "too many open files")
         case aiohttp.ClientConnectorError():
-            return Fault(FaultKind.NETWORK, f"cannot reach {host}: {_plain(error.os_error)}")
+            return Fault(FaultKind.UNREACHABLE, f"cannot reach {host}: {_plain(error.os_error)}")
         case aiohttp.ConnectionTimeoutError():
-            return Fault(FaultKind.NETWORK, f"{host} does not answer")
+            return Fault(FaultKind.UNREACHABLE, f"{host} does not answer")
         case aiohttp.SocketTimeoutError():
             return Fault(FaultKind.NETWORK, f"{host} stopped sending")
         case aiohttp.ServerDisconnectedError():
