@@ -20,7 +20,8 @@ LAYERS = (
     ("m2m", "disk"),
     ("transfer",),
     ("run",),
-    ("show", "__init__"),
+    ("__init__",),
+    ("show",),
     ("__main__",),
 )
 ALONE = "sim"
@@ -60,8 +61,14 @@ def imports_of(tree: ast.AST, module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative import"
             base = node.module or ""
-            found |= {f"{base}.{alias.name}" for alias in node.names} if base == "landsat_async" else {base}
+            found |= {_named(alias.name) for alias in node.names} if base == "landsat_async" else {base}
     return found
+
+
+def _named(name: str) -> str:
+    """Return the module behind a name that is taken from the package itself."""
+    is_module = (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists()
+    return f"landsat_async.{name}" if is_module else "landsat_async"
 
 
 def trespasses(module: str, source: str) -> list[str]:
@@ -143,6 +150,7 @@ def test_L06_only_the_command_line_prints_exits_and_takes_signals(path):
         ("landsat_async.transfer.fetch", "from landsat_async import show", "below"),
         ("landsat_async.sim.server", "from landsat_async.model import Scene", "alone"),
         ("landsat_async.run.runner", "from landsat_async.sim.server import open_simulator", "simulator"),
+        ("landsat_async.run.runner", "from landsat_async import open_run", "below"),
         ("landsat_async.helpers", "from landsat_async.errors import LandsatError", "no place"),
     ],
 )

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
+
+from landsat_async import __version__
 
 if TYPE_CHECKING:
     from landsat_async.show.output import Output
@@ -102,19 +104,13 @@ def config_overrides(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 class _Version(argparse.Action):
-    """Prints the version; the metadata is only looked up when somebody asks."""
+    """Prints the version."""
 
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="print the version and leave")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib import metadata
-
-        try:
-            version = metadata.version("landsat-async")
-        except metadata.PackageNotFoundError:
-            version = "(not installed)"
-        sys.stdout.write(f"landsat-async {version}\n")
+        sys.stdout.write(f"landsat-async {__version__}\n")
         parser.exit()
 
 
@@ -178,8 +174,19 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
 
 def _add_simulate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1")
-    command.add_argument("--port", type=int, default=0, help="default: a free one")
-    command.add_argument("--scenes", type=int, metavar="N", help="size of the archive")
+    command.add_argument("--port", type=_whole(0, 65533), default=0, help="of the API; default: a free one")
+    command.add_argument(
+        "--scenes", type=_whole(1, 10_000_000), metavar="N", help="a made-up archive of N scenes in place of the demo's"
+    )
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"must be from {low} to {high}")
+        return int(text)
+
+    return number
 
 
 def _flush() -> None:

@@ -189,10 +189,13 @@ async def _service(config: Config, credentials: Credentials | None) -> AsyncIter
     from landsat_async.m2m.client import M2MClient
 
     host = urlsplit(config.service.url).netloc
-    yield await _clock(config)
-    if credentials is None:
+    if credentials is not None:
+        found = f"user {credentials.username}, a token was found"
+        yield Check("credentials", "warn" if credentials.notes else "ok", found, "; ".join(credentials.notes))
+    reached = await _clock(config)
+    yield reached
+    if credentials is None or reached.state == "fail":
         return
-    yield Check("credentials", "ok", f"user {credentials.username}, a token was found")
     step = "login"
     try:
         async with M2MClient(config.service.url, credentials, ca_bundle=config.service.ca_bundle) as m2m:

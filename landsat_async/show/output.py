@@ -133,6 +133,7 @@ class Output:
         if (self.manner.quiet or self.manner.json) and not urgent:
             return
         line = clean_end(line)
+        self.out.flush()  # where both streams end in one place, the order is kept
         if self._live is not None:
             self._live(line)
             return

@@ -145,10 +145,12 @@ def _unavailable(result: Plan, width: int) -> list[str]:
 
 def _totals(result: Plan, min_free_bytes: int) -> list[str]:
     here = sum(1 for planned in result.files if planned.state == "here")
+    left = len(result.files) - here
+    rest = f"{left:,} left, about {size_text(result.bytes_left)}" if left else "nothing left"
     scenes, files = count_text(len(result.scenes), "scene"), count_text(len(result.files), "file")
     lines = [
         f"{scenes}, {files}, {size_text(result.bytes_nominal)} (nominal sizes; the service rounds them)",
-        f"{here:,} here already, {len(result.files) - here:,} left, about {size_text(result.bytes_left)}",
+        f"{here:,} here already, {rest}",
         f"free disk space: {size_text(result.free_bytes)}, of which {size_text(min_free_bytes)} stay free",
     ]
     if result.bytes_left > result.free_bytes - min_free_bytes:

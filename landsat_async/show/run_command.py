@@ -54,7 +54,8 @@ async def do_job(
 def conclude(recap: Recap, output: Output) -> int:
     """Say how it ended and return the exit code."""
     end = recap.finished
-    if end is not None and not output.manner.json:
+    never_began = recap.error is not None and recap.planned is None
+    if end is not None and not never_began and not output.manner.json:
         _say_end(recap, end, output)
     code = report(recap.cause, output) if recap.cause is not None else 1
     return code if end is None else end.exit_code

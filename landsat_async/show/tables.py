@@ -14,7 +14,7 @@ from landsat_async.show.words import clean, count_text, size_text, span_text
 
 PROOF_WORDS = {
     "length": "the byte count is what the server announced",
-    "structure": "complete, and every tar or TIFF index points inside the file",
+    "structure": "complete; tar and TIFF indices point inside the file, texts end as they must",
     "content": "all image tiles decode, with matching Adler-32",
     "published": "equals the SHA-512 that USGS publishes",
 }
@@ -59,7 +59,7 @@ def proven_lines(files: Sequence[Verified], total: int, width: int) -> list[str]
     """Return the table of proven files and what its proof levels mean."""
     if not files:
         return []
-    rows = [(f.file, size_text(f.size_bytes), f.proof, f.sha256[:12]) for f in files]
+    rows = sorted((f.file, size_text(f.size_bytes), f.proof, f.sha256[:12]) for f in files)
     levels = [level for level in PROOF_WORDS if any(f.proof == level for f in files)]
     return [
         *columns(("file", "size", "proof", "sha256"), rows, width, right=(1,)),

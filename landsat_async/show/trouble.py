@@ -89,6 +89,8 @@ def _details(error: LandsatError) -> tuple[str, ...]:
 
 
 def _os_verdict(error: OSError) -> tuple[Error, int]:
+    if error.filename is None and error.errno not in _DISK_FULL:
+        return Error("system", str(error.strerror), ""), 2
     text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror)
     if error.errno in _DISK_FULL:
         return Error("disk-full", text, "free some space and run the same command again"), 9

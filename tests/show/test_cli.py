@@ -34,8 +34,7 @@ def test_version_and_help_are_everywhere(capsys):
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
     for arguments in ([], *([command] for command in COMMANDS)):
         assert main([*arguments, "--version"]) == 0
-        said = capsys.readouterr().out.strip()
-        assert said in (f"landsat-async {version}", "landsat-async (not installed)")
+        assert capsys.readouterr().out == f"landsat-async {version}\n"
         assert main([*arguments, "--help"]) == 0
         assert "usage: landsat-async" in capsys.readouterr().out
 
