@@ -52,7 +52,8 @@ class Wire:
 
     async def head(self, status: int | str, *fields: tuple[str, str]) -> None:
         line = f"{status} X" if isinstance(status, int) else status
-        await self.send(f"HTTP/1.1 {line}\r\n{''.join(f'{k}: {v}' + chr(13) + chr(10) for k, v in fields)}\r\n".encode())
+        lines = [f"HTTP/1.1 {line}", *(f"{name}: {value}" for name, value in fields), "", ""]
+        await self.send("\r\n".join(lines).encode("latin-1"))
 
     def mark(self, what: str) -> None:
         self.server.marks.append(what)

@@ -6,8 +6,8 @@ Use it through the anyio plugin: a test module that wants virtual time defines
     def anyio_backend():
         return ("asyncio", {"loop_factory": VirtualLoop})
 
-`anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. File and ledger threads need real time,
-so a jump happens only after GRACE_S of real silence.
+`anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. Work in threads needs real time: while a call
+in an executor is under way nothing jumps, and otherwise only after GRACE_S of real silence.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.jumped_s = 0.0
+        self.busy_threads = 0
 
     def select(self, timeout=None):
         if timeout is None or timeout <= 0:
             return super().select(timeout)
         ready = super().select(min(timeout, GRACE_S))
-        if not ready and timeout > GRACE_S:
+        if not ready and timeout > GRACE_S and not self.busy_threads:
             self.jumped_s += timeout - GRACE_S
         return ready
 
@@ -36,6 +37,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+
+    def run_in_executor(self, executor, func, *args):
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.busy_threads += 1
+        future.add_done_callback(self._thread_ended)
+        return future
+
+    def _thread_ended(self, future) -> None:
+        self._jumping.busy_threads -= 1
 
     def time(self) -> float:
         return super().time() + self._jumping.jumped_s

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
+import random
+import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -14,9 +17,12 @@ from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import open_net
 from landsat_async.transfer.outcome import MemoryStore, TransferJob, TransferPolicy
 from landsat_async.transfer.transfer import transfer
+from tests.disk.whole_files import tiff
 from tests.support.virtual_loop import VirtualLoop
 
 KIB = 1024
+CANARY = "CaNaRy-7b1f"
+PATH = f"/files/x.bin?requestSignature={CANARY}%2F%2B%7E"
 
 
 @pytest.fixture
@@ -25,14 +31,17 @@ def anyio_backend():
 
 
 class WatchedStore(MemoryStore):
-    """Remembers every call."""
+    """Remembers every call, and looks at the part as it is at that moment."""
 
-    def __init__(self, facts=None):
-        super().__init__(facts)
-        self.calls = []
+    def __init__(self, part: str):
+        super().__init__()
+        self.calls: list[tuple] = []
+        self._part = part
 
     async def save(self, facts):
         self.calls.append(("save", facts.durable))
+        with open(self._part, "rb") as part:
+            assert sha(part.read(facts.durable)) == facts.sha256, "a checkpoint speaks of bytes that are not there"
         await super().save(facts)
 
     async def lower(self, durable):
@@ -43,12 +52,18 @@ class WatchedStore(MemoryStore):
         self.calls.append(("clear",))
         await super().clear()
 
+    @property
+    def saved(self) -> list[int]:
+        return [call[1] for call in self.calls if call[0] == "save"]
+
 
 @dataclass
 class Bench:
     """Everything that a transfer needs, and what came of it."""
 
     folder: str
+    right: list[bytes] = field(default_factory=list)
+    """Contents that may have the final name; checked at the end of each test."""
     name: str = "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.dat"
     policy: TransferPolicy = field(
         default_factory=lambda: TransferPolicy(
@@ -56,12 +71,15 @@ class Bench:
         )
     )
     fs: Fs = field(default_factory=Fs)
-    store: WatchedStore = field(default_factory=WatchedStore)
     events: list = field(default_factory=list)
     health: list = field(default_factory=list)
     service: str = "http://127.0.0.1:1/"
-    open_net: dict = field(default_factory=dict)
-    job: dict = field(default_factory=dict)
+    net_options: dict = field(default_factory=dict)
+    job_options: dict = field(default_factory=dict)
+    outcomes: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.store = WatchedStore(self.part)
 
     @property
     def final(self) -> str:
@@ -71,7 +89,7 @@ class Bench:
     def part(self) -> str:
         return os.path.join(self.folder, "parts", "1.1.part")
 
-    def make_job(self, url: str) -> TransferJob:
+    def job(self, url: str) -> TransferJob:
         return TransferJob(
             SecretUrl(url),
             self.name,
@@ -80,28 +98,39 @@ class Bench:
             self.final,
             self.store.facts,
             self.policy,
-            **self.job,
+            **self.job_options,
         )
 
     def net(self):
         hosts = AllowedHosts.for_service(self.service, ("*.usgs.gov",))
-        return open_net(hosts=hosts, fs=self.fs, trust_env=False, uniform=lambda: 0.5, **self.open_net)
+        return open_net(hosts=hosts, fs=self.fs, uniform=lambda: 0.5, **({"trust_env": False} | self.net_options))
 
-    async def run(self, server, path="/f", net=None):
+    async def run(self, server, path=PATH, net=None):
         url = server if isinstance(server, str) else server.url(path)
         if net is None:
             async with self.net() as own:
                 return await self.run(server, path, own)
-        return await transfer(
-            self.make_job(url),
+        outcome = await transfer(
+            self.job(url),
             net,
             notify=self.events.append,
             store=self.store,
             health=lambda *said: self.health.append(said),
         )
+        self.outcomes.append(outcome)
+        return outcome
 
     def tune(self, **changes):
         self.policy = replace(self.policy, **changes)
+
+    def keep(self, data: bytes, **facts) -> None:
+        """Leave a part behind, as an earlier run would have."""
+        from landsat_async.rules.resume import PartFacts
+
+        os.makedirs(os.path.dirname(self.part), exist_ok=True)
+        with open(self.part, "wb") as part:
+            part.write(data)
+        self.store.facts = PartFacts(len(data), sha(data), **facts)
 
     def final_bytes(self) -> bytes | None:
         try:
@@ -110,11 +139,49 @@ class Bench:
         except FileNotFoundError:
             return None
 
+    def part_bytes(self) -> bytes:
+        with open(self.part, "rb") as file:
+            return file.read()
+
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def noise(size: int, seed: int = 1) -> bytes:
+    """Bytes that do not compress and look like nothing."""
+    return b"\0\1" + random.Random(seed).randbytes(size - 2)
+
+
+def big_tiff_file() -> bytes:
+    """A proper TIFF of some 400 KiB whose tiles do not compress."""
+    return tiff(side=400, tile=64)
+
+
+def open_files_below(folder: str) -> list[str]:
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue
+        if target.startswith(folder):
+            found.append(target)
+    return found
+
+
 @pytest.fixture
-def bench(tmp_path):
-    return Bench(str(tmp_path))
+def bench(tmp_path, caplog):
+    """A bench whose nevers are checked at the end: no wrong final, no leak, no secret in any text."""
+    caplog.set_level("DEBUG")
+    bench = Bench(str(tmp_path))
+    yield bench
+    assert bench.final_bytes() in (None, *bench.right), "N1: a wrong file under its final name"
+    gc.collect()
+    assert open_files_below(bench.folder) == [], "N5: a file is still open"
+    busy = [thread.name for thread in threading.enumerate() if thread.name.startswith("landsat-disk")]
+    for thread in [thread for thread in threading.enumerate() if thread.name in busy]:
+        thread.join(2.0)
+        assert not thread.is_alive(), "N5: a disk thread is still there"
+    said = repr((bench.outcomes, bench.events, bench.health, caplog.text, bench.store.facts))
+    assert CANARY not in said, "N4: the link has leaked"

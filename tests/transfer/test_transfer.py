@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 
 from landsat_async.disk.finalise import discard_part
-from landsat_async.model import Proof
-from landsat_async.transfer.outcome import Done
+from landsat_async.events import Retrying, Started, Transferred
+from landsat_async.model import Proof, SecretUrl
+from landsat_async.transfer.links import AllowedHosts
+from landsat_async.transfer.net import open_net
+from landsat_async.transfer.outcome import Done, MemoryStore, TransferJob
+from landsat_async.transfer.transfer import transfer
 from tests.support.raw_server import RawServer, ranged
-from tests.transfer.conftest import KIB, sha
+from tests.transfer.conftest import KIB, big_tiff_file, noise, sha
 
-DATA = os.urandom(700 * KIB + 13)
+DATA = noise(700 * KIB + 13)
 
 
 async def test_a_straight_transfer_ends_under_its_final_name_and_leaves_the_part_until_told(bench):
+    bench.right = [DATA]
     async with RawServer([ranged(DATA)]) as server:
         outcome = await bench.run(server)
     assert outcome == Done(len(DATA), sha(DATA), Proof.LENGTH, len(DATA))
@@ -23,20 +28,110 @@ async def test_a_straight_transfer_ends_under_its_final_name_and_leaves_the_part
     assert not os.path.exists(bench.part)
 
 
-async def test_checkpoints_are_saved_on_the_way(bench):
+async def test_the_documented_way_to_use_it_alone(tmp_path):
+    image = big_tiff_file()
+    name = "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.TIF"
+    async with RawServer([ranged(image)]) as server, open_net(hosts=AllowedHosts((), loopback=True)) as net:
+        job = TransferJob(SecretUrl(server.url()), name, str(tmp_path / "parts"), "1.part", str(tmp_path / name))
+        match await transfer(job, net, notify=lambda event: None, store=MemoryStore()):
+            case Done(_, sha256, proof):
+                discard_part(net.fs, job.part_path)
+    assert (sha256, proof) == (sha(image), Proof.STRUCTURE)
+    assert (tmp_path / name).read_bytes() == image
+    assert os.listdir(tmp_path / "parts") == []
+
+
+async def test_checkpoints_are_saved_on_the_way_and_never_beyond_what_is_there(bench):
+    bench.right = [DATA]
     async with RawServer([ranged(DATA)]) as server:
         await bench.run(server)
-    saved = [call[1] for call in bench.store.calls if call[0] == "save"]
-    assert saved
-    assert saved == sorted(saved)
-    assert all(0 < durable <= len(DATA) for durable in saved)
+    assert bench.store.saved
+    assert bench.store.saved == sorted(bench.store.saved)
+    assert all(0 < durable <= len(DATA) for durable in bench.store.saved)
 
 
-async def test_a_second_run_goes_on_from_the_checkpoint(bench):
+async def test_a_small_file_needs_no_checkpoint_and_one_sync(bench):
+    bench.right = [DATA[:5000]]
+    calls = []
+    bench.fs._observer = lambda operation, *_: calls.append(operation)
+    async with RawServer([ranged(DATA[:5000])]) as server:
+        await bench.run(server)
+    assert bench.store.calls == []
+    assert calls.count("fsync") == 1
+    assert calls.index("fsync") < calls.index("link") < max(i for i, c in enumerate(calls) if c == "fsync_dir")
+
+
+async def test_it_goes_on_from_what_a_broken_connection_left(bench):
+    bench.right = [DATA]
     async with RawServer([ranged(DATA, stop=500 * KIB), ranged(DATA)]) as server:
         outcome = await bench.run(server)
         assert server.marks == [f"cut at {500 * KIB}"]
         assert server.requests[1].start == 500 * KIB - 64 * KIB
         assert server.requests[1].headers["if-range"] == '"v1"'
     assert outcome == Done(len(DATA), sha(DATA), Proof.LENGTH, len(DATA) + 64 * KIB)
-    assert bench.final_bytes() == DATA
+    started, *_ = (event for event in bench.events if isinstance(event, Started))
+    assert started == Started(bench.name, 0, len(DATA))
+    assert [type(event) for event in bench.events].count(Started) == 1
+    assert any(isinstance(event, Retrying) and event.attempt == 1 for event in bench.events)
+    assert any(isinstance(event, Transferred) for event in bench.events)
+
+
+async def test_another_run_goes_on_from_the_checkpoint(bench):
+    bench.right = [DATA]
+    bench.keep(DATA[: 300 * KIB], total=len(DATA), etag='"v1"')
+    async with RawServer([ranged(DATA)]) as server:
+        outcome = await bench.run(server)
+        assert server.requests[0].start == 236 * KIB
+    assert outcome.bytes_received == len(DATA) - 236 * KIB
+    assert bench.events[0] == Started(bench.name, 300 * KIB, len(DATA))
+
+
+async def test_a_part_that_is_complete_needs_no_request_at_all(bench):
+    bench.right = [DATA]
+    bench.keep(DATA, total=len(DATA), etag='"v1"')
+    async with RawServer([ranged(DATA)]) as server:
+        assert await bench.run(server) == Done(len(DATA), sha(DATA), Proof.LENGTH, 0)
+        assert server.requests == []
+
+
+async def test_events_carry_the_path_below_the_folder_when_there_is_one(bench):
+    bench.right = [DATA]
+    bench.job_options = {"file": "2024/x.dat"}
+    async with RawServer([ranged(DATA)]) as server:
+        await bench.run(server)
+    assert {event.file for event in bench.events} == {"2024/x.dat"}
+
+
+async def test_headers_of_a_request_are_few_and_honest(bench):
+    bench.right = [DATA]
+    async with RawServer([ranged(DATA)]) as server:
+        await bench.run(server)
+        (request,) = server.requests
+    assert request.method == "GET"
+    assert set(request.headers) == {"host", "user-agent", "accept", "accept-encoding"}
+    assert request.headers["accept-encoding"] == "identity"
+    assert "landsat_async" in request.headers["user-agent"]
+
+
+async def test_many_transfers_share_one_net(bench, tmp_path):
+    files = [noise(100 * KIB + n, n) for n in range(12)]
+
+    async def answer(wire):
+        await ranged(files[int(wire.request.target[1:])])(wire)
+
+    import anyio
+
+    async with RawServer([answer]) as server, bench.net() as net:
+
+        async def one(number: int) -> None:
+            job = TransferJob(
+                SecretUrl(server.url(f"/{number}")), "x.dat", str(tmp_path / "parts"), f"{number}.part",
+                str(tmp_path / f"out/{number}.dat"), policy=bench.policy,
+            )  # fmt: skip
+            outcome = await transfer(job, net, notify=lambda event: None, store=MemoryStore())
+            assert getattr(outcome, "sha256", outcome) == sha(files[number])
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(12):
+                tasks.start_soon(one, number)
+        assert net.bytes_received == sum(map(len, files))
