@@ -368,6 +368,19 @@ class Ledger:
 
         return await self.call(read)
 
+    async def claim(self, item_id: int, now: float) -> tuple[Item, bytes | None] | None:
+        """A worker takes a ready file: its row with the next generation, and the facts of its part, in one commit."""
+
+        def write(c: sqlite3.Connection) -> tuple[Item, bytes | None] | None:
+            if _cas(c, item_id, Step.CLAIM, now, {}) is None:
+                return None
+            c.execute("UPDATE item SET gen=gen+1 WHERE item_id=?", (item_id,))
+            item = _item(c.execute(f"SELECT {_ITEM} FROM item WHERE item_id=?", (item_id,)).fetchone())
+            part = c.execute("SELECT facts FROM part WHERE item_id=?", (item_id,)).fetchone()
+            return item, bytes(part["facts"]) if part else None
+
+        return await self.call(write)
+
     async def drop_part(self, item_id: int) -> None:
         """Forget a part."""
         await self._write("DELETE FROM part WHERE item_id=?", (item_id,))

@@ -73,23 +73,28 @@ async def deliver(context: RunContext, pairs: Sequence[tuple[Item, Answer]], sen
     held = {item.item_id for item, _ in linked}
     context.held |= held
     try:
-        for item, answer in linked:
-            await _hand_over(context, item, answer, send)
-            context.held.discard(item.item_id)
+        rest = linked
+        while rest:
+            room = send.statistics()
+            count = max(1, int(room.max_buffer_size) - room.current_buffer_used + room.tasks_waiting_receive)
+            await _hand_over(context, rest[:count], send)
+            rest = rest[count:]
     finally:
         context.held -= held
     return len(linked)
 
 
-async def _hand_over(context: RunContext, item: Item, answer: Answer, send: Links) -> None:
-    assert answer.url is not None
-    host = urlsplit(answer.url.reveal()).hostname or ""
-    context.hosts.learn(item.system, host)
-    proxied = answer.proxied or item.system.startswith("ls_")
-    link = Link(item.item_id, answer.url, anyio.current_time(), proxied)
-    columns = {"download_id": answer.download_id, "missed": 0, "asks": 0}
-    if await context.step(item.item_id, Step.LINK, **columns):
-        if item.state is State.PREPARING and item.asked_at is not None:
-            await context.ledger.add_staged(item.system, context.now() - item.asked_at, context.now())
-        await context.bus.emit(Ready(item.relpath))
-        await send.send(link)
+async def _hand_over(context: RunContext, pairs: Sequence[tuple[Item, Answer]], send: Links) -> None:
+    """Make files `ready` in one commit, then put their links into the stream."""
+    columns = [{"download_id": answer.download_id, "missed": 0, "asks": 0} for _, answer in pairs]
+    steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
+    moved = await context.step_many(steps)
+    context.held.difference_update(item.item_id for item, _ in pairs)
+    for (item, answer), linked in zip(pairs, moved, strict=True):
+        if linked and answer.url is not None:
+            context.hosts.learn(item.system, urlsplit(answer.url.reveal()).hostname or "")
+            if item.state is State.PREPARING and item.asked_at is not None:
+                await context.ledger.add_staged(item.system, context.now() - item.asked_at, context.now())
+            await context.bus.emit(Ready(item.relpath))
+            proxied = answer.proxied or item.system.startswith("ls_")
+            await send.send(Link(item.item_id, answer.url, anyio.current_time(), proxied))

@@ -22,6 +22,9 @@ from landsat_async.run.hosts import Hosts
 from landsat_async.run.pulse import Pulse
 from landsat_async.run.tally import Tally
 
+_WAKING = frozenset({Step.UNASK, Step.RELINK})
+"""Steps after which a file wants to be asked for."""
+
 
 @dataclass(slots=True)
 class RunContext:
@@ -35,7 +38,9 @@ class RunContext:
     tally: Tally
     hosts: Hosts
     pulse: Pulse = field(default_factory=Pulse)
-    """Beats whenever a file changes its state."""
+    """Beats when there is something to ask for again, and when the run has ended."""
+    crowded: bool = False
+    """The requester waits until less is in flight."""
     poked: bool = False
     """The poller should look at once."""
     held: set[int] = field(default_factory=set)
@@ -78,11 +83,14 @@ class RunContext:
         self._count(before, step)
         return before is not None
 
-    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]]) -> None:
-        """Move several files in one commit."""
-        if steps:
-            for (_, step, _), before in zip(steps, await self.ledger.step_many(steps, self.now()), strict=True):
-                self._count(before, step)
+    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]]) -> list[bool]:
+        """Move several files in one commit; tells for each whether it moved."""
+        if not steps:
+            return []
+        befores = await self.ledger.step_many(steps, self.now())
+        for (_, step, _), before in zip(steps, befores, strict=True):
+            self._count(before, step)
+        return [before is not None for before in befores]
 
     async def intend(self, label: str, item_ids: Sequence[int]) -> list[int]:
         """Write a label down before its call; returns the files that were still there to be asked for."""
@@ -90,6 +98,12 @@ class RunContext:
         for _ in moved:
             self._count(State.PLANNED, Step.ASK)
         return moved
+
+    async def claim(self, item_id: int) -> tuple[Item, bytes | None] | None:
+        """Take a ready file: its row and the facts of its part. None when somebody else has it."""
+        claimed = await self.ledger.claim(item_id, self.now())
+        self._count(State.READY if claimed else None, Step.CLAIM)
+        return claimed
 
     async def finish(self, file: FinishedFile, *, report: bool = False) -> bool:
         """Record a proven file; False when somebody else has it."""
@@ -127,6 +141,8 @@ class RunContext:
                 await self.pulse.wait()
 
     def _count(self, before: State | None, step: Step) -> None:
+        """Keep the tally in step, and wake those who wait for what has just happened; most steps wake nobody."""
         if before is not None:
             self.tally.moved(before, advance(before, step))
-            self.pulse.beat()
+            if step in _WAKING or self.crowded or self.ended:
+                self.pulse.beat()

@@ -74,7 +74,9 @@ class Requester:
             if allowed.wait_s > 0:
                 await self._pause_for_quota(allowed.wait_s)
             else:
+                context.crowded = True
                 await context.pulse.wait(HOUSEKEEPING_S)
+                context.crowded = False
             return []
         return files[: allowed.downloads]
 

@@ -211,6 +211,7 @@ class Run:
                     for number, receive in enumerate(receives):
                         group.start_soon(crew.work, number, receive)
                 outer.cancel_scope.cancel()
+            await crew.discard_parts()
         if context.fatal is not None:
             raise context.fatal
 

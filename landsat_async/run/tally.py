@@ -20,6 +20,8 @@ class Tally:
         self.started_s = started_s
         self.scenes = 0
         self.states: Counter[State] = Counter()
+        self.open = 0
+        """Files that this run can still deliver."""
         self.verified = 0
         self.skipped = 0
         self.unlisted = 0
@@ -36,16 +38,13 @@ class Tally:
     def load(self, states: Mapping[State, int]) -> None:
         """Start from what the ledger counts."""
         self.states = Counter(states)
+        self.open = sum(self.states[state] for state in OPEN)
 
     def moved(self, before: State, after: State) -> None:
         """A file went from one state to another."""
         self.states[before] -= 1
         self.states[after] += 1
-
-    @property
-    def open(self) -> int:
-        """Files that this run can still deliver."""
-        return sum(self.states[state] for state in OPEN)
+        self.open += (after in OPEN) - (before in OPEN)
 
     @property
     def in_flight(self) -> int:

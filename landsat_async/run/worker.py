@@ -8,7 +8,6 @@ the poller and requester read it.
 from __future__ import annotations
 
 import logging
-from functools import partial
 from urllib.parse import urlsplit
 
 import anyio
@@ -50,6 +49,7 @@ FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 BUGS_IN_A_ROW = 5
 FILE_WORTH_BYTES = 100_000
 """A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
+DISCARD_TOGETHER = 32
 PAUSED = "paused"
 """Kind of a HostDown that is no new fault: the host's breaker was open."""
 
@@ -91,6 +91,7 @@ class Crew:
         self.size = CrewSize.start(download.workers)
         self._busy = 0
         self._most_busy = 0
+        self._used_parts: list[str] = []
 
     async def work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
         """Fetch files until the stream is closed; worker `number` pauses while fewer than that are allowed."""
@@ -127,11 +128,12 @@ class Crew:
         if context.loop_time() - link.born_s > LINK_MAX_AGE_S:
             await context.step(link.item_id, Step.RELINK)
             return
-        item = await context.ledger.item(link.item_id)
-        if not await context.step(item.item_id, Step.CLAIM, gen=item.gen + 1):
+        claimed = await context.claim(link.item_id)
+        if claimed is None:
             return  # somebody else has it
+        item, saved = claimed
         try:
-            outcome = await self._transfer(item, link)
+            outcome = await self._transfer(item, saved, link)
         except LandsatError:
             raise
         except Exception:
@@ -146,9 +148,8 @@ class Crew:
         self.bugs = 0
         await self._settle(item, link, host, outcome)
 
-    async def _transfer(self, item: Item, link: Link) -> Outcome:
+    async def _transfer(self, item: Item, saved: bytes | None, link: Link) -> Outcome:
         context = self.context
-        saved = await context.ledger.load_part(item.item_id)
         part_name = f"{item.item_id}.part"
         job = TransferJob(
             url=link.url,
@@ -219,11 +220,22 @@ class Crew:
         file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, mtime_ns)
         if not await context.finish(file, report=link.proxied):
             return
-        part_path = str(self.folder.parts / f"{item.item_id}.part")
-        await anyio.to_thread.run_sync(partial(discard_part, self.net.fs, part_path))
+        self._used_parts.append(str(self.folder.parts / f"{item.item_id}.part"))
+        if len(self._used_parts) >= DISCARD_TOGETHER:
+            await self.discard_parts()
         context.tally.verified += 1
         context.tally.bytes_done += done.size_bytes
         await context.bus.emit(Verified(item.relpath, done.size_bytes, done.sha256, Proof(done.proof).value))
+
+    async def discard_parts(self) -> None:
+        """Remove the second names of finished files; together, because each trip to a thread has its price."""
+        paths, self._used_parts = self._used_parts, []
+
+        def discard() -> None:
+            for path in paths:
+                discard_part(self.net.fs, path)
+
+        await anyio.to_thread.run_sync(discard)
 
     async def _renew(self, item: Item, outcome: NeedsLink) -> None:
         """Ask for a new link, a bounded number of times."""
