@@ -105,7 +105,7 @@ def _filter_json(field: FilterField) -> dict[str, Any]:
             "filters": steps,
             "options": {"size": "30"} if field.kind == "Text" else [],
             "validators": [{"type": "Date", "options": []}] if field.is_date else [],
-            "numElements": "5" if field.kind == "Text" else 1,
+            **({} if field.choices else {"numElements": "5" if field.kind == "Text" else 1}),
             "displayListId": "2837" if field.choices else None,
         },
         "fieldLabel": field.label,

@@ -98,7 +98,9 @@ class M2MApi:
         script = self._service.script
         self._service.called_as(request.headers.get("host", ""))
         envelope: dict[str, Any] = {"requestId": next(self._service.requests), "version": version}
-        if script.version_null:
+        if endpoint in ("login-token", "permissions"):  # as the documentation shows them
+            del envelope["version"]
+        elif script.version_null:
             envelope["version"] = None
         if script.session_id:
             envelope["sessionId"] = 111_111_111
@@ -113,6 +115,8 @@ class M2MApi:
                 raise ApiError(fault.code, fault.message, fault.status)
             data = self._data(endpoint, request, payload)
         except ApiError as error:
+            if error.code == "AUTH_EXPIRED":
+                envelope = {"requestId": 0, "version": None, "sessionId": None}
             return self._error_status(error), {
                 **envelope,
                 "data": None,
