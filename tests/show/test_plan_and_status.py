@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from landsat_async.config import Config
+from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
+from landsat_async.run.offline import FileStatus, LedgerStatus
+from landsat_async.run.plan import Plan, PlannedFile
+from landsat_async.show import ledger_commands, plan_command
+from landsat_async.show.doctor import file_system_of
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def config(config_file):
+    return Config.load(config_file, environ={})
+
+
+def scene(i=0, **values):
+    return Scene(f"LC8{i:018}", f"LC08_{i}", **values)
+
+
+def planned(count, state="missing"):
+    return [PlannedFile(WantedFile(f"{i}.tar", "E", "D", "bundle", (), GIB), state) for i in range(count)]
+
+
+def make(**values):
+    defaults = {"scenes": [], "dropped": [], "files": [], "unavailable": []}
+    figures = {"bytes_nominal": 0, "bytes_left": 0, "free_bytes": 100 * GIB}
+    return Plan(**{**defaults, **figures, **values})
+
+
+def test_scenes_files_and_totals_are_shown(config):
+    plan = make(
+        scenes=[scene(cloud_cover=4.27, coverage=0.81, acquired="2024-07-05"), scene(1)],
+        files=[*planned(2), *planned(1, "here")],
+        bytes_nominal=3 * GIB,
+        bytes_left=2 * GIB,
+    )
+    lines = plan_command.lines(plan, config, 200)
+    assert lines[0].split() == ["scene", "acquired", "cloud", "covers", "the", "area"]
+    assert lines[1].split() == ["LC08_0", "2024-07-05", "4.27", "%", "81%"]
+    assert lines[2].split() == ["LC08_1", "?", "?"]
+    assert lines[-3:] == [
+        "2 scenes, 3 files, 3.0 GiB (nominal sizes; the service rounds them)",
+        "1 here already, 2 left, about 2.0 GiB",
+        "free disk space: 100 GiB, of which 1.0 GiB stay free",
+    ]
+
+
+def test_a_disk_that_is_too_small_is_told(config):
+    lines = plan_command.lines(make(files=planned(1), bytes_left=5 * GIB, free_bytes=5 * GIB), config, 200)
+    assert lines[-1].startswith("that is not enough")
+
+
+def test_scenes_left_out_are_grouped_by_reason_with_examples(config):
+    dropped = [DroppedScene(scene(i), "older version of LC08_X") for i in range(5)]
+    dropped.append(DroppedScene(scene(9), "cloud cover is not known"))
+    lines = plan_command.lines(make(dropped=dropped), config, 200)
+    assert lines[:4] == [
+        "no scene matches",
+        "left out: 6 scenes",
+        "  older version of LC08_X: LC08_0, LC08_1, LC08_2 and 2 more",
+        "  cloud cover is not known: LC08_9",
+    ]
+
+
+def test_tables_for_people_are_cut_and_the_json_has_all(config, hear):
+    plan = make(
+        scenes=[scene(i) for i in range(500)],
+        files=planned(500),
+        unavailable=[Unavailable("LC08_X SR_B9", "no such band", "see the names")],
+        dropped=[DroppedScene(scene(900), "cloud")],
+    )
+    lines = plan_command.lines(plan, config, 200)
+    assert len(lines) < 2 * plan_command.ROWS + 20
+    assert "... and 300 more scenes" in lines
+    assert "... and 300 more files" in lines
+    assert any(line.split() == ["LC08_X", "SR_B9", "no", "such", "band", "see", "the", "names"] for line in lines)
+    heard = hear(json=True)
+    plan_command.write_json(plan, heard.output)
+    events = [json.loads(line)["event"] for line in heard.out.splitlines()]
+    assert events == ["scene"] * 500 + ["file"] * 500 + ["dropped", "failed", "planned"]
+
+
+def test_a_footprint_that_is_no_json_is_null(hear):
+    heard = hear(json=True)
+    plan_command.write_json(make(scenes=[scene(footprint="{"), scene(footprint='{"type": "Point"}')]), heard.output)
+    assert [json.loads(line).get("geometry") for line in heard.out.splitlines()[:2]] == [None, {"type": "Point"}]
+
+
+def file(name, state, **values):
+    given = {"size_bytes": None, "durable_bytes": 0, "proof": None, "reason": "", "hint": "", **values}
+    return FileStatus(name, state, **given)
+
+
+def test_status_shows_unfinished_files_first_and_what_is_kept_of_them():
+    known = LedgerStatus(
+        "/data",
+        {"done": 1, "failed": 1, "planned": 1},
+        [
+            file("done.tar", "done", size_bytes=2048, proof="structure"),
+            file("half.tar", "planned", durable_bytes=1024),
+            file("gone.tar", "failed", reason="no bundle", hint="choose band"),
+        ],
+        0.0,
+        7,
+    )
+    lines = ledger_commands.lines(known, 200)
+    assert [line.split()[:2] for line in lines[1:4]] == [
+        ["gone.tar", "failed"],
+        ["half.tar", "planned"],
+        ["done.tar", "done"],
+    ]
+    assert "1.0 KiB kept" in lines[2]
+    assert lines[4] == "3 files: 1 done, 1 planned, 1 failed"
+    assert lines[5].startswith("last run: began 19")
+    assert lines[5].endswith(", exit code 7")
+
+
+def test_status_of_an_empty_folder_and_of_a_killed_run():
+    assert ledger_commands.lines(LedgerStatus("/data", {}, [], None, None), 80) == [
+        "/data: no ledger yet; `run` makes it"
+    ]
+    killed = LedgerStatus("/data", {"done": 1}, [file("a", "done")], 0.0, None)
+    assert ledger_commands.lines(killed, 80)[-1].endswith("still running, or killed")
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+30 22 0:30 / /mnt/my\\040share rw - nfs4 server:/x rw
+31 22 0:31 / /mnt rw shared:1 - xfs /dev/sdb rw
+broken line
+"""
+
+
+def test_the_file_system_is_that_of_the_longest_mount_point(tmp_path):
+    assert file_system_of("/mnt/my share/data", MOUNTS) == "nfs4"
+    assert file_system_of("/mnt/other", MOUNTS) == "xfs"
+    assert file_system_of("/mntx", MOUNTS) == "ext4"
+    assert file_system_of("/data", "") == ""
