@@ -385,9 +385,9 @@ class Ledger:
         """Forget a part."""
         await self._write("DELETE FROM part WHERE item_id=?", (item_id,))
 
-    async def part_names(self) -> set[str]:
-        """Names of all parts that a ledger row speaks of."""
-        return await self.call(lambda c: {row[0] for row in c.execute("SELECT name FROM part")})
+    async def states(self) -> dict[int, State]:
+        """State of every file, by item id."""
+        return await self.call(lambda c: {i: State(s) for i, s in c.execute("SELECT item_id, state FROM item")})
 
     async def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> State | None:
         """Record a proven file, after its folder has been fsynced; the state it came from, None = somebody else has it.

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
 
 from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect, is_as_recorded
+from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.events import Notice, Skipped
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.context import RunContext
 
 PAGE = 2000
+LITTER_AGE_S = 7 * 86400.0
+_PART = re.compile(r"\d+\.part")
 
 
 async def take_stock(context: RunContext, *, overwrite: bool) -> None:
@@ -22,8 +27,24 @@ async def take_stock(context: RunContext, *, overwrite: bool) -> None:
 
     `overwrite` leaves unproven files in the way to the transfer, which will replace them.
     """
+    await sweep_parts(context)
     await _recheck_finished(context)
     await _adopt_found(context, overwrite=overwrite)
+
+
+async def sweep_parts(context: RunContext) -> None:
+    """Remove what a crash left of finished files, and parts that nobody has spoken of for a week."""
+    folder = OutputFolder(context.directory).parts
+    names = [name for name in await anyio.to_thread.run_sync(os.listdir, folder) if _PART.fullmatch(name)]
+    if names:
+        await anyio.to_thread.run_sync(_sweep, folder, names, await context.ledger.states(), context.now())
+
+
+def _sweep(folder: Path, names: Sequence[str], states: Mapping[int, State], now: float) -> None:
+    for name in names:
+        path, state = folder / name, states.get(int(name.partition(".")[0]))
+        if state is State.DONE or (state is None and now - os.lstat(path).st_mtime > LITTER_AGE_S):
+            os.unlink(path)
 
 
 async def _recheck_finished(context: RunContext) -> None:
