@@ -144,10 +144,10 @@ def _polygon(rings: list[Ring], source: str, notes: list[str]) -> Any:
         turns = round((middle - (hole[:, 0].min() + hole[:, 0].max()) / 2) / 360)
         holes.append(hole + np.array([360.0 * turns, 0.0]))
     polygon = Polygon(outer, holes)
+    if polygon.convex_hull.area < 1e-12:
+        raise aoi_error(source, "holds a polygon without area")
     if not polygon.is_valid:
         raise _invalid(shapely.is_valid_reason(polygon), source)
-    if polygon.area < 1e-12:
-        raise aoi_error(source, "has no area")
     if polygon.bounds[2] - polygon.bounds[0] > 360:
         raise aoi_error(source, "spans more than 360° of longitude")
     return polygon

@@ -106,8 +106,7 @@ def choose(
             matched |= _add_singles(chosen, scene, _singles(scene, rows), select)
     wanted = {"band": select.bands, "band_group": select.file_groups}.get(select.type, ())
     unmatched = tuple(name for name in wanted if name not in matched) if scenes else ()
-    _refuse_collisions(chosen.files)
-    return Selection(tuple(chosen.files), tuple(dict.fromkeys(chosen.unavailable)), unmatched)
+    return Selection(_each_once(chosen.files), tuple(dict.fromkeys(chosen.unavailable)), unmatched)
 
 
 def band_matches(pattern: str, suffix: str) -> bool:
@@ -205,15 +204,20 @@ def _add_single(chosen: _Chosen, scene: Scene, single: _Single, groups: tuple[st
     chosen.add(scene, single.name, "file", routes, (offer.bytes_nominal for offer in offers), dataset, groups)
 
 
-def _refuse_collisions(files: Iterable[WantedFile]) -> None:
-    """Two files of one name would overwrite each other; many file systems do not tell upper from lower case."""
+def _each_once(files: Iterable[WantedFile]) -> tuple[WantedFile, ...]:
+    """Drop a file that is listed under two scenes, and refuse two different files of one name.
+
+    They would overwrite each other, also where they differ in case only: many file systems do not tell.
+    """
     taken: dict[str, WantedFile] = {}
     for file in files:
         other = taken.setdefault(file.relpath.casefold(), file)
-        if other is not file:
+        same = {(r.entity_id, r.product_id) for r in file.routes} & {(r.entity_id, r.product_id) for r in other.routes}
+        if other.name != file.name or not same:
             raise ConfigError(
                 f"two files would get one name: {file.relpath} of {shown(file.scene_entity_id)} and "
                 f"{other.relpath} of {shown(other.scene_entity_id)}",
                 hint='Keep them apart with a layout, for example layout = "{entity_id}".',
                 reference="name-collision",
             )
+    return tuple(taken.values())

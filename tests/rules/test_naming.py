@@ -1,0 +1,189 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from landsat_async.model import Scene
+from landsat_async.rules.naming import (
+    LAYOUT_FIELDS,
+    UnsafeName,
+    bundle_name,
+    check_layout,
+    layout_folder,
+    name_from_url,
+    redact_url,
+    safe_name,
+    shown,
+)
+from landsat_async.rules.product_id import parse_product_id, parse_scene_key
+
+PID = "LC08_L2SP_004053_20240705_20240712_02_T1"
+SCENE = Scene("LC80040532024187LGN00", PID, acquired="2024-07-05")
+
+
+@pytest.mark.faults("C11", "K01")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", ".", "..", "../x", "a/b", "/etc/passwd", "a\\b", "C:x", "CON", "con.tif", "Lpt1.TIF", "a" * 182, "x\0.tif",
+        "x.tif.", "x.tif ", " x", "-rf", ".hidden", "_x", "a\nb", "\x1b[31m", "\u202egnp.exe", "ＬＣ08", "é.tif", "a b",
+        "a:b", "a*b", "[/red]",
+    ],
+)  # fmt: skip
+def test_C11_hostile_names_never_become_file_names(name):
+    with pytest.raises(UnsafeName) as caught:
+        safe_name(name)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("name", [f"{PID}_SR_B3.TIF", f"{PID}_ANG.txt", f"{PID}.tar", "A" * 181, "CONGO.tif"])
+def test_usgs_names_pass_unchanged(name):
+    assert safe_name(name) == name
+
+
+@pytest.mark.faults("C11")
+@settings(max_examples=500)
+@given(st.text(max_size=300))
+def test_C11_what_passes_is_one_plain_component(name):
+    try:
+        passed = safe_name(name)
+    except UnsafeName:
+        return
+    assert passed == name
+    assert name.isascii()
+    assert name.isprintable()
+    assert not set(name) & set("/\\: ")
+    assert name[0].isalnum()
+    assert name[-1] != "."
+
+
+def test_a_bundle_is_the_product_id_and_tar():
+    assert bundle_name(PID) == PID + ".tar"
+    with pytest.raises(UnsafeName):
+        bundle_name("../" + PID)
+
+
+def test_every_field_of_the_layout_is_filled():
+    template = "/".join(f"{{{name}}}" for name in LAYOUT_FIELDS)
+    assert check_layout(template) is None
+    folder = layout_folder(template, SCENE)
+    assert folder == f"LC08/004/053/2024/07/05/T1/L2SP/LC80040532024187LGN00/{PID}"
+    assert layout_folder("{sensor}/{path}{row}/{year}", SCENE) == "LC08/004053/2024"
+    assert layout_folder("", SCENE) == ""
+
+
+def test_what_an_id_does_not_tell_is_unknown_and_tiles_use_their_grid():
+    strange = Scene("X1", "strange", acquired="12.7.2024")
+    assert layout_folder("{sensor}/{tier}/{year}", strange) == "unknown/unknown/unknown"
+    tile = Scene("LC08_CU_008001_20231101_20231116_02", "LC08_CU_008001_20231101_20231116_02")
+    assert layout_folder("{level}/{path}{row}/{month}", tile) == "ARD/008001/11"
+
+
+@pytest.mark.faults("K01")
+@pytest.mark.parametrize("field", ["entity_id", "display_id"])
+def test_K01_a_hostile_id_cannot_leave_the_folder_through_the_layout(field):
+    with pytest.raises(UnsafeName):
+        layout_folder("{" + field + "}", Scene("../../x", "../../x"))
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{scene}", "{}", "{year", "year}", "{year!r}", "{year:>9}", "{year.real}", "{path[0]}", "../{year}", "a/../b",
+     "/abs", "a//b", "a/", ".hidden", "~/x", "a\\b", "a\nb", "x./y", "CON/{year}", "{year}" + "x" * 200, "é" * 80],
+)  # fmt: skip
+def test_layouts_that_are_wrong_or_lead_elsewhere_are_refused(template):
+    assert check_layout(template)
+
+
+@pytest.mark.parametrize("template", ["", "{year}", "Landsat 8/{path}_{row}", "{{x}}", "daten-ö/{tier}"])
+def test_layouts_of_plain_folders_are_fine(template):
+    assert check_layout(template) is None
+    assert ".." not in layout_folder(template, SCENE)
+
+
+@settings(max_examples=300)
+@given(st.text("{}/.\\ abyear~-:!", max_size=30))
+def test_a_layout_that_passes_never_leads_outside(template):
+    if check_layout(template) is None:
+        folder = layout_folder(template, SCENE)
+        assert not folder.startswith("/")
+        assert all(part and not part.startswith(".") for part in folder.split("/") if folder)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        (f"https://landsatlook.usgs.gov/gen-bundle?landsat_product_id={PID}&requestSignature=x", f"{PID}.tar"),
+        (f"https://landsatlook.usgs.gov/data/x/{PID}/{PID}_SR_B3.TIF?requestSignature=x", f"{PID}_SR_B3.TIF"),
+        ("https://dds.cr.usgs.gov/download-staging/eyJpZCI6MX0", None),
+        ("https://dds.cr.usgs.gov/download/eyJpZCI6MX0", None),
+        ("https://h/..%2f..%2fetc", None),
+        ("https://h/", None),
+        ("https://[::1", None),
+        ("https://h/gen-bundle?landsat_product_id=../x", None),
+    ],
+)
+def test_names_are_read_from_links_where_they_are_safe(url, name):
+    assert name_from_url(url) == name
+
+
+@pytest.mark.faults("K03")
+@pytest.mark.parametrize(
+    ("url", "shown_as"),
+    [
+        ("https://l.usgs.gov/gen-bundle?landsat_product_id=x&requestSignature=SECRET", "https://l.usgs.gov/gen-bundle"),
+        ("https://dds.cr.usgs.gov/download-staging/SECRET", "https://dds.cr.usgs.gov/download-staging/***"),
+        ("https://dds.cr.usgs.gov/Download/SECRET/x?y=SECRET", "https://dds.cr.usgs.gov/Download/***"),
+        ("http://ana:SECRET@h:8080/a#SECRET", "http://h:8080/a"),
+        ("http://[::1]:80/a?SECRET", "http://[::1]:80/a"),
+        ("http://h:SECRET/a", "(unreadable link)"),
+        ("https://[SECRET", "(unreadable link)"),
+    ],
+)
+def test_K03_links_are_shown_without_what_makes_them_a_credential(url, shown_as):
+    assert redact_url(url) == shown_as
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_shown(text):
+    assert shown(text).isprintable()
+    assert len(shown(text)) <= 80
+    redact_url(text)
+    name_from_url(text)
+
+
+def test_product_ids_are_taken_apart():
+    product = parse_product_id(PID)
+    assert (product.sensor, product.level, product.path, product.row) == ("LC08", "L2SP", 4, 53)
+    assert (product.acquired.isoformat(), product.processed.isoformat()) == ("2024-07-05", "2024-07-12")
+    assert (product.collection, product.tier, product.region) == ("02", "T1", None)
+    assert product.dataset == "landsat_ot_c2_l2"
+    assert parse_product_id(PID.lower()) == product
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", PID + "_SR_B3.TIF", PID[:-1] + "4", PID.replace("20240705", "20240732"), PID.replace("0", "٠")],
+)
+def test_what_is_no_product_id_is_none(text):
+    assert parse_product_id(text) is None
+
+
+def test_collection_1_and_level_2_of_mss_have_no_dataset():
+    assert parse_product_id("LC08_L1TP_226078_20200804_20200821_01_T1").dataset is None
+    assert parse_product_id("LM05_L2SP_001001_19850524_20210918_02_T2").dataset is None
+
+
+def test_entity_ids_tell_place_and_day():
+    key = parse_scene_key("LC80040532024187LGN00")
+    assert (key.path, key.row, key.acquired.isoformat()) == (4, 53, "2024-07-05")
+    assert parse_scene_key(PID) == key
+    assert parse_scene_key("LC80040532024000LGN00") is None
+    assert parse_scene_key("LC08_CU_008001_20231101_20231116_02") is None
+
+
+@settings(max_examples=500)
+@given(st.text("LCOTEM0123456789_SPGRTUAKHI", max_size=50))
+def test_no_text_breaks_the_id_parsers(text):
+    parse_product_id(text)
+    parse_scene_key(text)
