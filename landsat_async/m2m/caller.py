@@ -31,8 +31,6 @@ from landsat_async.errors import (
     BadReply,
     CredentialsError,
     LandsatError,
-    M2MError,
-    RateLimited,
     ServiceError,
     SessionExpired,
 )
@@ -177,20 +175,18 @@ class Caller:
             self._key = None
         else:
             history = history.after(error)
-        if isinstance(error, M2MError) and not isinstance(error, RateLimited):
-            self._gate.lives()
         verdict = judge(error, history, input_matters=call.input_matters)
-        if verdict is Verdict.SUSPECT_INPUT:
-            if await self._service_lives():
-                raise faults.blame_input(call.endpoint, error) from None
-            verdict = Verdict.CLOSE_FOR_ALL
-        if verdict is Verdict.LOGIN_AGAIN:
-            return replace(history, logins=history.logins + 1), own
-        if verdict is Verdict.CLOSE_FOR_ALL:
+        if verdict is Verdict.SUSPECT_INPUT and await self._service_lives():
+            self._gate.lives()
+            raise faults.blame_input(call.endpoint, error) from None
+        if verdict in (Verdict.CLOSE_FOR_ALL, Verdict.SUSPECT_INPUT):
             self._gate.failed(error)
             return history, own
         if verdict is Verdict.REPEAT:
             return history, after_failure(own, error, anyio.current_time(), random.random())
+        self._gate.lives()  # a refusal is an answer
+        if verdict is Verdict.LOGIN_AGAIN:
+            return replace(history, logins=history.logins + 1), own
         raise self._final(error, call) from None
 
     async def _service_lives(self) -> bool:

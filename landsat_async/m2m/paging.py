@@ -26,11 +26,9 @@ def next_start(page: ScenePage, *, start: int, new: int, page_size: int) -> int 
     following = start + page.rows
     if page.rows == 0 or repeats or following > 2 * HITS_MAX:
         return None
-    known_end = page.total_hits is not None and following > page.total_hits
-    exact_end = page.total_hits is not None and following == page.total_hits + 1
-    if exact_end or (page.rows < page_size and (known_end or page.total_hits is None)):
-        return None
-    return following
+    # A full page goes on even past the claimed total: one call too many costs less than a lost scene.
+    short = page.rows < page_size
+    return None if short and (page.total_hits is None or following > page.total_hits) else following
 
 
 def is_past_end(page: ScenePage | None, start: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -358,7 +359,7 @@ async def test_while_the_service_is_down_all_callers_together_probe_once_per_int
             for _ in range(20):
                 group.start_soon(one, client)
     times = [request.at_s - started_s for request in service.requests]
-    gaps = [later - earlier for earlier, later in zip(times[4:], times[5:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times[4:])]
     assert min(gaps) > 45
     assert len(times) < 45
     assert all(len(client.waits) <= len(times) for client in clients)  # told once, not once per task
@@ -479,9 +480,7 @@ async def test_A16_the_download_quota_is_the_callers_business(service, connect):
 
 @pytest.mark.parametrize("answer", [bare(500), fail("SERVER_ERROR", "boom"), fail("SEARCH_ERROR"), fail("NEW_CODE")])
 @pytest.mark.faults("A09")
-async def test_A09_the_same_failure_three_times_while_the_service_lives_is_the_inputs_fault(
-    service, connect, answer
-):
+async def test_A09_the_same_failure_three_times_while_the_service_lives_is_the_inputs_fault(service, connect, answer):
     service.always["download-options"] = answer
     m2m = await connect(patience_s=86400)
     before_s = anyio.current_time()
@@ -505,7 +504,8 @@ async def test_A09_the_same_failure_of_everything_is_an_outage(service, connect,
             done.append(await m2m.download_options("d", entity_ids=["E1"]))
 
         group.start_soon(ask)
-        await anyio.sleep(3 * 3600)
+        await anyio.sleep(3600)
+        assert len(service.requests) < 80  # no storm
         service.always["download-options"] = ok([])
         del service.always["*"]
     assert done == [[]]
@@ -547,11 +547,12 @@ async def test_A18_a_wrong_address_ends_soon_even_with_patience(service, connect
 async def test_A07_a_bare_403_means_one_login_and_then_the_end(service, connect, status, endpoint):
     service.always[endpoint] = bare(status, b"Forbidden")
     m2m = await connect(patience_s=86400)
+    ask = {
+        "download-options": lambda: m2m.download_options("d", entity_ids=["E1"]),
+        "download-request": lambda: m2m.download_request(**REQUEST),
+    }[endpoint]
     with pytest.raises(CredentialsError, match="MACHINE role, or the service has an incident") as caught:
-        if endpoint == "download-options":
-            await m2m.download_options("d", entity_ids=["E1"])
-        else:
-            await m2m.download_request(**REQUEST)
+        await ask()
     assert caught.value.reference == "access-refused"
     assert len(service.calls(endpoint)) == 2
     assert len(service.calls("login-token")) == 2
@@ -620,9 +621,9 @@ async def test_A03_a_request_that_was_turned_away_is_sent_again(service, connect
     assert len(service.calls("download-request")) == 2
 
 
-async def test_a_request_that_never_left_is_sent_again(service, connect, unused_tcp_port_factory=None):
+async def test_a_request_that_never_left_is_sent_again(service, connect):
     m2m = await connect(patience_s=0, url="http://127.0.0.1:9/")
-    with pytest.raises(ServiceDown, match="no answer from 127.0.0.1"):
+    with pytest.raises(ServiceDown, match=r"no answer from 127\.0\.0\.1"):
         await m2m.download_request(**REQUEST)
     assert len(m2m.waits) == 2
 
@@ -682,6 +683,13 @@ async def test_options_for_many_scenes_are_asked_in_portions(service, connect):
 # -- secrets
 
 
+async def error_of(call):
+    try:
+        await call
+    except (ServiceError, CredentialsError) as error:
+        return error
+
+
 @pytest.mark.faults("K03", "B08", "A19")
 async def test_K03_no_secret_in_errors_waits_reprs_and_logs(service, connect, caplog):
     caplog.set_level(logging.DEBUG)
@@ -697,13 +705,12 @@ async def test_K03_no_secret_in_errors_waits_reprs_and_logs(service, connect, ca
     ]  # fmt: skip
     for answer in answers:
         service.always["download-search"] = answer
-        try:
-            await m2m.download_search()
-        except (ServiceError, CredentialsError) as error:
+        error = await error_of(m2m.download_search())
+        if error is not None:
             assert error.__cause__ is None
             assert error.__suppress_context__ or error.__context__ is None
             texts += [str(error), repr(error), error.hint, repr(vars(error))]
-        await anyio.sleep(3600)
+        await anyio.sleep(400)
     texts += [repr(wait) for wait in m2m.waits]
     texts.append(caplog.text)
     assert len(texts) > 30

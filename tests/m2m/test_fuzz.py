@@ -1,7 +1,7 @@
 """Mutated answers: nothing but our own errors, and no row gets lost.
 
-Half of the mutants change bytes (many are no JSON any more), half change values inside the JSON, which is where tolerant
-readers go wrong. The seed is in the test id.
+Half of the mutants change bytes (many are no JSON any more), half change values inside the JSON, which is where
+tolerant readers go wrong. The seeds are fixed, so a failure repeats.
 """
 
 from __future__ import annotations

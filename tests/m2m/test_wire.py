@@ -42,13 +42,14 @@ CALLS = {
     "notifications": payloads.notifications("EE"),
 }
 # Endpoints that a downloader does not need, and fragments of answers.
-NOT_OURS = (
-    "data-owner dataset-browse dataset-bulk-products dataset-catalogs dataset-categories dataset-coverage "
-    "dataset-clear-customization dataset-download-options dataset-get-customization dataset-messages "
-    "dataset-metadata dataset-order-products download-eula login-app-guest login-sso order-products order-submit "
-    "scene-list-summary scene-list-types scene-metadata-list scene-metadata-xml scene-search-delete tram-order-details "
-    "tram-order-search tram-order-status tram-order-units user-preference-get user-preference-set"
-).split()
+NOT_OURS = [
+    "data-owner", "dataset-browse", "dataset-bulk-products", "dataset-catalogs", "dataset-categories",
+    "dataset-coverage", "dataset-clear-customization", "dataset-download-options", "dataset-get-customization",
+    "dataset-messages", "dataset-metadata", "dataset-order-products", "download-eula", "login-app-guest",
+    "login-sso", "order-products", "order-submit", "scene-list-summary", "scene-list-types", "scene-metadata-list",
+    "scene-metadata-xml", "scene-search-delete", "tram-order-details", "tram-order-search", "tram-order-status",
+    "tram-order-units", "user-preference-get", "user-preference-set",
+]  # fmt: skip
 
 
 def read(endpoint, body, status=200):
@@ -81,7 +82,8 @@ def test_every_recorded_body_belongs_to_a_call_or_is_listed_as_not_ours():
     taken = {param.id for param in recorded_bodies()}
     left = {path.stem for path in RECORDED.glob("*.json") if path.stem.startswith(("rec_", "doc_"))} - taken
     unknown = [
-        stem for stem in left
+        stem
+        for stem in left
         if not any(name in stem for name in (*NOT_OURS, "landsatlook", "error", "fragment", "payload"))
     ]
     assert not unknown
@@ -148,9 +150,7 @@ def test_secondary_files_carry_their_file_groups(recorded):
 
 def test_file_groups_name_their_secondary_dataset(recorded):
     groups, _ = read("dataset-file-groups", recorded("doc_dataset-file-groups")["response"])
-    assert [(g.dataset_id, g.group_id, g.files) for g in groups] == [
-        ("5e81ff5f86d11d08", "ls_c2l1_all", ("ANG.txt",))
-    ]
+    assert [(g.dataset_id, g.group_id, g.files) for g in groups] == [("5e81ff5f86d11d08", "ls_c2l1_all", ("ANG.txt",))]
 
 
 def test_datasets_keep_alias_bounds_and_count(recorded):
@@ -298,9 +298,7 @@ def test_the_list_under_every_product_is_read_and_kept_once():
 @pytest.mark.parametrize("size", [0, None, -5, 2**63, "x", True, 10**40])
 @pytest.mark.faults("C10")
 def test_C10_nonsense_sizes_are_no_sizes(size):
-    options, _ = read(
-        "download-options", envelope([{"id": "p", "entityId": "e", "displayId": "d", "filesize": size}])
-    )
+    options, _ = read("download-options", envelope([{"id": "p", "entityId": "e", "displayId": "d", "filesize": size}]))
     assert options[0].bytes_nominal is None
 
 
