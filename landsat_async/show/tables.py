@@ -39,7 +39,7 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, r
     """
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in chain([head], cells)) for i in range(len(head))]
-    if sum(widths) + 2 * (len(widths) - 1) > width:
+    if _total(widths) > width:
         return list(chain.from_iterable(_stacked(row) for row in cells))
 
     def laid(row: Sequence[str]) -> str:
@@ -59,10 +59,13 @@ def proven_lines(files: Sequence[Verified], total: int, width: int) -> list[str]
     """Return the table of proven files and what its proof levels mean."""
     if not files:
         return []
-    rows = sorted((f.file, size_text(f.size_bytes), f.proof, f.sha256[:12]) for f in files)
+    head, rows = ["file", "size", "proof"], sorted([f.file, size_text(f.size_bytes), f.proof] for f in files)
+    sums = {f.file: f.sha256[:12] for f in files}
+    if _total([max(len(f) for f in sums), 8, 9, 12]) <= width:  # on a narrow screen `--json` and the ledger have them
+        head, rows = [*head, "sha256"], [[*row, sums[row[0]]] for row in rows]
     levels = [level for level in PROOF_WORDS if any(f.proof == level for f in files)]
     return [
-        *columns(("file", "size", "proof", "sha256"), rows, width, right=(1,)),
+        *columns(head, rows, width, right=(1,)),
         *more(len(files), total, "file"),
         *(f"{level}: {PROOF_WORDS[level]}" for level in levels),
     ]
@@ -90,6 +93,10 @@ def totals_line(end: Finished) -> str:
         parts.append(f"{end.files_pending:,} left")
     received = f"; {size_text(end.bytes_received)} received in {span_text(end.elapsed_s)}"
     return ", ".join(parts) + received
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def _stacked(row: Sequence[str]) -> list[str]:

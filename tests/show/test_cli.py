@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import tomllib
@@ -146,6 +147,7 @@ def test_a_refused_folder_is_told_once_with_its_code(monkeypatch, config_file, c
 def test_an_error_that_ends_a_run_is_told_once_and_the_counts_still_come(play, config_file, capsys, options):
     error = ServiceDown("no answer since 14:02", hint="run it again")
     play(
+        e.Planned(1, 3, 0),
         e.Verified("a.tar", 1, SHA, "length"),
         e.Error(error.reference, str(error), error.hint),
         finished(6, verified=1, pending=2),
@@ -155,9 +157,34 @@ def test_an_error_that_ends_a_run_is_told_once_and_the_counts_still_come(play, c
     said = capsys.readouterr()
     assert said.err.count("error: no answer since 14:02 [service-down]\n  run it again\n") == 1
     if options == ["--json"]:
-        assert [json.loads(line)["event"] for line in said.out.splitlines()] == ["verified", "error", "finished"]
+        assert [json.loads(line)["event"] for line in said.out.splitlines()] == [
+            *["planned", "verified", "error", "finished"],
+        ]
     else:
         assert "3 files: 1 fetched and proven, 2 left" in said.out + said.err
+
+
+def test_an_error_before_anything_was_planned_comes_without_empty_counts(play, config_file, capsys):
+    error = ServiceDown("no answer")
+    play(e.Error(error.reference, str(error), ""), finished(6), error=error)
+    assert main(["run", str(config_file)]) == 6
+    assert capsys.readouterr() == ("", "error: no answer [service-down]\n")
+
+
+@pytest.mark.parametrize(("options", "shown"), [([], False), (["-v"], True)])
+def test_log_records_are_shown_with_verbose_only_and_masked(play, config_file, capsys, options, shown):
+    async def log(_):
+        logging.getLogger("landsat_async.m2m").debug("asking %s", "https://host/x?sig=SECRET")
+        logging.getLogger("asyncio").error("unclosed")
+
+    play(log, finished())
+    assert main(["run", *options, str(config_file)]) == 0
+    said = capsys.readouterr()
+    assert ("DEBUG landsat_async.m2m: asking https://host/***" in said.err) is shown
+    assert ("ERROR asyncio: unclosed" in said.err) is shown
+    assert "SECRET" not in said.err
+    assert "Traceback" not in said.err
+    assert logging.getLogger("landsat_async").level == logging.NOTSET
 
 
 def test_a_bug_inside_a_run_has_a_traceback_only_with_verbose(play, config_file, capsys):

@@ -20,7 +20,12 @@ def test_columns_line_up_and_figures_are_flush_right():
 def test_M03_on_twenty_columns_names_stay_whole_and_rows_are_stacked():
     lines = proven_lines([e.Verified(NAME, 1024, SHA, "structure")], 1, 20)
     assert lines[0] == NAME
-    assert lines[1] == "  1.0 KiB  structure  abababababab"
+    assert lines[1] == "  1.0 KiB  structure"
+
+
+def test_on_eighty_columns_the_sums_give_way_to_one_row_a_file():
+    lines = proven_lines([e.Verified(NAME, 1024, SHA, "structure")], 1, 80)
+    assert [line.split() for line in lines[:2]] == [["file", "size", "proof"], [NAME, "1.0", "KiB", "structure"]]
 
 
 @pytest.mark.faults("M07")
