@@ -272,6 +272,30 @@ class Ledger:
 
         return await self.call(read)
 
+    async def reroute(self, run_id: str, paused_systems: Sequence[str], now: float) -> int:
+        """Files that wait for a paused system and can be had from another one change over. Returns how many."""
+
+        def write(c: sqlite3.Connection) -> int:
+            rows = c.execute(
+                f"SELECT item_id, routes FROM item WHERE run_id=? AND state='planned' AND json_array_length(routes)>1"
+                f" AND system IN({_marks(paused_systems)})",
+                (run_id, *paused_systems),
+            ).fetchall()
+            changes = []
+            for item_id, text in rows:
+                routes = enumerate(_routes.decode(text))
+                other = next(((n, r) for n, r in routes if r.available and r.system not in paused_systems), None)
+                if other is not None:
+                    number, route = other
+                    changes.append((number, route.entity_id, route.product_id, route.system, now, item_id))
+            c.executemany(
+                "UPDATE item SET route=?, entity_id=?, product_id=?, system=?, next_try=0, updated=? WHERE item_id=?",
+                changes,
+            )
+            return len(changes)
+
+        return await self.call(write)
+
     async def next_due(self, run_id: str) -> float | None:
         """Unix time of the earliest planned file; None without one."""
         return await self.call(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
@@ -17,6 +16,7 @@ from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer
 from landsat_async.rules.naming import name_from_url
 from landsat_async.run.context import RunContext
+from landsat_async.transfer.links import host_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ async def _hand_over(context: RunContext, pairs: Sequence[tuple[Item, Answer]], 
     context.held.difference_update(item.item_id for item, _ in pairs)
     for (item, answer), linked in zip(pairs, moved, strict=True):
         if linked and answer.url is not None:
-            context.hosts.learn(item.system, urlsplit(answer.url.reveal()).hostname or "")
+            context.hosts.learn(item.system, host_in(answer.url))
             if item.state is State.PREPARING and item.asked_at is not None:
                 await context.ledger.add_staged(item.system, context.now() - item.asked_at, context.now())
             await context.bus.emit(Ready(item.relpath))

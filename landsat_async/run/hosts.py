@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import anyio
@@ -81,9 +81,17 @@ class Hosts:
 
     def paused_systems(self) -> list[str]:
         """Download systems that must not be asked for at the moment."""
-        closed = {outage.name for outage in self.outages()}
-        direct = [name.removeprefix("system:") for name in closed if name.startswith("system:")]
-        return direct + [system for system, host in self._systems.items() if host in closed]
+        return self._systems_of({outage.name for outage in self.outages()})
+
+    def on_probation(self) -> list[str]:
+        """Download systems whose pause is over: one file of theirs has to show that they work."""
+        paused = {outage.name for outage in self.outages()}
+        open_still = {name for name, b in self._breakers.items() if b.gate is not Gate.CLOSED}
+        return self._systems_of(open_still - paused)
+
+    def _systems_of(self, names: Set[str]) -> list[str]:
+        direct = [name.removeprefix("system:") for name in names if name.startswith("system:")]
+        return direct + [system for system, host in self._systems.items() if host in names]
 
     def _set(self, host: str, after: Breaker) -> None:
         before = self._breakers.get(host, Breaker())

@@ -19,7 +19,7 @@ from landsat_async.errors import (
     ServiceDown,
     ServiceError,
 )
-from landsat_async.events import Requested, Retrying
+from landsat_async.events import Notice, Requested, Retrying
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import Step
@@ -32,6 +32,7 @@ from landsat_async.run.scene_lists import scene_list
 LABEL_DOWNLOADS = 1000
 """Downloads under one label: few labels to poll, and answers of bounded size."""
 QUOTA_PAUSE_S = 900.0
+REROUTE_EVERY_S = 1.0
 HOUSEKEEPING_S = 30.0
 """The longest sleep without a look at paused hosts and due files."""
 
@@ -44,6 +45,9 @@ class Requester:
         self._label_number = 0
         self._label_used = 0
         self._quota_hits = 0
+        self._reroute_s = 0.0
+        self._probed: set[str] = set()
+        """Systems of which one file is on its way to show that they work again."""
 
     async def run(self, send: Links) -> None:
         """Ask until nothing is left to ask for, then close our side of the stream."""
@@ -62,9 +66,10 @@ class Requester:
     async def _portion(self) -> list[Item]:
         """The files to ask for now; empty while there are none or the limits say no."""
         context = self._context
-        files = await context.ledger.portion(
-            context.run_id, context.config.download.queue_size, context.now(), context.hosts.paused_systems()
-        )
+        paused = context.hosts.paused_systems()
+        await self._reroute(paused)
+        files = await context.ledger.portion(context.run_id, context.config.download.queue_size, context.now(), paused)
+        files = self._one_probe_each(files)
         if not files:
             return []
         now = context.now()
@@ -79,6 +84,29 @@ class Requester:
                 context.crowded = False
             return []
         return files[: allowed.downloads]
+
+    def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:
+        """Of each system whose pause has just ended, ask for one file only, until that file has shown something."""
+        on_probation = set(self._context.hosts.on_probation())
+        self._probed &= on_probation
+        kept = []
+        for item in files:
+            if item.system not in self._probed:
+                kept.append(item)
+            if item.system in on_probation:
+                self._probed.add(item.system)
+        return kept
+
+    async def _reroute(self, paused: Sequence[str]) -> None:
+        """Files of a system that is down change over to another one that has them, if there is one."""
+        context = self._context
+        if not paused or context.loop_time() < self._reroute_s:
+            return
+        self._reroute_s = context.loop_time() + REROUTE_EVERY_S
+        moved = await context.ledger.reroute(context.run_id, paused, context.now())
+        if moved:
+            text = f"{', '.join(paused)} cannot be used now: {moved} files are fetched from another storage system"
+            context.bus.tell(Notice(text, "warning"))
 
     async def _idle(self) -> None:
         """Wait until a file changes its state, becomes due, or a paused host may be tried."""
@@ -102,7 +130,7 @@ class Requester:
         if down_s >= context.config.service.patience_s:
             context.give_up(
                 ServiceDown(
-                    f"{oldest.name} does not answer as it should: {oldest.reason}.",
+                    f"{oldest.name.removeprefix('system:')} does not answer as it should: {oldest.reason}.",
                     hint="Everything fetched so far is kept. Run the same command again later.",
                     reference="host-down",
                 )
@@ -182,9 +210,12 @@ class Requester:
     async def _refused(self, item: Item, message: str) -> None:
         """A row of `failed`: another storage system if there is one, else the file has failed."""
         context = self._context
-        if "temporarily disabled" in message.lower():
-            context.hosts.bad(f"system:{item.system}", "maintenance", item.item_id, message, at_once=True)
-        await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later.")
+        if "temporarily disabled" not in message.lower():
+            reason = f"USGS cannot deliver it now: {message}"
+            await context.fail_or_reroute(item, Step.UNASK, reason, "Try again later.")
+            return
+        context.hosts.bad(f"system:{item.system}", "maintenance", item.item_id, message, at_once=True)
+        await context.step(item.item_id, Step.UNASK, label=None)
 
     async def _pause_for_quota(self, wait_s: float) -> None:
         context = self._context

@@ -8,7 +8,6 @@ the poller and requester read it.
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -24,8 +23,10 @@ from landsat_async.model import Proof
 from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.resume import PartFacts
+from landsat_async.rules.retry import FaultKind
 from landsat_async.run.answers import Link
 from landsat_async.run.context import RunContext
+from landsat_async.transfer.links import host_in
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
     Done,
@@ -52,6 +53,8 @@ FILE_WORTH_BYTES = 100_000
 DISCARD_TOGETHER = 32
 PAUSED = "paused"
 """Kind of a HostDown that is no new fault: the host's breaker was open."""
+_OF_THE_HOST: dict[str, str] = {FaultKind.NETWORK: "network", FaultKind.BUSY: "server"}
+"""Faults that end a file, unless the host has never worked in this run: then they are the host's."""
 
 
 class LedgerStore:
@@ -124,7 +127,7 @@ class Crew:
 
     async def _one(self, link: Link) -> None:
         context = self.context
-        host = urlsplit(link.url.reveal()).hostname or ""
+        host = host_in(link.url)
         if context.loop_time() - link.born_s > LINK_MAX_AGE_S:
             await context.step(link.item_id, Step.RELINK)
             return
@@ -194,15 +197,14 @@ class Crew:
             case NotReady():
                 await context.step(item.item_id, Step.UNREADY, missed=0)
             case HostDown(kind="certificate"):
-                await context.fail_or_reroute(
-                    item,
-                    Step.RELINK,
-                    outcome.reason,
-                    "Add a company's own CA with [service] ca_bundle; there is no insecure mode.",
-                )
-            case HostDown():
-                context.hosts.bad(host, outcome.kind, item.item_id, outcome.reason, at_once=True, wish_s=outcome.wait_s)
+                hint = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
+                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, hint)
+            case HostDown() if outcome.kind == PAUSED:
                 await context.step(item.item_id, Step.RELINK, next_try=context.now() + outcome.wait_s)
+            case HostDown():
+                await self._host_down(item, host, outcome.kind, outcome.reason, outcome.wait_s)
+            case FileFailed() if outcome.kind in _OF_THE_HOST and not context.hosts.has_worked(host):
+                await self._host_down(item, host, _OF_THE_HOST[outcome.kind], outcome.reason, 0.0)
             case FileFailed():
                 await context.fail_or_reroute(item, Step.RELINK, outcome.reason, outcome.hint)
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from landsat_async.model import SecretUrl
+
 MAX_URL_CHARS = 64 * 1024
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _STAGING = "/download-staging/"
@@ -55,7 +57,7 @@ def read_link(text: str, base: URL | None = None) -> URL:
         raise LinkRefused("refused a link with spaces, control or foreign characters")
     try:
         url = URL(text, encoded=True)
-        if base is not None and not url.absolute:
+        if base is not None and not url.scheme:
             url = base.join(url)
         refused = not url.host or url.raw_user is not None or url.raw_password is not None
         _ = url.port  # reading it checks it
@@ -67,8 +69,16 @@ def read_link(text: str, base: URL | None = None) -> URL:
 
 
 def host_of(url: URL) -> str:
-    """Return the name under which a host is known to circuit breakers and in messages."""
-    return url.host or ""
+    """Return the name under which a host is known to circuit breakers: with its port, unless that is the usual one."""
+    return f"{url.host or ''}:{url.port}" if url.port and not url.is_default_port() else url.host or ""
+
+
+def host_in(link: SecretUrl) -> str:
+    """Return the host of a link from the service; "" when it is no proper one."""
+    try:
+        return host_of(read_link(link.reveal()))
+    except LinkRefused:
+        return ""
 
 
 def is_loopback(host: str) -> bool:
