@@ -43,6 +43,8 @@ class Credentials:
     token: str
     notes: tuple[str, ...] = field(default=(), compare=False)
     """Warnings for the user, such as a token file that others can read."""
+    source: str = field(default="", compare=False)
+    """Where the token was found, for people; "" when the caller brought it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "username", _clean(self.username, "user name"))
@@ -73,17 +75,18 @@ def resolve_credentials(service: ServiceConfig, environ: Mapping[str, str] | Non
     user, spare_user, token = service.username or "", "", ""
     looked: list[str] = []
     notes: tuple[str, ...] = ()
-    for place in (_usgs_variables, _file, _command, _netrc, _m2m_variables):
+    source = ""
+    for place, name in _PLACES:
         if token and place is _command:
             continue  # it could only bring another token
         found = place(service, env)
         if found.token and not token:
-            token, notes = found.token, found.warnings
+            token, notes, source = found.token, found.warnings, name
             user = user or found.user  # a token belongs to the name that stands beside it
         spare_user = spare_user or found.user
         looked.append(found.missing)
         if token and (user or spare_user):
-            return Credentials(user or spare_user, token, notes)
+            return Credentials(user or spare_user, token, notes, source)
     raise _nothing_found(token, [text for text in looked if text], env)
 
 
@@ -211,3 +214,13 @@ def _netrc(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     if entry is None or not entry[2]:
         return _Found(missing=f"{path}: no machine {host} with a password")
     return _Found(entry[0] or "", entry[2], warnings=_file_warnings(path))
+
+
+_PLACES = (
+    (_usgs_variables, "the variable USGS_TOKEN"),
+    (_file, "credentials_file"),
+    (_command, "token_command"),
+    (_netrc, "~/.netrc"),
+    (_m2m_variables, "the variable M2M_TOKEN"),
+)
+"""Where the token is looked for, in this order."""

@@ -190,7 +190,7 @@ async def _service(config: Config, credentials: Credentials | None) -> AsyncIter
 
     host = urlsplit(config.service.url).netloc
     if credentials is not None:
-        found = f"user {credentials.username}, a token was found"
+        found = f"user {credentials.username}, token from {credentials.source}"
         yield Check("credentials", "warn" if credentials.notes else "ok", found, "; ".join(credentials.notes))
     reached = await _clock(config)
     yield reached

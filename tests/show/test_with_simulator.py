@@ -39,10 +39,9 @@ min_free_bytes = "1 MiB"
 class Simulated:
     """A simulator in a process of its own."""
 
-    def __init__(self):
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "landsat_async", "simulate"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, *options):
+        command = [sys.executable, "-m", "landsat_async", "simulate", *options]
+        self.child = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
         told = json.loads(self.child.stdout.readline())
         self.url, self.control = told["service_url"], told["control_url"]
         self.username, self.token = told["username"], told["token"]
@@ -97,6 +96,20 @@ def json_of(done):
 def test_simulate_prints_one_json_line_and_ends_well_when_interrupted():
     sim = Simulated()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/api/api/json/stable/", sim.url)
+    assert sim.stop() == (0, "")
+
+
+def test_simulate_can_serve_an_archive_of_any_size():
+    sim = Simulated("--scenes", "25")
+    request = urllib.request.Request(
+        sim.url + "login-token", json.dumps({"username": sim.username, "token": sim.token}).encode()
+    )
+    key = json.load(urllib.request.urlopen(request))["data"]
+    search = json.dumps({"datasetName": "landsat_ot_c2_l2"}).encode()
+    hits = json.load(
+        urllib.request.urlopen(urllib.request.Request(sim.url + "scene-search", search, {"X-Auth-Token": key}))
+    )
+    assert hits["data"]["totalHits"] == 25
     assert sim.stop() == (0, "")
 
 
@@ -198,6 +211,7 @@ def test_the_doctor_finds_nothing_wrong_and_leaves_nothing_behind(call, job, tmp
     done = call("doctor", job)
     assert done.returncode == 0, done.stdout
     assert {line[:4].strip() for line in done.stdout.splitlines() if line[0] != " "} <= {"ok", "warn"}
+    assert "credentials: user demo, token from the variable USGS_TOKEN" in done.stdout
     names = [e["name"] for e in json_of(call("doctor", "--json", job))]
     assert names[:2] == ["versions", "config"]
     assert {"folder", "disk", "credentials", "service", "login", "role", "dataset"} < set(names)
