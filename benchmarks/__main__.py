@@ -1,0 +1,91 @@
+"""`python -m benchmarks`: our transfers beside other programs, against nginx on loopback.
+
+Installs nothing and looks for nothing outside this machine: it says which programs are there and measures those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import nginx
+from benchmarks.bench_transfer import bench
+from benchmarks.peers import PEERS, Peer
+from benchmarks.table import as_json, render
+from benchmarks.workload import WORKLOADS, Workload
+
+QUICK = 1 / 16
+
+
+def main() -> int:
+    """Measure what was asked for and print it."""
+    given = _arguments()
+    here = _report_peers(given.peers)
+    if not nginx.is_there():
+        print("nginx and openssl are needed; on Debian: apt-get install nginx-light openssl")
+        return 2
+    print(
+        f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, files in {given.directory}"
+    )
+    objects: list[dict[str, object]] = []
+    for load in _workloads(given):
+        for protocol in given.protocols:
+            with tempfile.TemporaryDirectory(prefix="benchmark-", dir=given.directory) as folder:
+                _check_room(Path(folder), load)
+                results = bench(load, here, given.rounds, Path(folder), tls=protocol == "tls")
+            limited = f", {load.limit_rate}B/s a connection, {load.splits} of them a file" if load.limit_rate else ""
+            print(f"\n{load.files} x {load.size_bytes} bytes, {load.connections} connections, {protocol}{limited}, ")
+            print(f"median of {given.rounds}\n{render(load, results)}", flush=True)
+            objects += as_json(load, protocol, results)
+    if given.json:
+        Path(given.json).write_text(json.dumps(objects, indent=1))
+    return 1 if any("failed" in one for one in objects) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--workloads", nargs="+", choices=[load.name for load in WORKLOADS], help="default: all")
+    parser.add_argument("--protocols", nargs="+", choices=["plain", "tls"], default=["plain", "tls"])
+    parser.add_argument("--peers", nargs="+", choices=[peer.name for peer in PEERS], help="default: all that are here")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the files")
+    parser.add_argument("--quick", action="store_true", help=f"one round at scale {QUICK}")
+    parser.add_argument("--directory", default=tempfile.gettempdir(), help="where files are served from and written to")
+    parser.add_argument("--json", metavar="PATH", help="write every run there")
+    given = parser.parse_args()
+    if given.quick:
+        given.rounds, given.scale = 1, QUICK
+    return given
+
+
+def _report_peers(names: Sequence[str] | None) -> list[Peer]:
+    here = []
+    for peer in PEERS:
+        if names and peer.name not in names:
+            continue
+        version = peer.version()
+        print(f"{peer.name:10} {version or 'not here'}")
+        if version:
+            here.append(peer)
+    return here
+
+
+def _workloads(given: argparse.Namespace) -> list[Workload]:
+    return [load.scaled(given.scale) for load in WORKLOADS if not given.workloads or load.name in given.workloads]
+
+
+def _check_room(folder: Path, load: Workload) -> None:
+    needed = 2 * load.total_bytes + 2**28
+    if shutil.disk_usage(folder).free < needed:
+        sys.exit(f"{load.name} needs {needed / 2**30:.1f} GiB in {folder}: use --scale or --directory")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

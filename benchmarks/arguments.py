@@ -1,0 +1,36 @@
+"""The command line that all contestants written in Python share."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What to fetch, where to, and over how many connections."""
+
+    urls: tuple[str, ...]
+    out: Path
+    connections: int
+    ca_bundle: str | None
+    splits: int
+    safe: bool
+
+    def path_of(self, url: str) -> Path:
+        return self.out / url.rpartition("/")[2]
+
+
+def read_errand() -> Errand:
+    """Read the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--urls", type=Path, required=True, help="file with one URL a line")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--connections", type=int, default=5)
+    parser.add_argument("--ca-bundle")
+    parser.add_argument("--splits", type=int, default=1, help="connections for one file")
+    parser.add_argument("--safe", action="store_true", help="ours: with checkpoints and fsync as in a run")
+    given = parser.parse_args()
+    urls = tuple(given.urls.read_text().split())
+    return Errand(urls, given.out, given.connections, given.ca_bundle, given.splits, given.safe)

@@ -1,0 +1,67 @@
+"""Our transfer over a list of URLs, without the M2M API and the ledger.
+
+Bare: no checkpoints while a file comes in, as little proof as there is. `--safe`: as in a run, with checkpoints.
+Both compute the SHA-256, sync each file before it gets its name, and check what other clients do not.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from functools import partial
+
+import anyio
+
+from benchmarks.arguments import Errand, read_errand
+from landsat_async.disk.finalise import discard_part
+from landsat_async.model import Proof, SecretUrl
+from landsat_async.transfer.links import AllowedHosts
+from landsat_async.transfer.net import Net, open_net
+from landsat_async.transfer.outcome import Done, MemoryStore, Outcome, TransferJob, TransferPolicy
+from landsat_async.transfer.transfer import transfer
+
+BARE = TransferPolicy(proof=Proof.LENGTH, checkpoint_bytes=2**62, checkpoint_s=math.inf, min_free_bytes=0)
+SAFE = TransferPolicy(min_free_bytes=0)
+
+
+async def fetch_all(errand: Errand) -> list[Outcome]:
+    """Fetch everything and return what became of what did not arrive."""
+    waiting = iter(errand.urls)
+    bad: list[Outcome] = []
+
+    async def work(net: Net) -> None:
+        for url in waiting:  # one iterator for all workers: each URL is taken once
+            job = _job(errand, url)
+            outcome = await transfer(job, net, notify=lambda event: None, store=MemoryStore())
+            if isinstance(outcome, Done):
+                await anyio.to_thread.run_sync(discard_part, net.fs, job.part_path)
+            else:
+                bad.append(outcome)
+
+    hosts = AllowedHosts((), loopback=True)
+    async with (
+        open_net(hosts=hosts, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False) as net,
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(errand.connections):
+            tasks.start_soon(work, net)
+    return bad
+
+
+def _job(errand: Errand, url: str) -> TransferJob:
+    path = errand.path_of(url)
+    return TransferJob(
+        url=SecretUrl(url),
+        name=path.name,
+        parts_dir=str(errand.out / ".parts"),
+        part_name=f"{path.name}.part",
+        final_path=str(path),
+        policy=SAFE if errand.safe else BARE,
+    )
+
+
+if __name__ == "__main__":
+    failures = anyio.run(partial(fetch_all, read_errand()))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    sys.exit(1 if failures else 0)
