@@ -67,6 +67,7 @@ _MAGIC: dict[FileKind, tuple[bytes, ...]] = {
     FileKind.TEXT_ANG: (b"GROUP",),
 }
 _WHITESPACE = b" \t\r\n\f"
+_CONTROLS = bytes(set(range(32)) - set(_WHITESPACE))
 _TEXT_KINDS = frozenset({FileKind.TEXT_MTL, FileKind.TEXT_ANG})
 _OWN_FORMAT = {FileKind.XML: "xml", FileKind.JSON: "json"}
 _NEVER_A_PRODUCT = frozenset({"html", "xml", "json", "pdf"})
@@ -177,7 +178,7 @@ def _is_error(kind: FileKind, head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    controls = sum(byte < 32 and byte not in _WHITESPACE for byte in head)
+    controls = len(head) - len(head.translate(None, _CONTROLS))
     return b"\0" not in head and controls * 20 <= len(head)
 
 
