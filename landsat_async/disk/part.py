@@ -44,7 +44,7 @@ class HashedFile(io.FileIO):
     """A raw file that is only appended to; each write is complete, counted and hashed before it returns."""
 
     def __init__(self, fd: int, fs: Fs, min_free_bytes: int) -> None:
-        super().__init__(fd, "rb+")
+        super().__init__(fd, "rb+", closefd=False)  # closed by `shut`, or by nobody when a thread is lost in it
         self._fs = fs
         self._min_free_bytes = min_free_bytes
         self.expected = 0
@@ -64,6 +64,13 @@ class HashedFile(io.FileIO):
         self.digest.update(data)
         self.length += len(data)
         return len(data)
+
+    def shut(self) -> None:
+        """Close the descriptor; a second time does nothing."""
+        if not self.closed:
+            fd = self.fileno()
+            self.close()
+            self._fs.close(fd)
 
     def reread(self, size: int) -> bool:
         """Hash the first `size` bytes again and stand behind them; False when the file is shorter."""
@@ -195,7 +202,7 @@ class PartFile:
     async def close(self) -> None:
         """Close the descriptor, unless a lost thread still uses it."""
         if not self.abandoned:
-            await self.in_thread(self._file.close)
+            await self.in_thread(self._file.shut)
 
     async def in_thread(
         self, work: Callable[..., T], *arguments: object, stop: Callable[[], object] | None = None
@@ -222,7 +229,7 @@ async def open_part(
         believed = await in_thread(pool, grace_s, _open_file, fs, path, facts, min_free_bytes, opened)
     except BaseException:
         for file in opened:
-            file.close()
+            file.shut()
         raise
     part = PartFile(opened[0], path, fs, pool, grace_s)
     if facts is not None and believed:

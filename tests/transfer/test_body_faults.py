@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+
 import pytest
 
 from landsat_async.model import Proof
@@ -184,7 +187,6 @@ async def test_F07_after_two_wrong_ranges_a_host_is_not_asked_for_ranges_any_mor
             server.script, server.requests = [lie, ranged(DATA)], []
             assert isinstance(await bench.run(server, net=net), Done)
             assert server.requests[0].start, part
-            import os
 
             os.unlink(bench.part)
             os.unlink(bench.final)
@@ -481,8 +483,6 @@ async def test_F18_more_bytes_than_announced_are_not_kept(bench):
 
 @pytest.mark.faults("F19")
 async def test_F19_an_encoded_body_is_refused_never_decoded(bench):
-    import gzip
-
     packed = gzip.compress(DATA)
     async with RawServer([whole(packed, ("Content-Encoding", "gzip"))]) as server:
         outcome = await bench.run(server)
@@ -656,7 +656,6 @@ async def test_F36_long_header_lines_are_read_and_endless_ones_are_not(bench):
     async with RawServer([ranged(DATA, ("X-Long", "y" * 40_000))]) as server:
         assert isinstance(await bench.run(server), Done)
     bench.store.facts = None
-    import os
 
     os.unlink(bench.final)
     async with RawServer([ranged(DATA, ("X-Long", "y" * 400_000))]) as server:
@@ -678,7 +677,6 @@ async def test_F37_the_name_comes_from_the_plan_whatever_the_header_says(bench, 
     bench.right = [DATA]
     async with RawServer([ranged(DATA, ("Content-Disposition", disposition))]) as server:
         assert isinstance(await bench.run(server), Done)
-    import os
 
     assert sorted(os.listdir(tmp_path)) == ["out", "parts"]
     assert os.listdir(tmp_path / "out") == [bench.name]
@@ -698,7 +696,6 @@ async def test_F38_a_kept_connection_that_the_server_has_closed_costs_no_attempt
     async with bench.net() as net, RawServer([answer_and_close_later, close_when_asked, ranged(DATA)]) as server:
         bench.right.append(DATA[: 10 * KIB])
         assert isinstance(await bench.run(server, net=net), Done)
-        import os
 
         os.unlink(bench.final)
         os.unlink(bench.part)
@@ -737,7 +734,6 @@ async def test_F40_early_answers_are_passed_over_and_endless_headers_refused(ben
 
     async with RawServer([early]) as server:
         assert isinstance(await bench.run(server), Done)
-    import os
 
     os.unlink(bench.final)
     bench.store.facts = None
