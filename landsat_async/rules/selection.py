@@ -23,6 +23,8 @@ from landsat_async.rules.options import ProductOption, SecondaryFile
 _BUNDLE_SYSTEMS = ("ls_zip", "dds_ms", "dds")
 _NO_BUNDLE_SYSTEMS = ("folder", "ls_frb", "wms", "ls_s3")
 _NOT_NOW = "USGS does not offer it at the moment"
+NONE_OF_THE = "it has none of the"
+"""How the reason begins when a scene has nothing of what was asked for."""
 _LATER = "Run again later; products move between storage systems."
 
 
@@ -173,10 +175,10 @@ def _add_singles(chosen: _Chosen, scene: Scene, singles: list[_Single], select: 
         chosen.refuse(scene.display_id, "USGS lists no single files for this scene", _LATER)
     elif select.type == "band":
         known = ", ".join(sorted({single.stem for single in singles}))
-        chosen.refuse(scene.display_id, f"it has none of the bands {', '.join(select.bands)}", f"It has: {known}.")
+        chosen.refuse(scene.display_id, f"{NONE_OF_THE} bands {', '.join(select.bands)}", f"It has: {known}.")
     else:
         known = ", ".join(sorted(set[str]().union(*(single.groups for single in singles)))) or "none"
-        chosen.refuse(scene.display_id, "it has none of the file groups", f"It has: {known}.")
+        chosen.refuse(scene.display_id, f"{NONE_OF_THE} file groups", f"It has: {known}.")
     return matched
 
 

@@ -13,7 +13,7 @@ from landsat_async.config import Config
 from landsat_async.disk.ledger import Ledger
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable, WantedFile
-from landsat_async.rules.selection import Selection, choose
+from landsat_async.rules.selection import NONE_OF_THE, Selection, choose
 from landsat_async.run.scene_lists import scene_list
 
 SCENES_PER_CALL = 500
@@ -59,18 +59,28 @@ class Gaps:
     """Collects what was selected and cannot be had, across portions of scenes."""
 
     def __init__(self, config: Config) -> None:
-        self._patterns = {*config.select.bands, *config.select.file_groups}
-        self._nowhere: dict[str, Unavailable] | None = None
-        """Bands and groups that no portion so far has had; None before the first."""
+        self._kind = "band" if config.select.type == "band" else "file group"
+        self._asked = set(config.select.bands if config.select.type == "band" else config.select.file_groups)
+        self._nowhere = set(self._asked)
+        """Bands or groups that no portion so far has had."""
         self._named: list[Unavailable] = []
+        self._any = False
 
     def add(self, selection: Selection) -> None:
         """Note the gaps of one portion."""
-        missing = {gap.file: gap for gap in selection.unavailable if gap.file in self._patterns}
-        known = missing if self._nowhere is None else self._nowhere
-        self._nowhere = {pattern: gap for pattern, gap in known.items() if pattern in missing}
-        self._named += [gap for gap in selection.unavailable if gap.file not in self._patterns]
+        self._any = True
+        self._nowhere &= set(selection.unmatched_bands)
+        self._named += selection.unavailable
 
     def all(self) -> list[Unavailable]:
         """Everything that cannot be had; a band is missing only if no portion has it."""
-        return [*self._named, *(self._nowhere or {}).values()]
+        if not self._any:
+            return []
+        named, hint = self._named, ""
+        if self._asked and self._nowhere == self._asked:
+            # A misspelt band: one line for it says more than one for each scene.
+            without = [gap for gap in named if gap.reason.startswith(NONE_OF_THE)]
+            named = [gap for gap in named if gap not in without]
+            hint = without[0].hint if without else ""
+        reason = f"no scene of the search has this {self._kind}"
+        return [*named, *(Unavailable(name, reason, hint) for name in sorted(self._nowhere))]

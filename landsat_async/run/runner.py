@@ -146,7 +146,7 @@ class Run:
     async def _work(self) -> None:
         await self._ledger.begin_run(self._run_id, time.time())
         credentials = await find_credentials(self.config, self._credentials)
-        for note in credentials.notes:
+        for note in (*self.config.notes, *credentials.notes):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
         async with M2MClient(
@@ -172,6 +172,8 @@ class Run:
     async def _prepare(self, context: RunContext) -> None:
         """Search, select, and compare with what is here."""
         found = await find_scenes(self.config, context.m2m)
+        for note in found.notes:
+            self.bus.tell(Notice(note))
         self._tally.scenes = len(found.scenes)
         await self._ledger.remember_scenes(found.dataset, found.scenes, context.now())
         gaps, nominal = Gaps(self.config), 0

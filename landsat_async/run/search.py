@@ -32,6 +32,8 @@ class Found:
     scenes: list[Scene]
     dropped: list[DroppedScene] = field(default_factory=list)
     missing: list[Unavailable] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    """What the user should know of the area: how large it is and where, what was simplified."""
 
 
 async def find_scenes(config: Config, m2m: M2MClient) -> Found:
@@ -46,7 +48,7 @@ async def find_scenes(config: Config, m2m: M2MClient) -> Found:
     except DatasetRefused as error:
         raise await _unknown_dataset(m2m, dataset, error) from None
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, search, aoi)
-    return Found(dataset, kept, dropped, missing_scenes(search.scenes, hits))
+    return Found(dataset, kept, dropped, missing_scenes(search.scenes, hits), _notes(aoi))
 
 
 async def read_aoi(config: Config) -> Aoi | None:
@@ -54,6 +56,10 @@ async def read_aoi(config: Config) -> Aoi | None:
     if config.search.aoi is not None:
         return await anyio.to_thread.run_sync(load_aoi, config.search.aoi)
     return aoi_from_bbox(config.search.bbox) if config.search.bbox is not None else None
+
+
+def _notes(aoi: Aoi | None) -> tuple[str, ...]:
+    return () if aoi is None else (f"area: {aoi.place}", *aoi.notes)
 
 
 async def _all_hits(m2m: M2MClient, dataset: str, filters: Sequence[dict[str, Any]]) -> list[Scene]:
