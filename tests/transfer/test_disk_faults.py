@@ -179,7 +179,7 @@ async def test_H06_what_is_in_the_way_is_left_alone(bench, tmp_path, there):
     before = os.lstat(bench.final)
     bench.right = [b"precious"]
     async with RawServer([ranged(DATA)]) as server:
-        outcome = await bench.run(server) if there != "folder" else await bench.run(server)
+        outcome = await bench.run(server)
     assert isinstance(outcome, FileFailed)
     assert "exists" in outcome.reason
     assert "--overwrite" in outcome.hint
