@@ -67,8 +67,8 @@ class Caller:
         on_unusable: Callable[[FailedItem], None] | None,
     ) -> None:
         self._transport = transport
-        self._username = _checked(credentials.username, "user name")
-        self._token = _checked(credentials.token, "token")
+        self._username = credentials.username
+        self._token = credentials.token
         self._gate = gate
         self._patience_s = patience_s
         self._on_wait = on_wait
@@ -227,12 +227,3 @@ class Caller:
         if error.reference == "endpoint-gone" and isinstance(error, BadReply):
             return faults.not_there(call.endpoint, call.payload or {})
         return error
-
-
-def _checked(text: str, what: str) -> str:
-    """Strip what editors and shells leave at the ends; refuse control characters inside."""
-    text = text.strip()
-    if not text or not text.isprintable():
-        problem = "holds control characters" if text else "is empty"
-        raise CredentialsError(f"the {what} {problem}", hint=faults.TOKEN_STEPS, reference="token-unusable")
-    return text

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 import pytest
 
+from landsat_async.credentials import Credentials
 from landsat_async.m2m.client import M2MClient
 from tests.m2m.server import scripted_service
 from tests.support.virtual_loop import VirtualLoop
 
 TOKEN = "canary-token-4711"
 USER = "canary-user"
-
-
-@dataclass
-class Account:
-    username: str = USER
-    token: str = TOKEN
+ACCOUNT = Credentials(USER, TOKEN)
 
 
 @pytest.fixture
@@ -39,8 +34,7 @@ async def connect(service):
 
         async def make(**options):
             waits = []
-            account = options.pop("account", Account())
-            client = M2MClient(options.pop("url", service.url), account, on_wait=waits.append, **options)
+            client = M2MClient(options.pop("url", service.url), ACCOUNT, on_wait=waits.append, **options)
             await stack.enter_async_context(client)
             client.waits = waits
             return client
