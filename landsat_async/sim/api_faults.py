@@ -23,19 +23,22 @@ _JSON = "application/json"
 _DRIP_LIMIT_BYTES = 1 << 20
 
 
-async def before_call(fault: ApiFault, wire: Wire) -> bool:
-    """Serve the faults that keep the call from being carried out; True when that is all of the answer."""
+async def before_call(fault: ApiFault, wire: Wire) -> bool | None:
+    """Serve the faults that keep the call from being carried out.
+
+    None: the call goes on. Otherwise that was all of the answer, and True keeps the connection.
+    """
     match fault.kind:
         case "close-before":
-            return True
+            return False
         case "rst-before":
             wire.reset()
         case "hang":
             await wire.silence(fault.seconds)
-            return True
+            return False
         case "slow":
             await anyio.sleep(fault.seconds)
-            return False
+            return None
         case "html":
             await wire.answer(fault.status or 200, fault.text.encode() or MAINTENANCE_PAGE, _HTML, extra(fault))
         case "status":
@@ -44,7 +47,7 @@ async def before_call(fault: ApiFault, wire: Wire) -> bool:
             location = [("Location", fault.text or "/login")]
             await wire.answer(fault.status or 302, LOGIN_PAGE, _HTML, [*location, *extra(fault)])
         case _:
-            return False
+            return None
     return True
 
 

@@ -202,7 +202,7 @@ async def _wrong_body(fault: FileFault, reply: Reply, wire: Wire, send: Send) ->
             wire.reset()
         return False
     await wire.head(reply.status, reply.headers())
-    await send(content, span.start, cut, wire)
+    await send(content, span.start, span.stop if kind == "then-close" else cut, wire)
     match kind:
         case "cut-rst":
             await _let_arrive(wire)

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import anyio
 
 from landsat_async.sim.api_faults import LOGIN_PAGE
+from landsat_async.sim.browse import jpeg
 from landsat_async.sim.content import Content
 from landsat_async.sim.downloads import Download
 from landsat_async.sim.file_faults import serve_faulty
@@ -59,9 +60,7 @@ class FileHost:
             await wire.answer(400, headers=[("Allow", "GET")])  # no body: it may have been HEAD
             return True
         if request.path == "/gen-browse" and request.query.get("size") in ("rrb", "thumb"):
-            name = f"{request.query.get('product_id')}_{request.query.get('type')}.jpg"
-            image = self._service.archive.file(name)
-            await wire.answer(*((200, image.read(0, image.size), "image/jpeg") if image else (404, b"")))
+            await wire.answer(200, jpeg(request.target), "image/jpeg")
             return True
         if request.path == "/login":
             await wire.answer(200, LOGIN_PAGE, _HTML)

@@ -36,7 +36,7 @@ class Link(asyncio.Protocol):
         """Hand the connection to the acceptor."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(0)
+        transport.set_write_buffer_limits(high=1, low=0)  # with high=0 asyncio's TLS never says that it can go on
         self._writable.set()
         try:
             self._accepted.send_nowait(self)

@@ -68,8 +68,8 @@ class M2MApi:
             if fault is not None:
                 entry.fault = fault.kind
                 service.log.faults[fault.kind] += 1
-                if await before_call(fault, wire):
-                    return False
+                if (keeps := await before_call(fault, wire)) is not None:
+                    return keeps
             await anyio.sleep(service.script.latency_s)  # goes on even when the client has left
             status, envelope = self._answer(version, endpoint, request, entry, overlapping=overlapping, fault=fault)
             entry.error_code = envelope["errorCode"]

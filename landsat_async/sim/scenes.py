@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from landsat_async.sim.datasets import Dataset, dataset_of
 from landsat_async.sim.wrs import Frame, frame
@@ -36,19 +36,18 @@ class Product:
     storage: str = "ls"
     """ls: landsatlook serves it at once. dds: it is staged first."""
     night: bool = False
+    display_id: str = field(init=False, compare=False)
+    """Landsat product identifier."""
+    entity_id: str = field(init=False, compare=False)
+    """Landsat scene identifier, shared by all levels."""
 
-    @property
-    def display_id(self) -> str:
-        """Landsat product identifier."""
+    def __post_init__(self) -> None:
+        place = f"{self.path:03}{self.row:03}"
         days = f"{self.acquired:%Y%m%d}_{self.processed:%Y%m%d}"
-        return f"{self.sensor}_{self.level}_{self.path:03}{self.row:03}_{days}_02_{self.tier}"
-
-    @property
-    def entity_id(self) -> str:
-        """Landsat scene identifier, shared by all levels."""
         short = self.sensor[:2] + str(int(self.sensor[2:]))
         station = "PAC02" if self.acquired.year < 2013 and short != "LE7" else "LGN00"
-        return f"{short}{self.path:03}{self.row:03}{self.acquired:%Y%j}{station}"
+        object.__setattr__(self, "display_id", f"{self.sensor}_{self.level}_{place}_{days}_02_{self.tier}")
+        object.__setattr__(self, "entity_id", f"{short}{place}{self.acquired:%Y%j}{station}")
 
     @property
     def dataset(self) -> Dataset:

@@ -58,6 +58,7 @@ FileKind = Literal[
     "cut-close",  # no length, ended by FIN at `fraction`
     "cut-close-rst",  # no length, ended by RST at `fraction`
     "no-length",  # complete, ended by FIN
+    "then-close",  # complete and correct, then FIN without having said so
     "chunked",  # complete, chunked
     "too-long",  # `bytes` more than announced
     "two-lengths",  # two different Content-Length headers

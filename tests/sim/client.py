@@ -85,12 +85,21 @@ class Client:
             return answer.status, answer.headers, await answer.read()
 
 
+async def collect(session, url, into, **options):
+    """Fetch piece by piece into a bytearray, which keeps what came before a failure."""
+    async with session.get(url, **options) as answer:
+        async for piece in answer.content.iter_any():
+            into += piece
+
+
 @contextlib.asynccontextmanager
 async def box(archive=None, script=None, *, login=True, **options):
     """A running simulator and a client that is logged in."""
-    async with open_simulator(archive or Archive.demo(), script or Script(), **options) as sim:
-        async with aiohttp.ClientSession() as session:
-            client = Client(sim, session)
-            if login:
-                await client.login()
-            yield sim, client
+    async with (
+        open_simulator(archive or Archive.demo(), script or Script(), **options) as sim,
+        aiohttp.ClientSession() as session,
+    ):
+        client = Client(sim, session)
+        if login:
+            await client.login()
+        yield sim, client

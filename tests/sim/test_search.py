@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from shapely.geometry import shape
 
-from landsat_async.sim import Archive, Script
+from landsat_async.sim import Archive, Script, search
 from tests.sim.client import L1, L2, SCENE, box
 
 LAKE = [[-68.00847, 9.99305], [-68.00741, 10.33437], [-67.49442, 10.33238], [-67.49602, 9.99113], [-68.00847, 9.99305]]
@@ -170,10 +170,12 @@ async def test_paging_with_the_real_next_record():
         assert default["recordsReturned"] == 100
 
 
-async def test_no_page_is_longer_than_50000():
-    async with box(Archive.seeded(50_001)) as (_, client):
+async def test_no_page_is_longer_than_the_cap(monkeypatch):
+    assert search.MAX_RESULTS == 50_000
+    monkeypatch.setattr(search, "MAX_RESULTS", 50)
+    async with box(Archive.seeded(51)) as (_, client):
         page = await client.call("scene-search", {"datasetName": L2, "maxResults": 60_000, "sceneFilter": None})
-        assert (page["recordsReturned"], page["totalHits"]) == (50_000, 50_001)
+        assert (page["recordsReturned"], page["totalHits"]) == (50, 51)
 
 
 async def test_C03_C04_pages_can_lie():

@@ -129,11 +129,11 @@ async def test_a_chunked_body_is_understood():
     ("body", "code"), [(b"{", "INPUT_FORMAT"), (b"[1]", "INPUT_FORMAT"), (b"[" * 100_000, "INPUT_FORMAT")]
 )
 async def test_bodies_that_are_no_object_are_refused(body, code):
-    async with box() as (sim, client):
-        async with client.session.post(
-            sim.service_url + "permissions", data=body, headers={"X-Auth-Token": client.key}
-        ) as answer:
-            assert (await answer.json())["errorCode"] == code
+    async with (
+        box() as (sim, client),
+        client.session.post(sim.service_url + "permissions", data=body, headers={"X-Auth-Token": client.key}) as answer,
+    ):
+        assert (await answer.json())["errorCode"] == code
 
 
 async def test_unknown_version_and_path():

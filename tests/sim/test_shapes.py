@@ -23,7 +23,9 @@ def differences(real, ours, where="data"):
         return differences(real[0], ours[0], f"{where}[0]") if real and ours else []
     if real in ([], {}) or ours in ([], {}):
         return [] if isinstance(real, dict | list) and isinstance(ours, dict | list) else [where]
-    kinds = [int if isinstance(value, bool) else float if isinstance(value, float) else type(value) for value in (real, ours)]
+    kinds = [
+        int if isinstance(value, bool) else float if isinstance(value, float) else type(value) for value in (real, ours)
+    ]
     same = kinds[0] is kinds[1] or set(kinds) == {int, float}
     return [] if same else [f"{where} is {kinds[1].__name__}, really {kinds[0].__name__}"]
 
