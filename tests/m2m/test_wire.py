@@ -90,15 +90,18 @@ def test_every_recorded_body_belongs_to_a_call_or_is_listed_as_not_ours():
     assert len(taken) >= 45
 
 
-@pytest.mark.parametrize("path", sorted(RECORDED.glob("doc_*.json")), ids=lambda path: path.stem)
-def test_every_documented_envelope_opens(path):
-    content = json.loads(path.read_text())
-    body = content.get("response") if isinstance(content, dict) else None
-    if not isinstance(body, dict) or "errorCode" not in body:
-        pytest.skip("a payload or a fragment")
-    opened = open_envelope(json.dumps(body).encode())
-    assert (opened.code, opened.request_id) == (None, body["requestId"])
-    assert json.loads(bytes(opened.data)) == body["data"]
+def test_every_documented_envelope_opens():
+    opened = 0
+    for path in RECORDED.glob("doc_*.json"):
+        content = json.loads(path.read_text())
+        body = content.get("response") if isinstance(content, dict) else None
+        if not isinstance(body, dict) or "errorCode" not in body:
+            continue  # a payload or a fragment
+        frame = open_envelope(json.dumps(body).encode())
+        assert (frame.code, frame.request_id) == (None, body["requestId"])
+        assert json.loads(bytes(frame.data)) == body["data"]
+        opened += 1
+    assert opened > 50
 
 
 @pytest.mark.parametrize(("endpoint", "body"), list(recorded_bodies()))
