@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import nginx
+from benchmarks import delay, nginx
 from benchmarks.bench_transfer import bench
 from benchmarks.peers import PEERS, Peer
 from benchmarks.table import as_json, render
-from benchmarks.workload import WORKLOADS, Workload
+from benchmarks.workload import WORKLOADS, Served, Workload, make_files
 
 QUICK = 1 / 16
 
@@ -27,6 +27,8 @@ QUICK = 1 / 16
 def main() -> int:
     """Measure what was asked for and print it."""
     given = _arguments()
+    if given.delay_ms:
+        delay.go_far_away(given.delay_ms)
     here = _report_peers(given.peers)
     if not nginx.is_there():
         print("nginx and openssl are needed; on Debian: apt-get install nginx-light openssl")
@@ -36,14 +38,15 @@ def main() -> int:
     )
     objects: list[dict[str, object]] = []
     for load in _workloads(given):
-        for protocol in given.protocols:
-            with tempfile.TemporaryDirectory(prefix="benchmark-", dir=given.directory) as folder:
-                _check_room(Path(folder), load)
-                results = bench(load, here, given.rounds, Path(folder), tls=protocol == "tls")
-            limited = f", {load.limit_rate}B/s a connection, {load.splits} of them a file" if load.limit_rate else ""
-            print(f"\n{load.files} x {load.size_bytes} bytes, {load.connections} connections, {protocol}{limited}, ")
-            print(f"median of {given.rounds}\n{render(load, results)}", flush=True)
-            objects += as_json(load, protocol, results)
+        with tempfile.TemporaryDirectory(prefix="benchmark-", dir=given.directory) as name:
+            folder = Path(name)
+            folder.chmod(0o755)  # started by root, nginx gives up root's rights
+            _check_room(folder, load)
+            served = make_files(load, folder / "served")
+            for protocol in given.protocols:
+                results = bench(served, here, given.rounds, folder, tls=protocol == "tls")
+                print(f"\n{_headline(served, protocol, given.rounds)}\n{render(served, results)}", flush=True)
+                objects += as_json(served, protocol, results)
     if given.json:
         Path(given.json).write_text(json.dumps(objects, indent=1))
     return 1 if any("failed" in one for one in objects) else 0
@@ -57,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the files")
     parser.add_argument("--quick", action="store_true", help=f"one round at scale {QUICK}")
+    parser.add_argument("--delay-ms", type=float, default=0.0, help="round trip, by netem; needs root")
     parser.add_argument("--directory", default=tempfile.gettempdir(), help="where files are served from and written to")
     parser.add_argument("--json", metavar="PATH", help="write every run there")
     given = parser.parse_args()
@@ -81,8 +85,17 @@ def _workloads(given: argparse.Namespace) -> list[Workload]:
     return [load.scaled(given.scale) for load in WORKLOADS if not given.workloads or load.name in given.workloads]
 
 
+def _headline(served: Served, protocol: str, rounds: int) -> str:
+    load, count = served.workload, len(served.sums)
+    limited = f", {load.limit_rate} bytes/s a connection, {load.splits} of them a file" if load.limit_rate else ""
+    return (
+        f"{load.name}: {count} files of {served.total_bytes / count / 2**20:.2f} MiB, {load.connections} connections, "
+        f"{protocol}{limited}, median of {rounds}"
+    )
+
+
 def _check_room(folder: Path, load: Workload) -> None:
-    needed = 2 * load.total_bytes + 2**28
+    needed = 2.2 * load.scenes * load.bands * (load.band_bytes or 2**17) + 2**28
     if shutil.disk_usage(folder).free < needed:
         sys.exit(f"{load.name} needs {needed / 2**30:.1f} GiB in {folder}: use --scale or --directory")
 

@@ -8,29 +8,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import nginx
+from benchmarks import nginx, service
 from benchmarks.measure import Broken, Run, measure
 from benchmarks.peers import Peer, Task
 from benchmarks.table import Results
-from benchmarks.workload import Workload, make_files
+from benchmarks.workload import Served
 
 
-def bench(workload: Workload, peers: Sequence[Peer], rounds: int, folder: Path, *, tls: bool) -> Results:
-    """Measure all peers at one workload; what cannot do it is left out."""
-    folder.chmod(0o755)  # started by root, nginx gives up root's rights
-    served, scratch = folder / "served", folder / "scratch"
-    scratch.mkdir(parents=True)
-    sums = make_files(workload, served)
+def bench(served: Served, peers: Sequence[Peer], rounds: int, folder: Path, *, tls: bool) -> Results:
+    """Measure all peers at one workload; what cannot do it is left out.
+
+    Args:
+        served: The files, which lie in `folder / "served"`.
+        peers: Who takes part, in order.
+        rounds: How often each has its turn.
+        folder: Everything is written below it.
+        tls: Over TLS 1.3 with a throw-away certificate, else over plain HTTP.
+    """
+    load, scratch = served.workload, folder / "scratch"
+    scratch.mkdir(exist_ok=True)
     results: dict[str, list[Run | Broken]] = {}
-    with nginx.serve(served, folder / "nginx", [workload], tls=tls) as host:
-        task = Task(workload, host, tuple(sums), folder / "out", scratch)
-        for number in range(rounds):
-            for peer in peers:
-                _say(f"{workload.name}: round {number + 1} of {rounds}, {peer.name}")
-                run = measure(peer, task, sums)
-                if run is not None:
+    with nginx.serve(folder / "served", folder / ("tls" if tls else "plain"), load, tls=tls) as host:
+        task = Task(load, host, tuple(served.sums), folder / "out", scratch)
+        for number in range(-1, rounds):
+            for peer in peers if number >= 0 else peers[:1]:  # the first use of all that memory is paid by nobody
+                _say(f"{load.name}: round {number + 1} of {rounds}, {peer.name}")
+                with service.running(load, host.url) if peer.wants_api else nullcontext() as api:
+                    run = measure(peer, replace(task, api=api), served)
+                if run is not None and number >= 0:
                     results.setdefault(peer.name, []).append(run)
     _say("")
     return results

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import Peer, Task
-from benchmarks.workload import wrong_files
+from benchmarks.workload import Served, wrong_files
 
 MOST_S = 1800.0
 _LOOK_EVERY_S = 0.02
@@ -36,7 +36,7 @@ class Broken:
     why: str
 
 
-def measure(peer: Peer, task: Task, sums: dict[str, str]) -> Run | Broken | None:
+def measure(peer: Peer, task: Task, served: Served) -> Run | Broken | None:
     """Run a program into an empty folder and check every file; None = it cannot do this."""
     command = peer.command(task)
     if command is None:
@@ -47,11 +47,11 @@ def measure(peer: Peer, task: Task, sums: dict[str, str]) -> Run | Broken | None
     paths = "".join(f"/{task.workload.name}/{name}\n" for name in task.names) if peer.reads_paths else ""
     os.sync()  # what the run before has written is not to be paid for by this one
     status, run, said = _run(command, paths, task)
-    wrong = wrong_files(task.out, sums)
+    wrong = wrong_files(task.out, served.sums)
     shutil.rmtree(task.out)
     if status:
         return Broken(f"exit {status}: {said}")
-    return Broken(f"{len(wrong)} of {len(sums)} files missing or wrong, exit 0") if wrong else run
+    return Broken(f"{len(wrong)} of {len(served.sums)} files missing or wrong, exit 0") if wrong else run
 
 
 def _run(command: list[str], stdin: str, task: Task) -> tuple[int, Run, str]:

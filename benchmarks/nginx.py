@@ -34,7 +34,8 @@ http {{
         listen 127.0.0.1:{port} {tls};
         {certificate}
         root {root};
-        {limits}
+        {limit}
+        location /data/ {{ rewrite ([^/]+)$ /{name}/$1 break; }}  # links of the M2M API
     }}
 }}
 """
@@ -58,19 +59,17 @@ def is_there() -> bool:
 
 
 @contextmanager
-def serve(root: Path, state: Path, workloads: list[Workload], *, tls: bool) -> Iterator[FileHost]:
+def serve(root: Path, state: Path, load: Workload, *, tls: bool) -> Iterator[FileHost]:
     """Serve the files below `root` until the block ends."""
     state.mkdir(parents=True)
     certificate = _make_certificate(state) if tls else None
     port = _free_port()
-    limits = "\n        ".join(
-        f"location /{load.name}/ {{ limit_rate {load.limit_rate}; }}" for load in workloads if load.limit_rate
-    )
     config = _CONFIG.format(
         state=state,
         port=port,
         root=root,
-        limits=limits,
+        limit=f"limit_rate {load.limit_rate};" if load.limit_rate else "",
+        name=load.name,
         tls="ssl" if tls else "",
         certificate=_TLS.format(cert=state / "cert.pem", key=state / "key.pem") if tls else "",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.nginx import FileHost
+from benchmarks.service import Api
 from benchmarks.workload import Workload
 
 
@@ -30,6 +32,8 @@ class Task:
     out: Path
     scratch: Path
     """For lists and compiled programs; may be written."""
+    api: Api | None = None
+    """The service, for who wants it."""
 
     @property
     def base(self) -> str:
@@ -57,6 +61,8 @@ class Peer:
     """How to call it; None = it cannot do this task."""
     reads_paths: bool = False
     """Wants the list of paths on stdin."""
+    wants_api: bool = False
+    """Begins with a search at the service and not with a list."""
 
 
 def _of_program(name: str) -> Callable[[], str | None]:
@@ -144,6 +150,35 @@ def _floor(task: Task) -> list[str] | None:
     return [str(program), str(address.hostname), str(address.port), str(task.workload.connections), str(task.out)]
 
 
+_RUN_CONFIG = """
+[service]
+url = "{api.url}"
+credentials_file = "credentials.txt"
+{ca_bundle}
+[search]
+dataset = "landsat_ot_c2_l2"
+[select]
+type = "band"
+bands = {bands}
+[download]
+directory = "{out}"
+workers = {load.connections}
+connections_per_file = {load.splits}
+min_free_bytes = "0 B"
+"""
+
+
+def _ours_run(task: Task) -> list[str]:
+    api, load = task.api, task.workload
+    assert api is not None
+    (task.scratch / "credentials.txt").write_text(f"username:{api.username}\ntoken:{api.token}\n")
+    ca_bundle = f'ca_bundle = "{task.host.certificate}"' if task.host.certificate else ""
+    bands = json.dumps(list(load.band_names))
+    config = task.scratch / "config.toml"
+    config.write_text(_RUN_CONFIG.format(api=api, ca_bundle=ca_bundle, bands=bands, out=task.out, load=load))
+    return [sys.executable, "-m", "landsat_async", "run", str(config), "--quiet"]
+
+
 PEERS = (
     Peer("floor", _of_program("cc"), _floor, reads_paths=True),
     Peer("aria2c", _of_program("aria2c"), _aria2c),
@@ -156,4 +191,5 @@ PEERS = (
     Peer("notebook", _of_package("requests"), _python("with_notebook_loop")),
     Peer("ours bare", lambda: "this tree", _python("ours_bare")),
     Peer("ours safe", lambda: "this tree", _python("ours_bare", "--safe")),
+    Peer("ours run", lambda: "this tree", _ours_run, wants_api=True),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from benchmarks.measure import Broken, Run
-from benchmarks.workload import MIB, Workload
+from benchmarks.workload import MIB, Served
 
 GIB = 2**30
 REFERENCES = ("aria2c", "curl", "floor")
@@ -16,27 +16,27 @@ Results = Mapping[str, Sequence[Run | Broken]]
 """All runs of each program, in order."""
 
 
-def render(workload: Workload, results: Results) -> str:
+def render(served: Served, results: Results) -> str:
     """Return the table of one workload."""
     rows = [[*_HEAD, *(f"{what}/{name}" for name in REFERENCES for what in ("wall", "CPU"))]]
     notes = []
     for name, runs in results.items():
         good = [run for run in runs if isinstance(run, Run)]
         notes += [f"{name}: {run.why}" for run in runs if isinstance(run, Broken)]
-        rows.append(_row(name, good, workload, results) if good else [name, "failed"])
+        rows.append(_row(name, good, served, results) if good else [name, "failed"])
     return "\n".join([*_align(rows), *dict.fromkeys(notes)])
 
 
-def _row(name: str, runs: Sequence[Run], workload: Workload, results: Results) -> list[str]:
+def _row(name: str, runs: Sequence[Run], served: Served, results: Results) -> list[str]:
     wall_s, cpu_s = _medians(runs)
     walls = sorted(run.wall_s for run in runs)
     row = [
         name,
         f"{wall_s:.2f}",
         f"{walls[0]:.2f}-{walls[-1]:.2f}",
-        f"{workload.total_bytes / MIB / wall_s:.0f}",
-        f"{cpu_s / workload.total_bytes * GIB:.2f}",
-        f"{cpu_s / workload.files * 1e6:.0f}",
+        f"{served.total_bytes / MIB / wall_s:.0f}",
+        f"{cpu_s / served.total_bytes * GIB:.2f}",
+        f"{cpu_s / len(served.sums) * 1e6:.0f}",
         f"{median(run.peak_rss_bytes for run in runs) / MIB:.0f}",
     ]
     for reference in REFERENCES:
@@ -64,11 +64,11 @@ def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def as_json(workload: Workload, protocol: str, results: Results) -> list[dict[str, object]]:
+def as_json(served: Served, protocol: str, results: Results) -> list[dict[str, object]]:
     """Return one plain object a run."""
     return [
-        {"workload": workload.name, "files": workload.files, "size_bytes": workload.size_bytes, "protocol": protocol,
-         "connections": workload.connections, "client": name, "round": number,
+        {"workload": served.workload.name, "files": len(served.sums), "bytes": served.total_bytes,
+         "protocol": protocol, "connections": served.workload.connections, "client": name, "round": number,
          **({"wall_s": run.wall_s, "cpu_s": run.cpu_s, "peak_rss_bytes": run.peak_rss_bytes}
             if isinstance(run, Run) else {"failed": run.why})}
         for name, runs in results.items()
