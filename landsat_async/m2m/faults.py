@@ -192,15 +192,19 @@ def _host_of(location: str | None) -> str:
     return f" ({match.group(1)}://{match.group(2)})" if match else ""
 
 
-def blame_input(endpoint: str, error: ServiceError) -> ServiceError:
-    """The service lives, but fails on this input each time."""
-    if not isinstance(error, ServiceDown):
-        return error
+def blame_input(endpoint: str, error: ServiceError) -> RequestRefused:
+    """The service lives, but fails on this input each time: for the caller that is a refusal."""
+    code, status, request_id = "NO_ANSWER", 0, None
+    if isinstance(error, M2MError):
+        code, status, request_id = error.code, error.http_status, error.request_id
+    elif isinstance(error, ServiceDown) and error.http_status:
+        code, status = f"HTTP_{error.http_status}", error.http_status
     return RequestRefused(
         f"{endpoint} fails each time for this input, other calls work: {error}",
-        code=f"HTTP_{error.http_status}" if error.http_status else "NO_ANSWER",
+        code=code,
         endpoint=endpoint,
-        http_status=error.http_status or 0,
+        request_id=request_id,
+        http_status=status,
         reference="fails-each-time",
     )
 

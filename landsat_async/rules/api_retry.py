@@ -99,7 +99,8 @@ class History:
 
     def after(self, error: ServiceError) -> History:
         """Count one more failure."""
-        text = f"{type(error).__name__} {error}"
+        # The message of an error code may carry a changing number; the code says what happened.
+        text = f"{type(error).__name__} {error.code if isinstance(error, M2MError) else error}"
         return replace(self, failures=self.failures + 1, equal=self.equal + 1 if text == self.last else 1, last=text)
 
 

@@ -469,8 +469,9 @@ async def test_A09_the_same_failure_three_times_while_the_service_lives_is_the_i
     service.always["download-options"] = answer
     m2m = await connect(patience_s=86400)
     before_s = anyio.current_time()
-    with pytest.raises(M2MError, match="download-options") as caught:
+    with pytest.raises(RequestRefused, match="download-options fails each time") as caught:
         await m2m.download_options("d", entity_ids=["E1"])
+    assert caught.value.reference == "fails-each-time"
     assert len(service.calls("download-options")) == 3
     assert len(service.calls("permissions")) == 1
     assert anyio.current_time() - before_s < 10

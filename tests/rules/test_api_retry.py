@@ -86,6 +86,13 @@ def test_A09_the_third_equal_failure(error, with_input, without_input):
     assert judge(error, history, input_matters=False) is without_input
 
 
+def test_A09_a_message_that_changes_does_not_hide_that_the_failure_is_the_same():
+    history = History()
+    for number in range(3):
+        history = history.after(M2MError(f"request {number} failed", code="SERVER_ERROR", endpoint="e"))
+    assert history.equal == 3
+
+
 def test_different_failures_are_repeated_five_times():
     history = History()
     verdicts = []
