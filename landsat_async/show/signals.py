@@ -30,9 +30,9 @@ _SHOW_CURSOR = b"\x1b[?25h"
 class Stopper:
     """Turns signals into a request to stop; `call` says what stopping means at the moment."""
 
-    def __init__(self, output: Output, call: Callable[[], None]) -> None:
+    def __init__(self, output: Output) -> None:
         self._output = output
-        self._call = call
+        self._call: Callable[[], None] = lambda: None
         self._exit = os._exit
         self.asked = False
 
@@ -52,14 +52,18 @@ class Stopper:
         if self.asked:
             return
         self.asked = True
-        for number in _numbers():
-            signal.signal(number, self._leave_at_once)
+        self.arm()
         # The timer outlives the loop on purpose: it also bounds the joining of hung threads at exit.
         timer = threading.Timer(HARD_LIMIT_S, self._leave, (STOPPED,))
         timer.daemon = True
         timer.start()
+        self._call()  # before the talk, which a stopped terminal may hold up
         self._output.talk("stopping: finishing what is being written; once more to leave at once", urgent=True)
-        self._call()
+
+    def arm(self) -> None:
+        """Make every further signal leave at once, also when the loop hangs or is gone."""
+        for number in _numbers():
+            signal.signal(number, self._leave_at_once)
 
     def _leave_at_once(self, _number: int, _frame: FrameType | None) -> None:
         self._leave(STOPPED_AT_ONCE)
@@ -72,16 +76,19 @@ class Stopper:
 def run_async(output: Output, work: Callable[[Stopper], Awaitable[int]]) -> int:
     """Run `work` in a new event loop and return its exit code; 7 when a signal ended it first."""
     _refuse_a_running_loop()
+    stopper = Stopper(output)
 
     async def main() -> int:
-        with anyio.CancelScope() as scope:
-            stopper = Stopper(output, scope.cancel)
-            with _listening(stopper):
-                return await work(stopper)
+        with anyio.CancelScope() as scope, stopper.calling(scope.cancel), _listening(stopper):
+            return await work(stopper)
         output.talk("stopped")
         return STOPPED
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    finally:
+        if stopper.asked:  # closing the loop took the handlers away, and a thread may still keep the process
+            stopper.arm()
 
 
 @contextlib.contextmanager
@@ -117,7 +124,7 @@ def _listening(stopper: Stopper) -> Iterator[None]:
     try:
         yield
     finally:
-        if not stopper.asked:  # after a first signal the second stays deadly until the process has ended
+        if not stopper.asked:
             for number in numbers:
                 loop.remove_signal_handler(number)
                 signal.signal(number, signal.default_int_handler)

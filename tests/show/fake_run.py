@@ -6,6 +6,7 @@ python -m tests.show.fake_run SCENARIO <arguments of landsat_async>
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager
 
@@ -85,6 +86,11 @@ async def _blocked(run):
     time.sleep(60)
 
 
+async def _leave_a_thread_behind(run):
+    await run.wait_stopped()
+    threading.Thread(target=time.sleep, args=(60,)).start()
+
+
 def _working(*last):
     name = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
     return (
@@ -100,6 +106,7 @@ SCENARIOS = {
     "until-stopped": _working(_until_stopped, finished(7, pending=2)),
     "deaf": _working(_deaf),
     "blocked": _working(_blocked),
+    "hung-thread": _working(_leave_a_thread_behind, finished(7, pending=2)),
     "short": (*_working(), e.Verified("a.tar", 1 << 20, SHA, "structure"), finished(0, verified=1)),
     "many-lines": (*(e.Ready(f"{i}.tar") for i in range(20000)), finished(4, failed=1)),
 }

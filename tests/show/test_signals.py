@@ -61,6 +61,24 @@ def test_I05_the_second_signal_leaves_within_half_a_second_even_when_the_loop_ha
         assert time.monotonic() - began < 0.5
 
 
+@pytest.mark.faults("I11")
+@pytest.mark.parametrize(
+    ("numbers", "code"), [([signal.SIGTERM] * 2, 130), ([signal.SIGINT] * 2, 130), ([signal.SIGINT], 7)]
+)
+def test_I11_a_thread_that_never_ends_keeps_the_process_neither_from_a_second_signal_nor_from_the_limit(
+    config_file, numbers, code
+):
+    with running("hung-thread", config_file) as child:
+        child.send_signal(numbers[0])
+        while '"finished"' not in child.stdout.readline():
+            assert child.poll() is None
+        for number in numbers[1:]:
+            time.sleep(0.1)  # into the interpreter's exit, where nothing can be waited for
+            child.send_signal(number)
+        assert child.wait(10) == code
+        assert "Traceback" not in child.stderr.read()
+
+
 def test_a_stop_that_hangs_ends_at_the_hard_limit_with_exit_7(config_file):
     with running("deaf", config_file) as child:
         child.send_signal(signal.SIGTERM)
