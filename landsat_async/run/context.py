@@ -48,6 +48,8 @@ class RunContext:
     fatal: LandsatError | None = None
     """Why no more is asked for; transfers that have their link go on to their end."""
 
+    _epoch_s: float = field(default_factory=lambda: time.time() - anyio.current_time())
+
     @property
     def directory(self) -> Path:
         """The output folder."""
@@ -59,8 +61,11 @@ class RunContext:
         return self.tally.open == 0 or self.fatal is not None
 
     def now(self) -> float:
-        """Unix time; for facts that outlive the process. Waits use the loop's clock."""
-        return time.time()
+        """Unix time for facts that outlive the process.
+
+        It was read once and goes on with the loop's clock: a wall clock that jumps neither ends nor prolongs a wait.
+        """
+        return self._epoch_s + anyio.current_time()
 
     def loop_time(self) -> float:
         """Monotonic time of the event loop."""

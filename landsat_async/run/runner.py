@@ -1,12 +1,8 @@
-"""A run from its first request to its last word. The only file with task groups.
+"""A run from its first request to its last word.
 
-    find scenes ─► choose files ─► ledger ─► requester ┐
-                                     ▲                 ├─► one bounded stream ─► worker × N ─► proven files
-                                     │       poller ───┘                            │
-                                     └────────────────── facts ────────────────────┘
+    find scenes ─► choose files ─► ledger ─► pipeline (requester, poller, workers) ─► last words
 
-Requester and poller hold the only send sides of the stream; when neither has anything left to do they close them, and
-the workers end after the last file. A stop cancels the scope round all this; what follows is shielded and bounded.
+A stop cancels the scope round all this; what follows is shielded and bounded.
 """
 
 from __future__ import annotations
@@ -14,13 +10,12 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import anyio
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials, resolve_credentials
@@ -32,14 +27,13 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import RunSummary
 from landsat_async.rules.breaker import Breaker, Gate
-from landsat_async.run.answers import Link, Links
 from landsat_async.run.bus import EventBus
 from landsat_async.run.choose import Gaps, choose_files
 from landsat_async.run.context import RunContext
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import take_stock
-from landsat_async.run.poller import Poller, report_completed
-from landsat_async.run.requester import Requester
+from landsat_async.run.pipeline import run_pipeline
+from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import find_scenes
 from landsat_async.run.tally import Tally
@@ -198,24 +192,9 @@ class Run:
         """Requester, poller and workers, until every selected file is done or failed."""
         if self._tally.open == 0:
             return
-        download = self.config.download
-        async with AsyncExitStack() as stack:
-            net = await stack.enter_async_context(self._net())
+        async with self._net() as net:
             self._tally.received = lambda: net.bytes_received
-            crew = Crew(context, net, overwrite=self._overwrite)
-            sends, receives = stack.enter_context(_links(download.queue_size, 2, download.workers))
-            async with anyio.create_task_group() as outer:
-                outer.start_soon(self._report_progress)
-                outer.start_soon(crew.manage)
-                async with anyio.create_task_group() as group:
-                    group.start_soon(Requester(context).run, sends[0])
-                    group.start_soon(Poller(context).run, sends[1])
-                    for number, receive in enumerate(receives):
-                        group.start_soon(crew.work, number, receive)
-                outer.cancel_scope.cancel()
-            await crew.discard_parts()
-        if context.fatal is not None:
-            raise context.fatal
+            await run_pipeline(context, Crew(context, net, overwrite=self._overwrite))
 
     def _net(self) -> AbstractAsyncContextManager[Net]:
         service = self.config.service
@@ -225,11 +204,6 @@ class Run:
             ca_bundle=service.ca_bundle,
             connector=self._session.connector if self._session is not None else None,
         )
-
-    async def _report_progress(self) -> None:
-        while True:
-            self.bus.tell(self._tally.progress(time.monotonic()))
-            await anyio.sleep(1.0)
 
     def _on_wait(self, wait: ApiWait) -> None:
         self.bus.tell(Retrying(None, wait.reason, wait.attempt, wait.wait_s))
@@ -274,20 +248,6 @@ async def _last_words(context: RunContext) -> None:
         await remove_leftovers(context.m2m, context.ledger)
     except LandsatError:
         pass
-
-
-@contextmanager
-def _links(
-    size: int, senders: int, receivers: int
-) -> Iterator[tuple[list[Links], list[MemoryObjectReceiveStream[Link]]]]:
-    """Make the one bounded stream, with an end for each task; all ends are closed at the latest here."""
-    send, receive = anyio.create_memory_object_stream[Link](size)
-    with ExitStack() as stack, send, receive:
-        sends = [stack.enter_context(send.clone()) for _ in range(senders)]
-        receives = [stack.enter_context(receive.clone()) for _ in range(receivers)]
-        send.close()
-        receive.close()
-        yield sends, receives
 
 
 def _nothing(dropped: int) -> str:

@@ -8,6 +8,8 @@ the poller and requester read it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -57,6 +59,10 @@ _OF_THE_HOST: dict[str, str] = {FaultKind.NETWORK: "network", FaultKind.BUSY: "s
 """Faults that end a file, unless the host has never worked in this run: then they are the host's."""
 
 
+Fetch: TypeAlias = Callable[..., Awaitable[Outcome]]
+"""`transfer`, or something with its signature that runs elsewhere."""
+
+
 class LedgerStore:
     """Checkpoints of one transfer, kept in the ledger."""
 
@@ -79,9 +85,10 @@ class LedgerStore:
 class Crew:
     """What all workers of a run share."""
 
-    def __init__(self, context: RunContext, net: Net, *, overwrite: bool) -> None:
+    def __init__(self, context: RunContext, net: Net, *, overwrite: bool, fetch: Fetch = transfer) -> None:
         self.context = context
         self.net = net
+        self._fetch = fetch
         self.folder = OutputFolder(context.directory)
         download = context.config.download
         self.policy = TransferPolicy(
@@ -184,7 +191,7 @@ class Crew:
                 self.size = after_push_back(self.size, item.item_id, context.loop_time())
 
         store = LedgerStore(context, item.item_id, part_name)
-        return await transfer(job, self.net, notify=notify, store=store, admit=admit, health=health)
+        return await self._fetch(job, self.net, notify=notify, store=store, admit=admit, health=health)
 
     async def _settle(self, item: Item, link: Link, host: str, outcome: Outcome) -> None:
         """Write down what came out."""
