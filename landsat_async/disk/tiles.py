@@ -59,7 +59,7 @@ def _inflate(window: Window, offset: int, count: int, sizes: tuple[int, ...]) ->
             step = min(_STEP_BYTES, count - done)
             piece = window.read(offset + done, step)
             done += step
-            while piece and not inflater.eof and size <= max(sizes):
+            while piece and size <= max(sizes):
                 size += len(inflater.decompress(piece, _STEP_BYTES))
                 piece = inflater.unconsumed_tail
     except zlib.error as error:

@@ -12,6 +12,9 @@ from collections.abc import Callable
 MOST_AT_ONCE_BYTES = 16 * 2**20
 """No index, header or text of a Landsat product comes near this."""
 
+_AHEAD_BYTES = 8 * 1024
+"""Small reads come in clusters, and each call gives up Python's lock: a busy process may be slow to get it back."""
+
 
 class Damage(Exception):
     """The file is not what its name says; the text says where and how, in words that are safe to print."""
@@ -24,12 +27,14 @@ class Stopped(Exception):
 class Window:
     """A stretch of an open file, `size` bytes from `start` on."""
 
-    __slots__ = ("_fd", "_start", "_stop", "size")
+    __slots__ = ("_ahead", "_ahead_at", "_fd", "_start", "_stop", "size")
 
     def __init__(self, fd: int, start: int, size: int, stop: Callable[[], bool]) -> None:
         self._fd = fd
         self._start = start
         self._stop = stop
+        self._ahead = b""
+        self._ahead_at = 0
         self.size = size
 
     def part(self, start: int, size: int) -> Window:
@@ -51,6 +56,15 @@ class Window:
         self._check_inside(offset, length)
         if length > MOST_AT_ONCE_BYTES:
             raise Damage(f"{length} bytes at offset {offset} are more than any such part of a product has")
+        if length >= _AHEAD_BYTES:
+            return self._pread(offset, length)
+        begin = offset - self._ahead_at
+        if begin < 0 or begin + length > len(self._ahead):
+            self._ahead = self._pread(offset, min(_AHEAD_BYTES, self.size - offset))
+            self._ahead_at, begin = offset, 0
+        return self._ahead[begin : begin + length]
+
+    def _pread(self, offset: int, length: int) -> bytes:
         pieces = []
         while length:
             if self._stop():
