@@ -4,32 +4,24 @@ What can be believed after a crash is not what the file system shows: a size may
 zeros. So a part is opened by what the last checkpoint says: cut to its length, read again, and compared with its
 SHA-256. That also rebuilds the running digest, which Python cannot store.
 
-Blocking calls run in a pool of ours. The default executor also resolves host names, and a few stalled writes would
-stop that. A thread cannot be cancelled, so whoever is cancelled while one works waits for it (`grace_s` at most),
-else its bytes would land after the file has been closed or given to somebody else. Writes go through aiofiles; one
-hop to the thread checks the free space, writes and hashes.
+Blocking calls run in a pool of ours, see `disk.threads`. Writes go through aiofiles; one hop to the thread checks the
+free space, writes and hashes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
 import io
-import math
 import os
-from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from aiofiles.threadpool import wrap
-from anyio import CancelScope, current_time, get_cancelled_exc_class, move_on_after
 
 from landsat_async.disk.fsops import Fs
+from landsat_async.disk.threads import Threads
 from landsat_async.rules.resume import PartFacts
-
-T = TypeVar("T")
 
 _READ_BYTES = 1024 * 1024
 _PART_FOLDER_MODE = 0o700
@@ -116,20 +108,16 @@ def _open_file(fs: Fs, path: str, facts: PartFacts | None, min_free_bytes: int, 
 class PartFile:
     """An open part. Make one with `open_part`; all methods that touch the disk wait for a thread."""
 
-    def __init__(self, file: HashedFile, path: str, fs: Fs, pool: Executor, grace_s: float) -> None:
+    def __init__(self, file: HashedFile, path: str, fs: Fs, threads: Threads) -> None:
         self.path = path
         self.facts = PartFacts()
         """Validators and total of the bytes here; `durable` and `sha256` are those of the last checkpoint."""
-        self.abandoned = False
-        """A thread did not come back in time: the descriptor stays open, and nobody may use the name again."""
+        self.threads = threads
         self._file = file
-        self._async_file = wrap(file, executor=pool)
+        self._async_file = wrap(file, executor=threads.pool)
         self._fs = fs
-        self._pool = pool
-        self._grace_s = grace_s
-        self._give_up_at_s = math.inf
-        self._shield: CancelScope | None = None
         self._name_is_durable = False
+        self._sync_has_failed = False
 
     def __repr__(self) -> str:
         return f"<PartFile {os.path.basename(self.path)} {self.length} of {self.facts.total}>"
@@ -144,9 +132,10 @@ class PartFile:
         """Hex digest of these bytes."""
         return self._file.digest.hexdigest()
 
-    def expect(self, total: int | None) -> None:
-        """Tell the size of the whole file: room for the rest must be there before more is written."""
-        self._file.expected = total or 0
+    @property
+    def abandoned(self) -> bool:
+        """A thread did not come back in time: the descriptor stays open, and nobody may use the part again."""
+        return self.threads.lost
 
     @property
     def fd(self) -> int:
@@ -158,66 +147,59 @@ class PartFile:
         """What a checkpoint would store, once the bytes are durable."""
         return replace(self.facts, durable=self.length, sha256=self.sha256)
 
+    def expect(self, total: int | None) -> None:
+        """Tell the size of the whole file: room for the rest must be there before more is written."""
+        self._file.expected = total or 0
+
     async def write(self, block: memoryview) -> None:
         """Append a block. Not interrupted by cancellation, because its thread could not be."""
-        with CancelScope(shield=True, deadline=self._give_up_at_s) as self._shield:
+        with self.threads.waiting():
             await self._async_file.write(block)
-        if self._shield.cancelled_caught:
-            self.abandoned = True
-
-    def hurry(self) -> None:
-        """Somebody was cancelled: a write that is under way gets the grace period and no more."""
-        self._give_up_at_s = min(self._give_up_at_s, current_time() + self._grace_s)
-        if self._shield is not None:
-            self._shield.deadline = min(self._shield.deadline, self._give_up_at_s)
 
     async def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the part's from `offset` on."""
-        return await self.in_thread(self._file.same_until, block, offset)
+        return await self.threads.run(self._file.same_until, block, offset)
 
     async def sync(self) -> None:
-        """Make all bytes written so far durable, and the part's name. After an error, neither is."""
-        await self.in_thread(self._sync)
+        """Make all bytes written so far durable, and the part's name.
+
+        After one error no sync of this descriptor is believed any more: the system may have thrown the bytes away
+        and would call the next sync a success.
+        """
+        await self.threads.run(self._sync)
 
     def _sync(self) -> None:
+        if self._sync_has_failed:
+            raise OSError(errno.EIO, "an earlier sync has failed")
+        self._sync_has_failed = True
         self._fs.fsync(self.fd)
+        self._sync_has_failed = False
         if not self._name_is_durable:
             self._fs.fsync_dir(os.path.dirname(self.path))
             self._name_is_durable = True
 
     async def digest_of(self, size: int) -> str:
         """Return the digest of the first `size` bytes and go back to there; the file itself is not cut yet."""
-        if size != self.length and not await self.in_thread(self._file.reread, size):
+        if size != self.length and not await self.threads.run(self._file.reread, size):
             raise OSError(errno.EIO, "the part is shorter than it was")
         return self.sha256
 
     async def cut(self) -> None:
         """Cut the file to `length`. The ledger must have been lowered before (else it speaks of lost bytes)."""
-        await self.in_thread(self._fs.ftruncate, self.fd, self.length)
+        await self.threads.run(self._fs.ftruncate, self.fd, self.length)
 
     async def give_back(self) -> None:
         """Cut the file to the last checkpoint, because the disk is full; nothing more is written after that."""
-        await self.in_thread(self._fs.ftruncate, self.fd, self.facts.durable)
+        await self.threads.run(self._fs.ftruncate, self.fd, self.facts.durable)
 
     async def close(self) -> None:
         """Close the descriptor, unless a lost thread still uses it."""
         if not self.abandoned:
-            await self.in_thread(self._file.shut)
-
-    async def in_thread(
-        self, work: Callable[..., T], *arguments: object, stop: Callable[[], object] | None = None
-    ) -> T:
-        """Run blocking work in the pool, see `in_thread`."""
-
-        def lost() -> None:
-            self.abandoned = True
-
-        grace_s = max(0.0, min(self._grace_s, self._give_up_at_s - current_time()))
-        return await in_thread(self._pool, grace_s, work, *arguments, stop=stop, lost=lost)
+            await self.threads.run(self._file.shut)
 
 
 async def open_part(
-    path: str, facts: PartFacts | None, *, fs: Fs, pool: Executor, min_free_bytes: int = 0, grace_s: float = 5.0
+    path: str, facts: PartFacts | None, *, fs: Fs, threads: Threads, min_free_bytes: int = 0
 ) -> tuple[PartFile, bool]:
     """Open or make the part at `path` as the checkpoint `facts` says.
 
@@ -226,41 +208,12 @@ async def open_part(
     """
     opened: list[HashedFile] = []
     try:
-        believed = await in_thread(pool, grace_s, _open_file, fs, path, facts, min_free_bytes, opened)
+        believed = await threads.run(_open_file, fs, path, facts, min_free_bytes, opened)
     except BaseException:
-        for file in opened:
+        for file in opened if not threads.lost else ():
             file.shut()
         raise
-    part = PartFile(opened[0], path, fs, pool, grace_s)
+    part = PartFile(opened[0], path, fs, threads)
     if facts is not None and believed:
         part.facts = facts
     return part, believed or facts is None
-
-
-async def in_thread(
-    pool: Executor,
-    grace_s: float,
-    work: Callable[..., T],
-    *arguments: object,
-    stop: Callable[[], object] | None = None,
-    lost: Callable[[], object] | None = None,
-) -> T:
-    """Run blocking work in the pool.
-
-    Cancellation calls `stop` and then waits for the thread, but no longer than `grace_s`; when the thread has not
-    come back by then, `lost` is called, and whatever the thread uses must be left to it.
-    """
-    future = asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
-    try:
-        await asyncio.wait([future])
-    except get_cancelled_exc_class():
-        if stop is not None:
-            stop()
-        with move_on_after(grace_s, shield=True):
-            await asyncio.wait([future])
-        if not future.done() and lost is not None:
-            lost()
-        elif future.done() and not future.cancelled():
-            future.exception()  # looked at, so that asyncio does not complain about it
-        raise
-    return future.result()

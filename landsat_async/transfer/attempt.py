@@ -203,12 +203,8 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
     try:
         with one_error():
             async with tasks:
-                try:
-                    await receive(response, sink, take.end, job.max_bytes, speed, report)
-                    await sink.finish()
-                except get_cancelled_exc_class():
-                    part.hurry()  # a write may be under way
-                    raise
+                await receive(response, sink, take.end, job.max_bytes, speed, job.policy.stall_timeout_s, report)
+                await sink.finish()
     except get_cancelled_exc_class():
         with move_on_after(job.policy.grace_s, shield=True):
             await sink.rescue()

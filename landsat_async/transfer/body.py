@@ -21,6 +21,7 @@ from landsat_async.disk.part import PartFile
 from landsat_async.rules.resume import EMPTY_SHA256, PartFacts, Take
 from landsat_async.rules.retry import FaultKind
 from landsat_async.rules.sniff import HEAD_BYTES
+from landsat_async.transfer.direct import can_go_direct, receive_direct, take_over
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferPolicy
@@ -87,15 +88,27 @@ class Sink:
         """Take some bytes; waits while both buffers are full."""
         rest = memoryview(piece)
         while rest:
-            fits = min(len(rest), len(self._buffer) - self._filled)
-            self._buffer[self._filled : self._filled + fits] = rest[:fits]
-            self._filled += fits
+            room = self.room()
+            fits = min(len(rest), len(room))
+            room[:fits] = rest[:fits]
+            self.took(fits)
             rest = rest[fits:]
-            if not self._looked and self._filled >= HEAD_BYTES:
-                self._look_at_head()
-            if self._filled == len(self._buffer):
-                await self._pass_on()
-        if self._looked and self._filled and current_time() - self._passed_on_s >= self._policy.checkpoint_s:
+            await self.settle()
+
+    def room(self) -> memoryview:
+        """Return the free end of the buffer, to be filled and counted with `took`; never empty after `settle`."""
+        return self._buffer[self._filled :]
+
+    def took(self, size: int) -> None:
+        """Count bytes that were put into the room."""
+        self._filled += size
+
+    async def settle(self) -> None:
+        """Look at the head as soon as it is there; pass a full or an old buffer on, which waits for the disk."""
+        if not self._looked and self._filled >= HEAD_BYTES:
+            self._look_at_head()
+        old = current_time() - self._passed_on_s >= self._policy.checkpoint_s
+        if self._looked and self._filled and (old or self._filled == len(self._buffer)):
             await self._pass_on()
 
     async def finish(self) -> None:
@@ -217,6 +230,7 @@ async def receive(
     end: int | None,
     max_bytes: int,
     speed: Speed | None,
+    stall_s: float,
     report: Callable[[int], None],
 ) -> None:
     """Read the whole body into `sink`. Raises AttemptFailed for a cut, a stall, or more than announced.
@@ -227,6 +241,7 @@ async def receive(
         end: Offset in the file behind the body's last byte; None = not announced.
         max_bytes: Bound for a body without announced end.
         speed: Watches for a useless connection; None = any speed will do.
+        stall_s: No byte for so long is a fault.
         report: Called with the size of each portion.
     """
     host = response.url.host or ""
@@ -239,6 +254,12 @@ async def receive(
             raise failed(FaultKind.TOO_BIG, f"more than {max_bytes} bytes: no Landsat file is so large")
         await sink.put(piece)
 
+    if end is not None and can_go_direct(response, end - sink.position):
+        await keep(take_over(response))
+        if sink.position < end:
+            too_slow = speed.too_slow if speed is not None else _any_speed
+            await receive_direct(response, sink, end - sink.position, stall_s=stall_s, too_slow=too_slow, report=report)
+        return
     while True:
         before_s = current_time()
         try:
@@ -254,6 +275,10 @@ async def receive(
         await keep(piece)
         if speed is not None and speed.too_slow(len(piece), waited_s):
             raise failed(FaultKind.SLOW, f"{host} sends too slowly")
+
+
+def _any_speed(size: int, waited_s: float) -> bool:
+    return False
 
 
 def _left_over(content: aiohttp.StreamReader) -> bytes:

@@ -21,11 +21,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep
+from anyio import Event, create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
 
 from landsat_async.disk.finalise import InTheWay, Landed, PartLost, finalise
 from landsat_async.disk.part import NoRoom, PartFile, open_part
 from landsat_async.disk.proof import Damaged, Proved, Stopped
+from landsat_async.disk.threads import Threads
 from landsat_async.errors import LandsatError
 from landsat_async.events import Retrying
 from landsat_async.model import Proof
@@ -88,21 +89,30 @@ async def transfer(
         FolderUnwritable: The output folder is gone or read-only.
     """
     outcomes: list[Outcome] = []
+    ended = Event()
+    threads = Threads(net.pool, job.policy.grace_s)
 
     async def run() -> None:
-        outcomes.append(await _transfer(job, net, notify, store, admit, health))
+        outcomes.append(await _transfer(job, net, threads, notify, store, admit, health))
+        ended.set()
 
-    # In a task of its own, cancellation of any origin (a scope, task.cancel(), asyncio.timeout) arrives in one form,
-    # from which the clean-up below can be shielded.
+    # The work is in a task of its own. So cancellation of any origin (a scope, task.cancel(), asyncio.timeout) reaches
+    # it in one form, from which its clean-up can be shielded, and is seen here at once, whatever the work waits for.
     with one_error():
         async with create_task_group() as tasks:
             tasks.start_soon(run)
+            try:
+                await ended.wait()
+            except get_cancelled_exc_class():
+                threads.hurry()
+                raise
     return outcomes[0]
 
 
 async def _transfer(
     job: TransferJob,
     net: Net,
+    threads: Threads,
     notify: Callable[[TransferEvent], None],
     store: CheckpointStore,
     admit: Admit,
@@ -115,7 +125,7 @@ async def _transfer(
         return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
     course = None
     try:
-        part = await _open(job, net, job.part, store)
+        part = await _open(job, net, threads, job.part, store)
         course = _Course(Trip(job, net, notify, store, url, part), admit, health, Budget(job.policy.attempts))
         return await course.run()
     except OSError as error:  # of opening the part; others are faults of an attempt
@@ -134,16 +144,13 @@ async def _transfer(
                 await course.trip.part.close()
 
 
-async def _open(job: TransferJob, net: Net, facts: PartFacts | None, store: CheckpointStore) -> PartFile:
+async def _open(
+    job: TransferJob, net: Net, threads: Threads, facts: PartFacts | None, store: CheckpointStore
+) -> PartFile:
     """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
     policy = job.policy
     part, believed = await open_part(
-        job.part_path,
-        facts,
-        fs=net.fs,
-        pool=net.pool,
-        min_free_bytes=policy.min_free_bytes,
-        grace_s=policy.grace_s,
+        job.part_path, facts, fs=net.fs, threads=threads, min_free_bytes=policy.min_free_bytes
     )
     try:
         if not believed:
@@ -247,7 +254,10 @@ class _Course:
             )  # fmt: skip
 
         try:
-            landing = await part.in_thread(land, stop=lambda: stopped.append(True))
+            landing = await part.threads.run(land, stop=lambda: stopped.append(True))
+        except Stopped:
+            await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
+            raise
         except OSError as error:
             return await self._naming_fault(error)
         match landing:
@@ -347,7 +357,7 @@ class _Course:
         """Give up the descriptor and go back to the last checkpoint."""
         trip = self.trip
         await trip.part.close()
-        trip.part = await _open(trip.job, trip.net, facts, trip.store)
+        trip.part = await _open(trip.job, trip.net, trip.part.threads, facts, trip.store)
 
     async def _wait(self, fault: Fault, failures: int) -> None:
         uniform, policy = self.trip.net.uniform, self.trip.job.policy
@@ -362,7 +372,6 @@ class _Course:
     async def farewell(self) -> None:
         """On cancellation: make what is here durable, within the grace period."""
         part = self.trip.part
-        part.hurry()
-        with move_on_after(self.trip.job.policy.grace_s, shield=True), suppress(OSError, Stopped):
+        with move_on_after(self.trip.job.policy.grace_s, shield=True), suppress(OSError):
             if not part.abandoned:
                 await checkpoint_if_new(part, self.trip.store)

@@ -1,0 +1,165 @@
+"""The fast way for the bytes of a body: from the socket straight into the sink's buffer.
+
+The plain way costs twice what the kernel needs: aiohttp makes a bytes object of each receive, parses it, queues it, and
+the sink copies it. When the framing of a body is known beforehand (Content-Length, no transfer coding, no content
+coding), nothing of it has to be parsed. So after the head has been read, the connection's transport gets another
+protocol, a BufferedProtocol whose buffer is the sink's own; after exactly the announced bytes the old protocol gets the
+transport back, and the connection can be used again.
+
+Only public parts of aiohttp and asyncio are used: `response.connection`, `transport.set_protocol`,
+`StreamReader.read_nowait` and `feed_eof`. Wherever one of them is not as expected, `can_go_direct` says no and the
+plain way is taken; both ways refuse the same bodies, which the tests show by running on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import aiohttp
+from aiohttp import hdrs
+from anyio import Event, current_time, move_on_after
+
+from landsat_async.rules.retry import Fault, FaultKind
+from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
+
+WORTH_BYTES = 256 * 1024
+"""Shorter bodies mostly come along with the head; changing the protocol would cost more than it gives."""
+TICK_S = 1.0
+"""How often a body that fills no buffer is looked at."""
+
+
+class Target(Protocol):
+    """Where the bytes go: `body.Sink`."""
+
+    def room(self) -> memoryview:
+        """The free end of the buffer; never empty after `settle`."""
+
+    def took(self, size: int) -> None:
+        """So many bytes of the room have been filled."""
+
+    async def settle(self) -> None:
+        """Look at the head, pass a full buffer on."""
+
+
+class _Filler(asyncio.BufferedProtocol):
+    """Fills the target's room until `remaining` bytes have come, the room is full, or the connection ends."""
+
+    def __init__(
+        self, transport: asyncio.Transport, handler: asyncio.BaseProtocol, target: Target, remaining: int,
+        report: Callable[[int], None],
+    ) -> None:  # fmt: skip
+        self._transport, self._handler, self._target, self._report = transport, handler, target, report
+        self.remaining = remaining
+        self.wake = Event()
+        self.ended = False
+        self.error: Exception | None = None
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Never more room than there are bytes to come: what follows belongs to nobody."""
+        return self._target.room()[: self.remaining]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Some bytes have come."""
+        self._target.took(nbytes)
+        self.remaining -= nbytes
+        self._report(nbytes)
+        if not self.remaining or not self._target.room():
+            self._transport.pause_reading()
+            self.wake.set()
+
+    def eof_received(self) -> bool:
+        """The server has closed its side."""
+        self.ended = True
+        self.wake.set()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing will come any more; aiohttp has to know it too, or its session waits for this connection."""
+        self.ended, self.error = True, exc
+        self._handler.connection_lost(exc)
+        self.wake.set()
+
+
+def can_go_direct(response: aiohttp.ClientResponse, remaining: int | None) -> bool:
+    """Tell whether the rest of the body can be received without a parser."""
+    connection = response.connection
+    return (
+        remaining is not None
+        and remaining >= WORTH_BYTES
+        and hdrs.CONTENT_LENGTH in response.headers
+        and hdrs.TRANSFER_ENCODING not in response.headers
+        and hdrs.CONTENT_ENCODING not in response.headers
+        and connection is not None
+        and connection.protocol is not None
+        and isinstance(connection.transport, asyncio.Transport)
+        and not connection.transport.is_closing()
+        and response.content.exception() is None
+    )
+
+
+def take_over(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body bytes that aiohttp has received already, and let it receive no more."""
+    piece = response.content.read_nowait()
+    connection = response.connection
+    if connection is not None and connection.protocol is not None and not response.content.is_eof():
+        connection.protocol.pause_reading()  # stops its timer as well: the guards of this way are its own
+    return piece
+
+
+async def receive_direct(
+    response: aiohttp.ClientResponse,
+    target: Target,
+    remaining: int,
+    *,
+    stall_s: float,
+    too_slow: Callable[[int, float], bool],
+    report: Callable[[int], None],
+) -> None:
+    """Receive exactly `remaining` more bytes, then give the connection back for reuse; after `take_over`.
+
+    Raises:
+        AttemptFailed: a cut, a stall or a useless connection; what has come is in the target.
+    """
+    connection = response.connection
+    assert connection is not None
+    transport, handler = connection.transport, connection.protocol
+    assert isinstance(transport, asyncio.Transport)
+    assert handler is not None
+    filler = _Filler(transport, handler, target, remaining, report)
+    transport.set_protocol(filler)
+    try:
+        while filler.remaining:
+            await target.settle()
+            if filler.ended:
+                raise AttemptFailed(_fault_of_end(filler.error, response.url.host or ""))
+            transport.resume_reading()
+            await _wait(filler, response.url.host or "", stall_s, too_slow)
+    finally:
+        transport.pause_reading()
+        transport.set_protocol(handler)
+    response.content.feed_eof()
+
+
+async def _wait(filler: _Filler, host: str, stall_s: float, too_slow: Callable[[int, float], bool]) -> None:
+    """Wait until the buffer is full, the body complete or the connection over. Raises AttemptFailed."""
+    silent_since_s = current_time()
+    while not filler.wake.is_set():
+        before, since_s = filler.remaining, current_time()
+        with move_on_after(min(TICK_S, stall_s)):
+            await filler.wake.wait()
+        now_s = current_time()
+        if filler.remaining != before:
+            silent_since_s = now_s
+        elif now_s - silent_since_s >= stall_s and not filler.wake.is_set():
+            raise failed(FaultKind.NETWORK, f"{host} stopped sending")
+        if too_slow(before - filler.remaining, now_s - since_s) and filler.remaining:
+            raise failed(FaultKind.SLOW, f"{host} sends too slowly")
+    filler.wake = Event()
+
+
+def _fault_of_end(error: Exception | None, host: str) -> Fault:
+    if error is not None:
+        return fault_of_client(error, host)
+    return Fault(FaultKind.NETWORK, "the connection broke in the middle of the file")
