@@ -53,7 +53,7 @@ class Trouble(enum.StrEnum):
 
 PROBE_INTERVAL_S: dict[Trouble, tuple[float, float]] = {
     Trouble.NETWORK: (15.0, 60.0),
-    Trouble.SERVER: (60.0, 300.0),
+    Trouble.SERVER: (15.0, 60.0),
     Trouble.MAINTENANCE: (300.0, 300.0),
 }
 """First and longest pause between two probes; each lasts 80 to 100 % of it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 OPEN_AFTER = 5
 _PAUSE_S = {
     "network": (15.0, 60.0),
-    "server": (60.0, 300.0),
+    "server": (15.0, 60.0),
     "maintenance": (300.0, 600.0),
     "certificate": (1800.0, 1800.0),
     "refused": (60.0, 300.0),

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from landsat_async.aoi_files import load_aoi
 from landsat_async.config import Config
-from landsat_async.errors import ConfigError, DatasetRefused, TooManyHits
+from landsat_async.errors import ConfigError, DatasetRefused, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.aoi import Aoi, aoi_from_bbox
@@ -71,8 +71,10 @@ async def _all_hits(m2m: M2MClient, dataset: str, filters: Sequence[dict[str, An
         try:
             async for scene in m2m.scene_search(dataset, scene_filter):
                 found[scene.entity_id, scene.display_id] = scene
-        except TooManyHits:
-            halves = halve(scene_filter)
+        except (TooManyHits, RequestRefused) as error:
+            # A search that fails each time while the service lives is too large for it as well.
+            splits = isinstance(error, TooManyHits) or error.reference == "fails-each-time"
+            halves = halve(scene_filter) if splits else None
             if halves is None:
                 raise
             todo += reversed(halves)
