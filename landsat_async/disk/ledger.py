@@ -18,6 +18,7 @@ import msgspec
 
 from landsat_async.disk.ledger_thread import LedgerThread
 from landsat_async.disk.schema import connect
+from landsat_async.errors import FolderBusy
 from landsat_async.model import Route, Scene, WantedFile
 from landsat_async.rules.lifecycle import State, Step, advance, sources
 
@@ -109,6 +110,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._run_id: str | None = None
         self._thread = LedgerThread(lambda: connect(path), path.name)
 
     @classmethod
@@ -123,8 +125,23 @@ class Ledger:
         await anyio.to_thread.run_sync(self._thread.close)
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `function` in the next transaction of the ledger thread."""
-        return await self._thread.call(function)
+        """Run `function` in the next transaction of the ledger thread.
+
+        Raises FolderBusy when a later run has begun on this folder, which only a lock that lies allows. From then on
+        the later run alone decides, so that the two cannot undo each other's steps.
+        """
+
+        def fenced(c: sqlite3.Connection) -> T:
+            if self._run_id is not None:
+                newest = c.execute("SELECT run_id FROM run ORDER BY rowid DESC LIMIT 1").fetchone()
+                if newest["run_id"] != self._run_id:
+                    raise FolderBusy(
+                        f"Another run has begun on {self.path.parent.parent} and goes on with it.",
+                        hint="Nothing is lost. This file system does not keep two runs apart: start one only.",
+                    )
+            return function(c)
+
+        return await self._thread.call(fenced)
 
     async def _write(self, sql: str, arguments: Sequence[Any]) -> None:
         def write(c: sqlite3.Connection) -> None:
@@ -135,11 +152,13 @@ class Ledger:
     # -- runs and selection ------------------------------------------------------------------------------------------
 
     async def begin_run(self, run_id: str, now: float) -> None:
-        """Record that a run has begun."""
+        """Record that a run has begun; from now on this ledger speaks for it, until a later run begins."""
         await self._write("INSERT INTO run(run_id, started) VALUES(?, ?)", (run_id, now))
+        self._run_id = run_id
 
     async def end_run(self, run_id: str, now: float, exit_code: int) -> None:
         """Record how a run ended."""
+        self._run_id = None  # also when a later run has begun
         await self._write("UPDATE run SET ended=?, exit_code=? WHERE run_id=?", (now, exit_code, run_id))
 
     async def remember_scenes(self, dataset: str, scenes: Iterable[Scene], now: float) -> None:
