@@ -1,0 +1,223 @@
+"""A part is what its last checkpoint says, and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from landsat_async.disk.fsops import Fs
+from landsat_async.disk.part import HashedFile, NoRoom, open_part
+from landsat_async.disk.threads import Threads
+from landsat_async.rules.resume import PartFacts
+
+DATA = random.Random(1).randbytes(3_000_000)
+
+
+def facts(data: bytes) -> PartFacts:
+    return PartFacts(len(data), hashlib.sha256(data).hexdigest(), 10**7, '"v"')
+
+
+@asynccontextmanager
+async def opened(path, known=None, fs=None, **how):
+    with ThreadPoolExecutor(2) as pool:
+        part, believed = await open_part(str(path), known, fs=fs or Fs(), threads=Threads(pool, 0.2), **how)
+        try:
+            yield part, believed
+        finally:
+            await part.close()
+
+
+async def test_a_new_part_is_empty_private_and_alone_in_its_folder(tmp_path):
+    async with opened(tmp_path / "parts" / "1.part") as (part, believed):
+        assert believed
+        assert (part.length, part.facts) == (0, PartFacts())
+        assert repr(part) == "<PartFile 1.part 0 of None>"
+    assert os.listdir(tmp_path / "parts") == ["1.part"]
+
+
+async def test_the_folder_above_the_parts_is_never_made(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        async with opened(tmp_path / "gone" / "parts" / "1.part"):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
+async def test_what_is_written_is_counted_and_hashed(tmp_path):
+    async with opened(tmp_path / "1.part") as (part, _):
+        for at in range(0, len(DATA), 700_000):
+            await part.write(memoryview(DATA[at : at + 700_000]))
+        await part.sync()
+        assert part.now == PartFacts(len(DATA), hashlib.sha256(DATA).hexdigest())
+        assert os.pread(part.fd, 10, 5) == DATA[5:15]
+    assert (tmp_path / "1.part").read_bytes() == DATA
+
+
+async def test_a_part_goes_on_from_its_checkpoint_and_forgets_the_rest(tmp_path):
+    (tmp_path / "1.part").write_bytes(DATA[:2_000_000] + b"never synced")
+    known = facts(DATA[:2_000_000])
+    async with opened(tmp_path / "1.part", known) as (part, believed):
+        assert believed
+        assert part.facts == known
+        await part.write(memoryview(DATA[2_000_000:]))
+        assert part.sha256 == hashlib.sha256(DATA).hexdigest()
+    assert (tmp_path / "1.part").read_bytes() == DATA
+
+
+@pytest.mark.faults("H09", "H10")
+async def test_H09_H10_damage_anywhere_below_the_checkpoint_is_found(tmp_path):
+    draw = random.Random(2)
+    known = facts(DATA[:300_000])
+    for _ in range(40):
+        damaged = bytearray(DATA[:300_000])
+        match draw.randrange(3):
+            case 0:
+                damaged[draw.randrange(300_000)] ^= 1 << draw.randrange(8)
+            case 1:
+                del damaged[draw.randrange(300_000) :]
+            case 2:
+                at = draw.randrange(299_000)
+                damaged[at:] = bytes(300_000 - at)
+        (tmp_path / "1.part").write_bytes(damaged)
+        async with opened(tmp_path / "1.part", known) as (part, believed):
+            assert not believed
+            assert (part.length, part.facts) == (0, PartFacts())
+            assert (tmp_path / "1.part").read_bytes() == damaged  # the ledger is lowered before anything is cut
+            await part.cut()
+            assert (tmp_path / "1.part").read_bytes() == b""
+
+
+async def test_equal_bytes_are_found_to_the_last_one(tmp_path):
+    async with opened(tmp_path / "1.part") as (part, _):
+        await part.write(memoryview(DATA[:100_000]))
+        for at in (0, 1, 500, 49_999, 50_000, 89_999):
+            other = bytearray(DATA[10_000:100_000])
+            other[at] ^= 1
+            assert await part.same_until(memoryview(other), 10_000) == at
+        assert await part.same_until(memoryview(DATA[10_000:100_000]), 10_000) == 90_000
+        assert await part.same_until(memoryview(DATA[90_000:110_000]), 90_000) == 10_000  # the part ends there
+
+
+async def test_going_back_restores_the_digest(tmp_path):
+    async with opened(tmp_path / "1.part") as (part, _):
+        await part.write(memoryview(DATA))
+        assert await part.digest_of(1_234_567) == hashlib.sha256(DATA[:1_234_567]).hexdigest()
+        assert (tmp_path / "1.part").stat().st_size == len(DATA)
+        await part.cut()
+        assert (tmp_path / "1.part").stat().st_size == 1_234_567
+        await part.write(memoryview(DATA[1_234_567:]))
+        assert part.sha256 == hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.mark.faults("H01")
+async def test_H01_a_write_that_fails_half_way_is_not_counted(tmp_path):
+    class Full(Fs):
+        def pwrite(self, fd, data, offset):
+            if offset >= 100:
+                raise OSError(errno.ENOSPC, "full")
+            return super().pwrite(fd, data[:100], offset)
+
+    async with opened(tmp_path / "1.part", fs=Full()) as (part, _):
+        with pytest.raises(OSError, match="full"):
+            await part.write(memoryview(DATA[:300]))
+        assert part.now == PartFacts()
+        assert (tmp_path / "1.part").stat().st_size == 100
+
+
+@pytest.mark.parametrize(
+    ("free", "expected", "enough"), [(1099, 0, False), (1100, 0, True), (1100, 101, False), (1101, 101, True)]
+)
+def test_the_room_to_be_kept_is_kept_for_the_whole_rest_of_the_file(tmp_path, free, expected, enough):
+    class Small(Fs):
+        def free_bytes(self, fd):
+            return free
+
+    fs = Small()
+    file = HashedFile(fs.open(str(tmp_path / "a"), os.O_RDWR | os.O_CREAT), fs, min_free_bytes=1000)
+    file.expected = expected
+    if enough:
+        file.write(b"x" * 100)
+    else:
+        with pytest.raises(NoRoom):
+            file.write(b"x" * 100)
+    file.shut()
+    file.shut()
+
+
+@pytest.mark.faults("H03")
+async def test_H03_after_a_failed_sync_no_other_is_believed(tmp_path):
+    failures = [OSError(errno.EIO, "once")]
+
+    def observer(operation, *_):
+        if operation == "fsync" and failures:
+            raise failures.pop()
+
+    async with opened(tmp_path / "1.part", fs=Fs(observer)) as (part, _):
+        await part.write(memoryview(DATA))
+        with pytest.raises(OSError, match="once"):
+            await part.sync()
+        with pytest.raises(OSError, match="earlier sync"):
+            await part.sync()
+
+
+@pytest.mark.faults("H17", "L02")
+async def test_H17_a_cancelled_caller_waits_for_its_thread(tmp_path):
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Slow(Fs):
+        def pwrite(self, fd, data, offset):
+            begun.set()
+            may_end.wait(5)
+            return super().pwrite(fd, data, offset)
+
+    async with opened(tmp_path / "1.part", fs=Slow()) as (part, _), anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+
+            async def cancel():
+                while not begun.is_set():
+                    await anyio.sleep(0.001)
+                scope.cancel()
+                await anyio.sleep(0.02)
+                may_end.set()
+
+            tasks.start_soon(cancel)
+            await part.write(memoryview(DATA[:1000]))
+            assert part.length == 1000
+            await anyio.sleep(0)
+        assert scope.cancelled_caught
+        assert not part.abandoned
+
+
+@pytest.mark.faults("H16", "L02")
+async def test_H16_a_lost_thread_is_left_its_descriptor(tmp_path):
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def hang():
+        begun.set()
+        may_end.wait(20)
+        ended.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        threads = Threads(pool, 0.05)
+        part, _ = await open_part(str(tmp_path / "1.part"), None, fs=Fs(), threads=threads)
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(threads.run, hang)
+                while not begun.is_set():
+                    await anyio.sleep(0.001)
+                scope.cancel()
+                threads.hurry()
+        assert part.abandoned
+        assert not ended.is_set()
+        await part.close()
+        os.fstat(part.fd)  # still open
+        may_end.set()
+        assert ended.wait(5)
+        os.close(part.fd)
