@@ -174,6 +174,7 @@ class TestInRealTime:
     def anyio_backend(self):
         return "asyncio"
 
+    @pytest.mark.slow  # a timing, which other processes on the machine can spoil
     @pytest.mark.faults("E18", "L14")
     async def test_E18_reading_a_large_answer_does_not_block_the_loop(self, service, connect):
         service.always["scene-search"] = Answer(large_page(20_000))
