@@ -192,9 +192,13 @@ class PartFile:
         """Cut the file to the last checkpoint, because the disk is full; nothing more is written after that."""
         await self.threads.run(self._fs.ftruncate, self.fd, self.facts.durable)
 
+    def shut(self) -> None:
+        """Close the descriptor; for threads."""
+        self._file.shut()
+
     async def close(self) -> None:
-        """Close the descriptor, unless a lost thread still uses it."""
-        if not self.abandoned:
+        """Close the descriptor, unless that has been done or a lost thread still uses it."""
+        if not self.abandoned and not self._file.closed:
             await self.threads.run(self._file.shut)
 
 

@@ -248,10 +248,13 @@ class _Course:
             )
 
         def land() -> Landed | InTheWay | PartLost | Damaged | Proved:
-            return finalise(
+            landing = finalise(
                 net.fs, part.fd, part.path, job.final_path,
                 size_bytes=size_bytes, prove=prove, needed=needed, overwrite=job.policy.overwrite,
             )  # fmt: skip
+            if isinstance(landing, Landed):
+                part.shut()
+            return landing
 
         try:
             landing = await part.threads.run(land, stop=lambda: stopped.append(True))
