@@ -81,6 +81,7 @@ class FileHost:
         if download.state == "preparing":
             self._service.downloads.ripen(download, self._service.script, self._service.now_s())
         if download.state in ("preparing", "failed"):
+            download.polls += 1
             return await self._not_ready(wire)
         return await self._limited(request, wire, entry, link, download)
 

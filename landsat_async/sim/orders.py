@@ -121,7 +121,7 @@ def _enter(service: Service, offer: Offer, label: str, now_s: float) -> tuple[Do
     scope = label if script.duplicates_scope == "label" else None
     always_new = script.duplicates == "never" or (script.duplicates == "proxied-never" and offer.is_proxied)
     if not always_new and (twin := downloads.active_twin(offer, scope)) is not None:
-        downloads.ripen(twin, script, now_s)
+        downloads.poll(twin, script, now_s)
         return twin, False
     state = "proxied" if offer.is_proxied else "preparing"
     download = downloads.add(offer, label, state, now_s, int(time.time() * 1000))
@@ -172,7 +172,10 @@ def _queue_row(service: Service, download: Download, *, with_url: bool) -> dict[
         "statusText": text,
     }
     if with_url:
-        row["url"] = url_of(service, download) if download.state in ("available", "proxied") else None
+        told = service.script.staging_url
+        has_url = download.state in ("available", "proxied") or (download.state == "preparing" and told == "staging")
+        if has_url or told != "absent":
+            row["url"] = url_of(service, download) if has_url else None
     return row
 
 

@@ -215,7 +215,7 @@ class Script(msgspec.Struct, kw_only=True):
     only-listed for dds; (never) always new."""
     duplicates_scope: Literal["account", "label"] = "account"
     staging_polls: Count = 1
-    """download-retrieve calls until a staged item is ready."""
+    """Looks at a staged item until it is ready: download-retrieve, a repeated request, a try of its staging link."""
     staging_s: Seconds = 0.0
     """Time until a staged item is ready; both conditions must hold."""
     staging_share: Share = 1.0
@@ -226,6 +226,8 @@ class Script(msgspec.Struct, kw_only=True):
     """Patterns of file names whose staging ends with status F."""
     staging_answer: Literal["404", "503", "html", "no-length", "empty"] = "404"
     """What a staging link answers before the file is there."""
+    staging_url: Literal["null", "absent", "staging"] = "null"
+    """Url of items that download-retrieve shows as staging: null, no such member, or the staging link."""
     proxied_list: Literal["requested", "available", "both"] = "requested"
     """Where download-retrieve shows proxied items (always with a url)."""
     staged_list: Literal["available", "requested", "both"] = "available"

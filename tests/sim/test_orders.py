@@ -155,6 +155,29 @@ async def test_a_share_of_the_staged_items_gets_ready_at_each_poll():
         assert counts[-1] > 190
 
 
+async def test_trying_the_staging_link_or_asking_again_counts_as_a_look():
+    for again in (True, False):
+        async with box(script=Script(staging_polls=3)) as (_, client):
+            wanted = await client.want_bundle(L2, STAGED)
+            url = (await client.request(wanted))["preparingDownloads"][0]["url"]
+            statuses = []
+            for _ in range(4):
+                if again:
+                    await client.request(wanted)
+                statuses.append((await client.get(url))[0])
+            assert statuses == ([404, 200, 200, 200] if again else [404, 404, 404, 200])
+
+
+async def test_items_in_staging_show_a_null_url_none_or_the_staging_link():
+    async with box(script=Script(staging_polls=99)) as (sim, client):
+        made = await client.request(await client.want_bundle(L2, STAGED))
+        urls = []
+        for kind in ("null", "absent", "staging"):
+            sim.script.staging_url = kind
+            urls.append((await retrieve(client))[1][0].get("url", "absent"))
+        assert urls == [None, "absent", made["preparingDownloads"][0]["url"]]
+
+
 @pytest.mark.parametrize("place", ["requested", "available", "both"])
 async def test_lists_of_download_retrieve_can_be_swapped(place):
     async with box(script=Script(proxied_list=place, staged_list=place)) as (_, client):
