@@ -143,13 +143,10 @@ def parse_http_date(text: str | None) -> datetime.datetime | None:
     found = _IMF_DATE.fullmatch(text) if text and len(text) <= 64 else None
     if found is None:
         return None
+    day, hour, minute, second = (int(found[group]) for group in (1, 4, 5, 6))
+    month = _MONTHS.index(found[2]) + 1
     try:
-        return datetime.datetime(
-            int(found[3]),
-            _MONTHS.index(found[2]) + 1,
-            *(int(found[group]) for group in (1, 4, 5, 6)),
-            tzinfo=datetime.UTC,
-        )
+        return datetime.datetime(int(found[3]), month, day, hour, minute, second, tzinfo=datetime.UTC)
     except ValueError:
         return None
 
