@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,12 +120,10 @@ class Account:
     keys: dict[str, float] = field(default_factory=dict)
     """apiKey -> clock of its last use."""
     calls_under_way: int = 0
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def new_key(self, now_s: float, roles: tuple[str, ...]) -> str:
         """Make a key of the look of the real ones."""
-        content = {"cid": CONTACT_ID, "s": f"{int(now_s)}", "r": next(self._numbers) * 7919 % 1000, "p": list(roles)}
-        content["s"] = f"{1_720_000_000 + next(self._numbers)}"
+        content = {"cid": CONTACT_ID, "s": f"{int(time.time())}", "r": secrets.randbits(32), "p": list(roles)}
         key = base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode()
         self.keys[key] = now_s
         return key
