@@ -55,6 +55,12 @@ async def _with_alias(m2m: M2MClient, file: WantedFile, aliases: dict[str, str])
     return replace(file, group_dataset=aliases[dataset_id])
 
 
+_SPELLING = {
+    "band": 'Check the spelling; a plan with bands = ["*"] lists all names.',
+    "file group": "Check the spelling; an empty file_groups takes every group that the scenes have.",
+}
+
+
 class Gaps:
     """Collects what was selected and cannot be had, across portions of scenes."""
 
@@ -76,11 +82,11 @@ class Gaps:
         """Everything that cannot be had; a band is missing only if no portion has it."""
         if not self._any:
             return []
-        named, hint = self._named, ""
+        named, hint = self._named, _SPELLING[self._kind]
         if self._asked and self._nowhere == self._asked:
             # A misspelt band: one line for it says more than one for each scene.
             without = [gap for gap in named if gap.reason.startswith(NONE_OF_THE)]
             named = [gap for gap in named if gap not in without]
-            hint = without[0].hint if without else ""
+            hint = without[0].hint if without else hint
         reason = f"no scene of the search has this {self._kind}"
         return [*named, *(Unavailable(name, reason, hint) for name in sorted(self._nowhere))]
