@@ -183,19 +183,27 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+        cls,
+        path: str | os.PathLike[str] | None,
+        *,
+        overrides: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
     ) -> Config:
         """Read a file, then the environment, then `table.key=value` overrides.
+
+        `path` None = no file: relative paths are then relative to the working directory.
 
         Raises:
             ConfigError: with every fault found in `problems`.
         """
-        file = os.path.abspath(path)
+        name = "environment" if path is None else os.fspath(path)
+        file = None if path is None else os.path.abspath(path)
         problems: list[str] = []
-        given = list(_from_table(_read_toml(os.fspath(path)), os.fspath(path), problems))
+        given = list(_from_table(_read_toml(name), name, problems)) if path is not None else []
         given += _from_environment(os.environ if environ is None else environ)
         given += _from_overrides(overrides, problems)
-        return _build(given, problems, source=os.fspath(path), base_dir=os.path.dirname(file), path=file)
+        base_dir = os.path.dirname(file) if file is not None else os.getcwd()
+        return _build(given, problems, source=name, base_dir=base_dir, path=file)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, base_dir: str | os.PathLike[str] = ".") -> Config:

@@ -79,9 +79,7 @@ async def _checks(path: str | None) -> AsyncIterator[Check]:
         for problem in error.problems:
             yield Check("config", "fail", problem, error.hint, error.exit_code)
         return
-    where = (
-        "no config.toml here: only the environment was read" if config.path == os.devnull else f"{config.path} is valid"
-    )
+    where = "no config.toml here: only the environment was read" if config.path is None else f"{config.path} is valid"
     yield Check("config", "ok", where)
     for check in (*_area(config), *_folder(config)):
         yield check

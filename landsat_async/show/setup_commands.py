@@ -53,4 +53,4 @@ def load_or_environment(path: str | None, *, dataset_needed: bool = True) -> Con
     if path is None and os.path.exists(HERE):
         path = HERE
     overrides = (_ANY_DATASET,) if path is None or not dataset_needed else ()
-    return Config.load(path or os.devnull, overrides=overrides)
+    return Config.load(path, overrides=overrides)
