@@ -65,7 +65,7 @@ def inspect(
     """
     fs = fs or Fs()
     try:
-        fd = fs.open(str(path), os.O_RDONLY)
+        fd = fs.open(str(path), os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block us
     except FileNotFoundError:
         return Unproven("a dangling symbolic link") if path.is_symlink() else Absent()
     except OSError as error:

@@ -34,6 +34,7 @@ class Proving(Protocol):
         """Prove it; blocks."""
 
 
+_COMPARED_BYTES = 1024 * 1024
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _NO_SUCH_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
@@ -86,7 +87,8 @@ def finalise(
     try:
         _name(fs, part_path, final_path, overwrite=overwrite)
     except FileExistsError:
-        return InTheWay()
+        if not _same_bytes(fs, fd, final_path, size_bytes):
+            return InTheWay()  # else it has been finished before, by a run that could not record it
     except IsADirectoryError:
         return InTheWay()
     except FileNotFoundError:
@@ -111,6 +113,26 @@ def _is_named(fs: Fs, fd: int, path: str) -> bool:
     except FileNotFoundError:
         return False
     return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _same_bytes(fs: Fs, fd: int, path: str, size_bytes: int) -> bool:
+    """Tell whether the file that has the name already is what we would have put there; then make it durable."""
+    try:
+        other = fs.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block us
+    except OSError:
+        return False
+    try:
+        if fs.fstat(other).st_size != size_bytes:
+            return False
+        for at in range(0, size_bytes, _COMPARED_BYTES):
+            if fs.pread(fd, _COMPARED_BYTES, at) != fs.pread(other, _COMPARED_BYTES, at):
+                return False
+        fs.fsync(other)
+        return True
+    except OSError:  # a folder, a device
+        return False
+    finally:
+        fs.close(other)
 
 
 def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:

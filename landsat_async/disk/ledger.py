@@ -72,6 +72,16 @@ class FinishedFile:
     mtime_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class SavedPart:
+    """The last checkpoint of an unfinished file."""
+
+    name: str
+    """Of the part, when it was saved; a later generation may have renamed it."""
+    facts: bytes
+    """As they were saved."""
+
+
 _ITEM = ", ".join(f"item.{name}" for name in Item.__dataclass_fields__)
 _routes = msgspec.json.Decoder(tuple[Route, ...])
 _names = msgspec.json.Decoder(tuple[str, ...])
@@ -152,8 +162,17 @@ class Ledger:
     # -- runs and selection ------------------------------------------------------------------------------------------
 
     async def begin_run(self, run_id: str, now: float) -> None:
-        """Record that a run has begun; from now on this ledger speaks for it, until a later run begins."""
-        await self._write("INSERT INTO run(run_id, started) VALUES(?, ?)", (run_id, now))
+        """Record that a run has begun; from now on this ledger speaks for it, until a later run begins.
+
+        What an earlier run wrote while the clock was ahead counts from now on, or it would block for that long.
+        """
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute("INSERT INTO run(run_id, started) VALUES(?, ?)", (run_id, now))
+            c.execute("UPDATE asked SET at=? WHERE at>?", (now, now))
+            c.execute("UPDATE request SET created=? WHERE created>?", (now, now))
+
+        await self.call(write)
         self._run_id = run_id
 
     async def end_run(self, run_id: str, now: float, exit_code: int) -> None:
@@ -212,10 +231,11 @@ class Ledger:
 
         def write(c: sqlite3.Connection) -> int:
             changed = c.execute(
-                "UPDATE item SET state='requested', missed=0, updated=? WHERE run_id=? AND label IS NOT NULL"
-                " AND state IN('ready','active','preparing','requested')",
-                (now, run_id),
+                "UPDATE item SET state='requested', missed=0, asked_at=min(asked_at, ?), updated=?"
+                " WHERE run_id=? AND label IS NOT NULL AND state IN('ready','active','preparing','requested')",
+                (now, now, run_id),
             ).rowcount
+            c.execute("UPDATE request SET run_id=? WHERE foreign_label=1", (run_id,))
             c.execute(
                 "UPDATE item SET state='planned', updated=? WHERE run_id=? AND label IS NULL"
                 " AND state IN('ready','active','preparing','requested')",
@@ -347,22 +367,29 @@ class Ledger:
         )
 
     async def watch_label(self, label: str, run_id: str, now: float) -> None:
-        """Poll an older label too: the service said that our files stand under it."""
+        """Look under an older label too: the service said that some of our files stand there."""
         await self._write(
             "INSERT INTO request VALUES(?,?,?,0,1) ON CONFLICT(label) DO UPDATE SET foreign_label=1, run_id=?",
             (label, run_id, now, run_id),
         )
 
+    async def unwatch_label(self, label: str) -> None:
+        """An older label has been looked through: our files there carry it now."""
+        await self._write("UPDATE request SET foreign_label=0 WHERE label=?", (label,))
+
     async def labels(self, run_id: str) -> list[tuple[str, float, bool]]:
-        """(label, created, foreign) that can still bring something for this run."""
+        """(label, created, foreign) that can still bring something for this run; foreign ones first.
+
+        First, because a file that stands there is not missing under its own label.
+        """
 
         def read(c: sqlite3.Connection) -> list[tuple[str, float, bool]]:
             rows = c.execute(
                 """SELECT label, created, 0 FROM request WHERE label IN(
                      SELECT DISTINCT label FROM item WHERE run_id=? AND state IN('requested','preparing'))
                    UNION SELECT label, created, 1 FROM request WHERE foreign_label=1 AND run_id=? AND EXISTS(
-                     SELECT 1 FROM item WHERE run_id=? AND state IN('requested','preparing'))
-                   ORDER BY created""",
+                     SELECT 1 FROM item WHERE run_id=? AND state='requested')
+                   ORDER BY 3 DESC, created""",
                 (run_id, run_id, run_id),
             )
             return [(label, created, bool(foreign)) for label, created, foreign in rows]
@@ -370,8 +397,8 @@ class Ledger:
         return await self.call(read)
 
     async def waiting(self, run_id: str, label: str | None) -> list[Item]:
-        """Files that wait for an answer under `label`; None = under any label."""
-        where, arguments = ("", ()) if label is None else (" AND label=?", (label,))
+        """Files that wait for an answer under `label`; None = those of which no label has shown a trace yet."""
+        where, arguments = (" AND state='requested'", ()) if label is None else (" AND label=?", (label,))
 
         def read(c: sqlite3.Connection) -> list[Item]:
             rows = c.execute(
@@ -411,16 +438,16 @@ class Ledger:
 
         return await self.call(read)
 
-    async def claim(self, item_id: int, now: float) -> tuple[Item, bytes | None] | None:
-        """A worker takes a ready file: its row with the next generation, and the facts of its part, in one commit."""
+    async def claim(self, item_id: int, now: float) -> tuple[Item, SavedPart | None] | None:
+        """A worker takes a ready file: its row with the next generation, and its part, in one commit."""
 
-        def write(c: sqlite3.Connection) -> tuple[Item, bytes | None] | None:
+        def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
             if _cas(c, item_id, Step.CLAIM, now, {}) is None:
                 return None
             c.execute("UPDATE item SET gen=gen+1 WHERE item_id=?", (item_id,))
             item = _item(c.execute(f"SELECT {_ITEM} FROM item WHERE item_id=?", (item_id,)).fetchone())
-            part = c.execute("SELECT facts FROM part WHERE item_id=?", (item_id,)).fetchone()
-            return item, bytes(part["facts"]) if part else None
+            part = c.execute("SELECT name, facts FROM part WHERE item_id=?", (item_id,)).fetchone()
+            return item, SavedPart(part["name"], bytes(part["facts"])) if part else None
 
         return await self.call(write)
 

@@ -4,6 +4,10 @@ What can be believed after a crash is not what the file system shows: a size may
 zeros. So a part is opened by what the last checkpoint says: cut to its length, read again, and compared with its
 SHA-256. That also rebuilds the running digest, which Python cannot store.
 
+A part has one writer, whatever locks say. Each transfer renames it to a name of its own, so that whoever had it before
+cannot give it a final name any more; and when somebody still has the file open, a copy of the believed bytes is used,
+because that somebody may still write or cut.
+
 Blocking calls run in a pool of ours, see `disk.threads`. Writes go through aiofiles; one hop to the thread checks the
 free space, writes and hashes.
 """
@@ -14,6 +18,7 @@ import errno
 import hashlib
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +28,7 @@ from landsat_async.disk.fsops import Fs
 from landsat_async.disk.threads import Threads
 from landsat_async.rules.resume import PartFacts
 
+COPY_SUFFIX = ".copy"
 _READ_BYTES = 1024 * 1024
 _PART_FOLDER_MODE = 0o700
 _PART_MODE = 0o600
@@ -88,21 +94,66 @@ class HashedFile(io.FileIO):
         return low
 
 
-def _open_file(fs: Fs, path: str, facts: PartFacts | None, min_free_bytes: int, opened: list[HashedFile]) -> bool:
+def _open_file(
+    fs: Fs, path: str, was: Sequence[str], facts: PartFacts | None, min_free_bytes: int, opened: list[HashedFile]
+) -> bool:
     """Open or make a part, put it into `opened`, and tell whether it holds what `facts` say."""
     try:  # only this one folder: when its parent is gone, a disk was unmounted or somebody tidied up
         fs.mkdir(os.path.dirname(path), _PART_FOLDER_MODE)
     except FileExistsError:
         pass
-    fd = fs.open(path, os.O_RDWR | os.O_CREAT, _PART_MODE)
-    file = HashedFile(fd, fs, min_free_bytes)
-    opened.append(file)
-    believed = facts is not None and file.reread(facts.durable) and file.digest.hexdigest() == facts.sha256
-    if not believed:
-        file.reread(0)
-    if facts is None or believed:
-        fs.ftruncate(fd, file.length)
+    _take_over(fs, path, was, keep=facts is not None)
+    try:
+        fd = None if facts is None else fs.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        fd = None
+    if facts is None or fd is None:
+        opened.append(_new_file(fs, path, min_free_bytes))
+        return False
+    opened.append(HashedFile(fd, fs, min_free_bytes))
+    if not fs.is_ours_alone(fd):
+        _copy(fs, path, facts.durable, min_free_bytes, opened)
+    believed = opened[-1].reread(facts.durable) and opened[-1].digest.hexdigest() == facts.sha256
+    if believed:
+        fs.ftruncate(opened[-1].fileno(), facts.durable)
+    else:
+        opened[-1].reread(0)
     return believed
+
+
+def _take_over(fs: Fs, path: str, was: Sequence[str], *, keep: bool) -> None:
+    """Give the part of an earlier generation its new name, or remove it."""
+    folder = os.path.dirname(path)
+    for name in was:
+        try:
+            if keep:
+                fs.replace(os.path.join(folder, name), path)
+                return
+            fs.unlink(os.path.join(folder, name))
+        except FileNotFoundError:
+            pass
+
+
+def _new_file(fs: Fs, path: str, min_free_bytes: int) -> HashedFile:
+    """Make a file that nobody else has open; what had its name keeps its bytes."""
+    try:
+        fs.unlink(path)
+    except FileNotFoundError:
+        pass
+    return HashedFile(fs.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PART_MODE), fs, min_free_bytes)
+
+
+def _copy(fs: Fs, path: str, size: int, min_free_bytes: int, opened: list[HashedFile]) -> None:
+    """Go on with a copy of the bytes that count: somebody else may still write to the file, or it is final already."""
+    source = opened[-1]
+    copy = _new_file(fs, path + COPY_SUFFIX, min_free_bytes)
+    opened.append(copy)
+    while block := fs.pread(source.fileno(), min(_READ_BYTES, size - copy.length), copy.length):
+        copy.write(block)
+    fs.fsync(copy.fileno())
+    fs.replace(path + COPY_SUFFIX, path)
+    source.shut()
+    opened.remove(source)
 
 
 class PartFile:
@@ -203,16 +254,23 @@ class PartFile:
 
 
 async def open_part(
-    path: str, facts: PartFacts | None, *, fs: Fs, threads: Threads, min_free_bytes: int = 0
+    path: str,
+    facts: PartFacts | None,
+    *,
+    fs: Fs,
+    threads: Threads,
+    was: Sequence[str] = (),
+    min_free_bytes: int = 0,
 ) -> tuple[PartFile, bool]:
     """Open or make the part at `path` as the checkpoint `facts` says.
 
+    `was` are names, in the same folder, under which an earlier generation of the part may stand; it is renamed.
     The second value is False when the bytes on disk are not those of the checkpoint: the part is then empty in
     memory, and the caller lowers the ledger before it calls `cut`.
     """
     opened: list[HashedFile] = []
     try:
-        believed = await threads.run(_open_file, fs, path, facts, min_free_bytes, opened)
+        believed = await threads.run(_open_file, fs, path, was, facts, min_free_bytes, opened)
     except BaseException:
         for file in opened if not threads.lost else ():
             file.shut()

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 
 from landsat_async.config import Config
-from landsat_async.disk.ledger import FinishedFile, Item, Ledger
+from landsat_async.disk.ledger import FinishedFile, Item, Ledger, SavedPart
 from landsat_async.errors import LandsatError
 from landsat_async.events import Failed, Retrying
 from landsat_async.m2m.client import M2MClient
@@ -43,6 +44,8 @@ class RunContext:
     """The requester waits until less is in flight."""
     poked: bool = False
     """The poller should look at once."""
+    parked: set[int] = field(default_factory=set)
+    """Files that are ready at the service while their host is left alone; they wait there, not here."""
     held: set[int] = field(default_factory=set)
     """Files whose links the requester holds while the stream is full; at most one portion."""
     fatal: LandsatError | None = None
@@ -85,7 +88,7 @@ class RunContext:
     async def step(self, item_id: int, step: Step, **columns: Any) -> bool:
         """Move one file; False when it was no longer in a state that allows it."""
         before = await self.ledger.step(item_id, step, self.now(), **columns)
-        self._count(before, step)
+        self._count(item_id, before, step)
         return before is not None
 
     async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]]) -> list[bool]:
@@ -93,28 +96,34 @@ class RunContext:
         if not steps:
             return []
         befores = await self.ledger.step_many(steps, self.now())
-        for (_, step, _), before in zip(steps, befores, strict=True):
-            self._count(before, step)
+        for (item_id, step, _), before in zip(steps, befores, strict=True):
+            self._count(item_id, before, step)
         return [before is not None for before in befores]
 
     async def intend(self, label: str, item_ids: Sequence[int]) -> list[int]:
         """Write a label down before its call; returns the files that were still there to be asked for."""
         moved = await self.ledger.intend(label, self.run_id, item_ids, self.now())
-        for _ in moved:
-            self._count(State.PLANNED, Step.ASK)
+        for item_id in moved:
+            self._count(item_id, State.PLANNED, Step.ASK)
         return moved
 
-    async def claim(self, item_id: int) -> tuple[Item, bytes | None] | None:
-        """Take a ready file: its row and the facts of its part. None when somebody else has it."""
+    async def claim(self, item_id: int) -> tuple[Item, SavedPart | None] | None:
+        """Take a ready file: its row and its part. None when somebody else has it."""
         claimed = await self.ledger.claim(item_id, self.now())
-        self._count(State.READY if claimed else None, Step.CLAIM)
+        self._count(item_id, State.READY if claimed else None, Step.CLAIM)
         return claimed
 
     async def finish(self, file: FinishedFile, *, report: bool = False) -> bool:
         """Record a proven file; False when somebody else has it."""
         before = await self.ledger.finish(file, self.now(), report=report)
-        self._count(before, Step.FINISH)
+        self._count(file.item_id, before, Step.FINISH)
         return before is not None
+
+    async def lose(self, item_ids: Sequence[int]) -> None:
+        """Finished files are no longer on disk as they were recorded: wanted again."""
+        await self.ledger.lose(item_ids, self.now())
+        for item_id in item_ids:
+            self._count(item_id, State.DONE, Step.RENEW)
 
     async def fail(self, item: Item, reason: str, hint: str = "", *, keep_label: bool = False) -> None:
         """End a file for this run. `keep_label`: the next run looks it up instead of asking again."""
@@ -124,20 +133,23 @@ class RunContext:
             await self.bus.emit(Failed(item.relpath, reason, hint))
 
     async def fail_or_reroute(self, item: Item, step: Step, reason: str, hint: str = "") -> None:
-        """Try the next route of the file through `step`; without one, fail it."""
-        following = item.route + 1
-        if following < len(item.routes):
-            route = item.routes[following]
-            columns = {
-                "route": following, "entity_id": route.entity_id, "product_id": route.product_id,
-                "system": route.system,
-                "label": None, "download_id": None, "asks": 0, "fresh": 0, "next_try": 0.0,
-            }  # fmt: skip
-            if await self.step(item.item_id, step, **columns):
-                told = f"{reason}; trying {route.system or 'another storage system'} instead"
-                await self.bus.emit(Retrying(item.relpath, told, following, 0.0))
+        """Give up the route in use and try another one through `step`; fail a file that has no other.
+
+        What has failed is struck off, so that a file never goes back and forth between its routes.
+        """
+        others = item.routes[: item.route] + item.routes[item.route + 1 :]
+        if not others:
+            await self.fail(item, reason, hint)
             return
-        await self.fail(item, reason, hint)
+        route = others[0]
+        columns = {
+            "routes": msgspec.json.encode(others).decode(), "route": 0,
+            "entity_id": route.entity_id, "product_id": route.product_id, "system": route.system,
+            "label": None, "download_id": None, "asks": 0, "fresh": 0, "next_try": 0.0,
+        }  # fmt: skip
+        if await self.step(item.item_id, step, **columns):
+            told = f"{reason}; trying {route.system or 'another storage system'} instead"
+            await self.bus.emit(Retrying(item.relpath, told, 1, 0.0))
 
     async def sleep(self, seconds: float) -> None:
         """Wait `seconds`, or until the run has ended."""
@@ -145,9 +157,11 @@ class RunContext:
             while not self.ended:
                 await self.pulse.wait()
 
-    def _count(self, before: State | None, step: Step) -> None:
+    def _count(self, item_id: int, before: State | None, step: Step) -> None:
         """Keep the tally in step, and wake those who wait for what has just happened; most steps wake nobody."""
         if before is not None:
             self.tally.moved(before, advance(before, step))
+            if step is not Step.PREPARE:
+                self.parked.discard(item_id)
             if step in _WAKING or self.crowded or self.ended:
                 self.pulse.beat()

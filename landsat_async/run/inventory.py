@@ -19,7 +19,7 @@ from landsat_async.run.context import RunContext
 
 PAGE = 2000
 LITTER_AGE_S = 7 * 86400.0
-_PART = re.compile(r"\d+\.part")
+_PART = re.compile(r"\d+\.\d+\.part(\.copy)?")
 
 
 async def take_stock(context: RunContext, *, overwrite: bool) -> None:
@@ -58,7 +58,7 @@ async def _recheck_finished(context: RunContext) -> None:
             if ok:
                 await context.bus.emit(Skipped(file.relpath, "already here and verified"))
         if lost:
-            await context.ledger.lose([file.item_id for file in lost], context.now())
+            await context.lose([file.item_id for file in lost])
             for file in lost:
                 text = f"{file.relpath} was deleted or changed since it was verified; it is looked at again"
                 await context.bus.emit(Notice(text, "warning"))

@@ -18,7 +18,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError
 from landsat_async.events import Transferred, Verified
 from landsat_async.model import Proof
@@ -61,6 +61,17 @@ _OF_THE_HOST: dict[str, str] = {FaultKind.NETWORK: "network", FaultKind.BUSY: "s
 
 Fetch: TypeAlias = Callable[..., Awaitable[Outcome]]
 """`transfer`, or something with its signature that runs elsewhere."""
+
+
+def part_name(item_id: int, gen: int) -> str:
+    """Name of a part: another one each time that a worker takes the file."""
+    return f"{item_id}.{gen}.part"
+
+
+def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
+    """Where the part may stand: as it was saved, or as the last worker named it, killed before its first save."""
+    last = (part_name(item.item_id, item.gen - 1),) if item.gen > 1 else ()
+    return last if saved is None or saved.name in last else (saved.name, *last)
 
 
 class LedgerStore:
@@ -136,7 +147,8 @@ class Crew:
         context = self.context
         host = host_in(link.url)
         if context.loop_time() - link.born_s > LINK_MAX_AGE_S:
-            await context.step(link.item_id, Step.RELINK)
+            await context.step(link.item_id, Step.REATTACH, missed=0)
+            context.poke()  # the service gives a new link for what it holds already
             return
         claimed = await context.claim(link.item_id)
         if claimed is None:
@@ -158,16 +170,16 @@ class Crew:
         self.bugs = 0
         await self._settle(item, link, host, outcome)
 
-    async def _transfer(self, item: Item, saved: bytes | None, link: Link) -> Outcome:
+    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         context = self.context
-        part_name = f"{item.item_id}.part"
         job = TransferJob(
             url=link.url,
             name=item.name,
             parts_dir=str(self.folder.parts),
-            part_name=part_name,
+            part_name=part_name(item.item_id, item.gen),
+            part_was=_earlier_names(item, saved),
             final_path=str(context.directory / item.relpath),
-            part=msgspec.json.decode(saved, type=PartFacts) if saved else None,
+            part=msgspec.json.decode(saved.facts, type=PartFacts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
             file=item.relpath,
@@ -184,13 +196,14 @@ class Crew:
 
         def health(host: str, kind: str, reason: str) -> None:
             if kind == "ok":
-                context.hosts.ok(host)
+                if context.hosts.ok(host):
+                    context.poke()  # what waits at the service for this host may come now
             else:
                 context.hosts.bad(host, kind, item.item_id, reason)
             if kind == "server":
                 self.size = after_push_back(self.size, item.item_id, context.loop_time())
 
-        store = LedgerStore(context, item.item_id, part_name)
+        store = LedgerStore(context, item.item_id, job.part_name)
         return await self._fetch(job, self.net, notify=notify, store=store, admit=admit, health=health)
 
     async def _settle(self, item: Item, link: Link, host: str, outcome: Outcome) -> None:
@@ -229,7 +242,7 @@ class Crew:
         file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, mtime_ns)
         if not await context.finish(file, report=link.proxied):
             return
-        self._used_parts.append(str(self.folder.parts / f"{item.item_id}.part"))
+        self._used_parts.append(str(self.folder.parts / part_name(item.item_id, item.gen)))
         if len(self._used_parts) >= DISCARD_TOGETHER:
             await self.discard_parts()
         context.tally.verified += 1

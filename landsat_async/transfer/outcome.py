@@ -65,6 +65,9 @@ class TransferJob:
     """The `file` of events; "" = `name`."""
     published: Mapping[str, str] | None = None
     """SHA-512 in hex by file name, where the policy asks for `Proof.PUBLISHED`."""
+    part_was: tuple[str, ...] = ()
+    """Names under which an earlier transfer may have left the part; each transfer has a `part_name` of its own, so
+    that two of them can never write to one file."""
 
     @property
     def part_path(self) -> str:

@@ -150,7 +150,12 @@ async def _open(
     """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
     policy = job.policy
     part, believed = await open_part(
-        job.part_path, facts, fs=net.fs, threads=threads, min_free_bytes=policy.min_free_bytes
+        job.part_path,
+        facts,
+        fs=net.fs,
+        threads=threads,
+        was=job.part_was,
+        min_free_bytes=policy.min_free_bytes,
     )
     try:
         if not believed:
