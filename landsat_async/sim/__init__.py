@@ -1,6 +1,16 @@
 """A simulated USGS M2M service with its file hosts, to build and test clients without an account or a network.
 
-It imports nothing of landsat_async outside this package.
+    async with open_simulator(Archive.seeded(1_234)) as sim:
+        client = MyClient(sim.service_url, sim.username, sim.token)
+        sim.script.fault_file("*_SR_B3.TIF", "cut", fraction=0.3)  # the next such answer is cut
+        sim.script.fault_api("download-request", "close-after")  # the next answer is lost
+        ...
+        assert sim.log.faults == {"cut": 1, "close-after": 1}
+        assert sim.log.overlaps == 0
+
+`Archive` says what there is to be found, `Script` how the service behaves, `Log` what was asked. Other processes and
+languages use `python -m landsat_async simulate` and set the script over HTTP: `curl -d '{"staging_polls": 3}'
+<control_url>script`. This package imports nothing of landsat_async outside itself.
 """
 
 from landsat_async.sim.archive import Archive

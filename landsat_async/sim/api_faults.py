@@ -59,7 +59,7 @@ def extra(fault: ApiFault) -> Headers:
 async def send_faulty(fault: ApiFault, wire: Wire, status: int, envelope: dict[str, Any]) -> bool:
     """Send the answer to a call that was carried out; True keeps the connection."""
     data = msgspec.json.encode(_changed(fault, envelope))
-    cut = int(len(data) * fault.fraction)
+    cut = fault.place(len(data))
     match fault.kind:
         case "close-after":
             return False
@@ -67,6 +67,8 @@ async def send_faulty(fault: ApiFault, wire: Wire, status: int, envelope: dict[s
             wire.reset()
         case "empty":
             data = b""
+        case "replace":
+            data = data.replace(fault.text.encode(), str(fault.value).encode())
         case "cut-json":
             data = data[:cut]
         case "cut":

@@ -64,7 +64,7 @@ async def _answer_without_file(fault: FileFault, reply: Reply, request: Request,
             await wire.head(204, headers)
         case "redirect":
             if fault.text != "none":
-                headers.append(("Location", fault.text or request.target))
+                headers.append(("Location", fault.text.replace("{target}", request.target) or request.target))
             await wire.answer(fault.status or 302, b"", "text/html", headers)
         case "416":
             size = reply.content.size
@@ -153,8 +153,8 @@ async def _wrong_head(fault: FileFault, reply: Reply, wire: Wire, send: Send) ->
             rows.append(("Content-Length", str(length + fault.bytes)))
         case "length-and-chunked":
             rows.append(("Transfer-Encoding", "chunked"))
-        case "flip":
-            content = _flipped(content, start + int((length - 1) * fault.fraction))
+        case "flip" if length:
+            content = _flipped(content, start + min(fault.place(length), length - 1))
         case "headers":
             rows += fault.headers.items()
     await wire.head(reply.status, rows)
@@ -188,7 +188,7 @@ class _Part:
 async def _wrong_body(fault: FileFault, reply: Reply, wire: Wire, send: Send) -> bool:
     """Serve faults in which the body ends early, stops, or is framed in another way."""
     content, span = reply.content, reply.span or Span(0, 0, False)
-    cut = span.start + int(reply.length * fault.fraction)
+    cut = span.start + fault.place(reply.length)
     kind = fault.kind
     if "gzip" in kind:
         return await _gzip(fault, reply, wire)
@@ -201,9 +201,13 @@ async def _wrong_body(fault: FileFault, reply: Reply, wire: Wire, send: Send) ->
             await _let_arrive(wire)
             wire.reset()
         return False
+    if kind == "interim":
+        await wire.link.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" * fault.bytes)
     await wire.head(reply.status, reply.headers())
-    await send(content, span.start, span.stop if kind == "then-close" else cut, wire)
+    await send(content, span.start, span.stop if kind in ("then-close", "interim") else cut, wire)
     match kind:
+        case "interim":
+            return True
         case "cut-rst":
             await _let_arrive(wire)
             wire.reset()
@@ -254,5 +258,5 @@ async def _gzip(fault: FileFault, reply: Reply, wire: Wire) -> bool:
         await wire.body(data)
         return True
     await wire.head(reply.status, [*rows, ("Connection", "close")])
-    await wire.body(data[: int(len(data) * fault.fraction)])
+    await wire.body(data[: fault.place(len(data))])
     return False

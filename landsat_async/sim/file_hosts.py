@@ -86,12 +86,10 @@ class FileHost:
         return await self._limited(request, wire, entry, link, download)
 
     def _link(self, request: Request) -> FileLink | None:
-        if self._name == "dds":
-            secret = request.path.rpartition("/")[2]
-        else:
-            secret = unquote(request.target.partition("requestSignature=")[2].partition("&")[0])
-        link = self._service.links.by_secret.get(secret)
-        if link is None or link.host != self._name:
+        signature = unquote(request.target.partition("requestSignature=")[2].partition("&")[0])
+        # Either host serves the links of both, so that redirects may lead from one to the other.
+        link = self._service.links.by_secret.get(signature or request.path.rpartition("/")[2])
+        if link is None:
             return None
         given = link.target, link.target.replace("/download/", "/download-staging/", 1)
         if self._service.script.exact_links:

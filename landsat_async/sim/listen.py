@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import socket
 import ssl
@@ -15,6 +16,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 
 _READ_AHEAD_BYTES = 1 << 20
+_LOGGER = logging.getLogger(__name__)
 
 
 class Disconnected(Exception):
@@ -157,6 +159,8 @@ class Door:
             await self._serve(link)
         except Disconnected:
             pass
+        except Exception:  # one bad request must not end the service for the others
+            _LOGGER.exception("the simulator has failed on a request")
         finally:
             link.close()
             self._links.discard(link)

@@ -31,6 +31,7 @@ ApiKind = Literal[
     "null-data",  # success with `data` null
     "data",  # success with `data` replaced by `value`
     "merge",  # members of `value` put over the true data
+    "replace",  # every `text` in the JSON of the true answer becomes `value`
     "foreign-rows",  # rows of another client mixed into the lists of a download answer
     "wrong-types",  # numbers become strings, lists null, texts numbers, in the true data
     "huge",  # `bytes` of JSON white space before the true answer
@@ -48,7 +49,7 @@ FileKind = Literal[
     "xml",  # 200 with a page in place of the file
     "empty",  # 200, Content-Length: 0
     "no-content",  # 204
-    "redirect",  # `status` or 302 to `text`; "" = to itself, "none" = no Location header
+    "redirect",  # `status` or 302 to `text`, where {target} is its own; "" = to itself, "none" = no Location
     "close",  # closed before any answer
     "rst",  # reset before any answer
     "hang",  # nothing for `seconds`
@@ -58,6 +59,7 @@ FileKind = Literal[
     "cut-close",  # no length, ended by FIN at `fraction`
     "cut-close-rst",  # no length, ended by RST at `fraction`
     "no-length",  # complete, ended by FIN
+    "interim",  # `bytes` answers 103 first
     "then-close",  # complete and correct, then FIN without having said so
     "chunked",  # complete, chunked
     "too-long",  # `bytes` more than announced
@@ -104,12 +106,18 @@ class _Recipe(msgspec.Struct, kw_only=True):
     text: str = ""
     headers: dict[str, str] = {}
     fraction: Share = 0.5
+    at_bytes: Count | None = None
+    """Place in the body, in place of `fraction`."""
     seconds: Seconds = 3600.0
     bytes: Count = 1
     seen: Count = 0
     """Matching requests so far."""
     served: Count = 0
     """How often it was applied."""
+
+    def place(self, length: int) -> int:
+        """Return where in a body of this length the recipe acts."""
+        return int(length * self.fraction) if self.at_bytes is None else min(self.at_bytes, length)
 
     def take(self, seed: int) -> bool:
         """Count a matching request and say whether it is to be hit."""

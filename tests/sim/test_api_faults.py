@@ -133,6 +133,17 @@ async def test_A12_wrong_types():
         served(client, "wrong-types")
 
 
+@pytest.mark.faults("C11", "E11")
+async def test_C11_E11_any_text_of_an_answer_can_be_replaced():
+    async with box() as (sim, client):
+        sim.script.fault_api("download-options", "replace", text="_SR_B3.TIF", value="/../../x")
+        names = [f["displayId"] for f in (await client.options(L2, SCENE))[0]["secondaryDownloads"]]
+        assert any(name.endswith("/../../x") for name in names)
+        sim.script.fault_api("download-request", "replace", text='"eulaCode":null', value='"eulaCode":"HDDS"')
+        made = await client.request(await client.want_files(L2, SCENE, "SR_B3.TIF"))
+        assert made["availableDownloads"][0]["eulaCode"] == "HDDS"
+
+
 @pytest.mark.faults("A13")
 async def test_A13_huge_and_deep_bodies():
     async with box() as (sim, client):

@@ -413,7 +413,7 @@ async def test_F31_F32_error_text_in_the_body_and_a_wrong_bit():
         sim.script.fault_file("*", "flip", fraction=0.5)
         _, _, body = await client.get(url)
         wrong = [i for i, (a, b) in enumerate(zip(whole, body, strict=True)) if a != b]
-        assert wrong == [(len(whole) - 1) // 2]
+        assert wrong == [len(whole) // 2]
         sim.script.fault_file("*", "flip", fraction=0)
         _, _, body = await client.get(url, Range=HALF)
         assert body[0] == whole[50_000] ^ 1
@@ -432,6 +432,11 @@ async def test_F34_redirects():
         status, headers, _ = await client.get(url)
         assert status == 307
         assert "Location" not in headers
+        other_host = sim.hosts["dds"] + "{target}"
+        sim.script.fault_file("*", "redirect", text=other_host, host="landsatlook")
+        async with client.session.get(url) as answer:
+            assert str(answer.url).startswith(sim.hosts["dds"])
+            assert await answer.read() == true_bytes(sim)
         sim.script.fault_file("*", "redirect", times=None)
         with pytest.raises(aiohttp.TooManyRedirects):
             async with client.session.get(url):
@@ -448,6 +453,37 @@ async def test_F35_links_may_have_to_be_byte_for_byte():
         sim.script.exact_links = True
         assert (await client.get(URL(url, encoded=True)))[0] == 200
         assert (await client.get(URL(changed, encoded=True)))[0] == 403
+
+
+@pytest.mark.faults("F01", "F30")
+@pytest.mark.parametrize("place", [0, 1, 65_535, 65_537, -1])
+async def test_F01_F30_a_body_can_be_cut_at_any_byte(place):
+    async with box() as (sim, client):
+        url, whole = await client.link(), true_bytes(sim)
+        place %= len(whole)
+        sim.script.fault_file("*", "cut", at_bytes=place)
+        assert (await raw(url))[1] == whole[:place]
+        sim.script.fault_file("*", "cut", at_bytes=10)
+        assert (await raw(url, Range=HALF))[1] == whole[50_000:50_010]
+
+
+@pytest.mark.faults("F33")
+async def test_F33_a_bundle_made_on_the_fly_differs_each_time():
+    async with box(script=Script(etag="none", last_modified="none")) as (sim, client):
+        url = (await client.request(await client.want_bundle(L2, SCENE)))["availableDownloads"][0]["url"]
+        sim.script.fault_file("*.tar", "new-version", times=None)
+        bodies = [(await client.get(url))[2] for _ in range(2)]
+        assert len(bodies[0]) == len(bodies[1])
+        assert bodies[0] != bodies[1]
+
+
+@pytest.mark.faults("F40")
+async def test_F40_interim_answers_come_first():
+    async with box() as (sim, client):
+        url = await client.link()
+        sim.script.fault_file("*", "interim", bytes=50)
+        assert (await client.get(url))[2] == true_bytes(sim)
+        served(sim, "interim")
 
 
 @pytest.mark.faults("F38", "G08")
