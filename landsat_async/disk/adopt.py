@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,16 @@ def inspect(
         return Facts(found.st_size, _sha256(fs, fd, stop), proved.proof, found.st_mtime_ns)
     finally:
         fs.close(fd)
+
+
+def put_aside(path: Path, folder: Path) -> Path | None:
+    """Move a file of ours that somebody has changed into `folder`, where it stays; None when it is no plain file."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        return None
+    folder.mkdir(mode=0o700, exist_ok=True)
+    kept = folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{path.name}"
+    os.rename(path, kept)
+    return kept
 
 
 def _sha256(fs: Fs, fd: int, stop: Callable[[], bool]) -> str:

@@ -31,6 +31,11 @@ class OutputFolder:
         return self.state / "parts"
 
     @property
+    def changed(self) -> Path:
+        """Folder of finished files that were changed by somebody else and had to be fetched again."""
+        return self.state / "changed"
+
+    @property
     def ledger(self) -> Path:
         """The ledger's path."""
         return self.state / LEDGER_NAME

@@ -49,6 +49,8 @@ class Item:
     label: str | None
     download_id: int | None
     asked_at: float | None
+    spent: int | None
+    """A download of another route that was given up: its rows in answers are not ours any more."""
     asks: int
     """Requests in a row that the service did not answer for this file."""
     fresh: int
@@ -328,7 +330,8 @@ class Ledger:
                     number, route = other
                     changes.append((number, route.entity_id, route.product_id, route.system, now, item_id))
             c.executemany(
-                "UPDATE item SET route=?, entity_id=?, product_id=?, system=?, next_try=0, updated=? WHERE item_id=?",
+                "UPDATE item SET route=?, entity_id=?, product_id=?, system=?, next_try=0, updated=?,"
+                " spent=coalesce(download_id, spent), label=NULL, download_id=NULL WHERE item_id=?",
                 changes,
             )
             return len(changes)
@@ -494,6 +497,10 @@ class Ledger:
             return [FinishedFile(**dict(row)) for row in rows]
 
         return await self.call(read)
+
+    async def touched(self, item_id: int, mtime_ns: int) -> None:
+        """A finished file has another time of change and the same bytes."""
+        await self._write("UPDATE file SET mtime_ns=? WHERE item_id=?", (mtime_ns, item_id))
 
     async def lose(self, item_ids: Sequence[int], now: float) -> None:
         """Files that were proven and are no longer as recorded on disk: wanted again."""

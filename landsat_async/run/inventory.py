@@ -10,10 +10,11 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect, is_as_recorded
+from landsat_async.disk.adopt import Absent, Facts, Finding, Unproven, inspect, is_as_recorded, put_aside
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.events import Notice, Skipped
+from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.context import RunContext
 
@@ -48,20 +49,41 @@ def _sweep(folder: Path, names: Sequence[str], states: Mapping[int, State], now:
 
 
 async def _recheck_finished(context: RunContext) -> None:
-    """Skip what is as recorded; what was deleted or changed since is looked at again."""
+    """Skip what is as recorded; what was deleted or changed since is wanted again."""
     after = 0
     while page := await context.ledger.finished(context.run_id, after=after, limit=PAGE):
         after = page[-1].item_id
         good = await anyio.to_thread.run_sync(_as_recorded, context.directory, page)
-        lost = [file for file, ok in zip(page, good, strict=True) if not ok]
         for file, ok in zip(page, good, strict=True):
-            if ok:
+            if ok or await _is_the_same(context, file):
                 await context.bus.emit(Skipped(file.relpath, "already here and verified"))
-        if lost:
-            await context.lose([file.item_id for file in lost])
-            for file in lost:
-                text = f"{file.relpath} was deleted or changed since it was verified; it is looked at again"
-                await context.bus.emit(Notice(text, "warning"))
+
+
+async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
+    """Read a finished file whose size or time has changed; when its bytes have, put it aside and want it again."""
+    path = context.directory / file.relpath
+    finding = await _inspect(path, path.name, weakest=Proof.LENGTH)
+    if isinstance(finding, Facts) and finding.sha256 == file.sha256:
+        await context.ledger.touched(file.item_id, finding.mtime_ns)
+        return True
+    told = f"{file.relpath} was deleted since it was verified; it is fetched again"
+    if not isinstance(finding, Absent):
+        kept = await anyio.to_thread.run_sync(put_aside, path, OutputFolder(context.directory).changed)
+        told = f"{file.relpath} has changed since it was verified; it is fetched again"
+        told += f", and the changed file is kept as {kept.relative_to(context.directory)}" if kept else ""
+    await context.lose([file.item_id])
+    await context.bus.emit(Notice(told, "warning"))
+    return False
+
+
+async def _inspect(path: Path, name: str, *, weakest: Proof = Proof.STRUCTURE) -> Finding:
+    """Prove and hash a file in a thread that a cancelled run does not wait for."""
+    stopped = False
+    try:
+        look = partial(inspect, path, name, weakest=weakest, stop=lambda: stopped)
+        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+    finally:
+        stopped = True
 
 
 def _as_recorded(directory: Path, files: Sequence[FinishedFile]) -> list[bool]:
@@ -89,13 +111,7 @@ def _present(directory: Path, items: Sequence[Item]) -> list[Item]:
 
 
 async def _adopt(context: RunContext, item: Item, *, overwrite: bool) -> None:
-    stopped = False
-    try:
-        finding = await anyio.to_thread.run_sync(
-            partial(inspect, context.directory / item.relpath, item.name, stop=lambda: stopped), abandon_on_cancel=True
-        )
-    finally:
-        stopped = True  # a cancelled run does not wait for the reading of a large file
+    finding = await _inspect(context.directory / item.relpath, item.name)
     match finding:
         case Facts():
             file = FinishedFile(
