@@ -21,7 +21,7 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials, resolve_credentials
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import Ledger
-from landsat_async.errors import CredentialsError, LandsatError, RequestRefused
+from landsat_async.errors import CredentialsError, EndpointGone, LandsatError, RequestRefused
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
@@ -230,8 +230,8 @@ async def check_role(m2m: M2MClient) -> None:
     """Refuse early when the account may not download. Raises CredentialsError."""
     try:
         permissions = await m2m.permissions()
-    except RequestRefused:
-        return  # an endpoint that only advises
+    except (EndpointGone, RequestRefused):
+        return  # a call that only advises
     if permissions and "download" not in permissions:
         raise CredentialsError(
             "This account may not download: the MACHINE role is missing.",

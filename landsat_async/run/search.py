@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from landsat_async.aoi_files import load_aoi
 from landsat_async.config import Config
-from landsat_async.errors import ConfigError, DatasetRefused, RequestRefused, TooManyHits
+from landsat_async.errors import ConfigError, DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.aoi import Aoi, aoi_from_bbox
@@ -86,7 +86,11 @@ async def _path_row(config: Config, m2m: M2MClient) -> PathRowFilterIds | None:
     search = config.search
     if search.dataset is None or not (search.path_row or search.scenes):
         return None
-    labels = {entry.label.casefold(): entry.filter_id for entry in await m2m.dataset_filters(search.dataset)}
+    try:
+        entries = await m2m.dataset_filters(search.dataset)
+    except (EndpointGone, RequestRefused):
+        return None  # the exact filter on our side does not need them
+    labels = {entry.label.casefold(): entry.filter_id for entry in entries}
     path, row = labels.get("wrs path"), labels.get("wrs row")
     return PathRowFilterIds(path, row) if path and row else None
 
