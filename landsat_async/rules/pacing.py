@@ -58,7 +58,7 @@ def allowance(
     for at, count in recent:
         need -= count
         if need <= 0:
-            return Allowance(0, max(0.0, at + WINDOW_S - now_s))
+            return Allowance(0, min(WINDOW_S, max(0.0, at + WINDOW_S - now_s)))
     return Allowance(0, WINDOW_S)
 
 

@@ -58,37 +58,78 @@ def from_failed(rows: Iterable[FailedItem]) -> list[Answer]:
     return [Answer(row.download_id, row.entity_id, None, message=row.message) for row in rows]
 
 
-async def deliver(context: RunContext, pairs: Sequence[tuple[Item, Answer]], send: Links) -> int:
-    """Hand links to the workers and note what is being prepared. Returns how many links were handed over.
+Pairs = Sequence[tuple[Item, Answer]]
 
-    Waits while the stream is full; a file becomes `ready` only when its turn has come.
+
+async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str) -> int:
+    """Hand links to the workers and note what is being prepared under `label`. Returns how many links were handed over.
+
+    Waits while the stream is full; a file becomes `ready` only when its turn has come. Links to a host that is left
+    alone stay where they are.
     """
-    preparing = [
-        (item.item_id, Step.PREPARE, {"download_id": answer.download_id, "missed": 0, "asks": 0})
-        for item, answer in pairs
-        if answer.url is None and (item.state is not State.PREPARING or item.missed)
-    ]
-    await context.step_many(preparing)
-    linked = [(item, answer) for item, answer in pairs if answer.url is not None]
-    held = {item.item_id for item, _ in linked}
+    for system in {item.system for item, _ in pairs}:
+        context.hosts.ok(f"system:{system}")  # it takes requests, whatever it said before
+    await _note_preparing(context, [pair for pair in pairs if pair[1].url is None], label)
+    rest = [pair for pair in pairs if pair[1].url is not None]
+    held = {item.item_id for item, _ in rest}
     context.held |= held
+    delivered = 0
     try:
-        rest = linked
         while rest:
             room = send.statistics()
             count = max(1, int(room.max_buffer_size) - room.current_buffer_used + room.tasks_waiting_receive)
-            await _hand_over(context, rest[:count], send)
+            usable, parked = _sort_out(context, rest[:count])
+            await _park(context, parked, label)
+            await _hand_over(context, usable, send, label)
+            delivered += len(usable)
             rest = rest[count:]
     finally:
         context.held -= held
-    return len(linked)
+    return delivered
 
 
-async def _hand_over(context: RunContext, pairs: Sequence[tuple[Item, Answer]], send: Links) -> None:
+async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
+    await context.step_many(
+        [
+            (item.item_id, Step.PREPARE, _found(answer, label))
+            for item, answer in pairs
+            if item.state is not State.PREPARING or item.missed
+        ]
+    )
+
+
+def _found(answer: Answer, label: str) -> dict[str, object]:
+    """What is known of a file that the service lists. The label may be an older one: from now on it is polled."""
+    return {"download_id": answer.download_id, "label": label, "missed": 0, "asks": 0}
+
+
+def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answer]], list[tuple[Item, Answer]]]:
+    """Links that may be used now, and those to leave where they are; of a host on probation one is used."""
+    hosts = context.hosts
+    closed, on_probation = set(hosts.paused_systems()), set(hosts.on_probation())
+    usable: list[tuple[Item, Answer]] = []
+    parked: list[tuple[Item, Answer]] = []
+    for pair in pairs:
+        system = pair[0].system
+        (parked if system in closed else usable).append(pair)
+        if system in on_probation:
+            closed.add(system)
+    return usable, parked
+
+
+async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
+    """Leave files at the service; those that another storage system has too are asked for there instead."""
+    elsewhere = [(item.item_id, answer.download_id) for item, answer in pairs if len(item.routes) > 1]
+    nothing = {"label": None, "download_id": None}
+    await context.step_many([(item_id, Step.UNASK, {"spent": given_up} | nothing) for item_id, given_up in elsewhere])
+    stay = [pair for pair in pairs if len(pair[0].routes) == 1]
+    context.parked.update(item.item_id for item, _ in stay)
+    await _note_preparing(context, stay, label)
+
+
+async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str) -> None:
     """Make files `ready` in one commit, then put their links into the stream."""
-    columns = [{"download_id": answer.download_id, "missed": 0, "asks": 0} for _, answer in pairs]
-    steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
-    moved = await context.step_many(steps)
+    moved = await context.step_many([(item.item_id, Step.LINK, _found(answer, label)) for item, answer in pairs])
     context.held.difference_update(item.item_id for item, _ in pairs)
     for (item, answer), linked in zip(pairs, moved, strict=True):
         if linked and answer.url is not None:

@@ -145,7 +145,8 @@ class RunContext:
         columns = {
             "routes": msgspec.json.encode(others).decode(), "route": 0,
             "entity_id": route.entity_id, "product_id": route.product_id, "system": route.system,
-            "label": None, "download_id": None, "asks": 0, "fresh": 0, "next_try": 0.0,
+            "spent": item.download_id or item.spent, "label": None, "download_id": None,
+            "asks": 0, "fresh": 0, "next_try": 0.0,
         }  # fmt: skip
         if await self.step(item.item_id, step, **columns):
             told = f"{reason}; trying {route.system or 'another storage system'} instead"

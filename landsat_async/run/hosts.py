@@ -44,11 +44,14 @@ class Hosts:
         self._set(host, after)
         return wait_s
 
-    def ok(self, host: str) -> None:
-        """A transfer from `host` worked."""
+    def ok(self, host: str) -> bool:
+        """`host` has done what was asked of it; True when it had been closed."""
         self._worked.add(host)
-        if host in self._breakers:
-            self._set(host, breaker.on_success(self._breakers[host]))
+        before = self._breakers.get(host)
+        if before is None:
+            return False
+        self._set(host, breaker.on_success(before))
+        return before.gate is not Gate.CLOSED
 
     def bad(
         self, host: str, kind: str, item: int, reason: str, *, at_once: bool = False, wish_s: float | None = None

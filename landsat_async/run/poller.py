@@ -7,7 +7,9 @@ download-request never arrive. The notebook looked at one list only and polled f
 What we do. Every `poll_interval_s` each label that still has waiting files is asked for (download-retrieve). Ready is
 what has a link. A file in neither list is looked up with download-search; if the service does not know it either,
 several rounds in a row, it is asked for again, at most MAX_ASKS times. A file that is known and not ready waits until
-`staging_timeout_s`. Foreign rows are ignored (rules/matching.py).
+`staging_timeout_s`. Foreign rows are ignored (rules/matching.py). When the service says that it has made a download
+under an older label before (duplicateProducts), that label is looked through once, and what stands there is polled
+under it from then on.
 
 What we do not do: fetch a staging link before the service lists it as ready.
 """
@@ -28,8 +30,8 @@ from landsat_async.rules.pacing import poll_delay_s
 from landsat_async.run.answers import Links, deliver, from_queue
 from landsat_async.run.context import RunContext
 
-SETTLE_S = 10.0
-"""Right after a request the lists may still be empty; an absence counts only after so long."""
+SETTLE_S = 20.0
+"""Right after a request the lists may still be empty; an absence counts only after so long, or a poll interval."""
 MISSED_ROUNDS = 3
 """Rounds without a trace of a file that was being prepared, before it is asked for again."""
 MAX_ASKS = 3
@@ -43,6 +45,8 @@ class Poller:
         self._context = context
         self._quiet_rounds = 0
         self._started = context.now()
+        self._in_doubt = False
+        """Something is absent that was asked for just now: look again soon."""
 
     async def run(self, send: Links) -> None:
         """Poll until no file waits any more, then close our side of the stream."""
@@ -61,9 +65,13 @@ class Poller:
                     context.give_up(error)
 
     async def _rest(self) -> None:
-        """Wait for the next round: the interval, less when an answer got lost."""
+        """Wait for the next round: the interval, less when an answer got lost or a host may be tried again."""
         context = self._context
         delay_s = poll_delay_s(context.config.download.poll_interval_s, self._quiet_rounds, random.random())
+        if self._in_doubt:
+            delay_s = min(delay_s, SETTLE_S)
+        if context.parked:
+            delay_s = min([delay_s, *[max(1.0, outage.wait_s) for outage in context.hosts.outages()]])
         with anyio.move_on_after(delay_s):
             while not (context.ended or context.poked):
                 await context.pulse.wait()
@@ -72,7 +80,7 @@ class Poller:
     async def _round(self, send: Links) -> bool:
         """Ask for every label that can still bring something; True when something was ready."""
         context = self._context
-        news = False
+        news = self._in_doubt = False
         for label, created, foreign in await context.ledger.labels(context.run_id):
             waiting = await context.ledger.waiting(context.run_id, None if foreign else label)
             waiting = [item for item in waiting if item.item_id not in context.held]
@@ -80,19 +88,23 @@ class Poller:
                 continue
             reply = await context.m2m.download_retrieve(label)
             pairs = match(waiting, from_queue([*reply.available, *reply.requested]))
-            if foreign:
-                await deliver(context, [pair for pair in pairs.values() if pair[1].url is not None], send)
-                continue
             absent = [item for item in waiting if item.item_id not in pairs]
-            found = await self._search(label, absent) if absent else {}
-            lost = [item for item in absent if item.item_id not in found]
-            settled = context.now() - created >= min(SETTLE_S, context.config.download.poll_interval_s)
-            if lost and settled:
-                await self._missed(lost)
-            await self._expire(waiting)
-            known = [*pairs.values(), *found.values()]
-            news |= await deliver(context, known, send) > 0
+            pairs |= await self._search(label, absent) if absent else {}
+            if foreign:
+                await context.ledger.unwatch_label(label)
+            else:
+                await self._absent([item for item in absent if item.item_id not in pairs], created)
+                await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
+            news |= await deliver(context, list(pairs.values()), send, label=label) > 0
         return news
+
+    async def _absent(self, lost: Sequence[Item], asked_at: float) -> None:
+        """Files without a trace under their label."""
+        context = self._context
+        if context.now() - asked_at >= min(SETTLE_S, context.config.download.poll_interval_s):
+            await self._missed(lost)
+        elif lost:
+            self._in_doubt = True
 
     async def _search(self, label: str, absent: Sequence[Item]) -> dict[int, tuple[Item, Answer]]:
         """Look up files that are in neither list."""
@@ -128,6 +140,10 @@ class Poller:
             if item.state is State.PREPARING and waited_s > limit_s:
                 reason = f"still being prepared at USGS after {waited_s:.0f} s, under label {item.label}"
                 await context.fail(item, reason, "The next run picks it up without asking again.", keep_label=True)
+
+
+def _is_ready(pair: tuple[Item, Answer] | None) -> bool:
+    return pair is not None and pair[1].url is not None
 
 
 def _is_over(row: QueueItem) -> bool:

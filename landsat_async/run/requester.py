@@ -23,7 +23,7 @@ from landsat_async.events import Notice, Requested, Retrying
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import Step
-from landsat_async.rules.matching import match
+from landsat_async.rules.matching import Answer, match
 from landsat_async.rules.pacing import WINDOW_S, allowance
 from landsat_async.run.answers import Links, deliver, from_failed, from_items
 from landsat_async.run.context import RunContext
@@ -33,6 +33,8 @@ LABEL_DOWNLOADS = 1000
 """Downloads under one label: few labels to poll, and answers of bounded size."""
 QUOTA_PAUSE_S = 900.0
 REROUTE_EVERY_S = 1.0
+PROBE_EVERY_S = 60.0
+"""So often one file of a system is asked for whose pause is over, until the system has shown that it works."""
 HOUSEKEEPING_S = 30.0
 """The longest sleep without a look at paused hosts and due files."""
 
@@ -46,8 +48,8 @@ class Requester:
         self._label_used = 0
         self._quota_hits = 0
         self._reroute_s = 0.0
-        self._probed: set[str] = set()
-        """Systems of which one file is on its way to show that they work again."""
+        self._probed: dict[str, float] = {}
+        """System -> when a file of it was last asked for, to show that it works again."""
 
     async def run(self, send: Links) -> None:
         """Ask until nothing is left to ask for, then close our side of the stream."""
@@ -86,15 +88,17 @@ class Requester:
         return files[: allowed.downloads]
 
     def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:
-        """Of each system whose pause has just ended, ask for one file only, until that file has shown something."""
-        on_probation = set(self._context.hosts.on_probation())
-        self._probed &= on_probation
+        """Of each system whose pause has ended, ask for one file only, until the system has shown that it works."""
+        on_probation, now_s = set(self._context.hosts.on_probation()), self._context.loop_time()
+        barred = {system for system in on_probation if now_s < self._probed.get(system, -PROBE_EVERY_S) + PROBE_EVERY_S}
         kept = []
         for item in files:
-            if item.system not in self._probed:
-                kept.append(item)
+            if item.system in barred:
+                continue
+            kept.append(item)
             if item.system in on_probation:
-                self._probed.add(item.system)
+                barred.add(item.system)
+                self._probed[item.system] = now_s
         return kept
 
     async def _reroute(self, paused: Sequence[str]) -> None:
@@ -123,7 +127,7 @@ class Requester:
         """End the run when only files of dead hosts are left and the patience is used up."""
         context = self._context
         outages = context.hosts.outages()
-        if not outages or context.tally.in_flight:
+        if not outages or context.tally.in_flight > len(context.parked):
             return
         oldest = min(outages, key=lambda outage: outage.since_s)
         down_s = context.loop_time() - oldest.since_s
@@ -152,6 +156,16 @@ class Requester:
                 todo += [files[middle:], files[:middle]]
 
     async def _ask(self, files: Sequence[Item], send: Links) -> None:
+        """Ask once. While the call is under way the poller leaves these files alone."""
+        context = self._context
+        ids = {item.item_id for item in files}
+        context.held |= ids
+        try:
+            await self._ask_held(files, send)
+        finally:
+            context.held -= ids
+
+    async def _ask_held(self, files: Sequence[Item], send: Links) -> None:
         context = self._context
         label = self._label(len(files))
         moved = set(await context.intend(label, [item.item_id for item in files]))
@@ -195,6 +209,7 @@ class Requester:
             *from_failed(reply.failed),
         ]
         pairs = match(files, answers)
+        pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)
         failed = [(item, answer) for item, answer in pairs.values() if answer.message is not None]
         good = [(item, answer) for item, answer in pairs.values() if answer.message is None]
         ready = sum(answer.url is not None for _, answer in good)
@@ -205,7 +220,7 @@ class Requester:
             await context.ledger.watch_label(old_label, context.run_id, context.now())
         if len(pairs) < len(files):
             context.poke()
-        await deliver(context, good, send)
+        await deliver(context, good, send, label=label)
 
     async def _refused(self, item: Item, message: str) -> None:
         """A row of `failed`: another storage system if there is one, else the file has failed."""
@@ -234,3 +249,13 @@ class Requester:
             self._label_used = 0
         self._label_used += downloads
         return f"la-{self._context.run_id}-{self._label_number}"
+
+
+def _without_ids(unanswered: Sequence[Item], reply: DownloadReply) -> dict[int, tuple[Item, Answer]]:
+    """Rows of `failed` may lack all ids: they are the files that got no other answer, if the numbers agree."""
+    rows = [row for row in reply.failed if row.entity_id is None and row.download_id is None]
+    unreadable = any(row.message.startswith("download-request:") for row in rows)  # the poller will look
+    if reply.duplicates or unreadable or not rows or len(rows) != len(unanswered):
+        return {}
+    texts = " / ".join(sorted({row.message for row in rows}))
+    return {item.item_id: (item, Answer(None, None, None, message=texts)) for item in unanswered}

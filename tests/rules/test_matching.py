@@ -11,6 +11,7 @@ class File:
     item_id: int
     entity_id: str
     name: str
+    spent: int | None = None
 
 
 BUNDLE = File(1, "LC80", "LC08_A.tar")
