@@ -109,6 +109,8 @@ class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
     """No byte for so long is a fault."""
     min_free_bytes: int = 1024**3
     """The disk is never filled beyond this."""
+    proof: Literal["structure", "content", "published"] = "structure"
+    """What a file is held against before it gets its final name, where its kind allows it."""
 
 
 _READERS: dict[str, dict[str, read.Reader]] = {
@@ -152,6 +154,7 @@ _READERS: dict[str, dict[str, read.Reader]] = {
         "attempts": read.whole(1, 1000),
         "stall_timeout_s": read.number(0.001, 86400.0),
         "min_free_bytes": read.size_bytes,
+        "proof": read.choice("structure", "content", "published"),
     },
 }
 _PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "download.directory"}

@@ -20,7 +20,7 @@ from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError
-from landsat_async.events import Transferred, Verified
+from landsat_async.events import Notice, Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
@@ -41,6 +41,7 @@ from landsat_async.transfer.outcome import (
     TransferJob,
     TransferPolicy,
 )
+from landsat_async.transfer.published import PublishedSums
 from landsat_async.transfer.transfer import transfer
 
 log = logging.getLogger(__name__)
@@ -106,8 +107,10 @@ class Crew:
             attempts=download.attempts,
             stall_timeout_s=download.stall_timeout_s,
             min_free_bytes=download.min_free_bytes,
+            proof=Proof(download.proof),
             overwrite=overwrite,
         )
+        self._published = PublishedSums(net, self.policy)
         self.bugs = 0
         self.size = CrewSize.start(download.workers)
         self._busy = 0
@@ -183,6 +186,7 @@ class Crew:
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
             file=item.relpath,
+            published=await self._sums(item, link) if self.policy.proof is Proof.PUBLISHED else None,
         )
 
         def notify(event: TransferEvent) -> None:
@@ -205,6 +209,15 @@ class Crew:
 
         store = LedgerStore(context, item.item_id, job.part_name)
         return await self._fetch(job, self.net, notify=notify, store=store, admit=admit, health=health)
+
+    async def _sums(self, item: Item, link: Link) -> dict[str, str]:
+        """What USGS publishes for a file; tells once when that is nothing."""
+        sums = await self._published.of(link.url, item.name)
+        found = bool(sums) if item.kind == "bundle" else item.name in sums  # a bundle is compared member by member
+        if not found and self.net.tell_once("no sums"):
+            text = f"USGS gives no checksum for {item.name}; such files are proven by content"
+            self.context.bus.tell(Notice(text, "warning"))
+        return sums
 
     async def _settle(self, item: Item, link: Link, host: str, outcome: Outcome) -> None:
         """Write down what came out."""

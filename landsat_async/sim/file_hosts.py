@@ -19,6 +19,7 @@ from landsat_async.sim.links import FileLink
 from landsat_async.sim.log import Entry
 from landsat_async.sim.reply import Reply, Span, wanted_span
 from landsat_async.sim.service import Service
+from landsat_async.sim.stac import item_of_path, opens, stac_item
 from landsat_async.sim.wire import Request, Wire
 
 _HTML = "text/html; charset=UTF-8"
@@ -65,6 +66,8 @@ class FileHost:
         if request.path == "/login":
             await wire.answer(200, LOGIN_PAGE, _HTML)
             return True
+        if (asked := item_of_path(request.path)) is not None and self._name == "landsatlook":
+            return await self._stac(request, wire, entry, *asked)
         link = self._link(request)
         if link is None:
             await wire.answer(404, b"Not Found") if self._name == "dds" else await self._expired(wire)
@@ -85,8 +88,21 @@ class FileHost:
             return await self._not_ready(wire)
         return await self._limited(request, wire, entry, link, download)
 
+    async def _stac(self, request: Request, wire: Wire, entry: Entry, item_id: str, public: bool) -> bool:
+        entry.what = f"{item_id}_stac.json"
+        mode, service = self._service.script.stac_items, self._service
+        if (public and mode != "open") or mode == "none":
+            await wire.answer(404)
+        elif not public and not opens(service.links.by_secret.get(_signature(request)), item_id):
+            await self._expired(wire)
+        elif (item := stac_item(service.archive, item_id, service.base_urls[self._name])) is None:
+            await wire.answer(404)
+        else:
+            await wire.answer_json(200, item)
+        return True
+
     def _link(self, request: Request) -> FileLink | None:
-        signature = unquote(request.target.partition("requestSignature=")[2].partition("&")[0])
+        signature = _signature(request)
         # Either host serves the links of both, so that redirects may lead from one to the other.
         link = self._service.links.by_secret.get(signature or request.path.rpartition("/")[2])
         if link is None:
@@ -190,3 +206,7 @@ class FileHost:
             await wire.body(content.read(offset, min(block, stop - offset)))
             if rate is not None:
                 await anyio.sleep(block / rate)
+
+
+def _signature(request: Request) -> str:
+    return unquote(request.target.partition("requestSignature=")[2].partition("&")[0])

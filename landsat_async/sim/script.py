@@ -264,6 +264,9 @@ class Script(msgspec.Struct, kw_only=True):
     if_range: Literal["honoured", "ignored", "never"] = "honoured"
     """never: 200 whenever If-Range is an entity tag."""
     disposition: bool = True
+    stac_items: Literal["open", "signed", "none"] = "open"
+    """STAC items with checksums: in a public catalogue, only in the folders of the files (a link of a neighbour opens
+    them), or not at all."""
     max_connections: Count | None = None
     """Transfers at one time on a host; one more is answered by 503."""
     rate_bytes_s: Count | None = None
