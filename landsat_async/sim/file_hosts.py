@@ -46,6 +46,7 @@ class FileHost:
             target=request.target,
             headers=request.headers,
         )
+        wire.watch(entry, service.log.count_file_bytes)
         service.log.add(entry)
         try:
             if self._name in service.script.busy:
@@ -53,8 +54,7 @@ class FileHost:
                 return True
             return await self._route(request, wire, entry)
         finally:
-            entry.status, entry.sent_bytes = wire.status, wire.sent_bytes
-            service.log.file_bytes[entry.what] += wire.sent_bytes
+            wire.watch(None)
 
     async def _route(self, request: Request, wire: Wire, entry: Entry) -> bool:
         if request.method != "GET":
@@ -204,7 +204,7 @@ class FileHost:
         block = 1 << 18 if rate is None else max(1, min(1 << 18, rate // 10))
         for offset in range(start, stop, block):
             await wire.body(content.read(offset, min(block, stop - offset)))
-            if rate is not None:
+            if rate is not None and offset + block < stop:
                 await anyio.sleep(block / rate)
 
 

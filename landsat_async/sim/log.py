@@ -27,6 +27,7 @@ class Entry(msgspec.Struct, kw_only=True):
     """None while nothing has been sent, or when the connection ended instead."""
     error_code: str | None = None
     sent_bytes: int = 0
+    """Body bytes, counted as they are about to go out."""
     fault: str | None = None
     """Kind of the scripted fault that was served."""
 
@@ -64,6 +65,10 @@ class Log:
         """Enter a request."""
         self.entries.append(entry)
         self.requests[entry.host] += 1
+
+    def count_file_bytes(self, entry: Entry, count: int) -> None:
+        """Note that body bytes of a file are about to go out."""
+        self.file_bytes[entry.what] += count
 
     def saw_transfers(self, host: str, at_once: int) -> None:
         """Note how many transfers of a host are under way."""

@@ -48,6 +48,7 @@ class M2MApi:
             target=request.target,
             headers=request.headers,
         )
+        wire.watch(entry)
         service.log.add(entry)
         service.log.calls[endpoint] += 1
         try:
@@ -56,7 +57,7 @@ class M2MApi:
                 return True
             return await self._call(found[1], endpoint, request, wire, entry)
         finally:
-            entry.status, entry.sent_bytes = wire.status, wire.sent_bytes
+            wire.watch(None)
 
     async def _call(self, version: str, endpoint: str, request: Request, wire: Wire, entry: Entry) -> bool:
         service, account = self._service, self._service.account
@@ -161,9 +162,11 @@ class M2MApi:
         key = request.headers.get("x-auth-token")
         if not key:
             raise ApiError("UNAUTHORIZED_USER", "Unable to validate user API permissions")
-        if key not in account.keys:
+        if key not in account.keys and key not in account.expired:
             raise ApiError("AUTH_KEY_INVALID", "API key is invalid")
         if not self._is_alive(key):
+            account.keys.pop(key, None)
+            account.expired.add(key)
             raise ApiError("AUTH_EXPIRED", "API key has expired due to inactivity")
         account.keys[key] = self._service.now_s()
         return key

@@ -118,7 +118,9 @@ class Account:
     username: str
     token: str
     keys: dict[str, float] = field(default_factory=dict)
-    """apiKey -> clock of its last use."""
+    """apiKey -> clock of its last use; a key that was found too old is not there any more."""
+    expired: set[str] = field(default_factory=set)
+    """Keys that were found too old."""
     calls_under_way: int = 0
 
     def new_key(self, now_s: float, roles: tuple[str, ...]) -> str:

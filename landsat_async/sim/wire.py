@@ -13,6 +13,7 @@ import anyio
 import msgspec
 
 from landsat_async.sim.listen import Disconnected, Link
+from landsat_async.sim.log import Entry
 
 _HEAD_LIMIT_BYTES = 1 << 16
 _BODY_LIMIT_BYTES = 1 << 28
@@ -41,16 +42,22 @@ class Request:
         return unquote(self.target.partition("?")[0])
 
 
+def _no_count(entry: Entry, count: int) -> None:
+    pass
+
+
 class Wire:
     """One connection, as a handler sees it."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self._buffer = b""
-        self.status: int | None = None
-        """Status of the answer to the present request, once it is on its way."""
-        self.sent_bytes = 0
-        """Body bytes sent in answer to the present request."""
+        self._entry: Entry | None = None
+        self._count: Callable[[Entry, int], None] = _no_count
+
+    def watch(self, entry: Entry | None, count: Callable[[Entry, int], None] | None = None) -> None:
+        """Note status and bytes of the answer in a log entry; before they go out, so that no client is ahead of it."""
+        self._entry, self._count = entry, count or _no_count
 
     async def request(self) -> Request:
         """Read the next request; raises Disconnected when the client has left."""
@@ -69,7 +76,6 @@ class Wire:
             await self.link.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await self._request_body(headers)
         pairs = parse_qs(target.partition("?")[2], keep_blank_values=True)
-        self.status, self.sent_bytes = None, 0
         return Request(method, target, headers, body, {key: values[-1] for key, values in pairs.items()})
 
     async def _fill(self) -> None:
@@ -111,15 +117,18 @@ class Wire:
             reason = "Unknown"
         lines = [f"HTTP/1.1 {status} {reason}", f"Date: {formatdate(usegmt=True)}"]
         lines += [f"{name}: {value}" for name, value in headers]
-        self.status = status
+        if self._entry is not None:
+            self._entry.status = status
         await self.link.send("\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace"))
 
     async def body(self, data: bytes) -> None:
-        """Send body bytes, which are counted as far as they went out."""
+        """Send body bytes and count them."""
         for start in range(0, len(data), _SEND_BLOCK_BYTES):
             block = data[start : start + _SEND_BLOCK_BYTES]
+            if self._entry is not None:
+                self._entry.sent_bytes += len(block)
+                self._count(self._entry, len(block))
             await self.link.send(block)
-            self.sent_bytes += len(block)
 
     async def answer(
         self, status: int, data: bytes = b"", content_type: str = "text/plain", headers: Headers = ()
