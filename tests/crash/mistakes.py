@@ -1,0 +1,161 @@
+"""Mistakes that downloaders make, put into ours one at a time: the crash model has to catch every one of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from unittest import mock
+
+from landsat_async.disk import finalise, ledger
+from landsat_async.disk.ledger import FinishedFile
+from landsat_async.rules.resume import EMPTY_SHA256
+from landsat_async.run import worker
+from landsat_async.transfer import attempt, body, transfer
+from landsat_async.transfer.outcome import TransferJob
+from tests.support.power_cut import Belief, by_digest, by_length, by_size
+from tests.support.tape import RecordingFs
+
+Patches = list[AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One deviation from the order of durability."""
+
+    name: str
+    scenario: str
+    """In which of the recorded runs it shows."""
+    fs: type[RecordingFs] = RecordingFs
+    patches: Callable[[], Patches] = field(default=list)
+    belief: Belief = by_digest
+    """`by_length`: with the second guard, the digest of the prefix, switched off."""
+
+
+class NoFileSync(RecordingFs):
+    def fsync(self, fd: int) -> None:
+        os.fstat(fd)
+
+
+class NoFolderSync(RecordingFs):
+    def fsync_dir(self, path: str) -> None:
+        os.stat(path)
+
+
+class Late(RecordingFs):
+    """Puts calls of `finalise` off until the ledger has been written."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.finalising = threading.local()
+        self._put_off: list[Callable[[], None]] = []
+
+    def put_off(self, call: Callable[[], None]) -> None:
+        self._put_off.append(call)
+
+    def catch_up(self) -> None:
+        calls, self._put_off = self._put_off, []
+        for call in calls:
+            call()
+
+
+class LateName(Late):
+    def link(self, source: str, target: str) -> None:
+        self.put_off(partial(super().link, source, target))
+
+    def fsync_dir(self, path: str) -> None:
+        if path.endswith("parts"):
+            super().fsync_dir(path)
+        else:
+            self.put_off(partial(super().fsync_dir, path))
+
+
+class LateSync(Late):
+    def fsync(self, fd: int) -> None:
+        if not getattr(self.finalising, "path", ""):
+            return super().fsync(fd)
+        return self.put_off(partial(self._sync_path, self.finalising.path))
+
+    def _sync_path(self, path: str) -> None:
+        fd = self.open(path, os.O_RDONLY)
+        super().fsync(fd)
+        self.close(fd)
+
+
+def _record_first() -> Patches:
+    """The ledger says "done" before what was put off is done."""
+    real = finalise.finalise
+
+    def marked(fs: Late, fd: int, part_path: str, final_path: str, **how: Any) -> Any:
+        fs.finalising.path = final_path
+        try:
+            return real(fs, fd, part_path, final_path, **how)
+        finally:
+            fs.finalising.path = ""
+
+    async def done(crew: Any, item: Any, link: Any, outcome: Any) -> None:
+        file = FinishedFile(item.item_id, item.relpath, outcome.size_bytes, outcome.sha256, outcome.proof, 0)
+        await crew.context.finish(file)
+        crew.net.fs.catch_up()
+
+    return [mock.patch.object(transfer, "finalise", marked), mock.patch.object(worker.Crew, "_done", done)]
+
+
+class _StraightJob(TransferJob):
+    """The part is the final file."""
+
+    @property
+    def part_path(self) -> str:
+        return self.final_path
+
+
+def _write_to_final() -> Patches:
+    return [mock.patch.object(worker, "TransferJob", _StraightJob), mock.patch.object(finalise, "_name", mock.Mock())]
+
+
+def _checkpoint_first() -> Patches:
+    async def checkpoint(part: Any, store: Any, mark: Any) -> None:
+        await store.save(mark)
+        await part.sync()
+        part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
+
+    return [mock.patch.object(module, "checkpoint", checkpoint) for module in (body, attempt)]
+
+
+def _normal() -> Patches:
+    connect = ledger.connect
+
+    def relaxed(path: Any) -> Any:
+        connection = connect(path)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    return [mock.patch.object(ledger, "connect", relaxed)]
+
+
+def _overwrite_first() -> Patches:
+    async def diverge(sink: Any, at: int) -> None:
+        await sink._part.digest_of(at)
+        await sink._part.cut()  # and the ledger hears of it at the next checkpoint
+        sink._part.facts = replace(sink._part.facts, durable=0, sha256=EMPTY_SHA256)
+        sink._floor = at
+        sink.diverged = True
+
+    return [mock.patch.object(body.Sink, "_diverge", diverge)]
+
+
+MISTAKES = (
+    Mistake("no fsync of the file", "straight", NoFileSync),
+    Mistake("no fsync of the folder", "straight", NoFolderSync),
+    Mistake("done in the ledger before the final name", "straight", LateName, _record_first),
+    Mistake("done in the ledger before the fsync", "straight", LateSync, _record_first),
+    Mistake("resume from the size of the part", "cuts", belief=by_size),
+    Mistake("written under the final name", "straight", patches=_write_to_final),
+    Mistake("ledger with synchronous=NORMAL", "new version", patches=_normal, belief=by_length),
+    Mistake("overwritten before the checkpoint is lowered", "new version", patches=_overwrite_first, belief=by_length),
+    Mistake("checkpoint recorded before the fsync", "cuts", patches=_checkpoint_first, belief=by_length),
+)

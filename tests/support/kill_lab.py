@@ -1,0 +1,354 @@
+"""The parent's side of killed runs: a simulator, children on call, and what must hold after each death.
+
+    async with open_lab(tmp_path) as lab:
+        place = lab.place()                      # a new output folder
+        death = await lab.run(place, kill_after_s=0.2)
+        place.check()                            # the promise
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from landsat_async.rules.resume import PartFacts
+from landsat_async.sim import Archive, Script, Simulator, open_simulator
+from landsat_async.sim.content import Content, sha256
+from tests.support.crash_child import MARKS_BYTES, PHASES
+
+PROJECT = Path(__file__).parents[2]
+LAKE = [-68.01, 9.99, -67.49, 10.34]
+STATE = ".landsat_async"
+KIB, MIB = 1024, 1024 * 1024
+
+
+class Broken(AssertionError):
+    """The promise does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a child ended."""
+
+    code: int
+    """Exit code; negative: the signal."""
+    phases: tuple[str, ...]
+    """What was going on at that moment, in all its threads and tasks."""
+    calls: int
+    """File calls and commits that it had begun."""
+    seconds: float
+    served_bytes: int
+    """Body bytes that the file hosts have sent to it."""
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+
+class Nursery:
+    """Children of one `tests.support.crash_child`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._number = 0
+        self._begun: dict[int, asyncio.Future[int]] = {}
+        self._ended: dict[int, asyncio.Future[int]] = {}
+
+    async def listen(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            message = json.loads(line)
+            if "begun" in message:
+                self._ended[message["pid"]] = asyncio.get_running_loop().create_future()
+                self._begun.pop(message["begun"]).set_result(message["pid"])
+            else:
+                self._ended[message["ended"]].set_result(message["code"])
+
+    async def begin(self, order: dict[str, Any]) -> int:
+        """Fork a child; returns its process id."""
+        assert self._process.stdin is not None
+        self._number += 1
+        begun = self._begun[self._number] = asyncio.get_running_loop().create_future()
+        self._process.stdin.write(json.dumps(order | {"number": self._number}).encode() + b"\n")
+        await self._process.stdin.drain()
+        return await begun
+
+    async def end(self, pid: int) -> int:
+        """Wait for a child; returns its exit code, negative for a signal."""
+        code = await self._ended[pid]
+        del self._ended[pid]
+        return code
+
+
+@asynccontextmanager
+async def open_nursery(niceness: int = 0) -> AsyncIterator[Nursery]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.crash_child", cwd=PROJECT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    nursery = Nursery(process)
+    listening = asyncio.create_task(nursery.listen())
+    try:
+        yield nursery
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(20):
+                await process.wait()
+                await listening
+        listening.cancel()
+        process._transport.close()  # type: ignore[attr-defined]
+
+
+@dataclass
+class Place:
+    """One output folder."""
+
+    lab: Lab
+    base: Path
+    config: dict[str, Any]
+    _hashed: dict[tuple[int, int, int], str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        return self.base / "data"
+
+    @property
+    def said(self) -> str:
+        """What the children have printed."""
+        with suppress(FileNotFoundError):
+            return (self.base / "said").read_text()
+        return ""
+
+    def finals(self) -> dict[str, Path]:
+        """Everything under a final name."""
+        found = {p.relative_to(self.root).as_posix(): p for p in self.root.rglob("*") if not p.is_dir()}
+        return {name: path for name, path in found.items() if not name.startswith(STATE)}
+
+    def ledger(self, sql: str) -> list[tuple[Any, ...]]:
+        path = self.root / STATE / "ledger.sqlite3"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(path)) as connection:
+            try:
+                return connection.execute(sql).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []  # killed before the first commit
+                raise
+
+    def check(self) -> None:
+        """A final name is absent or whole, the ledger tells the truth, a checkpoint speaks of bytes that are there."""
+        finals = self.finals()
+        for name, path in finals.items():
+            if name.endswith(".probe"):
+                continue
+            if self.sha256(path) != self.lab.truth(path.name):
+                raise Broken(f"N1: {name} has {path.stat().st_size} bytes and is not what the archive has")
+        rows = self.ledger("SELECT relpath, sha256 FROM item LEFT JOIN file USING(item_id) WHERE state='done'")
+        for relpath, recorded in rows:
+            if relpath not in finals or recorded != self.sha256(finals[relpath]):
+                raise Broken(f"N3: the ledger says that {relpath} is done")
+        for name, durable, facts in self.ledger("SELECT name, durable, facts FROM part"):
+            self._check_part(self._part(name), durable, msgspec.json.decode(facts, type=PartFacts))
+
+    def _part(self, name: str) -> Path:
+        """A part may have been renamed by the run that was killed."""
+        folder, item = self.root / STATE / "parts", name.partition(".")[0]
+        found = sorted(folder.glob(f"{item}.*part"), key=lambda path: path.stat().st_mtime)
+        return folder / name if not found or (folder / name).exists() else found[-1]
+
+    def _check_part(self, path: Path, durable: int, facts: PartFacts) -> None:
+        with open(path, "rb") as part:
+            prefix = part.read(durable)
+        if facts.durable != durable or hashlib.sha256(prefix).hexdigest() != facts.sha256:
+            raise Broken(f"N3: the checkpoint of {path.name} at {durable} does not fit its bytes")
+
+    def sha256(self, path: Path) -> str:
+        found = path.stat()
+        key = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if key not in self._hashed:
+            with open(path, "rb") as file:
+                self._hashed[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        return self._hashed[key]
+
+    def check_finished(self, files: int | None = None) -> None:
+        """Everything is there."""
+        self.check()
+        states = dict(self.ledger("SELECT state, count(*) FROM item GROUP BY state"))
+        if set(states) != {"done"} or states["done"] != len(self.finals()):
+            why = self.ledger("SELECT name, state, reason FROM item WHERE state<>'done'")
+            raise Broken(f"missing at the end: {states}, {len(self.finals())} files; {why}")
+        if files is not None and states["done"] != files:
+            raise Broken(f"{states['done']} files in place of {files}")
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the ledger will not fetch again."""
+        kept = [
+            *self.ledger("SELECT ifnull(sum(durable), 0) FROM part"),
+            *self.ledger("SELECT ifnull(sum(size_bytes), 0) FROM file JOIN item USING(item_id) WHERE state='done'"),
+        ]
+        return sum(row[0] for row in kept)
+
+
+class Lab:
+    """A simulator and children that run against it."""
+
+    def __init__(self, sim: Simulator, nursery: Nursery, base: Path) -> None:
+        self.sim, self.nursery, self.base = sim, nursery, base
+        self._truth: dict[str, str] = {}
+        self._places = 0
+
+    def truth(self, name: str) -> str:
+        """SHA-256 of a file of the archive."""
+        if name not in self._truth:
+            content = self.sim.archive.file(name)
+            assert content is not None, name
+            self._truth[name] = sha256(content)
+        return self._truth[name]
+
+    def place(self, *, bands: list[str] | None = None, limit: int = 0, **download: Any) -> Place:
+        """A new output folder and the config for it."""
+        self._places += 1
+        base = self.base / f"place{self._places}"
+        base.mkdir(exist_ok=True)
+        select = {"type": "band", "bands": bands} if bands else {"type": "bundle"}
+        config = {
+            "service": {"url": self.sim.service_url, "patience_s": 30.0},
+            "search": {
+                "dataset": "landsat_ot_c2_l2", "bbox": LAKE, "start": "2024-07-05", "end": "2024-08-06",
+                "cloud_cover": [0, 10], "limit": limit,
+            },
+            "select": select,
+            "download": {
+                "directory": str(base / "data"), "workers": 4, "queue_size": 64, "poll_interval_s": 0.05,
+                "min_free_bytes": "0 B", "stall_timeout_s": 20, "attempts": 30,
+            } | download,
+        }  # fmt: skip
+        return Place(self, base, config)
+
+    async def begin(self, place: Place, **order: Any) -> tuple[int, Path]:
+        """Start a run on a place; returns process id and the file with its marks."""
+        marks = place.base / f"marks{len(list(place.base.glob('marks*')))}"
+        marks.write_bytes(bytes(MARKS_BYTES))
+        pid = await self.nursery.begin(
+            {
+                "config": place.config, "username": self.sim.username, "token": self.sim.token, "marks": str(marks),
+                "said": str(place.base / "said"),
+            }
+            | order
+        )  # fmt: skip
+        return pid, marks
+
+    async def run(self, place: Place, *, kill_after_s: float | None = None, **order: Any) -> Death:
+        """Run until the end, or until it is killed."""
+        served = sum(self.sim.log.file_bytes.values())
+        began = time.monotonic()
+        pid, marks = await self.begin(place, **order)
+        ending = asyncio.ensure_future(self.nursery.end(pid))
+        if kill_after_s is not None:
+            await asyncio.wait([ending], timeout=kill_after_s)
+            if not ending.done():
+                os.kill(pid, signal.SIGKILL)
+        code = await ending
+        seconds = time.monotonic() - began
+        await self._settled()
+        served = sum(self.sim.log.file_bytes.values()) - served
+        phases, calls = read_marks(marks)
+        return Death(code, phases, calls, seconds, served)
+
+    async def _settled(self) -> None:
+        """The simulator counts a transfer when its connection is over."""
+        service = self.sim._service
+        for _ in range(400):
+            if not any(entry.status is None for entry in list(service.log.entries)[-8:] if entry.host != "m2m"):
+                return
+            await asyncio.sleep(0.005)
+
+
+def read_marks(path: Path) -> tuple[tuple[str, ...], int]:
+    """What was going on when the process ended, and how many calls it had begun."""
+    *open_, calls = struct.unpack(f"{len(PHASES) + 1}I", path.read_bytes())
+    return tuple(name for name, number in zip(PHASES, open_, strict=True) if number), calls
+
+
+@asynccontextmanager
+async def open_lab(base: Path, archive: Archive | None = None, script: Script | None = None) -> AsyncIterator[Lab]:
+    """A simulator on loopback, and children on call."""
+    async with open_simulator(archive or Archive.demo(band_bytes=2 * MIB), script) as sim, open_nursery() as nursery:
+        yield Lab(sim, nursery, base)
+
+
+class Tally:
+    """Where the kills fell, and what they cost."""
+
+    def __init__(self) -> None:
+        self.kills = 0
+        self.runs = 0
+        self.phases: Counter[str] = Counter()
+        self.lost_bytes: list[int] = []
+
+    def add(self, death: Death, lost_bytes: int | None) -> None:
+        self.runs += 1
+        if death.killed:
+            self.kills += 1
+            self.phases.update(death.phases or ("between calls",))
+            if lost_bytes is not None:
+                self.lost_bytes.append(lost_bytes)
+
+    def __str__(self) -> str:
+        fell = ", ".join(f"{name} {number}" for name, number in self.phases.most_common())
+        lines = [f"{self.kills} kills in {self.runs} runs; they fell into: {fell}"]
+        if self.lost_bytes:
+            mean = sum(self.lost_bytes) / len(self.lost_bytes) / MIB
+            most = max(self.lost_bytes) / MIB
+            lines.append(f"bytes to fetch again per kill: mean {mean:.1f} MiB, most {most:.1f} MiB")
+        return "\n".join(lines)
+
+
+class MemoryArchive(Archive):
+    """Keeps the bytes of large files, so that serving them costs little."""
+
+    def file(self, name: str) -> Content | None:
+        kept: dict[str, Any] = self.__dict__.setdefault("_kept", {})
+        if name not in kept:
+            kept[name] = super().file(name)
+        return kept[name]
+
+
+async def kill_until_done(
+    lab: Lab, place: Place, rng: random.Random, cycle_s: float, tally: Tally, *, most: int, **order: Any
+) -> int:
+    """Kill runs on one folder at random times until one ends by itself; returns the number of kills."""
+    kills = 0
+    while True:
+        kept = place.kept_bytes
+        after_s = rng.uniform(0.0, 1.1 * cycle_s) if kills < most else None
+        death = await lab.run(place, kill_after_s=after_s, **order)
+        place.check()
+        if not death.killed:
+            if death.code != 0:
+                raise Broken(f"exit code {death.code}: {place.said[-2000:]}")
+            tally.add(death, None)
+            place.check_finished()
+            return kills
+        kills += 1
+        tally.add(death, max(0, death.served_bytes - (place.kept_bytes - kept)))
