@@ -17,6 +17,13 @@ from yarl import URL
 from landsat_async.model import SecretUrl
 
 MAX_URL_CHARS = 64 * 1024
+_LOCAL = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+        "::/127", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _STAGING = "/download-staging/"
 
@@ -49,6 +56,14 @@ class AllowedHosts:
             raise LinkRefused(f"refused an insecure link ({_clean(url.scheme)}) to {_clean(host)}")
         if not any(_matches(host, pattern) for pattern in self.patterns):
             raise LinkRefused(f"refused a link to {_clean(host)}, which is not in file_hosts")
+
+    def may_be_at(self, host: str, address: str) -> bool:
+        """Tell whether an allowed host name may stand for an address.
+
+        One that only a wildcard allows must not lead into the local network, whoever has made the DNS say so; one that
+        is written out in full may be anywhere.
+        """
+        return self.loopback or host.lower().rstrip(".") in self.patterns or not _is_local(address)
 
 
 def read_link(text: str, base: URL | None = None) -> URL:
@@ -89,6 +104,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_local(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return any(ip in network for network in _LOCAL)
 
 
 def is_staging(url: URL) -> bool:

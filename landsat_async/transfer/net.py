@@ -7,16 +7,18 @@ byte for byte.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import random
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from anyio import CancelScope, fail_after, move_on_after
 from yarl import URL
 
@@ -123,6 +125,8 @@ class Net:
                 return await self.session.get(
                     url, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy(url)
                 )
+        except LinkRefused as refused:
+            raise failed(FaultKind.BAD_LINK, str(refused)) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise AttemptFailed(fault_of_client(error, host)) from None
         except TimeoutError:
@@ -134,7 +138,7 @@ class Net:
         proxy = self.proxies.get(url.scheme)
         if not proxy or urllib.request.proxy_bypass(url.host or ""):
             return None
-        return URL(proxy if "://" in proxy else f"http://{proxy}")
+        return _proxy_url(proxy)
 
 
 @asynccontextmanager
@@ -155,15 +159,17 @@ async def open_net(
         hosts: Where files may come from.
         workers: How many transfers will run at a time; sizes the thread pool.
         ca_bundle: Certificates to trust besides the system's.
-        connector: The connections of a host program's session; used, and never closed.
+        connector: The connections of a host program's session; used with its own resolver, and never closed.
         trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
         fs: File calls; tests put a failing one here.
         proving: Proves a complete file, see `disk.proof.prove`.
         uniform: Draws random numbers in [0, 1).
     """
+    proxies = urllib.request.getproxies_environment() if trust_env else {}
+    resolver = _CheckingResolver(hosts, proxies.values())
     pool = ThreadPoolExecutor(workers + 2, thread_name_prefix="landsat-disk")
     session = aiohttp.ClientSession(
-        connector=connector or _connector(ca_bundle),
+        connector=connector or _connector(ca_bundle, resolver),
         connector_owner=connector is None,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT},
@@ -173,18 +179,52 @@ async def open_net(
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
     )
-    proxies = urllib.request.getproxies_environment() if trust_env else {}
     try:
         yield Net(session, pool, hosts, fs or Fs(), proving, uniform, proxies)
     finally:
         with CancelScope(shield=True), move_on_after(2.0):
             await session.close()
+            await resolver.close()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _connector(ca_bundle: str | None) -> aiohttp.TCPConnector:
+def _proxy_url(text: str) -> URL:
+    return URL(text if "://" in text else f"http://{text}")
+
+
+class _CheckingResolver(AbstractResolver):
+    """Resolves names as aiohttp does, and refuses what leads into the local network; see `AllowedHosts.may_be_at`."""
+
+    def __init__(self, hosts: AllowedHosts, proxies: Iterable[str]) -> None:
+        self._hosts, self._proxies = hosts, set[str | None]()
+        for proxy in proxies:
+            with suppress(ValueError):  # told when it is used
+                self._proxies.add(_proxy_url(proxy).host)
+        self._inner = aiohttp.DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve `host`; raises OSError when that is not possible, LinkRefused when it is not right."""
+        found = await self._inner.resolve(host, port, family)
+        if host in self._proxies:
+            return found
+        allowed = [one for one in found if self._hosts.may_be_at(host, one["host"])]
+        if found and not allowed:
+            raise LinkRefused(
+                f"refused a link to {host}, which stands for an address in the local network here;"
+                " name the host in full in file_hosts if that is right"
+            )
+        return allowed
+
+    async def close(self) -> None:
+        """Close the resolver that does the work."""
+        await self._inner.close()
+
+
+def _connector(ca_bundle: str | None, resolver: AbstractResolver) -> aiohttp.TCPConnector:
     if ca_bundle is None:  # aiohttp has a verifying context already; another one takes 60 ms to make
-        return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+        return aiohttp.TCPConnector(limit=0, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)
     context = ssl.create_default_context()
     context.load_verify_locations(cafile=ca_bundle)
-    return aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEEP_ALIVE_S)
+    return aiohttp.TCPConnector(limit=0, ssl=context, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)
