@@ -40,6 +40,14 @@ class OutputFolder:
         """The ledger's path."""
         return self.state / LEDGER_NAME
 
+    def free_bytes(self) -> int:
+        """Free bytes of the disk that holds the folder, which need not exist yet."""
+        there = self.root
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        state = os.statvfs(there)
+        return state.f_bavail * state.f_frsize
+
     def claim(self) -> FolderLock:
         """Make the folders, try to write, and lock; blocks.
 

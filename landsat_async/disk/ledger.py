@@ -256,6 +256,17 @@ class Ledger:
 
         return await self.call(read)
 
+    async def nominal_left(self, run_id: str) -> int:
+        """Listed bytes of the run's files that are not here yet."""
+        return await self.call(
+            lambda c: int(
+                c.execute(
+                    "SELECT coalesce(sum(bytes_nominal), 0) FROM item WHERE run_id=? AND state NOT IN('done','failed')",
+                    (run_id,),
+                ).fetchone()[0]
+            )
+        )
+
     async def items(
         self, run_id: str, states: Sequence[State], *, after: int = 0, limit: int = 1000, at: float | None = None
     ) -> list[Item]:

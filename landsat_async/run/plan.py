@@ -75,7 +75,7 @@ async def plan(
     missing = [*found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
-    free = await anyio.to_thread.run_sync(free_bytes, Path(config.download.directory))
+    free = await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).free_bytes)
     return Plan(found.scenes, found.dropped, files, missing, nominal, left, free)
 
 
@@ -102,11 +102,3 @@ def _state(path: Path, row: sqlite3.Row | None) -> str:
     if row is not None and row["durable"]:
         return "partial"
     return "preparing" if row is not None and row["state"] == "preparing" else "missing"
-
-
-def free_bytes(directory: Path) -> int:
-    """Free bytes of the disk that holds `directory`, which need not exist yet."""
-    while not directory.exists() and directory != directory.parent:
-        directory = directory.parent
-    state = os.statvfs(directory)
-    return state.f_bavail * state.f_frsize

@@ -187,6 +187,15 @@ class Run:
             self._tally.failed(gap)
             await self.bus.emit(Failed(gap.file, gap.reason, gap.hint))
         await take_stock(context, overwrite=self._overwrite)
+        await self._warn_of_space(context)
+
+    async def _warn_of_space(self, context: RunContext) -> None:
+        """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
+        wanted = await self._ledger.nominal_left(self._run_id)
+        free = await anyio.to_thread.run_sync(OutputFolder(context.directory).free_bytes)
+        if wanted > free - self.config.download.min_free_bytes:
+            text = f"about {wanted / 1e9:.1f} GB are still to come, and {free / 1e9:.1f} GB are free on the disk;"
+            self.bus.tell(Notice(f"{text} the run stops before the disk is full, and continues later", "warning"))
 
     async def _pipeline(self, context: RunContext) -> None:
         """Requester, poller and workers, until every selected file is done or failed."""
