@@ -62,10 +62,10 @@ Pairs = Sequence[tuple[Item, Answer]]
 
 
 async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str) -> int:
-    """Hand links to the workers and note what is being prepared under `label`. Returns how many links were handed over.
+    """Hand links to the workers and note what is being prepared; returns how many links were handed over.
 
     Waits while the stream is full; a file becomes `ready` only when its turn has come. Links to a host that is left
-    alone stay where they are.
+    alone stay where they are. `label` may be an older one: from now on the files are polled under it.
     """
     for system in {item.system for item, _ in pairs}:
         context.hosts.ok(f"system:{system}")  # it takes requests, whatever it said before
@@ -91,16 +91,11 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
 async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
     await context.step_many(
         [
-            (item.item_id, Step.PREPARE, _found(answer, label))
+            (item.item_id, Step.PREPARE, {"download_id": answer.download_id, "label": label, "missed": 0})
             for item, answer in pairs
             if item.state is not State.PREPARING or item.missed
         ]
     )
-
-
-def _found(answer: Answer, label: str) -> dict[str, object]:
-    """What is known of a file that the service lists. The label may be an older one: from now on it is polled."""
-    return {"download_id": answer.download_id, "label": label, "missed": 0, "asks": 0}
 
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answer]], list[tuple[Item, Answer]]]:
@@ -129,7 +124,9 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
 
 async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str) -> None:
     """Make files `ready` in one commit, then put their links into the stream."""
-    moved = await context.step_many([(item.item_id, Step.LINK, _found(answer, label)) for item, answer in pairs])
+    columns = [{"download_id": answer.download_id, "label": label, "missed": 0, "asks": 0} for _, answer in pairs]
+    steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
+    moved = await context.step_many(steps)
     context.held.difference_update(item.item_id for item, _ in pairs)
     for (item, answer), linked in zip(pairs, moved, strict=True):
         if linked and answer.url is not None:

@@ -74,6 +74,10 @@ class RunContext:
         """Monotonic time of the event loop."""
         return anyio.current_time()
 
+    def waited_s(self, item: Item) -> float:
+        """How long this run has waited for a file to be prepared."""
+        return min(self.now() - (item.asked_at or 0.0), self.loop_time() - self.tally.started_s)
+
     def give_up(self, error: LandsatError) -> None:
         """End the run with `error` once the running transfers are through."""
         if self.fatal is None:

@@ -44,7 +44,6 @@ class Poller:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._quiet_rounds = 0
-        self._started = context.now()
         self._in_doubt = False
         """Something is absent that was asked for just now: look again soon."""
 
@@ -87,56 +86,68 @@ class Poller:
             if not waiting or context.ended:
                 continue
             reply = await context.m2m.download_retrieve(label)
-            pairs = match(waiting, from_queue([*reply.available, *reply.requested]))
+            rows = [*reply.available, *reply.requested]
+            pairs = match(waiting, from_queue([row for row in rows if not _is_over(row)]))
             absent = [item for item in waiting if item.item_id not in pairs]
-            pairs |= await self._search(label, absent) if absent else {}
+            if absent:
+                rows += await self._search(label)
+                pairs |= match(absent, from_queue([row for row in rows if not _is_over(row)]))
+                absent = [item for item in absent if item.item_id not in pairs]
             if foreign:
                 await context.ledger.unwatch_label(label)
             else:
-                await self._absent([item for item in absent if item.item_id not in pairs], created)
+                await self._absent(absent, [row for row in rows if _is_over(row)], created)
                 await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
             news |= await deliver(context, list(pairs.values()), send, label=label) > 0
         return news
 
-    async def _absent(self, lost: Sequence[Item], asked_at: float) -> None:
-        """Files without a trace under their label."""
+    async def _absent(self, lost: Sequence[Item], over: Sequence[QueueItem], asked_at: float) -> None:
+        """Files without a living trace under their label; `over` are the rows of what has ended there."""
         context = self._context
+        ended = match(lost, from_queue(over))
+        texts = {row.download_id: row.status_text for row in over}
+        for item, answer in ended.values():
+            reason = f"USGS could not prepare it (status: {texts.get(answer.download_id or 0)})"
+            await self._ask_again(item, reason, spent=answer.download_id)
+        lost = [item for item in lost if item.item_id not in ended]
         if context.now() - asked_at >= min(SETTLE_S, context.config.download.poll_interval_s):
             await self._missed(lost)
         elif lost:
             self._in_doubt = True
 
-    async def _search(self, label: str, absent: Sequence[Item]) -> dict[int, tuple[Item, Answer]]:
-        """Look up files that are in neither list."""
+    async def _search(self, label: str) -> list[QueueItem]:
+        """Everything of a label, for files that are in neither list."""
         try:
-            rows: list[QueueItem] = await self._context.m2m.download_search(label)
+            return await self._context.m2m.download_search(label)
         except RequestRefused:
-            return {}
-        alive = [row for row in rows if not _is_over(row)]
-        return match(absent, from_queue(alive))
+            return []
 
     async def _missed(self, lost: Sequence[Item]) -> None:
-        """Count rounds without a trace; in the end ask again, and in the very end give up."""
-        steps = []
+        """Count rounds without a trace; in the end ask again."""
         for item in lost:
             rounds = item.missed + 1
             patient = item.state is State.PREPARING or item.asks > 0
             if patient and rounds < MISSED_ROUNDS:
                 await self._context.ledger.note_missed(item.item_id, rounds)
-            elif item.asks + 1 >= MAX_ASKS:
-                reason = f"USGS does not list it under its label {item.label}, asked for {MAX_ASKS} times"
-                await self._context.fail(item, reason, "Run the same command again later.")
             else:
-                columns = {"label": None, "download_id": None, "asks": item.asks + 1, "missed": 0}
-                steps.append((item.item_id, Step.UNASK, columns))
-        await self._context.step_many(steps)
+                await self._ask_again(item, f"USGS does not list it under its label {item.label}", spent=item.spent)
+
+    async def _ask_again(self, item: Item, reason: str, *, spent: int | None) -> None:
+        """Have a file asked for once more; in the very end try another storage system, or give up."""
+        context = self._context
+        if item.asks + 1 >= MAX_ASKS:
+            reason = f"{reason}, asked for {MAX_ASKS} times"
+            await context.fail_or_reroute(item, Step.UNASK, reason, "Run the same command again later.")
+            return
+        columns = {"label": None, "download_id": None, "asks": item.asks + 1, "missed": 0, "spent": spent}
+        await context.step(item.item_id, Step.UNASK, **columns)
 
     async def _expire(self, waiting: Sequence[Item]) -> None:
         """End the wait for files that have been preparing for too long."""
         context = self._context
         limit_s = context.config.download.staging_timeout_s
         for item in waiting:
-            waited_s = context.now() - max(item.asked_at or 0.0, self._started)
+            waited_s = context.waited_s(item)
             if item.state is State.PREPARING and waited_s > limit_s:
                 reason = f"still being prepared at USGS after {waited_s:.0f} s, under label {item.label}"
                 await context.fail(item, reason, "The next run picks it up without asking again.", keep_label=True)

@@ -227,6 +227,9 @@ class Crew:
                 await self._done(item, link, outcome)
             case NeedsLink():
                 await self._renew(item, outcome)
+            case NotReady() if context.waited_s(item) > context.config.download.staging_timeout_s:
+                reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
+                await context.fail(item, reason, "Run the same command again later.")
             case NotReady():
                 await context.step(item.item_id, Step.UNREADY, missed=0)
             case HostDown(kind="certificate"):
