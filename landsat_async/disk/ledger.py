@@ -399,8 +399,9 @@ class Ledger:
 
         def read(c: sqlite3.Connection) -> list[tuple[str, float, bool]]:
             rows = c.execute(
-                """SELECT label, created, 0 FROM request WHERE label IN(
+                """SELECT label, coalesce(created, 0), 0 FROM (
                      SELECT DISTINCT label FROM item WHERE run_id=? AND state IN('requested','preparing'))
+                     LEFT JOIN request USING(label) WHERE label IS NOT NULL
                    UNION SELECT label, created, 1 FROM request WHERE foreign_label=1 AND run_id=? AND EXISTS(
                      SELECT 1 FROM item WHERE run_id=? AND state='requested')
                    ORDER BY 3 DESC, created""",

@@ -36,6 +36,8 @@ class Answer:
     """File name or display id, where the row or its link tells; None when it does not."""
     url: SecretUrl | None = None
     """None: not ready."""
+    label: str | None = None
+    """Where the service says that it stands; None = where it was looked for."""
     message: str | None = None
     """Why it failed; None unless it did."""
     proxied: bool = False

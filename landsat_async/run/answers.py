@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -33,7 +33,7 @@ class Link:
 Links = MemoryObjectSendStream[Link]
 
 
-def from_items(rows: Iterable[DownloadItem], *, ready: bool) -> list[Answer]:
+def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, ready: bool) -> list[Answer]:
     """Rows of availableDownloads, or of preparingDownloads (whose links do not work yet)."""
     return [
         Answer(
@@ -41,6 +41,7 @@ def from_items(rows: Iterable[DownloadItem], *, ready: bool) -> list[Answer]:
             row.entity_id,
             row.display_id or (name_from_url(row.url.reveal()) if row.url else None),
             row.url if ready else None,
+            duplicates.get(row.download_id),
         )
         for row in rows
     ]
@@ -91,7 +92,11 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
 async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
     await context.step_many(
         [
-            (item.item_id, Step.PREPARE, {"download_id": answer.download_id, "label": label, "missed": 0})
+            (
+                item.item_id,
+                Step.PREPARE,
+                {"download_id": answer.download_id, "label": answer.label or label, "missed": 0},
+            )
             for item, answer in pairs
             if item.state is not State.PREPARING or item.missed
         ]
@@ -124,7 +129,10 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
 
 async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str) -> None:
     """Make files `ready` in one commit, then put their links into the stream."""
-    columns = [{"download_id": answer.download_id, "label": label, "missed": 0, "asks": 0} for _, answer in pairs]
+    columns = [
+        {"download_id": answer.download_id, "label": answer.label or label, "missed": 0, "asks": 0}
+        for _, answer in pairs
+    ]
     steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
     moved = await context.step_many(steps)
     context.held.difference_update(item.item_id for item, _ in pairs)

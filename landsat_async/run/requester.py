@@ -204,8 +204,8 @@ class Requester:
         """Act on an answer. Files that it does not name stay `requested` for the poller."""
         context = self._context
         answers = [
-            *from_items(reply.available, ready=True),
-            *from_items(reply.preparing, ready=False),
+            *from_items(reply.available, reply.duplicates, ready=True),
+            *from_items(reply.preparing, reply.duplicates, ready=False),
             *from_failed(reply.failed),
         ]
         pairs = match(files, answers)

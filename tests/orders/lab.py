@@ -132,20 +132,23 @@ class MemoryLedger(Ledger):
             raise Killed
 
     async def step(self, item_id: int, step: Step, now: float, **columns: Any) -> State | None:
-        before = await super().step(item_id, step, now, **columns)
-        if before is not None and step in (Step.RELINK, Step.FAIL):
-            self._excuse(item_id)
-        return before
+        try:
+            return await super().step(item_id, step, now, **columns)
+        finally:  # also when the process died right after the commit
+            self._excuse([(item_id, step)] if step in (Step.RELINK, Step.FAIL) else [])
 
     async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]], now: float) -> list[State | None]:
-        befores = await super().step_many(steps, now)
-        for (item_id, step, columns), before in zip(steps, befores, strict=True):
-            if before is not None and step is Step.UNASK and "spent" in columns:
-                self._excuse(item_id)  # left at a host that is down, to be had from another one
-        return befores
+        try:
+            return await super().step_many(steps, now)
+        finally:  # "spent": left at a host that is down, to be had from another one
+            self._excuse([(i, step) for i, step, columns in steps if step is Step.UNASK and "spent" in columns])
 
-    def _excuse(self, item_id: int) -> None:
-        self.excused.add(self.connection.execute("SELECT name FROM item WHERE item_id=?", (item_id,)).fetchone()[0])
+    def _excuse(self, steps: Sequence[tuple[int, Step]]) -> None:
+        """Files that may be asked for again although the service holds them."""
+        for item_id, _ in steps:
+            name, state = self.connection.execute("SELECT name, state FROM item WHERE item_id=?", (item_id,)).fetchone()
+            if state in (State.PLANNED, State.FAILED):
+                self.excused.add(name)
 
     def states(self) -> Counter[str]:  # type: ignore[override]
         return Counter(row[0] for row in self.connection.execute("SELECT state FROM item"))
@@ -283,7 +286,7 @@ class Lab:
                 leaves = list(_leaves(error))
                 if any(isinstance(leaf, Killed) for leaf in leaves):
                     ended = "killed"
-                elif all(isinstance(leaf, LandsatError | RuntimeError) for leaf in leaves):
+                elif all(isinstance(leaf, LandsatError | RuntimeError | anyio.BrokenResourceError) for leaf in leaves):
                     ended = next((e.reference for e in leaves if isinstance(e, LandsatError)), repr(leaves[0]))
                 else:
                     raise
