@@ -49,8 +49,8 @@ class Item:
     label: str | None
     download_id: int | None
     asked_at: float | None
-    spent: int | None
-    """A download of another route that was given up: its rows in answers are not ours any more."""
+    spent: tuple[int, ...]
+    """Downloads that were given up: their rows in answers are not ours any more."""
     asks: int
     """Requests in a row that the service did not answer for this file."""
     fresh: int
@@ -87,14 +87,22 @@ class SavedPart:
 _ITEM = ", ".join(f"item.{name}" for name in Item.__dataclass_fields__)
 _routes = msgspec.json.Decoder(tuple[Route, ...])
 _names = msgspec.json.Decoder(tuple[str, ...])
+_numbers = msgspec.json.Decoder(tuple[int, ...])
 
 
 def _item(row: sqlite3.Row) -> Item:
     values = dict(row)
     values["routes"] = _routes.decode(values["routes"])
     values["file_groups"] = _names.decode(values["file_groups"])
+    values["spent"] = _numbers.decode(values["spent"])
     values["state"] = State(values["state"])
     return Item(**values)
+
+
+def without_download(item: Item, download_id: int | None) -> dict[str, Any]:
+    """Columns of a file whose download is given up, so that its rows are not taken for those of the next one."""
+    given_up = () if download_id is None or download_id in item.spent else (download_id,)
+    return {"label": None, "download_id": None, "spent": msgspec.json.encode(item.spent + given_up).decode()}
 
 
 def _marks(values: Sequence[object]) -> str:
@@ -342,7 +350,8 @@ class Ledger:
                     changes.append((number, route.entity_id, route.product_id, route.system, now, item_id))
             c.executemany(
                 "UPDATE item SET route=?, entity_id=?, product_id=?, system=?, next_try=0, updated=?,"
-                " spent=coalesce(download_id, spent), label=NULL, download_id=NULL WHERE item_id=?",
+                " spent=iif(download_id IS NULL, spent, json_insert(spent, '$[#]', download_id)),"
+                " label=NULL, download_id=NULL WHERE item_id=?",
                 changes,
             )
             return len(changes)

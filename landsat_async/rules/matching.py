@@ -23,7 +23,7 @@ class Asked(Protocol):
     @property
     def entity_id(self) -> str: ...  # noqa: D102
     @property
-    def spent(self) -> int | None: ...  # noqa: D102
+    def spent(self) -> Sequence[int]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def match(files: Sequence[A], answers: Iterable[Answer]) -> dict[int, tuple[A, A
     pairs: dict[int, tuple[A, Answer]] = {}
     for answer in answers:
         found = _find(answer, by_entity, by_name)
-        if found is None or (found.spent is not None and found.spent == answer.download_id):
+        if found is None or answer.download_id in found.spent:
             continue
         known = pairs.get(found.item_id)
         if known is None or (known[1].url is None and answer.url is not None):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from landsat_async.disk.ledger import Item
+from landsat_async.disk.ledger import Item, without_download
 from landsat_async.events import Ready
 from landsat_async.m2m.replies import DownloadItem, FailedItem, QueueItem
 from landsat_async.model import SecretUrl
@@ -119,9 +119,10 @@ def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answe
 
 async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
     """Leave files at the service; those that another storage system has too are asked for there instead."""
-    elsewhere = [(item.item_id, answer.download_id) for item, answer in pairs if len(item.routes) > 1]
-    nothing = {"label": None, "download_id": None}
-    await context.step_many([(item_id, Step.UNASK, {"spent": given_up} | nothing) for item_id, given_up in elsewhere])
+    elsewhere = [(item, answer) for item, answer in pairs if len(item.routes) > 1]
+    await context.step_many(
+        [(item.item_id, Step.UNASK, without_download(item, answer.download_id)) for item, answer in elsewhere]
+    )
     stay = [pair for pair in pairs if len(pair[0].routes) == 1]
     context.parked.update(item.item_id for item, _ in stay)
     await _note_preparing(context, stay, label)

@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from landsat_async.config import Config
-from landsat_async.disk.ledger import FinishedFile, Item, Ledger, SavedPart
+from landsat_async.disk.ledger import FinishedFile, Item, Ledger, SavedPart, without_download
 from landsat_async.errors import LandsatError
 from landsat_async.events import Failed, Retrying
 from landsat_async.m2m.client import M2MClient
@@ -149,9 +149,8 @@ class RunContext:
         columns = {
             "routes": msgspec.json.encode(others).decode(), "route": 0,
             "entity_id": route.entity_id, "product_id": route.product_id, "system": route.system,
-            "spent": item.download_id or item.spent, "label": None, "download_id": None,
             "asks": 0, "fresh": 0, "next_try": 0.0,
-        }  # fmt: skip
+        } | without_download(item, item.download_id)  # fmt: skip
         if await self.step(item.item_id, step, **columns):
             told = f"{reason}; trying {route.system or 'another storage system'} instead"
             await self.bus.emit(Retrying(item.relpath, told, 1, 0.0))

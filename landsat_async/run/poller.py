@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from landsat_async.disk.ledger import Item
+from landsat_async.disk.ledger import Item, without_download
 from landsat_async.errors import CredentialsError, RequestRefused, ServiceError
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
@@ -108,7 +108,7 @@ class Poller:
         texts = {row.download_id: row.status_text for row in over}
         for item, answer in ended.values():
             reason = f"USGS could not prepare it (status: {texts.get(answer.download_id or 0)})"
-            await self._ask_again(item, reason, spent=answer.download_id)
+            await self._ask_again(item, reason, answer.download_id)
         lost = [item for item in lost if item.item_id not in ended]
         if context.now() - asked_at >= min(SETTLE_S, context.config.download.poll_interval_s):
             await self._missed(lost)
@@ -130,16 +130,16 @@ class Poller:
             if patient and rounds < MISSED_ROUNDS:
                 await self._context.ledger.note_missed(item.item_id, rounds)
             else:
-                await self._ask_again(item, f"USGS does not list it under its label {item.label}", spent=item.spent)
+                await self._ask_again(item, f"USGS does not list it under its label {item.label}", None)
 
-    async def _ask_again(self, item: Item, reason: str, *, spent: int | None) -> None:
+    async def _ask_again(self, item: Item, reason: str, ended: int | None) -> None:
         """Have a file asked for once more; in the very end try another storage system, or give up."""
         context = self._context
         if item.asks + 1 >= MAX_ASKS:
             reason = f"{reason}, asked for {MAX_ASKS} times"
             await context.fail_or_reroute(item, Step.UNASK, reason, "Run the same command again later.")
             return
-        columns = {"label": None, "download_id": None, "asks": item.asks + 1, "missed": 0, "spent": spent}
+        columns = without_download(item, ended) | {"asks": item.asks + 1, "missed": 0}
         await context.step(item.item_id, Step.UNASK, **columns)
 
     async def _expire(self, waiting: Sequence[Item]) -> None:

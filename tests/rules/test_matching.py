@@ -11,7 +11,7 @@ class File:
     item_id: int
     entity_id: str
     name: str
-    spent: int | None = None
+    spent: tuple[int, ...] = ()
 
 
 BUNDLE = File(1, "LC80", "LC08_A.tar")
@@ -47,3 +47,9 @@ def test_of_two_rows_for_one_file_the_one_with_a_link_counts(turned):
     rows = [answer("LC80", url=None), answer("LC80")]
     pairs = match([BUNDLE], rows[::-1] if turned else rows)
     assert pairs[1][1].url == URL
+
+
+def test_rows_of_a_download_that_was_given_up_are_not_taken_for_its_successor():
+    file = File(1, "LC80", "LC08_A.tar", spent=(7,))
+    assert match([file], [answer("LC80", download_id=7)]) == {}
+    assert set(match([file], [answer("LC80", download_id=7), answer("LC80", download_id=8)])) == {1}
