@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS item(
   group_dataset TEXT, file_groups TEXT NOT NULL DEFAULT '[]', bytes_nominal INTEGER,
   state TEXT NOT NULL CHECK(state IN('planned','requested','preparing','ready','active','done','failed')),
   gen INTEGER NOT NULL DEFAULT 0, run_id TEXT NOT NULL, label TEXT, download_id INTEGER, asked_at REAL,
-  spent INTEGER, asks INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
+  spent TEXT NOT NULL DEFAULT '[]',
+  asks INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
   next_try REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '',
   updated REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS item_state ON item(run_id, state, next_try);
