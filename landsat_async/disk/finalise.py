@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -69,10 +70,12 @@ def finalise(
     prove: Callable[[], Proved | Damaged],
     needed: Proof,
     overwrite: bool,
+    mode: int = 0o644,
 ) -> Landing | Proved:
     """Sync, prove and name a complete part; blocks.
 
-    Returns `Proved` without naming the file when the proof is right but weaker than `needed`.
+    Returns `Proved` without naming the file when the proof is right but weaker than `needed`. The file gets `mode`;
+    until then it was its owner's alone.
     """
     if fs.fstat(fd).st_size != size_bytes:
         return PartLost()
@@ -82,6 +85,8 @@ def finalise(
         return proved
     if not _is_named(fs, fd, part_path):
         return PartLost()
+    with suppress(OSError):  # some file systems have no modes
+        fs.fchmod(fd, mode)
     folder = os.path.dirname(final_path)
     fs.make_folder(folder)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,20 @@ from landsat_async.errors import DiskFull, FolderUnwritable
 
 STATE_FOLDER = ".landsat_async"
 LEDGER_NAME = "ledger.sqlite3"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An output folder that is ours until it is released."""
+
+    lock: FolderLock
+    file_mode: int
+    """What an ordinary new file there gets."""
+    warnings: tuple[str, ...]
+
+    def release(self) -> None:
+        """Give the folder back; safe to call twice."""
+        self.lock.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +63,51 @@ class OutputFolder:
         state = os.statvfs(there)
         return state.f_bavail * state.f_frsize
 
-    def claim(self) -> FolderLock:
+    def claim(self) -> Claim:
         """Make the folders, try to write, and lock; blocks.
 
         Raises FolderUnwritable, FolderBusy, DiskFull.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            self.state.mkdir(mode=0o700, exist_ok=True)
-            self.parts.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.state, self.parts):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                self._check_is_ours(folder)
             lock = FolderLock(self.state)
         except OSError as error:
             raise self._unusable(error) from None
         try:
-            probe = self.root / f".landsat_async-{os.getpid()}.probe"
-            os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
-            probe.unlink()
+            return Claim(lock, self._mode_of_new_files(), self._warnings())
         except OSError as error:
             lock.release()
             raise self._unusable(error) from None
-        return lock
+
+    def _check_is_ours(self, folder: Path) -> None:
+        """Refuse a folder that somebody may have put there to have our files elsewhere, or to change them."""
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise FolderUnwritable(
+                f"{folder} is a symbolic link.", hint="Remove it; this folder must be where the finished files are."
+            )
+        if found.st_uid not in (os.geteuid(), self.root.stat().st_uid, 0):
+            raise FolderUnwritable(
+                f"{folder} belongs to another user.", hint="Use an output folder of your own, or remove that folder."
+            )
+
+    def _mode_of_new_files(self) -> int:
+        """Make a file as any program would, and see what the umask and the folder make of it."""
+        probe = self.root / f".landsat_async-{os.getpid()}.probe"
+        fd = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
+        try:
+            return stat.S_IMODE(os.fstat(fd).st_mode)
+        finally:
+            os.close(fd)
+            probe.unlink()
+
+    def _warnings(self) -> tuple[str, ...]:
+        if self.root.stat().st_mode & stat.S_IWOTH:
+            return (f"everybody may write in {self.root}, and so replace finished files there: chmod o-w",)
+        return ()
 
     def _unusable(self, error: OSError) -> FolderUnwritable | DiskFull:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:

@@ -12,13 +12,16 @@ import ctypes
 import errno
 import os
 import signal
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Observer = Callable[..., None]
 """Called as `observer(operation, *arguments)` before each call; what it raises is the call's result."""
 
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _F_FULLFSYNC = 51  # macOS: a plain fsync leaves the data in the drive's cache
@@ -29,6 +32,37 @@ class Fs:
 
     def __init__(self, observer: Observer | None = None) -> None:
         self._observer = observer
+        self._root: str | None = None
+        self._root_is: tuple[int, int] = (0, 0)
+
+    def guard(self, root: str) -> None:
+        """From now on, reach every name below the folder `root` without following a symbolic link on the way.
+
+        Who may write there cannot lead us out of it then, not even by swapping a folder for a link between two calls.
+        `root` itself may be reached through links, but must stay the folder that it is now.
+        """
+        found = os.stat(root)
+        self._root, self._root_is = root, (found.st_dev, found.st_ino)
+
+    @contextmanager
+    def _at(self, path: str) -> Iterator[tuple[str, int | None]]:
+        """Yield a name and the open folder that it stands in; the path as it is and None outside of the root."""
+        if self._root is None or not path.startswith(self._root + os.sep):
+            yield path, None
+            return
+        *folders, name = path[len(self._root) + 1 :].split(os.sep)
+        fd = os.open(self._root, _FOLDER)
+        try:
+            found = os.fstat(fd)
+            if (found.st_dev, found.st_ino) != self._root_is:
+                raise FileNotFoundError(errno.ENOENT, "the output folder is another one now", self._root)
+            for folder in folders:
+                inner = _open_inner(folder, fd)
+                os.close(fd)
+                fd = inner
+            yield name, fd
+        finally:
+            os.close(fd)
 
     def _see(self, operation: str, *arguments: object) -> None:
         if self._observer is not None:
@@ -37,7 +71,8 @@ class Fs:
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a file, refusing to follow a symbolic link in the last component."""
         self._see("open", path, flags, mode)
-        return os.open(path, flags | _SAFE, mode)
+        with self._at(path) as (name, folder):
+            return os.open(name, flags | _SAFE, mode, dir_fd=folder)
 
     def close(self, fd: int) -> None:
         """Close a descriptor."""
@@ -70,6 +105,11 @@ class Fs:
         else:
             os.fsync(fd)
 
+    def fchmod(self, fd: int, mode: int) -> None:
+        """Set who may use a file."""
+        self._see("fchmod", fd, mode)
+        os.fchmod(fd, mode)
+
     def ftruncate(self, fd: int, size: int) -> None:
         """Cut a file."""
         self._see("ftruncate", fd, size)
@@ -83,12 +123,14 @@ class Fs:
     def lstat(self, path: str) -> os.stat_result:
         """Describe what a name stands for, without following a link."""
         self._see("lstat", path)
-        return os.lstat(path)
+        with self._at(path) as (name, folder):
+            return os.lstat(name, dir_fd=folder)
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name; fails when the name is taken."""
         self._see("link", source, target)
-        os.link(source, target, follow_symlinks=False)
+        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
+            os.link(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder, follow_symlinks=False)
 
     def rename_noreplace(self, source: str, target: str) -> None:
         """Rename, but never over something; OSError EINVAL or ENOSYS where the system cannot promise that."""
@@ -96,29 +138,35 @@ class Fs:
         call = _renameat2()
         if call is None:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-        if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), target)
+        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
+            folders = [_AT_FDCWD if fd is None else fd for fd in (old_folder, new_folder)]
+            if call(folders[0], os.fsencode(old), folders[1], os.fsencode(new), _RENAME_NOREPLACE):
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code), target)
 
     def replace(self, source: str, target: str) -> None:
         """Rename over whatever file has the name."""
         self._see("replace", source, target)
-        os.replace(source, target)
+        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
+            os.replace(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
         self._see("unlink", path)
-        os.unlink(path)
+        with self._at(path) as (name, folder):
+            os.unlink(name, dir_fd=folder)
 
     def mkdir(self, path: str, mode: int) -> None:
         """Make one folder."""
         self._see("mkdir", path, mode)
-        os.mkdir(path, mode)
+        with self._at(path) as (name, folder):
+            os.mkdir(name, mode, dir_fd=folder)
 
     def fsync_dir(self, path: str) -> None:
         """Make the names in a folder durable."""
         self._see("fsync_dir", path)
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with self._at(path) as (name, folder):
+            fd = os.open(name, _FOLDER, dir_fd=folder) if folder is None else _open_inner(name, folder)
         try:
             os.fsync(fd)
         finally:
@@ -153,7 +201,11 @@ class Fs:
         try:
             self.mkdir(path, mode)
         except FileExistsError:
-            if not os.path.isdir(path):
+            with self._at(path) as (name, folder):
+                found = os.stat(name, dir_fd=folder, follow_symlinks=folder is None).st_mode
+            if stat.S_ISLNK(found):
+                raise OSError(errno.ELOOP, "a symbolic link is in the way", path) from None
+            if not stat.S_ISDIR(found):
                 raise
             return
         except FileNotFoundError:
@@ -164,6 +216,15 @@ class Fs:
             self.make_folder(path, mode)
             return
         self.fsync_dir(os.path.dirname(path) or ".")
+
+
+def _open_inner(name: str, folder: int) -> int:
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except NotADirectoryError:  # what Linux says of a link here
+        if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
+            raise OSError(errno.ELOOP, "a symbolic link is in the way", name) from None
+        raise
 
 
 def _renameat2() -> Callable[..., int] | None:

@@ -93,6 +93,10 @@ def set_aside(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    if path.is_symlink():
+        raise LedgerError(
+            f"The ledger {path} is a symbolic link.", hint="Remove the link; the ledger lies there itself."
+        )
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)

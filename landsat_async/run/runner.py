@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials, resolve_credentials
-from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import CredentialsError, EndpointGone, LandsatError, RequestRefused
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
@@ -53,6 +53,7 @@ class Run:
         self,
         config: Config,
         ledger: Ledger,
+        claim: Claim,
         *,
         session: aiohttp.ClientSession | None,
         credentials: Credentials | None,
@@ -63,6 +64,7 @@ class Run:
         self.error: LandsatError | None = None
         """Why the run could not go on; None when it could."""
         self._ledger = ledger
+        self._claim = claim
         self._session = session
         self._credentials = credentials
         self._overwrite = overwrite
@@ -140,7 +142,7 @@ class Run:
     async def _work(self) -> None:
         await self._ledger.begin_run(self._run_id, time.time())
         credentials = await find_credentials(self.config, self._credentials)
-        for note in (*self.config.notes, *credentials.notes):
+        for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
         async with M2MClient(
@@ -203,7 +205,7 @@ class Run:
             return
         async with self._net() as net:
             self._tally.received = lambda: net.bytes_received
-            await run_pipeline(context, Crew(context, net, overwrite=self._overwrite))
+            await run_pipeline(context, Crew(context, net, overwrite=self._overwrite, file_mode=self._claim.file_mode))
 
     def _net(self) -> AbstractAsyncContextManager[Net]:
         service = self.config.service
@@ -211,6 +213,7 @@ class Run:
             hosts=AllowedHosts.for_service(service.url, service.file_hosts),
             workers=self.config.download.workers,
             ca_bundle=service.ca_bundle,
+            root=str(Path(self.config.download.directory)),
             connector=self._session.connector if self._session is not None else None,
         )
 
@@ -326,18 +329,18 @@ async def open_run(
         LandsatError: on leaving the block, what ended the run early.
     """
     folder = OutputFolder(Path(config.download.directory))
-    lock = await anyio.to_thread.run_sync(folder.claim)
+    claim = await anyio.to_thread.run_sync(folder.claim)
     try:
         ledger = await Ledger.open(folder.ledger)
         try:
-            run = Run(config, ledger, session=session, credentials=credentials, overwrite=overwrite)
+            run = Run(config, ledger, claim, session=session, credentials=credentials, overwrite=overwrite)
             async with _owned(run):
                 yield run
         finally:
             with anyio.CancelScope(shield=True):
                 await ledger.aclose()
     finally:
-        lock.release()
+        claim.release()
 
 
 async def download(

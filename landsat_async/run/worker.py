@@ -97,7 +97,9 @@ class LedgerStore:
 class Crew:
     """What all workers of a run share."""
 
-    def __init__(self, context: RunContext, net: Net, *, overwrite: bool, fetch: Fetch = transfer) -> None:
+    def __init__(
+        self, context: RunContext, net: Net, *, overwrite: bool, file_mode: int = 0o644, fetch: Fetch = transfer
+    ) -> None:
         self.context = context
         self.net = net
         self._fetch = fetch
@@ -109,6 +111,7 @@ class Crew:
             min_free_bytes=download.min_free_bytes,
             proof=Proof(download.proof),
             overwrite=overwrite,
+            file_mode=file_mode,
         )
         self._published = PublishedSums(net, self.policy)
         self.bugs = 0

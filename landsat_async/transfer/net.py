@@ -149,6 +149,7 @@ async def open_net(
     ca_bundle: str | None = None,
     connector: aiohttp.BaseConnector | None = None,
     trust_env: bool = True,
+    root: str | None = None,
     fs: Fs | None = None,
     proving: Proving = prove,
     uniform: Callable[[], float] = random,
@@ -161,12 +162,16 @@ async def open_net(
         ca_bundle: Certificates to trust besides the system's.
         connector: The connections of a host program's session; used with its own resolver, and never closed.
         trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
+        root: The output folder, see `Fs.guard`.
         fs: File calls; tests put a failing one here.
         proving: Proves a complete file, see `disk.proof.prove`.
         uniform: Draws random numbers in [0, 1).
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
     resolver = _CheckingResolver(hosts, proxies.values())
+    files = fs or Fs()
+    if root is not None:
+        files.guard(root)
     pool = ThreadPoolExecutor(workers + 2, thread_name_prefix="landsat-disk")
     session = aiohttp.ClientSession(
         connector=connector or _connector(ca_bundle, resolver),
@@ -180,7 +185,7 @@ async def open_net(
         max_field_size=MAX_HEADER_BYTES,
     )
     try:
-        yield Net(session, pool, hosts, fs or Fs(), proving, uniform, proxies)
+        yield Net(session, pool, hosts, files, proving, uniform, proxies)
     finally:
         with CancelScope(shield=True), move_on_after(2.0):
             await session.close()

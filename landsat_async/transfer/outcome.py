@@ -43,6 +43,8 @@ class TransferPolicy:
     proof: Proof = Proof.STRUCTURE
     overwrite: bool = False
     """Replace a file that is in the way under the final name."""
+    file_mode: int = 0o644
+    """Of finished files; unfinished ones are their owner's alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,6 +256,7 @@ class _Course:
             landing = finalise(
                 net.fs, part.fd, part.path, job.final_path,
                 size_bytes=size_bytes, prove=prove, needed=needed, overwrite=job.policy.overwrite,
+                mode=job.policy.file_mode,
             )  # fmt: skip
             if isinstance(landing, Landed):
                 part.shut()
@@ -302,7 +303,11 @@ class _Course:
         return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")
 
     async def _naming_fault(self, error: OSError) -> Outcome | Fault:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
+        if error.errno == errno.ELOOP:
+            return self._failed(
+                "a folder on the way to the final name is a symbolic link", "Remove the link, or choose another layout."
+            )
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
             return self._failed("the file system does not take the final name", "Choose another layout.")
         return await self._disk_fault(error)
 

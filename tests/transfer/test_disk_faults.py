@@ -14,7 +14,7 @@ import pytest
 from landsat_async.disk.fsops import Fs
 from landsat_async.errors import DiskFull, FolderUnwritable
 from landsat_async.transfer.outcome import Done, FileFailed
-from tests.support.raw_server import RawServer, ranged
+from tests.support.raw_server import RawServer, ranged, status
 from tests.transfer.conftest import KIB, noise, sha
 
 DATA = noise(900 * KIB + 7)
@@ -361,8 +361,8 @@ async def test_K11_a_part_that_is_swapped_before_its_final_name_is_noticed(bench
 
 
 async def test_parts_are_private(bench):
-    bench.right = [DATA]
-    async with RawServer([ranged(DATA)]) as server:
+    bench.tune(attempts=1)
+    async with RawServer([ranged(DATA, stop=200 * KIB), status(404)]) as server:
         await bench.run(server)
     assert os.stat(os.path.dirname(bench.part)).st_mode & 0o777 == 0o700
     assert os.stat(bench.part).st_mode & 0o077 == 0
