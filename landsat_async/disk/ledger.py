@@ -392,13 +392,14 @@ class Ledger:
     async def watch_label(self, label: str, run_id: str, now: float) -> None:
         """Look under an older label too: the service said that some of our files stand there."""
         await self._write(
-            "INSERT INTO request VALUES(?,?,?,0,1) ON CONFLICT(label) DO UPDATE SET foreign_label=1, run_id=?",
-            (label, run_id, now, run_id),
+            "INSERT INTO request VALUES(?,?,?,0,1)"
+            " ON CONFLICT(label) DO UPDATE SET foreign_label=1, run_id=excluded.run_id, created=excluded.created",
+            (label, run_id, now),
         )
 
-    async def unwatch_label(self, label: str) -> None:
-        """An older label has been looked through: our files there carry it now."""
-        await self._write("UPDATE request SET foreign_label=0 WHERE label=?", (label,))
+    async def unwatch_label(self, label: str, created: float) -> None:
+        """An older label has been looked through, unless it was named again meanwhile: our files there carry it now."""
+        await self._write("UPDATE request SET foreign_label=0 WHERE label=? AND created=?", (label, created))
 
     async def labels(self, run_id: str) -> list[tuple[str, float, bool]]:
         """(label, created, foreign) that can still bring something for this run; foreign ones first.

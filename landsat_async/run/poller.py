@@ -94,7 +94,7 @@ class Poller:
                 pairs |= match(absent, from_queue([row for row in rows if not _is_over(row)]))
                 absent = [item for item in absent if item.item_id not in pairs]
             if foreign:
-                await context.ledger.unwatch_label(label)
+                await context.ledger.unwatch_label(label, created)
             else:
                 await self._absent(absent, [row for row in rows if _is_over(row)], created)
                 await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
