@@ -68,6 +68,8 @@ class Progress:
     """Files that the service is still preparing."""
     workers: int = 0
     """Workers that are allowed to run at the moment (adapts to the line)."""
+    staging_eta_s: float | None = None
+    """When the last of them is likely to be ready, by what staging took before; None = no experience yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from landsat_async.model import Route, Scene, WantedFile
 from landsat_async.rules.lifecycle import State, Step, advance, sources
 
 T = TypeVar("T")
+STAGED_KEPT = 200
+"""Staging times that are remembered, for the estimate of the next ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,15 +440,26 @@ class Ledger:
         """Remember how many poll rounds in a row did not list a file."""
         await self._write("UPDATE item SET missed=? WHERE item_id=?", (rounds, item_id))
 
-    async def add_staged(self, system: str, waited_s: float, now: float) -> None:
-        """Remember how long a file took to be prepared."""
-        await self._write("INSERT INTO staged VALUES(?,?,?)", (system, waited_s, now))
+    async def add_staged(self, waits: Sequence[tuple[str, float]], now: float) -> None:
+        """Remember how long files took to be prepared: (download system, seconds)."""
 
-    async def staged(self) -> list[float]:
-        """The last 200 staging times, in seconds."""
-        return await self.call(
-            lambda c: [r[0] for r in c.execute("SELECT waited_s FROM staged ORDER BY at DESC LIMIT 200")]
-        )
+        def write(c: sqlite3.Connection) -> None:
+            c.executemany("INSERT INTO staged VALUES(?,?,?)", [(system, waited_s, now) for system, waited_s in waits])
+            c.execute("DELETE FROM staged WHERE rowid <= (SELECT max(rowid) FROM staged) - ?", (STAGED_KEPT,))
+
+        await self.call(write)
+
+    async def staging(self, run_id: str, now: float) -> tuple[list[float], float]:
+        """The last staging times, and for how long the youngest of the files in preparation has waited; in seconds."""
+
+        def read(c: sqlite3.Connection) -> tuple[list[float], float]:
+            waits = [row[0] for row in c.execute("SELECT waited_s FROM staged")]
+            youngest = c.execute(
+                "SELECT max(asked_at) FROM item WHERE run_id=? AND state='preparing'", (run_id,)
+            ).fetchone()[0]
+            return waits, now - youngest if youngest is not None else 0.0
+
+        return await self.call(read)
 
     # -- parts and finished files ------------------------------------------------------------------------------------
 

@@ -137,11 +137,13 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str)
     steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
     moved = await context.step_many(steps)
     context.held.difference_update(item.item_id for item, _ in pairs)
+    staged = [item for (item, _), linked in zip(pairs, moved, strict=True) if linked and item.state is State.PREPARING]
+    if staged:
+        waits = [(item.system, context.now() - item.asked_at) for item in staged if item.asked_at is not None]
+        await context.ledger.add_staged(waits, context.now())
     for (item, answer), linked in zip(pairs, moved, strict=True):
         if linked and answer.url is not None:
             context.hosts.learn(item.system, host_in(answer.url))
-            if item.state is State.PREPARING and item.asked_at is not None:
-                await context.ledger.add_staged(item.system, context.now() - item.asked_at, context.now())
             await context.bus.emit(Ready(item.relpath))
             proxied = answer.proxied or item.system.startswith("ls_")
             await send.send(Link(item.item_id, answer.url, anyio.current_time(), proxied))

@@ -26,7 +26,7 @@ from landsat_async.errors import CredentialsError, RequestRefused, ServiceError
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer, match
-from landsat_async.rules.pacing import poll_delay_s
+from landsat_async.rules.pacing import eta_s, poll_delay_s
 from landsat_async.run.answers import Links, deliver, from_queue
 from landsat_async.run.context import RunContext
 
@@ -60,6 +60,7 @@ class Poller:
                     await report_completed(context)
                     news = await self._round(send)
                     self._quiet_rounds = 0 if news else self._quiet_rounds + 1
+                    await self._estimate()
                 except (CredentialsError, ServiceError) as error:
                     context.give_up(error)
 
@@ -114,6 +115,14 @@ class Poller:
             await self._missed(lost)
         elif lost:
             self._in_doubt = True
+
+    async def _estimate(self) -> None:
+        """When the last of the files in preparation is likely to be ready."""
+        context = self._context
+        preparing = context.tally.states[State.PREPARING]
+        waits, elapsed_s = await context.ledger.staging(context.run_id, context.now()) if preparing else ([], 0.0)
+        left_s = eta_s(waits, preparing, elapsed_s)
+        context.tally.staged_at_s = None if left_s is None else context.loop_time() + left_s
 
     async def _search(self, label: str) -> list[QueueItem]:
         """Everything of a label, for files that are in neither list."""

@@ -34,6 +34,8 @@ class Tally:
         self._active: dict[int, int] = {}
         self._samples: deque[tuple[float, int]] = deque()
         self.workers = 0
+        self.staged_at_s: float | None = None
+        """Monotonic time at which the last file in preparation is likely to be ready."""
 
     def load(self, states: Mapping[State, int]) -> None:
         """Start from what the ledger counts."""
@@ -86,6 +88,7 @@ class Tally:
             rate_bytes_s=max(0.0, (received - first_bytes) / elapsed) if elapsed > 0 else 0.0,
             files_preparing=self.states[State.PREPARING],
             workers=self.workers,
+            staging_eta_s=None if self.staged_at_s is None else max(0.0, self.staged_at_s - now_s),
         )
 
     @property

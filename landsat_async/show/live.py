@@ -36,7 +36,7 @@ from landsat_async.show.output import Output
 from landsat_async.show.plain import file_text, state_text
 from landsat_async.show.recap import kind_of
 from landsat_async.show.trouble import tell_error
-from landsat_async.show.words import clean, clock_text, left_s, rate_text, size_text, span_text
+from landsat_async.show.words import clean, clock_text, left_s, preparing_text, rate_text, size_text, span_text
 
 ROWS = 20
 FAILURES = 3
@@ -161,7 +161,7 @@ class LiveRenderer:
     def _status(self, width: int) -> list[RenderableType]:
         parts = [self._headline]
         if self._progress.files_preparing:
-            parts.append(f"{self._progress.files_preparing:,} being prepared by USGS")
+            parts.append(preparing_text(self._progress.files_preparing, self._progress.staging_eta_s))
         if self._progress.workers:
             parts.append(f"{self._progress.workers} workers")
         lines: list[RenderableType] = [_line(fit(parts, width), "dim")]

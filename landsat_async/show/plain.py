@@ -27,7 +27,7 @@ from landsat_async.events import (
 from landsat_async.show.output import Output
 from landsat_async.show.recap import KEPT_KINDS, kind_of
 from landsat_async.show.trouble import tell_error
-from landsat_async.show.words import clock_text, count_text, left_s, rate_text, size_text, span_text
+from landsat_async.show.words import clock_text, count_text, left_s, preparing_text, rate_text, size_text, span_text
 
 LINE_EVERY_S = 10.0
 HEARTBEAT_S = 60.0
@@ -184,5 +184,5 @@ def progress_text(event: Progress) -> str:
     if left is not None:
         parts.append(f"{span_text(left)} left")
     if event.files_preparing:
-        parts.append(f"{event.files_preparing:,} being prepared by USGS")
+        parts.append(preparing_text(event.files_preparing, event.staging_eta_s))
     return ", ".join(parts)

@@ -72,3 +72,12 @@ def left_s(bytes_done: int, bytes_total: int | None, rate_bytes_s: float) -> flo
     if bytes_total is None or bytes_total <= bytes_done or rate_bytes_s <= 0:
         return None
     return (bytes_total - bytes_done) / rate_bytes_s
+
+
+def preparing_text(files: int, eta_s: float | None) -> str:
+    """Say what USGS still prepares and, when staging times are known and not over, how long it is likely to take."""
+    text = f"{files:,} being prepared by USGS"
+    if not eta_s:
+        return text
+    minutes = math.ceil(eta_s / 60)
+    return f"{text} (about {minutes} min)" if minutes < 100 else f"{text} (about {span_text(eta_s)})"

@@ -1,6 +1,6 @@
 """Runs of requester, poller and workers against `service.OrderBook`, in virtual time, with processes that die.
 
-    outcome = run_schedule(seed, folder)
+    played = run_schedule(seed, folder)
 
 A schedule is a random service, random files and several lives: each life is one process on the same ledger. A life
 ends by itself, by a fatal fault, by a clean stop, or killed in the midst of a ledger commit (before it or after it).
@@ -84,8 +84,12 @@ async def _inline(function: Callable[..., Any], *arguments: Any, **_: Any) -> An
 
 @contextmanager
 def without_threads() -> Iterator[None]:
-    """Blocking calls run in the loop, so that nothing happens outside virtual time; bookkeeping by the second is rarer."""
+    """Blocking calls run in the loop, so that nothing happens outside virtual time.
+
+    Bookkeeping by the second is rarer, and bugs on purpose are not logged.
+    """
     with (
+        mock.patch.object(worker.log, "disabled", new=True),
         mock.patch.object(anyio.to_thread, "run_sync", _inline),
         mock.patch.object(pipeline, "PROGRESS_EVERY_S", 900.0),
         mock.patch.object(worker, "WINDOW_S", 60.0),
@@ -401,7 +405,7 @@ def healthy(climate: Climate) -> Climate:
 
 
 @dataclass
-class Outcome_:
+class Played:
     """Facts of a schedule, for the figures."""
 
     seed: int
@@ -412,13 +416,13 @@ class Outcome_:
     virtual_s: float
 
 
-def run_schedule(seed: int, folder: Path) -> Outcome_:
+def run_schedule(seed: int, folder: Path) -> Played:
     """Run one schedule and check it; AssertionError when something does not hold."""
     with without_threads(), asyncio.Runner(loop_factory=InstantLoop) as runner:
         return runner.run(_schedule(seed, folder))
 
 
-async def _schedule(seed: int, folder: Path) -> Outcome_:
+async def _schedule(seed: int, folder: Path) -> Played:
     chance = random.Random(seed)
     random.seed(seed)  # the jitter of requester and poller
     systems = [["ls_zip"], ["dds_ms"], ["ls_zip", "dds_ms"], ["dds_ms", "ls_zip"]]
@@ -453,4 +457,4 @@ async def _schedule(seed: int, folder: Path) -> Outcome_:
     failed = {name: reason for name, reason in lab.failed().items() if name not in hopeless}
     assert not failed, f"not fetched although the service was well: {failed}"
     lab.ledger.connection.close()
-    return Outcome_(seed, [life.ended for life in lab.lives], states, book.requests, book.calls, anyio.current_time())
+    return Played(seed, [life.ended for life in lab.lives], states, book.requests, book.calls, anyio.current_time())

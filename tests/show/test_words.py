@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.show.words import clean, clock_text, count_text, left_s, mask, rate_text, size_text, span_text
+from landsat_async.show.words import (
+    clean,
+    clock_text,
+    count_text,
+    left_s,
+    mask,
+    preparing_text,
+    rate_text,
+    size_text,
+    span_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +82,17 @@ def test_times_are_local_times_of_day(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("eta_s", "expected"),
+    [
+        (None, "12,000 being prepared by USGS"),
+        (0.0, "12,000 being prepared by USGS"),
+        (5.0, "12,000 being prepared by USGS (about 1 min)"),
+        (601.0, "12,000 being prepared by USGS (about 11 min)"),
+        (12_000.0, "12,000 being prepared by USGS (about 3:20 h)"),
+    ],
+)
+def test_staging_is_told_with_a_time_only_when_there_is_experience(eta_s, expected):
+    assert preparing_text(12_000, eta_s) == expected
