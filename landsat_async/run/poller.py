@@ -108,7 +108,7 @@ class Poller:
         ended = match(lost, from_queue(over))
         texts = {row.download_id: row.status_text for row in over}
         for item, answer in ended.values():
-            reason = f"USGS could not prepare it (status: {texts.get(answer.download_id or 0)})"
+            reason = f"USGS does not offer it any more (status: {texts.get(answer.download_id or 0)})"
             await self._ask_again(item, reason, answer.download_id)
         lost = [item for item in lost if item.item_id not in ended]
         if context.now() - asked_at >= min(SETTLE_S, context.config.download.poll_interval_s):
@@ -167,8 +167,13 @@ def _is_ready(pair: tuple[Item, Answer] | None) -> bool:
 
 
 def _is_over(row: QueueItem) -> bool:
-    """Failed, cleared and cancelled downloads will never be ready; letters for them are not documented."""
+    """Failed, cleared and cancelled downloads will never be ready; letters for them are not documented.
+
+    Nor will one that the service holds for delivered: it has sent all bytes to a run that was killed then.
+    """
     text = (row.status_text or "").lower()
+    if row.url is None and (row.status_code == "C" or text == "complete"):
+        return True
     return any(word in text for word in ("fail", "clear", "cancel", "remove", "expired"))
 
 

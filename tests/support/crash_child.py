@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import errno
+import faulthandler
 import json
 import mmap
 import os
@@ -22,14 +23,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from typing import Any
 
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import ledger, lock, part, schema
+from landsat_async.disk import ledger_core, lock, part, schema
 from landsat_async.disk.fsops import Fs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
@@ -134,8 +135,8 @@ class _Watch:
         self.around(transfer, "finalise", "proof")
         self.around(runner, "_last_words", "end")
         self._split_requests()
-        connect = ledger.connect
-        ledger.connect = lambda path: WatchedConnection(connect(path), self.commit)
+        connect = ledger_core.connect
+        ledger_core.connect = lambda path: WatchedConnection(connect(path), self.commit)
 
     def _split_requests(self) -> None:
         """A file request is `request` until it is sent, and `headers` until the head of the answer is here."""
@@ -186,7 +187,20 @@ class WatchedConnection:
         return self._inner.execute(sql, *arguments)
 
 
+def _tell_where(*_: object) -> None:
+    """Print what all tasks and threads wait for."""
+    with suppress(RuntimeError):
+        for task in asyncio.all_tasks(asyncio.get_running_loop()):
+            print(f"{task.get_name()}:", file=sys.stderr)
+            waits = task.get_coro()
+            while (frame := getattr(waits, "cr_frame", None)) is not None:
+                print(f"  {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}", file=sys.stderr)
+                waits = waits.cr_await
+    faulthandler.dump_traceback()
+
+
 def _child(order: dict[str, Any]) -> int:
+    signal.signal(signal.SIGUSR1, _tell_where)
     watch = _Watch(order)
     watch.install()
     if "policy" in order:

@@ -35,6 +35,7 @@ from tests.support.crash_child import MARKS_BYTES, PHASES
 PROJECT = Path(__file__).parents[2]
 LAKE = [-68.01, 9.99, -67.49, 10.34]
 STATE = ".landsat_async"
+PATIENCE_S = 45.0
 KIB, MIB = 1024, 1024 * 1024
 
 
@@ -268,12 +269,23 @@ class Lab:
             await asyncio.wait([ending], timeout=kill_after_s)
             if not ending.done():
                 os.kill(pid, signal.SIGKILL)
-        code = await ending
+        await self._must_end(place, pid, ending)
+        code = ending.result()
         seconds = time.monotonic() - began
         await self._settled()
         served = sum(self.sim.log.file_bytes.values()) - served
         phases, calls = read_marks(marks)
         return Death(code, phases, calls, seconds, served)
+
+    async def _must_end(self, place: Place, pid: int, ending: asyncio.Future[int]) -> None:
+        await asyncio.wait([ending], timeout=PATIENCE_S)
+        if not ending.done():
+            os.kill(pid, signal.SIGUSR1)  # it prints where it hangs
+            await asyncio.sleep(1.0)
+            os.kill(pid, signal.SIGKILL)
+            await ending
+            rows = place.ledger("SELECT item_id, name, state, label, missed, asks, next_try, reason FROM item")
+            raise Broken(f"N5: a run hangs:\n{rows}\n{place.said[-20000:]}")
 
     async def _settled(self) -> None:
         """The simulator counts a transfer when its connection is over."""
@@ -335,13 +347,17 @@ class MemoryArchive(Archive):
 
 
 async def kill_until_done(
-    lab: Lab, place: Place, rng: random.Random, cycle_s: float, tally: Tally, *, most: int, **order: Any
+    lab: Lab, place: Place, rng: random.Random, cycle: Death, tally: Tally, *, most: int, **order: Any
 ) -> int:
-    """Kill runs on one folder at random times until one ends by itself; returns the number of kills."""
+    """Kill runs on one folder at random times until one ends by itself; returns the number of kills.
+
+    `cycle` was a run that nobody killed; the times lie within 1.1 times what is left of it.
+    """
     kills = 0
     while True:
         kept = place.kept_bytes
-        after_s = rng.uniform(0.0, 1.1 * cycle_s) if kills < most else None
+        left = max(0.2, 1 - kept / cycle.served_bytes)
+        after_s = rng.uniform(0.0, 1.1 * cycle.seconds * left) if kills < most else None
         death = await lab.run(place, kill_after_s=after_s, **order)
         place.check()
         if not death.killed:
@@ -352,3 +368,25 @@ async def kill_until_done(
             return kills
         kills += 1
         tally.add(death, max(0, death.served_bytes - (place.kept_bytes - kept)))
+
+
+async def kill_at_call(lab: Lab, place: Place, number: int, rng: random.Random, tally: Tally, **order: Any) -> bool:
+    """Kill a run at one of its calls, the next one at a call of its recovery, and let the third go on to the end.
+
+    False when the run has fewer calls.
+    """
+    first = await lab.run(place, kill_at=number, **order)
+    place.check()
+    tally.add(first, None)
+    if not first.killed:
+        place.check_finished()
+        return False
+    second = await lab.run(place, kill_at=rng.randrange(1, 60), **order)
+    place.check()
+    tally.add(second, None)
+    last = await lab.run(place, **order)
+    if last.code != 0:
+        raise Broken(f"exit code {last.code} after kills at call {number}: {place.said[-2000:]}")
+    tally.add(last, None)
+    place.check_finished()
+    return True

@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from functools import wraps
+
+from landsat_async.disk.threads import DiskPool
 
 GRACE_S = 0.004
 
@@ -39,7 +42,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def run_in_executor(self, executor, func, *args):
-        future = super().run_in_executor(executor, func, *args)
+        return self.waits_for_thread(super().run_in_executor(executor, func, *args))
+
+    def waits_for_thread(self, future):
+        """The clock stands still until this has its result."""
         self._jumping.busy_threads += 1
         future.add_done_callback(self._thread_ended)
         return future
@@ -49,3 +55,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return super().time() + self._jumping.jumped_s
+
+
+def _seen(start):
+    @wraps(start)
+    def seen(pool, *work):
+        future = start(pool, *work)
+        loop = future.get_loop()
+        return loop.waits_for_thread(future) if isinstance(loop, VirtualLoop) else future
+
+    return seen
+
+
+DiskPool.start = _seen(DiskPool.start)

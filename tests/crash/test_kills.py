@@ -1,0 +1,45 @@
+"""SIGKILL at any moment. The long version: python -m benchmarks.kills --count 2000"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.support.kill_lab import KIB, MIB, MemoryArchive, Script, Tally, kill_at_call, kill_until_done, open_lab
+
+pytestmark = pytest.mark.faults("I01", "I03", "J02", "H21")
+FILES = {"bands": ["SR_B3", "SR_B5", "ANG"], "limit": 3}
+SMALL = {"policy": {"block_bytes": 128 * KIB, "checkpoint_bytes": 256 * KIB, "backoff_cap_s": 0.1}}
+IN_THE_SOCKETS = 8 * MIB
+"""What the server has sent and a killed client has not read: both ends of a loopback connection buffer."""
+
+
+@pytest.fixture
+async def lab(tmp_path):
+    script = Script(seed=3, rate_bytes_s=20 * MIB)
+    script.fault_file("*.TIF", "cut", probability=0.05, times=None)
+    async with open_lab(tmp_path, MemoryArchive.demo(band_bytes=2 * MIB), script) as lab:
+        yield lab
+
+
+async def test_I01_kills_at_random_times_cost_time_and_nothing_else(lab):
+    place, tally, rng = lab.place(**FILES), Tally(), random.Random(1)
+    cycle = await lab.run(place, **SMALL)
+    place.check_finished(9)
+    while tally.kills < 12:
+        await kill_until_done(lab, lab.place(**FILES), rng, cycle, tally, most=6, **SMALL)
+    print(tally)
+    assert len(tally.phases) >= 3
+    a_worker_at_most = 2 * 256 * KIB + 64 * KIB + 2 * 128 * KIB + IN_THE_SOCKETS
+    assert max(tally.lost_bytes) <= 4 * a_worker_at_most
+
+
+async def test_I01_kills_at_chosen_calls_and_again_in_the_recovery(lab):
+    tally, rng = Tally(), random.Random(2)
+    calls = (await lab.run(lab.place(**FILES), **SMALL)).calls
+    assert calls > 100
+    for number in range(3, calls, calls // 6):
+        await kill_at_call(lab, lab.place(**FILES), number + rng.randrange(5), rng, tally, **SMALL)
+    print(tally)
+    assert tally.kills >= 10, "the kills did not happen"
