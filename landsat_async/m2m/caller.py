@@ -138,6 +138,7 @@ class Caller:
         return key
 
     async def _send(self, call: Call[T], key: str | None) -> T:
+        await self._gate.pace()
         try:
             reply = await self._transport.post(
                 call.endpoint,

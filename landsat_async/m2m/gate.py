@@ -2,7 +2,7 @@
 
 M2M refuses a second call of an account while the first is running. Everything that talks for one account therefore
 shares one gate. The gate also remembers an outage, so that while the service is down all callers together send one
-probe per interval, and it lets calls start slowly after a long outage.
+probe per interval, and it lets calls start slowly after a long outage (rules/easing.py).
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ import anyio
 
 from landsat_async.errors import ServiceError
 from landsat_async.rules.api_retry import Outage, after_failure
-
-SLOW_START_S = 60.0
-"""After an outage longer than this, calls keep SLOW_GAP_S apart for this long."""
-SLOW_GAP_S = 1.0
+from landsat_async.rules.easing import Easing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +31,24 @@ class ApiWait:
 
 
 class Gate:
-    """Shared by all clients of one account in one event loop."""
+    """Shared by all clients of one account in one event loop; `easing` is shared with whatever else comes back then."""
 
-    def __init__(self) -> None:
+    def __init__(self, easing: Easing | None = None) -> None:
         self._lock = anyio.Lock()
-        self._slow_until_s = 0.0
-        self._last_turn_s = 0.0
+        self._easing = easing or Easing()
         self.outage: Outage | None = None
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Hold the only call slot."""
         async with self._lock:
-            now_s = anyio.current_time()
-            if now_s < self._slow_until_s:
-                await anyio.sleep(max(0.0, self._last_turn_s + SLOW_GAP_S - now_s))
-            self._last_turn_s = anyio.current_time()
             yield
+
+    async def pace(self) -> None:
+        """Wait before a request, in the time after a long outage."""
+        wait_s = self._easing.turn(anyio.current_time())
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
 
     def closed_for_s(self) -> float:
         """Seconds until somebody may ask again; 0 when the gate is open or a probe is due."""
@@ -60,8 +58,7 @@ class Gate:
         """The service answered: the outage is over for everybody."""
         if self.outage is not None:
             now_s = anyio.current_time()
-            if now_s - self.outage.since_s > SLOW_START_S:
-                self._slow_until_s = now_s + SLOW_START_S
+            self._easing.outage_ended(now_s - self.outage.since_s, now_s)
         self.outage = None
 
     def failed(self, error: ServiceError) -> None:

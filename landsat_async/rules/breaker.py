@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 OPEN_AFTER = 5
 _PAUSE_S = {
-    "network": (15.0, 60.0),
-    "server": (15.0, 60.0),
+    "network": (15.0, 55.0),
+    "server": (15.0, 55.0),
     "maintenance": (300.0, 600.0),
     "certificate": (1800.0, 1800.0),
     "refused": (60.0, 300.0),
@@ -81,8 +81,9 @@ def on_failure(
     probe_failed = breaker.gate is Gate.HALF_OPEN
     if not (at_once or probe_failed or (failures >= OPEN_AFTER and items >= 2)):
         return counted
-    if breaker.gate is Gate.OPEN and now_s < breaker.until_s and not at_once:
-        return counted  # a transfer that was still running when it opened
+    if breaker.gate is Gate.OPEN and now_s < breaker.until_s:
+        # A transfer that was still running when it opened: no news, unless the server names a later time.
+        return replace(counted, until_s=max(breaker.until_s, now_s + (wish_s or 0.0)))
     first_s, cap_s = _PAUSE_S[kind]
     pause_s = min(cap_s, first_s * 2.0 ** min(breaker.opened, 8)) * (0.8 + 0.4 * u)
     return replace(

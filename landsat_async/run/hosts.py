@@ -10,6 +10,7 @@ import anyio
 
 from landsat_async.rules import breaker
 from landsat_async.rules.breaker import Breaker, Gate
+from landsat_async.rules.easing import Easing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Outage:
 class Hosts:
     """Breakers by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
 
-    def __init__(self, said: Callable[[str, Breaker], None]) -> None:
+    def __init__(self, said: Callable[[str, Breaker], None], easing: Easing) -> None:
+        self.easing = easing
         self._breakers: dict[str, Breaker] = {}
         self._systems: dict[str, str] = {}
         self._worked: set[str] = set()
@@ -51,6 +53,9 @@ class Hosts:
         if before is None:
             return False
         self._set(host, breaker.on_success(before))
+        if before.since_s is not None:
+            now_s = anyio.current_time()
+            self.easing.outage_ended(now_s - before.since_s, now_s)
         return before.gate is not Gate.CLOSED
 
     def bad(

@@ -25,8 +25,10 @@ from landsat_async.errors import CredentialsError, EndpointGone, LandsatError, R
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
+from landsat_async.m2m.gate import Gate as ApiGate
 from landsat_async.model import RunSummary
 from landsat_async.rules.breaker import Breaker, Gate
+from landsat_async.rules.easing import Easing
 from landsat_async.run.bus import EventBus
 from landsat_async.run.choose import Gaps, choose_files
 from landsat_async.run.context import RunContext
@@ -145,6 +147,7 @@ class Run:
         for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
+        easing = Easing()
         async with M2MClient(
             service.url,
             credentials,
@@ -152,8 +155,9 @@ class Run:
             ca_bundle=service.ca_bundle,
             patience_s=service.patience_s,
             on_wait=self._on_wait,
+            gate=ApiGate(easing),
         ) as m2m:
-            hosts = Hosts(self._on_breaker)
+            hosts = Hosts(self._on_breaker, easing)
             context = RunContext(self.config, self._run_id, self._ledger, m2m, self.bus, self._tally, hosts)
             try:
                 await check_role(m2m)

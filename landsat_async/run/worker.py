@@ -160,6 +160,9 @@ class Crew:
         if claimed is None:
             return  # somebody else has it
         item, saved = claimed
+        wait_s = context.hosts.easing.turn(context.loop_time())
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
         try:
             outcome = await self._transfer(item, saved, link)
         except LandsatError:

@@ -32,6 +32,7 @@ from landsat_async.disk.schema import TABLES
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
 from landsat_async.model import Proof, Route, WantedFile
+from landsat_async.rules.easing import Easing
 from landsat_async.rules.lifecycle import OPEN, State, Step
 from landsat_async.run import pipeline, worker
 from landsat_async.run.bus import EventBus
@@ -275,7 +276,7 @@ class Lab:
             Client(book),
             bus,
             tally,
-            Hosts(lambda *_: None),  # type: ignore[arg-type]
+            Hosts(lambda *_: None, Easing()),  # type: ignore[arg-type]
         )
         context._epoch_s = 1_720_000_000.0
         watch(context)

@@ -161,7 +161,10 @@ class OrderBook:
             if new or climate.duplicates == "both":
                 ready = self._is_ready(order)
                 item = DownloadItem(
-                    order.number, entity if climate.entity_ids else None, self._url(order, staging=not ready), order.label
+                    order.number,
+                    entity if climate.entity_ids else None,
+                    self._url(order, staging=not ready),
+                    order.label,
                 )
                 (available if ready else preparing).append(item)
         return DownloadReply(
