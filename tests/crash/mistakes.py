@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import finalise, ledger
+from landsat_async.disk import finalise, ledger_core
 from landsat_async.disk.ledger import FinishedFile
 from landsat_async.rules.resume import EMPTY_SHA256
 from landsat_async.run import worker
@@ -127,14 +127,14 @@ def _checkpoint_first() -> Patches:
 
 
 def _normal() -> Patches:
-    connect = ledger.connect
+    connect = ledger_core.connect
 
     def relaxed(path: Any) -> Any:
         connection = connect(path)
         connection.execute("PRAGMA synchronous=NORMAL")
         return connection
 
-    return [mock.patch.object(ledger, "connect", relaxed)]
+    return [mock.patch.object(ledger_core, "connect", relaxed)]
 
 
 def _overwrite_first() -> Patches:

@@ -1,0 +1,121 @@
+"""The ledger's book of files: checkpoints of unfinished ones, and what has been proven."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from landsat_async.disk.ledger_core import (
+    ITEM_COLUMNS,
+    FinishedFile,
+    Item,
+    LedgerCore,
+    SavedPart,
+    compare_and_set,
+    item_of,
+    marks,
+)
+from landsat_async.rules.lifecycle import State, Step
+
+
+class FileBook(LedgerCore):
+    """The part of the ledger that workers and the stock-taking use."""
+
+    async def save_part(self, item_id: int, name: str, durable: int, facts: bytes) -> None:
+        """Record a checkpoint; call it only after the part has been fsynced."""
+        await self._write("INSERT OR REPLACE INTO part VALUES(?,?,?,?)", (item_id, name, durable, facts))
+
+    async def load_part(self, item_id: int) -> bytes | None:
+        """The facts of the last checkpoint, as saved; None without one."""
+
+        def read(c: sqlite3.Connection) -> bytes | None:
+            row = c.execute("SELECT facts FROM part WHERE item_id=?", (item_id,)).fetchone()
+            return bytes(row["facts"]) if row else None
+
+        return await self.call(read)
+
+    async def claim(self, item_id: int, now: float) -> tuple[Item, SavedPart | None] | None:
+        """A worker takes a ready file: its row with the next generation, and its part, in one commit."""
+
+        def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
+            if compare_and_set(c, item_id, Step.CLAIM, now, {}) is None:
+                return None
+            c.execute("UPDATE item SET gen=gen+1 WHERE item_id=?", (item_id,))
+            item = item_of(c.execute(f"SELECT {ITEM_COLUMNS} FROM item WHERE item_id=?", (item_id,)).fetchone())
+            part = c.execute("SELECT name, facts FROM part WHERE item_id=?", (item_id,)).fetchone()
+            return item, SavedPart(part["name"], bytes(part["facts"])) if part else None
+
+        return await self.call(write)
+
+    async def drop_part(self, item_id: int) -> None:
+        """Forget a part."""
+        await self._write("DELETE FROM part WHERE item_id=?", (item_id,))
+
+    async def states(self) -> dict[int, State]:
+        """State of every file, by item id."""
+        return await self.call(lambda c: {i: State(s) for i, s in c.execute("SELECT item_id, state FROM item")})
+
+    async def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> State | None:
+        """Record a proven file, after its folder has been fsynced; the state it came from, None = somebody else has it.
+
+        `report` asks for a later download-complete-proxied.
+        """
+
+        def write(c: sqlite3.Connection) -> State | None:
+            row = c.execute("SELECT download_id FROM item WHERE item_id=?", (file.item_id,)).fetchone()
+            before = compare_and_set(c, file.item_id, Step.FINISH, now, {"reason": "", "hint": ""})
+            if before is None:
+                return None
+            wanted = report and row["download_id"] is not None
+            c.execute(
+                "INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?,?)",
+                (file.item_id, file.size_bytes, file.sha256, file.proof, file.mtime_ns, now,
+                 int(wanted), row["download_id"]),
+            )  # fmt: skip
+            c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
+            return before
+
+        return await self.call(write)
+
+    async def finished(self, run_id: str | None, *, after: int = 0, limit: int = 5000) -> list[FinishedFile]:
+        """A page of proven files, by item id; of one run's selection, or of all."""
+        where, arguments = ("", ()) if run_id is None else ("AND item.run_id=?", (run_id,))
+
+        def read(c: sqlite3.Connection) -> list[FinishedFile]:
+            rows = c.execute(
+                f"""SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns FROM file JOIN item USING(item_id)
+                    WHERE state='done' AND file.item_id>? {where} ORDER BY file.item_id LIMIT ?""",
+                (after, *arguments, limit),
+            )
+            return [FinishedFile(**dict(row)) for row in rows]
+
+        return await self.call(read)
+
+    async def touched(self, item_id: int, mtime_ns: int) -> None:
+        """A finished file has another time of change and the same bytes."""
+        await self._write("UPDATE file SET mtime_ns=? WHERE item_id=?", (mtime_ns, item_id))
+
+    async def lose(self, item_ids: Sequence[int], now: float) -> None:
+        """Files that were proven and are no longer as recorded on disk: wanted again."""
+
+        def write(c: sqlite3.Connection) -> None:
+            for item_id in item_ids:
+                compare_and_set(c, item_id, Step.RENEW, now, {"label": None, "download_id": None})
+                c.execute("DELETE FROM file WHERE item_id=?", (item_id,))
+
+        await self.call(write)
+
+    async def unreported(self, limit: int = 500) -> list[tuple[int, int, int]]:
+        """(item id, download id, size) of proxied files whose completion the service has not been told."""
+        return await self.call(
+            lambda c: [
+                (i, d, s)
+                for i, d, s in c.execute(
+                    "SELECT item_id, download_id, size_bytes FROM file WHERE report=1 LIMIT ?", (limit,)
+                )
+            ]
+        )
+
+    async def reported(self, item_ids: Sequence[int]) -> None:
+        """The service has been told."""
+        await self._write(f"UPDATE file SET report=2 WHERE item_id IN({marks(item_ids)})", item_ids)
