@@ -34,7 +34,7 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
             job = _job(errand, url)
             outcome = await transfer(job, net, notify=lambda event: None, store=MemoryStore())
             if isinstance(outcome, Done):
-                await anyio.to_thread.run_sync(discard_part, net.fs, job.part_path)
+                await net.pool.start(discard_part, net.fs, job.part_path)
             else:
                 bad.append(outcome)
 

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from landsat_async.disk.fsops import Fs
@@ -45,6 +45,8 @@ class Landed:
     """The file has its final name, durably."""
 
     proof: Proof
+    mtime_ns: int = field(default=0, compare=False)
+    """Its time of change, for whoever wants to know later whether it is still this file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +79,19 @@ def finalise(
     Returns `Proved` without naming the file when the proof is right but weaker than `needed`. The file gets `mode`;
     until then it was its owner's alone.
     """
-    if fs.fstat(fd).st_size != size_bytes:
+    mine = fs.fstat(fd)
+    if mine.st_size != size_bytes:
         return PartLost()
     fs.fsync(fd)
     proved = prove()
     if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
         return proved
-    if not _is_named(fs, fd, part_path):
+    if not _is_named(fs, mine, part_path):
         return PartLost()
     with suppress(OSError):  # some file systems have no modes
         fs.fchmod(fd, mode)
-    folder = os.path.dirname(final_path)
-    fs.make_folder(folder)
     try:
-        _name(fs, part_path, final_path, overwrite=overwrite)
+        _name_in_its_folder(fs, part_path, final_path, overwrite=overwrite)
     except FileExistsError:
         if not _same_bytes(fs, fd, final_path, size_bytes):
             return InTheWay()  # else it has been finished before, by a run that could not record it
@@ -98,8 +99,8 @@ def finalise(
         return InTheWay()
     except FileNotFoundError:
         return PartLost()
-    fs.fsync_dir(folder)
-    return Landed(proved.proof)
+    fs.fsync_dir(os.path.dirname(final_path))
+    return Landed(proved.proof, mine.st_mtime_ns)
 
 
 def discard_part(fs: Fs, part_path: str) -> None:
@@ -110,9 +111,8 @@ def discard_part(fs: Fs, part_path: str) -> None:
         pass
 
 
-def _is_named(fs: Fs, fd: int, path: str) -> bool:
+def _is_named(fs: Fs, mine: os.stat_result, path: str) -> bool:
     """Tell whether `path` still names the open file, and not something that was put in its place."""
-    mine = fs.fstat(fd)
     try:
         there = fs.lstat(path)
     except FileNotFoundError:
@@ -138,6 +138,15 @@ def _same_bytes(fs: Fs, fd: int, path: str, size_bytes: int) -> bool:
         return False
     finally:
         fs.close(other)
+
+
+def _name_in_its_folder(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:
+    """Give the part its final name; the folder is there most of the time, so it is only made when it is missing."""
+    try:
+        _name(fs, part_path, final_path, overwrite=overwrite)
+    except FileNotFoundError:
+        fs.make_folder(os.path.dirname(final_path))
+        _name(fs, part_path, final_path, overwrite=overwrite)
 
 
 def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:

@@ -8,8 +8,9 @@ A part has one writer, whatever locks say. Each transfer renames it to a name of
 cannot give it a final name any more; and when somebody still has the file open, a copy of the believed bytes is used,
 because that somebody may still write or cut.
 
-Blocking calls run in a pool of ours, see `disk.threads`. Writes go through aiofiles; one hop to the thread checks the
-free space, writes and hashes.
+A part that begins at byte 0 is made together with its first write: most files are small, and each trip to a thread has
+its price. Blocking calls run in a pool of ours, see `disk.threads`. Later writes go through aiofiles; one trip checks
+the free space, writes and hashes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from aiofiles.threadpool import wrap
 
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.threads import Threads
-from landsat_async.rules.resume import PartFacts
+from landsat_async.rules.resume import EMPTY_SHA256, PartFacts
 
 COPY_SUFFIX = ".copy"
 _READ_BYTES = 1024 * 1024
@@ -95,20 +96,14 @@ class HashedFile(io.FileIO):
 
 
 def _open_file(
-    fs: Fs, path: str, was: Sequence[str], facts: PartFacts | None, min_free_bytes: int, opened: list[HashedFile]
+    fs: Fs, path: str, was: Sequence[str], facts: PartFacts, min_free_bytes: int, opened: list[HashedFile]
 ) -> bool:
-    """Open or make a part, put it into `opened`, and tell whether it holds what `facts` say."""
-    try:  # only this one folder: when its parent is gone, a disk was unmounted or somebody tidied up
-        fs.mkdir(os.path.dirname(path), _PART_FOLDER_MODE)
-    except FileExistsError:
-        pass
-    _take_over(fs, path, was, keep=facts is not None)
+    """Open the part of a checkpoint, put it into `opened`, and tell whether it holds what `facts` say."""
+    _make_folder(fs, path)
     try:
-        fd = None if facts is None else fs.open(path, os.O_RDWR)
+        _take_over(fs, path, was)
+        fd = fs.open(path, os.O_RDWR)
     except FileNotFoundError:
-        fd = None
-    if facts is None or fd is None:
-        opened.append(_new_file(fs, path, min_free_bytes))
         return False
     opened.append(HashedFile(fd, fs, min_free_bytes))
     if not fs.is_ours_alone(fd):
@@ -121,32 +116,51 @@ def _open_file(
     return believed
 
 
-def _take_over(fs: Fs, path: str, was: Sequence[str], *, keep: bool) -> None:
-    """Give the part of an earlier generation its new name, or remove it."""
-    folder = os.path.dirname(path)
+def _take_over(fs: Fs, path: str, was: Sequence[str]) -> None:
+    """Give the part of an earlier generation its new name."""
     for name in was:
         try:
-            if keep:
-                fs.replace(os.path.join(folder, name), path)
-                return
-            fs.unlink(os.path.join(folder, name))
+            fs.replace(os.path.join(os.path.dirname(path), name), path)
+            return
         except FileNotFoundError:
             pass
 
 
-def _new_file(fs: Fs, path: str, min_free_bytes: int) -> HashedFile:
-    """Make a file that nobody else has open; what had its name keeps its bytes."""
+def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int) -> HashedFile:
+    """Make a file that nobody else has open; what had its name keeps its bytes, and earlier generations go."""
+    for name in was:
+        _unlink(fs, os.path.join(os.path.dirname(path), name))
+    how = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    try:
+        fd = fs.open(path, how, _PART_MODE)
+    except FileExistsError:
+        _unlink(fs, path)
+        fd = fs.open(path, how, _PART_MODE)
+    except FileNotFoundError:
+        _make_folder(fs, path)
+        fd = fs.open(path, how, _PART_MODE)
+    return HashedFile(fd, fs, min_free_bytes)
+
+
+def _make_folder(fs: Fs, path: str) -> None:
+    """Make only the one folder: when its parent is gone, a disk was unmounted or somebody tidied up."""
+    try:
+        fs.mkdir(os.path.dirname(path), _PART_FOLDER_MODE)
+    except FileExistsError:
+        pass
+
+
+def _unlink(fs: Fs, path: str) -> None:
     try:
         fs.unlink(path)
     except FileNotFoundError:
         pass
-    return HashedFile(fs.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PART_MODE), fs, min_free_bytes)
 
 
 def _copy(fs: Fs, path: str, size: int, min_free_bytes: int, opened: list[HashedFile]) -> None:
     """Go on with a copy of the bytes that count: somebody else may still write to the file, or it is final already."""
     source = opened[-1]
-    copy = _new_file(fs, path + COPY_SUFFIX, min_free_bytes)
+    copy = _new_file(fs, path + COPY_SUFFIX, (), min_free_bytes)
     opened.append(copy)
     while block := fs.pread(source.fileno(), min(_READ_BYTES, size - copy.length), copy.length):
         copy.write(block)
@@ -157,16 +171,20 @@ def _copy(fs: Fs, path: str, size: int, min_free_bytes: int, opened: list[Hashed
 
 
 class PartFile:
-    """An open part. Make one with `open_part`; all methods that touch the disk wait for a thread."""
+    """An open part, or one still to be made. Make one with `open_part`; what touches the disk waits for a thread."""
 
-    def __init__(self, file: HashedFile, path: str, fs: Fs, threads: Threads) -> None:
+    def __init__(
+        self, path: str, fs: Fs, threads: Threads, min_free_bytes: int, was: Sequence[str], file: HashedFile | None
+    ) -> None:
         self.path = path
         self.facts = PartFacts()
         """Validators and total of the bytes here; `durable` and `sha256` are those of the last checkpoint."""
         self.threads = threads
-        self._file = file
-        self._async_file = wrap(file, executor=threads.pool)
         self._fs = fs
+        self._min_free_bytes = min_free_bytes
+        self._was = was
+        self._file = file
+        self._expected = 0
         self._name_is_durable = False
         self._sync_has_failed = False
 
@@ -176,12 +194,12 @@ class PartFile:
     @property
     def length(self) -> int:
         """Bytes that are here, written and hashed; not all of them need be durable."""
-        return self._file.length
+        return 0 if self._file is None else self._file.length
 
     @property
     def sha256(self) -> str:
         """Hex digest of these bytes."""
-        return self._file.digest.hexdigest()
+        return EMPTY_SHA256 if self._file is None else self._file.digest.hexdigest()
 
     @property
     def abandoned(self) -> bool:
@@ -189,27 +207,50 @@ class PartFile:
         return self.threads.lost
 
     @property
+    def closed(self) -> bool:
+        """The descriptor has been closed."""
+        return self._file is not None and self._file.closed
+
+    @property
+    def file(self) -> HashedFile:
+        """The file; only after the first write."""
+        if self._file is None:
+            raise OSError(errno.ENOENT, "the part has no file yet")
+        return self._file
+
+    @property
     def fd(self) -> int:
-        """The descriptor, for reading with `os.pread`."""
-        return self._file.fileno()
+        """The descriptor, for reading with `os.pread`; only after the first write."""
+        return self.file.fileno()
 
     @property
     def now(self) -> PartFacts:
         """What a checkpoint would store, once the bytes are durable."""
-        return replace(self.facts, durable=self.length, sha256=self.sha256)
+        return self.facts if self._file is None else replace(self.facts, durable=self.length, sha256=self.sha256)
 
     def expect(self, total: int | None) -> None:
         """Tell the size of the whole file: room for the rest must be there before more is written."""
-        self._file.expected = total or 0
+        self._expected = total or 0
 
     async def write(self, block: memoryview) -> None:
         """Append a block. Not interrupted by cancellation, because its thread could not be."""
+        if self._file is None:
+            await self.threads.run(self.put, block)
+            return
+        self._file.expected = self._expected
         with self.threads.waiting():
-            await self._async_file.write(block)
+            await wrap(self._file, executor=self.threads.pool).write(block)
+
+    def put(self, block: memoryview) -> None:
+        """Append a block, and make the file first if there is none; for threads."""
+        if self._file is None:
+            self._file = _new_file(self._fs, self.path, self._was, self._min_free_bytes)
+        self._file.expected = self._expected
+        self._file.write(block)
 
     async def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the part's from `offset` on."""
-        return await self.threads.run(self._file.same_until, block, offset)
+        return await self.threads.run(self.file.same_until, block, offset)
 
     async def sync(self) -> None:
         """Make all bytes written so far durable, and the part's name.
@@ -231,25 +272,27 @@ class PartFile:
 
     async def digest_of(self, size: int) -> str:
         """Return the digest of the first `size` bytes and go back to there; the file itself is not cut yet."""
-        if size != self.length and not await self.threads.run(self._file.reread, size):
+        if size != self.length and not await self.threads.run(self.file.reread, size):
             raise OSError(errno.EIO, "the part is shorter than it was")
         return self.sha256
 
     async def cut(self) -> None:
         """Cut the file to `length`. The ledger must have been lowered before (else it speaks of lost bytes)."""
-        await self.threads.run(self._fs.ftruncate, self.fd, self.length)
+        if self._file is not None:
+            await self.threads.run(self._fs.ftruncate, self.fd, self.length)
 
     async def give_back(self) -> None:
         """Cut the file to the last checkpoint, because the disk is full; nothing more is written after that."""
-        await self.threads.run(self._fs.ftruncate, self.fd, self.facts.durable)
+        if self._file is not None:
+            await self.threads.run(self._fs.ftruncate, self.fd, self.facts.durable)
 
     def shut(self) -> None:
         """Close the descriptor; for threads."""
-        self._file.shut()
+        self.file.shut()
 
     async def close(self) -> None:
         """Close the descriptor, unless that has been done or a lost thread still uses it."""
-        if not self.abandoned and not self._file.closed:
+        if self._file is not None and not self.closed and not self.abandoned:
             await self.threads.run(self._file.shut)
 
 
@@ -262,20 +305,22 @@ async def open_part(
     was: Sequence[str] = (),
     min_free_bytes: int = 0,
 ) -> tuple[PartFile, bool]:
-    """Open or make the part at `path` as the checkpoint `facts` says.
+    """Open the part at `path` as the checkpoint `facts` says; None = it will be made with the first write.
 
     `was` are names, in the same folder, under which an earlier generation of the part may stand; it is renamed.
     The second value is False when the bytes on disk are not those of the checkpoint: the part is then empty in
     memory, and the caller lowers the ledger before it calls `cut`.
     """
     opened: list[HashedFile] = []
-    try:
-        believed = await threads.run(_open_file, fs, path, was, facts, min_free_bytes, opened)
-    except BaseException:
-        for file in opened if not threads.lost else ():
-            file.shut()
-        raise
-    part = PartFile(opened[0], path, fs, threads)
+    believed = True
+    if facts is not None:
+        try:
+            believed = await threads.run(_open_file, fs, path, was, facts, min_free_bytes, opened)
+        except BaseException:
+            for file in opened if not threads.lost else ():
+                file.shut()
+            raise
+    part = PartFile(path, fs, threads, min_free_bytes, was, opened[0] if opened else None)
     if facts is not None and believed:
         part.facts = facts
-    return part, believed or facts is None
+    return part, believed

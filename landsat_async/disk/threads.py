@@ -1,29 +1,157 @@
-"""Blocking work in a pool of ours.
+"""Blocking work in threads of ours.
 
 The loop's default executor also resolves host names; six stalled writes in it would stop that. And a thread cannot be
 cancelled: if its caller were, the thread's bytes would still land, perhaps after the file has been closed or given to
 somebody else. So callers are shielded until their thread has come back. Only when somebody wants the whole transfer
 to end (`hurry`), the patience has a bound; a thread that is not back by then is lost, and so is what it works on.
+
+Small files make many short trips to a thread, and what is dear about them is not the disk: each system call gives the
+interpreter away and has to get it back, and each thread more is one more to fight with over it; each end wakes the
+loop. So there are as few threads as the disk can do with, and ends are told to the loop together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
-from typing import TypeVar
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from anyio import CancelScope, current_time, sleep_forever
 
 T = TypeVar("T")
 
+_FEW = 2
+"""So many threads keep a fast disk busy."""
+_LOOK_EVERY_S = 0.004
+"""While work waits for a thread: less than one end a thread in such a time means that the disk is slow."""
+_NOT_SLOW = 4
+"""So many ends a thread in that time: a thread less would do."""
+
+
+_End: TypeAlias = tuple[asyncio.Future[Any] | None, Any, BaseException | None]
+
+
+class _Job(NamedTuple):
+    future: asyncio.Future[Any] | None
+    work: Callable[..., Any]
+    arguments: tuple[object, ...]
+
+
+class DiskPool(Executor):
+    """Threads for one event loop: few while the disk answers quickly, up to `most` while it does not.
+
+    They are no reason for the interpreter to stay: a thread that hangs in a broken disk does not keep a program alive.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._ended: deque[_End] = deque()
+        self._told = False
+        self._threads = 0
+        self._unsettled = 0
+        self._settled = 0
+        self._look: asyncio.TimerHandle | None = None
+
+    def start(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        """Run blocking work; what is cancelled is the wait for it, never the work itself."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._put(_Job(future, work, arguments))
+        return future
+
+    def submit(self, work: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
+        """Do the same for those who know executors only."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work(*arguments, **named))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._put(_Job(None, run, ()))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the threads end after the work that is under way; never waits."""
+        if cancel_futures:
+            with suppress(Empty):
+                while True:
+                    self._queue.get_nowait()
+        if self._look is not None:
+            self._look.cancel()
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _put(self, job: _Job) -> None:
+        self._unsettled += 1
+        self._queue.put(job)
+        if self._unsettled > self._threads:
+            if self._threads < min(_FEW, self._most):
+                self._grow()
+            elif self._look is None:
+                self._look_later()
+
+    def _grow(self) -> None:
+        self._threads += 1
+        threading.Thread(target=self._main, name=f"landsat-disk-{self._threads}", daemon=True).start()
+
+    def _look_later(self) -> None:
+        self._look = self._loop.call_later(_LOOK_EVERY_S, self._look_now, self._settled)
+
+    def _look_now(self, settled_before: int) -> None:
+        """Work had to wait: see whether it was the disk's fault."""
+        self._look = None
+        settled = self._settled - settled_before
+        if self._unsettled > self._threads:
+            if settled < self._threads < self._most:
+                self._grow()
+            self._look_later()
+        if settled >= _NOT_SLOW * self._threads and self._threads > _FEW:
+            self._threads -= 1
+            self._queue.put(None)
+
+    def _main(self) -> None:
+        while (job := self._queue.get()) is not None:
+            end: _End
+            try:
+                end = job.future, job.work(*job.arguments), None
+            except BaseException as error:
+                end = job.future, None, error
+            del job
+            self._ended.append(end)
+            del end
+            if not self._told:
+                self._told = True
+                with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                    self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        """Hand results over; runs in the loop."""
+        self._told = False  # first: who ends from now on tells it again
+        while self._ended:
+            future, result, error = self._ended.popleft()
+            self._unsettled -= 1
+            self._settled += 1
+            if future is None or future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
 
 class Threads:
     """The way of one transfer to the pool that all transfers share."""
 
-    def __init__(self, pool: Executor, grace_s: float) -> None:
+    def __init__(self, pool: DiskPool, grace_s: float) -> None:
         self.pool = pool
         self.lost = False
         """A thread has not come back in time; what it uses must be left to it."""
@@ -38,7 +166,7 @@ class Threads:
             self._stops.add(stop)
         try:
             with self.waiting():
-                return await asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
+                return await self.pool.start(work, *arguments)
         finally:
             if stop is not None:
                 self._stops.discard(stop)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
-from anyio import create_task_group, current_time, fail_after, get_cancelled_exc_class, move_on_after
+from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_on_after
 from yarl import URL
 
 from landsat_async.disk.part import PartFile
@@ -18,13 +18,12 @@ from landsat_async.rules.http_fields import Reply, read_reply
 from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
 from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
-from landsat_async.transfer.body import Sink, Speed, checkpoint, receive
+from landsat_async.transfer.body import Lander, Sink, Speed, checkpoint, receive
 from landsat_async.transfer.faults import AttemptFailed, failed
-from landsat_async.transfer.links import host_of, is_staging
+from landsat_async.transfer.links import is_staging
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferEvent, TransferJob
 
-_IDENTITY = "identity"
 _IDENTITY_ONLY = "identity;q=1, *;q=0"
 _TELL_EVERY_S = 0.2
 _PAGE_TIMEOUT_S = 5.0
@@ -39,7 +38,10 @@ class Trip:
     notify: Callable[[TransferEvent], None]
     store: CheckpointStore
     url: URL
+    host: str
+    """The host that is asked first; what is learnt about ranges is kept under this name."""
     part: PartFile
+    lander: Lander
     whole: bool = False
     """Ranges are not to be used for this file any more."""
     any_speed: bool = False
@@ -49,11 +51,6 @@ class Trip:
     bytes_received: int = 0
     _started: bool = False
     _told_s: float = 0.0
-
-    @property
-    def host(self) -> str:
-        """The host that is asked first; what is learnt about ranges is kept under this name."""
-        return host_of(self.url)
 
     @property
     def file(self) -> str:
@@ -73,8 +70,9 @@ class Trip:
 
     def tell_position(self, position: int, total: int | None) -> None:
         """Say now and then how far it is."""
-        if current_time() - self._told_s >= _TELL_EVERY_S:
-            self._told_s = current_time()
+        now_s = self.net.clock()
+        if now_s - self._told_s >= _TELL_EVERY_S:
+            self._told_s = now_s
             self.notify(Transferred(self.file, position, total))
 
 
@@ -98,8 +96,7 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
     ask = next_ask(trip.part.now, trip.net.habits(trip.host), whole=trip.whole)
     if plainly:
         ask = replace(ask, if_range=None)
-    encoding = _IDENTITY_ONLY if trip.identity_only else _IDENTITY
-    headers = {"Accept": "*/*", "Accept-Encoding": encoding} | ask.headers
+    headers = ask.headers | ({"Accept-Encoding": _IDENTITY_ONLY} if trip.identity_only else {})
     response, url = await trip.net.get(trip.url, headers, trip.job.policy)
     try:
         reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
@@ -197,14 +194,20 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
         trip.count(size)
         trip.tell_position(sink.position, total)
 
-    speed = None if trip.any_speed else Speed(job.policy)
-    tasks = create_task_group()
-    sink = Sink(tasks, trip.net, part, trip.store, job.policy, take, look)
+    async def whole_body() -> None:
+        speed = None if trip.any_speed else Speed(job.policy)
+        stall_s = job.policy.stall_timeout_s
+        await receive(response, sink, take.end, job.max_bytes, speed, stall_s, report, trip.net.clock)
+        await sink.finish()
+
+    sink = Sink(trip.net, part, trip.store, job.policy, take, look, trip.lander)
     try:
-        with one_error():
-            async with tasks:
-                await receive(response, sink, take.end, job.max_bytes, speed, job.policy.stall_timeout_s, report)
-                await sink.finish()
+        if sink.fits:
+            await whole_body()
+        else:
+            with one_error():
+                async with create_task_group() as sink.tasks:
+                    await whole_body()
     except get_cancelled_exc_class():
         with move_on_after(job.policy.grace_s, shield=True):
             await sink.rescue()
@@ -235,8 +238,8 @@ def _received(part: PartFile, take: Take, reply: Reply) -> Received:
 
 
 async def checkpoint_if_new(part: PartFile, store: CheckpointStore) -> None:
-    """Make a checkpoint unless the last one says it all."""
-    if part.length > part.facts.durable:
+    """Make a checkpoint unless the last one says it all, or the part has become the file."""
+    if part.length > part.facts.durable and not part.closed:
         await checkpoint(part, store, part.now)
 
 

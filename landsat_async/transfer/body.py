@@ -2,7 +2,8 @@
 
 `receive` reads, `Sink` keeps. Two buffers go round: while a thread writes and hashes one, the other is filled; when
 both are full, nobody reads, and the server is slowed down by TCP itself. A checkpoint (fsync, then the ledger) runs
-beside that, one at a time.
+beside that, one at a time. A body that fits into one buffer needs nothing of this: one trip to a thread writes it,
+proves the file and gives it its name.
 
 Nothing is written before the first bytes have been looked at, and nothing is appended before the bytes that are
 there already have been compared with what the server sends now.
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Protocol
 
 import aiohttp
-from anyio import Event, Semaphore, current_time
+from anyio import Event, Semaphore
 from anyio.abc import TaskGroup
 
 from landsat_async.disk.part import PartFile
@@ -25,6 +27,19 @@ from landsat_async.transfer.direct import can_go_direct, receive_direct, take_ov
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferPolicy
+
+SMALL_BYTES = 256 * 1024
+"""Bodies up to this long get a buffer of this size."""
+
+
+class Lander(Protocol):
+    """Gives the complete part its final name."""
+
+    def land(self) -> None:
+        """Do it, and keep what came out; for threads, does not raise."""
+
+    def stop(self) -> None:
+        """Let a proof that is under way end soon."""
 
 
 class Speed:
@@ -54,30 +69,41 @@ class Sink:
 
     def __init__(
         self,
-        tasks: TaskGroup,
         net: Net,
         part: PartFile,
         store: CheckpointStore,
         policy: TransferPolicy,
         take: Take,
         look: Callable[[bytes], None],
+        lander: Lander,
     ) -> None:
-        self._tasks, self._net, self._part, self._store, self._policy = tasks, net, part, store, policy
+        self.tasks: TaskGroup | None = None
+        """Where blocks are kept while the next one comes; a body that `fits` into one buffer can do without."""
+        self._net, self._part, self._store, self._policy = net, part, store, policy
         self._take = take
         self._look = look  # raises AttemptFailed for a body that cannot be the file
+        self._lander = lander
         self._looked = take.start > 0  # a range is compared instead
-        self._buffer = net.take_buffer(policy.block_bytes)
+        self._size = policy.block_bytes
+        if take.end is not None and take.end - take.start <= min(SMALL_BYTES, self._size):
+            self._size = min(SMALL_BYTES, self._size)
+        self._buffer = net.take_buffer(self._size)
         self._filled = 0
         self._cursor = take.start  # offset in the file of the buffer's first byte
         self._floor = part.length  # bytes here that this answer did not write
         self._broken = False  # a block is lost: nothing behind it may be written
-        self._slot = Semaphore(1)  # held while a block is being kept
-        self._passed_on_s = self._saved_s = current_time()
+        self._slot = None if self.fits else Semaphore(1)  # held while a block is being kept
+        self._passed_on_s = self._saved_s = net.clock()
         self._saving: Event | None = None
         self.adopted = False
         """The comparison is over; the part now has this answer's validators."""
         self.diverged = False
         """The comparison found a difference, and this body replaced what was here."""
+
+    @property
+    def fits(self) -> bool:
+        """The whole body has room in one buffer."""
+        return self._take.end is not None and self._take.end - self._take.start <= self._size
 
     @property
     def position(self) -> int:
@@ -107,16 +133,20 @@ class Sink:
         """Look at the head as soon as it is there; pass a full or an old buffer on, which waits for the disk."""
         if not self._looked and self._filled >= HEAD_BYTES:
             self._look_at_head()
-        old = current_time() - self._passed_on_s >= self._policy.checkpoint_s
-        if self._looked and self._filled and (old or self._filled == len(self._buffer)):
+        if self._looked and self._filled and (self._filled == self._size or self._is_old()):
             await self._pass_on()
 
     async def finish(self) -> None:
-        """The body is complete: keep the rest, and wait until all is written."""
+        """The body is complete: keep the rest, and wait until all is written; a complete file gets its name too."""
         if not self._looked:
             self._look_at_head()
-        await self._slot.acquire()  # never given back: nothing follows
-        await self._keep(self._buffer[: self._filled], self._cursor)
+        if self._slot is not None:
+            await self._slot.acquire()  # never given back: nothing follows
+        block, at = self._buffer[: self._filled], self._cursor
+        if self.position == self._take.facts.total and self._part.length == at:
+            await self._keep_and_land(block)
+        else:
+            await self._keep(block, at)
         self._cursor, self._filled = self.position, 0
         if self._take.overwrite and self._cursor < self._part.length:
             await self._diverge(self._cursor)
@@ -141,23 +171,50 @@ class Sink:
         if not self._part.abandoned:
             self._net.give_buffer(self._buffer)
 
+    def _is_old(self) -> bool:
+        """The server is slow: what has come shall not wait for a full buffer."""
+        return self._net.clock() - self._passed_on_s >= self._policy.checkpoint_s
+
     def _look_at_head(self) -> None:
         self._look(bytes(self._buffer[: min(self._filled, HEAD_BYTES)]))
         self._looked = True
 
     async def _pass_on(self) -> None:
         """Let a task of its own keep the full buffer, and go on with another one."""
-        await self._slot.acquire()
-        self._tasks.start_soon(self._keep_and_return, self._buffer, self._filled, self._cursor)
+        if self._slot is not None:
+            await self._slot.acquire()
+        full, filled, at = self._buffer, self._filled, self._cursor
         self._cursor, self._filled = self.position, 0
-        self._buffer = self._net.take_buffer(self._policy.block_bytes)
-        self._passed_on_s = current_time()
+        self._passed_on_s = self._net.clock()
+        self._buffer = self._net.take_buffer(self._size)
+        if self.tasks is None:
+            await self._keep_and_return(full, filled, at)
+        else:
+            self.tasks.start_soon(self._keep_and_return, full, filled, at)
 
     async def _keep_and_return(self, buffer: memoryview, filled: int, at: int) -> None:
         await self._keep(buffer[:filled], at)
         self._net.give_buffer(buffer)
         await self._checkpoint_if_due()
-        self._slot.release()
+        if self._slot is not None:
+            self._slot.release()
+
+    async def _keep_and_land(self, block: memoryview) -> None:
+        """Write the end of the file, and give the file its name: in one trip, most files are small."""
+        if not self.adopted:
+            self._adopt()
+        if self._saving is not None:
+            await self._saving.wait()  # it uses the descriptor, which is closed at the end of this
+        part, lander = self._part, self._lander
+
+        def keep_and_land() -> None:
+            if block:
+                part.put(block)
+            lander.land()
+
+        self._broken = True
+        await part.threads.run(keep_and_land, stop=lander.stop)
+        self._broken = part.abandoned
 
     async def _keep(self, block: memoryview, at: int) -> None:
         """Compare the block with what is here, and write what is new of it."""
@@ -197,21 +254,25 @@ class Sink:
 
     async def _checkpoint_if_due(self) -> None:
         ahead = self._part.length - self._part.facts.durable
-        late = current_time() - self._saved_s >= self._policy.checkpoint_s
+        late = self._net.clock() - self._saved_s >= self._policy.checkpoint_s
         if not ahead or not (late or ahead >= self._policy.checkpoint_bytes):
             return
         if self._part.length == self._take.facts.total:
             return  # the end of the file is synced in any case
         if self._saving is not None and ahead >= 2 * self._policy.checkpoint_bytes:
             await self._saving.wait()  # the disk is slower than the line
-        if self._saving is None:
-            self._saving = Event()
-            self._tasks.start_soon(self._checkpoint, self._part.now, self._saving)
+        if self._saving is not None:
+            return
+        self._saving = Event()
+        if self.tasks is None:
+            await self._checkpoint(self._part.now, self._saving)
+        else:
+            self.tasks.start_soon(self._checkpoint, self._part.now, self._saving)
 
     async def _checkpoint(self, mark: PartFacts, ended: Event) -> None:
         try:
             await checkpoint(self._part, self._store, mark)
-            self._saved_s = current_time()
+            self._saved_s = self._net.clock()
         finally:
             self._saving = None
             ended.set()
@@ -232,6 +293,7 @@ async def receive(
     speed: Speed | None,
     stall_s: float,
     report: Callable[[int], None],
+    clock: Callable[[], float],
 ) -> None:
     """Read the whole body into `sink`. Raises AttemptFailed for a cut, a stall, or more than announced.
 
@@ -243,6 +305,7 @@ async def receive(
         speed: Watches for a useless connection; None = any speed will do.
         stall_s: No byte for so long is a fault.
         report: Called with the size of each portion.
+        clock: The loop's time.
     """
     host = response.url.host or ""
 
@@ -261,7 +324,7 @@ async def receive(
             await receive_direct(response, sink, end - sink.position, stall_s=stall_s, too_slow=too_slow, report=report)
         return
     while True:
-        before_s = current_time()
+        before_s = clock()
         try:
             piece = await response.content.readany()
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
@@ -271,7 +334,7 @@ async def receive(
             raise AttemptFailed(fault_of_client(error, host)) from None
         if not piece:
             return
-        waited_s = current_time() - before_s
+        waited_s = clock() - before_s
         await keep(piece)
         if speed is not None and speed.too_slow(len(piece), waited_s):
             raise failed(FaultKind.SLOW, f"{host} sends too slowly")

@@ -7,24 +7,25 @@ byte for byte.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import random
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from anyio import CancelScope, fail_after, move_on_after
+from anyio import CancelScope, move_on_after
 from yarl import URL
 
 from landsat_async.disk.finalise import Proving
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.proof import prove
+from landsat_async.disk.threads import DiskPool
 from landsat_async.rules.resume import HostHabits
 from landsat_async.rules.retry import FaultKind
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
@@ -37,6 +38,7 @@ USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
 _KEEP_ALIVE_S = 15.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SPARE_BUFFERS = 32
+_NO_HABITS = HostHabits()
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Net:
     """Shared by the transfers of one run; make one with `open_net`."""
 
     session: aiohttp.ClientSession
-    pool: Executor
+    pool: DiskPool
     hosts: AllowedHosts
     fs: Fs = field(default_factory=Fs)
     prove: Proving = prove
@@ -52,16 +54,19 @@ class Net:
     """Draws the jitter, in [0, 1)."""
     proxies: Mapping[str, str] = field(default_factory=dict)
     """Proxy by scheme, as the environment has it."""
+    clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
+    """Time of the event loop."""
     bytes_received: int = 0
     """Body bytes from file hosts, of all transfers, whatever became of them."""
     _habits: dict[str, HostHabits] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
-    _buffers: list[memoryview] = field(default_factory=list)
+    _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
+    _timeouts: dict[TransferPolicy, aiohttp.ClientTimeout] = field(default_factory=dict)
 
     def habits(self, host: str) -> HostHabits:
         """Return how `host` has treated ranges so far in this run."""
-        return self._habits.get(host, HostHabits())
+        return self._habits.get(host, _NO_HABITS)
 
     def learn(self, host: str, **news: bool) -> None:
         """Remember something about `host` for this run."""
@@ -81,16 +86,14 @@ class Net:
 
     def take_buffer(self, size: int) -> memoryview:
         """Return a buffer to fill; used ones are cheaper, their memory is there already."""
-        while self._buffers:
-            buffer = self._buffers.pop()
-            if len(buffer) == size:
-                return buffer
-        return memoryview(bytearray(size))
+        spare = self._buffers.get(size)
+        return spare.pop() if spare else memoryview(bytearray(size))
 
     def give_buffer(self, buffer: memoryview) -> None:
         """Hand a buffer back."""
-        if len(self._buffers) < _SPARE_BUFFERS:
-            self._buffers.append(buffer)
+        spare = self._buffers.setdefault(len(buffer), [])
+        if len(spare) < _SPARE_BUFFERS:
+            spare.append(buffer)
 
     async def get(
         self, url: URL, headers: Mapping[str, str], policy: TransferPolicy
@@ -116,12 +119,14 @@ class Net:
         raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
 
     async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> aiohttp.ClientResponse:
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=policy.connect_timeout_s, sock_read=policy.stall_timeout_s
-        )
+        timeout = self._timeouts.get(policy)
+        if timeout is None:
+            timeout = self._timeouts[policy] = aiohttp.ClientTimeout(
+                total=None, sock_connect=policy.connect_timeout_s, sock_read=policy.stall_timeout_s
+            )
         host = url.host or ""
         try:
-            with fail_after(policy.connect_timeout_s + policy.header_timeout_s):
+            async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
                 return await self.session.get(
                     url, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy(url)
                 )
@@ -172,12 +177,12 @@ async def open_net(
     files = fs or Fs()
     if root is not None:
         files.guard(root)
-    pool = ThreadPoolExecutor(workers + 2, thread_name_prefix="landsat-disk")
+    pool = DiskPool(workers + 2)
     session = aiohttp.ClientSession(
         connector=connector or _connector(ca_bundle, resolver),
         connector_owner=connector is None,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": USER_AGENT},
+        headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
         auto_decompress=False,
         requote_redirect_url=False,
         trust_env=False,

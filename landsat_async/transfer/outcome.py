@@ -90,6 +90,8 @@ class Done:
     sha256: str
     proof: Proof
     bytes_received: int
+    mtime_ns: int = field(default=0, compare=False)
+    """The file's time of change."""
 
 
 @dataclass(frozen=True, slots=True)

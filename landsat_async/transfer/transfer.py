@@ -15,15 +15,16 @@ cannot be written) is raised.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from anyio import Event, create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
+from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
 
-from landsat_async.disk.finalise import InTheWay, Landed, PartLost, finalise
+from landsat_async.disk.finalise import InTheWay, Landed, Landing, PartLost, finalise
 from landsat_async.disk.part import NoRoom, PartFile, open_part
 from landsat_async.disk.proof import Damaged, Proved, Stopped
 from landsat_async.disk.threads import Threads
@@ -35,7 +36,7 @@ from landsat_async.rules.resume import CUT_BACK_BYTES, PartFacts
 from landsat_async.rules.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
 from landsat_async.transfer.attempt import Received, Trip, attempt, checkpoint_if_new, one_error
 from landsat_async.transfer.faults import AttemptFailed, fault_of_disk
-from landsat_async.transfer.links import LinkRefused, read_link
+from landsat_async.transfer.links import LinkRefused, host_of, read_link
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
     CheckpointStore,
@@ -88,13 +89,13 @@ async def transfer(
         DiskFull: Nothing more can be written.
         FolderUnwritable: The output folder is gone or read-only.
     """
-    outcomes: list[Outcome] = []
-    ended = Event()
+    ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     threads = Threads(net.pool, job.policy.grace_s)
 
     async def run() -> None:
-        outcomes.append(await _transfer(job, net, threads, notify, store, admit, health))
-        ended.set()
+        outcome = await _transfer(job, net, threads, notify, store, admit, health)
+        if not ended.done():
+            ended.set_result(outcome)
 
     # The work is in a task of its own. So cancellation of any origin (a scope, task.cancel(), asyncio.timeout) reaches
     # it in one form, from which its clean-up can be shielded, and is seen here at once, whatever the work waits for.
@@ -102,11 +103,11 @@ async def transfer(
         async with create_task_group() as tasks:
             tasks.start_soon(run)
             try:
-                await ended.wait()
+                return await ended
             except get_cancelled_exc_class():
                 threads.hurry()
                 raise
-    return outcomes[0]
+    raise AssertionError
 
 
 async def _transfer(
@@ -126,7 +127,9 @@ async def _transfer(
     course = None
     try:
         part = await _open(job, net, threads, job.part, store)
-        course = _Course(Trip(job, net, notify, store, url, part), admit, health, Budget(job.policy.attempts))
+        lander = _Lander(job, net, part)
+        trip = Trip(job, net, notify, store, url, host_of(url), part, lander)
+        course = _Course(trip, lander, admit, health, Budget(job.policy.attempts))
         return await course.run()
     except OSError as error:  # of opening the part; others are faults of an attempt
         fault = fault_of_disk(error, job.parts_dir)
@@ -139,7 +142,7 @@ async def _transfer(
             await course.farewell()
         raise
     finally:
-        if course is not None:
+        if course is not None and not course.trip.part.closed:
             with move_on_after(job.policy.grace_s, shield=True):
                 await course.trip.part.close()
 
@@ -168,11 +171,57 @@ async def _open(
     return part
 
 
+class _Lander:
+    """Proves the complete part and gives it its final name."""
+
+    def __init__(self, job: TransferJob, net: Net, part: PartFile) -> None:
+        self.part = part
+        self.framed = True
+        """The server has told how long the file is, or marked its end."""
+        self.landing: Landing | Proved | OSError | Stopped | None = None
+        """What came out."""
+        self._job, self._net = job, net
+        self._stopped = False
+
+    @property
+    def needed(self) -> Proof:
+        """What it takes to believe these bytes."""
+        if self.part.facts.joined_weakly:
+            return Proof.CONTENT
+        return Proof.LENGTH if self.framed else Proof.STRUCTURE
+
+    def land(self) -> None:
+        """Do it, and keep what came out; for threads, does not raise."""
+        job, part, policy = self._job, self.part, self._job.policy
+        try:
+            self.landing = finalise(
+                self._net.fs, part.fd, part.path, job.final_path,
+                size_bytes=part.length, prove=self._prove, needed=self.needed, overwrite=policy.overwrite,
+                mode=policy.file_mode,
+            )  # fmt: skip
+            if isinstance(self.landing, Landed):
+                part.shut()
+        except (OSError, Stopped) as error:
+            self.landing = error
+
+    def _prove(self) -> Proved | Damaged:
+        job, part = self._job, self.part
+        level = max(self.needed, job.policy.proof, key=lambda proof: proof.rank)
+        return self._net.prove(
+            part.fd, part.length, job.name, level=level, published=job.published, stop=lambda: self._stopped
+        )
+
+    def stop(self) -> None:
+        """Let a proof that is under way end soon."""
+        self._stopped = True
+
+
 @dataclass(slots=True)
 class _Course:
     """The way of one transfer: what has been tried, and what comes next."""
 
     trip: Trip
+    lander: _Lander
     admit: Admit
     health: Health
     budget: Budget
@@ -180,6 +229,7 @@ class _Course:
     _copies: int = 0
     _slow: int = 0
     _cut_back: bool = False
+    _too_many_files: bool = False
 
     async def run(self) -> Outcome:
         """Go on until there is an outcome."""
@@ -200,6 +250,12 @@ class _Course:
         down = self.admit(self.trip.host)
         if down is not None:
             return replace(down, bytes_received=self.trip.bytes_received)
+        if self._too_many_files:  # before anything is asked for once more
+            try:
+                await part.write(memoryview(b""))
+            except OSError as error:
+                return await self._disk_fault(error)
+            self._too_many_files = False
         before = part.length
         received = await self._attempt()
         if isinstance(received, Fault):
@@ -239,39 +295,17 @@ class _Course:
     # -- complete ----------------------------------------------------------------------------------------------------
 
     async def _finish(self, *, framed: bool) -> Outcome | Fault:
-        """Prove the complete part and give it its final name."""
-        part, job, net = self.trip.part, self.trip.job, self.trip.net
-        weakly = part.facts.joined_weakly
-        needed = Proof.CONTENT if weakly else Proof.LENGTH if framed else Proof.STRUCTURE
-        level = max(needed, job.policy.proof, key=lambda proof: proof.rank)
-        size_bytes = part.length
-        stopped: list[bool] = []
-
-        def prove() -> Proved | Damaged:
-            return net.prove(
-                part.fd, size_bytes, job.name, level=level, published=job.published, stop=lambda: bool(stopped)
-            )
-
-        def land() -> Landed | InTheWay | PartLost | Damaged | Proved:
-            landing = finalise(
-                net.fs, part.fd, part.path, job.final_path,
-                size_bytes=size_bytes, prove=prove, needed=needed, overwrite=job.policy.overwrite,
-                mode=job.policy.file_mode,
-            )  # fmt: skip
-            if isinstance(landing, Landed):
-                part.shut()
-            return landing
-
-        try:
-            landing = await part.threads.run(land, stop=lambda: stopped.append(True))
-        except Stopped:
-            await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
-            raise
-        except OSError as error:
-            return await self._naming_fault(error)
+        """See what became of the complete part; when it was complete from the beginning, prove and name it now."""
+        part, job, lander = self.trip.part, self.trip.job, self.lander
+        if lander.landing is None:
+            lander.framed = framed
+            await part.threads.run(lander.land, stop=lander.stop)
+        landing, lander.landing, lander.framed = lander.landing, None, True
+        if isinstance(landing, OSError):
+            return await self._naming_fault(landing)
         match landing:
-            case Landed(proof):
-                return Done(size_bytes, part.sha256, proof, self.trip.bytes_received)
+            case Landed(proof, mtime_ns):
+                return Done(part.length, part.sha256, proof, self.trip.bytes_received, mtime_ns)
             case InTheWay():
                 return self._failed(
                     f"{os.path.basename(job.final_path)} exists and was not made by this program",
@@ -283,6 +317,8 @@ class _Course:
                 return self._damage(reason, framed=framed)
             case Proved():
                 return self._unproven(framed=framed)
+        await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
+        raise AssertionError
 
     def _damage(self, reason: str, *, framed: bool) -> Outcome | Fault:
         if not framed:
@@ -348,6 +384,8 @@ class _Course:
             case FaultKind.LOST:
                 await trip.store.clear()
                 await self._reopen(None)
+            case FaultKind.FILES:
+                self._too_many_files = True
             case FaultKind.ENCODED:
                 trip.identity_only = True
             case FaultKind.SLOW:
@@ -370,7 +408,7 @@ class _Course:
         """Give up the descriptor and go back to the last checkpoint."""
         trip = self.trip
         await trip.part.close()
-        trip.part = await _open(trip.job, trip.net, trip.part.threads, facts, trip.store)
+        trip.part = self.lander.part = await _open(trip.job, trip.net, trip.part.threads, facts, trip.store)
 
     async def _wait(self, fault: Fault, failures: int) -> None:
         uniform, policy = self.trip.net.uniform, self.trip.job.policy

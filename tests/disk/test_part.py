@@ -7,7 +7,6 @@ import hashlib
 import os
 import random
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import anyio
@@ -15,7 +14,7 @@ import pytest
 
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.part import HashedFile, NoRoom, open_part
-from landsat_async.disk.threads import Threads
+from landsat_async.disk.threads import DiskPool, Threads
 from landsat_async.rules.resume import PartFacts
 
 DATA = random.Random(1).randbytes(3_000_000)
@@ -27,7 +26,7 @@ def facts(data: bytes) -> PartFacts:
 
 @asynccontextmanager
 async def opened(path, known=None, fs=None, **how):
-    with ThreadPoolExecutor(2) as pool:
+    with DiskPool(2) as pool:
         part, believed = await open_part(str(path), known, fs=fs or Fs(), threads=Threads(pool, 0.2), **how)
         try:
             yield part, believed
@@ -35,18 +34,36 @@ async def opened(path, known=None, fs=None, **how):
             await part.close()
 
 
-async def test_a_new_part_is_empty_private_and_alone_in_its_folder(tmp_path):
+async def test_a_new_part_is_made_with_its_first_write_private_and_alone_in_its_folder(tmp_path):
     async with opened(tmp_path / "parts" / "1.part") as (part, believed):
         assert believed
-        assert (part.length, part.facts) == (0, PartFacts())
+        assert (part.now, part.facts) == (PartFacts(), PartFacts())
         assert repr(part) == "<PartFile 1.part 0 of None>"
+        await part.cut()
+        await part.digest_of(0)
+        assert os.listdir(tmp_path) == []
+        await part.write(memoryview(b"x"))
+        assert os.fstat(part.fd).st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path / "parts") == ["1.part"]
+    assert (tmp_path / "parts").stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_new_part_replaces_what_has_its_name_and_removes_earlier_ones(tmp_path):
+    for name in ("1.1.part", "1.2.part"):
+        (tmp_path / name).write_bytes(b"old")
+    with open(tmp_path / "1.2.part", "rb") as old:
+        async with opened(tmp_path / "1.2.part", was=("1.1.part", "1.0.part")) as (part, _):
+            await part.write(memoryview(b"new"))
+        assert old.read() == b"old"  # whoever has it open keeps it
+    assert os.listdir(tmp_path) == ["1.2.part"]
+    assert (tmp_path / "1.2.part").read_bytes() == b"new"
 
 
 async def test_the_folder_above_the_parts_is_never_made(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        async with opened(tmp_path / "gone" / "parts" / "1.part"):
-            pass
+    for known in (None, facts(DATA)):
+        with pytest.raises(FileNotFoundError):
+            async with opened(tmp_path / "gone" / "parts" / "1.part", known) as (part, _):
+                await part.write(memoryview(b"x"))
     assert os.listdir(tmp_path) == []
 
 
@@ -204,9 +221,10 @@ async def test_H16_a_lost_thread_is_left_its_descriptor(tmp_path):
         may_end.wait(20)
         ended.set()
 
-    with ThreadPoolExecutor(2) as pool:
+    with DiskPool(2) as pool:
         threads = Threads(pool, 0.05)
         part, _ = await open_part(str(tmp_path / "1.part"), None, fs=Fs(), threads=threads)
+        await part.write(memoryview(b"x"))
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(threads.run, hang)

@@ -113,7 +113,7 @@ async def test_H03_after_a_failed_sync_nothing_since_the_checkpoint_is_believed(
     opened = []
     bench.fs = Failing(fsync=[None, errno.EIO, None])
     real_open = bench.fs.open
-    bench.fs.open = lambda path, *rest: (opened.append(path), real_open(path, *rest))[1]
+    bench.fs.open = lambda path, *rest: (real_open(path, *rest), opened.append(path))[0]
     async with RawServer([ranged(DATA)]) as server:
         outcome = await bench.run(server)
         assert bench.fs.failed == ["fsync"]
@@ -209,6 +209,8 @@ async def test_H08_a_part_that_is_deleted_while_it_grows_is_fetched_again(bench)
 
     async def deleting(wire):
         await ranged(DATA, stop=None)(wire)
+        while not os.path.exists(bench.part):
+            await anyio.sleep(0.001)
         os.unlink(bench.part)
         wire.mark("deleted")
 
@@ -303,9 +305,19 @@ async def test_H18_too_many_open_files_is_waited_for(bench):
     bench.fs = Failing(open=[errno.EMFILE])
     async with RawServer([ranged(DATA)]) as server:
         outcome = await bench.run(server)
-        assert server.requests == []
+        assert len(bench.fs.failed) == bench.policy.attempts
+        assert len(server.requests) == 1  # nobody is asked again before the part can be opened
     assert isinstance(outcome, FileFailed)
     assert "ulimit" in outcome.hint
+
+
+@pytest.mark.faults("H18")
+async def test_H18_it_goes_on_once_files_can_be_opened_again(bench):
+    bench.right = [DATA]
+    bench.fs = Failing(open=[errno.EMFILE, errno.EMFILE, None])
+    async with RawServer([ranged(DATA)]) as server:
+        assert isinstance(await bench.run(server), Done)
+        assert len(server.requests) == 2
 
 
 @pytest.mark.faults("H19")

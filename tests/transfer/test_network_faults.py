@@ -221,7 +221,7 @@ async def test_G05_stalled_writes_do_not_keep_names_from_being_resolved(bench):
             assert isinstance(await bench.run(server), Done)
     finally:
         del loop.run_in_executor
-    assert len(used) >= 4
+    assert used
     assert None not in used
 
 
