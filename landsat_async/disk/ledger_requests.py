@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import replace
+
+import msgspec
 
 from landsat_async.disk.ledger_core import ITEM_COLUMNS, ROUTES, Item, LedgerCore, compare_and_set, item_of, marks
 from landsat_async.rules.lifecycle import Step
@@ -104,6 +107,23 @@ class RequestBook(LedgerCore):
     async def unwatch_label(self, label: str, created: float) -> None:
         """An older label has been looked through, unless it was named again meanwhile: our files there carry it now."""
         await self._write("UPDATE request SET foreign_label=0 WHERE label=? AND created=?", (label, created))
+
+    async def revive(self, items: Sequence[Item], download_ids: Container[int]) -> list[Item]:
+        """Downloads that were given up and that the service names again are ours once more; returns the files anew."""
+        revived = []
+        changes = []
+        for item in items:
+            spent = tuple(number for number in item.spent if number not in download_ids)
+            if spent != item.spent:
+                changes.append((msgspec.json.encode(spent).decode(), item.item_id))
+            revived.append(replace(item, spent=spent))
+
+        def write(c: sqlite3.Connection) -> None:
+            c.executemany("UPDATE item SET spent=? WHERE item_id=?", changes)
+
+        if changes:
+            await self.call(write)
+        return revived
 
     async def labels(self, run_id: str) -> list[tuple[str, float, bool]]:
         """(label, created, foreign) that can still bring something for this run; foreign ones first.

@@ -208,6 +208,7 @@ class Requester:
             *from_items(reply.preparing, reply.duplicates, ready=False),
             *from_failed(reply.failed),
         ]
+        files = await context.ledger.revive(files, reply.duplicates)
         pairs = match(files, answers)
         pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)
         failed = [(item, answer) for item, answer in pairs.values() if answer.message is not None]

@@ -31,6 +31,7 @@ from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.schema import TABLES
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
+from landsat_async.m2m.gate import Gate
 from landsat_async.model import Proof, Route, WantedFile
 from landsat_async.rules.easing import Easing
 from landsat_async.rules.lifecycle import OPEN, State, Step
@@ -266,18 +267,13 @@ class Lab:
         """One process from its start to its end."""
         ledger, book = self.ledger, self.book
         ledger.dead, ledger.calls, ledger.kill_at = False, 0, kill_at
-        tally, bus, events = Tally(0.0), EventBus(), list[Event]()
+        tally, bus, events = Tally(anyio.current_time()), EventBus(), list[Event]()
         bus.listen(events.append)
         bus.mute()
-        context = RunContext(
-            self.config,
-            f"run{len(self.lives)}",
-            ledger,
-            Client(book),
-            bus,
-            tally,
-            Hosts(lambda *_: None, Easing()),  # type: ignore[arg-type]
-        )
+        easing = Easing()
+        client: Any = Client(book, Gate(easing))
+        hosts = Hosts(lambda *_: None, easing)
+        context = RunContext(self.config, f"run{len(self.lives)}", ledger, client, bus, tally, hosts)
         context._epoch_s = 1_720_000_000.0
         watch(context)
         ended = "by itself"
@@ -458,4 +454,6 @@ async def _schedule(seed: int, folder: Path) -> Played:
     failed = {name: reason for name, reason in lab.failed().items() if name not in hopeless}
     assert not failed, f"not fetched although the service was well: {failed}"
     lab.ledger.connection.close()
-    return Played(seed, [life.ended for life in lab.lives], states, book.requests, book.calls, anyio.current_time())
+    return Played(
+        seed, [life.ended for life in lab.lives], states, book.requests, len(book.call_times), anyio.current_time()
+    )

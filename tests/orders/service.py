@@ -6,12 +6,16 @@ climate (a file asked for that is already held for us, two calls at a time) is n
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
 from landsat_async.errors import OutcomeUnknown, QuotaReached, RequestRefused, ServiceDown
+from landsat_async.m2m.gate import Gate
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadItem, DownloadReply, FailedItem, QueueItem, RetrieveReply
 from landsat_async.model import SecretUrl
@@ -55,6 +59,10 @@ class Climate:
     """A download system that is temporarily disabled, and until when."""
     call_s: float = 0.3
     """Mean time of a call."""
+    away: tuple[float, float] = (0.0, 0.0)
+    """From when to when nobody answers."""
+    ready_share: float | None = None
+    """Share of a label's downloads that gets ready each time that the label is looked at; None = by time."""
     foreign_rows: int = 0
 
 
@@ -86,13 +94,14 @@ class OrderBook:
     names: dict[tuple[str, str], tuple[str, str]]
     """(entity, product) -> (file name, download system)."""
     orders: dict[int, Order] = field(default_factory=dict)
+    by_label: dict[str, list[Order]] = field(default_factory=dict)
+    by_pair: dict[tuple[str, str], list[Order]] = field(default_factory=dict)
     asked: list[tuple[float, int]] = field(default_factory=list)
     late: list[tuple[float, str, list[tuple[str, str]]]] = field(default_factory=list)
     """Requests whose sender died and that are acted upon afterwards."""
     wrong: list[str] = field(default_factory=list)
     excused: set[str] = field(default_factory=set)
     """File names that may be asked for again although we hold them: their link was refused, or a run gave them up."""
-    calls: int = 0
     call_times: list[tuple[float, str]] = field(default_factory=list)
     requests: int = 0
     acting_at: float | None = None
@@ -103,7 +112,7 @@ class OrderBook:
 
     def held(self, entity: str, product: str) -> Order | None:
         """The active download of a file, the oldest first."""
-        found = [o for o in self.orders.values() if (o.entity, o.product) == (entity, product) and o.state == "active"]
+        found = [order for order in self.by_pair.get((entity, product), []) if order.state == "active"]
         return min(found, key=lambda order: (order.spent, order.number), default=None)
 
     def enter(self, entity: str, product: str, label: str) -> tuple[Order, bool]:
@@ -111,8 +120,8 @@ class OrderBook:
         name, system = self.names[entity, product]
         climate, held = self.climate, self.held(entity, product)
         if name in self.excused:
-            for order in self.orders.values():
-                order.spent |= order.name == name
+            for order in self.by_pair.get((entity, product), []):
+                order.spent = True
         proxied = system.startswith("ls_")
         if held is not None:
             if held.label.startswith(OURS) and not held.spent:
@@ -120,12 +129,14 @@ class OrderBook:
             if climate.duplicates in ("listed", "both") or (climate.duplicates == "staged-only" and not proxied):
                 return held, False
         wait_s = 0.0 if proxied else min(15_000.0, self.chance.expovariate(1.0) * climate.staging_s)
-        if name in climate.never_ready:
+        if name in climate.never_ready or climate.ready_share is not None:
             wait_s = 10.0**9
         order = Order(len(self.orders) + 1, entity, product, name, system, label, self.now(), self.now() + wait_s)
         if not proxied:
             order.state = self._fate()
         self.orders[order.number] = order
+        self.by_label.setdefault(label, []).append(order)
+        self.by_pair.setdefault((entity, product), []).append(order)
         return order, True
 
     def _fate(self) -> str:
@@ -188,9 +199,13 @@ class OrderBook:
     def rows(self, label: str | None, *, links: bool) -> list[QueueItem]:
         """What the lists show of a label."""
         now, rows = self.now(), []
-        for order in self.orders.values():
-            hidden = order.state in ("gone", "complete") or now - order.born_s < self.climate.lag_s
-            if hidden or (label is not None and order.label != label):
+        found = self.orders.values() if label is None else self.by_label.get(label, [])
+        if self.climate.ready_share is not None:
+            waiting = [order for order in found if order.ready_s > now]
+            for order in waiting[: math.ceil(self.climate.ready_share * len(found))]:
+                order.ready_s = now
+        for order in found:
+            if order.state in ("gone", "complete") or now - order.born_s < self.climate.lag_s:
                 continue
             url = self._url(order) if links and order.state == "active" and self._is_ready(order) else None
             code, text = ("F", "Failed") if order.state == "failed" else ("P", "Proxied") if url else ("S", "Staging")
@@ -205,28 +220,46 @@ class OrderBook:
 
 
 class Client:
-    """What one process sees of the service."""
+    """What one process sees of the service, through the gate that the real client uses."""
 
-    def __init__(self, book: OrderBook) -> None:
+    def __init__(self, book: OrderBook, gate: Gate) -> None:
         self.book = book
-        self.dead = False
-        self._lock = anyio.Lock()
+        self._gate = gate
 
     async def _half(self) -> None:
         await anyio.sleep(self.book.chance.expovariate(1.0) * self.book.climate.call_s / 2)
 
-    async def _call(self, name: str) -> None:
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        """Wait for the gate, and send; while the service is away, one probe after the other, as the caller does."""
+        book, gate = self.book, self._gate
+        while True:
+            await anyio.sleep(gate.closed_for_s())
+            async with gate.turn():
+                if gate.closed_for_s() > 0:
+                    continue
+                await gate.pace()
+                book.call_times.append((book.now(), name))
+                begin, end = book.climate.away
+                if begin <= book.now() < end:
+                    gate.failed(ServiceDown("nobody answers"))
+                    continue
+                gate.lives()
+                await self._half()
+                self._act_late()
+                if book.chance.random() < book.climate.down:
+                    raise ServiceDown("the service is away")
+                yield
+                return
+
+    def _act_late(self) -> None:
+        """Carry out what dead processes have sent."""
         book = self.book
-        book.calls += 1
-        book.call_times.append((book.now(), name))
-        await self._half()
         due = [entry for entry in book.late if entry[0] <= book.now()]
         book.late = [entry for entry in book.late if entry not in due]
         for book.acting_at, label, pairs in due:
             self._act_unseen(label, pairs)
         book.acting_at = None
-        if book.chance.random() < book.climate.down:
-            raise ServiceDown("the service is away")
 
     def _act_unseen(self, label: str, pairs: list[tuple[str, str]]) -> None:
         try:
@@ -235,42 +268,39 @@ class Client:
             pass
 
     async def download_request(
-        self, *, label: str, downloads: list[tuple[str, str]] = (), data_groups: list[DataGroup] = ()
+        self, *, label: str, downloads: Sequence[tuple[str, str]] = (), data_groups: Sequence[DataGroup] = ()
     ) -> DownloadReply:
-        book, pairs = self.book, list(downloads)
-        async with self._lock:
-            try:
-                await self._call("download-request")
-            except anyio.get_cancelled_exc_class():
-                if book.chance.random() < 0.5:  # it was on its way
-                    book.late.append((book.now() + book.chance.uniform(0, LAG_MAX_S), label, pairs))
-                raise
-            drawn = book.chance.random()
-            if drawn < book.climate.lose_before:
-                raise OutcomeUnknown("download-request was sent, but its answer was lost")
-            if drawn < book.climate.lose_before + book.climate.lose_after:
-                self._act_unseen(label, pairs)
-                raise OutcomeUnknown("download-request was sent, but its answer was lost")
-            reply = book.act(label, pairs)
-            await self._half()
-            return reply
+        book, pairs, sent = self.book, list(downloads), False
+        try:
+            async with self._turn("download-request"):
+                sent = True
+                drawn = book.chance.random()
+                if drawn < book.climate.lose_before:
+                    raise OutcomeUnknown("download-request was sent, but its answer was lost")
+                if drawn < book.climate.lose_before + book.climate.lose_after:
+                    self._act_unseen(label, pairs)
+                    raise OutcomeUnknown("download-request was sent, but its answer was lost")
+                reply = book.act(label, pairs)
+                await self._half()
+                return reply
+        except anyio.get_cancelled_exc_class():
+            if not sent and book.chance.random() < 0.5:  # it was on its way
+                book.late.append((book.now() + book.chance.uniform(0, LAG_MAX_S), label, pairs))
+            raise
 
     async def download_retrieve(self, label: str) -> RetrieveReply:
-        async with self._lock:
-            await self._call("download-retrieve")
+        async with self._turn("download-retrieve"):
             rows = self.book.rows(label, links=True)
             await self._half()
-            requested = [row for row in rows if row.download_id % 2]
-            return RetrieveReply(tuple(row for row in rows if row not in requested), tuple(requested), len(rows))
+            available = tuple(row for row in rows if row.download_id % 2 == 0)
+            return RetrieveReply(available, tuple(row for row in rows if row.download_id % 2), len(rows))
 
     async def download_search(self, label: str | None = None, active_only: bool | None = None) -> list[QueueItem]:
-        async with self._lock:
-            await self._call("download-search")
+        async with self._turn("download-search"):
             return self.book.rows(label, links=False)
 
-    async def download_complete_proxied(self, items: list[tuple[int, int]]) -> int:
-        async with self._lock:
-            await self._call("download-complete-proxied")
+    async def download_complete_proxied(self, items: Sequence[tuple[int, int]]) -> int:
+        async with self._turn("download-complete-proxied"):
             for number, _ in items:
                 self.book.orders[number].state = "complete"
             return len(items)
