@@ -2,7 +2,7 @@
 
 `python -m tests.support.crash_child` reads one order per line (JSON) from stdin, forks a child for each, and prints
 one line when a child begins and one when it has ended. All imports are done before the fork, so that a child is at
-work within milliseconds. When stdin ends, the children are killed.
+work within milliseconds. An order may also be a signal to a child. When stdin ends, the children are killed.
 
 Nothing of the program is written for this: a child wraps the calls that it wants to count (`_Watch`).
 """
@@ -262,6 +262,7 @@ def main() -> None:
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     children: set[int] = set()
     pending = b""
+    _say(ready=os.getpid())
     try:
         while True:
             ready, _, _ = select.select([0, read], [], [])
@@ -275,6 +276,10 @@ def main() -> None:
                 *lines, pending = (pending + data).split(b"\n")
                 for line in lines:
                     order = json.loads(line)
+                    if "signal" in order:
+                        if order["pid"] in children:  # else it has ended, and the number may be somebody else's
+                            os.kill(order["pid"], order["signal"])
+                        continue
                     pid = _fork(order)
                     children.add(pid)
                     _say(begun=order["number"], pid=pid)

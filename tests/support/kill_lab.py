@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -29,7 +28,7 @@ import msgspec
 
 from landsat_async.rules.resume import PartFacts
 from landsat_async.sim import Archive, Script, Simulator, open_simulator
-from landsat_async.sim.content import Content, sha256
+from landsat_async.sim.content import Content, Literal, sha256
 from tests.support.crash_child import MARKS_BYTES, PHASES
 
 PROJECT = Path(__file__).parents[2]
@@ -90,6 +89,12 @@ class Nursery:
         await self._process.stdin.drain()
         return await begun
 
+    async def send(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to a child, unless it has ended."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"pid": pid, "signal": number}).encode() + b"\n")
+        await self._process.stdin.drain()
+
     async def end(self, pid: int) -> int:
         """Wait for a child; returns its exit code, negative for a signal."""
         code = await self._ended[pid]
@@ -104,6 +109,8 @@ async def open_nursery(niceness: int = 0) -> AsyncIterator[Nursery]:
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     nursery = Nursery(process)
+    assert process.stdout is not None
+    await process.stdout.readline()  # its imports are done
     listening = asyncio.create_task(nursery.listen())
     try:
         yield nursery
@@ -161,7 +168,7 @@ class Place:
         for name, path in finals.items():
             if name.endswith(".probe"):
                 continue
-            if self.sha256(path) != self.lab.truth(path.name):
+            if self.sha256(path) not in self.lab.truths(path.name):
                 raise Broken(f"N1: {name} has {path.stat().st_size} bytes and is not what the archive has")
         rows = self.ledger("SELECT relpath, sha256 FROM item LEFT JOIN file USING(item_id) WHERE state='done'")
         for relpath, recorded in rows:
@@ -213,18 +220,18 @@ class Place:
 class Lab:
     """A simulator and children that run against it."""
 
-    def __init__(self, sim: Simulator, nursery: Nursery, base: Path) -> None:
-        self.sim, self.nursery, self.base = sim, nursery, base
-        self._truth: dict[str, str] = {}
+    def __init__(self, sim: Simulator, nursery: Nursery, archive: MemoryArchive, base: Path) -> None:
+        self.sim, self.nursery, self.archive, self.base = sim, nursery, archive, base
+        self._truths: dict[str, dict[int, str]] = {}
         self._places = 0
 
-    def truth(self, name: str) -> str:
-        """SHA-256 of a file of the archive."""
-        if name not in self._truth:
-            content = self.sim.archive.file(name)
-            assert content is not None, name
-            self._truth[name] = sha256(content)
-        return self._truth[name]
+    def truths(self, name: str) -> set[str]:
+        """SHA-256 of all versions that a file of the archive has had."""
+        known = self._truths.setdefault(name, {})
+        for version in range(self.sim.archive.version(name) + 1):
+            if version not in known:
+                known[version] = sha256(self.archive.of_version(name, version))
+        return set(known.values())
 
     def place(self, *, bands: list[str] | None = None, limit: int = 0, **download: Any) -> Place:
         """A new output folder and the config for it."""
@@ -267,8 +274,7 @@ class Lab:
         ending = asyncio.ensure_future(self.nursery.end(pid))
         if kill_after_s is not None:
             await asyncio.wait([ending], timeout=kill_after_s)
-            if not ending.done():
-                os.kill(pid, signal.SIGKILL)
+            await self.nursery.send(pid, signal.SIGKILL)
         await self._must_end(place, pid, ending)
         code = ending.result()
         seconds = time.monotonic() - began
@@ -280,9 +286,9 @@ class Lab:
     async def _must_end(self, place: Place, pid: int, ending: asyncio.Future[int]) -> None:
         await asyncio.wait([ending], timeout=PATIENCE_S)
         if not ending.done():
-            os.kill(pid, signal.SIGUSR1)  # it prints where it hangs
+            await self.nursery.send(pid, signal.SIGUSR1)  # it prints where it hangs
             await asyncio.sleep(1.0)
-            os.kill(pid, signal.SIGKILL)
+            await self.nursery.send(pid, signal.SIGKILL)
             await ending
             rows = place.ledger("SELECT item_id, name, state, label, missed, asks, next_try, reason FROM item")
             raise Broken(f"N5: a run hangs:\n{rows}\n{place.said[-20000:]}")
@@ -303,10 +309,10 @@ def read_marks(path: Path) -> tuple[tuple[str, ...], int]:
 
 
 @asynccontextmanager
-async def open_lab(base: Path, archive: Archive | None = None, script: Script | None = None) -> AsyncIterator[Lab]:
+async def open_lab(base: Path, archive: MemoryArchive, script: Script | None = None) -> AsyncIterator[Lab]:
     """A simulator on loopback, and children on call."""
-    async with open_simulator(archive or Archive.demo(band_bytes=2 * MIB), script) as sim, open_nursery() as nursery:
-        yield Lab(sim, nursery, base)
+    async with open_simulator(archive, script) as sim, open_nursery() as nursery:
+        yield Lab(sim, nursery, archive, base)
 
 
 class Tally:
@@ -337,13 +343,20 @@ class Tally:
 
 
 class MemoryArchive(Archive):
-    """Keeps the bytes of large files, so that serving them costs little."""
+    """Keeps its files in memory, so that serving them costs little, and remembers all their versions."""
 
     def file(self, name: str) -> Content | None:
-        kept: dict[str, Any] = self.__dict__.setdefault("_kept", {})
-        if name not in kept:
-            kept[name] = super().file(name)
-        return kept[name]
+        kept: dict[tuple[str, int], Any] = self.__dict__.setdefault("_kept", {})
+        key = (name, self.version(name))
+        if key not in kept:
+            content = super().file(name)
+            kept[key] = None if content is None else Literal(content.read(0, content.size))
+        return kept[key]
+
+    def of_version(self, name: str, version: int) -> Content:
+        """A version that has been served."""
+        self.file(name)
+        return self.__dict__["_kept"].get((name, version)) or Literal(b"never served")
 
 
 async def kill_until_done(
@@ -390,3 +403,22 @@ async def kill_at_call(lab: Lab, place: Place, number: int, rng: random.Random, 
     tally.add(last, None)
     place.check_finished()
     return True
+
+
+async def run_pair(lab: Lab, place: Place, delay_s: float, *, lying: bool, **order: Any) -> tuple[int, int]:
+    """Two runs on one folder, the second a little later; returns their exit codes.
+
+    At the end nothing is wrong. Nothing is missing either: the second run of a lying lock goes on with everything, and
+    with a lock that works the first one does.
+    """
+
+    async def later() -> int:
+        await asyncio.sleep(delay_s)
+        return (await lab.run(place, lying_lock=lying, **order)).code
+
+    first, second = await asyncio.gather(lab.run(place, lying_lock=lying, **order), later())
+    codes = first.code, second
+    if set(codes) - {0, 8} or 0 not in codes:
+        raise Broken(f"exit codes {codes}: {place.said[-3000:]}")
+    place.check_finished()
+    return codes

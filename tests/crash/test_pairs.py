@@ -1,0 +1,41 @@
+"""Two runs on one folder. The long version: python -m benchmarks.pairs --count 500"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from tests.support.kill_lab import KIB, MIB, MemoryArchive, Script, open_lab, run_pair
+
+FILES = {"bands": ["SR_B3", "SR_B5", "ANG"], "limit": 3}
+SMALL = {"policy": {"block_bytes": 128 * KIB, "checkpoint_bytes": 256 * KIB, "backoff_cap_s": 0.1}}
+
+
+@pytest.fixture
+async def lab(tmp_path):
+    script = Script(seed=4, rate_bytes_s=8 * MIB, overlap="allow")
+    script.fault_file("*.TIF", "cut", probability=0.1, times=None, fraction=0.7)
+    script.fault_file("*.TIF", "new-version", probability=0.1, times=None)
+    async with open_lab(tmp_path, MemoryArchive.demo(band_bytes=2 * MIB), script) as lab:
+        yield lab
+
+
+@pytest.mark.faults("J01", "J02")
+async def test_J01_the_second_run_ends_at_once_and_the_first_is_not_disturbed(lab):
+    place = lab.place(**FILES)
+    codes = await run_pair(lab, place, 0.3, lying=False, **SMALL)
+    assert codes == (0, 8)
+    assert "Another run (process" in place.said
+
+
+@pytest.mark.faults("J03", "H13")
+async def test_J03_with_a_lock_that_lies_nothing_is_wrong_and_nothing_is_missing(lab):
+    rng, codes = random.Random(5), []
+    for _ in range(5):
+        place = lab.place(**FILES)
+        codes.append(await run_pair(lab, place, rng.uniform(0.05, 0.5), lying=True, **SMALL))
+    assert (8, 0) in codes, "the runs have never met"
+    assert lab.sim.log.faults["new-version"], "no file has changed meanwhile"
+    assert not [name for name in os.listdir(place.root / ".landsat_async" / "parts") if name.endswith(".copy")]
