@@ -135,11 +135,15 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str)
         for _, answer in pairs
     ]
     steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
+    parked = set(context.parked)
     moved = await context.step_many(steps)
     context.held.difference_update(item.item_id for item, _ in pairs)
-    staged = [item for (item, _), linked in zip(pairs, moved, strict=True) if linked and item.state is State.PREPARING]
-    if staged:
-        waits = [(item.system, context.now() - item.asked_at) for item in staged if item.asked_at is not None]
+    waits = [
+        (item.system, context.now() - item.asked_at)
+        for (item, _), linked in zip(pairs, moved, strict=True)
+        if linked and item.state is State.PREPARING and item.asked_at is not None and item.item_id not in parked
+    ]
+    if waits:
         await context.ledger.add_staged(waits, context.now())
     for (item, answer), linked in zip(pairs, moved, strict=True):
         if linked and answer.url is not None:

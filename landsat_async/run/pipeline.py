@@ -46,7 +46,7 @@ async def run_pipeline(context: RunContext, crew: Crew) -> None:
 
 async def _report_progress(context: RunContext) -> None:
     while True:
-        context.bus.tell(context.tally.progress(context.loop_time()))
+        context.bus.tell(context.tally.progress(context.loop_time(), parked=len(context.parked)))
         await anyio.sleep(PROGRESS_EVERY_S)
 
 

@@ -155,9 +155,12 @@ class Poller:
         """End the wait for files that have been preparing for too long."""
         context = self._context
         limit_s = context.config.download.staging_timeout_s
+        oldest = context.now() - limit_s
         for item in waiting:
+            if item.state is not State.PREPARING or (item.asked_at or 0.0) > oldest:
+                continue
             waited_s = context.waited_s(item)
-            if item.state is State.PREPARING and waited_s > limit_s:
+            if waited_s > limit_s:
                 reason = f"still being prepared at USGS after {waited_s:.0f} s, under label {item.label}"
                 await context.fail(item, reason, "The next run picks it up without asking again.", keep_label=True)
 

@@ -71,8 +71,8 @@ class Tally:
         """A transfer is over, one way or the other."""
         self._active.pop(item_id, None)
 
-    def progress(self, now_s: float) -> Progress:
-        """The state of the run for a progress line."""
+    def progress(self, now_s: float, *, parked: int = 0) -> Progress:
+        """The state of the run for a progress line; `parked` files are ready at the service, but their host is not."""
         received = self.received()
         self._samples.append((now_s, received))
         while len(self._samples) > 1 and now_s - self._samples[0][0] > RATE_WINDOW_S:
@@ -86,7 +86,7 @@ class Tally:
             bytes_done=done,
             bytes_total=max(self.bytes_nominal, done) or None,
             rate_bytes_s=max(0.0, (received - first_bytes) / elapsed) if elapsed > 0 else 0.0,
-            files_preparing=self.states[State.PREPARING],
+            files_preparing=max(0, self.states[State.PREPARING] - parked),
             workers=self.workers,
             staging_eta_s=None if self.staged_at_s is None else max(0.0, self.staged_at_s - now_s),
         )

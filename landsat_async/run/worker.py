@@ -242,7 +242,7 @@ class Crew:
                 hint = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
                 await context.fail_or_reroute(item, Step.RELINK, outcome.reason, hint)
             case HostDown() if outcome.kind == PAUSED:
-                await context.step(item.item_id, Step.RELINK, next_try=context.now() + outcome.wait_s)
+                await self._put_back(item, outcome.wait_s)
             case HostDown():
                 await self._host_down(item, host, outcome.kind, outcome.reason, outcome.wait_s)
             case FileFailed() if outcome.kind in _OF_THE_HOST and not context.hosts.has_worked(host):
@@ -251,11 +251,18 @@ class Crew:
                 await context.fail_or_reroute(item, Step.RELINK, outcome.reason, outcome.hint)
 
     async def _host_down(self, item: Item, host: str, kind: str, reason: str, wait_s: float) -> None:
-        """Leave the host alone; the file is asked for again when the pause is over."""
+        """Leave the host alone for a while."""
         context = self.context
         context.hosts.bad(host, kind, item.item_id, reason, at_once=True, wish_s=wait_s)
-        pause_s = max(wait_s, context.hosts.pause_s(host))
-        await context.step(item.item_id, Step.RELINK, next_try=context.now() + pause_s)
+        await self._put_back(item, max(wait_s, context.hosts.pause_s(host)))
+
+    async def _put_back(self, item: Item, pause_s: float) -> None:
+        """Leave a file at the service until its host may be used again; one with another route is asked for there."""
+        context = self.context
+        if len(item.routes) > 1:
+            await context.step(item.item_id, Step.RELINK, next_try=context.now() + pause_s)
+        elif await context.step(item.item_id, Step.UNREADY, missed=0):
+            context.parked.add(item.item_id)
 
     async def _done(self, item: Item, link: Link, done: Done) -> None:
         context = self.context

@@ -24,6 +24,7 @@ from unittest import mock
 
 import anyio
 import anyio.to_thread
+from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
 from landsat_async.disk.fsops import Fs
@@ -263,6 +264,7 @@ class Lab:
         kill_at: tuple[int, bool] | None = None,
         stop_after_s: float | None = None,
         watch: Callable[[RunContext], None] = lambda context: None,
+        stream: Callable[[int], None] = lambda used: None,
     ) -> Life:
         """One process from its start to its end."""
         ledger, book = self.ledger, self.book
@@ -280,7 +282,7 @@ class Lab:
         with anyio.move_on_after(LIFE_LIMIT_S) as limit:
             try:
                 with anyio.move_on_after(stop_after_s) as stop:
-                    await self._life(context)
+                    await self._life(context, stream)
                 if stop.cancelled_caught:
                     ended = "stopped"
             except BaseException as error:
@@ -297,7 +299,7 @@ class Lab:
         self.weather.now.clear()
         return life
 
-    async def _life(self, context: RunContext) -> None:
+    async def _life(self, context: RunContext, stream: Callable[[int], None]) -> None:
         ledger, now = self.ledger, context.now()
         await ledger.begin_run(context.run_id, now)
         await ledger.select(self.files, context.run_id, now)
@@ -305,7 +307,8 @@ class Lab:
         context.tally.load(await ledger.count(context.run_id))
         if context.tally.open:
             crew = Crew(context, _Net(), overwrite=False, fetch=self.weather.fetch)  # type: ignore[arg-type]
-            await run_pipeline(context, crew)
+            with _watched_streams(stream):
+                await run_pipeline(context, crew)
 
     def check(self, life: Life) -> None:
         """What must hold after every life."""
@@ -331,6 +334,19 @@ class Lab:
     def failed(self) -> dict[str, str]:
         """Reasons of failed files by name."""
         return dict(self.ledger.connection.execute("SELECT relpath, reason FROM item WHERE state='failed'").fetchall())
+
+
+@contextmanager
+def _watched_streams(seen: Callable[[int], None]) -> Iterator[None]:
+    """Tell after each link how many wait in the stream."""
+    original = MemoryObjectSendStream.send
+
+    async def send(self: MemoryObjectSendStream[Any], item: Any) -> None:
+        await original(self, item)
+        seen(self.statistics().current_buffer_used)
+
+    with mock.patch.object(MemoryObjectSendStream, "send", send):
+        yield
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

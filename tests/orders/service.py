@@ -61,6 +61,8 @@ class Climate:
     """Mean time of a call."""
     away: tuple[float, float] = (0.0, 0.0)
     """From when to when nobody answers."""
+    ready_at: float | None = None
+    """When every staged file is ready, whenever it was asked for."""
     ready_share: float | None = None
     """Share of a label's downloads that gets ready each time that the label is looked at; None = by time."""
     foreign_rows: int = 0
@@ -131,7 +133,8 @@ class OrderBook:
         wait_s = 0.0 if proxied else min(15_000.0, self.chance.expovariate(1.0) * climate.staging_s)
         if name in climate.never_ready or climate.ready_share is not None:
             wait_s = 10.0**9
-        order = Order(len(self.orders) + 1, entity, product, name, system, label, self.now(), self.now() + wait_s)
+        ready_s = self.now() + wait_s if climate.ready_at is None else max(climate.ready_at, self.now())
+        order = Order(len(self.orders) + 1, entity, product, name, system, label, self.now(), ready_s)
         if not proxied:
             order.state = self._fate()
         self.orders[order.number] = order
