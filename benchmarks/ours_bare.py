@@ -22,40 +22,48 @@ from landsat_async.transfer.transfer import transfer
 
 BARE = TransferPolicy(proof=Proof.LENGTH, checkpoint_bytes=2**62, checkpoint_s=math.inf, min_free_bytes=0)
 SAFE = TransferPolicy(min_free_bytes=0)
+DISCARD_TOGETHER = 32
 
 
 async def fetch_all(errand: Errand) -> list[Outcome]:
     """Fetch everything and return what became of what did not arrive."""
     waiting = iter(errand.urls)
     bad: list[Outcome] = []
+    landed: list[str] = []
+
+    async def discard(net: Net) -> None:
+        done = landed.copy()
+        landed.clear()
+        await net.pool.start(lambda: [discard_part(net.fs, path) for path in done])
 
     async def work(net: Net) -> None:
         for url in waiting:  # one iterator for all workers: each URL is taken once
             job = _job(errand, url)
             outcome = await transfer(job, net, notify=lambda event: None, store=MemoryStore())
             if isinstance(outcome, Done):
-                await net.pool.start(discard_part, net.fs, job.part_path)
+                landed.append(job.part_path)
+                if len(landed) >= DISCARD_TOGETHER:
+                    await discard(net)
             else:
                 bad.append(outcome)
 
     hosts = AllowedHosts((), loopback=True)
-    async with (
-        open_net(hosts=hosts, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False) as net,
-        anyio.create_task_group() as tasks,
-    ):
-        for _ in range(errand.connections):
-            tasks.start_soon(work, net)
+    async with open_net(hosts=hosts, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False) as net:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(errand.connections):
+                tasks.start_soon(work, net)
+        await discard(net)
     return bad
 
 
 def _job(errand: Errand, url: str) -> TransferJob:
-    path = errand.path_of(url)
+    name = url.rpartition("/")[2]
     return TransferJob(
         url=SecretUrl(url),
-        name=path.name,
-        parts_dir=str(errand.out / ".parts"),
-        part_name=f"{path.name}.part",
-        final_path=str(path),
+        name=name,
+        parts_dir=f"{errand.out}/.parts",
+        part_name=f"{name}.part",
+        final_path=f"{errand.out}/{name}",
         policy=SAFE if errand.safe else BARE,
     )
 

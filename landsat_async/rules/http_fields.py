@@ -11,6 +11,7 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 MAX_FIELD_CHARS = 256
@@ -138,6 +139,7 @@ def is_strong(etag: str | None) -> bool:
     return etag is not None and not etag.startswith("W/")
 
 
+@lru_cache(maxsize=256)
 def parse_http_date(text: str | None) -> datetime.datetime | None:
     """Read a date in the one form that servers must send (RFC 9110 §5.6.7, IMF-fixdate)."""
     found = _IMF_DATE.fullmatch(text) if text and len(text) <= 64 else None
