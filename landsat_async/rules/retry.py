@@ -19,6 +19,7 @@ LONGEST_SLEEP_S = 60.0
 """A server that wants a longer pause concerns the whole host, and is handed to whoever runs the transfers."""
 
 CERTIFICATE_PAUSE_S = 1800.0
+HANDSHAKE_PAUSE_S = 60.0
 MAINTENANCE_PAUSE_S = 300.0
 PROXY_PAUSE_S = 300.0
 UNREACHABLE_PAUSE_S = 15.0
@@ -107,7 +108,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.SLOW: _Rule(None, Then.FAIL, hint=_LATER),
     FaultKind.BUSY: _Rule(None, Then.FAIL, "server", hint=_LATER),
     FaultKind.CERTIFICATE: _Rule(0, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),
-    FaultKind.HANDSHAKE: _Rule(2, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),
+    FaultKind.HANDSHAKE: _Rule(2, Then.PAUSE, "network", HANDSHAKE_PAUSE_S),
     FaultKind.PROXY: _Rule(0, Then.PAUSE, "refused", PROXY_PAUSE_S),
     FaultKind.MAINTENANCE: _Rule(0, Then.PAUSE, "maintenance", MAINTENANCE_PAUSE_S),
     FaultKind.PROTOCOL: _Rule(2, Then.FAIL, "server", hint=_LATER),

@@ -23,6 +23,7 @@ from landsat_async.run.hosts import Hosts
 from landsat_async.run.pulse import Pulse
 from landsat_async.run.tally import Tally
 
+UNTRUSTED_HINT = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
 _WAKING = frozenset({Step.UNASK, Step.RELINK})
 """Steps after which a file wants to be asked for."""
 

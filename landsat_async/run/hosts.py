@@ -31,6 +31,8 @@ class Hosts:
         self._breakers: dict[str, Breaker] = {}
         self._systems: dict[str, str] = {}
         self._worked: set[str] = set()
+        self.distrusted: dict[str, str] = {}
+        """Host -> why its certificate is not trusted. No pause helps: its files fail, in this run."""
         self._said = said
 
     def learn(self, system: str, host: str) -> None:
@@ -97,6 +99,10 @@ class Hosts:
         open_still = {name for name, b in self._breakers.items() if b.gate is not Gate.CLOSED}
         return self._systems_of(open_still - paused)
 
+    def distrusted_systems(self) -> dict[str, str]:
+        """Download systems whose host is not trusted, and why."""
+        return {system: self.distrusted[host] for system, host in self._systems.items() if host in self.distrusted}
+
     def _systems_of(self, names: Set[str]) -> list[str]:
         direct = [name.removeprefix("system:") for name in names if name.startswith("system:")]
         return direct + [system for system, host in self._systems.items() if host in names]
@@ -104,6 +110,6 @@ class Hosts:
     def _set(self, host: str, after: Breaker) -> None:
         before = self._breakers.get(host, Breaker())
         self._breakers[host] = after
-        opened = after.gate is Gate.OPEN and before.gate is Gate.CLOSED
+        opened = after.gate is Gate.OPEN and before.gate is not Gate.OPEN  # also after a probe that failed
         if opened or (after.gate is Gate.CLOSED and before.gate is not Gate.CLOSED):
             self._said(host, after)

@@ -22,11 +22,11 @@ from landsat_async.errors import (
 from landsat_async.events import Notice, Requested, Retrying
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
-from landsat_async.rules.lifecycle import Step
+from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer, match
 from landsat_async.rules.pacing import WINDOW_S, allowance
 from landsat_async.run.answers import Links, deliver, from_failed, from_items
-from landsat_async.run.context import RunContext
+from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.scene_lists import scene_list
 
 LABEL_DOWNLOADS = 1000
@@ -48,6 +48,8 @@ class Requester:
         self._label_used = 0
         self._quota_hits = 0
         self._reroute_s = 0.0
+        self._given_up: set[str] = set()
+        """Systems whose host is not trusted."""
         self._probed: dict[str, float] = {}
         """System -> when a file of it was last asked for, to show that it works again."""
 
@@ -70,6 +72,7 @@ class Requester:
         context = self._context
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
+        await self._fail_distrusted()
         files = await context.ledger.portion(context.run_id, context.config.download.queue_size, context.now(), paused)
         files = self._one_probe_each(files)
         if not files:
@@ -86,6 +89,21 @@ class Requester:
                 context.crowded = False
             return []
         return files[: allowed.downloads]
+
+    async def _fail_distrusted(self) -> None:
+        """Do not ask for files that only a host without a trusted certificate has."""
+        context = self._context
+        distrusted = context.hosts.distrusted_systems()
+        if distrusted.keys() <= self._given_up:
+            return
+        self._given_up |= distrusted.keys()
+        await context.ledger.reroute(context.run_id, list(distrusted), context.now())
+        after = 0
+        while page := await context.ledger.items(context.run_id, [State.PLANNED], after=after):
+            after = page[-1].item_id
+            for item in page:
+                if item.system in distrusted:
+                    await context.fail(item, distrusted[item.system], UNTRUSTED_HINT)
 
     def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:
         """Of each system whose pause has ended, ask for one file only, until the system has shown that it works."""

@@ -27,7 +27,7 @@ from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.resume import PartFacts
 from landsat_async.rules.retry import FaultKind
 from landsat_async.run.answers import Link
-from landsat_async.run.context import RunContext
+from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.transfer.links import host_in
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
@@ -56,6 +56,8 @@ FILE_WORTH_BYTES = 100_000
 DISCARD_TOGETHER = 32
 PAUSED = "paused"
 """Kind of a HostDown that is no new fault: the host's breaker was open."""
+CERTIFICATE = "certificate"
+"""Kind of a HostDown that no pause mends."""
 _OF_THE_HOST: dict[str, str] = {FaultKind.NETWORK: "network", FaultKind.BUSY: "server"}
 """Faults that end a file, unless the host has never worked in this run: then they are the host's."""
 
@@ -201,6 +203,8 @@ class Crew:
             context.bus.tell(event)
 
         def admit(host: str) -> HostDown | None:
+            if host in context.hosts.distrusted:
+                return HostDown(host, context.hosts.distrusted[host], 0.0, CERTIFICATE)
             wait_s = context.hosts.ask(host)
             return HostDown(host, "", wait_s, PAUSED) if wait_s > 0 else None
 
@@ -208,7 +212,7 @@ class Crew:
             if kind == "ok":
                 if context.hosts.ok(host):
                     context.poke()  # what waits at the service for this host may come now
-            else:
+            elif kind != CERTIFICATE:
                 context.hosts.bad(host, kind, item.item_id, reason)
             if kind == "server":
                 self.size = after_push_back(self.size, item.item_id, context.loop_time())
@@ -238,9 +242,9 @@ class Crew:
                 await context.fail(item, reason, "Run the same command again later.")
             case NotReady():
                 await context.step(item.item_id, Step.UNREADY, missed=0)
-            case HostDown(kind="certificate"):
-                hint = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
-                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, hint)
+            case HostDown() if outcome.kind == CERTIFICATE:
+                context.hosts.distrusted[outcome.host] = outcome.reason
+                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, UNTRUSTED_HINT)
             case HostDown() if outcome.kind == PAUSED:
                 await self._put_back(item, outcome.wait_s)
             case HostDown():

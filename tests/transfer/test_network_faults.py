@@ -269,7 +269,7 @@ async def test_a_handshake_that_breaks_is_tried_again_before_the_host_is_left_al
     await server.wait_closed()
     assert len(connections) == 3
     assert isinstance(outcome, HostDown)
-    assert outcome.kind == "certificate"
+    assert outcome.kind == "network", "that may pass, unlike a certificate"
 
 
 async def test_an_extra_ca_is_trusted_beside_the_systems(bench, authority, tmp_path):
