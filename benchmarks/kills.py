@@ -50,8 +50,8 @@ async def main() -> int:
 async def _random_kills(given: Counts) -> None:
     rng, tally, said = random.Random(given.seed), Tally(), time.monotonic()
     while tally.kills < given.count:
-        size = rng.choice((8, 8, 16, 16, 32, 64))
-        script = Script(seed=rng.randrange(10**6), rate_bytes_s=rng.choice((20, 40, 80)) * MIB)
+        size = rng.choice((8, 8, 8, 16, 16, 32, 64))
+        script = Script(seed=rng.randrange(10**6), rate_bytes_s=rng.choice((60, 100, 200)) * MIB)
         for kind in ("cut", "cut-rst", "close", "stall"):
             script.fault_file("*", kind, probability=0.0125, times=None, fraction=rng.random(), seconds=0.2)
         with tempfile.TemporaryDirectory(dir=given.directory) as folder:

@@ -279,10 +279,14 @@ class Sink:
 
 
 async def checkpoint(part: PartFile, store: CheckpointStore, mark: PartFacts) -> None:
-    """Make the bytes that `mark` speaks of durable, then say so in the store."""
+    """Make the bytes that `mark` speaks of durable, then say so in the store.
+
+    Not interrupted in between: the store would be ahead of what we know, and a full disk cuts the part to that.
+    """
     await part.sync()
-    await store.save(mark)
-    part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
+    with part.threads.waiting():
+        await store.save(mark)
+        part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
 
 
 async def receive(

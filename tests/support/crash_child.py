@@ -45,7 +45,8 @@ _CALL_PHASES = {
     "fsync": "file sync", "link": "link", "replace": "link", "rename_noreplace": "link", "rename": "link",
     "fsync_dir": "dir sync", "unlink": "discard", "pwrite": "write",
 }  # fmt: skip
-MARKS_BYTES = 4 * (len(PHASES) + 1)
+MARKS_BYTES = 4 * (len(PHASES) + 2)
+"""The number of things under way for each phase, all calls, and the calls that were made to fail."""
 
 
 class _Watch:
@@ -82,8 +83,13 @@ class _Watch:
         if fail is not None and fail["call"] == name:
             self._failed += 1
             if self._failed >= fail["nth"]:
+                self._marks[len(PHASES) + 1] += 1
                 if "hang_s" in fail:
                     time.sleep(fail["hang_s"])
+                elif name == "commit":
+                    full = sqlite3.OperationalError("database or disk is full, on purpose")
+                    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+                    raise full
                 else:
                     raise OSError(getattr(errno, fail["errno"]), "on purpose")
 

@@ -52,6 +52,8 @@ class Death:
     """What was going on at that moment, in all its threads and tasks."""
     calls: int
     """File calls and commits that it had begun."""
+    made_to_fail: int
+    """Calls that were made to fail."""
     seconds: float
     served_bytes: int
     """Body bytes that the file hosts have sent to it."""
@@ -280,8 +282,7 @@ class Lab:
         seconds = time.monotonic() - began
         await self._settled()
         served = sum(self.sim.log.file_bytes.values()) - served
-        phases, calls = read_marks(marks)
-        return Death(code, phases, calls, seconds, served)
+        return Death(code, *read_marks(marks), seconds=seconds, served_bytes=served)
 
     async def _must_end(self, place: Place, pid: int, ending: asyncio.Future[int]) -> None:
         await asyncio.wait([ending], timeout=PATIENCE_S)
@@ -302,10 +303,10 @@ class Lab:
             await asyncio.sleep(0.005)
 
 
-def read_marks(path: Path) -> tuple[tuple[str, ...], int]:
-    """What was going on when the process ended, and how many calls it had begun."""
-    *open_, calls = struct.unpack(f"{len(PHASES) + 1}I", path.read_bytes())
-    return tuple(name for name, number in zip(PHASES, open_, strict=True) if number), calls
+def read_marks(path: Path) -> tuple[tuple[str, ...], int, int]:
+    """What was going on when the process ended, how many calls it had begun, and how many were made to fail."""
+    *under_way, calls, made_to_fail = struct.unpack(f"{len(PHASES) + 2}I", path.read_bytes())
+    return tuple(name for name, number in zip(PHASES, under_way, strict=True) if number), calls, made_to_fail
 
 
 @asynccontextmanager
