@@ -97,7 +97,7 @@ class OrderBook:
     """(entity, product) -> (file name, download system)."""
     orders: dict[int, Order] = field(default_factory=dict)
     by_label: dict[str, list[Order]] = field(default_factory=dict)
-    by_pair: dict[tuple[str, str], list[Order]] = field(default_factory=dict)
+    by_name: dict[str, list[Order]] = field(default_factory=dict)
     asked: list[tuple[float, int]] = field(default_factory=list)
     late: list[tuple[float, str, list[tuple[str, str]]]] = field(default_factory=list)
     """Requests whose sender died and that are acted upon afterwards."""
@@ -114,7 +114,8 @@ class OrderBook:
 
     def held(self, entity: str, product: str) -> Order | None:
         """The active download of a file, the oldest first."""
-        found = [order for order in self.by_pair.get((entity, product), []) if order.state == "active"]
+        same = self.by_name.get(self.names[entity, product][0], [])
+        found = [order for order in same if order.product == product and order.state == "active"]
         return min(found, key=lambda order: (order.spent, order.number), default=None)
 
     def enter(self, entity: str, product: str, label: str) -> tuple[Order, bool]:
@@ -122,7 +123,7 @@ class OrderBook:
         name, system = self.names[entity, product]
         climate, held = self.climate, self.held(entity, product)
         if name in self.excused:
-            for order in self.by_pair.get((entity, product), []):
+            for order in self.by_name.get(name, []):
                 order.spent = True
         proxied = system.startswith("ls_")
         if held is not None:
@@ -139,7 +140,7 @@ class OrderBook:
             order.state = self._fate()
         self.orders[order.number] = order
         self.by_label.setdefault(label, []).append(order)
-        self.by_pair.setdefault((entity, product), []).append(order)
+        self.by_name.setdefault(name, []).append(order)
         return order, True
 
     def _fate(self) -> str:
