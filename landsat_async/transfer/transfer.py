@@ -345,7 +345,10 @@ class _Course:
             )
         if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
             return self._failed("the file system does not take the final name", "Choose another layout.")
-        return await self._disk_fault(error)
+        fault = fault_of_disk(error, self.trip.job.parts_dir)
+        if isinstance(fault, LandsatError):
+            raise fault from None  # and nothing is cut: the part may have its final name already
+        return fault
 
     # -- after a fault -----------------------------------------------------------------------------------------------
 

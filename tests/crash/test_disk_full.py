@@ -43,7 +43,8 @@ async def test_H01_H04_a_full_disk_ends_the_run_with_9_and_the_same_command_goes
 
 @pytest.mark.faults("H01", "H02", "H04")
 @pytest.mark.parametrize(
-    ("call", "nth"), [("pwrite", 5), ("fsync", 2), ("fsync", 6), ("link", 2), ("commit", 2), ("commit", 9), ("open", 4)]
+    ("call", "nth"),
+    [("pwrite", 5), ("fsync", 2), ("fsync", 6), ("fsync_dir", 2), ("link", 2), ("commit", 9), ("open", 4)],
 )
 async def test_H02_no_room_at_any_call_is_a_full_disk_and_nothing_is_wrong(lab, call, nth):
     place = lab.place(**FILES)
@@ -51,6 +52,18 @@ async def test_H02_no_room_at_any_call_is_a_full_disk_and_nothing_is_wrong(lab, 
     assert death.made_to_fail, "the call was not reached"
     assert death.code == DISK_FULL, place.said
     assert death.seconds < 5
+    place.check()
+    assert (await lab.run(place, **SMALL)).code == 0, place.said
+    place.check_finished(6)
+
+
+@pytest.mark.faults("H01", "H02")
+async def test_H02_what_has_its_final_name_already_is_not_cut_when_the_folder_cannot_be_synced(lab):
+    place = lab.place(**FILES)
+    fail = {"call": "fsync_dir", "at": "data'", "nth": 1, "errno": "ENOSPC"}
+    death = await lab.run(place, fail=fail, **SMALL)
+    assert (death.code, death.made_to_fail > 0) == (DISK_FULL, True), place.said
+    assert place.finals(), "nothing got its name"
     place.check()
     assert (await lab.run(place, **SMALL)).code == 0, place.said
     place.check_finished(6)

@@ -72,7 +72,7 @@ class _Watch:
         finally:
             self.add(name, -1)
 
-    def call(self, name: str) -> None:
+    def call(self, name: str, *arguments: object) -> None:
         """A file call or a commit is about to begin."""
         with self._lock:
             self._marks[len(PHASES)] += 1
@@ -80,7 +80,7 @@ class _Watch:
         if number == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         fail = self._fail
-        if fail is not None and fail["call"] == name:
+        if fail is not None and fail["call"] == name and str(arguments[:1]).count(fail.get("at", "")):
             self._failed += 1
             if self._failed >= fail["nth"]:
                 self._marks[len(PHASES) + 1] += 1
@@ -119,7 +119,7 @@ class _Watch:
         see = Fs._see
 
         def seen(fs: Fs, operation: str, *arguments: object) -> None:
-            self.call(operation)
+            self.call(operation, *arguments)
             see(fs, operation, *arguments)
 
         Fs._see = seen
