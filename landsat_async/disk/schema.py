@@ -9,9 +9,15 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from landsat_async.disk.ledger_thread import translate
 from landsat_async.errors import LedgerError
+from landsat_async.model import Route
 
 VERSION = 1
 
@@ -50,6 +56,15 @@ CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT
 """
 
 
+_IMPOSSIBLE = (
+    "item WHERE state='done' AND item_id NOT IN(SELECT item_id FROM file)",
+    "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file')",
+    "item WHERE gen NOT BETWEEN 0 AND 1e9",
+    "file WHERE length(sha256)<>64 OR size_bytes<0 OR proof NOT IN('length','structure','content','published')",
+)
+"""What no run writes: a name that is not the end of the path would let a file be proven as something else."""
+
+
 class LedgerNewer(LedgerError):
     """The ledger was made by a newer version of this program."""
 
@@ -67,9 +82,9 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = _open(path)
     try:
         _prepare(connection)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
         connection.close()
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        if isinstance(error, sqlite3.Error) and not _means_damage(error):
             raise
         set_aside(path)
         connection = _open(path)
@@ -77,11 +92,26 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_readonly(path: Path) -> sqlite3.Connection:
-    """Open for reading only (`status` while a run is going on)."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    return connection
+def _means_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open for reading only, also while a run is going on. Raises LedgerError, here and for what the block reads."""
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            _check(connection)
+            yield connection
+    except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        if isinstance(error, sqlite3.Error) and not _means_damage(error):
+            raise translate(error, path.name) from None
+        raise LedgerError(
+            f"The ledger {path.name} is damaged.",
+            hint="The next run sets it aside and proves again what is on disk; history is lost, never data.",
+        ) from None
 
 
 def set_aside(path: Path) -> None:
@@ -112,14 +142,56 @@ def _prepare(connection: sqlite3.Connection) -> None:
             f"The ledger was made by a newer version of landsat_async (format {version}, this one knows {VERSION}).",
             hint="Update landsat_async, or use another output folder.",
         )
-    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise _Damaged("quick_check failed")
+    _check(connection)
     try:
         _write_tables(connection, "WAL")
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", 0) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}:
             raise
         _write_tables(connection, "DELETE")
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise when the database is not what a run of this program has left, as far as that can be seen.
+
+    SQLite has no checksums. Its own check finds wrong trees and indexes, not wrong values; those are found here where
+    believing them would do harm.
+    """
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise _Damaged(verdict)
+    tables = _tables_of(connection)
+    if not tables:
+        return  # new
+    with contextlib.closing(sqlite3.connect(":memory:")) as pattern:
+        pattern.executescript(TABLES)
+        if tables != _tables_of(pattern):
+            raise _Damaged("other tables than this program makes")
+    for name in (name for name, sql in tables if sql.startswith("CREATE TABLE")):
+        wrong = " OR ".join(map(_is_of_wrong_type, connection.execute(f"PRAGMA table_info({name})")))
+        if connection.execute(f"SELECT 1 FROM {name} WHERE {wrong} LIMIT 1").fetchone():
+            raise _Damaged(f"a value of {name} has a wrong type")
+    for what in _IMPOSSIBLE:
+        if connection.execute(f"SELECT 1 FROM {what} LIMIT 1").fetchone():
+            raise _Damaged(f"impossible: {what}")
+    for routes, groups in connection.execute("SELECT CAST(routes AS BLOB), CAST(file_groups AS BLOB) FROM item"):
+        _read_routes(routes)
+        _read_names(groups)
+
+
+def _tables_of(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+    return [(name, sql) for name, sql in rows]
+
+
+def _is_of_wrong_type(column: Sequence[Any]) -> str:
+    _, name, declared, not_null, _, primary = column
+    allowed = [declared.lower(), *([] if not_null or primary else ["null"])]
+    return f"typeof({name}) NOT IN({','.join(map(repr, allowed))})"
+
+
+_read_routes = msgspec.json.Decoder(tuple[Route, ...]).decode
+_read_names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def _write_tables(connection: sqlite3.Connection, journal: str) -> None:

@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from landsat_async.rules.http_fields import Reply, is_strong, is_strong_date
 
@@ -32,6 +34,10 @@ CUT_BACK_BYTES = 1024 * 1024
 """How much is given up once when the overlap differs: enough for an error page written into the body."""
 
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
+
+
+def _checksum(known: dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(known)).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,21 @@ class PartFacts:
     """Date of the answer that sent the validators."""
     joined_weakly: bool = False
     """The bytes come from answers that no strong validator ties together."""
+
+    def pack(self) -> bytes:
+        """Return the facts as JSON, with a checksum."""
+        known = msgspec.to_builtins(self)
+        return msgspec.json.encode({**known, "check": _checksum(known)})
+
+    @classmethod
+    def unpack(cls, data: bytes) -> PartFacts | None:
+        """Read what `pack` wrote; None when it has suffered: a wrong total could make half a file look whole."""
+        try:
+            known = msgspec.json.decode(data, type=dict[str, Any])
+            check = known.pop("check", None)
+            return msgspec.convert(known, cls) if check == _checksum(known) else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
 
     @property
     def validator(self) -> str | None:

@@ -16,7 +16,7 @@ from landsat_async.config import Config
 from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile
-from landsat_async.disk.schema import connect_readonly
+from landsat_async.disk.schema import reading
 from landsat_async.events import Event, Failed, Finished, Verified
 from landsat_async.model import Proof
 
@@ -60,7 +60,7 @@ def _status(directory: str) -> LedgerStatus:
     path = OutputFolder(Path(directory)).ledger
     if not path.exists():
         return LedgerStatus(directory, {}, [], None, None)
-    with closing(connect_readonly(path)) as connection:
+    with reading(path) as connection:
         files = [FileStatus(**dict(row)) for row in connection.execute(_STATUS)]
         run = connection.execute("SELECT started, exit_code FROM run ORDER BY started DESC LIMIT 1").fetchone()
     counts: dict[str, int] = {}
@@ -95,7 +95,7 @@ def _finished(directory: str) -> list[FinishedFile]:
     path = OutputFolder(Path(directory)).ledger
     if not path.exists():
         return []
-    with closing(connect_readonly(path)) as connection:
+    with reading(path) as connection:
         rows: list[sqlite3.Row] = connection.execute(
             "SELECT item_id, relpath, size_bytes, sha256, proof, mtime_ns FROM file JOIN item USING(item_id)"
             " WHERE state='done' ORDER BY relpath"

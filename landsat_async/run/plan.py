@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.adopt import is_as_recorded
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.schema import connect_readonly
+from landsat_async.disk.schema import reading
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
@@ -83,7 +82,7 @@ def _states(config: Config, files: Sequence[WantedFile]) -> list[PlannedFile]:
     folder = OutputFolder(Path(config.download.directory))
     known: dict[str, sqlite3.Row] = {}
     if folder.ledger.exists():
-        with closing(connect_readonly(folder.ledger)) as connection:
+        with reading(folder.ledger) as connection:
             known = {
                 row["relpath"]: row
                 for row in connection.execute(

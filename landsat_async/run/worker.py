@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
-import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.finalise import discard_part
@@ -85,7 +84,7 @@ class LedgerStore:
 
     async def save(self, facts: PartFacts) -> None:
         """Record a checkpoint after its fsync."""
-        await self._ledger.save_part(self._item_id, self._part_name, facts.durable, msgspec.json.encode(facts))
+        await self._ledger.save_part(self._item_id, self._part_name, facts.durable, facts.pack())
 
     async def lower(self, durable: int) -> None:
         """Believe no more than nothing: the digest of a shorter prefix is not known."""
@@ -190,7 +189,7 @@ class Crew:
             part_name=part_name(item.item_id, item.gen),
             part_was=_earlier_names(item, saved),
             final_path=str(context.directory / item.relpath),
-            part=msgspec.json.decode(saved.facts, type=PartFacts) if saved else None,
+            part=PartFacts.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
             file=item.relpath,
