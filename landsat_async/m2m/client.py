@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
 
 T = TypeVar("T")
-EXIT_LIMIT_S = 5.0
+EXIT_LIMIT_S = 3.0
 """For the logout and the closing of connections, also after a cancellation."""
 OPTIONS_PORTION = 500
 """Scenes per download-options call: about 25 MB of answer."""

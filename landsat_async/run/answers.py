@@ -25,6 +25,7 @@ class Link:
 
     item_id: int
     url: SecretUrl
+    host: str
     born_s: float
     """Monotonic time; an old link is renewed before use."""
     proxied: bool
@@ -147,7 +148,8 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str)
         await context.ledger.add_staged(waits, context.now())
     for (item, answer), linked in zip(pairs, moved, strict=True):
         if linked and answer.url is not None:
-            context.hosts.learn(item.system, host_in(answer.url))
+            host = host_in(answer.url)
+            context.hosts.learn(item.system, host)
             await context.bus.emit(Ready(item.relpath))
             proxied = answer.proxied or item.system.startswith("ls_")
-            await send.send(Link(item.item_id, answer.url, anyio.current_time(), proxied))
+            await send.send(Link(item.item_id, answer.url, host, anyio.current_time(), proxied))

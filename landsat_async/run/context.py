@@ -134,6 +134,7 @@ class RunContext:
         """End a file for this run. `keep_label`: the next run looks it up instead of asking again."""
         columns = {"reason": reason, "hint": hint} | ({} if keep_label else {"label": None, "download_id": None})
         if await self.step(item.item_id, Step.FAIL, **columns):
+            self.tally.nominal_left -= item.bytes_nominal or 0
             self.tally.failed(Unavailable(item.relpath, reason, hint))
             await self.bus.emit(Failed(item.relpath, reason, hint))
 

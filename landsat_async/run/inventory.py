@@ -119,7 +119,7 @@ async def _adopt(context: RunContext, item: Item, *, overwrite: bool) -> None:
             )
             if await context.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
-        case Unproven(reason) if not overwrite:
+        case Unproven(reason) if not overwrite or (context.directory / item.relpath).is_dir():
             await context.fail(
                 item,
                 f"something is in the way: it is not recorded here and cannot be verified ({reason}); it was kept",

@@ -21,7 +21,7 @@ from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.choose import Gaps, choose_files
 from landsat_async.run.runner import check_role, find_credentials
-from landsat_async.run.search import find_scenes
+from landsat_async.run.search import find_scenes, read_aoi
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Plan:
     bytes_left: int
     """Nominal bytes of what is not here yet."""
     free_bytes: int
+    notes: tuple[str, ...] = ()
+    """Where the area lies, what was simplified, what in the config has no effect."""
 
 
 async def plan(
@@ -56,6 +58,7 @@ async def plan(
 ) -> Plan:
     """Make the plan. Nothing is requested, downloaded or written. Raises LandsatError."""
     service = config.service
+    aoi = await read_aoi(config)
     gaps = Gaps(config)
     files: list[PlannedFile] = []
     async with M2MClient(
@@ -67,7 +70,7 @@ async def plan(
         on_wait=on_wait,
     ) as m2m:
         await check_role(m2m)
-        found = await find_scenes(config, m2m)
+        found = await find_scenes(config, m2m, aoi)
         async for selection in choose_files(config, m2m, None, found.dataset, found.scenes):
             gaps.add(selection)
             files += await anyio.to_thread.run_sync(_states, config, selection.files)
@@ -75,7 +78,7 @@ async def plan(
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).free_bytes)
-    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free)
+    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, (*config.notes, *found.notes))
 
 
 def _states(config: Config, files: Sequence[WantedFile]) -> list[PlannedFile]:

@@ -47,6 +47,8 @@ class Requester:
         self._label_number = 0
         self._label_used = 0
         self._quota_hits = 0
+        self._most = context.config.download.queue_size
+        """Files of one request; less while the account has room for few only."""
         self._reroute_s = 0.0
         self._given_up: set[str] = set()
         """Systems whose host is not trusted."""
@@ -73,7 +75,7 @@ class Requester:
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
         await self._fail_distrusted()
-        files = await context.ledger.portion(context.run_id, context.config.download.queue_size, context.now(), paused)
+        files = await context.ledger.portion(context.run_id, self._most, context.now(), paused)
         files = self._one_probe_each(files)
         if not files:
             return []
@@ -196,6 +198,7 @@ class Requester:
             return
         except QuotaReached as error:
             await self._unask(files)
+            self._most = max(1, len(files) // 2)
             await self._pause_for_quota(error.retry_after_s or QUOTA_PAUSE_S)
             return
         except RequestRefused:
@@ -205,6 +208,7 @@ class Requester:
             await self._unask(files)
             raise
         self._quota_hits = 0
+        self._most = min(context.config.download.queue_size, 2 * self._most)
         await self._apply(label, files, reply, send)
 
     async def _call(self, label: str, files: Sequence[Item]) -> DownloadReply:
@@ -232,7 +236,7 @@ class Requester:
         failed = [(item, answer) for item, answer in pairs.values() if answer.message is not None]
         good = [(item, answer) for item, answer in pairs.values() if answer.message is None]
         ready = sum(answer.url is not None for _, answer in good)
-        await context.bus.emit(Requested(label, len(files), ready, len(good) - ready, len(failed)))
+        await context.bus.emit(Requested(label, len(files), ready, len(files) - ready - len(failed), len(failed)))
         for item, answer in failed:
             await self._refused(item, answer.message or "no reason given")
         for old_label in sorted(set(reply.duplicates.values()) - {label}):

@@ -27,6 +27,7 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.m2m.gate import Gate as ApiGate
 from landsat_async.model import RunSummary
+from landsat_async.rules.aoi import Aoi
 from landsat_async.rules.breaker import Breaker, Gate
 from landsat_async.rules.easing import Easing
 from landsat_async.run.bus import EventBus
@@ -37,15 +38,16 @@ from landsat_async.run.inventory import take_stock
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
-from landsat_async.run.search import find_scenes
+from landsat_async.run.search import find_scenes, read_aoi
 from landsat_async.run.tally import Tally
 from landsat_async.run.worker import Crew
 from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import Net, open_net
 
-WIND_DOWN_S = 3.0
+WIND_DOWN_S = 2.5
 """For the last words to the service when a run ends or is stopped; logging out has its own limit."""
 INTERRUPTED = 7
+GIB = 1024**3
 
 
 class Run:
@@ -60,8 +62,10 @@ class Run:
         session: aiohttp.ClientSession | None,
         credentials: Credentials | None,
         overwrite: bool,
+        aoi: Aoi | None,
     ) -> None:
         self.config = config
+        self._aoi = aoi
         self.bus = EventBus()
         self.error: LandsatError | None = None
         """Why the run could not go on; None when it could."""
@@ -171,7 +175,7 @@ class Run:
 
     async def _prepare(self, context: RunContext) -> None:
         """Search, select, and compare with what is here."""
-        found = await find_scenes(self.config, context.m2m)
+        found = await find_scenes(self.config, context.m2m, self._aoi)
         for note in found.notes:
             self.bus.tell(Notice(note))
         self._tally.scenes = len(found.scenes)
@@ -183,7 +187,6 @@ class Run:
             await self._ledger.select(selection.files, self._run_id, context.now())
         await self._ledger.reattach(self._run_id, context.now())
         self._tally.load(await self._ledger.count(self._run_id))
-        self._tally.bytes_nominal = nominal
         missing = [*found.missing, *gaps.all()]
         self._tally.unlisted = len(missing)
         await self.bus.emit(Planned(len(found.scenes), self._tally.files_total, nominal))
@@ -197,11 +200,15 @@ class Run:
 
     async def _warn_of_space(self, context: RunContext) -> None:
         """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
-        wanted = await self._ledger.nominal_left(self._run_id)
+        self._tally.nominal_left = wanted = await self._ledger.nominal_left(self._run_id)
         free = await anyio.to_thread.run_sync(OutputFolder(context.directory).free_bytes)
         if wanted > free - self.config.download.min_free_bytes:
-            text = f"about {wanted / 1e9:.1f} GB are still to come, and {free / 1e9:.1f} GB are free on the disk;"
-            self.bus.tell(Notice(f"{text} the run stops before the disk is full, and continues later", "warning"))
+            keep = self.config.download.min_free_bytes
+            text = (
+                f"about {wanted / GIB:.1f} GiB are still to come; {free / GIB:.1f} GiB are free on the disk, of which"
+            )
+            text += f" min_free_bytes keeps {keep / GIB:.1f} GiB: the run stops before that, and continues later"
+            self.bus.tell(Notice(text, "warning"))
 
     async def _pipeline(self, context: RunContext) -> None:
         """Requester, poller and workers, until every selected file is done or failed."""
@@ -329,15 +336,17 @@ async def open_run(
         overwrite: Replace files that are in the way and cannot be proven.
 
     Raises:
+        ConfigError: the area file cannot be used.
         FolderUnwritable, FolderBusy, LedgerError, DiskFull: before anything is asked of the service.
         LandsatError: on leaving the block, what ended the run early.
     """
+    aoi = await read_aoi(config)
     folder = OutputFolder(Path(config.download.directory))
     claim = await anyio.to_thread.run_sync(folder.claim)
     try:
         ledger = await Ledger.open(folder.ledger)
         try:
-            run = Run(config, ledger, claim, session=session, credentials=credentials, overwrite=overwrite)
+            run = Run(config, ledger, claim, session=session, credentials=credentials, overwrite=overwrite, aoi=aoi)
             async with _owned(run):
                 yield run
         finally:

@@ -16,7 +16,8 @@ from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import LandsatError
 from landsat_async.m2m.client import M2MClient
 
-REMOVE_TIMEOUT_S = 4.0
+REMOVE_TIMEOUT_S = 1.5
+"""For removing a list when the run is being stopped; what does not work by then is done by the next run."""
 
 
 @asynccontextmanager
@@ -30,9 +31,11 @@ async def scene_list(
     try:
         await m2m.scene_list_add(list_id, dataset, entity_ids)
         yield list_id
-    finally:
+    except BaseException:
         with anyio.move_on_after(REMOVE_TIMEOUT_S, shield=True):
             await _remove(m2m, ledger, list_id)
+        raise
+    await _remove(m2m, ledger, list_id)
 
 
 async def remove_leftovers(m2m: M2MClient, ledger: Ledger) -> None:

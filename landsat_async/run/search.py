@@ -36,12 +36,14 @@ class Found:
     """What the user should know of the area: how large it is and where, what was simplified."""
 
 
-async def find_scenes(config: Config, m2m: M2MClient) -> Found:
-    """Search as the config says. Raises ConfigError for an unknown dataset, with the nearest names."""
+async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
+    """Search as the config says; `aoi` as `read_aoi` gave it.
+
+    Raises ConfigError for an unknown dataset, with the nearest names.
+    """
     search = config.search
     dataset = search.dataset
     assert dataset is not None  # the config has checked or derived it
-    aoi = await read_aoi(config)
     try:
         filters = scene_filters(search, aoi, await _path_row(config, m2m))
         hits = await _all_hits(m2m, dataset, filters)
@@ -52,7 +54,7 @@ async def find_scenes(config: Config, m2m: M2MClient) -> Found:
 
 
 async def read_aoi(config: Config) -> Aoi | None:
-    """The area of interest; None without one. Raises ConfigError."""
+    """The area of interest; None without one. Needs no service, so it comes first. Raises ConfigError."""
     if config.search.aoi is not None:
         return await anyio.to_thread.run_sync(load_aoi, config.search.aoi)
     return aoi_from_bbox(config.search.bbox) if config.search.bbox is not None else None

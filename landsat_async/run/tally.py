@@ -30,7 +30,11 @@ class Tally:
         self.received: Callable[[], int] = lambda: 0
         """Body bytes from file hosts so far."""
         self.bytes_done = 0
-        self.bytes_nominal = 0
+        """Real bytes of the files that this run has proven."""
+        self.nominal_done = 0
+        """What the service lists for the same files."""
+        self.nominal_left = 0
+        """What the service lists for the files that are still to come."""
         self._active: dict[int, int] = {}
         self._samples: deque[tuple[float, int]] = deque()
         self.workers = 0
@@ -63,6 +67,17 @@ class Tally:
         if len(self.failures) < KEPT_FAILURES:
             self.failures.append(failure)
 
+    def arrived(self, nominal_bytes: int, size_bytes: int) -> None:
+        """A file is here: its real size is known now."""
+        self.bytes_done += size_bytes
+        self.nominal_done += nominal_bytes
+        self.nominal_left -= nominal_bytes
+
+    def expected(self, done_bytes: int) -> int | None:
+        """Bytes of the whole run: what is here, and the rest as listed, corrected by how far listed sizes were off."""
+        scale = self.bytes_done / self.nominal_done if self.nominal_done and self.bytes_done else 1.0
+        return max(self.bytes_done + int(self.nominal_left * scale), done_bytes) or None
+
     def position(self, item_id: int, position_bytes: int) -> None:
         """A running transfer stands at `position_bytes`."""
         self._active[item_id] = position_bytes
@@ -84,7 +99,7 @@ class Tally:
             files_done=self.states[State.DONE],
             files_total=self.files_total,
             bytes_done=done,
-            bytes_total=max(self.bytes_nominal, done) or None,
+            bytes_total=self.expected(done),
             rate_bytes_s=max(0.0, (received - first_bytes) / elapsed) if elapsed > 0 else 0.0,
             files_preparing=max(0, self.states[State.PREPARING] - parked),
             workers=self.workers,

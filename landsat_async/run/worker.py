@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import anyio
-import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.finalise import discard_part
@@ -27,7 +26,6 @@ from landsat_async.rules.resume import PartFacts
 from landsat_async.rules.retry import FaultKind
 from landsat_async.run.answers import Link
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.transfer.links import host_in
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
     Done,
@@ -104,7 +102,8 @@ class Crew:
         self.context = context
         self.net = net
         self._fetch = fetch
-        self.folder = OutputFolder(context.directory)
+        self._directory = str(context.directory)
+        self._parts_dir = str(OutputFolder(context.directory).parts)
         download = context.config.download
         self.policy = TransferPolicy(
             attempts=download.attempts,
@@ -152,7 +151,6 @@ class Crew:
 
     async def _one(self, link: Link) -> None:
         context = self.context
-        host = host_in(link.url)
         if context.loop_time() - link.born_s > LINK_MAX_AGE_S:
             await context.step(link.item_id, Step.REATTACH, missed=0)
             context.poke()  # the service gives a new link for what it holds already
@@ -178,17 +176,17 @@ class Crew:
         finally:
             context.tally.leave(item.item_id)
         self.bugs = 0
-        await self._settle(item, link, host, outcome)
+        await self._settle(item, link, outcome)
 
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         context = self.context
         job = TransferJob(
             url=link.url,
             name=item.name,
-            parts_dir=str(self.folder.parts),
+            parts_dir=self._parts_dir,
             part_name=part_name(item.item_id, item.gen),
             part_was=_earlier_names(item, saved),
-            final_path=str(context.directory / item.relpath),
+            final_path=f"{self._directory}/{item.relpath}",
             part=PartFacts.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
@@ -211,6 +209,8 @@ class Crew:
             if kind == "ok":
                 if context.hosts.ok(host):
                     context.poke()  # what waits at the service for this host may come now
+            elif kind == "refused" and context.hosts.has_worked(host):
+                pass  # links age while they wait; a host that has served others is not closed to us
             elif kind != CERTIFICATE:
                 context.hosts.bad(host, kind, item.item_id, reason)
             if kind == "server":
@@ -228,9 +228,9 @@ class Crew:
             self.context.bus.tell(Notice(text, "warning"))
         return sums
 
-    async def _settle(self, item: Item, link: Link, host: str, outcome: Outcome) -> None:
+    async def _settle(self, item: Item, link: Link, outcome: Outcome) -> None:
         """Write down what came out."""
-        context = self.context
+        context, host = self.context, link.host
         match outcome:
             case Done():
                 await self._done(item, link, outcome)
@@ -269,16 +269,15 @@ class Crew:
 
     async def _done(self, item: Item, link: Link, done: Done) -> None:
         context = self.context
-        path = context.directory / item.relpath
-        mtime_ns = (await anyio.to_thread.run_sync(path.stat)).st_mtime_ns
-        file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, mtime_ns)
-        if not await context.finish(file, report=link.proxied):
-            return
-        self._used_parts.append(str(self.folder.parts / part_name(item.item_id, item.gen)))
+        with anyio.CancelScope(shield=True):  # it has its final name: a stop must not leave that unrecorded
+            file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, done.mtime_ns)
+            if not await context.finish(file, report=link.proxied):
+                return
+        context.tally.verified += 1
+        context.tally.arrived(item.bytes_nominal or 0, done.size_bytes)
+        self._used_parts.append(f"{self._parts_dir}/{part_name(item.item_id, item.gen)}")
         if len(self._used_parts) >= DISCARD_TOGETHER:
             await self.discard_parts()
-        context.tally.verified += 1
-        context.tally.bytes_done += done.size_bytes
         await context.bus.emit(Verified(item.relpath, done.size_bytes, done.sha256, Proof(done.proof).value))
 
     async def discard_parts(self) -> None:
@@ -286,10 +285,11 @@ class Crew:
         paths, self._used_parts = self._used_parts, []
 
         def discard() -> None:
-            for path in paths:
-                discard_part(self.net.fs, path)
+            with self.net.fs.together():
+                for path in paths:
+                    discard_part(self.net.fs, path)
 
-        await anyio.to_thread.run_sync(discard)
+        await self.net.pool.start(discard)
 
     async def _renew(self, item: Item, outcome: NeedsLink) -> None:
         """Ask for a new link, a bounded number of times."""
