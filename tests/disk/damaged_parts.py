@@ -85,7 +85,16 @@ def _nothing(dice: random.Random, data: bytearray) -> None:
     pass
 
 
-_DAMAGES: tuple[Callable[[random.Random, bytearray], None], ...] = (_flip, _cut, _zero, _grow, _other, _grow, _nothing, _nothing)
+_DAMAGES: tuple[Callable[[random.Random, bytearray], None], ...] = (
+    _flip,
+    _cut,
+    _zero,
+    _grow,
+    _other,
+    _grow,
+    _nothing,
+    _nothing,
+)
 
 
 def _checkpoint(dice: random.Random, true: bytes, *, strong: bool) -> bytes:
