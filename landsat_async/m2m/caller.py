@@ -181,10 +181,11 @@ class Caller:
             self._gate.lives()
             raise faults.blame_input(call.endpoint, error) from None
         if verdict in (Verdict.CLOSE_FOR_ALL, Verdict.SUSPECT_INPUT):
-            self._gate.failed(error)
+            self._gate.failed(error, self._patience_s)
             return history, own
         if verdict is Verdict.REPEAT:
-            return history, after_failure(own, error, anyio.current_time(), random.random())
+            now_s = anyio.current_time()
+            return history, after_failure(own, error, now_s, random.random(), patience_s=self._patience_s)
         self._gate.lives()  # a refusal is an answer
         if verdict is Verdict.LOGIN_AGAIN:
             return replace(history, logins=history.logins + 1), own

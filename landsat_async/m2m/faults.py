@@ -33,6 +33,7 @@ from landsat_async.errors import (
 from landsat_async.m2m.envelope import Envelope
 from landsat_async.m2m.payloads import LOGIN
 from landsat_async.rules.naming import shown
+from landsat_async.rules.sniff import speaks_of_maintenance
 
 ERS = "https://ers.cr.usgs.gov"
 TOKEN_STEPS = (
@@ -79,7 +80,6 @@ _HINTS: dict[type[M2MError], str] = {
 }
 _TRY_AGAIN_STATUS = {408, 425, 429}
 _TITLE = re.compile(rb"<title[^>]*>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
-_MAINTENANCE = re.compile(r"maintenance|temporarily unavailable|scheduled outage|will be back", re.IGNORECASE)
 
 
 def from_code(endpoint: str, envelope: Envelope, *, status: int, retry_after_s: float | None) -> LandsatError:
@@ -126,7 +126,7 @@ def from_answer(
 ) -> LandsatError:
     """Turn an answer that is no envelope into an error; now the HTTP status counts."""
     page = _page_title(content_type, body)
-    if page is not None and _MAINTENANCE.search(page + " " + _beginning(body)):
+    if page is not None and speaks_of_maintenance(page + " " + _beginning(body)):
         return _web_page(page, status, retry_after_s, maintenance=True)
     if status in {401, 403} and not (endpoint == LOGIN and page is not None):
         return _refused(endpoint, status)

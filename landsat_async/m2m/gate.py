@@ -61,6 +61,7 @@ class Gate:
             self._easing.outage_ended(now_s - self.outage.since_s, now_s)
         self.outage = None
 
-    def failed(self, error: ServiceError) -> None:
-        """The service is down or busy."""
-        self.outage = after_failure(self.outage, error, anyio.current_time(), random.random())
+    def failed(self, error: ServiceError, patience_s: float) -> None:
+        """The service is down or busy; who has found that out waits for `patience_s` at most."""
+        now_s = anyio.current_time()
+        self.outage = after_failure(self.outage, error, now_s, random.random(), patience_s=patience_s)

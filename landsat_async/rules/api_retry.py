@@ -11,6 +11,7 @@ therefore the verdict is SUSPECT_INPUT and the caller finds out with one harmles
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, replace
 
 from landsat_async.errors import (
@@ -32,6 +33,10 @@ QUICK_TRIES = 4
 QUICK_CAP_S = 8.0
 IMPATIENT_TRIES = 3
 """Tries that a caller without patience gets."""
+SHORT_PATIENCE_S = 1200.0
+"""With less patience than this even maintenance is probed quickly at first: there is room for few long pauses."""
+LAST_WAIT_S = 1.0
+"""A rest of patience shorter than this is not worth one more try."""
 IMPATIENT_WAIT_S = 5.0
 """The longest single wait of a caller without patience."""
 BUSY_PATIENCE_S = 60.0
@@ -138,16 +143,24 @@ def _may_be_the_input(error: ServiceError) -> bool:
     return True
 
 
-def after_failure(outage: Outage | None, error: ServiceError, now_s: float, u: float) -> Outage:
-    """Return the outage as it stands after one more failure; `u` in [0, 1) draws the jitter."""
+def after_failure(
+    outage: Outage | None, error: ServiceError, now_s: float, u: float, *, patience_s: float = math.inf
+) -> Outage:
+    """Return the outage as it stands after one more failure; `u` in [0, 1) draws the jitter.
+
+    The wait is cut to what is left of `patience_s`, so that the last try comes when the patience ends.
+    """
     trouble = trouble_of(error)
     if outage is not None and (outage.trouble is Trouble.BUSY) != (trouble is Trouble.BUSY):
         outage = None  # "busy" is an answer: the service was up in between
     failures = outage.failures + 1 if outage else 1
     since_s = outage.since_s if outage else now_s
-    own_s = _busy_wait_s(failures, u) if trouble is Trouble.BUSY else _probe_wait_s(trouble, failures, u)
+    own_s = _busy_wait_s(failures, u) if trouble is Trouble.BUSY else _probe_wait_s(trouble, failures, u, patience_s)
     retry_after_s = error.retry_after_s if isinstance(error, ServiceDown | M2MError) else None
     wait_s = with_retry_after_s(own_s, retry_after_s, u)
+    left_s = since_s + _patience_for(trouble, patience_s) - now_s
+    if left_s >= LAST_WAIT_S:
+        wait_s = min(wait_s, left_s)
     reason = str(error)
     if trouble is Trouble.BUSY and now_s - since_s >= BUSY_WARN_S:
         reason = "another program is using this USGS account; M2M serves one call at a time"
@@ -165,8 +178,13 @@ def trouble_of(error: ServiceError) -> Trouble:
     return Trouble.SERVER
 
 
-def _probe_wait_s(trouble: Trouble, failures: int, u: float) -> float:
-    if trouble is not Trouble.MAINTENANCE and failures <= QUICK_TRIES:
+def _patience_for(trouble: Trouble, patience_s: float) -> float:
+    return max(patience_s, BUSY_PATIENCE_S) if trouble is Trouble.BUSY else patience_s
+
+
+def _probe_wait_s(trouble: Trouble, failures: int, u: float, patience_s: float) -> float:
+    quick = trouble is not Trouble.MAINTENANCE or patience_s < SHORT_PATIENCE_S
+    if quick and failures <= QUICK_TRIES:
         return full_jitter_s(failures, u, base_s=1.0, cap_s=QUICK_CAP_S)
     first_s, longest_s = PROBE_INTERVAL_S[trouble]
     doublings = min(max(failures - QUICK_TRIES - 1, 0), 10)
@@ -179,7 +197,7 @@ def _busy_wait_s(failures: int, u: float) -> float:
 
 def may_wait(outage: Outage, *, wait_s: float, now_s: float, tries: int, patience_s: float) -> bool:
     """Whether a caller who has asked `tries` times waits `wait_s` more, or gives up with the error."""
-    patience_s = max(patience_s, BUSY_PATIENCE_S) if outage.trouble is Trouble.BUSY else patience_s
-    if now_s + wait_s - outage.since_s <= patience_s:
+    # a wait that was cut to the patience ends exactly then, give or take what adding floats loses
+    if now_s + wait_s - outage.since_s <= _patience_for(outage.trouble, patience_s) + 0.001:
         return True
     return tries < IMPATIENT_TRIES and wait_s <= IMPATIENT_WAIT_S

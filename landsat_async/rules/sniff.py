@@ -79,8 +79,11 @@ _FIRST_KEY = re.compile(rb'\s*\{\s*"([^"]{0,40})"')
 _ERROR_KEYS = re.compile(rb"(?i)err|message|detail|fault|status$|code$|request_?id|session|^version$")
 
 _LOGIN = re.compile(r"(?i)\blog[ -]?in\b|\bsign[ -]?in\b|registration system|ers\.cr\.usgs\.gov|password")
+# "Temporarily unavailable" is the usual title of any 503 page, and Apache's text guesses at maintenance or overload.
+_GUESS = re.compile(r"(?i)maintenance\s+downtime\s+or\s+capacity\s+problems")
 _MAINTENANCE = re.compile(
-    r"(?i)maintenance|temporarily (?:unavailable|disabled|offline)|scheduled outage|be back (?:soon|shortly)"
+    r"(?i)maintenance|outage window|\b(?:scheduled|planned)\s+(?:\w+\s+){0,2}(?:outage|downtime|upgrade)"
+    r"|temporarily (?:disabled|offline)|be back (?:soon|shortly|online|at\b)"
 )
 _SAID_IN_TAG = re.compile(r"(?is)<(title|h1|message|code)\b[^>]*>\s*([^<]*)")
 _SAID_IN_JSON = re.compile(r'(?i)"(?:error_?)?(?:message|description|detail|error)"\s*:\s*"((?:[^"\\]|\\.){1,400})')
@@ -100,6 +103,11 @@ def kind_of(name: str) -> FileKind:
     """Return the kind that a file name promises."""
     lower = name.lower()
     return next((kind for suffix, kind in _SUFFIXES if lower.endswith(suffix)), FileKind.OTHER)
+
+
+def speaks_of_maintenance(text: str) -> bool:
+    """Tell a page that announces maintenance from one that only says that the server is down."""
+    return _MAINTENANCE.search(_GUESS.sub("", text)) is not None
 
 
 def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | None:
@@ -124,7 +132,7 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
     return WrongBody(
         what=what or ("text" if text else "binary"),
         login=_LOGIN.search(text) is not None,
-        maintenance=_MAINTENANCE.search(text) is not None,
+        maintenance=speaks_of_maintenance(text),
         first_line=_first_line(text),
     )
 

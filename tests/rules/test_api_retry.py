@@ -195,6 +195,27 @@ def test_patience_counts_from_the_begin_of_the_outage():
     assert not may_wait(outage, wait_s=60, now_s=3541.0, tries=50, patience_s=3600)
 
 
+@pytest.mark.parametrize("error", [DOWN, ServiceDown("x", maintenance=True), ServiceDown("x", retry_after_s=3000.0)])
+@pytest.mark.parametrize("patience_s", [20.0, 500.0, 3600.0])
+@pytest.mark.faults("A02")
+def test_A02_the_last_try_comes_when_the_patience_ends(error, patience_s):
+    outage, now_s, tries = None, 1000.1, 0
+    while True:
+        outage, tries = after_failure(outage, error, now_s, 0.7, patience_s=patience_s), tries + 1
+        wait_s = outage.closed_until_s - now_s
+        if not may_wait(outage, wait_s=wait_s, now_s=now_s, tries=99, patience_s=patience_s):
+            break
+        now_s = outage.closed_until_s
+    assert patience_s - 1 <= now_s - 1000.1 <= patience_s + 0.001
+    assert tries >= 2
+
+
+@pytest.mark.faults("A02")
+def test_A02_maintenance_without_patience_still_gets_quick_tries():
+    outage = after_failure(None, ServiceDown("x", maintenance=True), 0.0, 1.0, patience_s=0.0)
+    assert outage.closed_until_s == 1.0
+
+
 def test_a_busy_account_gets_a_minute_even_without_patience():
     busy = after_failure(None, m2m(RateLimited), 0.0, 0.5)
     assert may_wait(busy, wait_s=30, now_s=30.0, tries=9, patience_s=0)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from landsat_async.rules.sniff import FileKind, WrongBody, kind_of, one_line, sniff
+from landsat_async.rules.sniff import FileKind, WrongBody, kind_of, one_line, sniff, speaks_of_maintenance
 
 TAR_HEAD = b"LC08_MTL.txt".ljust(257, b"\0") + b"ustar\00000".ljust(255, b"\0")
 LOGIN_PAGE = b"""<!DOCTYPE html>
@@ -94,6 +94,24 @@ def test_no_page_or_error_document_becomes_a_product(kind, page):
 
 
 @pytest.mark.faults("F05")
+@pytest.mark.parametrize(
+    ("text", "maintenance"),
+    [
+        ("503 Service Temporarily Unavailable", False),
+        ("unable to service your request due to maintenance downtime or\ncapacity problems", False),
+        ("Unscheduled outage", False),
+        ("Scheduled Maintenance", True),
+        ("Scheduled system outage", True),
+        ("Outage window: Wednesday", True),
+        ("The site is temporarily offline", True),
+        ("We will be back soon", True),
+    ],
+)
+def test_only_a_page_that_speaks_of_maintenance_announces_it(text, maintenance):
+    assert speaks_of_maintenance(text) is maintenance
+    assert sniff(FileKind.TIFF, f"<html><title>{text}</title></html>".encode(), "text/html").maintenance is maintenance
+
+
 def test_a_login_page_is_told_from_a_maintenance_page():
     login = sniff(FileKind.TAR, LOGIN_PAGE, "text/html")
     assert (login.what, login.login, login.maintenance) == ("html", True, False)
