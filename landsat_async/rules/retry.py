@@ -48,7 +48,7 @@ class FaultKind(enum.StrEnum):
     WRONG_BODY = "wrong-body"
     """A page or message in place of the file."""
     LOGIN = "login"
-    """A login page: the link has expired."""
+    """A login page, or a message that refuses the link's signature: the link has expired."""
     MAINTENANCE = "maintenance"
     EMPTY = "empty"
     STATUS = "status"

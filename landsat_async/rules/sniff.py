@@ -41,7 +41,7 @@ class WrongBody:
     what: str
     """html, xml, json, pdf, gzip, zip, text or binary."""
     login: bool
-    """A page that wants a login: the link has expired, or was never good."""
+    """A page that wants a login, or a message that refuses the signature: the link has expired, or was never good."""
     maintenance: bool
     """A page that speaks of maintenance: the host is down for a while."""
     first_line: str
@@ -79,6 +79,10 @@ _FIRST_KEY = re.compile(rb'\s*\{\s*"([^"]{0,40})"')
 _ERROR_KEYS = re.compile(rb"(?i)err|message|detail|fault|status$|code$|request_?id|session|^version$")
 
 _LOGIN = re.compile(r"(?i)\blog[ -]?in\b|\bsign[ -]?in\b|registration system|ers\.cr\.usgs\.gov|password")
+_LINK_REFUSED = re.compile(
+    r"(?i)signature|access ?denied|(?<!certificate )(?<!certificate has )\bexpired|expired ?token|invalid ?token"
+    r"|\bunauthori[sz]ed|\bnot authori[sz]ed"
+)
 # "Temporarily unavailable" is the usual title of any 503 page, and Apache's text guesses at maintenance or overload.
 _GUESS = re.compile(r"(?i)maintenance\s+downtime\s+or\s+capacity\s+problems")
 _MAINTENANCE = re.compile(
@@ -131,7 +135,7 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
     text = head.decode("utf-8", "replace") if _is_text(head) else ""
     return WrongBody(
         what=what or ("text" if text else "binary"),
-        login=_LOGIN.search(text) is not None,
+        login=(_LOGIN.search(text) or _LINK_REFUSED.search(text)) is not None,
         maintenance=speaks_of_maintenance(text),
         first_line=_first_line(text),
     )

@@ -165,7 +165,8 @@ def _fault_of_page(wrong: WrongBody, *, staging: bool = False) -> Fault:
     if staging:
         return Fault(FaultKind.UNREADY, "the service is still preparing the file")
     if wrong.login:
-        return Fault(FaultKind.LOGIN, "the link has expired: a login page came in place of the file")
+        page = "a login page" if wrong.what == "html" else f"{wrong.what}{said}"
+        return Fault(FaultKind.LOGIN, f"the link has expired: {page} came in place of the file")
     return Fault(FaultKind.WRONG_BODY, f"{wrong.what} came in place of the file{said}")
 
 

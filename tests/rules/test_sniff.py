@@ -112,6 +112,30 @@ def test_only_a_page_that_speaks_of_maintenance_announces_it(text, maintenance):
     assert sniff(FileKind.TIFF, f"<html><title>{text}</title></html>".encode(), "text/html").maintenance is maintenance
 
 
+@pytest.mark.parametrize(
+    ("body", "login"),
+    [
+        (b'{"message": "Invalid signature"}', True),
+        (b'{"error": "The link has expired"}', True),
+        (b'{"error": "expired"}', True),
+        (b'{"message": "We failed"}', False),
+        (b'{"message": "upstream certificate has expired"}', False),
+        (b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>", True),
+        (b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>", True),
+        (b"<Error><Code>SignatureDoesNotMatch</Code></Error>", True),
+        (b"<Error><Code>ExpiredToken</Code></Error>", True),
+        (b"<Error><Code>InternalError</Code></Error>", False),
+        (b"<Error><Code>NoSuchKey</Code></Error>", False),
+    ],
+)
+@pytest.mark.faults("F06", "F09")
+@pytest.mark.parametrize("kind", [FileKind.TAR, FileKind.TIFF, FileKind.XML, FileKind.JSON])
+def test_F09_a_message_about_the_links_signature_is_told_from_other_messages(kind, body, login):
+    wrong = sniff(kind, body, "application/json")
+    assert wrong is not None
+    assert wrong.login is login
+
+
 def test_a_login_page_is_told_from_a_maintenance_page():
     login = sniff(FileKind.TAR, LOGIN_PAGE, "text/html")
     assert (login.what, login.login, login.maintenance) == ("html", True, False)

@@ -119,6 +119,8 @@ JSON = b'{"error": {"message": "download is not available"}}'
         (BAD_GATEWAY, "text/html", FileFailed),
         (XML, "application/xml", FileFailed),
         (JSON, "application/json", FileFailed),
+        (b'{"message": "Invalid signature"}', "application/json", NeedsLink),
+        (b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>", "text/xml", NeedsLink),
         (JSON, "image/tiff", FileFailed),
     ],
 )
