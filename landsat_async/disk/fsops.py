@@ -14,6 +14,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -34,6 +35,7 @@ class Fs:
         self._observer = observer
         self._root: str | None = None
         self._root_is: tuple[int, int] = (0, 0)
+        self._held = threading.local()
 
     def guard(self, root: str) -> None:
         """From now on, reach every name below the folder `root` without following a symbolic link on the way.
@@ -45,24 +47,60 @@ class Fs:
         self._root, self._root_is = root, (found.st_dev, found.st_ino)
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """Look up each folder below the root only once for all calls of this thread inside the block.
+
+        To be left within moments: who swaps a folder for another one is seen only by the next block.
+        """
+        held: dict[str, int] = {}
+        self._held.folders = held
+        try:
+            yield
+        finally:
+            del self._held.folders
+            for fd in held.values():
+                os.close(fd)
+
+    @contextmanager
     def _at(self, path: str) -> Iterator[tuple[str, int | None]]:
         """Yield a name and the open folder that it stands in; the path as it is and None outside of the root."""
         if self._root is None or not path.startswith(self._root + os.sep):
             yield path, None
             return
-        *folders, name = path[len(self._root) + 1 :].split(os.sep)
-        fd = os.open(self._root, _FOLDER)
+        folder, _, name = path[len(self._root) + 1 :].rpartition(os.sep)
+        held: dict[str, int] | None = getattr(self._held, "folders", None)
+        if held is not None:
+            if folder not in held:
+                held[folder] = self._open_folder(self._root, folder)
+            yield name, held[folder]
+            return
+        fd = self._open_folder(self._root, folder)
         try:
-            found = os.fstat(fd)
-            if (found.st_dev, found.st_ino) != self._root_is:
-                raise FileNotFoundError(errno.ENOENT, "the output folder is another one now", self._root)
-            for folder in folders:
-                inner = _open_inner(folder, fd)
-                os.close(fd)
-                fd = inner
             yield name, fd
         finally:
             os.close(fd)
+
+    def _held_folder(self, path: str) -> int | None:
+        held: dict[str, int] | None = getattr(self._held, "folders", None)
+        if not held or self._root is None or not f"{path}{os.sep}".startswith(self._root + os.sep):
+            return None
+        return held.get(path[len(self._root) + 1 :])
+
+    def _open_folder(self, root: str, path: str) -> int:
+        """Open a folder below the root, step by step."""
+        fd = os.open(root, _FOLDER)
+        try:
+            found = os.fstat(fd)
+            if (found.st_dev, found.st_ino) != self._root_is:
+                raise FileNotFoundError(errno.ENOENT, "the output folder is another one now", root)
+            for folder in path.split(os.sep) if path else ():
+                inner = _open_inner(folder, fd)
+                os.close(fd)
+                fd = inner
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
 
     def _see(self, operation: str, *arguments: object) -> None:
         if self._observer is not None:
@@ -165,6 +203,10 @@ class Fs:
     def fsync_dir(self, path: str) -> None:
         """Make the names in a folder durable."""
         self._see("fsync_dir", path)
+        held = self._held_folder(path)
+        if held is not None:
+            os.fsync(held)
+            return
         with self._at(path) as (name, folder):
             fd = os.open(name, _FOLDER, dir_fd=folder) if folder is None else _open_inner(name, folder)
         try:

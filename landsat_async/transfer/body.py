@@ -205,12 +205,13 @@ class Sink:
             self._adopt()
         if self._saving is not None:
             await self._saving.wait()  # it uses the descriptor, which is closed at the end of this
-        part, lander = self._part, self._lander
+        part, lander, fs = self._part, self._lander, self._net.fs
 
         def keep_and_land() -> None:
-            if block:
-                part.put(block)
-            lander.land()
+            with fs.together():
+                if block:
+                    part.put(block)
+                lander.land()
 
         self._broken = True
         await part.threads.run(keep_and_land, stop=lander.stop)
