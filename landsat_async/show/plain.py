@@ -1,11 +1,13 @@
 """Progress as plain lines, for logs, pipes and dumb terminals.
 
 A progress line at most every 10 s, a line for each change of state, and a repeated fault once a minute with its
-count: "412 x connection reset (last 14:02:10)".
+count and the time of the next try: "412 x connection reset (last 14:02:10, next try 14:02:18)". A wait for the
+service or a host is never hidden in a count for longer than 10 s, and the progress line says it too.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ class _Repeat:
     said_at: float
     unsaid: int = 0
     last: float = 0.0
+    next_at: float = 0.0
 
 
 class Repeats:
@@ -50,9 +53,18 @@ class Repeats:
         self._now = now
         self._kinds: dict[str, _Repeat] = {}
 
-    def note(self, kind: str, text: str, first: str | None = None) -> None:
-        """Count one more of `kind`; `text` names it in the count, `first` is said the first time."""
+    def note(
+        self, kind: str, text: str, first: str | None = None, *, next_at: float = 0.0, every_s: float = math.inf
+    ) -> None:
+        """Count one more of `kind`; `text` names it in the count, `first` is said the first time.
+
+        `next_at` is the time of the next try. `first` is said again when nothing was said of the kind for `every_s`.
+        """
         known = self._kinds.get(kind)
+        if known is not None and self._now() - known.said_at >= every_s:
+            known.said_at, known.unsaid = self._now(), 0
+            self._say(first or text)
+            return
         if known is None:
             if len(self._kinds) >= KEPT_KINDS:
                 self.flush(everything=True)
@@ -63,12 +75,14 @@ class Repeats:
         known.text = text
         known.unsaid += 1
         known.last = self._now()
+        known.next_at = next_at
 
     def flush(self, *, everything: bool = False) -> None:
         """Say the counts that are due."""
         for repeat in self._kinds.values():
             if repeat.unsaid and (everything or self._now() - repeat.said_at >= HEARTBEAT_S):
-                self._say(f"{repeat.unsaid:,} x {repeat.text} (last {clock_text(repeat.last)})")
+                then = f", next try {clock_text(repeat.next_at)}" if repeat.next_at > self._now() else ""
+                self._say(f"{repeat.unsaid:,} x {repeat.text} (last {clock_text(repeat.last)}{then})")
                 repeat.unsaid = 0
                 repeat.said_at = self._now()
 
@@ -81,6 +95,8 @@ class PlainRenderer:
         self._now = now
         self._repeats = Repeats(self._say, now)
         self._progress: Progress | None = None
+        self._wait_reason = ""
+        self._wait_until = 0.0
         self._said_progress = ""
         self._said_at = now()
 
@@ -97,8 +113,7 @@ class PlainRenderer:
                 reason = f"{event.file}: {event.reason}"
                 self._repeats.note("failed " + kind_of(event.reason), f"failed: {reason}", f"failed: {reason}")
             case Retrying():
-                first = retry_text(event, self._now())
-                self._repeats.note("again " + kind_of(event.reason), event.reason, first)
+                self._note_retry(event)
             case _:
                 text = state_text(event) or (file_text(event) if self._output.manner.verbose else None)
                 if text is not None:
@@ -109,9 +124,9 @@ class PlainRenderer:
         """Say what is due by now; called about once a second."""
         self._repeats.flush()
         since_s = self._now() - self._said_at
-        if self._progress is None or not self._output.manner.progress or since_s < LINE_EVERY_S:
+        text = self._standing()
+        if not text or not self._output.manner.progress or since_s < LINE_EVERY_S:
             return
-        text = progress_text(self._progress)
         if text != self._said_progress or since_s >= HEARTBEAT_S:
             self._said_progress = text
             self._said_at = self._now()
@@ -120,6 +135,23 @@ class PlainRenderer:
     def close(self) -> None:
         """Say the counts that are left."""
         self._repeats.flush(everything=True)
+
+    def _note_retry(self, event: Retrying) -> None:
+        first = retry_text(event, self._now())
+        next_at = self._now() + event.wait_s
+        shared = event.file is None
+        if shared and next_at >= self._wait_until:
+            self._wait_reason, self._wait_until = event.reason, next_at
+        every_s = LINE_EVERY_S if shared else math.inf
+        self._repeats.note("again " + kind_of(event.reason), event.reason, first, next_at=next_at, every_s=every_s)
+
+    def _standing(self) -> str:
+        """How far it is, and what is waited for; "" when there is nothing to tell."""
+        so_far = progress_text(self._progress) if self._progress is not None else ""
+        if self._wait_until <= self._now():
+            return so_far
+        waiting = f"waiting for the next try at {clock_text(self._wait_until)} ({self._wait_reason})"
+        return f"{so_far}, {waiting}" if so_far else waiting
 
     def _say(self, text: str) -> None:
         self._output.talk(f"{clock_text(self._now())}  {text}")

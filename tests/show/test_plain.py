@@ -4,6 +4,7 @@ import pytest
 
 from landsat_async import events as e
 from landsat_async.show.plain import PlainRenderer, progress_text
+from landsat_async.show.words import clock_text
 from tests.show.fake_run import SHA, finished
 
 
@@ -68,6 +69,37 @@ def test_M06_the_same_error_four_hundred_times_is_a_line_a_minute_with_its_count
     first, grouped = texts(heard)
     assert first.startswith("0.TIF: connection reset at 0 MB; next try ")
     assert grouped.startswith("411 x connection reset at 411 MB (last ")
+    assert "next try" not in grouped  # it is over
+
+
+@pytest.mark.faults("M06")
+def test_M06_a_repeated_fault_says_when_the_next_try_is(renderer, clock):
+    heard, plain = renderer(progress=False)
+    for i in range(70):
+        plain.show(e.Retrying(f"{i}.TIF", "connection reset", 1, 30.0))
+        clock.now_s += 1
+    next_at = clock_text(clock.now_s - 10 + 30)
+    assert texts(heard)[1].endswith(f", next try {next_at})")
+
+
+@pytest.mark.faults("M05")
+@pytest.mark.parametrize("planned", [False, True])
+@pytest.mark.parametrize("reason", ["M2M answers HTTP 503", "download-request: slow down [RATE_LIMIT]"])
+def test_M05_an_outage_always_states_its_next_try(renderer, clock, planned, reason):
+    heard, plain = renderer()
+    if planned:
+        plain.show(e.Progress(3, 10, 0, None, 0.0))
+    for attempt in range(1, 21):
+        before = len(texts(heard))
+        plain.show(e.Retrying(None, reason, attempt, 60.0))
+        next_at = clock_text(clock.now_s + 60)
+        for _ in range(60):
+            clock.now_s += 1
+            plain.tick()
+        said = texts(heard)[before:]
+        assert said[0].startswith(f"{reason}; next try {next_at}, in 1:00 min")
+        assert any(f"waiting for the next try at {next_at} ({reason})" in line for line in said[1:])
+        assert len(said) <= 7
 
 
 def test_repeats_that_were_not_told_yet_are_told_at_the_end(renderer):
