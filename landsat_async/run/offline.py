@@ -17,7 +17,7 @@ from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile
 from landsat_async.disk.schema import reading
-from landsat_async.events import Event, Failed, Finished, Verified
+from landsat_async.events import Event, Failed, Finished, Notice, Verified
 from landsat_async.model import Proof
 
 _HINT = "Run the same config again: it is fetched anew."
@@ -49,6 +49,8 @@ class LedgerStatus:
     """Unix time; None when there never was a run."""
     last_exit_code: int | None
     """None while a run is going on, or after one that was killed."""
+    ledger: bool = True
+    """False: the folder has none."""
 
 
 async def status(config: Config) -> LedgerStatus:
@@ -59,7 +61,7 @@ async def status(config: Config) -> LedgerStatus:
 def _status(directory: str) -> LedgerStatus:
     path = OutputFolder(Path(directory)).ledger
     if not path.exists():
-        return LedgerStatus(directory, {}, [], None, None)
+        return LedgerStatus(directory, {}, [], None, None, ledger=False)
     with reading(path) as connection:
         files = [FileStatus(**dict(row)) for row in connection.execute(_STATUS)]
         run = connection.execute("SELECT started, exit_code FROM run ORDER BY started DESC LIMIT 1").fetchone()
@@ -77,6 +79,8 @@ FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) ORDER BY i
 async def verify(config: Config) -> AsyncIterator[Event]:
     """Prove and hash every finished file again: `Verified` or `Failed` for each, then `Finished`."""
     started = time.monotonic()
+    if not await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).ledger.exists):
+        yield Notice(f"{config.download.directory}: there is no ledger here, so nothing was verified", "warning")
     root = Path(config.download.directory)
     good = bad = 0
     for file in await anyio.to_thread.run_sync(_finished, config.download.directory):

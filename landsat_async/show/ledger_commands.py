@@ -56,8 +56,10 @@ def write_json(known: LedgerStatus, output: Output) -> None:
 
 def lines(known: LedgerStatus, width: int) -> list[str]:
     """Return the ledger's view for people: unfinished files first."""
-    if not known.files:
+    if not known.ledger:
         return [f"{known.directory}: no ledger yet; `run` makes it"]
+    if not known.files:
+        return [f"{known.directory}: the ledger holds no files", _last_run(known)]
     order = sorted(known.files, key=lambda file: _ORDER.index(file.state))
     rows = [(file.file, file.state, _size(file), file.proof or file.reason, file.hint) for file in order[:ROWS]]
     counts = [f"{known.counts[state]:,} {state}" for state in reversed(_ORDER) if known.counts.get(state)]
@@ -102,8 +104,9 @@ def verify(path: str, overrides: tuple[str, ...], output: Output) -> int:
             for text in proven_lines(recap.verified, recap.verified_count, width_of(output.out)):
                 output.data(text)
             wrong = f", {recap.failed_count:,} missing or changed" if recap.failed_count else ""
+            nothing = " (nothing was verified)" if not recap.finished.files_total else ""
             output.data(
-                f"{count_text(recap.finished.files_total, 'file')} checked: {recap.verified_count:,} unchanged{wrong}"
+                f"{count_text(recap.finished.files_total, 'file')} checked: {recap.verified_count:,} unchanged{wrong}{nothing}"
             )
         return recap.finished.exit_code
 

@@ -86,7 +86,9 @@ async def test_H07_deleted_changed_and_touched_files(config):
 async def test_status_and_verify_of_a_folder_that_was_never_used(tmp_path):
     config = Config.from_dict({"search": {"dataset": "x"}, "download": {"directory": str(tmp_path / "nothing")}})
     assert (await status(config)).counts == {}
-    assert [type(event) for event in [e async for e in verify(config)]] == [Finished]
+    told = [event async for event in verify(config)]
+    assert [type(event) for event in told] == [Notice, Finished]
+    assert "nothing was verified" in told[0].text
     assert not (tmp_path / "nothing").exists()
 
 

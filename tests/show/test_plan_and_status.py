@@ -122,11 +122,24 @@ def test_status_shows_unfinished_files_first_and_what_is_kept_of_them():
 
 
 def test_status_of_an_empty_folder_and_of_a_killed_run():
-    assert ledger_commands.lines(LedgerStatus("/data", {}, [], None, None), 80) == [
+    assert ledger_commands.lines(LedgerStatus("/data", {}, [], None, None, ledger=False), 80) == [
         "/data: no ledger yet; `run` makes it"
     ]
+    empty = ledger_commands.lines(LedgerStatus("/data", {}, [], 0.0, 0), 80)
+    assert empty[0] == "/data: the ledger holds no files"
+    assert empty[1].endswith("exit code 0")
     killed = LedgerStatus("/data", {"done": 1}, [file("a", "done")], 0.0, None)
     assert ledger_commands.lines(killed, 80)[-1].endswith("still running, or killed")
+
+
+def test_verify_without_a_ledger_says_that_nothing_was_verified(config_file, hear):
+    heard = hear()
+    assert ledger_commands.verify(config_file, (), heard.output) == 0
+    assert heard.err.strip().endswith("out: there is no ledger here, so nothing was verified")
+    assert "nothing was verified" in heard.out
+    quiet = hear(quiet=True)
+    ledger_commands.verify(config_file, (), quiet.output)
+    assert "no ledger" in quiet.err
 
 
 MOUNTS = """\
