@@ -152,6 +152,16 @@ class Place:
         found = {p.relative_to(self.root).as_posix(): p for p in self.root.rglob("*") if not p.is_dir()}
         return {name: path for name, path in found.items() if not name.startswith(STATE)}
 
+    def toml(self) -> Path:
+        """The config as a file."""
+        path = self.base / "config.toml"
+        tables = (
+            "\n".join([f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])
+            for table, keys in self.config.items()
+        )
+        path.write_text("\n".join(tables) + "\n")
+        return path
+
     def ledger(self, sql: str) -> list[tuple[Any, ...]]:
         path = self.root / STATE / "ledger.sqlite3"
         if not path.exists():
@@ -284,6 +294,33 @@ class Lab:
         served = sum(self.sim.log.file_bytes.values()) - served
         return Death(code, *read_marks(marks), seconds=seconds, served_bytes=served)
 
+    async def stop(
+        self, place: Place, *signals: signal.Signals, transfers: int = 4, wait_s: float = 0.0, gap_s: float = 0.0,
+        **order: Any,
+    ) -> tuple[int, float]:  # fmt: skip
+        """Start the program on a place, and send it signals `wait_s` after so many transfers run.
+
+        Returns its exit code and how long it took to leave after the last signal.
+        """
+        argv = ["run", "--quiet", str(place.toml())]
+        pid, marks = await self.begin(place, argv=argv, **order)
+        ending = asyncio.ensure_future(self.nursery.end(pid))
+        async with asyncio.timeout(PATIENCE_S):
+            while under_way(marks)["body"] < transfers:
+                if ending.done():
+                    raise Broken(f"ended too early, exit code {ending.result()}: {place.said[-2000:]}")
+                await asyncio.sleep(0.002)
+        await asyncio.sleep(wait_s)
+        began = time.monotonic()
+        for number in signals:
+            began = time.monotonic()
+            await self.nursery.send(pid, number)
+            await asyncio.wait([ending], timeout=gap_s)
+        await self._must_end(place, pid, ending)
+        seconds = time.monotonic() - began
+        await self._settled(0.15)
+        return ending.result(), seconds
+
     async def _must_end(self, place: Place, pid: int, ending: asyncio.Future[int]) -> None:
         await asyncio.wait([ending], timeout=PATIENCE_S)
         if not ending.done():
@@ -294,13 +331,17 @@ class Lab:
             rows = place.ledger("SELECT item_id, name, state, label, missed, asks, next_try, reason FROM item")
             raise Broken(f"N5: a run hangs:\n{rows}\n{place.said[-20000:]}")
 
-    async def _settled(self) -> None:
-        """The simulator counts a transfer when its connection is over."""
-        service = self.sim._service
-        for _ in range(400):
-            if not any(entry.status is None for entry in list(service.log.entries)[-8:] if entry.host != "m2m"):
-                return
-            await asyncio.sleep(0.005)
+    async def _settled(self, quiet_s: float = 0.06) -> None:
+        """The simulator finds out that a client is gone when it sends the next bytes."""
+        before = -1
+        while (now := sum(self.sim.log.file_bytes.values())) != before:
+            before = now
+            await asyncio.sleep(quiet_s)
+
+
+def under_way(path: Path) -> dict[str, int]:
+    """How much of each phase is going on."""
+    return dict(zip(PHASES, struct.unpack(f"{len(PHASES) + 2}I", path.read_bytes()), strict=False))
 
 
 def read_marks(path: Path) -> tuple[tuple[str, ...], int, int]:

@@ -19,6 +19,9 @@ class SmallDisk:
     def resize(self, size_bytes: int) -> None:
         subprocess.run(["mount", "-o", f"remount,size={size_bytes}", str(self.path)], check=True)
 
+    def set_read_only(self) -> None:
+        subprocess.run(["mount", "-o", "remount,ro", str(self.path)], check=True)
+
 
 @contextmanager
 def small_disk(path: Path, size_bytes: int) -> Iterator[SmallDisk]:

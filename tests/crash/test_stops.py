@@ -1,0 +1,90 @@
+"""Signals while four transfers run. The long version: python -m benchmarks.stops --count 300"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.kill_lab import KIB, MIB, PROJECT, MemoryArchive, Script, open_lab
+
+FILES = {"bands": ["SR_B3", "SR_B5", "SR_B6", "ANG"], "limit": 2}
+SMALL = {"policy": {"block_bytes": 128 * KIB, "checkpoint_bytes": 256 * KIB, "backoff_cap_s": 0.1}}
+STOPPED, STOPPED_AT_ONCE = 7, 130
+
+
+@pytest.fixture
+async def lab(tmp_path):
+    async with open_lab(tmp_path, MemoryArchive.demo(band_bytes=2 * MIB), Script(rate_bytes_s=2 * MIB)) as lab:
+        yield lab
+
+
+@pytest.mark.faults("I04", "I06")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_I04_I06_a_signal_stops_four_transfers_within_two_seconds_and_the_next_run_goes_on(lab, number):
+    place = lab.place(**FILES)
+    code, seconds = await lab.stop(place, number, **SMALL)
+    assert code == STOPPED, place.said
+    assert seconds < 2
+    place.check()
+    kept = place.kept_bytes
+    assert kept > 0, "what the transfers had is lost"
+    lab.sim.script.rate_bytes_s = None
+    death = await lab.run(place, **SMALL)
+    assert death.code == 0, place.said
+    place.check_finished(8)
+    needed = sum(path.stat().st_size for path in place.finals().values())
+    assert death.served_bytes <= needed - kept + 5 * 64 * KIB, "bytes that were kept were fetched again"
+
+
+@pytest.mark.faults("I05")
+async def test_I05_a_second_signal_leaves_within_half_a_second_with_130(lab):
+    place = lab.place(**FILES)
+    hanging = {"call": "fsync", "hang_s": 30.0, "nth": 1}
+    signals = signal.SIGINT, signal.SIGINT
+    code, seconds = await lab.stop(place, *signals, gap_s=0.3, transfers=3, fail=hanging, **SMALL)
+    assert (code, seconds < 0.5) == (STOPPED_AT_ONCE, True), place.said
+    place.check()
+
+
+@pytest.mark.faults("H16", "I11")
+@pytest.mark.slow
+async def test_H16_I11_a_disk_that_hangs_does_not_hold_up_the_exit_beyond_ten_seconds(lab):
+    place = lab.place(**FILES)
+    code, seconds = await lab.stop(place, signal.SIGTERM, fail={"call": "pwrite", "hang_s": 60.0, "nth": 6}, **SMALL)
+    assert (code, seconds < 10) == (STOPPED, True), place.said
+    place.check()
+    lab.sim.script.rate_bytes_s = None
+    assert (await lab.run(place, **SMALL)).code == 0, place.said
+    place.check_finished(8)
+
+
+@pytest.mark.faults("I06")
+async def test_I06_the_installed_program_too(lab):
+    place = lab.place(**FILES)
+    env = os.environ | {"USGS_USERNAME": lab.sim.username, "USGS_TOKEN": lab.sim.token}
+    command = [sys.executable, "-m", "landsat_async", "run", "--quiet", str(place.toml())]
+    with subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        try:
+            while not any(place.root.glob(".landsat_async/parts/*.part")):
+                assert program.poll() is None, program.stderr.read()
+                await _let_the_simulator_work()
+            program.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            while program.poll() is None:
+                await _let_the_simulator_work()
+            assert time.monotonic() - began < 5
+        finally:
+            program.kill()
+    assert program.returncode == STOPPED
+    place.check()
+
+
+async def _let_the_simulator_work() -> None:
+    import asyncio
+
+    await asyncio.sleep(0.01)
