@@ -215,6 +215,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: with every fault found in `problems`.
         """
+        if not isinstance(data, Mapping):
+            raise _config_error([f"configuration: must be tables with keys (a dict), not {type(data).__name__}"])
         problems: list[str] = []
         given = list(_from_table(data, "configuration", problems))
         return _build(given, problems, source="configuration", base_dir=os.path.abspath(base_dir), path=None)
@@ -336,6 +338,8 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         raise _config_error(problems)
     if search.get("scenes"):
         notes += _ids_decide(search)
+    elif search.get("min_coverage", 0.0) > 0 and not {"aoi", "bbox"} & set(search):
+        notes.append("search.min_coverage has no effect without search.aoi or search.bbox")
     return Config(
         service=ServiceConfig(**values["service"]),
         search=SearchConfig(**search),
@@ -375,6 +379,11 @@ def _check_together(
     """Find what is wrong only in combination; nothing is said about a value that was refused by itself."""
     if "aoi" in search and "bbox" in search:
         problems.append(f"{source}: search.bbox: cannot be used together with search.aoi; remove one of them")
+    if re.match("landsat_(ot|etm|tm)_", search.get("dataset", "")):
+        for wrs_path, wrs_row in search.get("path_row", ()):
+            if wrs_path > read.WRS2_PATH_MAX:
+                where = f"{wrs_path:03}/{wrs_row:03} does not exist in WRS-2, which Landsat 4 to 9 follow"
+                problems.append(f"{source}: search.path_row: {where}; paths are 1 to {read.WRS2_PATH_MAX}")
     if "start" in search and "end" in search and search["start"] > search["end"]:
         problems.append(f"{source}: search.start: {search['start']} is later than search.end, {search['end']}")
     if "start" in search and search["start"] > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):

@@ -26,7 +26,8 @@ _UNITS = {
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
 _ITEMS_MAX = 50_000
-_PATH_MAX = 251  # WRS-1 of Landsat 1 to 3; WRS-2 ends at 233
+WRS2_PATH_MAX = 233
+_PATH_MAX = 251  # WRS-1 of Landsat 1 to 3
 _ROW_MAX = 248
 
 
@@ -285,7 +286,7 @@ def path_rows(written: Written) -> tuple[tuple[int, int], ...]:
             raise ValueError(f'{shown(value)} is no path and row; write "004053" or "004/053", in quotes')
         wrs_path, wrs_row = (int(part) for part in match.groups() if part is not None)
         if not (1 <= wrs_path <= _PATH_MAX and 1 <= wrs_row <= _ROW_MAX):
-            raise ValueError(f"{shown(value)} does not exist; paths are 1 to 233, rows 1 to {_ROW_MAX}")
+            raise ValueError(f"{shown(value)} does not exist; paths are 1 to {_PATH_MAX}, rows 1 to {_ROW_MAX}")
         pairs[wrs_path, wrs_row] = None
     return tuple(pairs)
 

@@ -476,3 +476,46 @@ def test_D02_any_text_as_a_file_is_a_config_or_a_config_error(text):
         _parse_toml(text, "c.toml")
     except ConfigError:
         pass
+
+
+@pytest.mark.parametrize("data", [[1], None, "text", 1, [("search", {})]])
+def test_something_that_is_no_dict_is_a_config_error(data):
+    with pytest.raises(ConfigError) as caught:
+        Config.from_dict(data)
+    assert type(data).__name__ in str(caught.value)
+    assert caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("search", "noted"),
+    [
+        ({"min_coverage": 0.5}, True),
+        ({"min_coverage": 0.0}, False),
+        ({"min_coverage": 0.5, "bbox": [1, 2, 3, 4]}, False),
+        ({"min_coverage": 0.5, "aoi": "a.geojson"}, False),
+    ],
+)
+def test_a_minimum_coverage_of_no_area_is_noted(search, noted):
+    config = Config.from_dict({"search": {"dataset": "landsat_ot_c2_l2", **search}})
+    assert any("min_coverage has no effect" in note for note in config.notes) is noted
+
+
+@pytest.mark.parametrize(
+    ("dataset", "pair", "good"),
+    [
+        ("landsat_ot_c2_l2", "233248", True),
+        ("landsat_ot_c2_l2", "234001", False),
+        ("landsat_etm_c2_l1", "251001", False),
+        ("landsat_tm_c2_l1", "240001", False),
+        ("landsat_mss_c2_l1", "251001", True),
+        ("landsat_mss_c2_l1", "252001", False),
+        ("landsat_ot_c2_l2", "233249", False),
+    ],
+)
+def test_a_path_beyond_the_reference_system_of_its_dataset_is_refused(dataset, pair, good):
+    data = {"search": {"dataset": dataset, "path_row": [pair]}}
+    if good:
+        assert Config.from_dict(data).search.path_row
+    else:
+        with pytest.raises(ConfigError, match="does not exist"):
+            Config.from_dict(data)
