@@ -81,7 +81,7 @@ async def test_each_selection_brings_exactly_its_files_once_and_the_second_run_n
         assert states == {"complete"}, "proxied files are reported, staged ones were seen by the service"
         assert world.log.calls["logout"] == world.log.calls["login-token"] == 1
 
-        world.log.clear()
+        world.forget_log()
         second = await world.run(config)
 
         assert second.summary.exit_code == 0
