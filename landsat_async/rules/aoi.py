@@ -55,7 +55,12 @@ def parse_aoi(text: str, *, source: str) -> Aoi:
     Raises:
         ConfigError: with the feature, the fault and what to do.
     """
-    return aoi_from_shapes(read_shapes(text, source), source)
+    shapes = read_shapes(text, source)
+    aoi = aoi_from_shapes(shapes, source)
+    if not shapes.skipped:
+        return aoi
+    note = f"{source}: {shapes.skipped} of its features have no geometry (null); they are left out."
+    return Aoi(aoi.geometry, aoi.bbox, (*aoi.notes, note))
 
 
 def aoi_from_bbox(bbox: tuple[float, float, float, float]) -> Aoi:
@@ -118,6 +123,17 @@ def coverages(aoi: Aoi, footprints: Sequence[str | None]) -> list[float | None]:
 def intersects(aoi: Aoi, footprints: Sequence[str | None]) -> list[bool]:
     """Whether each footprint meets the area; True where there is no usable footprint."""
     return coverage.touching(aoi.geometry, footprints)
+
+
+def swapped_place(aoi: Aoi) -> str | None:
+    """Where the area would lie with longitude and latitude the other way round; None where that is impossible.
+
+    For a search that finds nothing: coordinates that are swapped, but in range, are only noticed then.
+    """
+    west, south, east, north = aoi.bbox
+    if west > east or west < -90 or east > 90:
+        return None
+    return Aoi(shapely.transform(aoi.geometry, np.fliplr), (south, west, north, east)).place
 
 
 def _finish(geometry: Any, bbox: tuple[float, float, float, float], notes: list[str]) -> Aoi:

@@ -36,6 +36,8 @@ class Shapes:
     polygons: list[list[Ring]] = field(default_factory=list)
     points: list[tuple[float, float]] = field(default_factory=list)
     vertices: int = 0
+    skipped: int = 0
+    """Features without geometry."""
 
 
 def aoi_error(source: str, what: str, hint: str = "") -> ConfigError:
@@ -65,7 +67,12 @@ def read_shapes(text: str, source: str) -> Shapes:
     shapes = Shapes()
     if body[0] in "{[":
         for where, kind, coordinates in _json_geometries(_load_json(body, source), source):
-            _add_json(shapes, kind, coordinates, where, source)
+            if kind is None:
+                shapes.skipped += 1
+            else:
+                _add_json(shapes, kind, coordinates, where, source)
+        if not shapes.polygons and not shapes.points:
+            raise aoi_error(source, "holds no geometry: all its features have null in its place")
     elif match := re.match(r"(?:SRID\s*=\s*(\d{1,9})\s*;)?\s*[A-Za-z]", body, re.IGNORECASE):
         if match[1] not in (None, "4326"):
             raise aoi_error(source, f"is in the coordinate system EPSG:{match[1]}", convert_hint(source))
@@ -116,8 +123,11 @@ def _load_wkt(body: str, source: str) -> Any:
         raise aoi_error(source, f"is neither GeoJSON nor valid WKT: {' '.join(str(error).split())[:120]}") from None
 
 
-def _json_geometries(document: Any, source: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield place, type and coordinates of every simple geometry, in order, without recursion."""
+def _json_geometries(document: Any, source: str) -> Iterator[tuple[str, str | None, Any]]:
+    """Yield place, type and coordinates of every simple geometry, in order, without recursion.
+
+    The type is None for a feature of a collection that has no geometry, which GeoJSON allows.
+    """
     stack: list[tuple[str, Any, int]] = [("the document", document, 0)]
     while stack:
         where, item, depth = stack.pop()
@@ -128,7 +138,9 @@ def _json_geometries(document: Any, source: str) -> Iterator[tuple[str, str, Any
         kind = item.get("type")
         if depth > _DEPTH_MAX:
             raise aoi_error(source, "is nested too deeply")
-        if kind == "Feature":
+        if kind == "Feature" and depth > 0 and item.get("geometry") is None:
+            yield where, None, None
+        elif kind == "Feature":
             stack.append((where.replace("the document", "the feature"), item.get("geometry"), depth + 1))
         elif kind in ("FeatureCollection", "GeometryCollection"):
             key, name = ("features", "feature") if kind == "FeatureCollection" else ("geometries", "geometry")
@@ -142,6 +154,8 @@ def _json_geometries(document: Any, source: str) -> Iterator[tuple[str, str, Any
             yield where, kind, item.get("coordinates")
         elif kind in _LINES:
             raise _line_error(source, where, kind)
+        elif "type" not in item:
+            raise aoi_error(source, f'{where} has no "type": not GeoJSON')
         else:
             raise aoi_error(source, f"{where} is no GeoJSON: its type is {str(kind)[:40]!r}")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
 
 from landsat_async.errors import ConfigError
-from landsat_async.rules.aoi import aoi_from_bbox, coverages, intersects, parse_aoi, spatial_filters
+from landsat_async.rules.aoi import aoi_from_bbox, coverages, intersects, parse_aoi, spatial_filters, swapped_place
 from landsat_async.rules.coverage import EARTH_RADIUS_KM, area_km2
 
 VALENCIA = [[-68.01, 9.99], [-67.49, 9.99], [-67.49, 10.34], [-68.01, 10.34], [-68.01, 9.99]]
@@ -124,10 +124,12 @@ def test_a_point_means_the_scenes_that_contain_it():
         ("42", "neither GeoJSON nor WKT"),
         ("{", "no valid JSON"),
         ("[]", "is no GeoJSON object"),
-        ("{}", "its type is 'None'"),
+        ("{}", 'the document has no "type": not GeoJSON'),
+        ({"type": None}, "its type is 'None'"),
         ({"type": "Topology"}, "its type is 'Topology'"),
         (collection(), "without features"),
-        (collection(feature(polygon(VALENCIA)), feature(None)), "feature 2 has no geometry (null)"),
+        (feature(None), "the feature has no geometry (null)"),
+        (collection(feature(None), feature(None)), "holds no geometry: all its features have null"),
         (collection(None), "feature 1 has no geometry"),
         (collection("x"), "feature 1 is no GeoJSON object"),
         (feature(polygon()), "without coordinates"),
@@ -475,3 +477,24 @@ def test_D11_any_json_is_an_area_or_a_config_error(document):
 @given(JSON | RINGS.map(lambda rings: polygon(*rings)) | st.text(max_size=100))
 def test_D11_ten_thousand_documents_are_an_area_or_a_config_error(document):
     usable_or_refused(document if isinstance(document, str) else json.dumps(document))
+
+
+def test_features_without_geometry_are_left_out_with_a_note():
+    good = parse(collection(feature(polygon(VALENCIA))))
+    some = parse(collection(feature(None), feature(polygon(VALENCIA)), feature(None)))
+    assert some.geometry.equals(good.geometry)
+    assert any("2 of its features have no geometry" in note for note in some.notes)
+    assert not any("no geometry" in note for note in good.notes)
+
+
+def test_the_place_of_swapped_coordinates():
+    aoi = aoi_from_bbox((9.99, -68.01, 10.34, -67.49))
+    meant = swapped_place(aoi)
+    assert meant == aoi_from_bbox((-68.01, 9.99, -67.49, 10.34)).place
+    assert "10.16° N 67.75° W" in meant
+    assert swapped_place(aoi_from_bbox((7, 46, 7, 46))).startswith("7.00° N 46.00° E")
+
+
+@pytest.mark.parametrize("bbox", [(100, 10, 101, 11), (-100, 10, -99, 11), (170, 10, -170, 11)])
+def test_coordinates_that_cannot_be_swapped_have_no_other_place(bbox):
+    assert swapped_place(aoi_from_bbox(bbox)) is None
