@@ -104,10 +104,9 @@ def verify(path: str, overrides: tuple[str, ...], output: Output) -> int:
             for text in proven_lines(recap.verified, recap.verified_count, width_of(output.out)):
                 output.data(text)
             wrong = f", {recap.failed_count:,} missing or changed" if recap.failed_count else ""
-            nothing = " (nothing was verified)" if not recap.finished.files_total else ""
-            output.data(
-                f"{count_text(recap.finished.files_total, 'file')} checked: {recap.verified_count:,} unchanged{wrong}{nothing}"
-            )
+            nothing = "" if recap.finished.files_total else " (nothing was verified)"
+            checked = f"{count_text(recap.finished.files_total, 'file')} checked"
+            output.data(f"{checked}: {recap.verified_count:,} unchanged{wrong}{nothing}")
         return recap.finished.exit_code
 
     return run_async(output, work)

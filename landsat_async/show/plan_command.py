@@ -40,6 +40,8 @@ def plan(path: str, overrides: tuple[str, ...], output: Output) -> int:
         if output.manner.json:
             write_json(result, output)
         elif not output.manner.quiet:
+            for note in result.notes:
+                output.talk(note)
             for text in lines(result, config, width_of(output.out)):
                 output.data(text)
         return 0

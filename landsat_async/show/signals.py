@@ -33,6 +33,8 @@ class Stopper:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._call: Callable[[], None] = lambda: None
+        self.farewell = "stopping: finishing what is being written; once more to leave at once"
+        """What is said at the first signal."""
         self._exit = os._exit
         self.asked = False
 
@@ -58,7 +60,7 @@ class Stopper:
         timer.daemon = True
         timer.start()
         self._call()  # before the talk, which a stopped terminal may hold up
-        self._output.talk("stopping: finishing what is being written; once more to leave at once", urgent=True)
+        self._output.talk(self.farewell, urgent=True)
 
     def arm(self) -> None:
         """Make every further signal leave at once, also when the loop hangs or is gone."""

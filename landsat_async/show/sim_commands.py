@@ -74,6 +74,7 @@ def simulate(host: str, port: int, scenes: int | None, output: Output) -> int:
         from landsat_async.sim.archive import Archive
         from landsat_async.sim.serve import serve
 
+        stopper.farewell = "stopping"
         with anyio.CancelScope() as scope, stopper.calling(scope.cancel):
             await serve(host, port, output.json, Archive.seeded(scenes) if scenes is not None else None)
         return 0

@@ -51,6 +51,20 @@ def test_scenes_files_and_totals_are_shown(config):
     ]
 
 
+def test_the_area_and_other_notes_are_told(config_file, hear, monkeypatch):
+    async def plan(config, **_):
+        return make(notes=("area: 1,000 km² around 10.16° N 67.75° W", "search.min_coverage has no effect"))
+
+    monkeypatch.setattr("landsat_async.run.plan.plan", plan)
+    heard = hear()
+    assert plan_command.plan(config_file, (), heard.output) == 0
+    assert heard.err.splitlines() == [
+        "area: 1,000 km² around 10.16° N 67.75° W",
+        "search.min_coverage has no effect",
+    ]
+    assert "no scene matches" in heard.out
+
+
 def test_a_disk_that_is_too_small_is_told(config):
     lines = plan_command.lines(make(files=planned(1), bytes_left=5 * GIB, free_bytes=5 * GIB), config, 200)
     assert lines[-1].startswith("that is not enough")

@@ -276,3 +276,12 @@ def test_the_demo_does_not_touch_a_config_of_somebody_else(call, tmp_path):
     assert done.returncode == 2
     assert "[file-exists]" in done.stderr
     assert mine.read_text() == "# mine\n"
+
+
+def test_simulate_stops_without_talk_of_files():
+    command = [sys.executable, "-m", "landsat_async", "simulate"]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline()
+        child.send_signal(signal.SIGTERM)
+        assert child.stderr.readline() == "stopping\n"
+        assert child.wait(10) == 0
