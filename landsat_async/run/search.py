@@ -14,7 +14,7 @@ from landsat_async.config import Config
 from landsat_async.errors import ConfigError, DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable
-from landsat_async.rules.aoi import Aoi, aoi_from_bbox
+from landsat_async.rules.aoi import Aoi, aoi_from_bbox, swapped_place
 from landsat_async.rules.scenes import (
     PathRowFilterIds,
     halve,
@@ -50,7 +50,7 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     except DatasetRefused as error:
         raise await _unknown_dataset(m2m, dataset, error) from None
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, search, aoi)
-    return Found(dataset, kept, dropped, missing_scenes(search.scenes, hits), _notes(aoi))
+    return Found(dataset, kept, dropped, missing_scenes(search.scenes, hits), _notes(aoi, hits))
 
 
 async def read_aoi(config: Config) -> Aoi | None:
@@ -60,8 +60,12 @@ async def read_aoi(config: Config) -> Aoi | None:
     return aoi_from_bbox(config.search.bbox) if config.search.bbox is not None else None
 
 
-def _notes(aoi: Aoi | None) -> tuple[str, ...]:
-    return () if aoi is None else (f"area: {aoi.place}", *aoi.notes)
+def _notes(aoi: Aoi | None, hits: Sequence[Scene]) -> tuple[str, ...]:
+    if aoi is None:
+        return ()
+    swapped = swapped_place(aoi) if not hits else None
+    hint = (f"nothing lies there; if {swapped} is meant, longitude has to come first",) if swapped else ()
+    return (f"area: {aoi.place}", *aoi.notes, *hint)
 
 
 async def _all_hits(m2m: M2MClient, dataset: str, filters: Sequence[dict[str, Any]]) -> list[Scene]:

@@ -186,7 +186,7 @@ async def test_B13_a_logout_that_fails_is_nobodys_business(service, answer):
 
 
 @pytest.mark.faults("B13")
-async def test_B13_a_logout_that_hangs_ends_after_five_seconds_even_when_cancelled(service):
+async def test_B13_a_logout_that_hangs_ends_after_three_seconds_even_when_cancelled(service):
     service.always["logout"] = ok(None, after_s=3600)
     started_s = anyio.current_time()
     with anyio.move_on_after(60):
@@ -194,7 +194,7 @@ async def test_B13_a_logout_that_hangs_ends_after_five_seconds_even_when_cancell
             await m2m.permissions()
             await anyio.sleep(3600)
     assert len(service.calls("logout")) == 1
-    assert 64.9 < anyio.current_time() - started_s < 67
+    assert 62.9 < anyio.current_time() - started_s < 65
 
 
 @pytest.mark.parametrize("code", ["DATASET_AUTH", "DATASET_UNAUTHORIZED", "DATASET_INVALID"])
