@@ -1,7 +1,7 @@
 """`python -m benchmarks.stops --count 300 --seed 1`: SIGINT and SIGTERM while four transfers run.
 
 Each signal comes at a random time after the fourth transfer has begun to receive; every fifth is followed by a second
-one within half a second. After each stop the promise is checked, and the next run goes on in the same folder.
+one at once. After each stop the promise is checked, and the next run goes on in the same folder.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def _one_folder(lab: Lab, rng: random.Random, codes: Counter[int], seconds
         first = rng.choice((signal.SIGINT, signal.SIGTERM))
         signals = (first, signal.SIGINT) if rng.random() < 0.2 else (first,)
         code, took_s = await lab.stop(
-            place, *signals, wait_s=rng.uniform(0, 0.5), gap_s=rng.uniform(0, 0.5), policy=POLICY
+            place, *signals, wait_s=rng.uniform(0, 0.5), gap_s=rng.uniform(0, 0.03), policy=POLICY
         )
         if code not in (STOPPED, STOPPED_AT_ONCE):
             raise Broken(f"exit code {code}: {place.said[-3000:]}")

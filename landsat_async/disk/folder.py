@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from landsat_async.disk.fsops import Fs
 from landsat_async.disk.lock import FolderLock
 from landsat_async.errors import DiskFull, FolderUnwritable
 
@@ -69,9 +70,10 @@ class OutputFolder:
         Raises FolderUnwritable, FolderBusy, DiskFull.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            fs = Fs()
+            fs.make_folder(str(self.root))
             for folder in (self.state, self.parts):
-                folder.mkdir(mode=0o700, exist_ok=True)
+                fs.make_folder(str(folder), 0o700)
                 self._check_is_ours(folder)
             lock = FolderLock(self.state)
         except OSError as error:
@@ -96,7 +98,8 @@ class OutputFolder:
 
     def _mode_of_new_files(self) -> int:
         """Make a file as any program would, and see what the umask and the folder make of it."""
-        probe = self.root / f".landsat_async-{os.getpid()}.probe"
+        probe = self.root / ".landsat_async.probe"
+        probe.unlink(missing_ok=True)  # of a run that was killed at this point
         fd = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
         try:
             return stat.S_IMODE(os.fstat(fd).st_mode)

@@ -17,6 +17,7 @@ from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.context import RunContext
+from landsat_async.run.worker import part_name
 
 PAGE = 2000
 LITTER_AGE_S = 7 * 86400.0
@@ -28,9 +29,9 @@ async def take_stock(context: RunContext, *, overwrite: bool) -> None:
 
     `overwrite` leaves unproven files in the way to the transfer, which will replace them.
     """
-    await sweep_parts(context)
     await _recheck_finished(context)
     await _adopt_found(context, overwrite=overwrite)
+    await sweep_parts(context)
 
 
 async def sweep_parts(context: RunContext) -> None:
@@ -97,21 +98,32 @@ async def _adopt_found(context: RunContext, *, overwrite: bool) -> None:
     while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE):
         after = page[-1].item_id
         present = await anyio.to_thread.run_sync(_present, context.directory, page)
-        for item in present:
-            await _adopt(context, item, overwrite=overwrite)
+        for item, ours in present:
+            await _adopt(context, item, ours=ours, overwrite=overwrite)
 
 
-def _present(directory: Path, items: Sequence[Item]) -> list[Item]:
+def _present(directory: Path, items: Sequence[Item]) -> list[tuple[Item, bool]]:
+    """The files that have something under their final name, and whether that is their own part."""
+    parts = OutputFolder(directory).parts
     found = []
     for item in items:
         path = directory / item.relpath
         if path.exists() or path.is_symlink():
-            found.append(item)
+            found.append((item, _is_one_file(path, parts / part_name(item.item_id, item.gen))))
     return found
 
 
-async def _adopt(context: RunContext, item: Item, *, overwrite: bool) -> None:
-    finding = await _inspect(context.directory / item.relpath, item.name)
+def _is_one_file(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(other))
+    except OSError:
+        return False
+
+
+async def _adopt(context: RunContext, item: Item, *, ours: bool, overwrite: bool) -> None:
+    """`ours`: it was proven and named by a run that was killed before it could record that."""
+    weakest = Proof.LENGTH if ours else Proof.STRUCTURE
+    finding = await _inspect(context.directory / item.relpath, item.name, weakest=weakest)
     match finding:
         case Facts():
             file = FinishedFile(

@@ -43,3 +43,17 @@ async def test_I01_kills_at_chosen_calls_and_again_in_the_recovery(lab):
         await kill_at_call(lab, lab.place(**FILES), number + rng.randrange(5), rng, tally, **SMALL)
     print(tally)
     assert tally.kills >= 10, "the kills did not happen"
+
+
+@pytest.mark.faults("H06", "H11")
+async def test_I01_a_file_that_cannot_be_proven_again_is_known_after_a_kill_before_its_record(lab):
+    """A list of control points has no structure: only its part, still there under its own name, shows whose it is."""
+    search = {"dataset": "landsat_etm_c2_l1", "start": "2001-01-01", "end": "2001-12-31"}
+    for names in (["link", "fsync_dir"], ["link", "commit"], ["link", "committed"]):
+        place = lab.place(bands=["GCP"], search=search)
+        death = await lab.run(place, kill_at_names=names)
+        assert (death.killed, len(place.finals())) == (True, 1)
+        assert ("done",) not in place.ledger("SELECT state FROM item") or names[-1] == "committed"
+        assert (await lab.run(place)).code == 0, place.said
+        place.check_finished(1)
+        assert not place.parts()

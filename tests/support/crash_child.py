@@ -57,6 +57,8 @@ class _Watch:
         with open(order["marks"], "r+b") as file:
             self._marks = memoryview(mmap.mmap(file.fileno(), MARKS_BYTES)).cast("I")
         self._kill_at: int | None = order.get("kill_at")
+        self._kill_at_names: list[str] = list(order.get("kill_at_names", ()))
+        """Calls to be seen in this order; at the last one the process is killed."""
         self._fail: dict[str, Any] | None = order.get("fail")
         self._failed = 0
 
@@ -77,6 +79,10 @@ class _Watch:
         with self._lock:
             self._marks[len(PHASES)] += 1
             number = self._marks[len(PHASES)]
+            if self._kill_at_names[:1] == [name]:
+                del self._kill_at_names[0]
+                if not self._kill_at_names:
+                    self._kill_at = number
         if number == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         fail = self._fail

@@ -152,6 +152,10 @@ class Place:
         found = {p.relative_to(self.root).as_posix(): p for p in self.root.rglob("*") if not p.is_dir()}
         return {name: path for name, path in found.items() if not name.startswith(STATE)}
 
+    def parts(self) -> list[str]:
+        """Names of unfinished files."""
+        return sorted(path.name for path in (self.root / STATE / "parts").iterdir())
+
     def toml(self) -> Path:
         """The config as a file."""
         path = self.base / "config.toml"
@@ -245,7 +249,9 @@ class Lab:
                 known[version] = sha256(self.archive.of_version(name, version))
         return set(known.values())
 
-    def place(self, *, bands: list[str] | None = None, limit: int = 0, **download: Any) -> Place:
+    def place(
+        self, *, bands: list[str] | None = None, limit: int = 0, search: dict[str, Any] | None = None, **download: Any
+    ) -> Place:
         """A new output folder and the config for it."""
         self._places += 1
         base = self.base / f"place{self._places}"
@@ -256,7 +262,7 @@ class Lab:
             "search": {
                 "dataset": "landsat_ot_c2_l2", "bbox": LAKE, "start": "2024-07-05", "end": "2024-08-06",
                 "cloud_cover": [0, 10], "limit": limit,
-            },
+            } | (search or {}),
             "select": select,
             "download": {
                 "directory": str(base / "data"), "workers": 4, "queue_size": 64, "poll_interval_s": 0.05,
