@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.disk.ledger import Item, without_download
@@ -27,7 +26,7 @@ class Link:
     url: SecretUrl
     host: str
     born_s: float
-    """Monotonic time; an old link is renewed before use."""
+    """Monotonic time of the answer that brought it; an old link is renewed before use."""
     proxied: bool
 
 
@@ -73,6 +72,7 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
         context.hosts.ok(f"system:{system}")  # it takes requests, whatever it said before
     await _note_preparing(context, [pair for pair in pairs if pair[1].url is None], label)
     rest = [pair for pair in pairs if pair[1].url is not None]
+    born_s = context.loop_time()
     held = {item.item_id for item, _ in rest}
     context.held |= held
     delivered = 0
@@ -82,7 +82,7 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
             count = max(1, int(room.max_buffer_size) - room.current_buffer_used + room.tasks_waiting_receive)
             usable, parked = _sort_out(context, rest[:count])
             await _park(context, parked, label)
-            await _hand_over(context, usable, send, label)
+            await _hand_over(context, usable, send, label, born_s)
             delivered += len(usable)
             rest = rest[count:]
     finally:
@@ -129,7 +129,7 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
     await _note_preparing(context, stay, label)
 
 
-async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str) -> None:
+async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str, born_s: float) -> None:
     """Make files `ready` in one commit, then put their links into the stream."""
     columns = [
         {"download_id": answer.download_id, "label": answer.label or label, "missed": 0, "asks": 0}
@@ -152,4 +152,4 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str)
             context.hosts.learn(item.system, host)
             await context.bus.emit(Ready(item.relpath))
             proxied = answer.proxied or item.system.startswith("ls_")
-            await send.send(Link(item.item_id, answer.url, host, anyio.current_time(), proxied))
+            await send.send(Link(item.item_id, answer.url, host, born_s, proxied))

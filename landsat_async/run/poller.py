@@ -97,12 +97,12 @@ class Poller:
             if foreign:
                 await context.ledger.unwatch_label(label, created)
             else:
-                await self._absent(absent, [row for row in rows if _is_over(row)], created)
+                await self._absent(absent, [row for row in rows if _is_over(row)])
                 await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
             news |= await deliver(context, list(pairs.values()), send, label=label) > 0
         return news
 
-    async def _absent(self, lost: Sequence[Item], over: Sequence[QueueItem], asked_at: float) -> None:
+    async def _absent(self, lost: Sequence[Item], over: Sequence[QueueItem]) -> None:
         """Files without a living trace under their label; `over` are the rows of what has ended there."""
         context = self._context
         ended = match(lost, from_queue(over))
@@ -111,10 +111,10 @@ class Poller:
             reason = f"USGS does not offer it any more (status: {texts.get(answer.download_id or 0)})"
             await self._ask_again(item, reason, answer.download_id)
         lost = [item for item in lost if item.item_id not in ended]
-        if context.now() - asked_at >= min(SETTLE_S, context.config.download.poll_interval_s):
-            await self._missed(lost)
-        elif lost:
-            self._in_doubt = True
+        just_now = context.now() - min(SETTLE_S, context.config.download.poll_interval_s)
+        settled = [item for item in lost if (item.asked_at or 0.0) <= just_now]
+        self._in_doubt |= len(settled) < len(lost)
+        await self._missed(settled)
 
     async def _estimate(self) -> None:
         """When the last of the files in preparation is likely to be ready."""

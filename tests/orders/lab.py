@@ -15,11 +15,12 @@ import random
 import selectors
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import anyio
@@ -47,6 +48,7 @@ from landsat_async.transfer.links import host_in
 from landsat_async.transfer.outcome import Done, FileFailed, HostDown, NeedsLink, NotReady, Outcome, TransferJob
 from tests.orders.service import LAG_MAX_S, Client, Climate, OrderBook
 
+T = TypeVar("T")
 LIFE_LIMIT_S = 40 * 86400.0
 """No life may need longer, in virtual time: it would wait for something that never happens."""
 
@@ -98,6 +100,12 @@ def without_threads() -> Iterator[None]:
         mock.patch.object(worker, "WINDOW_S", 60.0),
     ):
         yield
+
+
+def run_in_virtual_time(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in a loop of its own where waiting costs nothing."""
+    with without_threads(), asyncio.Runner(loop_factory=InstantLoop) as runner:
+        return runner.run(main())
 
 
 class MemoryLedger(Ledger):
@@ -225,9 +233,19 @@ class Weather:
         return Done(0, "0" * 64, Proof.STRUCTURE, 1)
 
 
+class _Pool:
+    """Does blocking work at once."""
+
+    def start(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(work(*arguments))
+        return future
+
+
 class _Net:
     bytes_received = 0
     fs = Fs()
+    pool = _Pool()
 
 
 @dataclass
@@ -431,8 +449,7 @@ class Played:
 
 def run_schedule(seed: int, folder: Path) -> Played:
     """Run one schedule and check it; AssertionError when something does not hold."""
-    with without_threads(), asyncio.Runner(loop_factory=InstantLoop) as runner:
-        return runner.run(_schedule(seed, folder))
+    return run_in_virtual_time(partial(_schedule, seed, folder))
 
 
 async def _schedule(seed: int, folder: Path) -> Played:

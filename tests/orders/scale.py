@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import random
 import resource
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -15,7 +15,7 @@ import anyio
 from landsat_async.events import Retrying
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.context import RunContext
-from tests.orders.lab import InstantLoop, Lab, Weather, names_of, wanted, without_threads
+from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
 
 POLL_INTERVAL_S = 30.0
@@ -54,8 +54,7 @@ class Return:
 
 def fetch_staged(count: int, folder: Path, *, share: float = 0.01) -> Staged:
     """Ask for `count` staged files of which `share` of each label gets ready at each poll."""
-    with without_threads(), asyncio.Runner(loop_factory=InstantLoop) as runner:
-        return runner.run(_fetch_staged(count, folder, share))
+    return run_in_virtual_time(partial(_fetch_staged, count, folder, share))
 
 
 async def _fetch_staged(count: int, folder: Path, share: float) -> Staged:
@@ -89,8 +88,7 @@ async def _fetch_staged(count: int, folder: Path, share: float) -> Staged:
 
 def come_back(count: int, folder: Path, *, down_s: float = 7200.0, what: tuple[str, ...] = ("api", *HOSTS)) -> Return:
     """Let the API and the file hosts, or some of them, go away for `down_s` while `count` files wait."""
-    with without_threads(), asyncio.Runner(loop_factory=InstantLoop) as runner:
-        return runner.run(_come_back(count, folder, down_s, what))
+    return run_in_virtual_time(partial(_come_back, count, folder, down_s, what))
 
 
 async def _come_back(count: int, folder: Path, down_s: float, what: tuple[str, ...]) -> Return:
