@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import fault_rows
+
 SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
 
 
@@ -34,3 +36,11 @@ def recorded():
         return json.loads((SHARED_EXAMPLES / f"{name}.json").read_text())
 
     return load
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name the rows of the fault catalogue that have no test."""
+    for priority in (0, 1):
+        without = fault_rows.uncovered(priority)
+        if without:
+            terminalreporter.write_line(f"fault rows of priority {priority} without a test: {' '.join(without)}")
