@@ -7,6 +7,7 @@ simulator do not count: they show that it can do the fault, not that the program
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ def rows() -> dict[str, int]:
     return {name: int(priority) for name, priority in map(str.split, ROWS.read_text().splitlines())}
 
 
+@functools.cache
 def covered() -> dict[str, list[str]]:
     """Rows that have tests, with the places of the tests."""
     found: dict[str, list[str]] = {}
