@@ -246,7 +246,7 @@ class Client:
                 book.call_times.append((book.now(), name))
                 begin, end = book.climate.away
                 if begin <= book.now() < end:
-                    gate.failed(ServiceDown("nobody answers"))
+                    gate.failed(ServiceDown("nobody answers"), patience_s=math.inf)
                     continue
                 gate.lives()
                 await self._half()
