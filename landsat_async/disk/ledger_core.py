@@ -127,7 +127,7 @@ class LedgerCore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._run_id: str | None = None
-        self._thread = LedgerThread(lambda: connect(path), path.name)
+        self._thread = LedgerThread(lambda: connect(path), path.name, self._may_go_on)
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` in the next transaction of the ledger thread.
@@ -135,18 +135,17 @@ class LedgerCore:
         Raises FolderBusy when a later run has begun on this folder, which only a lock that lies allows. From then on
         the later run alone decides, so that the two cannot undo each other's steps.
         """
+        return await self._thread.call(function)
 
-        def fenced(c: sqlite3.Connection) -> T:
-            if self._run_id is not None:
-                newest = c.execute("SELECT run_id FROM run ORDER BY rowid DESC LIMIT 1").fetchone()
-                if newest["run_id"] != self._run_id:
-                    raise FolderBusy(
-                        f"Another run has begun on {self.path.parent.parent} and goes on with it.",
-                        hint="Nothing is lost. This file system does not keep two runs apart: start one only.",
-                    )
-            return function(c)
-
-        return await self._thread.call(fenced)
+    def _may_go_on(self, c: sqlite3.Connection) -> None:
+        if self._run_id is None:
+            return
+        newest = c.execute("SELECT run_id FROM run ORDER BY rowid DESC LIMIT 1").fetchone()
+        if newest["run_id"] != self._run_id:
+            raise FolderBusy(
+                f"Another run has begun on {self.path.parent.parent} and goes on with it.",
+                hint="Nothing is lost. This file system does not keep two runs apart: start one only.",
+            )
 
     async def _write(self, sql: str, arguments: Sequence[Any]) -> None:
         def write(c: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from landsat_async.errors import DiskFull, LedgerError
+from landsat_async.errors import DiskFull, LandsatError, LedgerError
 
 T = TypeVar("T")
 _BATCH = 256
@@ -62,9 +62,15 @@ def _settle(ops: list[_Op]) -> None:
 class LedgerThread:
     """Runs functions of a connection, in order, on one thread; see the module header."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], where: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        where: str,
+        may_go_on: Callable[[sqlite3.Connection], None] = lambda connection: None,
+    ) -> None:
         self._connect = connect
         self._where = where
+        self._may_go_on = may_go_on  # asked at the beginning of each transaction; what it raises ends all operations
         self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="landsat-ledger", daemon=True)
         self._opened = threading.Event()
@@ -136,6 +142,7 @@ class LedgerThread:
     def _run(self, connection: sqlite3.Connection, batch: list[_Op]) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
+            self._may_go_on(connection)
             for op in batch:
                 self._run_one(connection, op)
             connection.execute("COMMIT")
@@ -144,6 +151,10 @@ class LedgerThread:
                 connection.execute("ROLLBACK")
             for op in batch:
                 op.error = translate(error, self._where)
+        except LandsatError as error:
+            connection.execute("ROLLBACK")
+            for op in batch:
+                op.error = error
         for loop in {op.loop for op in batch}:
             mine = [op for op in batch if op.loop is loop]
             try:

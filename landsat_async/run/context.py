@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class RunContext:
     fatal: LandsatError | None = None
     """Why no more is asked for; transfers that have their link go on to their end."""
 
+    loop_time: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
+    """Monotonic time of the event loop."""
     _epoch_s: float = field(default_factory=lambda: time.time() - anyio.current_time())
 
     @property
@@ -69,11 +72,7 @@ class RunContext:
 
         It was read once and goes on with the loop's clock: a wall clock that jumps neither ends nor prolongs a wait.
         """
-        return self._epoch_s + anyio.current_time()
-
-    def loop_time(self) -> float:
-        """Monotonic time of the event loop."""
-        return anyio.current_time()
+        return self._epoch_s + self.loop_time()
 
     def waited_s(self, item: Item) -> float:
         """How long this run has waited for a file to be prepared."""

@@ -22,6 +22,9 @@ class Pulse:
         if self._event is None:
             self._event = anyio.Event()
         event = self._event
+        if timeout_s is None:
+            await event.wait()
+            return True
         with anyio.move_on_after(timeout_s):
             await event.wait()
             return True

@@ -124,10 +124,10 @@ class PlainRenderer:
         """Say what is due by now; called about once a second."""
         self._repeats.flush()
         since_s = self._now() - self._said_at
-        text = self._standing()
-        if not text or not self._output.manner.progress or since_s < LINE_EVERY_S:
+        if not self._output.manner.progress or since_s < LINE_EVERY_S:
             return
-        if text != self._said_progress or since_s >= HEARTBEAT_S:
+        text = self._standing()
+        if text and (text != self._said_progress or since_s >= HEARTBEAT_S):
             self._said_progress = text
             self._said_at = self._now()
             self._say(text)
