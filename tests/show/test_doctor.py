@@ -1,0 +1,136 @@
+"""Each fault of an account, and the exact step that the doctor names for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from landsat_async.show import doctor
+from landsat_async.sim.script import Script
+from landsat_async.sim.server import open_simulator
+
+CONFIG = """
+[service]
+url = "{url}"
+{service}
+[search]
+dataset = "landsat_ot_c2_l2"
+bbox = [-68.01, 9.99, -67.49, 10.34]
+[download]
+directory = "data"
+min_free_bytes = "0 B"
+"""
+GOOD = "username:demo\ntoken:demo-application-token\n"
+
+
+@pytest.fixture
+def examine(tmp_path):
+    async def examine(script=None, *, credentials=GOOD, change=None):
+        """All checks by name, for an account file and a service that behaves as `change` says."""
+        (tmp_path / "cred.txt").write_text(credentials)
+        (tmp_path / "cred.txt").chmod(0o600)
+        async with open_simulator(script=script or Script()) as sim:
+            if change is not None:
+                change(sim)
+            path = tmp_path / "config.toml"
+            path.write_text(CONFIG.format(url=sim.service_url, service='credentials_file = "cred.txt"'))
+            checks = {check.name: check async for check in doctor._checks(str(path))}
+            return checks, sim
+
+    return examine
+
+
+async def test_a_healthy_account_passes(examine):
+    checks, sim = await examine()
+    assert {check.state for name, check in checks.items() if name not in ("file system", "versions")} == {"ok"}
+    assert "role" in checks
+    assert sim.log.calls["login-token"] == sim.log.calls["logout"] == 1
+
+
+@pytest.mark.faults("B01")
+async def test_B01_a_wrong_token_comes_with_the_way_to_a_new_one_after_one_try(examine):
+    checks, sim = await examine(credentials="username:demo\ntoken:wrong\n")
+    assert sim.log.errors["AUTH_INVALID"] == 1
+    login = checks["login"]
+    assert (login.state, login.exit_code) == ("fail", 3)
+    assert "user name and application token" in login.message
+    assert "ers.cr.usgs.gov" in login.hint
+    assert "Application Tokens" in login.hint
+    assert "wrong" not in login.message + login.hint
+
+
+@pytest.mark.faults("B03")
+@pytest.mark.parametrize("code", ["AUTH_EXPIRED", "AUTH_KEY_INVALID"])
+async def test_an_application_token_that_has_expired_comes_with_the_way_to_a_new_one(examine, code):
+    def expire(sim):
+        sim.script.fault_api("login-token", "error", code=code, times=None)
+
+    checks, sim = await examine(change=expire)
+    assert sim.log.errors[code] >= 1
+    assert (checks["login"].state, checks["login"].exit_code) == ("fail", 3)
+    assert "Application Tokens" in checks["login"].hint
+
+
+@pytest.mark.faults("B07")
+async def test_B07_a_missing_role_comes_with_the_request_to_make(examine):
+    checks, _ = await examine(Script(roles=("user",)))
+    assert checks["login"].state == "ok"
+    role = checks["role"]
+    assert (role.state, role.exit_code) == ("fail", 3)
+    assert "MACHINE role is missing" in role.message
+    for step in ("ers.cr.usgs.gov", "Access Request", "Machine to Machine interface (MACHINE)", "days"):
+        assert step in role.hint
+
+
+@pytest.mark.faults("B07")
+@pytest.mark.parametrize("code", ["AUTH_UNAUTHROIZED", "AUTH_UNAUTHORIZED", "UNAUTHORIZED_USER"])
+async def test_B07_a_role_error_in_any_spelling_is_the_missing_role(examine, code):
+    def refuse(sim):
+        sim.script.fault_api("permissions", "error", code=code, times=None)
+
+    checks, sim = await examine(change=refuse)
+    assert sim.log.errors[code] == 1
+    assert checks["role"].exit_code == 3
+    assert "Access Request" in checks["role"].hint
+
+
+@pytest.mark.faults("B02")
+async def test_B02_a_password_in_place_of_a_token_is_recognised(examine):
+    checks, sim = await examine(credentials="username:demo\npassword:hunter2\n")
+    failed = checks["credentials"]
+    assert (failed.state, failed.exit_code) == ("fail", 3)
+    told = f"{failed.message} {failed.hint}"
+    assert "February 2025" in told
+    assert "ers.cr.usgs.gov" in told
+    assert "hunter2" not in told
+    assert sim.log.calls["login-token"] == 0
+
+
+@pytest.mark.faults("B09")
+async def test_B09_a_token_that_others_can_read_is_a_warning_with_the_command(examine, tmp_path):
+    def open_up(sim):
+        (tmp_path / "cred.txt").chmod(0o644)
+
+    checks, _ = await examine(change=open_up)
+    assert checks["credentials"].state == "warn"
+    assert "chmod 600" in checks["credentials"].hint
+
+
+@pytest.mark.parametrize(("offset_s", "side"), [(600.0, "ahead of"), (-86400.0, "behind")])
+async def test_a_wrong_clock_is_told_with_its_error(examine, monkeypatch, offset_s, side):
+    true = doctor.parsedate_to_datetime
+    monkeypatch.setattr(doctor, "parsedate_to_datetime", lambda text: true(text) - dt.timedelta(seconds=offset_s))
+    checks, _ = await examine()
+    assert checks["service"].state == "warn"
+    assert side in checks["service"].message
+    assert "NTP" in checks["service"].hint
+
+
+async def test_a_service_that_refuses_more_than_the_login_is_told_at_its_step(examine):
+    def fail(sim):
+        sim.script.fault_api("dataset", "error", code="DATASET_INVALID", times=None)
+
+    checks, _ = await examine(change=fail)
+    assert checks["role"].state == "ok"
+    assert (checks["dataset"].state, checks["dataset"].exit_code) == ("fail", 2)
