@@ -131,7 +131,7 @@ async def _adopt(context: RunContext, item: Item, *, ours: bool, overwrite: bool
             )
             if await context.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
-        case Unproven(reason) if not overwrite or (context.directory / item.relpath).is_dir():
+        case Unproven(reason) if not overwrite or _is_folder(context.directory / item.relpath):
             await context.fail(
                 item,
                 f"something is in the way: it is not recorded here and cannot be verified ({reason}); it was kept",
@@ -139,3 +139,8 @@ async def _adopt(context: RunContext, item: Item, *, ours: bool, overwrite: bool
             )
         case Unproven() | Absent():
             pass
+
+
+def _is_folder(path: Path) -> bool:
+    """A folder, and not a link to one: nothing can be put in its place."""
+    return path.is_dir() and not path.is_symlink()
