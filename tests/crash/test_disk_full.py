@@ -60,7 +60,7 @@ async def test_H02_no_room_at_any_call_is_a_full_disk_and_nothing_is_wrong(lab, 
 @pytest.mark.faults("H01", "H02")
 async def test_H02_what_has_its_final_name_already_is_not_cut_when_the_folder_cannot_be_synced(lab):
     place = lab.place(**FILES)
-    fail = {"call": "fsync_dir", "at": "data'", "nth": 1, "errno": "ENOSPC"}
+    fail = {"call": "fsync_dir", "at": "data'", "nth": 2, "errno": "ENOSPC"}  # the first makes the state folder
     death = await lab.run(place, fail=fail, **SMALL)
     assert (death.code, death.made_to_fail > 0) == (DISK_FULL, True), place.said
     assert place.finals(), "nothing got its name"
