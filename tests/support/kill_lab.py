@@ -1,9 +1,9 @@
 """The parent's side of killed runs: a simulator, children on call, and what must hold after each death.
 
-    async with open_lab(tmp_path) as lab:
-        place = lab.place()                      # a new output folder
-        death = await lab.run(place, kill_after_s=0.2)
-        place.check()                            # the promise
+async with open_lab(tmp_path) as lab:
+    place = lab.place()                      # a new output folder
+    death = await lab.run(place, kill_after_s=0.2)
+    place.check()                            # the promise
 """
 
 from __future__ import annotations
