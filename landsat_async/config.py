@@ -86,6 +86,8 @@ class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
     bands: tuple[str, ...] = ()
     file_groups: tuple[str, ...] = ()
     """Empty = every group that the scenes have."""
+    bundle_fallback: bool = False
+    """Single files in place of a bundle whose storage systems are all down or refuse it."""
 
 
 class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +144,7 @@ _READERS: dict[str, dict[str, read.Reader]] = {
         "type": read.choice("bundle", "band", "band_group", "all"),
         "bands": read.texts(read.band_pattern, 'bands like "SR_B3"'),
         "file_groups": read.texts(read.plain_word, 'file groups like "ls_c2l2_sr_band"'),
+        "bundle_fallback": read.flag,
     },
     "download": {
         "directory": read.path,

@@ -86,33 +86,49 @@ class Ledger(RequestBook, FileBook):
 
         def write(c: sqlite3.Connection) -> None:
             for file in files:
-                first = file.routes[0]
-                routes, groups = (
-                    msgspec.json.encode(file.routes).decode(),
-                    msgspec.json.encode(file.file_groups).decode(),
-                )
-                c.execute(
-                    """INSERT INTO item(relpath, name, kind, scene_entity_id, scene_display_id, entity_id, product_id,
-                         system, routes, group_dataset, file_groups, bytes_nominal, state, run_id, updated)
-                       VALUES(?,?,?,?,?,?,?,?,?,?,?,?,'planned',?,?)
-                       ON CONFLICT(relpath) DO UPDATE SET run_id=excluded.run_id, bytes_nominal=excluded.bytes_nominal,
-                         group_dataset=excluded.group_dataset, file_groups=excluded.file_groups,
-                         fresh=0, asks=0, next_try=0,
-                         state=CASE WHEN state<>'failed' THEN state WHEN label IS NULL THEN 'planned'
-                           ELSE 'requested' END""",
-                    (
-                        file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id,
-                        first.entity_id, first.product_id, first.system, routes, file.group_dataset, groups,
-                        file.bytes_nominal, run_id, now,
-                    ),
-                )  # fmt: skip
-                c.execute(
-                    "UPDATE item SET routes=?, route=0, entity_id=?, product_id=?, system=?"
-                    " WHERE relpath=? AND state IN('planned','done')",
-                    (routes, first.entity_id, first.product_id, first.system, file.relpath),
-                )
+                _put(c, file, run_id, now)
 
         await self.call(write)
+
+    async def replaced(self) -> frozenset[str]:
+        """Display ids of scenes whose bundle was given up for its single files."""
+        return await self.call(lambda c: frozenset(row[0] for row in c.execute("SELECT display_id FROM replaced")))
+
+    async def note_replaced(self, display_ids: Iterable[str]) -> None:
+        """Remember scenes that are fetched as single files."""
+        rows = [(display_id,) for display_id in display_ids]
+
+        def write(c: sqlite3.Connection) -> None:
+            c.executemany("INSERT OR IGNORE INTO replaced VALUES(?)", rows)
+
+        await self.call(write)
+
+    async def replace_bundle(
+        self, item_id: int, files: Sequence[WantedFile], run_id: str, now: float
+    ) -> tuple[State, list[State]] | None:
+        """Take a bundle out of the run and put its single files in, in one commit.
+
+        Returns the state that the bundle was in and the states of the files; None when the bundle is beyond that.
+        """
+
+        def write(c: sqlite3.Connection) -> tuple[State, list[State]] | None:
+            row = c.execute("SELECT state, scene_display_id FROM item WHERE item_id=?", (item_id,)).fetchone()
+            before = State(row["state"])
+            if before not in (State.PLANNED, State.PREPARING):
+                return None
+            c.execute(
+                "UPDATE item SET state='planned', run_id='', label=NULL, download_id=NULL, next_try=0, updated=?"
+                " WHERE item_id=?",
+                (now, item_id),
+            )
+            c.execute("INSERT OR IGNORE INTO replaced VALUES(?)", (row["scene_display_id"],))
+            for file in files:
+                _put(c, file, run_id, now)
+            names = [file.relpath for file in files]
+            found = c.execute(f"SELECT state FROM item WHERE relpath IN({marks(names)})", names)
+            return before, [State(row["state"]) for row in found]
+
+        return await self.call(write)
 
     async def reattach(self, run_id: str, now: float) -> int:
         """Take over what an earlier process left in flight: look it up by its label. Returns how many."""
@@ -200,3 +216,26 @@ class Ledger(RequestBook, FileBook):
     async def lists(self) -> list[str]:
         """Scene lists that may still exist at the service."""
         return await self.call(lambda c: [row[0] for row in c.execute("SELECT list_id FROM scene_list")])
+
+
+def _put(connection: sqlite3.Connection, file: WantedFile, run_id: str, now: float) -> None:
+    """Put one file into a run; see `Ledger.select`."""
+    first = file.routes[0]
+    routes, groups = msgspec.json.encode(file.routes).decode(), msgspec.json.encode(file.file_groups).decode()
+    connection.execute(
+        """INSERT INTO item(relpath, name, kind, scene_entity_id, scene_display_id, entity_id, product_id,
+             system, routes, group_dataset, file_groups, bytes_nominal, state, run_id, updated)
+           VALUES(?,?,?,?,?,?,?,?,?,?,?,?,'planned',?,?)
+           ON CONFLICT(relpath) DO UPDATE SET run_id=excluded.run_id, bytes_nominal=excluded.bytes_nominal,
+             group_dataset=excluded.group_dataset, file_groups=excluded.file_groups, fresh=0, asks=0, next_try=0,
+             state=CASE WHEN state<>'failed' THEN state WHEN label IS NULL THEN 'planned' ELSE 'requested' END""",
+        (
+            file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
+            first.product_id, first.system, routes, file.group_dataset, groups, file.bytes_nominal, run_id, now,
+        ),
+    )  # fmt: skip
+    connection.execute(
+        "UPDATE item SET routes=?, route=0, entity_id=?, product_id=?, system=?"
+        " WHERE relpath=? AND state IN('planned','done')",
+        (routes, first.entity_id, first.product_id, first.system, file.relpath),
+    )

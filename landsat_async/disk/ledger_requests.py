@@ -65,6 +65,20 @@ class RequestBook(LedgerCore):
 
         return await self.call(write)
 
+    async def bundles_of(self, run_id: str, systems: Sequence[str]) -> list[Item]:
+        """Bundles that wait and that only these systems have."""
+
+        def read(c: sqlite3.Connection) -> list[Item]:
+            rows = c.execute(
+                f"SELECT {ITEM_COLUMNS} FROM item WHERE run_id=? AND kind='bundle' AND state IN('planned','preparing')"
+                f" AND system IN({marks(systems)})",
+                (run_id, *systems),
+            )
+            items = [item_of(row) for row in rows]
+            return [item for item in items if {route.system for route in item.routes} <= set(systems)]
+
+        return await self.call(read)
+
     async def next_due(self, run_id: str) -> float | None:
         """Unix time of the earliest planned file; None without one."""
         return await self.call(

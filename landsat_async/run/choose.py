@@ -14,6 +14,7 @@ from landsat_async.disk.ledger import Ledger
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.selection import NONE_OF_THE, Selection, choose
+from landsat_async.run.fallback import allowed, choose_with_fallback
 from landsat_async.run.scene_lists import scene_list
 
 SCENES_PER_CALL = 500
@@ -34,10 +35,14 @@ async def choose_files(
     """Yield the selection for one portion of scenes after the other, so that memory does not grow with their number."""
     by_group = config.select.type == "band_group"
     aliases: dict[str, str] = {}
+    replaced = await ledger.replaced() if ledger is not None and allowed(config) else frozenset()
     for portion in portions(scenes, SCENES_PER_CALL):
         async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
             options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
-        decide = partial(choose, portion, options, config.select, layout=config.download.layout)
+        if allowed(config):
+            decide = partial(choose_with_fallback, portion, options, config, replaced)
+        else:
+            decide = partial(choose, portion, options, config.select, layout=config.download.layout)
         selection = await anyio.to_thread.run_sync(decide)
         if by_group:
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]

@@ -17,7 +17,7 @@ from landsat_async.disk.ledger import FinishedFile, Item, Ledger, SavedPart, wit
 from landsat_async.errors import LandsatError
 from landsat_async.events import Failed, Retrying
 from landsat_async.m2m.client import M2MClient
-from landsat_async.model import Unavailable
+from landsat_async.model import Unavailable, WantedFile
 from landsat_async.rules.lifecycle import State, Step, advance
 from landsat_async.run.bus import EventBus
 from landsat_async.run.hosts import Hosts
@@ -25,6 +25,7 @@ from landsat_async.run.pulse import Pulse
 from landsat_async.run.tally import Tally
 
 UNTRUSTED_HINT = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
+NEVER_S = 10 * 365 * 86400.0
 _WAKING = frozenset({Step.UNASK, Step.RELINK})
 """Steps after which a file wants to be asked for."""
 
@@ -48,6 +49,8 @@ class RunContext:
     """The poller should look at once."""
     parked: set[int] = field(default_factory=set)
     """Files that are ready at the service while their host is left alone; they wait there, not here."""
+    refused_bundles: dict[int, str] = field(default_factory=dict)
+    """Bundles that no storage system gives and whose single files may come instead, with the reason."""
     held: set[int] = field(default_factory=set)
     """Files whose links the requester holds while the stream is full; at most one portion."""
     fatal: LandsatError | None = None
@@ -144,7 +147,7 @@ class RunContext:
         """
         others = item.routes[: item.route] + item.routes[item.route + 1 :]
         if not others:
-            await self.fail(item, reason, hint)
+            await self._refuse(item, step, reason, hint)
             return
         route = others[0]
         columns = {
@@ -155,6 +158,29 @@ class RunContext:
         if await self.step(item.item_id, step, **columns):
             told = f"{reason}; trying {route.system or 'another storage system'} instead"
             await self.bus.emit(Retrying(item.relpath, told, 1, 0.0))
+
+    async def _refuse(self, item: Item, step: Step, reason: str, hint: str) -> None:
+        """No route is left: fail the file, or leave a bundle to run/fallback.py."""
+        select = self.config.select
+        if not (select.bundle_fallback and select.type == item.kind == "bundle"):
+            await self.fail(item, reason, hint)
+            return
+        columns = without_download(item, item.download_id) | {"next_try": self.now() + NEVER_S}
+        self.refused_bundles[item.item_id] = reason
+        if not await self.step(item.item_id, step, **columns):
+            del self.refused_bundles[item.item_id]
+
+    async def replace_bundle(self, item: Item, files: Sequence[WantedFile]) -> bool:
+        """Put single files into the run in place of a bundle; False when the bundle is on its way after all."""
+        done = await self.ledger.replace_bundle(item.item_id, files, self.run_id, self.now())
+        if done is None:
+            return False
+        before, states = done
+        self.tally.replaced(before, states)
+        self.tally.nominal_left += sum(file.bytes_nominal or 0 for file in files) - (item.bytes_nominal or 0)
+        self.parked.discard(item.item_id)
+        self.pulse.beat()
+        return True
 
     async def sleep(self, seconds: float) -> None:
         """Wait `seconds`, or until the run has ended."""

@@ -99,6 +99,11 @@ class Hosts:
         open_still = {name for name, b in self._breakers.items() if b.gate is not Gate.CLOSED}
         return self._systems_of(open_still - paused)
 
+    def systems_down_for(self, seconds: float) -> list[str]:
+        """Download systems that have been closed for so long."""
+        before = anyio.current_time() - seconds
+        return self._systems_of({outage.name for outage in self.outages() if outage.since_s <= before})
+
     def distrusted_systems(self) -> dict[str, str]:
         """Download systems whose host is not trusted, and why."""
         return {system: self.distrusted[host] for system, host in self._systems.items() if host in self.distrusted}

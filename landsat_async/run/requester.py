@@ -27,6 +27,7 @@ from landsat_async.rules.matching import Answer, match
 from landsat_async.rules.pacing import WINDOW_S, allowance
 from landsat_async.run.answers import Links, deliver, from_failed, from_items
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
+from landsat_async.run.fallback import BundleFallback
 from landsat_async.run.scene_lists import scene_list
 
 LABEL_DOWNLOADS = 1000
@@ -52,6 +53,7 @@ class Requester:
         self._reroute_s = 0.0
         self._given_up: set[str] = set()
         """Systems whose host is not trusted."""
+        self._fallback = BundleFallback(context)
         self._probed: dict[str, float] = {}
         """System -> when a file of it was last asked for, to show that it works again."""
 
@@ -72,6 +74,7 @@ class Requester:
     async def _portion(self) -> list[Item]:
         """The files to ask for now; empty while there are none or the limits say no."""
         context = self._context
+        await self._fallback.look()
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
         await self._fail_distrusted()

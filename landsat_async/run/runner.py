@@ -30,6 +30,8 @@ from landsat_async.model import RunSummary
 from landsat_async.rules.aoi import Aoi
 from landsat_async.rules.breaker import Breaker, Gate
 from landsat_async.rules.easing import Easing
+from landsat_async.rules.selection import Selection
+from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
 from landsat_async.run.choose import Gaps, choose_files
 from landsat_async.run.context import RunContext
@@ -188,6 +190,7 @@ class Run:
             gaps.add(selection)
             nominal += sum(file.bytes_nominal or 0 for file in selection.files)
             await self._ledger.select(selection.files, self._run_id, context.now())
+            await self._note_singles(selection)
         await self._ledger.reattach(self._run_id, context.now())
         self._tally.load(await self._ledger.count(self._run_id))
         missing = [*found.missing, *gaps.all()]
@@ -200,6 +203,14 @@ class Run:
             await self.bus.emit(Failed(gap.file, gap.reason, gap.hint))
         await take_stock(context, overwrite=self._overwrite)
         await self._warn_of_space(context)
+
+    async def _note_singles(self, selection: Selection) -> None:
+        """Remember and say where single files come in place of bundles."""
+        if fallback.allowed(self.config):
+            scenes = {file.scene_display_id for file in selection.files if file.kind == "file"}
+            if scenes:
+                await self._ledger.note_replaced(scenes)
+                self.bus.tell(fallback.told(len(scenes), "not offered, or begun with single files"))
 
     async def _warn_of_space(self, context: RunContext) -> None:
         """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""

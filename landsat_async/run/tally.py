@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from landsat_async.events import Progress
 from landsat_async.model import RunSummary, Unavailable
@@ -51,6 +51,12 @@ class Tally:
         self.states[before] -= 1
         self.states[after] += 1
         self.open += (after in OPEN) - (before in OPEN)
+
+    def replaced(self, before: State, states: Iterable[State]) -> None:
+        """A file has left the run, and others have come in its place."""
+        self.states[before] -= 1
+        self.states.update(states)
+        self.open = sum(self.states[state] for state in OPEN)
 
     @property
     def in_flight(self) -> int:

@@ -23,7 +23,7 @@ from landsat_async.model import Proof
 from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.resume import PartFacts
-from landsat_async.rules.retry import FaultKind
+from landsat_async.rules.retry import PROGRESS_BYTES, FaultKind
 from landsat_async.run.answers import Link
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.transfer.net import Net
@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 LINK_MAX_AGE_S = 1800.0
 """How long links live is not known; older ones are renewed before use instead of collecting refusals."""
+LINK_YOUNG_S = 1.0
+"""A link that is refused at this age or later may have died of it; a younger one is refused for another reason."""
 FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last the file has failed."""
 BUGS_IN_A_ROW = 5
@@ -114,6 +116,10 @@ class Crew:
             file_mode=file_mode,
         )
         self._published = PublishedSums(net, self.policy)
+        self._link_max_age_s = LINK_MAX_AGE_S
+        """Half the age at which a link was refused, once one was."""
+        self._kept_bytes: dict[int, int] = {}
+        """Item -> bytes that were here when it last needed a new link."""
         self.bugs = 0
         self.size = CrewSize.start(download.workers)
         self._busy = 0
@@ -151,9 +157,9 @@ class Crew:
 
     async def _one(self, link: Link) -> None:
         context = self.context
-        if context.loop_time() - link.born_s > LINK_MAX_AGE_S:
-            await context.step(link.item_id, Step.REATTACH, missed=0)
-            context.poke()  # the service gives a new link for what it holds already
+        age_s = context.loop_time() - link.born_s
+        if age_s > self._link_max_age_s:
+            await self._look_up_again(link.item_id)
             return
         claimed = await context.claim(link.item_id)
         if claimed is None:
@@ -163,7 +169,7 @@ class Crew:
         if wait_s > 0:
             await anyio.sleep(wait_s)
         try:
-            outcome = await self._transfer(item, saved, link)
+            outcome = await self._transfer(item, saved, link, young=age_s < LINK_YOUNG_S)
         except LandsatError:
             raise
         except Exception:
@@ -176,9 +182,18 @@ class Crew:
         finally:
             context.tally.leave(item.item_id)
         self.bugs = 0
+        if isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S:
+            self._link_max_age_s = min(self._link_max_age_s, age_s / 2)
+            await self._look_up_again(item.item_id)
+            return
         await self._settle(item, link, outcome)
 
-    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
+    async def _look_up_again(self, item_id: int) -> None:
+        """Have the service give a new link for what it holds already."""
+        await self.context.step(item_id, Step.REATTACH, missed=0)
+        self.context.poke()
+
+    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link, *, young: bool) -> Outcome:
         context = self.context
         job = TransferJob(
             url=link.url,
@@ -209,7 +224,7 @@ class Crew:
             if kind == "ok":
                 if context.hosts.ok(host):
                     context.poke()  # what waits at the service for this host may come now
-            elif kind == "refused" and context.hosts.has_worked(host):
+            elif kind == "refused" and (not young or context.hosts.has_worked(host)):
                 pass  # links age while they wait; a host that has served others is not closed to us
             elif kind != CERTIFICATE:
                 context.hosts.bad(host, kind, item.item_id, reason)
@@ -292,12 +307,16 @@ class Crew:
         await self.net.pool.start(discard)
 
     async def _renew(self, item: Item, outcome: NeedsLink) -> None:
-        """Ask for a new link, a bounded number of times."""
+        """Ask for a new link, a bounded number of times without progress."""
         context = self.context
+        saved = await context.ledger.load_part(item.item_id)
+        facts = PartFacts.unpack(saved) if saved else None
+        kept = facts.durable if facts else 0
+        fresh = 0 if kept >= self._kept_bytes.get(item.item_id, 0) + PROGRESS_BYTES else item.fresh
+        self._kept_bytes[item.item_id] = max(kept, self._kept_bytes.get(item.item_id, 0))
         allowed = len(FRESH_WAITS_S) if outcome.expired else 1
-        if item.fresh >= allowed:
+        if fresh >= allowed:
             hint = "The parts are kept; run the same command again later."
             await context.fail_or_reroute(item, Step.RELINK, outcome.reason, hint)
             return
-        wait_s = FRESH_WAITS_S[item.fresh]
-        await context.step(item.item_id, Step.RELINK, fresh=item.fresh + 1, next_try=context.now() + wait_s)
+        await context.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.now() + FRESH_WAITS_S[fresh])

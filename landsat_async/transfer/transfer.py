@@ -237,6 +237,9 @@ class _Course:
             step = await self._step()
             if isinstance(step, Fault):
                 step = await self._after(step)
+            if isinstance(step, NeedsLink | HostDown | NotReady):
+                # The last answer may have ended well and short; what it brought is not paid for again.
+                await checkpoint_if_new(self.trip.part, self.trip.store)
             if step is not None:
                 return step
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from landsat_async.run import pipeline
+from landsat_async.run import pipeline, worker
 from tests.support.virtual_loop import VirtualLoop
 from tests.whole.world import open_world
 
@@ -21,9 +21,10 @@ def anyio_backend(request):
 
 @pytest.fixture(autouse=True)
 def _rare_progress(request, monkeypatch):
-    """Each line of progress is a jump of the virtual clock that costs real time; a day has many seconds."""
+    """Each line of progress and each look at the rate is a jump of the virtual clock, and a jump costs real time."""
     if getattr(request.module, "VIRTUAL", False):
         monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 60.0)
+        monkeypatch.setattr(worker, "WINDOW_S", 60.0)
 
 
 @pytest.fixture

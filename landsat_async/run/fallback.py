@@ -1,0 +1,112 @@
+"""Single files in place of a bundle that cannot be had, where the config allows it (`select.bundle_fallback`).
+
+A bundle is given up when each of its storage systems has refused it or has been down for FALLBACK_AFTER_S. A scene
+that is fetched as single files stays so in later runs: the ledger remembers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import anyio.to_thread
+
+from landsat_async.config import Config, SelectConfig
+from landsat_async.disk.ledger import Item
+from landsat_async.errors import RequestRefused
+from landsat_async.events import Notice
+from landsat_async.model import Scene, WantedFile
+from landsat_async.rules.naming import bundle_name
+from landsat_async.rules.options import ProductOption
+from landsat_async.rules.selection import Selection, choose
+from landsat_async.run.context import RunContext
+
+FALLBACK_AFTER_S = 600.0
+LOOK_EVERY_S = 60.0
+SCENES_AT_A_TIME = 50
+_SINGLE_FILES = SelectConfig(type="band", bands=("*",))
+
+
+def allowed(config: Config) -> bool:
+    """Whether bundles may be replaced."""
+    return config.select.bundle_fallback and config.select.type == "bundle"
+
+
+def choose_with_fallback(
+    scenes: Sequence[Scene], options: Sequence[ProductOption], config: Config, replaced: frozenset[str]
+) -> Selection:
+    """Choose bundles, and single files where no bundle is offered now or an earlier run has begun with them."""
+    layout = config.download.layout
+    bundles = choose(
+        [scene for scene in scenes if scene.display_id not in replaced], options, config.select, layout=layout
+    )
+    lacking = {gap.file for gap in bundles.unavailable}
+    in_files = [s for s in scenes if s.display_id in replaced or bundle_name(s.display_id) in lacking]
+    singles = choose(in_files, options, _SINGLE_FILES, layout=layout)
+    had = {bundle_name(file.scene_display_id) for file in singles.files}
+    gaps = [gap for gap in bundles.unavailable if gap.file not in had]
+    return Selection((*bundles.files, *singles.files), (*gaps, *singles.unavailable))
+
+
+def told(scenes: int, why: str) -> Notice:
+    """Say that single files come in place of bundles."""
+    bundles = "1 bundle" if scenes == 1 else f"{scenes:,} bundles"
+    return Notice(f"{bundles} cannot be had ({why}): the single files come instead (select.bundle_fallback)", "warning")
+
+
+class BundleFallback:
+    """Gives bundles up during a run; see the module header."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._look_s = 0.0
+
+    async def look(self) -> None:
+        """Replace what has come to its end, and now and then what has waited for too long."""
+        context = self._context
+        if not allowed(context.config):
+            return
+        refused, context.refused_bundles = context.refused_bundles, {}
+        items = [await context.ledger.item(item_id) for item_id in refused]
+        if context.loop_time() >= self._look_s:
+            self._look_s = context.loop_time() + LOOK_EVERY_S
+            down = context.hosts.systems_down_for(FALLBACK_AFTER_S)
+            known = {item.item_id for item in items}
+            waiting = await context.ledger.bundles_of(context.run_id, down) if down else []
+            items += [item for item in waiting if item.item_id not in known]
+        for start in range(0, len(items), SCENES_AT_A_TIME):
+            await self._replace(items[start : start + SCENES_AT_A_TIME], refused)
+
+    async def _replace(self, items: Sequence[Item], refused: Mapping[int, str]) -> None:
+        context = self._context
+        files = await self._single_files(items)
+        replaced = 0
+        for item in items:
+            found = files.get(item.scene_display_id, [])
+            if found and await context.replace_bundle(item, found):
+                replaced += 1
+            elif not found and item.item_id in refused:
+                await context.fail(item, refused[item.item_id], "Its single files cannot be had either; try later.")
+        if replaced:
+            context.bus.tell(told(replaced, "its storage systems are down or refuse it"))
+
+    async def _single_files(self, items: Sequence[Item]) -> dict[str, list[WantedFile]]:
+        """What is offered now and not on a system that is down, by scene."""
+        context = self._context
+        dataset = context.config.search.dataset
+        assert dataset is not None  # the config has checked or derived it
+        try:
+            options = await context.m2m.download_options(dataset, entity_ids=[item.scene_entity_id for item in items])
+        except RequestRefused:
+            return {}
+        scenes = [Scene(item.scene_entity_id, item.scene_display_id) for item in items]
+        folders = {item.scene_display_id: item.relpath.rpartition("/")[0] for item in items}
+        selection = await anyio.to_thread.run_sync(partial(choose, scenes, options, _SINGLE_FILES))
+        down = set(context.hosts.paused_systems())
+        files: dict[str, list[WantedFile]] = {}
+        for file in selection.files:
+            if not {route.system for route in file.routes} <= down:
+                own = files.setdefault(file.scene_display_id, [])
+                own.append(replace(file, folder=folders[file.scene_display_id]))
+        return files

@@ -1,0 +1,53 @@
+"""The simulator in a process of its own, for figures that are the client's alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.streams.text import TextReceiveStream
+
+from landsat_async import Config, Credentials
+
+_SERVE = """
+import json, sys, anyio
+from landsat_async.sim.archive import Archive
+from landsat_async.sim.log import Log
+from landsat_async.sim.server import open_simulator
+
+async def main(scenes, pixels):
+    archive = Archive.seeded(scenes, pixels=pixels, tile=16, dds_share=0.2)
+    async with open_simulator(archive) as sim:
+        print(json.dumps([sim.service_url, sim.username, sim.token]), flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(main, int(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+@asynccontextmanager
+async def simulator_apart(*, scenes: int, pixels: int) -> AsyncIterator[tuple[Callable[..., Config], Credentials]]:
+    """Serve that many seeded scenes; yields a maker of configs and the credentials."""
+    command = [sys.executable, "-c", _SERVE, str(scenes), str(pixels)]
+    async with await anyio.open_process(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout is not None
+            url, username, token = json.loads(await TextReceiveStream(process.stdout).receive())
+
+            def config(directory: Path, **tables: dict[str, Any]) -> Config:
+                data = {
+                    "service": {"url": url, "patience_s": 60},
+                    "search": {"dataset": "landsat_ot_c2_l2"},
+                    "download": {"directory": str(directory), "poll_interval_s": 0.5, "min_free_bytes": "0 B"},
+                } | tables
+                return Config.from_dict(data)
+
+            yield config, Credentials(username, token)
+        finally:
+            process.kill()
