@@ -17,6 +17,7 @@ class Errand:
     ca_bundle: str | None
     splits: int
     safe: bool
+    hash: bool
 
     def path_of(self, url: str) -> Path:
         return self.out / url.rpartition("/")[2]
@@ -31,6 +32,7 @@ def read_errand() -> Errand:
     parser.add_argument("--ca-bundle")
     parser.add_argument("--splits", type=int, default=1, help="connections for one file")
     parser.add_argument("--safe", action="store_true", help="ours: with checkpoints and fsync as in a run")
+    parser.add_argument("--no-hash", action="store_true", help="ours: without SHA-256, to see its share")
     given = parser.parse_args()
     urls = tuple(given.urls.read_text().split())
-    return Errand(urls, given.out, given.connections, given.ca_bundle, given.splits, given.safe)
+    return Errand(urls, given.out, given.connections, given.ca_bundle, given.splits, given.safe, not given.no_hash)

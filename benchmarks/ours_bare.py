@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import anyio
 
 from benchmarks.arguments import Errand, read_errand
+from landsat_async.disk import part
 from landsat_async.disk.finalise import discard_part
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.links import AllowedHosts
@@ -68,8 +70,21 @@ def _job(errand: Errand, url: str) -> TransferJob:
     )
 
 
+class NoHash:
+    """What SHA-256 would cost, this does not; no switch of the product."""
+
+    def update(self, data: object) -> None:
+        pass
+
+    def hexdigest(self) -> str:
+        return "0" * 64
+
+
 if __name__ == "__main__":
-    failures = anyio.run(partial(fetch_all, read_errand()))
+    errand = read_errand()
+    if not errand.hash:
+        part.hashlib = SimpleNamespace(sha256=NoHash)  # type: ignore[assignment]
+    failures = anyio.run(partial(fetch_all, errand))
     for failure in failures:
         print(failure, file=sys.stderr)
     sys.exit(1 if failures else 0)

@@ -190,6 +190,7 @@ PEERS = (
     Peer("parfive", _of_package("parfive"), _python("with_parfive", can_split=True)),
     Peer("notebook", _of_package("requests"), _python("with_notebook_loop")),
     Peer("ours bare", lambda: "this tree", _python("ours_bare")),
+    Peer("ours no hash", lambda: "this tree", _python("ours_bare", "--no-hash")),
     Peer("ours safe", lambda: "this tree", _python("ours_bare", "--safe")),
     Peer("ours run", lambda: "this tree", _ours_run, wants_api=True),
 )
