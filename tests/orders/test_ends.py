@@ -67,11 +67,11 @@ async def test_E13_a_bug_in_the_poller_ends_the_run_and_leaves_nobody_waiting(op
 def _broken_transfer(monkeypatch, breaks):
     true, broken = worker.Crew._transfer, []
 
-    async def transfer(self, item, saved, link):
+    async def transfer(self, item, saved, link, **options):
         if breaks(item):
             broken.append(item.name)
             raise ZeroDivisionError
-        return await true(self, item, saved, link)
+        return await true(self, item, saved, link, **options)
 
     monkeypatch.setattr(worker.Crew, "_transfer", transfer)
     return broken
