@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -69,16 +70,22 @@ def read_struct(raw: msgspec.Raw, kind: type[S]) -> S:
     Raises:
         Unusable: it is none, or it is broken.
     """
+    decoder: msgspec.json.Decoder[S] = _decoder(kind)
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return decoder.decode(raw)
     except RecursionError:
         raise Unusable("is nested too deeply") from None
     except _READ_ERRORS:
         pass
     try:
-        return msgspec.json.decode(relaxed(memoryview(raw)), type=kind)
+        return decoder.decode(relaxed(memoryview(raw)))
     except _READ_ERRORS:
         raise Unusable("is no readable object") from None
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def read_object(data: msgspec.Raw, kind: type[S], endpoint: str) -> S:

@@ -57,20 +57,25 @@ class _OptionRow(_Row):
 def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[ProductOption, ...]:
     """download-options; null means that nothing matched."""
     where = "download-options: data"
-    lists: dict[bytes, tuple[SecondaryFile, ...]] = {}
+    kept: list[tuple[bytes, tuple[SecondaryFile, ...]]] = []
+    scene: object = None
 
-    def secondary(raw: msgspec.Raw) -> tuple[SecondaryFile, ...]:
+    def secondary(row: _OptionRow) -> tuple[SecondaryFile, ...]:
         # The identical list hangs under every product of a scene: read it once, keep it once.
-        key = bytes(raw)
-        if key not in lists:
-            lists[key] = read_rows(
-                raw, _OptionRow, _secondary, where="download-options: secondaryDownloads", unusable=unusable
-            )
-        return lists[key]
+        nonlocal scene
+        if scene != row.entity_id:
+            kept.clear()
+            scene = row.entity_id
+        listed = bytes(row.secondary_downloads)
+        files = next((files for known, files in kept if known == listed), None)
+        if files is None:
+            files = _secondary_files(listed, unusable)
+            kept.append((listed, files))
+        return files
 
     def option(row: _OptionRow) -> ProductOption:
         try:
-            below = secondary(row.secondary_downloads)
+            below = secondary(row)
         except BadReply:
             raise Unusable("secondaryDownloads is no list") from None
         return ProductOption(
@@ -88,8 +93,24 @@ def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Product
     return read_rows(data, _OptionRow, option, where=where, unusable=unusable)
 
 
+def _secondary_files(listed: bytes, unusable: list[FailedItem]) -> tuple[SecondaryFile, ...]:
+    """As they are, when every value is of the type and form that was promised; otherwise row by row."""
+    if listed.isascii() and not any(mark in listed for mark in _TO_BE_MENDED):
+        try:
+            return _STRICT.decode(listed)
+        except msgspec.MsgspecError:
+            pass
+    where = "download-options: secondaryDownloads"
+    return read_rows(msgspec.Raw(listed), _OptionRow, _secondary, where=where, unusable=unusable)
+
+
+_STRICT = msgspec.json.Decoder(tuple[SecondaryFile, ...])
+_TO_BE_MENDED = (b"\\", b'" ', b' "')
+"""Only texts with escapes or blanks at an end could be other than `text` makes them."""
+
+
 def _secondary(row: _OptionRow) -> SecondaryFile:
-    groups = row.file_groups if isinstance(row.file_groups, list) else []
+    groups = row.file_groups if isinstance(row.file_groups, list) else None
     return SecondaryFile(
         entity_id=required(text(row.entity_id), "entityId"),
         display_id=required(text(row.display_id), "displayId"),
@@ -98,7 +119,7 @@ def _secondary(row: _OptionRow) -> SecondaryFile:
         available=flag(row.available),
         bytes_nominal=size_bytes(row.filesize),
         dataset_id=text(row.dataset_id),
-        file_groups=tuple(name for group in groups if (name := text(group))),
+        file_groups=None if groups is None else tuple(name for group in groups if (name := text(group))),
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from landsat_async.errors import ConfigError
 from landsat_async.model import Route, Scene, Unavailable, WantedFile
@@ -54,7 +55,7 @@ class _Single:
 
     @property
     def groups(self) -> set[str]:
-        return {group for offer in self.offers for group in offer.file_groups}
+        return {group for offer in self.offers for group in offer.file_groups or ()}
 
 
 @dataclass(slots=True)
@@ -111,6 +112,7 @@ def choose(
     return Selection(_each_once(chosen.files), tuple(dict.fromkeys(chosen.unavailable)), unmatched)
 
 
+@lru_cache(maxsize=4096)
 def band_matches(pattern: str, suffix: str) -> bool:
     """Compare a band with what follows the product id, with and without the ending; case does not matter."""
     asked, whole = pattern.casefold(), suffix.casefold()
@@ -143,8 +145,8 @@ def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:
     """The single files of a scene: every name once, in the order listed."""
     found: dict[str, _Single] = {}
     seen: set[tuple[str, str]] = set()
-    for row in rows:
-        for offer in row.secondary:
+    for listed in {id(row.secondary): row.secondary for row in rows}.values():
+        for offer in listed:
             key = (offer.entity_id, offer.product_id)
             if key in seen or offer.system == "folder":
                 continue
@@ -200,7 +202,9 @@ def _add_single(chosen: _Chosen, scene: Scene, single: _Single, groups: tuple[st
     except UnsafeName as error:
         chosen.refuse(single.name, str(error))
         return
-    offers = [offer for offer in single.offers if set(groups) & set(offer.file_groups)] if groups else single.offers
+    offers = single.offers
+    if groups:
+        offers = [offer for offer in offers if set(groups) & set(offer.file_groups or ())]
     routes = [Route(offer.entity_id, offer.product_id, offer.system, offer.available) for offer in offers]
     dataset = next((offer.dataset_id for offer in offers if offer.dataset_id), None) if groups else None
     chosen.add(scene, single.name, "file", routes, (offer.bytes_nominal for offer in offers), dataset, groups)

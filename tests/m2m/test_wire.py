@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from landsat_async.errors import BadReply, DatasetRefused, OutcomeUnknown, ServiceError, SessionExpired
-from landsat_async.m2m import payloads
+from landsat_async.m2m import payloads, wire
 from landsat_async.m2m.answers import understand
 from landsat_async.m2m.envelope import open_envelope
 from landsat_async.m2m.transport import Reply
@@ -296,6 +297,42 @@ def test_the_list_under_every_product_is_read_and_kept_once():
     assert options[0].secondary is options[1].secondary
     assert options[0].secondary[0].available is True
     assert len(unusable) == 1
+
+
+FILE = {"id": "s", "entityId": "se", "displayId": "sd", "datasetId": "ds", "available": True, "filesize": 5,
+        "downloadSystem": "dds", "downloadName": "", "fileGroups": None}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"available": "Y"},
+        {"available": 0},
+        {"filesize": 0},
+        {"filesize": "7"},
+        {"filesize": 2**60},
+        {"id": 12},
+        {"displayId": " sd "},
+        {"displayId": "s\u0301\ud800\n"},
+        {"entityId": ""},
+        {"downloadSystem": None},
+        {"downloadSystem": " "},
+        {"datasetId": ""},
+        {"fileGroups": ["g", " h", ""]},
+        {"fileGroups": "g"},
+        {"displayId": None},
+    ],
+    ids=str,
+)
+def test_a_list_of_files_reads_the_same_at_once_and_row_by_row(odd, monkeypatch):
+    listed = [FILE, {**FILE, **odd}]
+    row = {"id": "p", "entityId": "e", "displayId": "d", "secondaryDownloads": listed}
+    body = json.dumps(envelope([row]), separators=(",", ":")).encode()
+    at_once = read("download-options", body)
+    monkeypatch.setattr(wire, "_STRICT", msgspec.json.Decoder(None))
+    assert read("download-options", body) == at_once
+    assert len(at_once[0][0].secondary) + len(at_once[1]) == 2
 
 
 @pytest.mark.parametrize("size", [0, None, -5, 2**63, "x", True, 10**40])
