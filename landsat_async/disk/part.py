@@ -260,9 +260,13 @@ class PartFile:
         """
         await self.threads.run(self._sync)
 
-    def _sync(self) -> None:
+    def check_syncs(self) -> None:
+        """Raise OSError when a sync has failed, or is under way: the next one could not be believed."""
         if self._sync_has_failed:
             raise OSError(errno.EIO, "an earlier sync has failed")
+
+    def _sync(self) -> None:
+        self.check_syncs()
         self._sync_has_failed = True
         self._fs.fsync(self.fd)
         self._sync_has_failed = False

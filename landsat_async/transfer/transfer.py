@@ -194,6 +194,7 @@ class _Lander:
         """Do it, and keep what came out; for threads, does not raise."""
         job, part, policy = self._job, self.part, self._job.policy
         try:
+            part.check_syncs()
             self.landing = finalise(
                 self._net.fs, part.fd, part.path, job.final_path,
                 size_bytes=part.length, prove=self._prove, needed=self.needed, overwrite=policy.overwrite,

@@ -134,6 +134,35 @@ async def test_H03_a_sync_that_fails_for_good_fails_the_file(bench):
     assert bench.store.saved == []
 
 
+@pytest.mark.faults("H03")
+async def test_H03_a_file_is_not_named_while_its_last_checkpoint_fails(bench):
+    data = DATA[: 500 * KIB]
+    bench.right = [data]
+    requests_at_link = []
+
+    class LateFailure(Fs):
+        failed = False
+
+        def fsync(self, fd):
+            if self.failed:
+                return super().fsync(fd)
+            while os.fstat(fd).st_size < 448 * KIB:  # all full blocks; the end of the file waits for this sync
+                time.sleep(0.002)
+            time.sleep(0.05)
+            self.failed = True
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def link(self, source, target):
+            requests_at_link.append(len(server.requests))
+            super().link(source, target)
+
+    bench.fs = LateFailure()
+    async with RawServer([ranged(data)]) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert bench.fs.failed
+    assert set(requests_at_link) == {2}
+
+
 @pytest.mark.faults("H03", "H11")
 async def test_H03_H11_a_file_whose_last_sync_fails_does_not_get_its_name(bench):
     bench.tune(checkpoint_bytes=10**9)
