@@ -21,7 +21,10 @@ class Proof(enum.StrEnum):
     @property
     def rank(self) -> int:
         """0 for the weakest level."""
-        return list(Proof).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {proof: rank for rank, proof in enumerate(Proof)}
 
 
 @dataclass(frozen=True, slots=True)

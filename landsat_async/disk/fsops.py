@@ -15,8 +15,10 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 Observer = Callable[..., None]
 """Called as `observer(operation, *arguments)` before each call; what it raises is the call's result."""
@@ -26,6 +28,63 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _F_FULLFSYNC = 51  # macOS: a plain fsync leaves the data in the drive's cache
+_HOLD_S = 0.1
+
+
+class _Folders:
+    """Folders that one thread holds open; closed with the thread, or at the beginning of a later block."""
+
+    def __init__(self) -> None:
+        self.inside = False
+        self.fds: dict[str, int] = {}
+        self._since_s = 0.0
+
+    def __enter__(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._since_s > _HOLD_S:
+            self.drop()
+            self._since_s = now_s
+        self.inside = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.inside = False
+
+    def drop(self) -> None:
+        """Close them: a folder may be another one by now."""
+        for fd in self.fds.values():
+            os.close(fd)
+        self.fds.clear()
+
+    def __del__(self) -> None:
+        self.drop()
+
+
+class _Held(threading.local):
+    def __init__(self) -> None:
+        self.folders = _Folders()
+
+
+class _Place:
+    """A name and the open folder that it stands in; the path as it is and None outside of the root."""
+
+    __slots__ = ("_fd", "_folders", "_name")
+
+    def __init__(self, name: str, fd: int | None, folders: _Folders | None = None) -> None:
+        self._name, self._fd, self._folders = name, fd, folders
+
+    def __enter__(self) -> tuple[str, int | None]:
+        return self._name, self._fd
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._folders is not None:
+            if error is not None:
+                self._folders.drop()
+        elif self._fd is not None:
+            os.close(self._fd)
 
 
 class Fs:
@@ -35,7 +94,7 @@ class Fs:
         self._observer = observer
         self._root: str | None = None
         self._root_is: tuple[int, int] = (0, 0)
-        self._held = threading.local()
+        self._held = _Held()
 
     def guard(self, root: str) -> None:
         """From now on, reach every name below the folder `root` without following a symbolic link on the way.
@@ -46,45 +105,31 @@ class Fs:
         found = os.stat(root)
         self._root, self._root_is = root, (found.st_dev, found.st_ino)
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Look up each folder below the root only once for all calls of this thread inside the block.
+    def together(self) -> AbstractContextManager[None]:
+        """Look up each folder below the root only once for all calls of this thread inside such a block.
 
-        To be left within moments: who swaps a folder for another one is seen only by the next block.
+        To be left within moments: who swaps a folder for another one is seen by a block that begins _HOLD_S later, or
+        after an error. Many small files need many blocks, so what one has looked up serves the next.
         """
-        held: dict[str, int] = {}
-        self._held.folders = held
-        try:
-            yield
-        finally:
-            del self._held.folders
-            for fd in held.values():
-                os.close(fd)
+        return self._held.folders
 
-    @contextmanager
-    def _at(self, path: str) -> Iterator[tuple[str, int | None]]:
-        """Yield a name and the open folder that it stands in; the path as it is and None outside of the root."""
+    def _at(self, path: str) -> _Place:
         if self._root is None or not path.startswith(self._root + os.sep):
-            yield path, None
-            return
+            return _Place(path, None)
         folder, _, name = path[len(self._root) + 1 :].rpartition(os.sep)
-        held: dict[str, int] | None = getattr(self._held, "folders", None)
-        if held is not None:
-            if folder not in held:
-                held[folder] = self._open_folder(self._root, folder)
-            yield name, held[folder]
-            return
-        fd = self._open_folder(self._root, folder)
-        try:
-            yield name, fd
-        finally:
-            os.close(fd)
+        held = self._held.folders
+        if not held.inside:
+            return _Place(name, self._open_folder(self._root, folder))
+        fd = held.fds.get(folder)
+        if fd is None:
+            fd = held.fds[folder] = self._open_folder(self._root, folder)
+        return _Place(name, fd, held)
 
     def _held_folder(self, path: str) -> int | None:
-        held: dict[str, int] | None = getattr(self._held, "folders", None)
-        if not held or self._root is None or not f"{path}{os.sep}".startswith(self._root + os.sep):
+        held = self._held.folders
+        if not held.inside or self._root is None or not f"{path}{os.sep}".startswith(self._root + os.sep):
             return None
-        return held.get(path[len(self._root) + 1 :])
+        return held.fds.get(path[len(self._root) + 1 :])
 
     def _open_folder(self, root: str, path: str) -> int:
         """Open a folder below the root, step by step."""

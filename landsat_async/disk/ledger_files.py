@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
 from landsat_async.disk.ledger_core import (
     ITEM_COLUMNS,
@@ -15,7 +16,7 @@ from landsat_async.disk.ledger_core import (
     item_of,
     marks,
 )
-from landsat_async.rules.lifecycle import State, Step
+from landsat_async.rules.lifecycle import State, Step, advance, sources
 
 
 class FileBook(LedgerCore):
@@ -38,10 +39,12 @@ class FileBook(LedgerCore):
         """A worker takes a ready file: its row with the next generation, and its part, in one commit."""
 
         def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
-            if compare_and_set(c, item_id, Step.CLAIM, now, {}) is None:
+            row = c.execute(f"SELECT {ITEM_COLUMNS} FROM item WHERE item_id=?", (item_id,)).fetchone()
+            if row is None or row["state"] not in sources(Step.CLAIM):
                 return None
-            c.execute("UPDATE item SET gen=gen+1 WHERE item_id=?", (item_id,))
-            item = item_of(c.execute(f"SELECT {ITEM_COLUMNS} FROM item WHERE item_id=?", (item_id,)).fetchone())
+            item = item_of(row)
+            item = replace(item, state=advance(item.state, Step.CLAIM), gen=item.gen + 1)
+            c.execute("UPDATE item SET state=?, updated=?, gen=? WHERE item_id=?", (item.state, now, item.gen, item_id))
             part = c.execute("SELECT name, facts FROM part WHERE item_id=?", (item_id,)).fetchone()
             return item, SavedPart(part["name"], bytes(part["facts"])) if part else None
 

@@ -143,9 +143,13 @@ class LedgerThread:
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._may_go_on(connection)
-            for op in batch:
-                self._run_one(connection, op)
-            connection.execute("COMMIT")
+            if len(batch) == 1:
+                self._run_alone(connection, batch[0])
+            else:
+                for op in batch:
+                    self._run_one(connection, op)
+            if connection.in_transaction:
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -161,6 +165,16 @@ class LedgerThread:
                 loop.call_soon_threadsafe(_settle, mine)
             except RuntimeError:  # that loop is closed: nobody waits any more
                 pass
+
+    def _run_alone(self, connection: sqlite3.Connection, op: _Op) -> None:
+        """The transaction is its own savepoint."""
+        try:
+            op.result = op.function(connection)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:
+            connection.execute("ROLLBACK")
+            op.error = error
 
     def _run_one(self, connection: sqlite3.Connection, op: _Op) -> None:
         connection.execute("SAVEPOINT op")

@@ -16,10 +16,11 @@ import asyncio
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
+from types import TracebackType
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from anyio import CancelScope, current_time, sleep_forever
@@ -148,6 +149,28 @@ class DiskPool(Executor):
                 future.set_exception(error)
 
 
+class _Waiting:
+    """Made for each trip to a thread, so a class: it costs a third of a generator."""
+
+    __slots__ = ("_scope", "_threads")
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    def __enter__(self) -> None:
+        self._scope = CancelScope(shield=True, deadline=self._threads.give_up_at_s)
+        self._scope.__enter__()
+        self._threads.waits.add(self._scope)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._threads.waits.discard(self._scope)
+        caught = self._scope.__exit__(kind, error, trace)
+        self._threads.lost = self._threads.lost or self._scope.cancelled_caught
+        return bool(caught)
+
+
 class Threads:
     """The way of one transfer to the pool that all transfers share."""
 
@@ -156,8 +179,9 @@ class Threads:
         self.lost = False
         """A thread has not come back in time; what it uses must be left to it."""
         self._grace_s = grace_s
-        self._give_up_at_s = math.inf
-        self._waits: set[CancelScope] = set()
+        self.give_up_at_s = math.inf
+        self.waits: set[CancelScope] = set()
+        """Scopes of those who wait for a thread now."""
         self._stops: set[Callable[[], object]] = set()
 
     async def run(self, work: Callable[..., T], *arguments: object, stop: Callable[[], object] | None = None) -> T:
@@ -173,21 +197,14 @@ class Threads:
         await sleep_forever()  # lost, so we have been cancelled: this raises
         raise AssertionError
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> AbstractContextManager[None]:
         """Shield what waits for a thread."""
-        with CancelScope(shield=True, deadline=self._give_up_at_s) as scope:
-            self._waits.add(scope)
-            try:
-                yield
-            finally:
-                self._waits.discard(scope)
-        self.lost = self.lost or scope.cancelled_caught
+        return _Waiting(self)
 
     def hurry(self) -> None:
         """The transfer is to end: threads have the grace period, counted from now, and no more."""
-        self._give_up_at_s = min(self._give_up_at_s, current_time() + self._grace_s)
-        for scope in self._waits:
-            scope.deadline = self._give_up_at_s
+        self.give_up_at_s = min(self.give_up_at_s, current_time() + self._grace_s)
+        for scope in self.waits:
+            scope.deadline = self.give_up_at_s
         for stop in self._stops:
             stop()

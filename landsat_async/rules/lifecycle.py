@@ -126,6 +126,9 @@ def advance(state: State, step: Step) -> State:
         raise IllegalTransition(f"{step} is not allowed in state {state}") from None
 
 
+_SOURCES = {step: tuple(state for state, steps in TRANSITIONS.items() if step in steps) for step in Step}
+
+
 def sources(step: Step) -> tuple[State, ...]:
     """Return every state in which `step` is legal, for the WHERE clause of a compare-and-set."""
-    return tuple(state for state, steps in TRANSITIONS.items() if step in steps)
+    return _SOURCES[step]

@@ -12,6 +12,7 @@ import enum
 import html
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 HEAD_BYTES = 512
 """Bytes that are enough for every decision; a shorter body is judged by what there is of it."""
@@ -103,6 +104,7 @@ _SECRETS = (
 )
 
 
+@lru_cache(maxsize=256)
 def kind_of(name: str) -> FileKind:
     """Return the kind that a file name promises."""
     lower = name.lower()
