@@ -118,6 +118,8 @@ def _with_foreign(rows: list[Any]) -> list[Any]:
 
 
 def _wrong_types(value: Any) -> Any:
+    if isinstance(value, msgspec.Raw):
+        value = msgspec.json.decode(value)
     if isinstance(value, dict):
         return {name: _wrong_types(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -183,7 +183,7 @@ class M2MApi:
         """Bring the data into the variant that the script asks for."""
         script = self._service.script
         empty: Any = {"list": [], "object": {}, "null": None}[script.empty_map]
-        if script.ids == "int" and not script.missing:  # the usual case: large answers are not walked through
+        if not script.reshapes:  # the usual case: large answers are not walked through
             if not isinstance(data, dict):
                 return data
             return {name: empty if value == {} else value for name, value in data.items()}

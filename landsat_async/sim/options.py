@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from landsat_async.sim.datasets import DATASETS, SECONDARY, Dataset, ProductRow, SecondaryDataset
 from landsat_async.sim.downloads import Offer
 from landsat_async.sim.scenes import Product
@@ -30,7 +32,9 @@ def download_options(service: Service, payload: Payload) -> Any:
 
 
 def _rows(service: Service, product: Product, *, groups: bool) -> Iterator[dict[str, Any]]:
-    files = [row for suffix in product.suffixes for row in _file_rows(service, product, suffix, groups=groups)]
+    files: Any = [row for suffix in product.suffixes for row in _file_rows(service, product, suffix, groups=groups)]
+    if not service.script.reshapes:
+        files = msgspec.Raw(msgspec.json.encode(files))  # under four rows: encoded once
     for row in product.dataset.rows:
         offer = offer_of_row(service, product, row)
         shown = {
@@ -54,6 +58,7 @@ def _rows(service: Service, product: Product, *, groups: bool) -> Iterator[dict[
 
 
 def _file_rows(service: Service, product: Product, suffix: str, *, groups: bool) -> Iterator[dict[str, Any]]:
+    order = product.suffixes.index(suffix)
     systems = (product.file_system,) if service.script.secondary_rows == "one" else ("ls_s3", "dds")
     for system in systems:
         offer = offer_of_file(service, product, suffix, system)
@@ -71,7 +76,7 @@ def _file_rows(service: Service, product: Product, suffix: str, *, groups: bool)
             "downloadSystem": system,
             "secondaryDownloads": [],
             "fileGroups": product.file_groups(suffix) if groups else None,
-            "displayOrder": product.suffixes.index(suffix),
+            "displayOrder": order,
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import zlib
 from dataclasses import dataclass, field
 
@@ -82,27 +83,7 @@ class Product:
     @property
     def suffixes(self) -> tuple[str, ...]:
         """What follows the product id in the names of its files, in the order of the listing."""
-        kind = self.sensor[:2]
-        if kind == "LM":
-            first = 4 if self.sensor in ("LM01", "LM02", "LM03") else 1
-            return (*(f"B{n}.TIF" for n in range(first, first + 4)), *_QA, *_MTL)
-        if self.level.startswith("L2"):
-            return self._level_2(oli=self.sensor[2:] in ("08", "09"))
-        if kind == "LE":
-            control = ("GCP.txt",) if self.level == "L1TP" else ()
-            return (*_L1_ETM, *_QA, *control, "ANG.txt", *_L1_ANGLES, *_MTL)
-        if self.sensor in ("LT04", "LT05"):
-            return (*(f"B{n}.TIF" for n in range(1, 8)), *_QA, "ANG.txt", *_L1_ANGLES, *_MTL)
-        thermal = () if kind == "LO" else ("B10.TIF", "B11.TIF")
-        return (*_L1_OLI, *thermal, *_QA, "ANG.txt", *_L1_ANGLES, *_MTL)
-
-    def _level_2(self, *, oli: bool) -> tuple[str, ...]:
-        numbers = (1, 2, 3, 4, 5, 6, 7) if oli else (1, 2, 3, 4, 5, 7)
-        quality = ("SR_QA_AEROSOL.TIF",) if oli else ("SR_ATMOS_OPACITY.TIF", "SR_CLOUD_QA.TIF")
-        heat: tuple[str, ...] = ()
-        if self.level == "L2SP":
-            heat = (("ST_B10.TIF" if oli else "ST_B6.TIF"), *_ST_SET)
-        return (*(f"SR_B{n}.TIF" for n in numbers), *quality, *heat, *_QA, "ANG.txt", *_MTL)
+        return _suffixes(self.sensor, self.level)
 
     @property
     def seed(self) -> int:
@@ -133,3 +114,29 @@ class Product:
         """Folder of its files on landsatlook."""
         place = f"{self.acquired.year}/{self.path:03}/{self.row:03}/{self.display_id}"
         return f"level-{self.dataset.level}/standard/{self.dataset.instrument}/{place}"
+
+
+@functools.cache
+def _suffixes(sensor: str, level: str) -> tuple[str, ...]:
+    kind = sensor[:2]
+    if kind == "LM":
+        first = 4 if sensor in ("LM01", "LM02", "LM03") else 1
+        return (*(f"B{n}.TIF" for n in range(first, first + 4)), *_QA, *_MTL)
+    if level.startswith("L2"):
+        return _level_2(level, oli=sensor[2:] in ("08", "09"))
+    if kind == "LE":
+        control = ("GCP.txt",) if level == "L1TP" else ()
+        return (*_L1_ETM, *_QA, *control, "ANG.txt", *_L1_ANGLES, *_MTL)
+    if sensor in ("LT04", "LT05"):
+        return (*(f"B{n}.TIF" for n in range(1, 8)), *_QA, "ANG.txt", *_L1_ANGLES, *_MTL)
+    thermal = () if kind == "LO" else ("B10.TIF", "B11.TIF")
+    return (*_L1_OLI, *thermal, *_QA, "ANG.txt", *_L1_ANGLES, *_MTL)
+
+
+def _level_2(level: str, *, oli: bool) -> tuple[str, ...]:
+    numbers = (1, 2, 3, 4, 5, 6, 7) if oli else (1, 2, 3, 4, 5, 7)
+    quality = ("SR_QA_AEROSOL.TIF",) if oli else ("SR_ATMOS_OPACITY.TIF", "SR_CLOUD_QA.TIF")
+    heat: tuple[str, ...] = ()
+    if level == "L2SP":
+        heat = (("ST_B10.TIF" if oli else "ST_B6.TIF"), *_ST_SET)
+    return (*(f"SR_B{n}.TIF" for n in numbers), *quality, *heat, *_QA, "ANG.txt", *_MTL)

@@ -277,6 +277,11 @@ class Script(msgspec.Struct, kw_only=True):
     api_faults: list[ApiFault] = []
     file_faults: list[FileFault] = []
 
+    @property
+    def reshapes(self) -> bool:
+        """Whether every object of an answer is changed."""
+        return self.ids != "int" or bool(self.missing)
+
     def fault_api(self, endpoint: str, kind: ApiKind, **settings: Any) -> ApiFault:
         """Add a recipe for calls of an endpoint (pattern) and return it; its `served` counts."""
         fault = msgspec.convert({"endpoint": endpoint, "kind": kind, **settings}, ApiFault)
