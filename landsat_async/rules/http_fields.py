@@ -70,6 +70,8 @@ class Reply:
     """Last path component that Content-Disposition suggests; never used as a path."""
     disposition: bool = False
     """There was a Content-Disposition."""
+    accepts_ranges: bool = False
+    """Accept-Ranges says bytes."""
 
     @property
     def framed(self) -> bool:
@@ -103,6 +105,7 @@ def read_reply(status: int, fields: Callable[[str], Sequence[str]]) -> Reply:
         retry_after=_printable(one("Retry-After")),
         filename=parse_filename(disposition[0]) if disposition else None,
         disposition=bool(disposition),
+        accepts_ranges=(one("Accept-Ranges") or "").strip(" \t").lower() == "bytes",
     )
 
 

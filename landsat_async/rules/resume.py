@@ -93,6 +93,10 @@ class HostHabits:
     """Gives the same bytes another ETag each time."""
     resume_off: bool = False
     """Sent wrong bytes for a range twice: never asked for one again."""
+    gives_ranges: bool = False
+    """Has answered a range with that range."""
+    one_connection: bool = False
+    """Pushed back, or gave wrong ranges, when a file came over several connections."""
 
 
 @dataclass(frozen=True, slots=True)

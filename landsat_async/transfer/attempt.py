@@ -18,11 +18,13 @@ from landsat_async.rules.http_fields import Reply, read_reply
 from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
 from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
+from landsat_async.rules.split import PUSHED_BACK, Blame, Misfit, blame, connections_for
 from landsat_async.transfer.body import Lander, Sink, Speed, checkpoint, receive
 from landsat_async.transfer.faults import AttemptFailed, failed
 from landsat_async.transfer.links import is_staging
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferEvent, TransferJob
+from landsat_async.transfer.split import Source, Split, Unfit
 
 _IDENTITY_ONLY = "identity;q=1, *;q=0"
 _TELL_EVERY_S = 0.2
@@ -48,6 +50,10 @@ class Trip:
     """Slow has turned out to be the line's own speed."""
     identity_only: bool = False
     """A server has encoded the body although it was asked not to."""
+    one_connection: bool = False
+    """Several connections are not to be used for this file any more."""
+    breaks: int = 0
+    """How often one of several connections has broken."""
     bytes_received: int = 0
     _started: bool = False
     _told_s: float = 0.0
@@ -56,6 +62,11 @@ class Trip:
     def file(self) -> str:
         """The file's name in events."""
         return self.job.file or self.job.name
+
+    @property
+    def more_headers(self) -> dict[str, str]:
+        """Header fields of each request, besides those about ranges."""
+        return {"Accept-Encoding": _IDENTITY_ONLY} if self.identity_only else {}
 
     def count(self, size: int) -> None:
         """Count body bytes."""
@@ -96,12 +107,13 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
     ask = next_ask(trip.part.now, trip.net.habits(trip.host), whole=trip.whole)
     if plainly:
         ask = replace(ask, if_range=None)
-    headers = ask.headers | ({"Accept-Encoding": _IDENTITY_ONLY} if trip.identity_only else {})
-    response, url = await trip.net.get(trip.url, headers, trip.job.policy)
+    with _push_back_noted(trip):
+        response, url = await trip.net.get(trip.url, ask.headers | trip.more_headers, trip.job.policy)
     try:
         reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
         staging = is_staging(trip.url) or is_staging(url)
-        await _check_head(trip, response, reply, staging=staging)
+        with _push_back_noted(trip):
+            await _check_head(trip, response, reply, staging=staging)
         match read_answer(ask, trip.part.now, reply):
             case Take() as take:
                 _learn_ranges(trip, ask, reply, plainly=plainly)
@@ -170,9 +182,30 @@ def _fault_of_page(wrong: WrongBody, *, staging: bool = False) -> Fault:
     return Fault(FaultKind.WRONG_BODY, f"{wrong.what} came in place of the file{said}")
 
 
+@contextmanager
+def _push_back_noted(trip: Trip) -> Iterator[None]:
+    """Other files use several connections to the host: when it pushes back, they are too many."""
+    try:
+        yield
+    except AttemptFailed as failure:
+        if failure.fault.kind in PUSHED_BACK and trip.net.splits[trip.host]:
+            _leave_one(trip)
+        raise
+
+
+def _leave_one(trip: Trip) -> None:
+    """Use one connection a file for the host from now on."""
+    if not trip.net.habits(trip.host).one_connection:
+        trip.net.learn(trip.host, one_connection=True)
+        text = f"{trip.host} does not serve a file over several connections; one a file from now on"
+        trip.notify(Notice(text, "warning"))
+
+
 def _learn_ranges(trip: Trip, ask: Ask, reply: Reply, *, plainly: bool) -> None:
     if not ask.start:
         return
+    if reply.status == 206 and not trip.net.habits(trip.host).gives_ranges:
+        trip.net.learn(trip.host, gives_ranges=True)
     if reply.status == 206 and plainly:
         trip.net.learn(trip.host, dislikes_if_range=True)
     elif reply.status == 200 and ask.if_range is None:
@@ -193,15 +226,23 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
 
     def report(size: int) -> None:
         trip.count(size)
-        trip.tell_position(sink.position, total)
+        trip.tell_position(max(sink.position, part.length), total)
 
     async def whole_body() -> None:
-        speed = None if trip.any_speed else Speed(job.policy)
-        stall_s = job.policy.stall_timeout_s
-        await receive(response, sink, take.end, job.max_bytes, speed, stall_s, report, trip.net.clock)
+        if split is None:
+            speed = None if trip.any_speed else Speed(job.policy)
+            stall_s = job.policy.stall_timeout_s
+            await receive(response, sink, take.end, job.max_bytes, speed, stall_s, report, trip.net.clock)
+        else:
+            await split.run()
         await sink.finish()
 
+    connections = _connections(trip, reply, take)
+    if connections > 1:
+        take = replace(take, overwrite=False)  # nothing is here that a 200 could differ from; ranges never overwrite
     sink = Sink(trip.net, part, trip.store, job.policy, take, look, trip.lander)
+    split = None if connections == 1 else Split(_source(trip, take, report), sink, take, response, connections)
+    rescue = sink.rescue if split is None else split.rescue
     try:
         if sink.fits:
             await whole_body()
@@ -211,18 +252,61 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
                     await whole_body()
     except get_cancelled_exc_class():
         with move_on_after(job.policy.grace_s, shield=True):
-            await sink.rescue()
+            await rescue()
         raise
     except AttemptFailed as failure:
-        await (sink.rewind() if failure.fault.kind is FaultKind.OVERRUN else sink.rescue())
+        await (sink.rewind() if failure.fault.kind is FaultKind.OVERRUN else rescue())
         await checkpoint_if_new(part, trip.store)
+        if split is not None:
+            _learn_of_split(trip, failure, opening=False)
+        if isinstance(failure, Unfit):
+            return Received(complete=False, framed=True)  # the next attempt sees what has become of the file
         raise
     finally:
+        if split is not None:
+            split.close()
+            if split.called_off is not None:
+                _learn_of_split(trip, split.called_off, opening=True)
         sink.close()
         etags_differ = None not in (old_etag, reply.etag) and old_etag != reply.etag
         if old_length and etags_differ and sink.adopted and not sink.diverged:
             trip.net.learn(trip.host, etag_unstable=True)
     return _received(part, take, reply)
+
+
+def _connections(trip: Trip, reply: Reply, take: Take) -> int:
+    policy = trip.job.policy
+    if trip.whole or trip.one_connection:
+        return 1
+    habits = trip.net.habits(trip.host)
+    return connections_for(policy.connections, take, reply, habits, here=trip.part.length, span_bytes=policy.span_bytes)
+
+
+def _source(trip: Trip, take: Take, report: Callable[[int], None]) -> Source:
+    """Say how more connections for the file are opened."""
+    habits = trip.net.habits(trip.host)
+    tie = {} if habits.dislikes_if_range else {"If-Range": take.facts.etag or ""}
+    return Source(
+        net=trip.net,
+        url=trip.url,
+        host=trip.host,
+        policy=trip.job.policy,
+        headers=tie | trip.more_headers,
+        max_bytes=trip.job.max_bytes,
+        report=report,
+        any_speed=trip.any_speed,
+    )
+
+
+def _learn_of_split(trip: Trip, failure: AttemptFailed, *, opening: bool) -> None:
+    """See to it that what several connections have led to does not come again."""
+    trip.breaks += 1
+    changed = isinstance(failure, Unfit) and failure.misfit is Misfit.CHANGED
+    match Blame.FILE if changed else blame(failure.fault.kind, opening=opening, breaks=trip.breaks):
+        case Blame.HOST:
+            _leave_one(trip)
+        case Blame.FILE:
+            trip.one_connection = True
 
 
 def _received(part: PartFile, take: Take, reply: Reply) -> Received:

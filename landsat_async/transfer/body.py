@@ -23,7 +23,7 @@ from landsat_async.disk.part import PartFile
 from landsat_async.rules.resume import EMPTY_SHA256, PartFacts, Take
 from landsat_async.rules.retry import FaultKind
 from landsat_async.rules.sniff import HEAD_BYTES
-from landsat_async.transfer.direct import can_go_direct, receive_direct, take_over
+from landsat_async.transfer.direct import Target, can_go_direct, receive_direct, take_over
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferPolicy
@@ -40,6 +40,17 @@ class Lander(Protocol):
 
     def stop(self) -> None:
         """Let a proof that is under way end soon."""
+
+
+class Receiver(Target, Protocol):
+    """Where `receive` puts a body, by itself or by way of `direct`."""
+
+    @property
+    def position(self) -> int:
+        """Offset in the file of the next byte to come."""
+
+    async def put(self, piece: bytes) -> None:
+        """Take some bytes."""
 
 
 class Speed:
@@ -84,10 +95,10 @@ class Sink:
         self._look = look  # raises AttemptFailed for a body that cannot be the file
         self._lander = lander
         self._looked = take.start > 0  # a range is compared instead
-        self._size = policy.block_bytes
-        if take.end is not None and take.end - take.start <= min(SMALL_BYTES, self._size):
-            self._size = min(SMALL_BYTES, self._size)
-        self._buffer = net.take_buffer(self._size)
+        self.block_bytes = policy.block_bytes
+        if take.end is not None and take.end - take.start <= min(SMALL_BYTES, self.block_bytes):
+            self.block_bytes = min(SMALL_BYTES, self.block_bytes)
+        self._buffer = net.take_buffer(self.block_bytes)
         self._filled = 0
         self._cursor = take.start  # offset in the file of the buffer's first byte
         self._floor = part.length  # bytes here that this answer did not write
@@ -103,7 +114,7 @@ class Sink:
     @property
     def fits(self) -> bool:
         """The whole body has room in one buffer."""
-        return self._take.end is not None and self._take.end - self._take.start <= self._size
+        return self._take.end is not None and self._take.end - self._take.start <= self.block_bytes
 
     @property
     def position(self) -> int:
@@ -133,8 +144,20 @@ class Sink:
         """Look at the head as soon as it is there; pass a full or an old buffer on, which waits for the disk."""
         if not self._looked and self._filled >= HEAD_BYTES:
             self._look_at_head()
-        if self._looked and self._filled and (self._filled == self._size or self._is_old()):
+        if self._looked and self._filled and (self._filled == self.block_bytes or self._is_old()):
             await self._pass_on()
+
+    def hold(self, buffer: memoryview, at: int, filled: int) -> None:
+        """Have a buffer that somebody else has filled, from offset `at` on, in place of the own empty one."""
+        self.close()
+        self._buffer, self._cursor, self._filled = buffer, at, filled
+        if not self._looked:
+            self._look_at_head()
+
+    async def take(self, buffer: memoryview, at: int, filled: int) -> None:
+        """Do that, and pass it on, which waits for the disk."""
+        self.hold(buffer, at, filled)
+        await self._pass_on()
 
     async def finish(self) -> None:
         """The body is complete: keep the rest, and wait until all is written; a complete file gets its name too."""
@@ -156,6 +179,7 @@ class Sink:
         """After a fault or a cancellation, when no task runs any more: keep what is still in the buffer."""
         if self._filled and self._looked and not self._broken:
             await self._keep(self._buffer[: self._filled], self._cursor)
+            self._cursor, self._filled = self.position, 0
 
     async def rewind(self) -> None:
         """Give up what this answer wrote; it cannot be trusted."""
@@ -186,7 +210,7 @@ class Sink:
         full, filled, at = self._buffer, self._filled, self._cursor
         self._cursor, self._filled = self.position, 0
         self._passed_on_s = self._net.clock()
-        self._buffer = self._net.take_buffer(self._size)
+        self._buffer = self._net.take_buffer(self.block_bytes)
         if self.tasks is None:
             await self._keep_and_return(full, filled, at)
         else:
@@ -292,7 +316,7 @@ async def checkpoint(part: PartFile, store: CheckpointStore, mark: PartFacts) ->
 
 async def receive(
     response: aiohttp.ClientResponse,
-    sink: Sink,
+    sink: Receiver,
     end: int | None,
     max_bytes: int,
     speed: Speed | None,

@@ -58,6 +58,8 @@ class Net:
     """Time of the event loop."""
     bytes_received: int = 0
     """Body bytes from file hosts, of all transfers, whatever became of them."""
+    splits: Counter[str] = field(default_factory=Counter)
+    """Host -> files that are coming over several connections now."""
     _habits: dict[str, HostHabits] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)

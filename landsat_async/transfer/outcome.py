@@ -35,6 +35,10 @@ class TransferPolicy:
     backoff_cap_s: float = 60.0
     block_bytes: int = 2 * MIB
     """One write; two such buffers go round per running transfer."""
+    connections: int = 1
+    """For one large file, where the server has proved ranges; see `transfer.split`."""
+    span_bytes: int = 8 * MIB
+    """One such range; at most `connections` + 1 of them are in memory per running transfer."""
     checkpoint_bytes: int = 16 * MIB
     checkpoint_s: float = 5.0
     min_free_bytes: int = 1024 * MIB
