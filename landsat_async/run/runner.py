@@ -153,9 +153,6 @@ class Run:
         for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
-        if self.config.download.connections_per_file > 1:
-            text = "connections_per_file above 1 is not used yet: one connection fetches a file"
-            self.bus.tell(Notice(text, "warning"))
         easing = Easing()
         async with M2MClient(
             service.url,

@@ -110,6 +110,7 @@ class Crew:
         self.policy = TransferPolicy(
             attempts=download.attempts,
             stall_timeout_s=download.stall_timeout_s,
+            connections=download.connections_per_file,
             min_free_bytes=download.min_free_bytes,
             proof=Proof(download.proof),
             overwrite=overwrite,
