@@ -24,6 +24,8 @@ _TEXT_MAX = 200_000
 _EXACT_VERTICES = 2000
 _THINNING_MAX = 0.0008
 _POLYGON, _MULTIPOLYGON = 3, 6
+_TEXTS_AT_ONCE = 1000
+"""So many texts are read in one call, which lets no other thread run."""
 
 Geometries = npt.NDArray[Any]
 """Array of shapely geometries; None where there is none."""
@@ -65,7 +67,10 @@ def touching(area: Any, footprints: Sequence[str | None]) -> list[bool]:
 def _read(footprints: Sequence[str | None]) -> tuple[Geometries, npt.NDArray[np.bool_]]:
     sane = [text if isinstance(text, str) and len(text) < _TEXT_MAX else None for text in footprints]
     texts = np.array(sane, dtype=object)
-    shapes: Geometries = shapely.from_geojson(texts, on_invalid="ignore")
+    shapes: Geometries = texts.copy()
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        some = slice(start, start + _TEXTS_AT_ONCE)
+        shapes[some] = shapely.from_geojson(texts[some], on_invalid="ignore")
     if not len(shapes):
         return shapes, np.zeros(0, dtype=bool)
     usable = np.isin(shapely.get_type_id(shapes), (_POLYGON, _MULTIPOLYGON))

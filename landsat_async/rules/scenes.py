@@ -239,16 +239,17 @@ def _newest(scenes: list[Scene], dropped: list[DroppedScene], *, named: Iterable
     later; the tier decides only between versions of one day.
     """
     names = set(named)
+    products = {scene.display_id: parse_product_id(scene.display_id) for scene in scenes}
     best: dict[tuple[object, ...], tuple[tuple[object, ...], Scene]] = {}
     for scene in scenes:
-        product = parse_product_id(scene.display_id)
+        product = products[scene.display_id]
         if product is not None and scene.display_id.upper() not in names:
             rank = (product.processed, product.tier != "RT", scene.display_id)
             if product.version_key not in best or rank > best[product.version_key][0]:
                 best[product.version_key] = (rank, scene)
 
     def superseded(scene: Scene) -> str | None:
-        product = parse_product_id(scene.display_id)
+        product = products[scene.display_id]
         if product is None or scene.display_id.upper() in names:
             return None
         winner = best[product.version_key][1]
