@@ -140,7 +140,7 @@ async def _check_head(trip: Trip, response: aiohttp.ClientResponse, reply: Reply
     if fault is not None:
         if staging and reply.status in (404, 503):
             fault = Fault(FaultKind.UNREADY, "the service is still preparing the file")
-        raise AttemptFailed(await _read_page(trip, response, reply) or fault)
+        raise AttemptFailed(_with_page(fault, await _read_page(trip, response, reply)))
     if reply.status == 200 and staging and reply.length is None and not reply.disposition:
         raise failed(FaultKind.UNREADY, "the service is still preparing the file")
     if reply.encoding is not None:
@@ -155,8 +155,8 @@ async def _check_head(trip: Trip, response: aiohttp.ClientResponse, reply: Reply
         trip.notify(Notice(f"{trip.host} calls {trip.job.name} by another name; the planned name is used", "warning"))
 
 
-async def _read_page(trip: Trip, response: aiohttp.ClientResponse, reply: Reply) -> Fault | None:
-    """Look at the page that came with a bad status: a maintenance page concerns the whole host."""
+async def _read_page(trip: Trip, response: aiohttp.ClientResponse, reply: Reply) -> WrongBody | None:
+    """Look at the page that came with a bad status."""
     if "html" not in (reply.content_type or "").lower():
         return None
     try:
@@ -165,8 +165,16 @@ async def _read_page(trip: Trip, response: aiohttp.ClientResponse, reply: Reply)
     except (aiohttp.ClientError, OSError):
         return None
     trip.count(len(head))
-    wrong = sniff(kind_of(trip.job.name), head, reply.content_type)
-    return _fault_of_page(wrong) if wrong is not None and wrong.maintenance else None
+    return sniff(kind_of(trip.job.name), head, reply.content_type)
+
+
+def _with_page(fault: Fault, page: WrongBody | None) -> Fault:
+    """Say what a page adds to a bad status: maintenance concerns the whole host, and a refusal may say why."""
+    if page is not None and page.maintenance:
+        return _fault_of_page(page)
+    if page is not None and page.first_line and fault.kind is FaultKind.LINK_REFUSED:
+        return replace(fault, reason=f'{fault.reason}: "{page.first_line}"')
+    return fault
 
 
 def _fault_of_page(wrong: WrongBody, *, staging: bool = False) -> Fault:
