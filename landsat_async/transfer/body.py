@@ -140,6 +140,14 @@ class Sink:
         """Count bytes that were put into the room."""
         self._filled += size
 
+    def pass_on_now(self) -> bool:
+        """Pass the full buffer on if nobody has to wait for that; else False, and `settle` will do it."""
+        if not self._looked or self.tasks is None or self._slot is None or not self._slot.value:
+            return False
+        self._slot.acquire_nowait()
+        self.tasks.start_soon(self._keep_and_return, *self._change_buffers())
+        return True
+
     async def settle(self) -> None:
         """Look at the head as soon as it is there; pass a full or an old buffer on, which waits for the disk."""
         if not self._looked and self._filled >= HEAD_BYTES:
@@ -207,14 +215,18 @@ class Sink:
         """Let a task of its own keep the full buffer, and go on with another one."""
         if self._slot is not None:
             await self._slot.acquire()
-        full, filled, at = self._buffer, self._filled, self._cursor
-        self._cursor, self._filled = self.position, 0
-        self._passed_on_s = self._net.clock()
-        self._buffer = self._net.take_buffer(self.block_bytes)
+        full, filled, at = self._change_buffers()
         if self.tasks is None:
             await self._keep_and_return(full, filled, at)
         else:
             self.tasks.start_soon(self._keep_and_return, full, filled, at)
+
+    def _change_buffers(self) -> tuple[memoryview, int, int]:
+        full, filled, at = self._buffer, self._filled, self._cursor
+        self._cursor, self._filled = self.position, 0
+        self._passed_on_s = self._net.clock()
+        self._buffer = self._net.take_buffer(self.block_bytes)
+        return full, filled, at
 
     async def _keep_and_return(self, buffer: memoryview, filled: int, at: int) -> None:
         await self._keep(buffer[:filled], at)

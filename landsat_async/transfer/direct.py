@@ -39,12 +39,15 @@ class Target(Protocol):
     def took(self, size: int) -> None:
         """So many bytes of the room have been filled."""
 
+    def pass_on_now(self) -> bool:
+        """Make room at once; False when that takes `settle`, and some waiting."""
+
     async def settle(self) -> None:
-        """Look at the head, pass a full buffer on."""
+        """Look at the head, pass a full buffer on, or one that is old."""
 
 
 class _Filler(asyncio.BufferedProtocol):
-    """Fills the target's room until `remaining` bytes have come, the room is full, or the connection ends."""
+    """Fills the target's room until `remaining` bytes have come, no room is left, or the connection ends."""
 
     def __init__(
         self, transport: asyncio.Transport, handler: asyncio.BaseProtocol, target: Target, remaining: int,
@@ -53,6 +56,8 @@ class _Filler(asyncio.BufferedProtocol):
         self._transport, self._handler, self._target, self._report = transport, handler, target, report
         self.remaining = remaining
         self.wake = Event()
+        self.silent_s = 0.0
+        """Time spent waiting since the last byte; waiting for the disk does not count."""
         self.ended = False
         self.error: Exception | None = None
 
@@ -65,9 +70,10 @@ class _Filler(asyncio.BufferedProtocol):
         self._target.took(nbytes)
         self.remaining -= nbytes
         self._report(nbytes)
-        if not self.remaining or not self._target.room():
-            self._transport.pause_reading()
-            self.wake.set()
+        if self.remaining and (self._target.room() or self._target.pass_on_now()):
+            return
+        self._transport.pause_reading()
+        self.wake.set()
 
     def eof_received(self) -> bool:
         """The server has closed its side."""
@@ -143,20 +149,18 @@ async def receive_direct(
 
 
 async def _wait(filler: _Filler, host: str, stall_s: float, too_slow: Callable[[int, float], bool]) -> None:
-    """Wait until the buffer is full, the body complete or the connection over. Raises AttemptFailed."""
-    silent_since_s = current_time()
-    while not filler.wake.is_set():
-        before, since_s = filler.remaining, current_time()
-        with move_on_after(min(TICK_S, stall_s)):
-            await filler.wake.wait()
-        now_s = current_time()
-        if filler.remaining != before:
-            silent_since_s = now_s
-        elif now_s - silent_since_s >= stall_s and not filler.wake.is_set():
-            raise failed(FaultKind.NETWORK, f"{host} stopped sending")
-        if too_slow(before - filler.remaining, now_s - since_s) and filler.remaining:
-            raise failed(FaultKind.SLOW, f"{host} sends too slowly")
-    filler.wake = Event()
+    """Wait until the buffer is full, the body complete, the connection over, or a tick. Raises AttemptFailed."""
+    before, since_s = filler.remaining, current_time()
+    with move_on_after(min(TICK_S, stall_s)):
+        await filler.wake.wait()
+    waited_s = current_time() - since_s
+    filler.silent_s = 0.0 if filler.remaining != before else filler.silent_s + waited_s
+    if filler.wake.is_set():
+        filler.wake = Event()
+    elif filler.silent_s >= stall_s:
+        raise failed(FaultKind.NETWORK, f"{host} stopped sending")
+    if too_slow(before - filler.remaining, waited_s) and filler.remaining:
+        raise failed(FaultKind.SLOW, f"{host} sends too slowly")
 
 
 def _fault_of_end(error: Exception | None, host: str) -> Fault:

@@ -130,6 +130,10 @@ class _Piece:
             self._turn()
             self._tell()
 
+    def pass_on_now(self) -> bool:
+        """No: room ends with the span."""
+        return False
+
     async def settle(self) -> None:
         """A piece has room for all of its span: there is nothing to wait for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 from landsat_async.disk.finalise import discard_part
@@ -48,6 +49,26 @@ async def test_checkpoints_are_saved_on_the_way_and_never_beyond_what_is_there(b
     assert bench.store.saved
     assert bench.store.saved == sorted(bench.store.saved)
     assert all(0 < durable <= len(DATA) for durable in bench.store.saved)
+
+
+async def test_bytes_of_a_slow_server_are_made_durable_before_they_fill_a_buffer(bench):
+    bench.right = [DATA]
+    bench.tune(block_bytes=2048 * KIB, checkpoint_s=5.0, min_rate_bytes_s=0.0)
+
+    async def slowly(wire):
+        await wire.head(200, ("Content-Length", str(len(DATA))), ("ETag", '"v1"'), ("Accept-Ranges", "bytes"))
+        for at in range(0, len(DATA), 10 * KIB):
+            await asyncio.sleep(1.0)
+            if at + 10 * KIB >= len(DATA):
+                wire.mark("the last of 71 seconds")
+            await wire.send(DATA[at : at + 10 * KIB])
+
+    async with RawServer([slowly]) as server:
+        await bench.run(server)
+        assert server.marks == ["the last of 71 seconds"]
+    steps = [after - before for before, after in zip([0, *bench.store.saved], bench.store.saved, strict=False)]
+    assert len(steps) >= 5
+    assert max(steps) <= 150 * KIB
 
 
 async def test_a_small_file_needs_no_checkpoint_and_one_sync(bench):
