@@ -43,7 +43,7 @@ class Unproven:
 Finding: TypeAlias = Facts | Absent | Unproven
 
 
-def is_as_recorded(path: Path, size_bytes: int, mtime_ns: int) -> bool:
+def is_as_recorded(path: Path | str, size_bytes: int | None, mtime_ns: int | None) -> bool:
     """Tell by size and time of change whether a finished file was left alone; one stat, no reading."""
     try:
         found = os.lstat(path)

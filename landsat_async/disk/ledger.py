@@ -83,16 +83,15 @@ class Ledger(RequestBook, FileBook):
         A failed row that kept its label was still being prepared: it is looked up, not asked for again.
         Routes are taken from the newest answer of the service, except while a request is under way.
         """
-
-        def write(c: sqlite3.Connection) -> None:
-            for file in files:
-                _put(c, file, run_id, now)
-
-        await self.call(write)
+        await self.call(lambda c: _put(c, files, run_id, now))
 
     async def replaced(self) -> frozenset[str]:
-        """Display ids of scenes whose bundle was given up for its single files."""
-        return await self.call(lambda c: frozenset(row[0] for row in c.execute("SELECT display_id FROM replaced")))
+        """Display ids of scenes whose bundle was given up for its single files and is not here."""
+        return await self.call(replaced_scenes)
+
+    async def done_among(self, relpaths: Sequence[str]) -> list[WantedFile]:
+        """The files at these places that are proven, as they were wanted."""
+        return await self.call(lambda c: done_files(c, relpaths))
 
     async def note_replaced(self, display_ids: Iterable[str]) -> None:
         """Remember scenes that are fetched as single files."""
@@ -108,8 +107,10 @@ class Ledger(RequestBook, FileBook):
     ) -> tuple[State, list[State]] | None:
         """Take a bundle out of the run and put its single files in, in one commit.
 
-        Returns the state that the bundle was in and the states of the files; None when the bundle is beyond that.
+        What an earlier run left in flight of the files is taken over, as at the beginning of a run. Returns the state
+        that the bundle was in and the states of the files; None when the bundle is beyond that.
         """
+        names = [file.relpath for file in files]
 
         def write(c: sqlite3.Connection) -> tuple[State, list[State]] | None:
             row = c.execute("SELECT state, scene_display_id FROM item WHERE item_id=?", (item_id,)).fetchone()
@@ -122,9 +123,8 @@ class Ledger(RequestBook, FileBook):
                 (now, item_id),
             )
             c.execute("INSERT OR IGNORE INTO replaced VALUES(?)", (row["scene_display_id"],))
-            for file in files:
-                _put(c, file, run_id, now)
-            names = [file.relpath for file in files]
+            _put(c, files, run_id, now)
+            _reattach(c, f"relpath IN({marks(names)})", names, now)
             found = c.execute(f"SELECT state FROM item WHERE relpath IN({marks(names)})", names)
             return before, [State(row["state"]) for row in found]
 
@@ -134,18 +134,8 @@ class Ledger(RequestBook, FileBook):
         """Take over what an earlier process left in flight: look it up by its label. Returns how many."""
 
         def write(c: sqlite3.Connection) -> int:
-            changed = c.execute(
-                "UPDATE item SET state='requested', missed=0, asked_at=min(asked_at, ?), updated=?"
-                " WHERE run_id=? AND label IS NOT NULL AND state IN('ready','active','preparing','requested')",
-                (now, now, run_id),
-            ).rowcount
             c.execute("UPDATE request SET run_id=? WHERE foreign_label=1", (run_id,))
-            c.execute(
-                "UPDATE item SET state='planned', updated=? WHERE run_id=? AND label IS NULL"
-                " AND state IN('ready','active','preparing','requested')",
-                (now, run_id),
-            )
-            return changed
+            return _reattach(c, "run_id=?", [run_id], now)
 
         return await self.call(write)
 
@@ -170,15 +160,15 @@ class Ledger(RequestBook, FileBook):
         )
 
     async def items(
-        self, run_id: str, states: Sequence[State], *, after: int = 0, limit: int = 1000, at: float | None = None
+        self, run_id: str, states: Sequence[State], *, after: int = 0, limit: int = 1000, scene: str | None = None
     ) -> list[Item]:
-        """A page of the run's files in these states, by item id; `at` leaves out what is to be tried later."""
-        due = "" if at is None else " AND next_try<=?"
-        arguments = [run_id, *states, after, *([] if at is None else [at]), limit]
+        """A page of the run's files in these states, by item id; of one scene (display id), or of all."""
+        of_scene = "" if scene is None else " AND scene_display_id=?"
+        arguments = [run_id, *states, after, *([] if scene is None else [scene]), limit]
 
         def read(c: sqlite3.Connection) -> list[Item]:
             rows = c.execute(
-                f"SELECT {ITEM_COLUMNS} FROM item WHERE run_id=? AND state IN({marks(states)}) AND item_id>?{due}"
+                f"SELECT {ITEM_COLUMNS} FROM item WHERE run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene}"
                 " ORDER BY item_id LIMIT ?",
                 arguments,
             )
@@ -218,24 +208,65 @@ class Ledger(RequestBook, FileBook):
         return await self.call(lambda c: [row[0] for row in c.execute("SELECT list_id FROM scene_list")])
 
 
-def _put(connection: sqlite3.Connection, file: WantedFile, run_id: str, now: float) -> None:
-    """Put one file into a run; see `Ledger.select`."""
+def _reattach(connection: sqlite3.Connection, where: str, arguments: Sequence[str], now: float) -> int:
+    """What is in flight and has a label is looked up by it, the rest is asked for; returns how many have one."""
+    in_flight = f"{where} AND state IN('ready','active','preparing','requested')"
+    changed = connection.execute(
+        "UPDATE item SET state='requested', missed=0, asked_at=min(asked_at, ?), updated=?"
+        f" WHERE label IS NOT NULL AND {in_flight}",
+        (now, now, *arguments),
+    ).rowcount
+    connection.execute(
+        f"UPDATE item SET state='planned', updated=? WHERE label IS NULL AND {in_flight}", (now, *arguments)
+    )
+    return changed
+
+
+def replaced_scenes(connection: sqlite3.Connection) -> frozenset[str]:
+    """Scenes that are fetched as single files; also for a connection that only reads, of any version."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='replaced'").fetchone():
+        return frozenset()
+    rows = connection.execute(
+        "SELECT display_id FROM replaced WHERE display_id NOT IN("
+        " SELECT scene_display_id FROM item WHERE kind='bundle' AND state='done')"
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def done_files(connection: sqlite3.Connection, relpaths: Sequence[str]) -> list[WantedFile]:
+    """The proven files at these places; also for a connection that only reads."""
+    look = f"SELECT {ITEM_COLUMNS} FROM item WHERE state='done' AND relpath=?"
+    items = [item_of(row) for relpath in relpaths for row in connection.execute(look, (relpath,))]
+    return [
+        WantedFile(
+            item.name, item.scene_entity_id, item.scene_display_id, item.kind, item.routes, item.bytes_nominal,
+            item.relpath.rpartition("/")[0], item.group_dataset, item.file_groups,
+        )
+        for item in items
+    ]  # fmt: skip
+
+
+def _put(connection: sqlite3.Connection, files: Iterable[WantedFile], run_id: str, now: float) -> None:
+    """Put files into a run; see `Ledger.select`."""
+    connection.executemany(_PUT, (_row(file, run_id, now) for file in files))
+
+
+def _row(file: WantedFile, run_id: str, now: float) -> tuple[object, ...]:
     first = file.routes[0]
     routes, groups = msgspec.json.encode(file.routes).decode(), msgspec.json.encode(file.file_groups).decode()
-    connection.execute(
-        """INSERT INTO item(relpath, name, kind, scene_entity_id, scene_display_id, entity_id, product_id,
-             system, routes, group_dataset, file_groups, bytes_nominal, state, run_id, updated)
-           VALUES(?,?,?,?,?,?,?,?,?,?,?,?,'planned',?,?)
-           ON CONFLICT(relpath) DO UPDATE SET run_id=excluded.run_id, bytes_nominal=excluded.bytes_nominal,
-             group_dataset=excluded.group_dataset, file_groups=excluded.file_groups, fresh=0, asks=0, next_try=0,
-             state=CASE WHEN state<>'failed' THEN state WHEN label IS NULL THEN 'planned' ELSE 'requested' END""",
-        (
-            file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
-            first.product_id, first.system, routes, file.group_dataset, groups, file.bytes_nominal, run_id, now,
-        ),
+    return (
+        file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
+        first.product_id, first.system, routes, file.group_dataset, groups, file.bytes_nominal, run_id, now,
     )  # fmt: skip
-    connection.execute(
-        "UPDATE item SET routes=?, route=0, entity_id=?, product_id=?, system=?"
-        " WHERE relpath=? AND state IN('planned','done')",
-        (routes, first.entity_id, first.product_id, first.system, file.relpath),
-    )
+
+
+_PUT = """INSERT INTO item(relpath, name, kind, scene_entity_id, scene_display_id, entity_id, product_id,
+     system, routes, group_dataset, file_groups, bytes_nominal, state, run_id, updated)
+   VALUES(?,?,?,?,?,?,?,?,?,?,?,?,'planned',?,?)
+   ON CONFLICT(relpath) DO UPDATE SET run_id=excluded.run_id, bytes_nominal=excluded.bytes_nominal,
+     group_dataset=excluded.group_dataset, file_groups=excluded.file_groups, fresh=0, asks=0, next_try=0,
+     state=CASE WHEN state<>'failed' THEN state WHEN label IS NULL THEN 'planned' ELSE 'requested' END""" + "".join(
+    f", {column}=CASE WHEN state IN('planned','done') OR state='failed' AND label IS NULL"
+    f" THEN excluded.{column} ELSE {column} END"
+    for column in ("routes", "route", "entity_id", "product_id", "system")
+)

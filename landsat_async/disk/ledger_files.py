@@ -55,8 +55,10 @@ class FileBook(LedgerCore):
         await self._write("DELETE FROM part WHERE item_id=?", (item_id,))
 
     async def states(self) -> dict[int, State]:
-        """State of every file, by item id."""
-        return await self.call(lambda c: {i: State(s) for i, s in c.execute("SELECT item_id, state FROM item")})
+        """State of every file, by item id; bundles that were given up for their single files are left out."""
+        return await self.call(
+            lambda c: {i: State(s) for i, s in c.execute("SELECT item_id, state FROM item WHERE run_id<>''")}
+        )
 
     async def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> State | None:
         """Record a proven file, after its folder has been fsynced; the state it came from, None = somebody else has it.
@@ -80,14 +82,18 @@ class FileBook(LedgerCore):
 
         return await self.call(write)
 
-    async def finished(self, run_id: str | None, *, after: int = 0, limit: int = 5000) -> list[FinishedFile]:
-        """A page of proven files, by item id; of one run's selection, or of all."""
-        where, arguments = ("", ()) if run_id is None else ("AND item.run_id=?", (run_id,))
+    async def finished(
+        self, run_id: str | None, *, after: int = 0, limit: int = 5000, scene: str | None = None
+    ) -> list[FinishedFile]:
+        """A page of proven files, by item id; of one run's selection or of all, of one scene (display id) or of all."""
+        given = [(column, value) for column, value in (("run_id", run_id), ("scene_display_id", scene)) if value]
+        where = "".join(f" AND item.{column}=?" for column, _ in given)
+        arguments = [value for _, value in given]
 
         def read(c: sqlite3.Connection) -> list[FinishedFile]:
             rows = c.execute(
                 f"""SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns FROM file JOIN item USING(item_id)
-                    WHERE state='done' AND file.item_id>? {where} ORDER BY file.item_id LIMIT ?""",
+                    WHERE state='done' AND file.item_id>?{where} ORDER BY file.item_id LIMIT ?""",
                 (after, *arguments, limit),
             )
             return [FinishedFile(**dict(row)) for row in rows]

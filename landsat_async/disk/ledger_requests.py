@@ -66,7 +66,7 @@ class RequestBook(LedgerCore):
         return await self.call(write)
 
     async def bundles_of(self, run_id: str, systems: Sequence[str]) -> list[Item]:
-        """Bundles that wait and that only these systems have."""
+        """Bundles that wait and that only these systems have now."""
 
         def read(c: sqlite3.Connection) -> list[Item]:
             rows = c.execute(
@@ -75,7 +75,7 @@ class RequestBook(LedgerCore):
                 (run_id, *systems),
             )
             items = [item_of(row) for row in rows]
-            return [item for item in items if {route.system for route in item.routes} <= set(systems)]
+            return [item for item in items if {r.system for r in item.routes if r.available} <= set(systems)]
 
         return await self.call(read)
 

@@ -19,7 +19,9 @@ from landsat_async.disk.ledger_thread import translate
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route
 
-VERSION = 1
+VERSION = 2
+_NEW_SINCE = {2: {"replaced"}}
+"""Version -> what it has that the one before had not; opening for writing adds it."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS run(
@@ -83,6 +85,9 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = _open(path)
     try:
         _prepare(connection)
+    except LedgerNewer:
+        connection.close()
+        raise
     except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
         connection.close()
         if isinstance(error, sqlite3.Error) and not _means_damage(error):
@@ -136,13 +141,6 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        connection.close()
-        raise LedgerNewer(
-            f"The ledger was made by a newer version of landsat_async (format {version}, this one knows {VERSION}).",
-            hint="Update landsat_async, or use another output folder.",
-        )
     _check(connection)
     try:
         _write_tables(connection, "WAL")
@@ -158,6 +156,12 @@ def _check(connection: sqlite3.Connection) -> None:
     SQLite has no checksums. Its own check finds wrong trees and indexes, not wrong values; those are found here where
     believing them would do harm.
     """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise LedgerNewer(
+            f"The ledger was made by a newer version of landsat_async (format {version}, this one knows {VERSION}).",
+            hint="Update landsat_async, or use another output folder.",
+        )
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise _Damaged(verdict)
@@ -166,7 +170,9 @@ def _check(connection: sqlite3.Connection) -> None:
         return  # new
     with contextlib.closing(sqlite3.connect(":memory:")) as pattern:
         pattern.executescript(TABLES)
-        if tables != _tables_of(pattern):
+        lacking = {name for name, _ in set(_tables_of(pattern)).difference(tables)}
+        younger = set[str]().union(*(names for since, names in _NEW_SINCE.items() if since > version))
+        if set(tables).difference(_tables_of(pattern)) or not lacking <= younger:
             raise _Damaged("other tables than this program makes")
     for name in (name for name, sql in tables if sql.startswith("CREATE TABLE")):
         wrong = " OR ".join(map(_is_of_wrong_type, connection.execute(f"PRAGMA table_info({name})")))

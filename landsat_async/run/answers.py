@@ -68,8 +68,8 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
     Waits while the stream is full; a file becomes `ready` only when its turn has come. Links to a host that is left
     alone stay where they are. `label` may be an older one: from now on the files are polled under it.
     """
-    for system in {item.system for item, _ in pairs}:
-        context.hosts.ok(f"system:{system}")  # it takes requests, whatever it said before
+    for system in {item.system for item, _ in pairs if item.state is not State.PREPARING}:
+        context.hosts.ok(f"system:{system}")  # it has taken a request, whatever it said before
     await _note_preparing(context, [pair for pair in pairs if pair[1].url is None], label)
     rest = [pair for pair in pairs if pair[1].url is not None]
     born_s = context.loop_time()
@@ -119,12 +119,14 @@ def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answe
 
 
 async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
-    """Leave files at the service; those that another storage system has too are asked for there instead."""
-    elsewhere = [(item, answer) for item, answer in pairs if len(item.routes) > 1]
+    """Leave files at the service; those that another storage system has now are asked for there instead."""
+    elsewhere: list[tuple[Item, Answer]] = []
+    stay: list[tuple[Item, Answer]] = []
+    for pair in pairs:
+        (elsewhere if context.elsewhere(pair[0]) else stay).append(pair)
     await context.step_many(
         [(item.item_id, Step.UNASK, without_download(item, answer.download_id)) for item, answer in elsewhere]
     )
-    stay = [pair for pair in pairs if len(pair[0].routes) == 1]
     context.parked.update(item.item_id for item, _ in stay)
     await _note_preparing(context, stay, label)
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
+import anyio
 import anyio.to_thread
+from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
 from landsat_async.disk.ledger import Ledger
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable, WantedFile
+from landsat_async.rules.naming import layout_folder
+from landsat_async.rules.options import ProductOption
 from landsat_async.rules.selection import NONE_OF_THE, Selection, choose
-from landsat_async.run.fallback import allowed, choose_with_fallback
+from landsat_async.run.fallback import allowed, with_single_files
 from landsat_async.run.scene_lists import scene_list
 
 SCENES_PER_CALL = 500
 """One scene costs about 50 KB of download-options (22 files under each of four rows)."""
 
 T = TypeVar("T")
+_Offered: TypeAlias = tuple[Sequence[Scene], list[ProductOption]]
 
 
 def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -29,25 +35,95 @@ def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
-async def choose_files(
-    config: Config, m2m: M2MClient, ledger: Ledger | None, dataset: str, scenes: Sequence[Scene]
-) -> AsyncIterator[Selection]:
-    """Yield the selection for one portion of scenes after the other, so that memory does not grow with their number."""
+class History(Protocol):
+    """What is known of earlier runs."""
+
+    async def replaced(self) -> frozenset[str]:
+        """Display ids of scenes whose bundle was given up for its single files and is not here."""
+
+    async def done_among(self, relpaths: Sequence[str]) -> list[WantedFile]:
+        """The files at these places that are proven."""
+
+
+@asynccontextmanager
+async def choosing(
+    config: Config, m2m: M2MClient, ledger: Ledger | None, dataset: str, scenes: Sequence[Scene], history: History
+) -> AsyncIterator[AsyncIterator[Selection]]:
+    """Give an iterator over the selections for one portion of scenes after the other.
+
+    The service is asked for the next portion while the caller works with the last; no more than that is held, so that
+    memory does not grow with the number of scenes.
+    """
+    send, offered = anyio.create_memory_object_stream[_Offered](0)
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_ask, config, m2m, ledger, dataset, scenes, send)
+            async with offered:
+                yield _choose(config, m2m, offered, history)
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:
+        if len(errors.exceptions) == 1:
+            raise errors.exceptions[0] from None
+        raise
+
+
+async def _ask(
+    config: Config,
+    m2m: M2MClient,
+    ledger: Ledger | None,
+    dataset: str,
+    scenes: Sequence[Scene],
+    send: MemoryObjectSendStream[_Offered],
+) -> None:
+    """Ask what the service offers for each portion."""
     by_group = config.select.type == "band_group"
+    async with send:
+        for portion in portions(scenes, SCENES_PER_CALL):
+            async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
+                options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
+            await send.send((portion, options))
+
+
+async def _choose(
+    config: Config, m2m: M2MClient, offered: AsyncIterable[_Offered], history: History
+) -> AsyncIterator[Selection]:
+    """Apply the selection to what is offered."""
     aliases: dict[str, str] = {}
-    replaced = await ledger.replaced() if ledger is not None and allowed(config) else frozenset()
-    for portion in portions(scenes, SCENES_PER_CALL):
-        async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
-            options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
-        if allowed(config):
-            decide = partial(choose_with_fallback, portion, options, config, replaced)
-        else:
-            decide = partial(choose, portion, options, config.select, layout=config.download.layout)
+    replaced = await history.replaced() if allowed(config) else frozenset[str]()
+    async for portion, options in offered:
+        whole = [scene for scene in portion if scene.display_id not in replaced]
+        decide = partial(choose, whole, options, config.select, layout=config.download.layout)
         selection = await anyio.to_thread.run_sync(decide)
-        if by_group:
+        if config.select.type == "band_group":
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]
             selection = replace(selection, files=tuple(files))
+        if places := _places(selection, whole, config.download.layout):
+            selection = _with_what_is_here(selection, await history.done_among(places))
+        if allowed(config):
+            add = partial(with_single_files, selection, portion, options, config, replaced)
+            selection = await anyio.to_thread.run_sync(add)
         yield selection
+
+
+def _places(selection: Selection, scenes: Sequence[Scene], layout: str) -> list[str]:
+    """Where the files that cannot be had would lie, or lie already."""
+    by_id = {scene.display_id: scene for scene in scenes}
+    places = []
+    for gap in selection.unavailable:
+        stem = gap.file.removesuffix(".tar")
+        while stem and stem not in by_id:
+            stem = stem.rpartition("_")[0]
+        if stem:
+            folder = layout_folder(layout, by_id[stem])
+            places.append(f"{folder}/{gap.file}" if folder else gap.file)
+    return places
+
+
+def _with_what_is_here(selection: Selection, here: Sequence[WantedFile]) -> Selection:
+    """What the service does not offer now is no gap if it has been fetched already."""
+    names = {file.name for file in here}
+    gaps = tuple(gap for gap in selection.unavailable if gap.file not in names)
+    return replace(selection, files=(*selection.files, *here), unavailable=gaps)
 
 
 async def _with_alias(m2m: M2MClient, file: WantedFile, aliases: dict[str, str]) -> WantedFile:

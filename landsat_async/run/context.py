@@ -53,6 +53,8 @@ class RunContext:
     """Bundles that no storage system gives and whose single files may come instead, with the reason."""
     held: set[int] = field(default_factory=set)
     """Files whose links the requester holds while the stream is full; at most one portion."""
+    overwrite: bool = False
+    """Files in the way that cannot be proven are replaced."""
     fatal: LandsatError | None = None
     """Why no more is asked for; transfers that have their link go on to their end."""
 
@@ -140,6 +142,12 @@ class RunContext:
             self.tally.failed(Unavailable(item.relpath, reason, hint))
             await self.bus.emit(Failed(item.relpath, reason, hint))
 
+    def elsewhere(self, item: Item) -> bool:
+        """Whether a file can be had from another storage system now, so that it need not wait for its own."""
+        paused = self.hosts.paused_systems()
+        others = (route for number, route in enumerate(item.routes) if number != item.route)
+        return any(route.available and route.system not in paused for route in others)
+
     async def fail_or_reroute(self, item: Item, step: Step, reason: str, hint: str = "") -> None:
         """Give up the route in use and try another one through `step`; fail a file that has no other.
 
@@ -159,10 +167,14 @@ class RunContext:
             told = f"{reason}; trying {route.system or 'another storage system'} instead"
             await self.bus.emit(Retrying(item.relpath, told, 1, 0.0))
 
+    def may_come_in_files(self, item: Item) -> bool:
+        """Whether single files may come in place of this file."""
+        select = self.config.select
+        return select.bundle_fallback and select.type == item.kind == "bundle"
+
     async def _refuse(self, item: Item, step: Step, reason: str, hint: str) -> None:
         """No route is left: fail the file, or leave a bundle to run/fallback.py."""
-        select = self.config.select
-        if not (select.bundle_fallback and select.type == item.kind == "bundle"):
+        if not self.may_come_in_files(item):
             await self.fail(item, reason, hint)
             return
         columns = without_download(item, item.download_id) | {"next_try": self.now() + NEVER_S}
@@ -177,7 +189,7 @@ class RunContext:
             return False
         before, states = done
         self.tally.replaced(before, states)
-        self.tally.nominal_left += sum(file.bytes_nominal or 0 for file in files) - (item.bytes_nominal or 0)
+        self.tally.nominal_left = await self.ledger.nominal_left(self.run_id)
         self.parked.discard(item.item_id)
         self.pulse.beat()
         return True

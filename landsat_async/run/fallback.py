@@ -21,10 +21,12 @@ from landsat_async.rules.naming import bundle_name
 from landsat_async.rules.options import ProductOption
 from landsat_async.rules.selection import Selection, choose
 from landsat_async.run.context import RunContext
+from landsat_async.run.inventory import take_stock
 
 FALLBACK_AFTER_S = 600.0
 LOOK_EVERY_S = 60.0
 SCENES_AT_A_TIME = 50
+EARLIER = "not offered now, or begun with single files by an earlier run"
 _SINGLE_FILES = SelectConfig(type="band", bands=("*",))
 
 
@@ -33,20 +35,26 @@ def allowed(config: Config) -> bool:
     return config.select.bundle_fallback and config.select.type == "bundle"
 
 
-def choose_with_fallback(
-    scenes: Sequence[Scene], options: Sequence[ProductOption], config: Config, replaced: frozenset[str]
+def with_single_files(
+    bundles: Selection,
+    scenes: Sequence[Scene],
+    options: Sequence[ProductOption],
+    config: Config,
+    replaced: frozenset[str],
 ) -> Selection:
-    """Choose bundles, and single files where no bundle is offered now or an earlier run has begun with them."""
+    """Add the single files of scenes whose bundle is not offered now, or that an earlier run has begun with them."""
     layout = config.download.layout
-    bundles = choose(
-        [scene for scene in scenes if scene.display_id not in replaced], options, config.select, layout=layout
-    )
     lacking = {gap.file for gap in bundles.unavailable}
     in_files = [s for s in scenes if s.display_id in replaced or bundle_name(s.display_id) in lacking]
     singles = choose(in_files, options, _SINGLE_FILES, layout=layout)
     had = {bundle_name(file.scene_display_id) for file in singles.files}
     gaps = [gap for gap in bundles.unavailable if gap.file not in had]
     return Selection((*bundles.files, *singles.files), (*gaps, *singles.unavailable))
+
+
+def scenes_in_files(selection: Selection) -> set[str]:
+    """Display ids of the scenes of which single files were chosen."""
+    return {file.scene_display_id for file in selection.files if file.kind == "file"}
 
 
 def told(scenes: int, why: str) -> Notice:
@@ -86,6 +94,7 @@ class BundleFallback:
             found = files.get(item.scene_display_id, [])
             if found and await context.replace_bundle(item, found):
                 replaced += 1
+                await take_stock(context, item.scene_display_id)
             elif not found and item.item_id in refused:
                 await context.fail(item, refused[item.item_id], "Its single files cannot be had either; try later.")
         if replaced:
@@ -103,10 +112,9 @@ class BundleFallback:
         scenes = [Scene(item.scene_entity_id, item.scene_display_id) for item in items]
         folders = {item.scene_display_id: item.relpath.rpartition("/")[0] for item in items}
         selection = await anyio.to_thread.run_sync(partial(choose, scenes, options, _SINGLE_FILES))
-        down = set(context.hosts.paused_systems())
         files: dict[str, list[WantedFile]] = {}
         for file in selection.files:
-            if not {route.system for route in file.routes} <= down:
+            if any(route.available and not context.hosts.is_down(route.system) for route in file.routes):
                 own = files.setdefault(file.scene_display_id, [])
                 own.append(replace(file, folder=folders[file.scene_display_id]))
         return files

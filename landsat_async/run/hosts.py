@@ -108,6 +108,21 @@ class Hosts:
         """Download systems whose host is not trusted, and why."""
         return {system: self.distrusted[host] for system, host in self._systems.items() if host in self.distrusted}
 
+    def is_down(self, system: str) -> bool:
+        """Whether files of a system cannot be had now, as far as one can tell.
+
+        A system without a link so far is judged by its relatives: ls_zip and ls_s3 share a host.
+        """
+        if system in self.paused_systems():
+            return True
+        hosts = {outage.name for outage in self.outages()} | self.distrusted.keys()
+        known = [self._systems[system]] if system in self._systems else self._relatives(system)
+        return any(host in hosts for host in known)
+
+    def _relatives(self, system: str) -> list[str]:
+        family = system.partition("_")[0]
+        return [host for name, host in self._systems.items() if name.partition("_")[0] == family]
+
     def _systems_of(self, names: Set[str]) -> list[str]:
         direct = [name.removeprefix("system:") for name in names if name.startswith("system:")]
         return direct + [system for system, host in self._systems.items() if host in names]

@@ -24,14 +24,13 @@ LITTER_AGE_S = 7 * 86400.0
 _PART = re.compile(r"\d+\.\d+\.part(\.copy)?")
 
 
-async def take_stock(context: RunContext, *, overwrite: bool) -> None:
+async def take_stock(context: RunContext, scene: str | None = None) -> None:
     """Compare ledger and disk for every selected file, before anything is asked of the service.
 
-    `overwrite` leaves unproven files in the way to the transfer, which will replace them.
+    Of all scenes, or of one (display id) that has come into the run later.
     """
-    await _recheck_finished(context)
-    await _adopt_found(context, overwrite=overwrite)
-    await sweep_parts(context)
+    await _recheck_finished(context, scene)
+    await _adopt_found(context, scene)
 
 
 async def sweep_parts(context: RunContext) -> None:
@@ -49,10 +48,10 @@ def _sweep(folder: Path, names: Sequence[str], states: Mapping[int, State], now:
             os.unlink(path)
 
 
-async def _recheck_finished(context: RunContext) -> None:
+async def _recheck_finished(context: RunContext, scene: str | None) -> None:
     """Skip what is as recorded; what was deleted or changed since is wanted again."""
     after = 0
-    while page := await context.ledger.finished(context.run_id, after=after, limit=PAGE):
+    while page := await context.ledger.finished(context.run_id, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
         good = await anyio.to_thread.run_sync(_as_recorded, context.directory, page)
         for file, ok in zip(page, good, strict=True):
@@ -88,29 +87,25 @@ async def _inspect(path: Path, name: str, *, weakest: Proof = Proof.STRUCTURE) -
 
 
 def _as_recorded(directory: Path, files: Sequence[FinishedFile]) -> list[bool]:
-    return [is_as_recorded(directory / file.relpath, file.size_bytes, file.mtime_ns) for file in files]
+    return [is_as_recorded(f"{directory}/{file.relpath}", file.size_bytes, file.mtime_ns) for file in files]
 
 
-async def _adopt_found(context: RunContext, *, overwrite: bool) -> None:
+async def _adopt_found(context: RunContext, scene: str | None) -> None:
     """Prove what lies under a final name without being recorded: adopt it, or leave it alone and say so."""
     after = 0
     states = (State.PLANNED, State.REQUESTED, State.PREPARING)
-    while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE):
+    while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
         present = await anyio.to_thread.run_sync(_present, context.directory, page)
         for item, ours in present:
-            await _adopt(context, item, ours=ours, overwrite=overwrite)
+            await _adopt(context, item, ours=ours)
 
 
 def _present(directory: Path, items: Sequence[Item]) -> list[tuple[Item, bool]]:
     """The files that have something under their final name, and whether that is their own part."""
     parts = OutputFolder(directory).parts
-    found = []
-    for item in items:
-        path = directory / item.relpath
-        if path.exists() or path.is_symlink():
-            found.append((item, _is_one_file(path, parts / part_name(item.item_id, item.gen))))
-    return found
+    found = [item for item in items if os.path.lexists(f"{directory}/{item.relpath}")]
+    return [(item, _is_one_file(directory / item.relpath, parts / part_name(item.item_id, item.gen))) for item in found]
 
 
 def _is_one_file(path: Path, other: Path) -> bool:
@@ -120,7 +115,7 @@ def _is_one_file(path: Path, other: Path) -> bool:
         return False
 
 
-async def _adopt(context: RunContext, item: Item, *, ours: bool, overwrite: bool) -> None:
+async def _adopt(context: RunContext, item: Item, *, ours: bool) -> None:
     """`ours`: it was proven and named by a run that was killed before it could record that."""
     weakest = Proof.LENGTH if ours else Proof.STRUCTURE
     finding = await _inspect(context.directory / item.relpath, item.name, weakest=weakest)
@@ -131,7 +126,7 @@ async def _adopt(context: RunContext, item: Item, *, ours: bool, overwrite: bool
             )
             if await context.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
-        case Unproven(reason) if not overwrite or _is_folder(context.directory / item.relpath):
+        case Unproven(reason) if not context.overwrite or _is_folder(context.directory / item.relpath):
             await context.fail(
                 item,
                 f"something is in the way: it is not recorded here and cannot be verified ({reason}); it was kept",

@@ -73,7 +73,8 @@ def _status(directory: str) -> LedgerStatus:
 
 _STATUS = """
 SELECT relpath AS file, state, size_bytes, coalesce(durable, 0) AS durable_bytes, proof, reason, hint
-FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) ORDER BY item.item_id"""
+FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) WHERE run_id<>'' ORDER BY item.item_id"""
+"""Without the bundles that were given up for their single files: no run has them."""
 
 
 async def verify(config: Config) -> AsyncIterator[Event]:

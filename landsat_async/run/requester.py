@@ -74,10 +74,10 @@ class Requester:
     async def _portion(self) -> list[Item]:
         """The files to ask for now; empty while there are none or the limits say no."""
         context = self._context
+        await self._fail_distrusted()
         await self._fallback.look()
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
-        await self._fail_distrusted()
         files = await context.ledger.portion(context.run_id, self._most, context.now(), paused)
         files = self._one_probe_each(files)
         if not files:
@@ -107,7 +107,9 @@ class Requester:
         while page := await context.ledger.items(context.run_id, [State.PLANNED], after=after):
             after = page[-1].item_id
             for item in page:
-                if item.system in distrusted:
+                if item.system in distrusted and context.may_come_in_files(item):
+                    context.refused_bundles[item.item_id] = distrusted[item.system]
+                elif item.system in distrusted:
                     await context.fail(item, distrusted[item.system], UNTRUSTED_HINT)
 
     def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:

@@ -33,10 +33,10 @@ from landsat_async.rules.easing import Easing
 from landsat_async.rules.selection import Selection
 from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
-from landsat_async.run.choose import Gaps, choose_files
+from landsat_async.run.choose import Gaps, choosing
 from landsat_async.run.context import RunContext
 from landsat_async.run.hosts import Hosts
-from landsat_async.run.inventory import take_stock
+from landsat_async.run.inventory import sweep_parts, take_stock
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
@@ -164,7 +164,9 @@ class Run:
             gate=ApiGate(easing),
         ) as m2m:
             hosts = Hosts(self._on_breaker, easing)
-            context = RunContext(self.config, self._run_id, self._ledger, m2m, self.bus, self._tally, hosts)
+            context = RunContext(
+                self.config, self._run_id, self._ledger, m2m, self.bus, self._tally, hosts, overwrite=self._overwrite
+            )
             try:
                 await check_role(m2m)
                 await remove_leftovers(m2m, self._ledger)
@@ -183,11 +185,13 @@ class Run:
         self._tally.scenes = len(found.scenes)
         await self._ledger.remember_scenes(found.dataset, found.scenes, context.now())
         gaps, nominal = Gaps(self.config), 0
-        async for selection in choose_files(self.config, context.m2m, self._ledger, found.dataset, found.scenes):
-            gaps.add(selection)
-            nominal += sum(file.bytes_nominal or 0 for file in selection.files)
-            await self._ledger.select(selection.files, self._run_id, context.now())
-            await self._note_singles(selection)
+        ledger = self._ledger
+        async with choosing(self.config, context.m2m, ledger, found.dataset, found.scenes, ledger) as selections:
+            async for selection in selections:
+                gaps.add(selection)
+                nominal += sum(file.bytes_nominal or 0 for file in selection.files)
+                await self._ledger.select(selection.files, self._run_id, context.now())
+                await self._note_singles(selection)
         await self._ledger.reattach(self._run_id, context.now())
         self._tally.load(await self._ledger.count(self._run_id))
         missing = [*found.missing, *gaps.all()]
@@ -198,16 +202,17 @@ class Run:
         for gap in missing:
             self._tally.failed(gap)
             await self.bus.emit(Failed(gap.file, gap.reason, gap.hint))
-        await take_stock(context, overwrite=self._overwrite)
+        await take_stock(context)
+        await sweep_parts(context)
         await self._warn_of_space(context)
 
     async def _note_singles(self, selection: Selection) -> None:
         """Remember and say where single files come in place of bundles."""
         if fallback.allowed(self.config):
-            scenes = {file.scene_display_id for file in selection.files if file.kind == "file"}
+            scenes = fallback.scenes_in_files(selection)
             if scenes:
                 await self._ledger.note_replaced(scenes)
-                self.bus.tell(fallback.told(len(scenes), "not offered, or begun with single files"))
+                self.bus.tell(fallback.told(len(scenes), fallback.EARLIER))
 
     async def _warn_of_space(self, context: RunContext) -> None:
         """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""

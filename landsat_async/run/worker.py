@@ -276,9 +276,9 @@ class Crew:
         await self._put_back(item, max(wait_s, context.hosts.pause_s(host)))
 
     async def _put_back(self, item: Item, pause_s: float) -> None:
-        """Leave a file at the service until its host may be used again; one with another route is asked for there."""
+        """Leave a file at the service until its host may be used again; what another one has is asked for there."""
         context = self.context
-        if len(item.routes) > 1:
+        if context.elsewhere(item):
             await context.step(item.item_id, Step.RELINK, next_try=context.now() + pause_s)
         elif await context.step(item.item_id, Step.UNREADY, missed=0):
             context.parked.add(item.item_id)

@@ -1,12 +1,15 @@
 import os
 import sqlite3
 import stat
+from collections import Counter
+from contextlib import closing
 
 import anyio
 import pytest
 
-from landsat_async.disk.ledger import FinishedFile, Ledger
-from landsat_async.disk.schema import LedgerNewer
+from landsat_async.disk.ledger import FinishedFile, Ledger, replaced_scenes
+from landsat_async.disk.schema import VERSION, LedgerNewer, reading
+from landsat_async.errors import LedgerError
 from landsat_async.model import Route, WantedFile
 from landsat_async.rules.lifecycle import State, Step
 
@@ -173,3 +176,60 @@ async def test_H12_a_ledger_of_a_newer_version_is_left_alone(tmp_path):
     with pytest.raises(LedgerNewer, match="newer version"):
         await Ledger.open(path)
     assert path.read_bytes() == before
+
+
+async def test_a_ledger_of_the_version_before_is_taken_over_with_all_that_it_knows(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    first = await Ledger.open(path)
+    await first.begin_run(RUN, 1.0)
+    (item,) = await put(first, 1)
+    await first.intend("l", RUN, [item.item_id], 2.0)
+    await first.aclose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE replaced; PRAGMA user_version=1;")
+
+    with reading(path) as connection:
+        assert replaced_scenes(connection) == frozenset()
+    second = await Ledger.open(path)
+    (again,) = await second.items(RUN, list(State))
+    assert (again.state, again.label) == (State.REQUESTED, "l")
+    assert await second.replaced() == frozenset()
+    await second.aclose()
+    assert [found.name for found in tmp_path.glob("*.bad-*")] == []
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+async def test_a_ledger_of_this_version_that_lacks_a_table_is_damaged(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    await (await Ledger.open(path)).aclose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE replaced")
+    with pytest.raises(LedgerError, match="damaged"), reading(path):
+        pass
+    await (await Ledger.open(path)).aclose()
+    assert len(list(tmp_path.glob("*.bad-*"))) == 1
+
+
+async def test_what_an_earlier_process_left_of_single_files_is_looked_up_when_a_bundle_is_replaced(ledger):
+    items = await put(ledger, 4, run="earlier")
+    await ledger.intend("l", "earlier", [item.item_id for item in items[:3]], 2.0)
+    await ledger.step(items[0].item_id, Step.LINK, 2.0)
+    for item in items[1:3]:
+        await ledger.step(item.item_id, Step.LINK, 2.0)
+        await ledger.step(item.item_id, Step.CLAIM, 2.0)
+    await finish(ledger, items[2])
+    bundle = WantedFile("DISPLAY.tar", "SCENE", "DISPLAY", "bundle", (Route("SCENE", "P", "ls_zip"),), 100)
+    await ledger.select([bundle], RUN, 3.0)
+    (asked,) = await ledger.items(RUN, list(State))
+
+    done = await ledger.replace_bundle(asked.item_id, [wanted(n) for n in range(5)], RUN, 4.0)
+
+    assert done is not None
+    assert (done[0], Counter(done[1])) == (
+        State.PLANNED,
+        {State.REQUESTED: 2, State.DONE: 1, State.PLANNED: 2},
+    )
+    assert await ledger.count(RUN) == Counter(done[1])
+    assert [label for label, _, _ in await ledger.labels(RUN)] == ["l"]
+    assert await ledger.replaced() == {"DISPLAY"}

@@ -51,7 +51,6 @@ async def test_E10_files_that_the_service_no_longer_knows_fail_by_name(opened, m
         assert max(Counter(gone).values()) <= poller.MAX_ASKS
 
 
-@pytest.mark.slow  # links of a second's life need a machine that is not loaded
 @pytest.mark.faults("E12", "F20")
 async def test_E12_links_that_die_in_our_queue_are_renewed_and_every_file_comes(opened):
     async with opened(script=Script(link_lifetime_s=4, rate_bytes_s=5000)) as world:
@@ -167,7 +166,6 @@ async def test_E21_a_file_that_never_works_holds_nobody_up_and_ends_by_name(open
         assert len(result.verified) == FILES - 1
 
 
-@pytest.mark.slow  # virtual time runs ahead of the ledger's thread on a loaded machine
 @pytest.mark.faults("G06", "A03", "E22")
 @pytest.mark.parametrize("kind", ["network", "status"])
 async def test_from_service_back_to_first_byte_takes_75_s_at_most(opened, kind):

@@ -7,15 +7,21 @@ Use it through the anyio plugin: a test module that wants virtual time defines
         return ("asyncio", {"loop_factory": VirtualLoop})
 
 `anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. Work in threads needs real time: while a call
-in an executor is under way nothing jumps, and otherwise only after GRACE_S of real silence.
+in an executor, in a worker thread of anyio, in the thread of a ledger or in the threads for disks is under way, nothing
+jumps; otherwise only after GRACE_S of real silence, which is for bytes on their way between two sockets of the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 
+from anyio._backends._asyncio import AsyncIOBackend
+
+from landsat_async.disk.ledger_thread import LedgerThread
 from landsat_async.disk.threads import DiskPool
 
 GRACE_S = 0.004
@@ -50,6 +56,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_ended)
         return future
 
+    @contextmanager
+    def waiting_for_thread(self) -> Iterator[None]:
+        """The clock stands still inside."""
+        self._jumping.busy_threads += 1
+        try:
+            yield
+        finally:
+            self._jumping.busy_threads -= 1
+
     def _thread_ended(self, future) -> None:
         self._jumping.busy_threads -= 1
 
@@ -67,4 +82,18 @@ def _seen(start):
     return seen
 
 
+def _seen_wait(function):
+    @wraps(function)
+    async def seen(*arguments, **named):
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, VirtualLoop):
+            return await function(*arguments, **named)
+        with loop.waiting_for_thread():
+            return await function(*arguments, **named)
+
+    return seen
+
+
 DiskPool.start = _seen(DiskPool.start)
+LedgerThread.call = _seen_wait(LedgerThread.call)
+AsyncIOBackend.run_sync_in_worker_thread = _seen_wait(AsyncIOBackend.run_sync_in_worker_thread)
