@@ -49,7 +49,7 @@ def _play(seeds: range, processes: int) -> int:
     bad: dict[int, str] = {}
     ends: Counter[str] = Counter()
     files: Counter[str] = Counter()
-    requests = calls = 0
+    requests = calls = given_up = 0
     virtual_s = 0.0
     with ProcessPoolExecutor(processes) as pool:
         for seed, played in zip(seeds, pool.map(_one, seeds, chunksize=50), strict=True):
@@ -60,9 +60,13 @@ def _play(seeds: range, processes: int) -> int:
             files.update(played.states)
             requests += played.requests
             calls += played.calls
+            given_up += played.given_up
             virtual_s += played.virtual_s
     print(f"{len(seeds)} schedules in {time.monotonic() - began:.0f} s, {virtual_s / 86400:.0f} days of virtual time")
-    print(f"processes: {dict(ends)}; files at the end: {dict(files)}; {requests} requests in {calls} calls")
+    print(
+        f"processes: {dict(ends)}; files at the end: {dict(files)}; {requests} requests in {calls} calls;"
+        f" {given_up} bundles came as single files"
+    )
     for seed, text in list(bad.items())[:SHOWN]:
         print(f"seed {seed}: {text}")
     print(f"{len(bad)} schedules broke a promise")

@@ -101,7 +101,7 @@ class BundleFallback:
             context.bus.tell(told(replaced, "its storage systems are down or refuse it"))
 
     async def _single_files(self, items: Sequence[Item]) -> dict[str, list[WantedFile]]:
-        """What is offered now and not on a system that is down, by scene."""
+        """The single files by scene, of the scenes of which each can be had now."""
         context = self._context
         dataset = context.config.search.dataset
         assert dataset is not None  # the config has checked or derived it
@@ -114,7 +114,14 @@ class BundleFallback:
         selection = await anyio.to_thread.run_sync(partial(choose, scenes, options, _SINGLE_FILES))
         files: dict[str, list[WantedFile]] = {}
         for file in selection.files:
-            if any(route.available and not context.hosts.is_down(route.system) for route in file.routes):
-                own = files.setdefault(file.scene_display_id, [])
-                own.append(replace(file, folder=folders[file.scene_display_id]))
-        return files
+            own = files.setdefault(file.scene_display_id, [])
+            own.append(replace(file, folder=folders[file.scene_display_id]))
+        lacking = tuple(gap.file for gap in selection.unavailable)
+        return {
+            scene: own
+            for scene, own in files.items()
+            if all(map(self._can_be_had, own)) and not any(name.startswith(scene) for name in lacking)
+        }
+
+    def _can_be_had(self, file: WantedFile) -> bool:
+        return any(route.available and not self._context.hosts.is_down(route.system) for route in file.routes)

@@ -30,6 +30,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from landsat_async.config import Config
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.ledger_core import ROUTES
 from landsat_async.disk.schema import TABLES
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
@@ -37,6 +38,7 @@ from landsat_async.m2m.gate import Gate
 from landsat_async.model import Proof, Route, WantedFile
 from landsat_async.rules.easing import Easing
 from landsat_async.rules.lifecycle import OPEN, State, Step
+from landsat_async.rules.options import ProductOption, SecondaryFile
 from landsat_async.run import pipeline, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
@@ -150,13 +152,20 @@ class MemoryLedger(Ledger):
         try:
             return await super().step(item_id, step, now, **columns)
         finally:  # also when the process died right after the commit
-            self._excuse([(item_id, step)] if step in (Step.RELINK, Step.FAIL) else [])
+            refused = step is Step.FAIL or (step is Step.RELINK and {"fresh", "spent"} & columns.keys())
+            if refused or (step is Step.RELINK and self._has_another(item_id)):
+                self._excuse([(item_id, step)])
 
     async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]], now: float) -> list[State | None]:
         try:
             return await super().step_many(steps, now)
         finally:  # "spent": left at a host that is down, to be had from another one
             self._excuse([(i, step) for i, step, columns in steps if step is Step.UNASK and "spent" in columns])
+
+    def _has_another(self, item_id: int) -> bool:
+        """Whether a file can be requested from another storage system."""
+        row = self.connection.execute("SELECT route, routes FROM item WHERE item_id=?", (item_id,)).fetchone()
+        return any(r.available and n != row["route"] for n, r in enumerate(ROUTES.decode(row["routes"])))
 
     def _excuse(self, steps: Sequence[tuple[int, Step]]) -> None:
         """Files that may be asked for again although the service holds them."""
@@ -166,7 +175,7 @@ class MemoryLedger(Ledger):
                 self.excused.add(name)
 
     def states(self) -> Counter[str]:  # type: ignore[override]
-        return Counter(row[0] for row in self.connection.execute("SELECT state FROM item"))
+        return Counter(row[0] for row in self.connection.execute("SELECT state FROM item WHERE run_id<>''"))
 
 
 @dataclass
@@ -262,9 +271,17 @@ class Lab:
     """One ledger, one service, any number of lives."""
 
     def __init__(
-        self, folder: Path, book: OrderBook, weather: Weather, files: list[WantedFile], **download: Any
+        self,
+        folder: Path,
+        book: OrderBook,
+        weather: Weather,
+        files: list[WantedFile],
+        *,
+        fallback: bool = False,
+        **download: Any,
     ) -> None:
         self.book, self.weather, self.files = book, weather, files
+        self.replaced: frozenset[str] = frozenset()
         self.ledger = MemoryLedger()
         self.ledger.excused = book.excused
         self.lives: list[Life] = []
@@ -272,6 +289,7 @@ class Lab:
             {
                 "service": {"patience_s": 3 * 86400.0},
                 "search": {"dataset": "landsat_ot_c2_l2"},
+                "select": {"type": "bundle", "bundle_fallback": fallback},
                 "download": {"directory": str(folder), "queue_size": 8, "min_free_bytes": "0 B"} | download,
             }
         )
@@ -320,13 +338,17 @@ class Lab:
     async def _life(self, context: RunContext, stream: Callable[[int], None]) -> None:
         ledger, now = self.ledger, context.now()
         await ledger.begin_run(context.run_id, now)
-        await ledger.select(self.files, context.run_id, now)
+        replaced = await ledger.replaced()
+        await ledger.select([f for file in self.files for f in self._as_chosen(file, replaced)], context.run_id, now)
         await ledger.reattach(context.run_id, now)
         context.tally.load(await ledger.count(context.run_id))
         if context.tally.open:
             crew = Crew(context, _Net(), overwrite=False, fetch=self.weather.fetch)  # type: ignore[arg-type]
             with _watched_streams(stream):
                 await run_pipeline(context, crew)
+
+    def _as_chosen(self, file: WantedFile, replaced: frozenset[str]) -> list[WantedFile]:
+        return singles(file) if file.scene_display_id in replaced else [file]
 
     def check(self, life: Life) -> None:
         """What must hold after every life."""
@@ -336,9 +358,14 @@ class Lab:
         states = self.ledger.states()
         if not states and life.ended == "killed":
             return  # before anything was selected
-        assert sum(states.values()) == len(self.files), "a file vanished"
+        given_up = self.given_up()
+        assert given_up >= self.replaced, "a bundle came back that had been given up"
+        self.replaced = given_up
+        expected = {f.relpath for file in self.files for f in self._as_chosen(file, given_up)}
+        names = self.ledger.connection.execute("SELECT relpath FROM item WHERE run_id<>''")
+        assert {name for (name,) in names} == expected, "a file vanished"
         left = sum(states[state] for state in OPEN)
-        assert states[State.DONE] + states[State.FAILED] + left == len(self.files)
+        assert states[State.DONE] + states[State.FAILED] + left == len(expected)
         verified = Counter(event.file for event in life.events if isinstance(event, Verified))
         assert not verified or verified.most_common(1)[0][1] == 1, "verified twice"
         if life.ended == "by itself":
@@ -348,6 +375,10 @@ class Lab:
             failed = self.failed()
             assert told == set(failed), "what failed was not told, or the other way round"
             assert all(failed.values()), f"failed without a reason: {failed}"
+
+    def given_up(self) -> frozenset[str]:
+        """Scenes whose single files came in place of their bundle."""
+        return frozenset(row[0] for row in self.ledger.connection.execute("SELECT display_id FROM replaced"))
 
     def failed(self) -> dict[str, str]:
         """Reasons of failed files by name."""
@@ -376,15 +407,40 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def wanted(number: int, systems: list[str]) -> WantedFile:
-    """A bundle with a route through each system."""
+    """A bundle with a route through each system; "-dds" is a row that cannot be requested."""
     name = f"LC08_{number:06}"
-    routes = tuple(Route(f"E{number}", f"P-{system}", system) for system in systems)
+    routes = tuple(
+        Route(f"E{number}", f"P-{system.lstrip('-')}", system.lstrip("-"), not system.startswith("-"))
+        for system in systems
+    )
     return WantedFile(f"{name}.tar", f"E{number}", name, "bundle", routes, 1)
 
 
+def singles(file: WantedFile) -> list[WantedFile]:
+    """What a bundle has in it."""
+    system = "ls_s3" if int(file.scene_entity_id[1:]) % 2 else "dds"
+    name, scene = file.scene_display_id, file.scene_entity_id
+    return [
+        WantedFile(f"{name}_{band}.TIF", scene, name, "file", (Route(f"{scene}-{band}", f"P-{system}", system),), 1)
+        for band in ("B1", "B10")
+    ]
+
+
+def offered(file: WantedFile) -> ProductOption:
+    """What download-options says of a scene."""
+    secondary = [
+        SecondaryFile(route.entity_id, single.name, route.product_id, route.system, route.available, 1, None)
+        for single in singles(file)
+        for route in single.routes
+    ]
+    name = file.scene_display_id
+    return ProductOption(file.scene_entity_id, name, "P-folder", "Files", "folder", False, 0, None, tuple(secondary))
+
+
 def names_of(files: list[WantedFile]) -> dict[tuple[str, str], tuple[str, str]]:
-    """What an OrderBook has to know of files."""
-    return {(r.entity_id, r.product_id): (file.name, r.system) for file in files for r in file.routes}
+    """What an OrderBook has to know of files, and of the single files in them."""
+    every = [one for file in files for one in (file, *singles(file))]
+    return {(r.entity_id, r.product_id): (file.name, r.system) for file in every for r in file.routes}
 
 
 def draw_climate(chance: random.Random, files: list[WantedFile]) -> Climate:
@@ -412,6 +468,7 @@ def draw_climate(chance: random.Random, files: list[WantedFile]) -> Climate:
         disabled=(chance.choice(["ls_zip", "dds_ms"]), chance.uniform(0, 50_000)) if chance.random() < 0.2 else None,
         call_s=chance.choice([0.01, 0.3, 5.0]),
         foreign_rows=chance.choice([0, 0, 3]),
+        not_offered=frozenset((r.entity_id, r.product_id) for f in files for r in f.routes if not r.available),
     )
 
 
@@ -445,6 +502,8 @@ class Played:
     requests: int
     calls: int
     virtual_s: float
+    given_up: int
+    """Bundles that came as single files."""
 
 
 def run_schedule(seed: int, folder: Path) -> Played:
@@ -456,14 +515,16 @@ async def _schedule(seed: int, folder: Path) -> Played:
     chance = random.Random(seed)
     random.seed(seed)  # the jitter of requester and poller
     systems = [["ls_zip"], ["dds_ms"], ["ls_zip", "dds_ms"], ["dds_ms", "ls_zip"]]
+    systems += [["ls_zip", "-dds_ms"], ["dds_ms", "-ls_zip"]]
     files = [wanted(n, chance.choice(systems)) for n in range(chance.randint(1, 24))]
     climate, weather = draw_climate(chance, files), draw_weather(chance)
-    book = OrderBook(climate, chance, names_of(files))
+    book = OrderBook(climate, chance, names_of(files), options={f.scene_entity_id: offered(f) for f in files})
     if chance.random() < 0.3:  # another program of this account has asked for some
         for file in chance.sample(files, chance.randint(1, len(files))):
             book.enter(file.routes[0].entity_id, file.routes[0].product_id, "theia")
     lab = Lab(
         folder / f"schedule{seed}", book, weather, files,
+        fallback=chance.random() < 0.3,
         workers=chance.choice([1, 4]), queue_size=chance.choice([1, 3, 8]), staging_timeout_s=20_000.0,
     )  # fmt: skip
     for _ in range(chance.randint(0, 3)):
@@ -486,7 +547,14 @@ async def _schedule(seed: int, folder: Path) -> Played:
     hopeless |= climate.never_ready
     failed = {name: reason for name, reason in lab.failed().items() if name not in hopeless}
     assert not failed, f"not fetched although the service was well: {failed}"
+    given_up = len(lab.given_up())
     lab.ledger.connection.close()
     return Played(
-        seed, [life.ended for life in lab.lives], states, book.requests, len(book.call_times), anyio.current_time()
+        seed,
+        [life.ended for life in lab.lives],
+        states,
+        book.requests,
+        len(book.call_times),
+        anyio.current_time(),
+        given_up,
     )

@@ -19,6 +19,7 @@ from landsat_async.m2m.gate import Gate
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadItem, DownloadReply, FailedItem, QueueItem, RetrieveReply
 from landsat_async.model import SecretUrl
+from landsat_async.rules.options import ProductOption
 
 OURS = "la-"
 HOSTS = {"ls_zip": "landsatlook.test", "ls_s3": "landsatlook.test", "dds": "dds.test", "dds_ms": "dds.test"}
@@ -66,6 +67,8 @@ class Climate:
     ready_share: float | None = None
     """Share of a label's downloads that gets ready each time that the label is looked at; None = by time."""
     foreign_rows: int = 0
+    not_offered: frozenset[tuple[str, str]] = frozenset()
+    """(entity, product) of rows that are listed and cannot be requested."""
 
 
 @dataclass
@@ -106,6 +109,8 @@ class OrderBook:
     """File names that may be asked for again although we hold them: their link was refused, or a run gave them up."""
     call_times: list[tuple[float, str]] = field(default_factory=list)
     requests: int = 0
+    options: dict[str, ProductOption] = field(default_factory=dict)
+    """What download-options says, by scene."""
     acting_at: float | None = None
     """When a request is carried out that is looked at only later."""
 
@@ -190,6 +195,8 @@ class OrderBook:
         disabled = self.climate.disabled
         if disabled is not None and self.names[entity, product][1] == disabled[0] and self.now() < disabled[1]:
             return "This download has been temporarily disabled"
+        if (entity, product) in self.climate.not_offered:
+            return "not available"
         return "not available" if self.chance.random() < self.climate.refuses else None
 
     def _is_ready(self, order: Order) -> bool:
@@ -302,6 +309,10 @@ class Client:
     async def download_search(self, label: str | None = None, active_only: bool | None = None) -> list[QueueItem]:
         async with self._turn("download-search"):
             return self.book.rows(label, links=False)
+
+    async def download_options(self, dataset: str, *, entity_ids: Sequence[str]) -> list[ProductOption]:
+        async with self._turn("download-options"):
+            return [self.book.options[entity] for entity in entity_ids]
 
     async def download_complete_proxied(self, items: Sequence[tuple[int, int]]) -> int:
         async with self._turn("download-complete-proxied"):
