@@ -27,8 +27,7 @@ QUICK = 1 / 16
 def main() -> int:
     """Measure what was asked for and print it."""
     given = _arguments()
-    if given.delay_ms:
-        delay.go_far_away(given.delay_ms)
+    relay_ms = delay.go_far_away(given.delay_ms)
     here = _report_peers(given.peers)
     if not nginx.is_there():
         print("nginx and openssl are needed; on Debian: apt-get install nginx-light openssl")
@@ -44,7 +43,7 @@ def main() -> int:
             _check_room(folder, load)
             served = make_files(load, folder / "served")
             for protocol in given.protocols:
-                results = bench(served, here, given.rounds, folder, tls=protocol == "tls")
+                results = bench(served, here, given.rounds, folder, tls=protocol == "tls", relay_ms=relay_ms)
                 print(f"\n{_headline(served, protocol, given.rounds)}\n{render(served, results)}", flush=True)
                 objects += as_json(served, protocol, results)
     if given.json:
@@ -60,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the files")
     parser.add_argument("--quick", action="store_true", help=f"one round at scale {QUICK}")
-    parser.add_argument("--delay-ms", type=float, default=0.0, help="round trip, by netem; needs root")
+    parser.add_argument("--delay-ms", type=float, default=0.0, help="round trip, by netem or a relay")
     parser.add_argument("--directory", default=tempfile.gettempdir(), help="where files are served from and written to")
     parser.add_argument("--json", metavar="PATH", help="write every run there")
     given = parser.parse_args()

@@ -12,14 +12,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import nginx, service
+from benchmarks import delay, nginx, service
 from benchmarks.measure import Broken, Run, measure
 from benchmarks.peers import Peer, Task
 from benchmarks.table import Results
 from benchmarks.workload import Served
 
 
-def bench(served: Served, peers: Sequence[Peer], rounds: int, folder: Path, *, tls: bool) -> Results:
+def bench(
+    served: Served, peers: Sequence[Peer], rounds: int, folder: Path, *, tls: bool, relay_ms: float = 0.0
+) -> Results:
     """Measure all peers at one workload; what cannot do it is left out.
 
     Args:
@@ -28,11 +30,13 @@ def bench(served: Served, peers: Sequence[Peer], rounds: int, folder: Path, *, t
         rounds: How often each has its turn.
         folder: Everything is written below it.
         tls: Over TLS 1.3 with a throw-away certificate, else over plain HTTP.
+        relay_ms: Round trip that a relay has to add.
     """
     load, scratch = served.workload, folder / "scratch"
     scratch.mkdir(exist_ok=True)
     results: dict[str, list[Run | Broken]] = {}
-    with nginx.serve(folder / "served", folder / ("tls" if tls else "plain"), load, tls=tls) as host:
+    state = folder / ("tls" if tls else "plain")
+    with nginx.serve(folder / "served", state, load, tls=tls) as near, delay.relayed(near, relay_ms) as host:
         task = Task(load, host, tuple(served.sums), folder / "out", scratch)
         for number in range(-1, rounds):
             for peer in peers if number >= 0 else peers[:1]:  # the first use of all that memory is paid by nobody

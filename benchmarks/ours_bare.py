@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -66,7 +67,7 @@ def _job(errand: Errand, url: str) -> TransferJob:
         parts_dir=f"{errand.out}/.parts",
         part_name=f"{name}.part",
         final_path=f"{errand.out}/{name}",
-        policy=SAFE if errand.safe else BARE,
+        policy=replace(SAFE if errand.safe else BARE, connections=errand.splits),
     )
 
 

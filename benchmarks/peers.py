@@ -189,8 +189,8 @@ PEERS = (
     Peer("pypdl", _of_package("pypdl"), _python("with_pypdl", can_split=True)),
     Peer("parfive", _of_package("parfive"), _python("with_parfive", can_split=True)),
     Peer("notebook", _of_package("requests"), _python("with_notebook_loop")),
-    Peer("ours bare", lambda: "this tree", _python("ours_bare")),
-    Peer("ours no hash", lambda: "this tree", _python("ours_bare", "--no-hash")),
-    Peer("ours safe", lambda: "this tree", _python("ours_bare", "--safe")),
+    Peer("ours bare", lambda: "this tree", _python("ours_bare", can_split=True)),
+    Peer("ours no hash", lambda: "this tree", _python("ours_bare", "--no-hash", can_split=True)),
+    Peer("ours safe", lambda: "this tree", _python("ours_bare", "--safe", can_split=True)),
     Peer("ours run", lambda: "this tree", _ours_run, wants_api=True),
 )
