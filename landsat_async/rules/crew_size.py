@@ -1,8 +1,9 @@
 """How many workers may run at the moment, between 1 and the configured ceiling.
 
 More connections help until the line is full, and harm the server after that. So the number grows while growing pays,
-goes back by what did not pay, and is halved as soon as the server pushes back (429, 503, refused connections). USGS
-publishes no limit for these hosts; five at a time is what its own notebook uses.
+goes back by what did not pay, and is halved as soon as the server pushes back (429, 503, refused connections). It is
+doubled until the first step back, because a slow beginning is dear when the server is far away, and grows by half later.
+USGS publishes no limit for these hosts; five at a time is what its own notebook uses.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 FIRST = 5
 """Begin with so many, or the ceiling if that is lower."""
-WINDOW_S = 2.0
+WINDOW_S = 1.0
 """Throughput is judged over this time."""
 PAYS = 1.05
 """Growing has paid when throughput grew by so much."""
@@ -46,7 +47,8 @@ def after_window(size: CrewSize, rate: float, *, busy: int, now_s: float) -> Cre
     if size.grown_by and rate < size.rate * PAYS:
         smaller = max(1, size.allowed - size.grown_by)
         return replace(size, allowed=smaller, rate=rate, grown_by=0, hold_until_s=now_s + HOLD_S)
-    step = min(size.ceiling - size.allowed, max(1, size.allowed // 2))
+    wish = size.allowed // 2 if size.hold_until_s else size.allowed
+    step = min(size.ceiling - size.allowed, max(1, wish))
     return replace(size, allowed=size.allowed + step, rate=rate, grown_by=step)
 
 
