@@ -1,8 +1,8 @@
 """How many workers may run at the moment, between 1 and the configured ceiling.
 
 More connections help until the line is full, and harm the server after that. So the number grows while growing pays,
-goes back by what did not pay, and is halved as soon as the server pushes back (429, 503, refused connections). It is
-doubled until the first step back, because a slow beginning is dear when the server is far away, and grows by half later.
+goes back by what did not pay, and is halved as soon as the server pushes back (429, 503, refused connections). Until
+the first step back it doubles, because a slow beginning is dear when the server is far away; later it grows by half.
 USGS publishes no limit for these hosts; five at a time is what its own notebook uses.
 """
 
