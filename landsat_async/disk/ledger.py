@@ -10,7 +10,7 @@ This file has runs, selection and states; `ledger_requests` what is asked for; `
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,14 @@ from landsat_async.disk.ledger_core import (
 )
 from landsat_async.disk.ledger_files import FileBook
 from landsat_async.disk.ledger_requests import RequestBook
+from landsat_async.disk.ledger_settled import SettledBook, SettledFile, settle
 from landsat_async.model import Scene, WantedFile
 from landsat_async.rules.lifecycle import State, Step
 
-__all__ = ["FinishedFile", "Item", "Ledger", "SavedPart", "without_download"]
+__all__ = ["FinishedFile", "Item", "Ledger", "SavedPart", "SettledFile", "without_download"]
 
 
-class Ledger(RequestBook, FileBook):
+class Ledger(RequestBook, FileBook, SettledBook):
     """Async face of the ledger. Make it with `Ledger.open`; close it with `aclose`."""
 
     @classmethod
@@ -77,13 +78,27 @@ class Ledger(RequestBook, FileBook):
 
         await self.call(write)
 
-    async def select(self, files: Sequence[WantedFile], run_id: str, now: float) -> None:
+    async def select(
+        self,
+        files: Sequence[WantedFile],
+        run_id: str,
+        now: float,
+        *,
+        complete: Container[str] = frozenset(),
+        choice: str = "",
+    ) -> None:
         """Put files into the run. What is known already keeps its state; failed files are wanted again.
 
         A failed row that kept its label was still being prepared: it is looked up, not asked for again.
-        Routes are taken from the newest answer of the service, except while a request is under way.
+        Routes are taken from the newest answer of the service, except while a request is under way. `complete` are the
+        display ids of scenes of which `files` holds everything that `choice` asks for.
         """
-        await self.call(lambda c: _put(c, files, run_id, now))
+
+        def write(c: sqlite3.Connection) -> None:
+            _put(c, files, run_id, now)
+            settle(c, (file for file in files if file.scene_display_id in complete), choice, now)
+
+        await self.call(write)
 
     async def replaced(self) -> frozenset[str]:
         """Display ids of scenes whose bundle was given up for its single files and is not here."""

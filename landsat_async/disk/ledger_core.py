@@ -80,7 +80,7 @@ class SavedPart:
 
 ITEM_COLUMNS = ", ".join(f"item.{name}" for name in Item.__dataclass_fields__)
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
-_names = msgspec.json.Decoder(tuple[str, ...])
+NAMES = msgspec.json.Decoder(tuple[str, ...])
 _numbers = msgspec.json.Decoder(tuple[int, ...])
 
 
@@ -88,7 +88,7 @@ def item_of(row: sqlite3.Row) -> Item:
     """Read a row that was selected with ITEM_COLUMNS."""
     values = dict(row)
     values["routes"] = ROUTES.decode(values["routes"])
-    values["file_groups"] = _names.decode(values["file_groups"])
+    values["file_groups"] = NAMES.decode(values["file_groups"])
     values["spent"] = _numbers.decode(values["spent"])
     values["state"] = State(values["state"])
     return Item(**values)

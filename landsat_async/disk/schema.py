@@ -20,7 +20,7 @@ from landsat_async.errors import LedgerError
 from landsat_async.model import Route
 
 VERSION = 2
-_NEW_SINCE = {2: {"replaced"}}
+_NEW_SINCE = {2: {"replaced", "settled"}}
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
 TABLES = """
@@ -55,6 +55,9 @@ CREATE TABLE IF NOT EXISTS file(
 CREATE INDEX IF NOT EXISTS file_report ON file(report) WHERE report = 1;
 CREATE TABLE IF NOT EXISTS staged(system TEXT NOT NULL, waited_s REAL NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS replaced(display_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settled(
+  display_id TEXT NOT NULL, item_id INTEGER NOT NULL, choice TEXT NOT NULL, files INTEGER NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY(display_id, item_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
 """
 

@@ -37,6 +37,8 @@ class Selection:
     unavailable: tuple[Unavailable, ...]
     unmatched_bands: tuple[str, ...] = ()
     """Bands (or file groups) that none of these scenes has; scenes of another portion may have them."""
+    complete: frozenset[str] = frozenset()
+    """Display ids of scenes of which everything that was asked for is among the files."""
 
 
 @dataclass(slots=True)
@@ -94,8 +96,11 @@ def choose(
     for option in options:
         by_scene.setdefault(option.entity_id, []).append(option)
     chosen = _Chosen(layout)
+    wanted = {"band": select.bands, "band_group": select.file_groups}.get(select.type, ())
     matched: set[str] = set()
+    complete: set[str] = set()
     for scene in scenes:
+        gaps, files = len(chosen.unavailable), len(chosen.files)
         try:
             safe_name(scene.display_id)
             layout_folder(layout, scene)
@@ -105,11 +110,16 @@ def choose(
         rows = by_scene.get(scene.entity_id, [])
         if select.type in ("bundle", "all"):
             _add_bundle(chosen, scene, rows)
-        if select.type != "bundle":
-            matched |= _add_singles(chosen, scene, _singles(scene, rows), select)
-    wanted = {"band": select.bands, "band_group": select.file_groups}.get(select.type, ())
+        hits = set() if select.type == "bundle" else _add_singles(chosen, scene, _singles(scene, rows), select)
+        matched |= hits
+        least = 2 if select.type == "all" else 1
+        if len(chosen.unavailable) == gaps and len(chosen.files) >= files + least and hits.issuperset(wanted):
+            complete.add(scene.display_id)
     unmatched = tuple(name for name in wanted if name not in matched) if scenes else ()
-    return Selection(_each_once(chosen.files), tuple(dict.fromkeys(chosen.unavailable)), unmatched)
+    once = _each_once(chosen.files)
+    if len(once) < len(chosen.files):
+        complete.clear()  # a file of one scene stands for that of another
+    return Selection(once, tuple(dict.fromkeys(chosen.unavailable)), unmatched, frozenset(complete))
 
 
 @lru_cache(maxsize=4096)

@@ -21,12 +21,14 @@ from landsat_async.rules.options import ProductOption
 from landsat_async.rules.selection import NONE_OF_THE, Selection, choose
 from landsat_async.run.fallback import allowed, with_single_files
 from landsat_async.run.scene_lists import scene_list
+from landsat_async.run.settled import Settled
 
 SCENES_PER_CALL = 500
 """One scene costs about 50 KB of download-options (22 files under each of four rows)."""
 
 T = TypeVar("T")
 _Offered: TypeAlias = tuple[Sequence[Scene], list[ProductOption]]
+"""Scenes and what the service offers of them."""
 
 
 def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -47,17 +49,23 @@ class History(Protocol):
 
 @asynccontextmanager
 async def choosing(
-    config: Config, m2m: M2MClient, ledger: Ledger | None, dataset: str, scenes: Sequence[Scene], history: History
+    config: Config,
+    m2m: M2MClient,
+    ledger: Ledger | None,
+    dataset: str,
+    scenes: Sequence[Scene],
+    history: History,
+    settled: Settled | None = None,
 ) -> AsyncIterator[AsyncIterator[Selection]]:
     """Give an iterator over the selections for one portion of scenes after the other.
 
     The service is asked for the next portion while the caller works with the last; no more than that is held, so that
-    memory does not grow with the number of scenes.
+    memory does not grow with the number of scenes. It is not asked about scenes that are `settled`.
     """
-    send, offered = anyio.create_memory_object_stream[_Offered](0)
+    send, offered = anyio.create_memory_object_stream[_Offered | Selection](0)
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_ask, config, m2m, ledger, dataset, scenes, send)
+            group.start_soon(_ask, config, m2m, ledger, dataset, scenes, settled, send)
             async with offered:
                 yield _choose(config, m2m, offered, history)
             group.cancel_scope.cancel()
@@ -73,24 +81,46 @@ async def _ask(
     ledger: Ledger | None,
     dataset: str,
     scenes: Sequence[Scene],
-    send: MemoryObjectSendStream[_Offered],
+    settled: Settled | None,
+    send: MemoryObjectSendStream[_Offered | Selection],
 ) -> None:
     """Ask what the service offers for each portion."""
     by_group = config.select.type == "band_group"
     async with send:
-        for portion in portions(scenes, SCENES_PER_CALL):
+        async for portion in _unsettled(scenes, settled, send):
             async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
                 options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
             await send.send((portion, options))
 
 
+async def _unsettled(
+    scenes: Sequence[Scene], settled: Settled | None, send: MemoryObjectSendStream[_Offered | Selection]
+) -> AsyncIterator[Sequence[Scene]]:
+    """Yield the scenes to be asked about in portions; the files of the others are sent."""
+    waiting: list[Scene] = []
+    for portion in portions(scenes, SCENES_PER_CALL):
+        known = await settled.files_of(portion) if settled is not None else {}
+        if known:
+            await send.send(Selection(tuple(file for files in known.values() for file in files), ()))
+        waiting += [scene for scene in portion if scene.display_id not in known]
+        if len(waiting) >= SCENES_PER_CALL:
+            yield waiting[:SCENES_PER_CALL]
+            del waiting[:SCENES_PER_CALL]
+    if waiting:
+        yield waiting
+
+
 async def _choose(
-    config: Config, m2m: M2MClient, offered: AsyncIterable[_Offered], history: History
+    config: Config, m2m: M2MClient, offered: AsyncIterable[_Offered | Selection], history: History
 ) -> AsyncIterator[Selection]:
     """Apply the selection to what is offered."""
     aliases: dict[str, str] = {}
     replaced = await history.replaced() if allowed(config) else frozenset[str]()
-    async for portion, options in offered:
+    async for one in offered:
+        if isinstance(one, Selection):
+            yield one
+            continue
+        portion, options = one
         whole = [scene for scene in portion if scene.display_id not in replaced]
         decide = partial(choose, whole, options, config.select, layout=config.download.layout)
         selection = await anyio.to_thread.run_sync(decide)

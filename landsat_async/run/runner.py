@@ -41,6 +41,7 @@ from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import find_scenes, read_aoi
+from landsat_async.run.settled import Settled
 from landsat_async.run.tally import Tally
 from landsat_async.run.worker import Crew
 from landsat_async.transfer.links import AllowedHosts
@@ -185,12 +186,16 @@ class Run:
         self._tally.scenes = len(found.scenes)
         await self._ledger.remember_scenes(found.dataset, found.scenes, context.now())
         gaps, nominal = Gaps(self.config), 0
-        ledger = self._ledger
-        async with choosing(self.config, context.m2m, ledger, found.dataset, found.scenes, ledger) as selections:
+        ledger, settled = self._ledger, Settled(self.config, self._ledger, context.now)
+        async with choosing(
+            self.config, context.m2m, ledger, found.dataset, found.scenes, ledger, settled
+        ) as selections:
             async for selection in selections:
                 gaps.add(selection)
                 nominal += sum(file.bytes_nominal or 0 for file in selection.files)
-                await self._ledger.select(selection.files, self._run_id, context.now())
+                await ledger.select(
+                    selection.files, self._run_id, context.now(), complete=selection.complete, choice=settled.choice
+                )
                 await self._note_singles(selection)
         await self._ledger.reattach(self._run_id, context.now())
         self._tally.load(await self._ledger.count(self._run_id))
