@@ -142,7 +142,13 @@ def from_answer(
         return _m2m(RequestRefused, endpoint, status, f"M2M refuses {endpoint} with HTTP {status}")
     if not body.strip():
         return _down(f"M2M answers {endpoint} with an empty body", status, retry_after_s)
-    return BadReply(f"{endpoint}: the answer is no JSON envelope, or it is cut")
+    return ServiceDown(
+        f"{endpoint}: the answer is no JSON envelope, or it is cut",
+        hint=LATER,
+        reference="bad-reply",
+        retry_after_s=retry_after_s,
+        http_status=status,
+    )
 
 
 def _down(message: str, status: int | None, retry_after_s: float | None) -> ServiceDown:

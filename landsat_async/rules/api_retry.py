@@ -137,9 +137,9 @@ def judge(error: ServiceError, history: History, *, input_matters: bool) -> Verd
 
 
 def _may_be_the_input(error: ServiceError) -> bool:
-    """Gateway errors, web pages and refused connections never are; a bare 500 or a call that takes too long can be."""
+    """Gateway errors, web pages and refused connections never are; a bare 500, garbage or a call without end can be."""
     if isinstance(error, ServiceDown):
-        return error.http_status == 500 or error.reference == "timeout"
+        return error.http_status == 500 or error.reference in ("timeout", "bad-reply")
     return True
 
 

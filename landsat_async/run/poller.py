@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import anyio
 
 from landsat_async.disk.ledger import Item, without_download
-from landsat_async.errors import CredentialsError, RequestRefused, ServiceError
+from landsat_async.errors import BadReply, CredentialsError, EndpointGone, M2MError, RequestRefused, ServiceError
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer, match
@@ -125,10 +125,10 @@ class Poller:
         context.tally.staged_at_s = None if left_s is None else context.loop_time() + left_s
 
     async def _search(self, label: str) -> list[QueueItem]:
-        """Everything of a label, for files that are in neither list."""
+        """Everything of a label, for files that are in neither list; without that call the lists alone decide."""
         try:
             return await self._context.m2m.download_search(label)
-        except RequestRefused:
+        except (EndpointGone, RequestRefused):
             return []
 
     async def _missed(self, lost: Sequence[Item]) -> None:
@@ -188,6 +188,6 @@ async def report_completed(context: RunContext) -> None:
             return
         try:
             await context.m2m.download_complete_proxied([(download_id, size) for _, download_id, size in rows])
-        except RequestRefused:
-            pass  # the items are gone there; there is nothing left to tell
+        except (M2MError, BadReply):
+            pass  # the items are gone there, or the call is: transfers do not depend on it
         await context.ledger.reported([item_id for item_id, _, _ in rows])

@@ -9,7 +9,6 @@ import anyio
 import pytest
 
 from landsat_async.errors import (
-    BadReply,
     ConfigError,
     CredentialsError,
     DatasetRefused,
@@ -586,9 +585,31 @@ async def test_A05_json_that_is_cut_is_asked_for_again(service, connect, body):
     m2m = await connect(patience_s=86400)
     assert await m2m.download_search() == []
     service.always["download-search"] = bare(200, body)
-    with pytest.raises(BadReply, match="download-search"):
-        await m2m.download_search()
-    assert len(service.calls("download-search")) == 6
+
+    async def repair():
+        await anyio.sleep(3600)
+        service.always["download-search"] = ok([])
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(repair)
+        assert await m2m.download_search() == [], "a proxy that garbles answers for an hour is an outage"
+    impatient = await connect(patience_s=0)
+    before = len(service.calls("download-search"))
+    service.always["download-search"] = bare(200, body)
+    with pytest.raises(ServiceDown, match="download-search: the answer is no JSON envelope") as caught:
+        await impatient.download_search()
+    assert caught.value.reference == "bad-reply"
+    assert len(service.calls("download-search")) == before + 3
+
+
+@pytest.mark.faults("A05", "A09")
+async def test_A05_garbage_for_one_input_while_the_service_lives_is_the_inputs_fault(service, connect):
+    service.always["scene-search"] = bare(200, b'{"data": {"results": [{"a": "b')
+    m2m = await connect(patience_s=86400)
+    with pytest.raises(RequestRefused) as caught:
+        await anext(m2m.scene_search("d"))
+    assert caught.value.reference == "fails-each-time"
+    assert len(service.calls("scene-search")) == 3
 
 
 @pytest.mark.faults("A05")

@@ -242,6 +242,24 @@ async def test_A15_a_gate_that_is_shared_lets_two_runs_of_one_account_take_turns
         assert world.log.calls["permissions"] == 10
 
 
+@pytest.mark.faults("A18")
+@pytest.mark.parametrize("code", ["ENDPOINT_UNAVAILABLE", "UNKNOWN"])
+async def test_A18_calls_that_only_report_or_look_twice_may_fail(opened, code):
+    async with opened(script=Script(staging_s=60)) as world:
+        gone = ["permissions", "download-search"] if code == "ENDPOINT_UNAVAILABLE" else []
+        faults = [
+            world.script.fault_api(endpoint, "error", code=code, times=None)
+            for endpoint in ("download-complete-proxied", *gone)
+        ]
+        lost = world.script.fault_api("download-request", "close-before", times=1) if gone else None
+        result = await world.run(world.config(download={"poll_interval_s": 30}))
+
+        assert all(fault.served for fault in faults)
+        assert lost is None or lost.served == 1
+        assert result.summary.exit_code == 0
+        assert len(result.verified) == FILES
+
+
 def _lab(folder, count, systems=("dds_ms",)):
     random.seed(count)
     chance = random.Random(count)
