@@ -5,6 +5,7 @@
 - net: session for file hosts, threads for the disk
 - faults: what foreign exceptions mean
 - body: from the connection to the part
+- split: one file over several connections
 - attempt: one request
 - transfer: attempts, proof, final name
 """

@@ -266,14 +266,15 @@ class Split:
 
     async def _fetch(self) -> None:
         """Fetch span after span over one connection."""
-        answered = not self._opening
+        opening = self._opening
         while (piece := await self._next_piece()) is not None:
             try:
                 response = await self._source.open(piece.span, self._take)
                 try:
-                    self._unanswered -= not answered
-                    answered = True
-                    self._tell()
+                    if opening:
+                        opening = False
+                        self._unanswered -= 1
+                        self._tell()
                     await self._source.receive(response, piece, piece.span.end)
                 finally:
                     response.close()
