@@ -53,6 +53,8 @@ class DownloadItem:
     """From newRecords, when the service says it."""
     product_id: str | None = None
     display_id: str | None = None
+    eula: str | None = None
+    """Code of a licence that has to be accepted; Landsat has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class QueueItem:
     status_text: str | None
     label: str | None
     bytes_nominal: int | None
+    eula: str | None = None
+    """Code of a licence that has to be accepted; Landsat has none."""
 
 
 @dataclass(frozen=True, slots=True)

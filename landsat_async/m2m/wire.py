@@ -142,6 +142,7 @@ class _DownloadRow(_Row):
     product_id: object = None
     display_id: object = None
     url: object = None
+    eula_code: object = None
 
 
 class _FailedRow(_Row):
@@ -168,6 +169,7 @@ def read_download_reply(data: msgspec.Raw, unusable: list[FailedItem]) -> Downlo
             new_records.get(download_id) or duplicates.get(download_id),
             text(row.product_id),
             text(row.display_id),
+            text(row.eula_code),
         )
 
     def accepted(raw: msgspec.Raw, name: str) -> tuple[DownloadItem, ...]:
@@ -271,6 +273,7 @@ class _QueueRow(_Row):
     status_text: object = None
     label: object = None
     filesize: object = None
+    eula_code: object = None
 
 
 class _RetrieveData(_Row):
@@ -307,6 +310,7 @@ def _queue_item(row: _QueueRow) -> QueueItem:
         status_text=text(row.status_text),
         label=text(row.label),
         bytes_nominal=size_bytes(row.filesize),
+        eula=text(row.eula_code),
     )
 
 

@@ -13,7 +13,7 @@ from landsat_async.m2m.replies import DownloadItem, FailedItem, QueueItem
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer
-from landsat_async.rules.naming import name_from_url
+from landsat_async.rules.naming import name_from_url, shown
 from landsat_async.run.context import RunContext
 from landsat_async.transfer.links import host_in
 
@@ -42,6 +42,7 @@ def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, r
             row.display_id or (name_from_url(row.url.reveal()) if row.url else None),
             row.url if ready else None,
             duplicates.get(row.download_id),
+            message=_licence(row.eula),
         )
         for row in rows
     ]
@@ -50,13 +51,38 @@ def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, r
 def from_queue(rows: Iterable[QueueItem]) -> list[Answer]:
     """Rows of download-retrieve or download-search: ready is what has a link, whatever list it stands in."""
     return [
-        Answer(row.download_id, row.entity_id, row.display_id, row.url, proxied=row.status_code == "P") for row in rows
+        Answer(
+            row.download_id,
+            row.entity_id,
+            row.display_id,
+            row.url,
+            message=_licence(row.eula),
+            proxied=row.status_code == "P",
+        )
+        for row in rows
     ]
+
+
+def _licence(code: str | None) -> str | None:
+    """Why a file with a licence is not fetched: nobody but the user may accept it."""
+    return f"a licence has to be accepted before it may be fetched (EULA {shown(code)})" if code else None
 
 
 def from_failed(rows: Iterable[FailedItem]) -> list[Answer]:
     """Rows of `failed`."""
     return [Answer(row.download_id, row.entity_id, None, message=row.message) for row in rows]
+
+
+async def refused(context: RunContext, item: Item, message: str) -> None:
+    """The service does not give a file: another storage system if there is one, else the file has failed."""
+    if "temporarily disabled" in message.lower():
+        context.hosts.bad(f"system:{item.system}", "maintenance", item.item_id, message, at_once=True)
+        await context.step(item.item_id, Step.UNASK, label=None)
+        return
+    hint = "Try again later."
+    if message.startswith("a licence"):
+        hint = "Order one such scene at https://earthexplorer.usgs.gov by hand and accept its licence there."
+    await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", hint)
 
 
 Pairs = Sequence[tuple[Item, Answer]]

@@ -27,7 +27,7 @@ from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer, match
 from landsat_async.rules.pacing import eta_s, poll_delay_s
-from landsat_async.run.answers import Links, deliver, from_queue
+from landsat_async.run.answers import Links, deliver, from_queue, refused
 from landsat_async.run.context import RunContext
 
 SETTLE_S = 20.0
@@ -99,7 +99,11 @@ class Poller:
             else:
                 await self._absent(absent, [row for row in rows if _is_over(row)])
                 await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
-            news |= await deliver(context, list(pairs.values()), send, label=label) > 0
+            for item, answer in pairs.values():
+                if answer.message is not None:
+                    await refused(context, item, answer.message)
+            good = [pair for pair in pairs.values() if pair[1].message is None]
+            news |= await deliver(context, good, send, label=label) > 0
         return news
 
     async def _absent(self, lost: Sequence[Item], over: Sequence[QueueItem]) -> None:

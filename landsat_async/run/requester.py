@@ -25,7 +25,7 @@ from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer, match
 from landsat_async.rules.pacing import WINDOW_S, allowance
-from landsat_async.run.answers import Links, deliver, from_failed, from_items
+from landsat_async.run.answers import Links, deliver, from_failed, from_items, refused
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.fallback import BundleFallback
 from landsat_async.run.scene_lists import scene_list
@@ -243,22 +243,12 @@ class Requester:
         ready = sum(answer.url is not None for _, answer in good)
         await context.bus.emit(Requested(label, len(files), ready, len(files) - ready - len(failed), len(failed)))
         for item, answer in failed:
-            await self._refused(item, answer.message or "no reason given")
+            await refused(context, item, answer.message or "no reason given")
         for old_label in sorted(set(reply.duplicates.values()) - {label}):
             await context.ledger.watch_label(old_label, context.run_id, context.now())
         if len(pairs) < len(files):
             context.poke()
         await deliver(context, good, send, label=label)
-
-    async def _refused(self, item: Item, message: str) -> None:
-        """A row of `failed`: another storage system if there is one, else the file has failed."""
-        context = self._context
-        if "temporarily disabled" not in message.lower():
-            reason = f"USGS cannot deliver it now: {message}"
-            await context.fail_or_reroute(item, Step.UNASK, reason, "Try again later.")
-            return
-        context.hosts.bad(f"system:{item.system}", "maintenance", item.item_id, message, at_once=True)
-        await context.step(item.item_id, Step.UNASK, label=None)
 
     async def _pause_for_quota(self, wait_s: float) -> None:
         context = self._context

@@ -260,6 +260,23 @@ async def test_A18_calls_that_only_report_or_look_twice_may_fail(opened, code):
         assert len(result.verified) == FILES
 
 
+@pytest.mark.faults("E11")
+@pytest.mark.parametrize("staging_s", [0, 60])
+async def test_E11_a_licence_is_never_accepted_in_silence(opened, staging_s):
+    async with opened(script=Script(staging_s=staging_s)) as world:
+        fault = world.script.fault_api(
+            "download-re*", "replace", text='"eulaCode":null', value='"eulaCode":"EXAMPLE"', times=None
+        )
+        result = await world.run(world.config(download={"poll_interval_s": 30}))
+
+        assert fault.served
+        assert world.files() == {}
+        assert result.summary.exit_code == 4
+        assert len(result.failed) == FILES
+        assert all("licence has to be accepted" in reason and "EXAMPLE" in reason for reason in result.failed.values())
+        assert all("earthexplorer" in failure.hint for failure in result.summary.failures)
+
+
 def _lab(folder, count, systems=("dds_ms",)):
     random.seed(count)
     chance = random.Random(count)
