@@ -149,11 +149,17 @@ class Output:
         finally:
             self._live = None
 
+    @property
+    def lost(self) -> OSError | None:
+        """Why data could not be written to stdout; a reader who has closed the pipe does not count."""
+        self.out.flush()
+        failed = self.out.failed
+        return failed if failed is not None and failed.errno != errno.EPIPE else None
+
     def close(self) -> None:
         """Flush both streams; tell a person when data was lost for another reason than a closed pipe."""
-        self.out.flush()
-        lost = self.out.failed
-        if lost is not None and lost.errno != errno.EPIPE:
+        lost = self.lost
+        if lost is not None:
             self.talk(f"standard output could not be written: {lost.strerror}", urgent=True)
         self.err.flush()
 

@@ -57,6 +57,8 @@ def conclude(recap: Recap, output: Output) -> int:
     never_began = recap.error is not None and recap.planned is None
     if end is not None and not never_began and not output.manner.json:
         _say_end(recap, end, output)
+    if end is not None and output.lost:
+        output.talk(totals_line(end), urgent=True)
     code = report(recap.cause, output) if recap.cause is not None else 1
     return code if end is None else end.exit_code
 

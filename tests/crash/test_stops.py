@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.support.kill_lab import KIB, MIB, PROJECT, MemoryArchive, Script, open_lab
+from tests.support.kill_lab import KIB, MIB, PROJECT, MemoryArchive, Script, open_lab, under_way
 
 FILES = {"bands": ["SR_B3", "SR_B5", "SR_B6", "ANG"], "limit": 2}
 SMALL = {"policy": {"block_bytes": 128 * KIB, "checkpoint_bytes": 256 * KIB, "backoff_cap_s": 0.1}}
@@ -63,6 +66,28 @@ async def test_H16_I11_a_disk_that_hangs_does_not_hold_up_the_exit_beyond_ten_se
     place.check_finished(8)
 
 
+@pytest.mark.faults("I08")
+async def test_I08_a_run_that_is_suspended_longer_than_a_stall_goes_on_without_a_storm(lab):
+    place = lab.place(**FILES, stall_timeout_s=1)
+    pid, marks = await lab.begin(place, **SMALL)
+    ending = asyncio.ensure_future(lab.nursery.end(pid))
+    while under_way(marks)["body"] < 4:
+        await asyncio.sleep(0.002)
+    await lab.nursery.send(pid, signal.SIGSTOP)
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        await asyncio.sleep(0.002)
+    requests = sum(lab.sim.log.requests.values())
+    await asyncio.sleep(1.5)  # the fault itself: longer than the stall
+    assert not ending.done()
+    assert sum(lab.sim.log.requests.values()) == requests
+    lab.sim.script.rate_bytes_s = None
+    await lab.nursery.send(pid, signal.SIGCONT)
+    assert await asyncio.wait_for(ending, 30) == 0, place.said
+    place.check_finished(8)
+    assert lab.sim.log.overlaps == 0
+    assert max(Counter(entry.target for entry in lab.sim.log.entries if entry.host != "m2m").values()) <= 3
+
+
 @pytest.mark.faults("I06")
 async def test_I06_the_installed_program_too(lab):
     place = lab.place(**FILES)
@@ -85,6 +110,4 @@ async def test_I06_the_installed_program_too(lab):
 
 
 async def _let_the_simulator_work() -> None:
-    import asyncio
-
     await asyncio.sleep(0.01)

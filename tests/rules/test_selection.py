@@ -272,9 +272,9 @@ def test_C11_a_hostile_file_name_among_good_ones_is_told_and_left_out():
     assert pick("band", rows(secondary=secondary), bands=["MTL", "ANG"]).unavailable == ()
 
 
-@pytest.mark.faults("C12")
+@pytest.mark.faults("C12", "H20")
 @pytest.mark.parametrize("suffixes", [["ANG.txt", "ang.TXT"], ["SR_B3.TIF", "SR_b3.tif"]])
-def test_C12_two_files_of_one_name_by_case_stop_the_run_with_both_names(suffixes):
+def test_C12_H20_two_files_of_one_name_by_case_stop_the_run_with_both_names(suffixes):
     with pytest.raises(ConfigError) as caught:
         pick("band", rows(secondary=[single(suffix, prefix=suffix) for suffix in suffixes]), bands=["*"])
     assert all(f"{PID}_{suffix}" in str(caught.value) for suffix in suffixes)

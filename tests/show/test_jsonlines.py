@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -57,3 +58,24 @@ def test_lines_are_ascii_and_valid_whatever_the_texts_hold():
 
 def test_a_rate_that_is_no_number_is_null():
     assert json.loads(json_line(e.Progress(0, 0, 0, None, float("nan"))))["rate_bytes_s"] is None
+
+
+@pytest.mark.faults("M10")
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Kiritimati"])
+def test_M10_the_order_of_lines_survives_the_end_of_summer_time_in_any_zone(monkeypatch, zone):
+    end_of_summer_unix_s = 1_729_990_800  # 2024-10-27 01:00 UTC: in Berlin the clock goes from 3:00 back to 2:00
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        moments = [end_of_summer_unix_s + minutes * 60 for minutes in (-40, -1, 0, 20, 61)]
+        local = [time.strftime("%H:%M", time.localtime(moment)) for moment in moments]
+        assert (local != sorted(local)) is (zone == "Europe/Berlin"), "the local clock has not gone back"
+        told = []
+        for moment in moments:
+            monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+            told.append(json.loads(json_line(e.Ready("f")))["time"])
+        assert told == sorted(told)
+        assert told[2] == "2024-10-27T01:00:00.000Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from landsat_async.events import Error, Notice, Planned
 from landsat_async.show.output import Manner, Output, SafeStream
 from tests.show.fake_run import finished
+
+PROJECT = Path(__file__).parents[2]
 
 
 class Broken(io.StringIO):
@@ -89,3 +95,17 @@ def test_nothing_follows_the_finished_line(hear):
     heard.output.event(finished())
     heard.output.event(Error("x", "late", ""))
     assert [line.split('"')[3] for line in heard.out.splitlines()] == ["planned", "finished"]
+
+
+@pytest.mark.faults("M09")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_M09_where_standard_output_is_full_the_summary_goes_to_stderr_and_the_exit_code_stays(config_file, options):
+    command = [sys.executable, "-m", "tests.show.fake_run", "short", "run", *options, str(config_file)]
+    with_room = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=30)
+    with open("/dev/full", "w") as full:
+        without = subprocess.run(command, cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert "No space left on device" in without.stderr
+    assert without.returncode == with_room.returncode
+    assert "1 fetched and proven" in without.stderr.splitlines()[-2]
+    assert "Traceback" not in without.stderr

@@ -34,7 +34,7 @@ from landsat_async.disk import ledger_core, lock, part, schema
 from landsat_async.disk.fsops import Fs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
-from landsat_async.transfer import attempt, body, net, transfer
+from landsat_async.transfer import attempt, body, net, split, transfer
 from landsat_async.transfer.outcome import TransferPolicy
 
 PHASES = (
@@ -59,12 +59,19 @@ class _Watch:
         self._kill_at: int | None = order.get("kill_at")
         self._kill_at_names: list[str] = list(order.get("kill_at_names", ()))
         """Calls to be seen in this order; at the last one the process is killed."""
+        self._kill_in: str | None = order.get("kill_in")
+        """A phase; when it begins for the `nth` time, the process is killed."""
+        self._nth: int = order.get("nth", 1)
         self._fail: dict[str, Any] | None = order.get("fail")
         self._failed = 0
 
     def add(self, phase: str, number: int) -> None:
         with self._lock:
             self._marks[PHASES.index(phase)] += number
+            if number > 0 and phase == self._kill_in:
+                self._nth -= 1
+                if not self._nth:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
     @contextmanager
     def phase(self, name: str):
@@ -142,6 +149,7 @@ class _Watch:
         self.around(part, "_open_file", "recovery")
         self.around(schema, "_prepare", "recovery")
         self.around(attempt, "receive", "body")
+        self.around(split, "receive", "body")
         self.around(body, "checkpoint", "checkpoint")
         self.around(attempt, "checkpoint", "checkpoint")
         self.around(transfer, "finalise", "proof")

@@ -453,6 +453,22 @@ async def kill_at_call(lab: Lab, place: Place, number: int, rng: random.Random, 
     return True
 
 
+async def kill_in_phase(
+    lab: Lab, place: Place, phase: str, nth: int, rng: random.Random, tally: Tally, **order: Any
+) -> bool:
+    """Kill a run when it enters a phase for the nth time, and go on to the end; False when it does so less often."""
+    first = await lab.run(place, kill_in=phase, nth=nth, **order)
+    place.check()
+    tally.add(first, None)
+    if first.killed:
+        last = await lab.run(place, **order)
+        if last.code != 0:
+            raise Broken(f"exit code {last.code} after a kill in {phase}: {place.said[-2000:]}")
+        tally.add(last, None)
+    place.check_finished()
+    return first.killed
+
+
 async def run_pair(lab: Lab, place: Place, delay_s: float, *, lying: bool, **order: Any) -> tuple[int, int]:
     """Two runs on one folder, the second a little later; returns their exit codes.
 

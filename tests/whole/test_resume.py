@@ -430,8 +430,8 @@ async def test_J06_two_runs_in_one_loop_do_not_know_of_each_other(opened):
         assert len(world.files(world.base / "data-b")) == 6
 
 
-@pytest.mark.faults("A15")
-async def test_A15_two_runs_of_one_account_at_a_service_that_refuses_overlap_both_end_well(opened):
+@pytest.mark.faults("A15", "J04")
+async def test_A15_J04_two_runs_of_one_account_at_a_service_that_refuses_overlap_both_end_well(opened):
     async with opened() as world:
         world.may_overlap = True
         codes = {}
