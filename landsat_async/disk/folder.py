@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.lock import FolderLock
-from landsat_async.errors import DiskFull, FolderUnwritable
+from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable
 
 STATE_FOLDER = ".landsat_async"
 LEDGER_NAME = "ledger.sqlite3"
+_LEDGER_PATH_BYTES = 504
+"""SQLite opens no longer path."""
+_NAME_BYTES, _PATH_BYTES = 255, 4095
+"""What nearly all file systems take, where this one does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +63,42 @@ class OutputFolder:
 
     def free_bytes(self) -> int:
         """Free bytes of the disk that holds the folder, which need not exist yet."""
-        there = self.root
-        while not there.exists() and there != there.parent:
-            there = there.parent
-        state = os.statvfs(there)
+        state = os.statvfs(self._there())
         return state.f_bavail * state.f_frsize
+
+    def check_path(self) -> None:
+        """Raise FolderUnwritable when a ledger cannot be opened there."""
+        if len(os.fsencode(self.ledger.absolute())) > _LEDGER_PATH_BYTES:
+            raise FolderUnwritable(
+                f"The path of the output folder {self.root} is too long.",
+                hint=f"With {STATE_FOLDER}/{LEDGER_NAME} it may have {_LEDGER_PATH_BYTES} bytes.",
+            )
+
+    def check_names(self, relpaths: Iterable[str]) -> None:
+        """Raise ConfigError for the first path that the file system will not take; the folder need not exist yet."""
+        there = self._there()
+        name_bytes, path_bytes = _limit(there, "PC_NAME_MAX", _NAME_BYTES), _limit(there, "PC_PATH_MAX", _PATH_BYTES)
+        room = path_bytes - len(os.fsencode(self.root.absolute())) - 1
+        for relpath in relpaths:
+            longest = max(relpath.split("/"), key=len)
+            if len(os.fsencode(longest)) > name_bytes:
+                raise _too_long(longest, f"names may have {name_bytes} bytes on this file system")
+            if len(os.fsencode(relpath)) > room:
+                raise _too_long(relpath, f"{room} bytes are left below {self.root}")
+
+    def _there(self) -> Path:
+        """The folder, or the nearest one above it that exists."""
+        there = self.root
+        while there != there.parent and not _exists(there):
+            there = there.parent
+        return there
 
     def claim(self) -> Claim:
         """Make the folders, try to write, and lock; blocks.
 
         Raises FolderUnwritable, FolderBusy, DiskFull.
         """
+        self.check_path()
         try:
             fs = Fs()
             fs.make_folder(str(self.root))
@@ -119,3 +149,26 @@ class OutputFolder:
             f"The output folder {self.root} cannot be used: {os.strerror(error.errno or 0)}.",
             hint="Set [download] directory, or --directory, to a folder that you may write.",
         )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # too long to ask for
+
+
+def _limit(path: Path, name: str, usual: int) -> int:
+    try:
+        known = os.pathconf(path, name)
+    except (OSError, ValueError):
+        return usual
+    return known - (name == "PC_PATH_MAX") if known > 0 else usual
+
+
+def _too_long(what: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"{what} is too long to be written: {why}",
+        hint="Choose a shorter [download] layout or directory.",
+        reference="path-too-long",
+    )

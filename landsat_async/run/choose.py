@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
 import anyio
@@ -13,6 +14,7 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
+from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import Ledger
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable, WantedFile
@@ -116,6 +118,7 @@ async def _choose(
     """Apply the selection to what is offered."""
     aliases: dict[str, str] = {}
     replaced = await history.replaced() if allowed(config) else frozenset[str]()
+    folder = OutputFolder(Path(config.download.directory))
     async for one in offered:
         if isinstance(one, Selection):
             yield one
@@ -132,6 +135,7 @@ async def _choose(
         if allowed(config):
             add = partial(with_single_files, selection, portion, options, config, replaced)
             selection = await anyio.to_thread.run_sync(add)
+        await anyio.to_thread.run_sync(folder.check_names, [file.relpath for file in selection.files])
         yield selection
 
 

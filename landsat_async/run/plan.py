@@ -65,6 +65,7 @@ async def plan(
     """Make the plan. Nothing is requested, downloaded or written. Raises LandsatError."""
     service = config.service
     aoi = await read_aoi(config)
+    OutputFolder(Path(config.download.directory)).check_path()
     gaps = Gaps(config)
     files: list[PlannedFile] = []
     in_files = set[str]()
