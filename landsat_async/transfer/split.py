@@ -281,6 +281,9 @@ class Split:
             except AttemptFailed as failure:
                 self._stop(failure, of_first=False)
                 return
+        if opening:  # there are fewer spans than connections: none was left to ask for
+            self._unanswered -= 1
+            self._tell()
 
     async def _next_piece(self) -> _Piece | None:
         while len(self._pieces) > self._wanted:

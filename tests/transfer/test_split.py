@@ -182,6 +182,18 @@ async def test_ranges_go_along_with_the_validator_and_reuse_their_connections(be
         assert all(CANARY in request.target for request in ranged)
 
 
+@pytest.mark.parametrize("spans", [4, 6])
+@pytest.mark.parametrize("connections", [2, 5, 16])
+async def test_there_may_be_fewer_spans_than_connections(bench, connections, spans):
+    data = DATA[: spans * SPAN]
+    bench.right = [data]
+    bench.tune(connections=connections)
+    async with RawServer([host := Host(data)]) as server:
+        with anyio.fail_after(600):
+            assert isinstance(await bench.run(server), Done)
+    assert len(host.asked) == len([start for start in STARTS if start < len(data) - 64 * KIB]) - 1
+
+
 async def test_no_more_spans_are_in_memory_than_promised(bench):
     """The second span stalls: the others may run ahead of it by the window and no more."""
     host = Host()
