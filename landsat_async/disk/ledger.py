@@ -71,9 +71,9 @@ class Ledger(RequestBook, FileBook, SettledBook):
 
     async def remember_scenes(self, dataset: str, scenes: Iterable[Scene], now: float) -> None:
         """Keep what was seen of scenes; the publication date is what a later "only what is new" asks by."""
-        rows = [(s.display_id, s.entity_id, dataset, s.acquired, s.cloud_cover, s.published, now) for s in scenes]
 
         def write(c: sqlite3.Connection) -> None:
+            rows = ((s.display_id, s.entity_id, dataset, s.acquired, s.cloud_cover, s.published, now) for s in scenes)
             c.executemany("INSERT OR REPLACE INTO scene VALUES(?,?,?,?,?,?,?)", rows)
 
         await self.call(write)

@@ -50,7 +50,8 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     except DatasetRefused as error:
         raise await _unknown_dataset(m2m, dataset, error) from None
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, search, aoi)
-    return Found(dataset, kept, dropped, missing_scenes(search.scenes, hits), _notes(aoi, hits))
+    missing = await anyio.to_thread.run_sync(missing_scenes, search.scenes, hits) if search.scenes else []
+    return Found(dataset, kept, dropped, missing, _notes(aoi, hits))
 
 
 async def read_aoi(config: Config) -> Aoi | None:
