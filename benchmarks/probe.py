@@ -23,14 +23,19 @@ class Probe:
     """User and system time of this process, all its threads."""
     late_s: list[float] = field(default_factory=list)
     """By how much the loop was late for a task that wanted to run every 5 ms."""
+    own_s: list[float] = field(default_factory=list)
+    """The same, but not longer than this process computed meanwhile: the rest was waiting for a busy machine."""
 
     def __str__(self) -> str:
-        late_ms = sorted(late_s * 1e3 for late_s in self.late_s) or [0.0]
-        p50, p99 = late_ms[len(late_ms) // 2], late_ms[int(len(late_ms) * 0.99)]
         return (
             f"{self.wall_s:.2f} s wall, {self.cpu_s:.2f} s CPU, peak RSS {peak_rss_bytes() >> 20} MiB,"
-            f" loop late by p50 {p50:.1f}, p99 {p99:.1f}, at most {late_ms[-1]:.0f} ms"
+            f" loop late by {_spread(self.late_s)}; by its own doing {_spread(self.own_s)}"
         )
+
+
+def _spread(values_s: list[float]) -> str:
+    ms = sorted(value_s * 1e3 for value_s in values_s) or [0.0]
+    return f"p50 {ms[len(ms) // 2]:.1f}, p99 {ms[int(len(ms) * 0.99)]:.1f}, at most {ms[-1]:.0f} ms"
 
 
 @asynccontextmanager
@@ -40,9 +45,11 @@ async def probing() -> AsyncIterator[Probe]:
 
     async def look() -> None:
         while True:
-            asked_s = time.perf_counter()
+            asked_s, computed_s = time.perf_counter(), time.process_time()
             await anyio.sleep(LOOK_EVERY_S)
-            probe.late_s.append(time.perf_counter() - asked_s - LOOK_EVERY_S)
+            late_s = time.perf_counter() - asked_s - LOOK_EVERY_S
+            probe.late_s.append(late_s)
+            probe.own_s.append(min(late_s, time.process_time() - computed_s))
 
     async with anyio.create_task_group() as group:
         group.start_soon(look)

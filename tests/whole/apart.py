@@ -21,20 +21,22 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.log import Log
 from landsat_async.sim.server import open_simulator
 
-async def main(scenes, pixels):
-    archive = Archive.seeded(scenes, pixels=pixels, tile=16, dds_share=0.2)
+async def main(scenes, pixels, band_bytes):
+    archive = Archive.seeded(scenes, pixels=pixels, tile=16, dds_share=0.2, band_bytes=band_bytes or None)
     async with open_simulator(archive) as sim:
         print(json.dumps([sim.service_url, sim.username, sim.token]), flush=True)
         await anyio.sleep_forever()
 
-anyio.run(main, int(sys.argv[1]), int(sys.argv[2]))
+anyio.run(main, *map(int, sys.argv[1:]))
 """
 
 
 @asynccontextmanager
-async def simulator_apart(*, scenes: int, pixels: int) -> AsyncIterator[tuple[Callable[..., Config], Credentials]]:
-    """Serve that many seeded scenes; yields a maker of configs and the credentials."""
-    command = [sys.executable, "-c", _SERVE, str(scenes), str(pixels)]
+async def simulator_apart(
+    *, scenes: int, pixels: int, band_bytes: int | None = None
+) -> AsyncIterator[tuple[Callable[..., Config], Credentials]]:
+    """Serve that many seeded scenes (`band_bytes`: large bands); yields a maker of configs and the credentials."""
+    command = [sys.executable, "-c", _SERVE, str(scenes), str(pixels), str(band_bytes or 0)]
     async with await anyio.open_process(command, stderr=subprocess.DEVNULL) as process:
         try:
             assert process.stdout is not None
