@@ -23,6 +23,9 @@ VERSION = 2
 _NEW_SINCE = {2: {"replaced", "settled"}}
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
+_BUSY_S = 30.0
+"""For so long others may hold the ledger."""
+
 TABLES = """
 CREATE TABLE IF NOT EXISTS run(
   run_id TEXT PRIMARY KEY, started REAL NOT NULL, ended REAL, exit_code INTEGER);
@@ -138,19 +141,26 @@ def _open(path: Path) -> sqlite3.Connection:
         )
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
     _check(connection)
-    try:
-        _write_tables(connection, "WAL")
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", 0) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}:
-            raise
-        _write_tables(connection, "DELETE")
+    give_up_s = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            _write_tables(connection, "WAL")
+            return
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_BUSY and time.monotonic() > give_up_s):
+                raise
+            if code != sqlite3.SQLITE_BUSY:
+                _write_tables(connection, "DELETE")
+                return
+        time.sleep(0.02)  # a change of the journal does not wait for others by itself
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -233,3 +233,26 @@ async def test_what_an_earlier_process_left_of_single_files_is_looked_up_when_a_
     assert await ledger.count(RUN) == Counter(done[1])
     assert [label for label, _, _ in await ledger.labels(RUN)] == ["l"]
     assert await ledger.replaced() == {"DISPLAY"}
+
+
+@pytest.mark.faults("J03")
+async def test_J03_a_ledger_that_two_runs_make_at_the_same_moment_is_waited_for(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with closing(sqlite3.connect(path, timeout=30)) as probe, pytest.raises(sqlite3.OperationalError) as busy:
+            probe.execute("PRAGMA journal_mode=WAL")
+        assert busy.value.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        ledger = None
+        async with anyio.create_task_group() as group:
+
+            async def open_it():
+                nonlocal ledger
+                ledger = await Ledger.open(path)
+
+            group.start_soon(open_it)
+            await anyio.sleep(0.2)
+            assert ledger is None
+            other.execute("COMMIT")
+    await ledger.begin_run("r", 1.0)
+    await ledger.aclose()
