@@ -1,0 +1,173 @@
+"""`python -m benchmarks.mutants`: is there a test for every mistake?
+
+A suite that never fails proves nothing. So the mistakes of `mutants.txt` are put into a copy of the program, one at a
+time, and the tests of that part run until one fails. A mistake that no test notices is printed and wants a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+MISTAKES = Path(__file__).with_name("mutants.txt")
+ALLOWED_SURVIVORS = 1 / 30
+"""58 of 60 must be noticed."""
+LONGEST_S = 300.0
+"""A mistake that makes the tests hang is noticed as well."""
+
+_TRANSFER = ("tests/transfer", "tests/whole/test_resume.py", "tests/crash/test_power_cut.py")
+_PROOF = ("tests/disk/test_proof.py",)
+_ORDERS = ("tests/orders", "tests/whole/test_orders.py")
+TESTS: dict[str, tuple[str, ...]] = {
+    "rules/resume.py": ("tests/rules/test_resume.py", *_TRANSFER),
+    "rules/retry.py": ("tests/rules/test_retry.py", "tests/transfer"),
+    "rules/http_fields.py": ("tests/rules/test_http_fields.py",),
+    "rules/sniff.py": ("tests/rules/test_sniff.py",),
+    "rules/lifecycle.py": ("tests/rules/test_lifecycle.py", "tests/disk/test_ledger.py", *_ORDERS),
+    "rules/naming.py": ("tests/rules/test_naming.py",),
+    "model.py": ("tests/test_public_api.py", "tests/m2m", "tests/transfer"),
+    "m2m/answers.py": ("tests/m2m",),
+    "show/words.py": ("tests/show/test_words.py", "tests/show"),
+    "disk/tar_walk.py": ("tests/disk/test_tar_walk.py", *_PROOF),
+    "disk/tiff_walk.py": ("tests/disk/test_tiff_walk.py", *_PROOF),
+    "disk/tiles.py": ("tests/disk/test_tiff_walk.py", *_PROOF),
+    "disk/text_ends.py": ("tests/disk/test_text_ends.py", *_PROOF),
+    "disk/proof.py": _PROOF,
+    "disk/finalise.py": ("tests/disk/test_finalise.py", *_TRANSFER),
+    "disk/part.py": ("tests/disk/test_part.py", *_TRANSFER, "tests/crash/test_one_writer.py"),
+    "disk/fsops.py": ("tests/disk/test_fsops.py", "tests/security", *_TRANSFER),
+    "disk/adopt.py": ("tests/run", "tests/whole", "tests/security"),
+    "disk/ledger_core.py": ("tests/disk/test_ledger.py", "tests/crash/test_one_writer.py", *_ORDERS),
+    "disk/ledger_files.py": ("tests/disk/test_ledger.py", *_ORDERS),
+    "disk/ledger.py": ("tests/disk/test_ledger.py", *_ORDERS),
+    "run/poller.py": _ORDERS,
+    "run/inventory.py": ("tests/run", "tests/whole", "tests/crash/test_recovery.py"),
+    "transfer/links.py": ("tests/security", "tests/whole/test_links.py", "tests/transfer"),
+    "transfer/": _TRANSFER,
+}
+"""Tests by file or folder of the program, the quickest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One mistake."""
+
+    file: str
+    """Below `landsat_async`."""
+    what: str
+    old: str
+    new: str
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        return next(tests for prefix, tests in TESTS.items() if self.file.startswith(prefix))
+
+    def source(self) -> str:
+        """The file with the mistake in it."""
+        text = (PROJECT / "landsat_async" / self.file).read_text()
+        if text.count(self.old) != 1:
+            sys.exit(f"{self}: its text stands {text.count(self.old)} times in the file; mend mutants.txt")
+        mutated = text.replace(self.old, self.new)
+        compile(mutated, self.file, "exec")
+        return mutated
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}"
+
+
+def read_mutants() -> Iterator[Mutant]:
+    """Read `mutants.txt`."""
+    for block in MISTAKES.read_text().split("\n[")[1:]:
+        head, *lines = block.rstrip("\n").split("\n")
+        file, _, what = head.partition("] ")
+        old, new = ("\n".join(line[2:] for line in lines if line.startswith(sign)) for sign in "-+")
+        yield Mutant(file, what, old, new)
+
+
+def copy_of_project(folder: Path) -> None:
+    """Copy what the tests need."""
+    for name in ("landsat_async", "tests", "benchmarks"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".ci").mkdir()
+    for name in ("pyproject.toml", "README.md", ".ci/run"):
+        shutil.copy(PROJECT / name, folder / name)
+
+
+def noticed_by(folder: Path, tests: Sequence[str]) -> str | None:
+    """Run tests until one fails; returns it, or None when all pass."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *tests]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+    except subprocess.TimeoutExpired:
+        return "they hang"
+    if done.returncode == 0:
+        return None
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return (
+        failed[0].partition(" - ")[0].partition(" ")[2]
+        if failed
+        else f"exit code {done.returncode}: {done.stdout[-500:]}"
+    )
+
+
+class Bench:
+    """A copy of the project, and which of its tests are known to pass without any mistake."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sound: dict[str, bool] = {}
+        self._number = 0
+
+    def try_out(self, mutant: Mutant) -> str | None:
+        """Return the test that notices the mistake; None when there is none."""
+        file = self._folder / "landsat_async" / mutant.file
+        right, at = file.read_text(), file.stat()
+        file.write_text(mutant.source())
+        self._number += 1
+        os.utime(file, (self._number, self._number))  # compiled files go by time and size
+        test = noticed_by(self._folder, mutant.tests)
+        file.write_text(right)
+        os.utime(file, (at.st_atime, at.st_mtime))
+        if test is not None and not self._is_sound(test):
+            return None
+        return test
+
+    def _is_sound(self, test: str) -> bool:
+        if "::" in test and test not in self._sound:
+            self._sound[test] = noticed_by(self._folder, [test]) is None
+            if not self._sound[test]:
+                print(f"fails without any mistake as well: {test}")
+        return self._sound.get(test, True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=__doc__)
+    parser.add_argument("--only", default="", metavar="TEXT", help="mistakes whose file or description holds it")
+    parser.add_argument("--directory", default=tempfile.gettempdir())
+    given = parser.parse_args()
+    mutants = [mutant for mutant in read_mutants() if given.only in str(mutant)]
+    for mutant in mutants:
+        mutant.source()
+    survivors, begun_s = 0, time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutants-", dir=given.directory) as name:
+        copy_of_project(Path(name))
+        bench = Bench(Path(name))
+        for mutant in mutants:
+            test = bench.try_out(mutant)
+            print(f"{'SURVIVED' if test is None else 'noticed '}  {mutant}  {test or ''}", flush=True)
+            survivors += test is None
+    print(f"{len(mutants) - survivors} of {len(mutants)} noticed, {time.monotonic() - begun_s:.0f} s")
+    return int(survivors > ALLOWED_SURVIVORS * len(mutants))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
