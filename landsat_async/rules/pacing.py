@@ -7,12 +7,18 @@ a sliding window kept on our side is safe for both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 WINDOW_S = 900.0
 WINDOW_DOWNLOADS = 15_000
 PENDING_LIMIT = 20_000
+_OVER_LIMIT = re.compile(
+    r"rate.?limit|quota|limit[a-z]* (has |have )?(been )?(reached|exceeded)"
+    r"|exceed(s|ed|ing)? (the |your )?([a-z]+ ){0,3}(limit|number|downloads)",
+    re.IGNORECASE,
+)
 POLL_GROWTH_AFTER = 5
 """Rounds without news before polls become rarer."""
 POLL_GROWTH_MAX = 10.0
@@ -60,6 +66,11 @@ def allowance(
         if need <= 0:
             return Allowance(0, min(WINDOW_S, max(0.0, at + WINDOW_S - now_s)))
     return Allowance(0, WINDOW_S)
+
+
+def speaks_of_limits(message: str) -> bool:
+    """Whether the reason of a refused file is the account's limits: whether they refuse whole requests is not known."""
+    return _OVER_LIMIT.search(message) is not None
 
 
 def poll_delay_s(interval_s: float, rounds_without_news: int, u: float) -> float:

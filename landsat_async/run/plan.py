@@ -25,7 +25,7 @@ from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run import fallback
 from landsat_async.run.choose import Gaps, choosing
 from landsat_async.run.runner import check_role, find_credentials
-from landsat_async.run.search import find_scenes, read_aoi
+from landsat_async.run.search import Unreadable, find_scenes, read_aoi
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ async def plan(
     service = config.service
     aoi = await read_aoi(config)
     OutputFolder(Path(config.download.directory)).check_path()
-    gaps = Gaps(config)
+    gaps, unreadable = Gaps(config), Unreadable()
     files: list[PlannedFile] = []
     in_files = set[str]()
     history = _Ledger(config)
@@ -77,6 +77,7 @@ async def plan(
         ca_bundle=service.ca_bundle,
         patience_s=service.patience_s,
         on_wait=on_wait,
+        on_unusable=unreadable.note,
     ) as m2m:
         await check_role(m2m)
         found = await find_scenes(config, m2m, aoi)
@@ -86,7 +87,7 @@ async def plan(
                 gaps.add(selection)
                 in_files |= fallback.scenes_in_files(selection)
                 files += await anyio.to_thread.run_sync(_states, config, known, selection.files)
-    missing = [*found.missing, *gaps.all()]
+    missing = [*unreadable.missing(), *found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).free_bytes)

@@ -24,7 +24,7 @@ from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer, match
-from landsat_async.rules.pacing import WINDOW_S, allowance
+from landsat_async.rules.pacing import WINDOW_S, allowance, speaks_of_limits
 from landsat_async.run.answers import Links, deliver, from_failed, from_items, refused
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.fallback import BundleFallback
@@ -186,11 +186,14 @@ class Requester:
         ids = {item.item_id for item in files}
         context.held |= ids
         try:
-            await self._ask_held(files, send)
+            wait_s = await self._ask_held(files, send)
         finally:
             context.held -= ids
+        if wait_s > 0:
+            await self._pause_for_quota(wait_s)
 
-    async def _ask_held(self, files: Sequence[Item], send: Links) -> None:
+    async def _ask_held(self, files: Sequence[Item], send: Links) -> float:
+        """Returns how long to pause because the limits of the account are used up."""
         context = self._context
         label = self._label(len(files))
         moved = set(await context.intend(label, [item.item_id for item in files]))
@@ -200,21 +203,23 @@ class Requester:
         except OutcomeUnknown as error:
             await context.bus.emit(Retrying(None, str(error), 1, 0.0))
             context.poke()
-            return
+            return 0.0
         except QuotaReached as error:
             await self._unask(files)
             self._most = max(1, len(files) // 2)
-            await self._pause_for_quota(error.retry_after_s or QUOTA_PAUSE_S)
-            return
+            return error.retry_after_s or QUOTA_PAUSE_S
         except RequestRefused:
             raise  # the caller splits the portion
         except LandsatError:
             # Certainly not acted upon (an unclear outcome is caught above): leave nothing that looks asked for.
             await self._unask(files)
             raise
+        if await self._apply(label, files, reply, send):
+            self._most = max(1, self._most // 2)
+            return QUOTA_PAUSE_S
         self._quota_hits = 0
         self._most = min(context.config.download.queue_size, 2 * self._most)
-        await self._apply(label, files, reply, send)
+        return 0.0
 
     async def _call(self, label: str, files: Sequence[Item]) -> DownloadReply:
         m2m = self._context.m2m
@@ -227,8 +232,11 @@ class Requester:
             group = DataGroup(dataset=dataset, file_groups=tuple(groups), list_id=list_id)
             return await m2m.download_request(label=label, data_groups=[group])
 
-    async def _apply(self, label: str, files: Sequence[Item], reply: DownloadReply, send: Links) -> None:
-        """Act on an answer. Files that it does not name stay `requested` for the poller."""
+    async def _apply(self, label: str, files: Sequence[Item], reply: DownloadReply, send: Links) -> bool:
+        """Act on an answer. Files that it does not name stay `requested` for the poller.
+
+        Returns whether some were refused because of the account's limits.
+        """
         context = self._context
         answers = [
             *from_items(reply.available, reply.duplicates, ready=True),
@@ -242,13 +250,17 @@ class Requester:
         good = [(item, answer) for item, answer in pairs.values() if answer.message is None]
         ready = sum(answer.url is not None for _, answer in good)
         await context.bus.emit(Requested(label, len(files), ready, len(files) - ready - len(failed), len(failed)))
+        over = [item for item, answer in failed if speaks_of_limits(answer.message or "")]
+        await self._unask(over)
         for item, answer in failed:
-            await refused(context, item, answer.message or "no reason given")
+            if item not in over:
+                await refused(context, item, answer.message or "no reason given")
         for old_label in sorted(set(reply.duplicates.values()) - {label}):
             await context.ledger.watch_label(old_label, context.run_id, context.now())
         if len(pairs) < len(files):
             context.poke()
         await deliver(context, good, send, label=label)
+        return bool(over)
 
     async def _pause_for_quota(self, wait_s: float) -> None:
         context = self._context

@@ -40,7 +40,7 @@ from landsat_async.run.inventory import sweep_parts, take_stock
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
-from landsat_async.run.search import find_scenes, read_aoi
+from landsat_async.run.search import Unreadable, find_scenes, read_aoi
 from landsat_async.run.settled import Settled
 from landsat_async.run.tally import Tally
 from landsat_async.run.worker import Crew
@@ -79,6 +79,7 @@ class Run:
         self._overwrite = overwrite
         self._tally = Tally(time.monotonic())
         self._summary: RunSummary | None = None
+        self._unreadable = Unreadable()
         self._done = False
         """The pipeline came to its own end."""
         self._scope = anyio.CancelScope()
@@ -162,6 +163,7 @@ class Run:
             ca_bundle=service.ca_bundle,
             patience_s=service.patience_s,
             on_wait=self._on_wait,
+            on_unusable=self._unreadable.note,
             gate=ApiGate(easing),
         ) as m2m:
             hosts = Hosts(self._on_breaker, easing)
@@ -199,7 +201,7 @@ class Run:
                 await self._note_singles(selection)
         await self._ledger.reattach(self._run_id, context.now())
         self._tally.load(await self._ledger.count(self._run_id))
-        missing = [*found.missing, *gaps.all()]
+        missing = [*self._unreadable.missing(), *found.missing, *gaps.all()]
         self._tally.unlisted = len(missing)
         await self.bus.emit(Planned(len(found.scenes), self._tally.files_total, nominal))
         if not found.scenes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,11 @@ from landsat_async.aoi_files import load_aoi
 from landsat_async.config import Config
 from landsat_async.errors import ConfigError, DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
+from landsat_async.m2m.faults import NEWER
+from landsat_async.m2m.replies import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.aoi import Aoi, aoi_from_bbox, swapped_place
+from landsat_async.rules.naming import shown
 from landsat_async.rules.scenes import (
     PathRowFilterIds,
     halve,
@@ -22,6 +26,8 @@ from landsat_async.rules.scenes import (
     missing_scenes,
     scene_filters,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,31 @@ class Found:
     missing: list[Unavailable] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     """What the user should know of the area: how large it is and where, what was simplified."""
+
+
+class Unreadable:
+    """Rows of a search that cannot be used: each is a scene that would be left out in silence."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._first: FailedItem | None = None
+
+    def note(self, row: FailedItem) -> None:
+        """Take what the client says of a row of an answer; rows of other calls are missed by whoever needs them."""
+        if row.message.startswith("scene-search"):
+            self._rows += 1
+            self._first = self._first or row
+        else:
+            log.warning("an answer of the service has a row that cannot be used: %s", row.message)
+
+    def missing(self) -> list[Unavailable]:
+        """What cannot be had because of them."""
+        if self._first is None:
+            return []
+        name = f"scene {shown(self._first.entity_id)}" if self._first.entity_id else "a scene of the search"
+        if self._rows > 1:
+            name = f"{self._rows} scenes of the search"
+        return [Unavailable(name, f"what the service says of it cannot be read ({self._first.message})", NEWER)]
 
 
 async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:

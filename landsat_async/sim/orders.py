@@ -12,6 +12,7 @@ from landsat_async.sim.options import file_of_entity, offer_of_file, resolve
 from landsat_async.sim.script import matches
 from landsat_async.sim.service import CONTACT_ID, IP_ADDRESS, ApiError, Endpoint, Payload, Service
 
+_TOO_MANY = "You have exceeded the number of downloads in the last 15 minutes"
 Wanted = tuple[str, str, str | None, Offer | None]
 """Entity id, product id, label of the item, what it stands for."""
 
@@ -60,7 +61,7 @@ def download_request(service: Service, payload: Payload) -> Any:
     duplicates: dict[str, str] = {}
     invalid = 0
     for entity, product_id, own_label, offer in wanted:
-        if (refusal := _refusal(service, offer)) is not None or offer is None:
+        if (refusal := _refusal(service, offer) or _over_limit(service, now_s)) is not None or offer is None:
             invalid += offer is None
             failed.append({"entityId": entity, "productId": product_id, "errorMessage": refusal})
             continue
@@ -116,6 +117,12 @@ def _refusal(service: Service, offer: Offer | None) -> str | None:
     return None
 
 
+def _over_limit(service: Service, now_s: float) -> str | None:
+    if service.downloads.recent(service.script, now_s) < service.script.recent_limit:
+        return None
+    return _TOO_MANY
+
+
 def _enter(service: Service, offer: Offer, label: str, now_s: float) -> tuple[Download, bool]:
     script, downloads = service.script, service.downloads
     scope = label if script.duplicates_scope == "label" else None
@@ -132,8 +139,8 @@ def _enter(service: Service, offer: Offer, label: str, now_s: float) -> tuple[Do
 def _check_limits(service: Service, wanted: list[Wanted], now_s: float) -> None:
     script, downloads = service.script, service.downloads
     staged = sum(offer is not None and not offer.is_proxied for _, _, _, offer in wanted)
-    if downloads.recent(script, now_s) + len(wanted) > script.recent_limit:
-        raise ApiError("RATE_LIMIT_USER_DL", "You have exceeded the number of downloads in the last 15 minutes")
+    if script.over_limit == "whole" and downloads.recent(script, now_s) + len(wanted) > script.recent_limit:
+        raise ApiError("RATE_LIMIT_USER_DL", _TOO_MANY)
     if staged and downloads.pending + staged > script.pending_limit:
         raise ApiError("RATE_LIMIT_USER_DL", "You have exceeded the number of pending downloads")
     if staged and downloads.unattempted + staged > script.unattempted_limit:

@@ -176,6 +176,8 @@ class Script(msgspec.Struct, kw_only=True):
     recent_limit: Count = 15_000
     recent_window_s: Seconds = 900.0
     """No more than `recent_limit` downloads may be requested in the window."""
+    over_limit: Literal["whole", "part"] = "whole"
+    """A request beyond `recent_limit` is refused as a whole, or what is too much of it stands in `failed`."""
     pending_limit: Count = 20_000
     unattempted_limit: Count = 20_000
     retry_after: str | None = None

@@ -146,6 +146,8 @@ async def _check_head(trip: Trip, response: aiohttp.ClientResponse, reply: Reply
     if reply.encoding is not None:
         raise failed(FaultKind.ENCODED, f"the server sends the file encoded ({reply.encoding!a})")
     if reply.status == 200 and reply.length == 0:
+        if staging:
+            raise failed(FaultKind.UNREADY, "the service is still preparing the file")
         raise failed(FaultKind.EMPTY, "USGS sends an empty file")
     total = reply.length if reply.range is None else reply.range.total
     if (total or 0) > trip.job.max_bytes:
