@@ -280,7 +280,7 @@ def geojson(dice: Random) -> str:
 
 # -- what lies on disk, and what comes over the wire -----------------------------------------------------------------
 
-FULL_RUN_EVERY = 20
+FULL_RUN_EVERY = 50
 
 
 @asynccontextmanager

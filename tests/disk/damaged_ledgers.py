@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -160,7 +161,7 @@ def _flip_near_a_word(dice: random.Random, data: bytearray) -> None:
     word = dice.choice(
         (b"LC08", b"done", b"planned", b"structure", b'"sha256"', b"ls_s3", b"requested", b"la-", b"L2SR")
     )
-    found = [at for at in range(len(data)) if data.startswith(word, at)]
+    found = [hit.start() for hit in re.finditer(re.escape(word), data)]
     if not found:
         return _flip_bits(dice, data)
     at = dice.choice(found) + dice.randrange(-40, 60)
