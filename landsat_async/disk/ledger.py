@@ -224,12 +224,15 @@ class Ledger(RequestBook, FileBook, SettledBook):
 
 
 def _reattach(connection: sqlite3.Connection, where: str, arguments: Sequence[str], now: float) -> int:
-    """What is in flight and has a label is looked up by it, the rest is asked for; returns how many have one."""
+    """What is in flight and has a label is looked up by it, the rest is asked for; returns how many have one.
+
+    Whose answer never came may have been sent just now: its absence counts from now on.
+    """
     in_flight = f"{where} AND state IN('ready','active','preparing','requested')"
     changed = connection.execute(
-        "UPDATE item SET state='requested', missed=0, asked_at=min(asked_at, ?), updated=?"
+        "UPDATE item SET missed=0, asked_at=iif(state='requested', ?, min(asked_at, ?)), state='requested', updated=?"
         f" WHERE label IS NOT NULL AND {in_flight}",
-        (now, now, *arguments),
+        (now, now, now, *arguments),
     ).rowcount
     connection.execute(
         f"UPDATE item SET state='planned', updated=? WHERE label IS NULL AND {in_flight}", (now, *arguments)

@@ -104,6 +104,12 @@ class RequestBook(LedgerCore):
 
         return await self.call(write)
 
+    async def note_asked(self, item_ids: Sequence[int], now: float) -> None:
+        """The call is over: absence from the lists counts from now on, not from before it waited for its turn."""
+        await self._write(
+            f"UPDATE item SET asked_at=? WHERE state='requested' AND item_id IN({marks(item_ids)})", (now, *item_ids)
+        )
+
     async def asked(self, since: float) -> list[tuple[float, int]]:
         """(time, downloads) of the requests since then, of all runs on this folder."""
         return await self.call(

@@ -201,6 +201,7 @@ class Requester:
         try:
             reply = await self._call(label, files)
         except OutcomeUnknown as error:
+            await context.ledger.note_asked([item.item_id for item in files], context.now())
             await context.bus.emit(Retrying(None, str(error), 1, 0.0))
             context.poke()
             return 0.0
@@ -257,7 +258,8 @@ class Requester:
                 await refused(context, item, answer.message or "no reason given")
         for old_label in sorted(set(reply.duplicates.values()) - {label}):
             await context.ledger.watch_label(old_label, context.run_id, context.now())
-        if len(pairs) < len(files):
+        if unanswered := [item.item_id for item in files if item.item_id not in pairs]:
+            await context.ledger.note_asked(unanswered, context.now())
             context.poke()
         await deliver(context, good, send, label=label)
         return bool(over)

@@ -175,7 +175,8 @@ class OrderBook:
                 failed.append(FailedItem(*ids, None, refusal))
                 continue
             order, new = self.enter(entity, product, label)
-            self.excused.discard(order.name)
+            if self.acting_at is None:  # a dead process does not use up what a living one is excused for
+                self.excused.discard(order.name)
             if not new:
                 duplicates[order.number] = order.label
             if new or climate.duplicates == "both":

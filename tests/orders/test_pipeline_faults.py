@@ -260,6 +260,32 @@ async def test_A18_calls_that_only_report_or_look_twice_may_fail(opened, code):
         assert len(result.verified) == FILES
 
 
+@pytest.mark.faults("E07")
+async def test_E07_absence_counts_from_the_end_of_a_call_that_waited_long_for_its_turn(opened, monkeypatch):
+    """Neither list shows anything for 8 s after the request, and the request was carried out late."""
+    true_request, true_rows, sent = M2MClient.download_request, M2MClient.download_search, []
+
+    async def late(self, **arguments):
+        await anyio.sleep(60)  # as behind an outage
+        try:
+            return await true_request(self, **arguments)
+        finally:
+            sent.append(anyio.current_time())
+
+    async def lagging(self, label=None, active_only=None):
+        return [] if anyio.current_time() < sent[0] + 8 else await true_rows(self, label, active_only)
+
+    monkeypatch.setattr(M2MClient, "download_request", late)
+    monkeypatch.setattr(M2MClient, "download_search", lagging)
+    async with opened(script=Script(retrieve_lag_polls=1)) as world:
+        fault = world.script.fault_api("download-request", "close-after")
+        result = await world.run(world.config(download={"poll_interval_s": 30, "queue_size": FILES}))
+
+        assert fault.served == 1
+        assert result.summary.exit_code == 0
+        assert max(Counter(world.asked()).values()) == 1
+
+
 @pytest.mark.faults("E11")
 @pytest.mark.parametrize("staging_s", [0, 60])
 async def test_E11_a_licence_is_never_accepted_in_silence(opened, staging_s):
