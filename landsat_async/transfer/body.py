@@ -102,7 +102,7 @@ class Sink:
         self._filled = 0
         self._cursor = take.start  # offset in the file of the buffer's first byte
         self._floor = part.length  # bytes here that this answer did not write
-        self._broken = False  # a block is lost: nothing behind it may be written
+        self._broken = False  # a block is lost, or not the file's: nothing behind it may be written
         self._slot = None if self.fits else Semaphore(1)  # held while a block is being kept
         self._passed_on_s = self._saved_s = net.clock()
         self._saving: Event | None = None
@@ -208,8 +208,9 @@ class Sink:
         return self._net.clock() - self._passed_on_s >= self._policy.checkpoint_s
 
     def _look_at_head(self) -> None:
+        broken, self._broken = self._broken, True
         self._look(bytes(self._buffer[: min(self._filled, HEAD_BYTES)]))
-        self._looked = True
+        self._looked, self._broken = True, broken
 
     async def _pass_on(self) -> None:
         """Let a task of its own keep the full buffer, and go on with another one."""
@@ -230,7 +231,8 @@ class Sink:
 
     async def _keep_and_return(self, buffer: memoryview, filled: int, at: int) -> None:
         await self._keep(buffer[:filled], at)
-        self._net.give_buffer(buffer)
+        if not self._part.abandoned:
+            self._net.give_buffer(buffer)
         await self._checkpoint_if_due()
         if self._slot is not None:
             self._slot.release()

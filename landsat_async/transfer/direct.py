@@ -93,7 +93,6 @@ def can_go_direct(response: aiohttp.ClientResponse, remaining: int | None) -> bo
     connection = response.connection
     return (
         remaining is not None
-        and remaining >= WORTH_BYTES
         and hdrs.CONTENT_LENGTH in response.headers
         and hdrs.TRANSFER_ENCODING not in response.headers
         and hdrs.CONTENT_ENCODING not in response.headers
@@ -101,6 +100,7 @@ def can_go_direct(response: aiohttp.ClientResponse, remaining: int | None) -> bo
         and connection.protocol is not None
         and isinstance(connection.transport, asyncio.Transport)
         and not connection.transport.is_closing()
+        and (remaining >= WORTH_BYTES or not connection.transport.is_reading())  # begun this way, it goes on so
         and response.content.exception() is None
     )
 
@@ -129,10 +129,9 @@ async def receive_direct(
         AttemptFailed: a cut, a stall or a useless connection; what has come is in the target.
     """
     connection = response.connection
-    assert connection is not None
-    transport, handler = connection.transport, connection.protocol
-    assert isinstance(transport, asyncio.Transport)
-    assert handler is not None
+    transport, handler = (None, None) if connection is None else (connection.transport, connection.protocol)
+    if handler is None or not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        raise AttemptFailed(_fault_of_end(None, ""))  # lost while what `take_over` gave was kept
     filler = _Filler(transport, handler, target, remaining, report)
     transport.set_protocol(filler)
     try:

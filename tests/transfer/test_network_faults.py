@@ -7,12 +7,14 @@ import datetime
 import os
 import socket
 import ssl
+import threading
 
 import aiohttp
 import anyio
 import pytest
 import trustme
 
+from landsat_async.disk.fsops import Fs
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.rules.retry import RULES, Fault
 from landsat_async.transfer.faults import fault_of_client
@@ -560,6 +562,47 @@ async def test_a_file_over_tls_is_fetched_and_gone_on_with(bench, authority):
         await connector.close()
     assert isinstance(outcome, Done)
     assert (outcome.sha256, outcome.proof) == (sha(TIFF), Proof.STRUCTURE)
+
+
+@pytest.mark.faults("F02")
+async def test_F02_a_tls_connection_that_is_lost_while_its_first_bytes_are_written_is_a_fault_of_the_network(
+    bench, authority
+):
+    """With TLS a connection is lost even while nobody reads from it."""
+    bench.right = [data := noise(600 * KIB)]
+    bench.tune(block_bytes=16 * KIB)
+    bench.fs = fs = WaitingDisk()
+
+    async def lost(wire):
+        await wire.head(200, ("Content-Length", str(len(data))), ("ETag", '"v1"'))
+        await wire.send(data[: 100 * KIB])
+        while not fs.writing.is_set():
+            await anyio.sleep(0.01)
+        wire.mark("lost")
+        asyncio.get_running_loop().call_later(0.05, fs.go_on.set)
+        wire.rst()
+
+    connector = aiohttp.TCPConnector(ssl=authority.client())
+    bench.net_options = {"connector": connector}
+    async with RawServer([lost, ranged(data)], ssl=authority.server()) as server:
+        outcome = await bench.run(server)
+        await connector.close()
+        assert server.marks
+        assert len(server.requests) == 2
+    assert isinstance(outcome, Done)
+
+
+class WaitingDisk(Fs):
+    """The first write waits for `go_on`."""
+
+    def __init__(self):
+        super().__init__()
+        self.writing, self.go_on = threading.Event(), threading.Event()
+
+    def pwrite_all(self, fd, data, offset):
+        self.writing.set()
+        self.go_on.wait(5)
+        super().pwrite_all(fd, data, offset)
 
 
 async def test_a_maintained_host_is_not_asked_again_when_the_breaker_is_open(bench):

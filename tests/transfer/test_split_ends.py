@@ -279,6 +279,36 @@ async def test_a_file_whose_connections_keep_breaking_comes_over_one_in_the_end(
     assert host.plain == 4
 
 
+async def test_a_page_as_long_as_a_file_leaves_nothing_behind(bench):
+    """What follows its head could be anything, and must not be taken for the beginning of the file."""
+    bench.right = []
+    page = b"<html>Not today</html>".ljust(KIB) + DATA
+    async with RawServer([Host(page)]) as server:
+        outcome = await bench.run(server)
+    assert isinstance(outcome, FileFailed)
+    assert outcome.kind == "wrong-body"
+    assert bench.part_bytes() == b""
+    assert bench.store.saved == []
+
+
+@pytest.mark.parametrize("span", [96, 128])
+async def test_little_that_is_left_for_the_first_answer_is_received_the_way_it_began(bench, span):
+    """Its connection was stopped after the first span: whatever reads the rest has to start it again."""
+    bench.tune(connections=2, span_bytes=span * KIB, block_bytes=32 * KIB)
+    bench.right = [data := DATA[: 4 * span * KIB]]
+    host = Host(data)
+
+    async def busy(host, wire, start, end):
+        await status(503)(wire)
+
+    host.faults[span * KIB - 64 * KIB] = busy
+    async with RawServer([host]) as server:
+        with anyio.fail_after(600):
+            assert isinstance(await bench.run(server), Done)
+        assert server.marks
+    assert host.plain == 1
+
+
 async def test_a_slow_span_at_the_head_does_not_keep_its_bytes_in_memory_for_long(bench):
     host = Host()
 
