@@ -104,7 +104,8 @@ def test_H08_K11_a_part_whose_name_is_gone_or_taken_is_not_named(table, how):
 @pytest.mark.faults("H06")
 @pytest.mark.parametrize("link_errno", [None, errno.EPERM])
 @pytest.mark.parametrize("rename_errno", [None, errno.EINVAL, errno.ENOSYS])
-def test_H06_what_is_in_the_way_stays_whatever_the_file_system_can_do(table, link_errno, rename_errno):
+@pytest.mark.parametrize("theirs", [b"theirs", b"size"], ids=["other size", "same size"])
+def test_H06_what_is_in_the_way_stays_whatever_the_file_system_can_do(table, link_errno, rename_errno, theirs):
     def fail(operation, *_):
         code = {"link": link_errno, "rename_noreplace": rename_errno}.get(operation)
         if code:
@@ -113,9 +114,9 @@ def test_H06_what_is_in_the_way_stays_whatever_the_file_system_can_do(table, lin
     table.fs._observer = fail
     os.makedirs(os.path.dirname(table.final))
     with open(table.final, "wb") as file:
-        file.write(b"theirs")
+        file.write(theirs)
     assert table.land() == InTheWay()
-    assert table.final_bytes() == b"theirs"
+    assert table.final_bytes() == theirs
     os.unlink(table.final)
     assert table.land() == Landed(Proof.STRUCTURE)
     assert table.final_bytes() == b"data"

@@ -184,6 +184,16 @@ async def test_H03_after_a_failed_sync_no_other_is_believed(tmp_path):
             await part.sync()
 
 
+@pytest.mark.faults("H11")
+async def test_H11_the_first_sync_makes_the_bytes_durable_and_then_the_name(tmp_path):
+    calls = []
+    async with opened(tmp_path / "1.part", fs=Fs(lambda operation, *_: calls.append(operation))) as (part, _):
+        for _ in range(2):
+            await part.write(memoryview(DATA))
+            await part.sync()
+    assert [call for call in calls if "sync" in call] == ["fsync", "fsync_dir", "fsync"]
+
+
 @pytest.mark.faults("H17", "L02")
 async def test_H17_a_cancelled_caller_waits_for_its_thread(tmp_path):
     begun, may_end = threading.Event(), threading.Event()
