@@ -28,6 +28,8 @@ class _End(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._not_before_s = self._loop.time() + self._handshake_s + self._each_way_s
+        if self.other is not None:
+            self.other._wait()  # what it has received so far had nowhere to go
 
     def data_received(self, data: bytes) -> None:
         self._send_later(data)
@@ -53,18 +55,21 @@ class _End(asyncio.Protocol):
         self._wait()
 
     def _wait(self) -> None:
-        if self._timer is None and self._under_way:
+        open_there = self.other is not None and self.other.transport is not None
+        if self._timer is None and self._under_way and open_there:
             self._timer = self._loop.call_at(self._under_way[0][0], self._deliver)
 
     def _deliver(self) -> None:
         self._timer = None
-        target = self.other.transport if self.other is not None else None
+        assert self.other is not None
+        target = self.other.transport
+        assert target is not None
         while self._under_way and self._under_way[0][0] <= self._loop.time():
             _, data = self._under_way.popleft()
-            if target is not None and data is not None:
-                target.write(data)
-            elif target is not None:
+            if data is None:
                 target.close()
+            else:
+                target.write(data)
         self._wait()
 
 
