@@ -29,7 +29,7 @@ _DISK = ("tests/crash/test_power_cut.py", "tests/transfer/test_disk_faults.py")
 _PROOF = ("tests/disk/test_proof.py",)
 _ORDERS = ("tests/orders", "tests/whole/test_orders.py")
 TESTS: dict[str, tuple[str, ...]] = {
-    "rules/resume.py": ("tests/rules/test_resume.py", "tests/disk/test_damaged_parts.py", *_TRANSFER),
+    "rules/resume.py": ("tests/rules/test_resume.py", "tests/disk/test_damaged_ledgers.py", *_TRANSFER),
     "rules/retry.py": ("tests/rules/test_retry.py", *_TRANSFER),
     "rules/http_fields.py": ("tests/rules/test_http_fields.py",),
     "rules/sniff.py": ("tests/rules/test_sniff.py",),
@@ -46,7 +46,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "disk/finalise.py": ("tests/disk/test_finalise.py", *_DISK),
     "disk/part.py": ("tests/disk/test_part.py", "tests/crash/test_one_writer.py", *_DISK),
     "disk/fsops.py": ("tests/disk/test_fsops.py", "tests/security"),
-    "disk/adopt.py": ("tests/run", "tests/whole/test_resume.py"),
+    "disk/adopt.py": ("tests/disk/test_adopt.py", "tests/run", "tests/whole/test_resume.py"),
     "disk/ledger_core.py": ("tests/disk/test_ledger.py", "tests/crash/test_one_writer.py", *_ORDERS),
     "disk/ledger_files.py": ("tests/disk/test_ledger.py", *_ORDERS),
     "disk/ledger.py": ("tests/disk/test_ledger.py", *_ORDERS),
