@@ -479,3 +479,29 @@ async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the
     assert scope.cancelled_caught
     assert took_s < 3.0
     assert bench.store.saved == []
+
+
+@pytest.mark.faults("H10")
+async def test_H10_the_store_is_lowered_before_bytes_that_it_speaks_of_are_given_up(bench):
+    bench.right = [DATA]
+    cuts = []
+
+    class Watching(Fs):
+        def ftruncate(self, fd, size):
+            cuts.append((size, bench.store.facts.durable if bench.store.facts else 0))
+            super().ftruncate(fd, size)
+
+    async def another_size(wire):
+        start, last = wire.request.start, len(DATA)
+        wire.mark("another size")
+        where = f"bytes {start}-{last}/{last + 1}"
+        await wire.head(206, ("Content-Range", where), ("Content-Length", str(last + 1 - start)), ("ETag", '"v1"'))
+        await wire.send(DATA[start:] + b"x")
+
+    bench.fs = Watching()
+    bench.keep(DATA[: 300 * KIB], total=len(DATA), etag='"v1"')
+    async with RawServer([another_size, ranged(DATA)]) as server:
+        assert isinstance(await bench.run(server), Done)
+        assert server.marks == ["another size"]
+    assert (0, 0) in cuts
+    assert all(durable <= size for size, durable in cuts)
