@@ -103,7 +103,7 @@ def resident_bytes() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.faults("I12", "E17", "L08")
 @pytest.mark.parametrize("files", [20_000])
 async def test_20_000_files_leave_memory_flat_and_the_stream_within_its_bound(tmp_path, monkeypatch, files):
