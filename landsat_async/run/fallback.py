@@ -49,7 +49,7 @@ def with_single_files(
     singles = choose(in_files, options, _SINGLE_FILES, layout=layout)
     had = {bundle_name(file.scene_display_id) for file in singles.files}
     gaps = [gap for gap in bundles.unavailable if gap.file not in had]
-    return Selection((*bundles.files, *singles.files), (*gaps, *singles.unavailable))
+    return replace(bundles, files=(*bundles.files, *singles.files), unavailable=(*gaps, *singles.unavailable))
 
 
 def scenes_in_files(selection: Selection) -> set[str]:

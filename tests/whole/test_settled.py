@@ -91,6 +91,13 @@ async def test_a_scene_that_lacked_something_is_asked_about_again(opened):
         assert len((await run(world, **with_typo))[1]) == 4
 
 
+async def test_bundles_that_may_be_replaced_are_settled_like_others(opened):
+    async with opened(archive=archive()) as world:
+        tables = {"select": {"type": "bundle", "bundle_fallback": True}}
+        assert len((await run(world, **tables))[1]) == 4
+        assert (await run(world, **tables))[1] == []
+
+
 async def test_after_a_day_everything_is_asked_about(opened, monkeypatch):
     async with opened(archive=archive()) as world:
         await run(world)
