@@ -23,7 +23,7 @@ from landsat_async.disk.part import PartFile
 from landsat_async.rules.resume import EMPTY_SHA256, PartFacts, Take
 from landsat_async.rules.retry import FaultKind
 from landsat_async.rules.sniff import HEAD_BYTES
-from landsat_async.transfer.direct import Target, can_go_direct, receive_direct, take_over
+from landsat_async.transfer.direct import Target, can_go_direct, receive_direct, take_over, unread_at_end
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferPolicy
@@ -360,18 +360,21 @@ async def receive(
             raise failed(FaultKind.TOO_BIG, f"more than {max_bytes} bytes: no Landsat file is so large")
         await sink.put(piece)
 
-    if end is not None and can_go_direct(response, end - sink.position):
-        await keep(take_over(response))
-        if sink.position < end:
-            too_slow = speed.too_slow if speed is not None else _any_speed
-            await receive_direct(response, sink, end - sink.position, stall_s=stall_s, too_slow=too_slow, report=report)
+    while end is not None and can_go_direct(response, end - sink.position):
+        if piece := take_over(response):
+            await keep(piece)
+            continue
+        too_slow = speed.too_slow if speed is not None else lambda size, waited_s: False
+        await receive_direct(response, sink, end - sink.position, stall_s=stall_s, too_slow=too_slow, report=report)
         return
+    content = response.content
+    late = unread_at_end(content)
     while True:
         before_s = clock()
         try:
-            piece = await response.content.readany()
+            piece = await content.readany() or (late.pop() if late else b"")
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            await keep(_left_over(response.content))
+            await keep(_left_over(content))
             if end is not None and sink.position == end:
                 return  # all is here: how the connection ended does not matter
             raise AttemptFailed(fault_of_client(error, host)) from None
@@ -381,10 +384,6 @@ async def receive(
         await keep(piece)
         if speed is not None and speed.too_slow(len(piece), waited_s):
             raise failed(FaultKind.SLOW, f"{host} sends too slowly")
-
-
-def _any_speed(size: int, waited_s: float) -> bool:
-    return False
 
 
 def _left_over(content: aiohttp.StreamReader) -> bytes:

@@ -63,12 +63,20 @@ class _Filler(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Never more room than there are bytes to come: what follows belongs to nobody."""
-        return self._target.room()[: self.remaining]
+        room = self._target.room()[: self.remaining]
+        if room:
+            return room
+        self.ended = True  # somebody else lets it receive: what comes now belongs nowhere
+        self._transport.abort()
+        return memoryview(bytearray(1))
 
     def buffer_updated(self, nbytes: int) -> None:
         """Some bytes have come."""
+        if self.ended:
+            return
         self._target.took(nbytes)
         self.remaining -= nbytes
+        self.silent_s = 0.0
         self._report(nbytes)
         if self.remaining and (self._target.room() or self._target.pass_on_now()):
             return
@@ -107,11 +115,30 @@ def can_go_direct(response: aiohttp.ClientResponse, remaining: int | None) -> bo
 
 def take_over(response: aiohttp.ClientResponse) -> bytes:
     """Return the body bytes that aiohttp has received already, and let it receive no more."""
-    piece = response.content.read_nowait()
+    piece = b"".join(iter(response.content.read_nowait, b""))
     connection = response.connection
     if connection is not None and connection.protocol is not None and not response.content.is_eof():
         connection.protocol.pause_reading()  # stops its timer as well: the guards of this way are its own
     return piece
+
+
+def unread_at_end(content: aiohttp.StreamReader) -> list[bytes]:
+    """Return a list that is given, once the whole body has come, what of it nobody has read by then.
+
+    The connection serves another answer from then on, and a late read would let aiohttp receive on it.
+    """
+    unread: list[bytes] = []
+
+    def take_all() -> None:
+        if content.exception() is None:
+            unread.append(b"".join(iter(content.read_nowait, b"")))
+
+    def soon() -> None:  # not at once: a read may be under way
+        loop.call_soon(take_all)
+
+    loop = asyncio.get_running_loop()
+    content.on_eof(soon)
+    return unread
 
 
 async def receive_direct(
@@ -123,7 +150,9 @@ async def receive_direct(
     too_slow: Callable[[int, float], bool],
     report: Callable[[int], None],
 ) -> None:
-    """Receive exactly `remaining` more bytes, then give the connection back for reuse; after `take_over`.
+    """Receive exactly `remaining` more bytes, then give the connection back for reuse.
+
+    To be called as soon as `take_over` has nothing to give: a reader of an older answer may let aiohttp receive again.
 
     Raises:
         AttemptFailed: a cut, a stall or a useless connection; what has come is in the target.
@@ -131,12 +160,14 @@ async def receive_direct(
     connection = response.connection
     transport, handler = (None, None) if connection is None else (connection.transport, connection.protocol)
     if handler is None or not isinstance(transport, asyncio.Transport) or transport.is_closing():
-        raise AttemptFailed(_fault_of_end(None, ""))  # lost while what `take_over` gave was kept
+        raise AttemptFailed(_fault_of_end(None, ""))
     filler = _Filler(transport, handler, target, remaining, report)
     transport.set_protocol(filler)
     try:
         while filler.remaining:
             await target.settle()
+            if not filler.remaining:
+                break  # the rest has come while the disk was waited for
             if filler.ended:
                 raise AttemptFailed(_fault_of_end(filler.error, response.url.host or ""))
             transport.resume_reading()
