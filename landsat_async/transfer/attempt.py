@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_on_after
@@ -39,7 +39,7 @@ class Trip:
     net: Net
     notify: Callable[[TransferEvent], None]
     store: CheckpointStore
-    url: URL
+    url: URL = field(repr=False)
     host: str
     """The host that is asked first; what is learnt about ranges is kept under this name."""
     part: PartFile

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from anyio import CancelScope, Event, create_task_group, move_on_after
@@ -54,7 +54,7 @@ class Source:
     """How more connections are opened, and what watches over them."""
 
     net: Net
-    url: URL
+    url: URL = field(repr=False)
     host: str
     policy: TransferPolicy
     headers: Mapping[str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 import os
 import socket
@@ -15,11 +16,14 @@ import pytest
 import trustme
 
 from landsat_async.disk.fsops import Fs
+from landsat_async.events import Retrying
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.rules.retry import RULES, Fault
+from landsat_async.transfer.attempt import Trip
 from landsat_async.transfer.faults import fault_of_client
 from landsat_async.transfer.links import AllowedHosts, LinkRefused, read_link
 from landsat_async.transfer.outcome import Done, FileFailed, HostDown, NeedsLink
+from landsat_async.transfer.split import Source
 from tests.support.raw_server import RawServer, ranged, reset, silent, status, whole
 from tests.transfer.conftest import CANARY, KIB, PATH, big_tiff_file, noise, sha
 
@@ -45,6 +49,7 @@ async def test_F27_a_stall_is_a_fault_after_its_time_and_keeps_the_bytes(bench):
         assert isinstance(await bench.run(server), Done)
         assert server.marks == ["stall"]
         assert server.requests[1].start == 136 * KIB
+    assert [event.reason for event in bench.events if isinstance(event, Retrying)] == ["127.0.0.1 stopped sending"]
 
 
 def dripping(data: bytes, size: int, every_s: float):
@@ -553,6 +558,12 @@ def test_K03_a_job_does_not_show_its_link(bench):
     job = bench.job(f"https://dds.cr.usgs.gov/x?{CANARY}")
     assert CANARY not in repr(job) + str(job)
     assert job.url == SecretUrl(f"https://dds.cr.usgs.gov/x?{CANARY}")
+
+
+@pytest.mark.faults("K03")
+@pytest.mark.parametrize("kind", [Trip, Source])
+def test_K03_what_holds_the_bare_link_does_not_show_it(kind):
+    assert [one.name for one in dataclasses.fields(kind) if one.repr and one.type == "URL"] == []
 
 
 async def test_a_file_over_tls_is_fetched_and_gone_on_with(bench, authority):
