@@ -26,6 +26,7 @@ from landsat_async.rules.resume import PartFacts
 from landsat_async.rules.retry import PROGRESS_BYTES, FaultKind
 from landsat_async.run.answers import Link
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
+from landsat_async.run.link_ages import LinkAges
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
     Done,
@@ -117,8 +118,7 @@ class Crew:
             file_mode=file_mode,
         )
         self._published = PublishedSums(net, self.policy)
-        self._link_max_age_s = LINK_MAX_AGE_S
-        """Half the age at which a link was refused, once one was."""
+        self._ages = LinkAges(LINK_MAX_AGE_S)
         self._kept_bytes: dict[int, int] = {}
         """Item -> bytes that were here when it last needed a new link."""
         self.bugs = 0
@@ -159,7 +159,7 @@ class Crew:
     async def _one(self, link: Link) -> None:
         context = self.context
         age_s = context.loop_time() - link.born_s
-        if age_s > self._link_max_age_s:
+        if self._ages.is_too_old(link.host, age_s):
             await self._look_up_again(link.item_id)
             return
         claimed = await context.claim(link.item_id)
@@ -183,8 +183,10 @@ class Crew:
         finally:
             context.tally.leave(item.item_id)
         self.bugs = 0
-        if isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S:
-            self._link_max_age_s = min(self._link_max_age_s, age_s / 2)
+        if isinstance(outcome, Done):
+            self._ages.worked(link.host, age_s)
+        expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
+        if expired and self._ages.refused(link.host, age_s):
             await self._look_up_again(item.item_id)
             return
         await self._settle(item, link, outcome)
