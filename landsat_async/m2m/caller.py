@@ -31,6 +31,7 @@ from landsat_async.errors import (
     BadReply,
     CredentialsError,
     LandsatError,
+    RateLimited,
     ServiceError,
     SessionExpired,
 )
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+LOGOUT_AGAIN_S = 1.0
 THREAD_ABOVE_BYTES = 2**20
 """Larger answers are read in a thread, so that the event loop stays responsive."""
 
@@ -104,12 +106,16 @@ class Caller:
         await self.call(payloads.login())
 
     async def log_out(self) -> None:
-        """End the key, if there is one. One try: it dies by itself after two hours."""
+        """End the key, if there is one. It dies by itself after two hours, so little is tried."""
         if self._key is None:
             return
         async with self._gate.turn():
             key, self._key = self._key, None
-            await self._send(payloads.logout(), key)
+            try:
+                await self._send(payloads.logout(), key)
+            except RateLimited:
+                await anyio.sleep(LOGOUT_AGAIN_S)  # a call that was cancelled here still runs there
+                await self._send(payloads.logout(), key)
 
     # -- one try
 

@@ -184,6 +184,14 @@ async def test_B13_a_logout_that_fails_is_nobodys_business(service, answer):
     assert len(service.calls("logout")) == 1
 
 
+@pytest.mark.faults("B13", "A15")
+async def test_B13_a_logout_that_meets_a_cancelled_call_is_sent_once_more(service):
+    service.play("logout", fail("RATE_LIMIT_USER"), ok(None))
+    async with M2MClient(service.url, ACCOUNT) as m2m:
+        await m2m.login()
+    assert len(service.calls("logout")) == 2
+
+
 @pytest.mark.faults("B13")
 async def test_B13_a_logout_that_hangs_ends_after_three_seconds_even_when_cancelled(service):
     service.always["logout"] = ok(None, after_s=3600)
