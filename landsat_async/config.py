@@ -89,6 +89,11 @@ class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
     bundle_fallback: bool = False
     """Single files in place of a bundle whose storage systems are all down or refuse it."""
 
+    @property
+    def may_replace_bundles(self) -> bool:
+        """Whether `bundle_fallback` says something: only bundles are replaced."""
+        return self.bundle_fallback and self.type == "bundle"
+
 
 class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where to, and how hard."""

@@ -30,6 +30,8 @@ This module imports nothing of ours, and no text in it may ever hold a token, ke
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -218,3 +220,21 @@ class DiskFull(LandsatError):
 
     exit_code = 9
     default_reference = "disk-full"
+
+
+def leaves_of(error: BaseException) -> list[BaseException]:
+    """Return the errors inside a group, however deep; any other error alone."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves_of(inner)]
+    return [error]
+
+
+@contextmanager
+def single_error() -> Iterator[None]:
+    """Raise the one error of a task group as itself; several stay a group."""
+    try:
+        yield
+    except BaseExceptionGroup as errors:
+        if len(errors.exceptions) == 1:
+            raise errors.exceptions[0] from None
+        raise

@@ -16,12 +16,13 @@ from anyio.streams.memory import MemoryObjectSendStream
 from landsat_async.config import Config
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import Ledger
+from landsat_async.errors import single_error
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.naming import layout_folder
 from landsat_async.rules.options import ProductOption
 from landsat_async.rules.selection import NONE_OF_THE, Selection, choose
-from landsat_async.run.fallback import allowed, with_single_files
+from landsat_async.run.fallback import with_single_files
 from landsat_async.run.scene_lists import scene_list
 from landsat_async.run.settled import Settled
 
@@ -65,16 +66,12 @@ async def choosing(
     memory does not grow with the number of scenes. It is not asked about scenes that are `settled`.
     """
     send, offered = anyio.create_memory_object_stream[_Offered | Selection](0)
-    try:
+    with single_error():
         async with anyio.create_task_group() as group:
             group.start_soon(_ask, config, m2m, ledger, dataset, scenes, settled, send)
             async with offered:
                 yield _choose(config, m2m, offered, history)
             group.cancel_scope.cancel()
-    except BaseExceptionGroup as errors:
-        if len(errors.exceptions) == 1:
-            raise errors.exceptions[0] from None
-        raise
 
 
 async def _ask(
@@ -117,7 +114,7 @@ async def _choose(
 ) -> AsyncIterator[Selection]:
     """Apply the selection to what is offered."""
     aliases: dict[str, str] = {}
-    replaced = await history.replaced() if allowed(config) else frozenset[str]()
+    replaced = await history.replaced() if config.select.may_replace_bundles else frozenset[str]()
     folder = OutputFolder(Path(config.download.directory))
     async for one in offered:
         if isinstance(one, Selection):
@@ -132,7 +129,7 @@ async def _choose(
             selection = replace(selection, files=tuple(files))
         if places := _places(selection, whole, config.download.layout):
             selection = _with_what_is_here(selection, await history.done_among(places))
-        if allowed(config):
+        if config.select.may_replace_bundles:
             add = partial(with_single_files, selection, portion, options, config, replaced)
             selection = await anyio.to_thread.run_sync(add)
         await anyio.to_thread.run_sync(folder.check_names, [file.relpath for file in selection.files])

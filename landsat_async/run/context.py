@@ -169,8 +169,7 @@ class RunContext:
 
     def may_come_in_files(self, item: Item) -> bool:
         """Whether single files may come in place of this file."""
-        select = self.config.select
-        return select.bundle_fallback and select.type == item.kind == "bundle"
+        return self.config.select.may_replace_bundles and item.kind == "bundle"
 
     async def _refuse(self, item: Item, step: Step, reason: str, hint: str) -> None:
         """No route is left: fail the file, or leave a bundle to run/fallback.py."""

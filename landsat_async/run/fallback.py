@@ -30,11 +30,6 @@ EARLIER = "not offered now, or begun with single files by an earlier run"
 _SINGLE_FILES = SelectConfig(type="band", bands=("*",))
 
 
-def allowed(config: Config) -> bool:
-    """Whether bundles may be replaced."""
-    return config.select.bundle_fallback and config.select.type == "bundle"
-
-
 def with_single_files(
     bundles: Selection,
     scenes: Sequence[Scene],
@@ -73,7 +68,7 @@ class BundleFallback:
     async def look(self) -> None:
         """Replace what has come to its end, and now and then what has waited for too long."""
         context = self._context
-        if not allowed(context.config):
+        if not context.config.select.may_replace_bundles:
             return
         refused, context.refused_bundles = context.refused_bundles, {}
         items = [await context.ledger.item(item_id) for item_id in refused]

@@ -92,7 +92,7 @@ async def plan(
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).free_bytes)
     notes = [*config.notes, *found.notes]
-    if in_files and fallback.allowed(config):
+    if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
     return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, tuple(notes))
 

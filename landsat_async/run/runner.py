@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials, resolve_credentials
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.ledger import Ledger
-from landsat_async.errors import CredentialsError, EndpointGone, LandsatError, RequestRefused
+from landsat_async.errors import CredentialsError, EndpointGone, LandsatError, RequestRefused, leaves_of, single_error
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
@@ -215,7 +215,7 @@ class Run:
 
     async def _note_singles(self, selection: Selection) -> None:
         """Remember and say where single files come in place of bundles."""
-        if fallback.allowed(self.config):
+        if self.config.select.may_replace_bundles:
             scenes = fallback.scenes_in_files(selection)
             if scenes:
                 await self._ledger.note_replaced(scenes)
@@ -304,7 +304,7 @@ def _nothing(dropped: int) -> str:
 
 def _reason(error: BaseException) -> LandsatError:
     """What ended a run: one of our errors wherever it stands in a group, else a bug of ours."""
-    leaves = list(_leaves(error))
+    leaves = leaves_of(error)
     for leaf in leaves:
         if isinstance(leaf, LandsatError):
             return leaf
@@ -316,28 +316,16 @@ def _reason(error: BaseException) -> LandsatError:
     return bug
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for part in error.exceptions:
-            yield from _leaves(part)
-    else:
-        yield error
-
-
 @asynccontextmanager
 async def _owned(run: Run) -> AsyncIterator[None]:
     """Own the one task that a run is; whatever ends the block ends the task."""
-    try:
+    with single_error():  # the block's own exception, as its author expects it
         async with anyio.create_task_group() as group:
             group.start_soon(run.main)
             try:
                 yield
             finally:
                 run.stop()
-    except BaseExceptionGroup as errors:
-        if len(errors.exceptions) == 1:
-            raise errors.exceptions[0] from None  # the block's own exception, as its author expects it
-        raise
     if run.error is not None:
         raise run.error
 

@@ -6,7 +6,7 @@ import errno
 import traceback
 from pathlib import PurePath
 
-from landsat_async.errors import ConfigError, LandsatError, M2MError
+from landsat_async.errors import ConfigError, LandsatError, M2MError, leaves_of
 from landsat_async.events import Error
 from landsat_async.show.output import Output
 from landsat_async.show.words import mask
@@ -50,7 +50,7 @@ def tell_error(output: Output, event: Error, details: tuple[str, ...] = ()) -> N
 
 def first_cause(error: BaseException) -> BaseException:
     """Return what a person should hear of: groups flattened, an error of ours before what it caused in clean-up."""
-    leaves = _leaves(error)
+    leaves = leaves_of(error)
     for leaf in leaves:
         link: BaseException | None = leaf
         while link is not None:
@@ -58,12 +58,6 @@ def first_cause(error: BaseException) -> BaseException:
                 return link
             link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return leaves[0]
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]
 
 
 def _tell(output: Output, event: Error, details: tuple[str, ...] = ()) -> None:

@@ -12,6 +12,7 @@ from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_o
 from yarl import URL
 
 from landsat_async.disk.part import PartFile
+from landsat_async.errors import leaves_of
 from landsat_async.events import Notice, Started, Transferred
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.http_fields import Reply, read_reply
@@ -19,8 +20,9 @@ from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restar
 from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.split import PUSHED_BACK, Blame, Misfit, blame, connections_for
-from landsat_async.transfer.body import Lander, Sink, Speed, checkpoint, receive
+from landsat_async.transfer.body import Sink, Speed, checkpoint, receive
 from landsat_async.transfer.faults import AttemptFailed, failed
+from landsat_async.transfer.lander import Lander
 from landsat_async.transfer.links import is_staging
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferEvent, TransferJob
@@ -344,13 +346,5 @@ def one_error() -> Iterator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        leaves = list(_leaves(group))
+        leaves = leaves_of(group)
         raise next((leaf for leaf in leaves if not isinstance(leaf, AttemptFailed)), leaves[0]) from None
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for inner in group.exceptions:
-        if isinstance(inner, BaseExceptionGroup):
-            yield from _leaves(inner)
-        else:
-            yield inner

@@ -23,23 +23,14 @@ from landsat_async.disk.part import PartFile
 from landsat_async.rules.resume import EMPTY_SHA256, PartFacts, Take
 from landsat_async.rules.retry import FaultKind
 from landsat_async.rules.sniff import HEAD_BYTES
-from landsat_async.transfer.direct import Target, can_go_direct, receive_direct, take_over, unread_at_end
+from landsat_async.transfer.direct import Target, can_go_direct, fill, receive_direct, take_over, unread_at_end
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.lander import Lander
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferPolicy
 
 SMALL_BYTES = 256 * 1024
 """Bodies up to this long get a buffer of this size."""
-
-
-class Lander(Protocol):
-    """Gives the complete part its final name."""
-
-    def land(self) -> None:
-        """Do it, and keep what came out; for threads, does not raise."""
-
-    def stop(self) -> None:
-        """Let a proof that is under way end soon."""
 
 
 class Receiver(Target, Protocol):
@@ -123,14 +114,7 @@ class Sink:
 
     async def put(self, piece: bytes) -> None:
         """Take some bytes; waits while both buffers are full."""
-        rest = memoryview(piece)
-        while rest:
-            room = self.room()
-            fits = min(len(rest), len(room))
-            room[:fits] = rest[:fits]
-            self.took(fits)
-            rest = rest[fits:]
-            await self.settle()
+        await fill(self, piece)
 
     def room(self) -> memoryview:
         """Return the free end of the buffer, to be filled and counted with `took`; never empty after `settle`."""

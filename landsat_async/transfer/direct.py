@@ -46,6 +46,18 @@ class Target(Protocol):
         """Look at the head, pass a full buffer on, or one that is old."""
 
 
+async def fill(target: Target, piece: bytes) -> None:
+    """Copy bytes into the room as it is made."""
+    rest = memoryview(piece)
+    while rest:
+        room = target.room()
+        fits = min(len(rest), len(room))
+        room[:fits] = rest[:fits]
+        target.took(fits)
+        rest = rest[fits:]
+        await target.settle()
+
+
 class _Filler(asyncio.BufferedProtocol):
     """Fills the target's room until `remaining` bytes have come, no room is left, or the connection ends."""
 

@@ -30,6 +30,7 @@ from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.sniff import HEAD_BYTES
 from landsat_async.rules.split import Misfit, Span, misfit, spans
 from landsat_async.transfer.body import Sink, Speed, receive
+from landsat_async.transfer.direct import fill
 from landsat_async.transfer.faults import AttemptFailed, failed
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import TransferPolicy
@@ -106,13 +107,7 @@ class _Piece:
 
     async def put(self, piece: bytes) -> None:
         """Take some bytes."""
-        rest = memoryview(piece)
-        while rest:
-            room = self.room()
-            fits = min(len(rest), len(room))
-            room[:fits] = rest[:fits]
-            self.took(fits)
-            rest = rest[fits:]
+        await fill(self, piece)
 
     def room(self) -> memoryview:
         """Return room for the next bytes; none at the end of the span."""
@@ -168,8 +163,8 @@ class _FirstPiece(_Piece):
     async def put(self, piece: bytes) -> None:
         """Take what belongs to the share."""
         fits = self.span.end - self.position
-        await super().put(piece[:fits])
         self.beyond = piece[fits:]
+        await super().put(piece[:fits])
         await self.settle()
 
     async def settle(self) -> None:

@@ -24,18 +24,18 @@ from dataclasses import dataclass, field, replace
 
 from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
 
-from landsat_async.disk.finalise import InTheWay, Landed, Landing, PartLost, finalise
+from landsat_async.disk.finalise import InTheWay, Landed, PartLost
 from landsat_async.disk.part import NoRoom, PartFile, open_part
-from landsat_async.disk.proof import Damaged, Proved, Stopped
+from landsat_async.disk.proof import Damaged, Proved
 from landsat_async.disk.threads import Threads
 from landsat_async.errors import LandsatError
 from landsat_async.events import Retrying
-from landsat_async.model import Proof
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.resume import CUT_BACK_BYTES, PartFacts
 from landsat_async.rules.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
 from landsat_async.transfer.attempt import Received, Trip, attempt, checkpoint_if_new, one_error
 from landsat_async.transfer.faults import AttemptFailed, fault_of_disk
+from landsat_async.transfer.lander import Lander
 from landsat_async.transfer.links import LinkRefused, host_of, read_link
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
@@ -127,7 +127,7 @@ async def _transfer(
     course = None
     try:
         part = await _open(job, net, threads, job.part, store)
-        lander = _Lander(job, net, part)
+        lander = Lander(job, net, part)
         trip = Trip(job, net, notify, store, url, host_of(url), part, lander)
         course = _Course(trip, lander, admit, health, Budget(job.policy.attempts))
         return await course.run()
@@ -171,58 +171,12 @@ async def _open(
     return part
 
 
-class _Lander:
-    """Proves the complete part and gives it its final name."""
-
-    def __init__(self, job: TransferJob, net: Net, part: PartFile) -> None:
-        self.part = part
-        self.framed = True
-        """The server has told how long the file is, or marked its end."""
-        self.landing: Landing | Proved | OSError | Stopped | None = None
-        """What came out."""
-        self._job, self._net = job, net
-        self._stopped = False
-
-    @property
-    def needed(self) -> Proof:
-        """What it takes to believe these bytes."""
-        if self.part.facts.joined_weakly:
-            return Proof.CONTENT
-        return Proof.LENGTH if self.framed else Proof.STRUCTURE
-
-    def land(self) -> None:
-        """Do it, and keep what came out; for threads, does not raise."""
-        job, part, policy = self._job, self.part, self._job.policy
-        try:
-            part.check_syncs()
-            self.landing = finalise(
-                self._net.fs, part.fd, part.path, job.final_path,
-                size_bytes=part.length, prove=self._prove, needed=self.needed, overwrite=policy.overwrite,
-                mode=policy.file_mode,
-            )  # fmt: skip
-            if isinstance(self.landing, Landed):
-                part.shut()
-        except (OSError, Stopped) as error:
-            self.landing = error
-
-    def _prove(self) -> Proved | Damaged:
-        job, part = self._job, self.part
-        level = max(self.needed, job.policy.proof, key=lambda proof: proof.rank)
-        return self._net.prove(
-            part.fd, part.length, job.name, level=level, published=job.published, stop=lambda: self._stopped
-        )
-
-    def stop(self) -> None:
-        """Let a proof that is under way end soon."""
-        self._stopped = True
-
-
 @dataclass(slots=True)
 class _Course:
     """The way of one transfer: what has been tried, and what comes next."""
 
     trip: Trip
-    lander: _Lander
+    lander: Lander
     admit: Admit
     health: Health
     budget: Budget
