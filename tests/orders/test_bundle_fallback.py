@@ -18,18 +18,6 @@ BUNDLES = 6
 FALLBACK = {"type": "bundle", "bundle_fallback": True}
 
 
-@pytest.fixture
-def both_systems(monkeypatch):
-    """Both bundle rows of a scene can be requested; as a rule one of them can."""
-    true = options.offer_of_row
-
-    def offer(service, product, row):
-        found = true(service, product, row)
-        return replace(found, available=True) if row.kind == "bundle" else found
-
-    monkeypatch.setattr(options, "offer_of_row", offer)
-
-
 def singles(world):
     """Every single file of the scenes of the usual search."""
     scenes = {name.removesuffix(".tar") for name in world.bundles}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from landsat_async.run import pipeline, worker
+from landsat_async.sim import options
 from tests.support.virtual_loop import VirtualLoop
 from tests.whole.world import open_world
 
@@ -31,3 +33,15 @@ def _rare_progress(request, monkeypatch):
 def opened(tmp_path):
     """`async with opened(archive=..., script=...) as world`."""
     return partial(open_world, tmp_path)
+
+
+@pytest.fixture
+def both_systems(monkeypatch):
+    """Both bundle rows of a scene can be requested; as a rule one of them can."""
+    true = options.offer_of_row
+
+    def offer(service, product, row):
+        found = true(service, product, row)
+        return replace(found, available=True) if row.kind == "bundle" else found
+
+    monkeypatch.setattr(options, "offer_of_row", offer)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from landsat_async import M2MClient
 from landsat_async.events import Planned, Requested, Retrying, Verified
-from landsat_async.sim import options
 from landsat_async.sim.script import Script
 
 VIRTUAL = True
@@ -238,18 +236,6 @@ async def test_E07_a_lost_answer_with_empty_lists_right_after_is_no_proof_of_abs
 
 
 # -- refusals --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def both_systems(monkeypatch):
-    """The archive offers each bundle from both storage systems."""
-    true = options.offer_of_row
-
-    def offer(service, product, row):
-        found = true(service, product, row)
-        return replace(found, available=True) if row.kind == "bundle" else found
-
-    monkeypatch.setattr(options, "offer_of_row", offer)
 
 
 @pytest.mark.faults("C09", "A22", "E09")
