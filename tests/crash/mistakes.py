@@ -15,7 +15,7 @@ from landsat_async.disk import finalise, ledger_core
 from landsat_async.disk.ledger import FinishedFile
 from landsat_async.rules.resume import EMPTY_SHA256
 from landsat_async.run import worker
-from landsat_async.transfer import attempt, body, transfer
+from landsat_async.transfer import attempt, body, lander
 from landsat_async.transfer.outcome import TransferJob
 from tests.support.power_cut import Belief, by_digest, by_length, by_size
 from tests.support.tape import RecordingFs
@@ -102,7 +102,7 @@ def _record_first() -> Patches:
         await crew.context.finish(file)
         crew.net.fs.catch_up()
 
-    return [mock.patch.object(transfer, "finalise", marked), mock.patch.object(worker.Crew, "_done", done)]
+    return [mock.patch.object(lander, "finalise", marked), mock.patch.object(worker.Crew, "_done", done)]
 
 
 class _StraightJob(TransferJob):

@@ -34,7 +34,7 @@ from landsat_async.disk import ledger_core, lock, part, schema
 from landsat_async.disk.fsops import Fs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
-from landsat_async.transfer import attempt, body, net, split, transfer
+from landsat_async.transfer import attempt, body, lander, net, split
 from landsat_async.transfer.outcome import TransferPolicy
 
 PHASES = (
@@ -152,7 +152,7 @@ class _Watch:
         self.around(split, "receive", "body")
         self.around(body, "checkpoint", "checkpoint")
         self.around(attempt, "checkpoint", "checkpoint")
-        self.around(transfer, "finalise", "proof")
+        self.around(lander, "finalise", "proof")
         self.around(runner, "_last_words", "end")
         self._split_requests()
         connect = ledger_core.connect
