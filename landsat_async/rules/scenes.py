@@ -11,13 +11,15 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landsat_async.model import DroppedScene, Scene, Unavailable
-from landsat_async.rules.aoi import Aoi, coverages, intersects, spatial_filters
 from landsat_async.rules.asked import SearchValues
 from landsat_async.rules.naming import shown
 from landsat_async.rules.product_id import ProductId, parse_product_id, parse_scene_key
+
+if TYPE_CHECKING:  # loads shapely, which takes longer than all else; without an area nobody needs it
+    from landsat_async.rules.aoi import Aoi
 
 __all__ = [
     "PathRowFilterIds", "ProductId", "SearchValues", "acquired_day", "halve", "keep_scenes", "missing_scenes",
@@ -63,6 +65,8 @@ def scene_filters(
         common["metadataFilter"] = _path_row_filter(search.path_row, filter_ids)
     if aoi is None:
         return [common]
+    from landsat_async.rules.aoi import spatial_filters
+
     return [{**common, "spatialFilter": spatial} for spatial in spatial_filters(aoi)]
 
 
@@ -219,6 +223,8 @@ def _too_little(scene: Scene, search: SearchValues) -> str | None:
 def _inside(scenes: list[Scene], aoi: Aoi | None, dropped: list[DroppedScene]) -> list[Scene]:
     if aoi is None:
         return scenes
+    from landsat_async.rules.aoi import intersects
+
     meets = intersects(aoi, [scene.footprint for scene in scenes])
     outside = [scene for scene, inside in zip(scenes, meets, strict=True) if not inside]
     dropped += [DroppedScene(scene, "its footprint does not reach the area of interest") for scene in outside]
@@ -228,6 +234,8 @@ def _inside(scenes: list[Scene], aoi: Aoi | None, dropped: list[DroppedScene]) -
 def _measured(scenes: list[Scene], aoi: Aoi | None) -> list[Scene]:
     if aoi is None:
         return scenes
+    from landsat_async.rules.aoi import coverages
+
     shares = coverages(aoi, [scene.footprint for scene in scenes])
     return [replace(scene, coverage=share) for scene, share in zip(scenes, shares, strict=True)]
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import anyio
@@ -27,7 +28,6 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.m2m.gate import Gate as ApiGate
 from landsat_async.model import RunSummary
-from landsat_async.rules.aoi import Aoi
 from landsat_async.rules.breaker import Breaker, Gate
 from landsat_async.rules.easing import Easing
 from landsat_async.rules.selection import Selection
@@ -46,6 +46,9 @@ from landsat_async.run.tally import Tally
 from landsat_async.run.worker import Crew
 from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import Net, open_net
+
+if TYPE_CHECKING:  # loads shapely, see rules/scenes
+    from landsat_async.rules.aoi import Aoi
 
 WIND_DOWN_S = 2.5
 """For the last words to the service when a run ends or is stopped; logging out has its own limit."""

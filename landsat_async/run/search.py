@@ -6,18 +6,16 @@ import difflib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from landsat_async.aoi_files import load_aoi
 from landsat_async.config import Config
 from landsat_async.errors import ConfigError, DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.faults import NEWER
 from landsat_async.m2m.replies import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
-from landsat_async.rules.aoi import Aoi, aoi_from_bbox, swapped_place
 from landsat_async.rules.naming import shown
 from landsat_async.rules.scenes import (
     PathRowFilterIds,
@@ -26,6 +24,9 @@ from landsat_async.rules.scenes import (
     missing_scenes,
     scene_filters,
 )
+
+if TYPE_CHECKING:  # loads shapely, see rules/scenes
+    from landsat_async.rules.aoi import Aoi
 
 log = logging.getLogger(__name__)
 
@@ -87,14 +88,26 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
 
 async def read_aoi(config: Config) -> Aoi | None:
     """The area of interest; None without one. Needs no service, so it comes first. Raises ConfigError."""
-    if config.search.aoi is not None:
-        return await anyio.to_thread.run_sync(load_aoi, config.search.aoi)
-    return aoi_from_bbox(config.search.bbox) if config.search.bbox is not None else None
+    search = config.search
+    if search.aoi is None and search.bbox is None:
+        return None
+    return await anyio.to_thread.run_sync(_load_area, search.aoi, search.bbox)
+
+
+def _load_area(path: str | None, bbox: tuple[float, float, float, float] | None) -> Aoi | None:
+    from landsat_async.aoi_files import load_aoi
+    from landsat_async.rules.aoi import aoi_from_bbox
+
+    if path is not None:
+        return load_aoi(path)
+    return aoi_from_bbox(bbox) if bbox is not None else None
 
 
 def _notes(aoi: Aoi | None, hits: Sequence[Scene]) -> tuple[str, ...]:
     if aoi is None:
         return ()
+    from landsat_async.rules.aoi import swapped_place
+
     swapped = swapped_place(aoi) if not hits else None
     hint = (f"nothing lies there; if {swapped} is meant, longitude has to come first",) if swapped else ()
     return (f"area: {aoi.place}", *aoi.notes, *hint)
