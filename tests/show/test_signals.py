@@ -26,9 +26,14 @@ def program(scenario, *arguments):
 def running(scenario, config_file, *options, **settings):
     """Start a run with JSON lines and wait until it works."""
     command = program(scenario, "run", "--json", *options, config_file)
-    with subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
-    ) as child:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup would have children ignore it, rightly
+    try:
+        child = subprocess.Popen(
+            command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with child:
         try:
             while '"progress"' not in child.stdout.readline():
                 assert child.poll() is None, child.stderr.read()
