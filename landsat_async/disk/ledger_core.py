@@ -85,8 +85,8 @@ _numbers = msgspec.json.Decoder(tuple[int, ...])
 
 
 def item_of(row: sqlite3.Row) -> Item:
-    """Read a row that was selected with ITEM_COLUMNS."""
-    values = dict(row)
+    """Read a row that was selected with ITEM_COLUMNS, and maybe more behind them."""
+    values = dict(zip(Item.__dataclass_fields__, row, strict=False))
     values["routes"] = ROUTES.decode(values["routes"])
     values["file_groups"] = NAMES.decode(values["file_groups"])
     values["spent"] = _numbers.decode(values["spent"])

@@ -18,6 +18,15 @@ from landsat_async.disk.ledger_core import (
 )
 from landsat_async.rules.lifecycle import State, Step, advance, sources
 
+_ITEM_AND_PART = (
+    f"SELECT {ITEM_COLUMNS}, part.name AS part_name, part.facts AS part_facts"
+    " FROM item LEFT JOIN part ON part.item_id=item.item_id WHERE item.item_id=?"
+)
+_STATE_AND_MORE = (
+    "SELECT state, download_id, EXISTS(SELECT 1 FROM part WHERE part.item_id=item.item_id) AS has_part"
+    " FROM item WHERE item_id=?"
+)
+
 
 class FileBook(LedgerCore):
     """The part of the ledger that workers and the stock-taking use."""
@@ -39,14 +48,13 @@ class FileBook(LedgerCore):
         """A worker takes a ready file: its row with the next generation, and its part, in one commit."""
 
         def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
-            row = c.execute(f"SELECT {ITEM_COLUMNS} FROM item WHERE item_id=?", (item_id,)).fetchone()
+            row = c.execute(_ITEM_AND_PART, (item_id,)).fetchone()
             if row is None or row["state"] not in sources(Step.CLAIM):
                 return None
             item = item_of(row)
             item = replace(item, state=advance(item.state, Step.CLAIM), gen=item.gen + 1)
             c.execute("UPDATE item SET state=?, updated=?, gen=? WHERE item_id=?", (item.state, now, item.gen, item_id))
-            part = c.execute("SELECT name, facts FROM part WHERE item_id=?", (item_id,)).fetchone()
-            return item, SavedPart(part["name"], bytes(part["facts"])) if part else None
+            return item, SavedPart(row["part_name"], bytes(row["part_facts"])) if row["part_name"] is not None else None
 
         return await self.call(write)
 
@@ -67,17 +75,22 @@ class FileBook(LedgerCore):
         """
 
         def write(c: sqlite3.Connection) -> State | None:
-            row = c.execute("SELECT download_id FROM item WHERE item_id=?", (file.item_id,)).fetchone()
-            before = compare_and_set(c, file.item_id, Step.FINISH, now, {"reason": "", "hint": ""})
-            if before is None:
+            row = c.execute(_STATE_AND_MORE, (file.item_id,)).fetchone()
+            if row is None or row["state"] not in sources(Step.FINISH):
                 return None
+            before = State(row["state"])
+            c.execute(
+                "UPDATE item SET state=?, updated=?, reason='', hint='' WHERE item_id=?",
+                (advance(before, Step.FINISH), now, file.item_id),
+            )
             wanted = report and row["download_id"] is not None
             c.execute(
                 "INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?,?)",
                 (file.item_id, file.size_bytes, file.sha256, file.proof, file.mtime_ns, now,
                  int(wanted), row["download_id"]),
             )  # fmt: skip
-            c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
+            if row["has_part"]:
+                c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
             return before
 
         return await self.call(write)

@@ -88,7 +88,8 @@ class LedgerThread:
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function(connection)` inside the next transaction; return its result after the commit.
 
-        A cancelled caller does not undo the operation.
+        A cancelled caller does not undo the operation. It may be run twice, the first time undone, because of another
+        one that fails: what it does, it does to the connection alone.
         """
         if self._closed:
             raise LedgerError("The ledger is already closed.")
@@ -143,13 +144,13 @@ class LedgerThread:
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._may_go_on(connection)
-            if len(batch) == 1:
-                self._run_alone(connection, batch[0])
-            else:
+            if not self._run_together(connection, batch):
+                connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+                self._may_go_on(connection)
                 for op in batch:
                     self._run_one(connection, op)
-            if connection.in_transaction:
-                connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -166,17 +167,19 @@ class LedgerThread:
             except RuntimeError:  # that loop is closed: nobody waits any more
                 pass
 
-    def _run_alone(self, connection: sqlite3.Connection, op: _Op) -> None:
-        """The transaction is its own savepoint."""
+    def _run_together(self, connection: sqlite3.Connection, batch: list[_Op]) -> bool:
+        """Hardly any operation fails, and each statement costs; False when one did: all have to run once more."""
         try:
-            op.result = op.function(connection)
+            for op in batch:
+                op.result = op.function(connection)
         except sqlite3.OperationalError:
-            raise
-        except Exception as error:
-            connection.execute("ROLLBACK")
-            op.error = error
+            raise  # disk full, I/O: concerns the whole batch
+        except Exception:
+            return False
+        return True
 
     def _run_one(self, connection: sqlite3.Connection, op: _Op) -> None:
+        """Run an operation that alone is undone when it fails."""
         connection.execute("SAVEPOINT op")
         try:
             op.result = op.function(connection)
