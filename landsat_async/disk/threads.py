@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -30,18 +31,37 @@ T = TypeVar("T")
 _FEW = 2
 """So many threads keep a fast disk busy."""
 _LOOK_EVERY_S = 0.004
-"""While work waits for a thread: less than one end a thread in such a time means that the disk is slow."""
-_NOT_SLOW = 4
-"""So many ends a thread in that time: a thread less would do."""
+"""While work waits for a thread, it is looked at so often whether the disk is slow."""
+_SLOW_S = 0.003
+"""Work that takes so long waits for the disk, and more of it at a time is quicker. What takes less, waits for the
+interpreter more than for the disk: more threads would only make that longer."""
+_QUICK_S = 0.001
+"""Work is over so soon that a thread less would do."""
 
 
-_End: TypeAlias = tuple[asyncio.Future[Any] | None, Any, BaseException | None]
+_End: TypeAlias = tuple[asyncio.Future[Any] | None, Any, BaseException | None, float]
 
 
 class _Job(NamedTuple):
     future: asyncio.Future[Any] | None
     work: Callable[..., Any]
     arguments: tuple[object, ...]
+
+
+def threads_wanted(threads: int, most: int, each_s: float, *, waiting: bool) -> int:
+    """Return how many threads there should be, one more or less than now at most.
+
+    Args:
+        threads: So many there are.
+        most: So many there may be.
+        each_s: How long a piece of work took lately; infinite when none has ended.
+        waiting: There is work that no thread has taken yet.
+    """
+    if waiting and each_s >= _SLOW_S:
+        return min(threads + 1, most)
+    if each_s <= _QUICK_S:
+        return max(threads - 1, min(_FEW, most))
+    return threads
 
 
 class DiskPool(Executor):
@@ -59,6 +79,7 @@ class DiskPool(Executor):
         self._threads = 0
         self._unsettled = 0
         self._settled = 0
+        self._worked_s = 0.0
         self._look: asyncio.TimerHandle | None = None
 
     def start(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
@@ -105,27 +126,34 @@ class DiskPool(Executor):
         threading.Thread(target=self._main, name=f"landsat-disk-{self._threads}", daemon=True).start()
 
     def _look_later(self) -> None:
-        self._look = self._loop.call_later(_LOOK_EVERY_S, self._look_now, self._settled)
+        self._settled, self._worked_s = 0, 0.0
+        self._look = self._loop.call_later(_LOOK_EVERY_S, self._look_now)
 
-    def _look_now(self, settled_before: int) -> None:
+    def _look_now(self) -> None:
         """Work had to wait: see whether it was the disk's fault."""
         self._look = None
-        settled = self._settled - settled_before
-        if self._unsettled > self._threads:
-            if settled < self._threads < self._most:
-                self._grow()
-            self._look_later()
-        if settled >= _NOT_SLOW * self._threads and self._threads > _FEW:
-            self._threads -= 1
+        self._settle()  # what has ended while the loop was busy counts
+        each_s = self._worked_s / self._settled if self._settled else math.inf
+        waiting = self._unsettled > self._threads
+        wanted = threads_wanted(self._threads, self._most, each_s, waiting=waiting)
+        if wanted > self._threads:
+            self._grow()
+        elif wanted < self._threads:
+            self._threads = wanted
             self._queue.put(None)
+        if waiting:
+            self._look_later()
 
     def _main(self) -> None:
         while (job := self._queue.get()) is not None:
             end: _End
+            began_s = time.monotonic()
             try:
-                end = job.future, job.work(*job.arguments), None
+                result = job.work(*job.arguments)
+                end = job.future, result, None, time.monotonic() - began_s
+                del result
             except BaseException as error:
-                end = job.future, None, error
+                end = job.future, None, error, time.monotonic() - began_s
             del job
             self._ended.append(end)
             del end
@@ -138,9 +166,10 @@ class DiskPool(Executor):
         """Hand results over; runs in the loop."""
         self._told = False  # first: who ends from now on tells it again
         while self._ended:
-            future, result, error = self._ended.popleft()
+            future, result, error, took_s = self._ended.popleft()
             self._unsettled -= 1
             self._settled += 1
+            self._worked_s += took_s
             if future is None or future.done():
                 continue
             if error is None:
