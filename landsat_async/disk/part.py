@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from aiofiles.threadpool import wrap
+from aiofiles.threadpool.binary import AsyncFileIO
 
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.threads import Threads
@@ -39,11 +38,14 @@ class NoRoom(OSError):
     """Writing on would leave less free space than the user wants to keep."""
 
 
-class HashedFile(io.FileIO):
-    """A raw file that is only appended to; each write is complete, counted and hashed before it returns."""
+class HashedFile:
+    """A raw file that is only appended to; each write is complete, counted and hashed before it returns.
+
+    As much of a file as aiofiles needs. Closed by `shut`, or by nobody when a thread is lost in it.
+    """
 
     def __init__(self, fd: int, fs: Fs, min_free_bytes: int) -> None:
-        super().__init__(fd, "rb+", closefd=False)  # closed by `shut`, or by nobody when a thread is lost in it
+        self._fd = fd
         self._fs = fs
         self._min_free_bytes = min_free_bytes
         self.expected = 0
@@ -52,6 +54,13 @@ class HashedFile(io.FileIO):
         """Bytes from the start that are right; there may be more in the file, which nobody believes."""
         self.digest = hashlib.sha256()
         """Over exactly these bytes."""
+        self.closed = False
+
+    def fileno(self) -> int:
+        """Return the descriptor. Raises ValueError when it is closed, as files do."""
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        return self._fd
 
     def write(self, block: Any) -> int:
         """Append a block: all of it, or an error and nothing counted."""
@@ -67,9 +76,8 @@ class HashedFile(io.FileIO):
     def shut(self) -> None:
         """Close the descriptor; a second time does nothing."""
         if not self.closed:
-            fd = self.fileno()
-            self.close()
-            self._fs.close(fd)
+            self.closed = True
+            self._fs.close(self._fd)
 
     def reread(self, size: int) -> bool:
         """Hash the first `size` bytes again and stand behind them; False when the file is shorter."""
@@ -239,7 +247,7 @@ class PartFile:
             return
         self._file.expected = self._expected
         with self.threads.waiting():
-            await wrap(self._file, executor=self.threads.pool).write(block)
+            await AsyncFileIO(cast("BinaryIO", self._file), None, self.threads.pool).write(block)
 
     def put(self, block: memoryview) -> None:
         """Append a block, and make the file first if there is none; for threads."""

@@ -79,6 +79,7 @@ class Trip:
         """Say once where the transfer begins."""
         if not self._started:
             self._started = True
+            self._told_s = self.net.clock()  # most files are complete before there is anything to add
             self.notify(Started(self.file, self.part.length, total))
 
     def tell_position(self, position: int, total: int | None) -> None:
