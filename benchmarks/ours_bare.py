@@ -20,7 +20,7 @@ from landsat_async.disk.finalise import discard_part
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import Net, open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, Outcome, TransferJob, TransferPolicy
+from landsat_async.transfer.outcome import Done, MemoryStore, Outcome, TransferJob, TransferPolicy, block_bytes_for
 from landsat_async.transfer.transfer import transfer
 
 BARE = TransferPolicy(proof=Proof.LENGTH, checkpoint_bytes=2**62, checkpoint_s=math.inf, min_free_bytes=0)
@@ -67,7 +67,11 @@ def _job(errand: Errand, url: str) -> TransferJob:
         parts_dir=f"{errand.out}/.parts",
         part_name=f"{name}.part",
         final_path=f"{errand.out}/{name}",
-        policy=replace(SAFE if errand.safe else BARE, connections=errand.splits),
+        policy=replace(
+            SAFE if errand.safe else BARE,
+            block_bytes=block_bytes_for(errand.connections),
+            connections=errand.splits,
+        ),
     )
 
 

@@ -38,6 +38,7 @@ from landsat_async.transfer.outcome import (
     TransferEvent,
     TransferJob,
     TransferPolicy,
+    block_bytes_for,
 )
 from landsat_async.transfer.published import PublishedSums
 from landsat_async.transfer.transfer import transfer
@@ -111,6 +112,7 @@ class Crew:
         self.policy = TransferPolicy(
             attempts=download.attempts,
             stall_timeout_s=download.stall_timeout_s,
+            block_bytes=block_bytes_for(download.workers),
             connections=download.connections_per_file,
             min_free_bytes=download.min_free_bytes,
             proof=Proof(download.proof),
