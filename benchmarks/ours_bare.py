@@ -20,8 +20,8 @@ from landsat_async.disk.finalise import discard_part
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import Net, open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, Outcome, TransferJob, TransferPolicy, block_bytes_for
-from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.outcome import Done, MemoryStore, Outcome, TransferJob, TransferPolicy
+from landsat_async.transfer.transfer import transfer_in_group
 
 BARE = TransferPolicy(proof=Proof.LENGTH, checkpoint_bytes=2**62, checkpoint_s=math.inf, min_free_bytes=0)
 SAFE = TransferPolicy(min_free_bytes=0)
@@ -42,7 +42,7 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
     async def work(net: Net) -> None:
         for url in waiting:  # one iterator for all workers: each URL is taken once
             job = _job(errand, url)
-            outcome = await transfer(job, net, notify=lambda event: None, store=MemoryStore())
+            outcome = await transfer_in_group(job, net, notify=lambda event: None, store=MemoryStore())
             if isinstance(outcome, Done):
                 landed.append(job.part_path)
                 if len(landed) >= DISCARD_TOGETHER:
@@ -67,11 +67,7 @@ def _job(errand: Errand, url: str) -> TransferJob:
         parts_dir=f"{errand.out}/.parts",
         part_name=f"{name}.part",
         final_path=f"{errand.out}/{name}",
-        policy=replace(
-            SAFE if errand.safe else BARE,
-            block_bytes=block_bytes_for(errand.connections),
-            connections=errand.splits,
-        ),
+        policy=replace(SAFE if errand.safe else BARE, connections=errand.splits),
     )
 
 

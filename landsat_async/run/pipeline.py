@@ -38,6 +38,7 @@ async def run_pipeline(context: RunContext, crew: Crew) -> None:
                 group.start_soon(Poller(context).run, sends[1])
                 for number, receive in enumerate(receives):
                     group.start_soon(crew.work, number, receive)
+                group.start_soon(crew.hurry_when_cancelled)
             outer.cancel_scope.cancel()
     await crew.discard_parts()
     if context.fatal is not None:

@@ -38,10 +38,9 @@ from landsat_async.transfer.outcome import (
     TransferEvent,
     TransferJob,
     TransferPolicy,
-    block_bytes_for,
 )
 from landsat_async.transfer.published import PublishedSums
-from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.transfer import transfer_in_group
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ _OF_THE_HOST: dict[str, str] = {FaultKind.NETWORK: "network", FaultKind.BUSY: "s
 
 
 Fetch: TypeAlias = Callable[..., Awaitable[Outcome]]
-"""`transfer`, or something with its signature that runs elsewhere."""
+"""`transfer_in_group`, or something with its signature that runs elsewhere."""
 
 
 def part_name(item_id: int, gen: int) -> str:
@@ -101,7 +100,13 @@ class Crew:
     """What all workers of a run share."""
 
     def __init__(
-        self, context: RunContext, net: Net, *, overwrite: bool, file_mode: int = 0o644, fetch: Fetch = transfer
+        self,
+        context: RunContext,
+        net: Net,
+        *,
+        overwrite: bool,
+        file_mode: int = 0o644,
+        fetch: Fetch = transfer_in_group,
     ) -> None:
         self.context = context
         self.net = net
@@ -112,7 +117,6 @@ class Crew:
         self.policy = TransferPolicy(
             attempts=download.attempts,
             stall_timeout_s=download.stall_timeout_s,
-            block_bytes=block_bytes_for(download.workers),
             connections=download.connections_per_file,
             min_free_bytes=download.min_free_bytes,
             proof=Proof(download.proof),
@@ -127,10 +131,29 @@ class Crew:
         self.size = CrewSize.start(download.workers)
         self._busy = 0
         self._most_busy = 0
+        self._working = 0
+        self._ended = anyio.Event()
         self._used_parts: list[str] = []
 
     async def work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
         """Fetch files until the stream is closed; worker `number` pauses while fewer than that are allowed."""
+        self._working += 1
+        try:
+            await self._work(number, receive)
+        finally:
+            self._working -= 1
+            if not self._working:
+                self._ended.set()
+
+    async def hurry_when_cancelled(self) -> None:
+        """Beside the workers, until the last has ended: see to it that cancelled ones do not wait for a dead disk."""
+        try:
+            await self._ended.wait()
+        except anyio.get_cancelled_exc_class():
+            self.net.hurry()
+            raise
+
+    async def _work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
         async with receive:
             while True:
                 while number >= self.size.allowed and not self.context.ended:

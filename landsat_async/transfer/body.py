@@ -86,7 +86,7 @@ class Sink:
         self._look = look  # raises AttemptFailed for a body that cannot be the file
         self._lander = lander
         self._looked = take.start > 0  # a range is compared instead
-        self.block_bytes = policy.block_bytes
+        self.block_bytes = min(policy.block_bytes, net.block_bytes)
         if take.end is not None and take.end - take.start <= min(SMALL_BYTES, self.block_bytes):
             self.block_bytes = min(SMALL_BYTES, self.block_bytes)
         self._buffer = net.take_buffer(self.block_bytes)

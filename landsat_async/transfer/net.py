@@ -12,8 +12,8 @@ import socket
 import ssl
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import random
 
@@ -25,7 +25,7 @@ from yarl import URL
 from landsat_async.disk.finalise import Proving
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.proof import prove
-from landsat_async.disk.threads import DiskPool
+from landsat_async.disk.threads import DiskPool, Threads
 from landsat_async.rules.resume import HostHabits
 from landsat_async.rules.retry import FaultKind
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
@@ -35,6 +35,8 @@ from landsat_async.transfer.outcome import TransferPolicy
 MAX_REDIRECTS = 5
 MAX_HEADER_BYTES = 64 * 1024
 USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
+BUFFERS_BYTES = 64 * 1024 * 1024
+"""For the blocks of all transfers together."""
 _KEEP_ALIVE_S = 15.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SPARE_BUFFERS = 32
@@ -54,17 +56,38 @@ class Net:
     """Draws the jitter, in [0, 1)."""
     proxies: Mapping[str, str] = field(default_factory=dict)
     """Proxy by scheme, as the environment has it."""
+    block_bytes: int = BUFFERS_BYTES
+    """The largest block for which there is memory; a policy may ask for smaller ones."""
     clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
     """Time of the event loop."""
     bytes_received: int = 0
     """Body bytes from file hosts, of all transfers, whatever became of them."""
     splits: Counter[str] = field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
+    _running: set[Threads] = field(default_factory=set)
+    _hurried: bool = False
     _habits: dict[str, HostHabits] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
     _timeouts: dict[TransferPolicy, aiohttp.ClientTimeout] = field(default_factory=dict)
+
+    def hurry(self) -> None:
+        """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
+        self._hurried = True
+        for threads in self._running:
+            threads.hurry()
+
+    @contextmanager
+    def may_hurry(self, threads: Threads) -> Iterator[None]:
+        """Have `hurry` concern a transfer's threads inside the block."""
+        self._running.add(threads)
+        if self._hurried:
+            threads.hurry()
+        try:
+            yield
+        finally:
+            self._running.discard(threads)
 
     def habits(self, host: str) -> HostHabits:
         """Return how `host` has treated ranges so far in this run."""
@@ -165,7 +188,7 @@ async def open_net(
 
     Args:
         hosts: Where files may come from.
-        workers: How many transfers will run at a time; sizes the thread pool.
+        workers: How many transfers will run at a time; sizes the thread pool and the blocks.
         ca_bundle: Certificates to trust besides the system's.
         connector: The connections of a host program's session; used with its own resolver, and never closed.
         trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
@@ -192,12 +215,18 @@ async def open_net(
         max_field_size=MAX_HEADER_BYTES,
     )
     try:
-        yield Net(session, pool, hosts, files, proving, uniform, proxies)
+        yield Net(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
     finally:
         with CancelScope(shield=True), move_on_after(2.0):
             await session.close()
             await resolver.close()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def block_bytes_for(transfers: int) -> int:
+    """Return how large a block may be when so many transfers run at a time: a power of two, two of them in each."""
+    fair = BUFFERS_BYTES // (2 * transfers)
+    return 1 << (fair.bit_length() - 1)
 
 
 def _proxy_url(text: str) -> URL:

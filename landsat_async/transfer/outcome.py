@@ -17,18 +17,6 @@ TransferEvent: TypeAlias = Started | Transferred | Retrying | Notice
 """What `notify` is called with; `file` is the job's `file`."""
 
 
-BUFFERS_BYTES = 64 * MIB
-"""For the blocks of all transfers of a run together."""
-_BLOCK_BYTES_MAX = 4 * MIB
-"""Larger ones have not made anything quicker."""
-
-
-def block_bytes_for(transfers: int) -> int:
-    """Return the size of blocks when so many transfers run at a time: a power of two, two of them in each transfer."""
-    fair = BUFFERS_BYTES // (2 * transfers)
-    return min(_BLOCK_BYTES_MAX, 1 << (fair.bit_length() - 1))
-
-
 @dataclass(frozen=True, slots=True)
 class TransferPolicy:
     """How patient and how careful a transfer is."""
@@ -45,8 +33,9 @@ class TransferPolicy:
     min_rate_window_s: float = 120.0
     slow_tries: int = 3
     backoff_cap_s: float = 60.0
-    block_bytes: int = 2 * MIB
-    """One write; two such buffers go round per running transfer. See `block_bytes_for`."""
+    block_bytes: int = 4 * MIB
+    """One write, unless many transfers share the memory, see `net.block_bytes_for`; two such buffers go round per
+    running transfer."""
     connections: int = 1
     """For one large file, where the server has proved ranges; see `transfer.split`."""
     span_bytes: int = 8 * MIB

@@ -110,6 +110,25 @@ async def transfer(
     raise AssertionError
 
 
+async def transfer_in_group(
+    job: TransferJob,
+    net: Net,
+    *,
+    notify: Callable[[TransferEvent], None],
+    store: CheckpointStore,
+    admit: Admit = _always,
+    health: Health = _nobody,
+) -> Outcome:
+    """Do the same without a task of its own, which costs a small file as much as its request.
+
+    For tasks that nobody but a task group of anyio cancels, where `net.hurry` is called as soon as it does: what waits
+    for a thread is shielded, and cannot see it.
+    """
+    threads = Threads(net.pool, job.policy.grace_s)
+    with net.may_hurry(threads):
+        return await _transfer(job, net, threads, notify, store, admit, health)
+
+
 async def _transfer(
     job: TransferJob,
     net: Net,

@@ -256,6 +256,9 @@ class _Net:
     fs = Fs()
     pool = _Pool()
 
+    def hurry(self):
+        pass
+
 
 @dataclass
 class Life:

@@ -78,6 +78,7 @@ class Bench:
     net_options: dict = field(default_factory=dict)
     job_options: dict = field(default_factory=dict)
     outcomes: list = field(default_factory=list)
+    fetch: object = transfer
 
     def __post_init__(self):
         self.store = WatchedStore(self.part)
@@ -111,7 +112,7 @@ class Bench:
         if net is None:
             async with self.net() as own:
                 return await self.run(server, path, own)
-        outcome = await transfer(
+        outcome = await self.fetch(
             self.job(url),
             net,
             notify=self.events.append,

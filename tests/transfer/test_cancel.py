@@ -14,6 +14,7 @@ import pytest
 
 from landsat_async.disk.proof import Stopped
 from landsat_async.transfer.outcome import Done
+from landsat_async.transfer.transfer import transfer_in_group
 from tests.support.raw_server import RawServer, ranged
 from tests.transfer.conftest import KIB, Bench, noise, open_files_below
 
@@ -56,6 +57,21 @@ class Awaits:
                 error = thrown
 
 
+async def hurry_when_cancelled(net, ended: anyio.Event) -> None:
+    try:
+        await ended.wait()
+    except anyio.get_cancelled_exc_class():
+        net.hurry()
+        raise
+
+
+async def run_and_tell(run, ended: anyio.Event) -> None:
+    try:
+        await run()
+    finally:
+        ended.set()
+
+
 async def interrupted(bench: Bench, server, net, at: int, how: str) -> tuple[int, bool]:
     """Run a transfer and cancel it at its `at`-th await; return how many there were, and whether it ended before."""
     ended_first = False
@@ -71,6 +87,14 @@ async def interrupted(bench: Bench, server, net, at: int, how: str) -> tuple[int
         awaits = Awaits(at, scope.cancel)
         with scope, awaits.installed():
             await run()
+    elif how == "group":
+        bench.fetch = transfer_in_group
+        ended = anyio.Event()
+        awaits = Awaits(at, lambda: tasks.cancel_scope.cancel())
+        with awaits.installed():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(hurry_when_cancelled, net, ended)
+                tasks.start_soon(run_and_tell, run, ended)
     else:
 
         def cancel():
@@ -88,14 +112,18 @@ async def interrupted(bench: Bench, server, net, at: int, how: str) -> tuple[int
 
 
 @pytest.mark.faults("L01", "L03")
-@pytest.mark.parametrize("how", ["scope", "task", "task twice"])
+@pytest.mark.parametrize("how", ["scope", "group", "task", "task twice"])
 @pytest.mark.parametrize("prepared", ["fresh", "resumed"])
 async def test_L01_L03_cancelled_at_every_await_and_continued(tmp_path, how, prepared):
     at, reached = 0, True
     points = 0
-    async with RawServer([ranged(DATA)]) as server, Bench(str(tmp_path / "net")).net() as net:
+    async with RawServer([ranged(DATA)]) as server, contextlib.AsyncExitStack() as nets:
+        net = await nets.enter_async_context(Bench(str(tmp_path / "net")).net())
         while reached:
             at += 1
+            if how == "group":  # one that was hurried remains so
+                await nets.aclose()
+                net = await nets.enter_async_context(Bench(str(tmp_path / "net")).net())
             bench = Bench(str(tmp_path / f"{how}-{at}"))
             bench.tune(block_bytes=16 * KIB, checkpoint_bytes=32 * KIB)
             os.makedirs(bench.folder)

@@ -14,6 +14,7 @@ import pytest
 from landsat_async.disk.fsops import Fs
 from landsat_async.errors import DiskFull, FolderUnwritable
 from landsat_async.transfer.outcome import Done, FileFailed
+from landsat_async.transfer.transfer import transfer_in_group
 from tests.support.raw_server import RawServer, ranged, status
 from tests.transfer.conftest import KIB, noise, sha
 
@@ -446,7 +447,8 @@ async def test_H17_a_write_that_is_under_way_when_cancelled_has_ended_before_the
 
 
 @pytest.mark.faults("H16", "L02")
-async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the_grace_period(bench):
+@pytest.mark.parametrize("place", ["alone", "in a group", "begun in a hurry"])
+async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the_grace_period(bench, place):
     begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
     class Hung(Fs):
@@ -459,17 +461,23 @@ async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the
 
     bench.fs = Hung()
     bench.tune(grace_s=0.2)
-    async with RawServer([ranged(DATA)]) as server, anyio.create_task_group() as tasks:
+    if place != "alone":
+        bench.fetch = transfer_in_group
+    async with RawServer([ranged(DATA)]) as server, bench.net() as net, anyio.create_task_group() as tasks:
 
         async def cancel():
             while not begun.is_set():
                 await anyio.sleep(0.001)
             scope.cancel()
+            if place == "in a group":
+                net.hurry()
 
         tasks.start_soon(cancel)
+        if place == "begun in a hurry":
+            net.hurry()
         begun_s = time.monotonic()
         with anyio.CancelScope() as scope:
-            await bench.run(server)
+            await bench.run(server, net=net)
         took_s = time.monotonic() - begun_s
     may_end.set()
     assert ended.wait(5)
