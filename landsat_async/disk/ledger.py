@@ -69,7 +69,7 @@ class Ledger(RequestBook, FileBook, SettledBook):
         self._run_id = None  # also when a later run has begun
         await self._write("UPDATE run SET ended=?, exit_code=? WHERE run_id=?", (now, exit_code, run_id))
 
-    async def remember_scenes(self, dataset: str, scenes: Iterable[Scene], now: float) -> None:
+    async def remember_scenes(self, dataset: str, scenes: Sequence[Scene], now: float) -> None:
         """Keep what was seen of scenes; the publication date is what a later "only what is new" asks by."""
 
         def write(c: sqlite3.Connection) -> None:

@@ -103,13 +103,14 @@ class DiskPool(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the threads end after the work that is under way; never waits."""
+        ends = self._threads
         if cancel_futures:
             with suppress(Empty):
                 while True:
-                    self._queue.get_nowait()
+                    ends += self._queue.get_nowait() is None  # meant for a thread that was to end already
         if self._look is not None:
             self._look.cancel()
-        for _ in range(self._threads):
+        for _ in range(ends):
             self._queue.put(None)
 
     def _put(self, job: _Job) -> None:

@@ -18,7 +18,7 @@ from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError
-from landsat_async.events import Notice, Transferred, Verified
+from landsat_async.events import Notice, Started, Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
@@ -238,7 +238,9 @@ class Crew:
         )
 
         def notify(event: TransferEvent) -> None:
-            if isinstance(event, Transferred):
+            if isinstance(event, Started):
+                context.tally.position(item.item_id, event.offset_bytes)
+            elif isinstance(event, Transferred):
                 context.tally.position(item.item_id, event.position_bytes)
             context.bus.tell(event)
 
@@ -319,9 +321,9 @@ class Crew:
         context.tally.verified += 1
         context.tally.arrived(item.bytes_nominal or 0, done.size_bytes)
         self._used_parts.append(f"{self._parts_dir}/{part_name(item.item_id, item.gen)}")
-        if len(self._used_parts) >= DISCARD_TOGETHER:
-            await self.discard_parts()
         await context.bus.emit(Verified(item.relpath, done.size_bytes, done.sha256, Proof(done.proof).value))
+        if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was told
+            await self.discard_parts()
 
     async def discard_parts(self) -> None:
         """Remove the second names of finished files; together, because each trip to a thread has its price."""

@@ -36,10 +36,10 @@ MAX_REDIRECTS = 5
 MAX_HEADER_BYTES = 64 * 1024
 USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
 BUFFERS_BYTES = 64 * 1024 * 1024
-"""For the blocks of all transfers together."""
+"""For the blocks that go round in all transfers together, and for spare ones. The ranges of files that come over
+several connections are not among them, see `TransferPolicy.span_bytes`."""
 _KEEP_ALIVE_S = 15.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SPARE_BUFFERS = 32
 _NO_HABITS = HostHabits()
 
 
@@ -117,7 +117,7 @@ class Net:
     def give_buffer(self, buffer: memoryview) -> None:
         """Hand a buffer back."""
         spare = self._buffers.setdefault(len(buffer), [])
-        if len(spare) < _SPARE_BUFFERS:
+        if len(spare) < BUFFERS_BYTES // len(buffer):
             spare.append(buffer)
 
     async def get(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
+from landsat_async.disk import threads
 from landsat_async.disk.threads import DiskPool, threads_wanted
 
 MS = 0.001
@@ -76,6 +77,20 @@ async def test_what_work_raises_reaches_who_waits_and_nobody_else():
         assert await second == 7
         with pytest.raises(ValueError, match="'x'"):
             await first
+
+
+async def test_a_pool_that_has_just_shrunk_ends_all_its_threads(monkeypatch):
+    monkeypatch.setattr(threads, "threads_wanted", lambda threads, most, each_s, *, waiting: threads - 1)
+    with pool_of(2) as (pool, release):
+        hung = [pool.start(release.wait) for _ in range(3)]  # one waits: a reason to look
+        with anyio.fail_after(10):
+            while pool._threads == 2:
+                await anyio.sleep(0.001)
+            pool.shutdown(cancel_futures=True)
+            release.set()
+            await hung[0]
+            while any(thread.name.startswith("landsat-disk") for thread in threading.enumerate()):
+                await anyio.sleep(0.001)
 
 
 async def test_a_pool_ends_its_threads_and_leaves_out_what_has_not_begun():

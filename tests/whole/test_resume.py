@@ -15,10 +15,12 @@ import anyio
 import pytest
 
 from landsat_async import FolderBusy, open_run
-from landsat_async.events import Planned, Ready, Requested, Started, Transferred, Verified
+from landsat_async.events import Planned, Progress, Ready, Requested, Started, Transferred, Verified
+from landsat_async.run import pipeline
 from landsat_async.run.context import RunContext
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
+from landsat_async.transfer import attempt
 from tests.whole.world import STATE
 
 FILES = 18
@@ -33,6 +35,31 @@ def large() -> Archive:
 
 
 # -- a stop, a cancellation ------------------------------------------------------------------------------------------
+
+
+async def test_progress_counts_what_is_here_of_a_resumed_file_before_more_of_it_comes(opened, monkeypatch):
+    monkeypatch.setattr(attempt, "_TELL_EVERY_S", 1e9)
+    monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 0.02)
+    async with opened(archive=large(), script=Script(rate_bytes_s=2_000_000)) as world:
+        config = world.config(search=ONE, select={"type": "band", "bands": ["SR_B3"]})
+
+        offsets, seen = [], []
+
+        def watch(run, event):
+            if isinstance(event, Started):
+                offsets.append(event.offset_bytes)
+            elif isinstance(event, Progress) and offsets:
+                seen.append(event.bytes_done)
+                if (offsets[0] == 0 and len(seen) == 25) or (offsets[0] and len(seen) == 2):
+                    run.stop()
+
+        await world.run(config, watch=watch)
+        offsets.clear()
+        seen.clear()
+        await world.run(config, watch=watch)
+
+        assert offsets[0] > 0
+        assert min(seen) == offsets[0]
 
 
 @pytest.mark.faults("I04")
