@@ -27,7 +27,7 @@ async def test_I01_kills_at_random_times_cost_time_and_nothing_else(lab):
     place, tally, rng = lab.place(**FILES), Tally(), random.Random(1)
     cycle = await lab.run(place, **SMALL)
     place.check_finished(9)
-    while tally.kills < 12:
+    while tally.kills < 12 or (len(tally.phases) < 3 and tally.kills < 60):  # starting takes most of such a short run
         await kill_until_done(lab, lab.place(**FILES), rng, cycle, tally, most=6, **SMALL)
     print(tally)
     assert len(tally.phases) >= 3
