@@ -110,9 +110,16 @@ def compare_and_set(
 ) -> State | None:
     """Apply one step to one row if its state allows it; the state it came from, or None when it did not."""
     row = connection.execute("SELECT state FROM item WHERE item_id=?", (item_id,)).fetchone()
-    if row is None or State(row["state"]) not in sources(step):
+    return None if row is None else move(connection, item_id, row["state"], step, now, columns)
+
+
+def move(
+    connection: sqlite3.Connection, item_id: int, found: str, step: Step, now: float, columns: Mapping[str, Any]
+) -> State | None:
+    """Do the same to a row of which this transaction has already read that it is in the state `found`."""
+    before = State(found)
+    if before not in sources(step):
         return None
-    before = State(row["state"])
     assignments = "".join(f", {name}=?" for name in columns)
     connection.execute(
         f"UPDATE item SET state=?, updated=?{assignments} WHERE item_id=?",

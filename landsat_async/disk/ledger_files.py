@@ -15,8 +15,9 @@ from landsat_async.disk.ledger_core import (
     compare_and_set,
     item_of,
     marks,
+    move,
 )
-from landsat_async.rules.lifecycle import State, Step, advance, sources
+from landsat_async.rules.lifecycle import State, Step, advance
 
 _ITEM_AND_PART = (
     f"SELECT {ITEM_COLUMNS}, part.name AS part_name, part.facts AS part_facts"
@@ -49,11 +50,10 @@ class FileBook(LedgerCore):
 
         def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
             row = c.execute(_ITEM_AND_PART, (item_id,)).fetchone()
-            if row is None or row["state"] not in sources(Step.CLAIM):
+            if row is None or move(c, item_id, row["state"], Step.CLAIM, now, {"gen": row["gen"] + 1}) is None:
                 return None
             item = item_of(row)
             item = replace(item, state=advance(item.state, Step.CLAIM), gen=item.gen + 1)
-            c.execute("UPDATE item SET state=?, updated=?, gen=? WHERE item_id=?", (item.state, now, item.gen, item_id))
             return item, SavedPart(row["part_name"], bytes(row["part_facts"])) if row["part_name"] is not None else None
 
         return await self.call(write)
@@ -76,13 +76,11 @@ class FileBook(LedgerCore):
 
         def write(c: sqlite3.Connection) -> State | None:
             row = c.execute(_STATE_AND_MORE, (file.item_id,)).fetchone()
-            if row is None or row["state"] not in sources(Step.FINISH):
+            if row is None:
                 return None
-            before = State(row["state"])
-            c.execute(
-                "UPDATE item SET state=?, updated=?, reason='', hint='' WHERE item_id=?",
-                (advance(before, Step.FINISH), now, file.item_id),
-            )
+            before = move(c, file.item_id, row["state"], Step.FINISH, now, {"reason": "", "hint": ""})
+            if before is None:
+                return None
             wanted = report and row["download_id"] is not None
             c.execute(
                 "INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?,?)",
