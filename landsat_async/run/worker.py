@@ -22,11 +22,11 @@ from landsat_async.events import Notice, Started, Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
+from landsat_async.rules.link_ages import LinkAges
 from landsat_async.rules.resume import PartFacts
 from landsat_async.rules.retry import PROGRESS_BYTES, FaultKind
 from landsat_async.run.answers import Link
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.link_ages import LinkAges
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
     Done,

@@ -44,6 +44,11 @@ def pool_of(most):
         pool.shutdown(cancel_futures=True)
 
 
+async def all_ended():
+    while any(thread.name.startswith("landsat-disk") for thread in threading.enumerate()):
+        await anyio.sleep(0.001)
+
+
 async def test_work_gets_its_turn_while_other_work_hangs():
     with pool_of(5) as (pool, release):
         hung = [pool.start(release.wait) for _ in range(4)]
@@ -89,8 +94,7 @@ async def test_a_pool_that_has_just_shrunk_ends_all_its_threads(monkeypatch):
             pool.shutdown(cancel_futures=True)
             release.set()
             await hung[0]
-            while any(thread.name.startswith("landsat-disk") for thread in threading.enumerate()):
-                await anyio.sleep(0.001)
+            await all_ended()
 
 
 async def test_a_pool_ends_its_threads_and_leaves_out_what_has_not_begun():
@@ -102,6 +106,5 @@ async def test_a_pool_ends_its_threads_and_leaves_out_what_has_not_begun():
         release.set()
         with anyio.fail_after(10):
             await first
-            while any(thread.name.startswith("landsat-disk") for thread in threading.enumerate()):
-                await anyio.sleep(0.001)
+            await all_ended()
         assert not done
