@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         LandsatError,
         LedgerError,
         M2MError,
+        OutOfResources,
         ServiceDown,
         ServiceError,
     )
@@ -58,6 +59,7 @@ _HOME = {
     "LedgerError": "errors",
     "M2MClient": "m2m.client",
     "M2MError": "errors",
+    "OutOfResources": "errors",
     "Plan": "run.plan",
     "Proof": "model",
     "Run": "run.runner",
@@ -86,6 +88,7 @@ __all__ = [
     "LedgerError",
     "M2MClient",
     "M2MError",
+    "OutOfResources",
     "Plan",
     "Proof",
     "Run",

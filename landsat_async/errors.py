@@ -19,6 +19,7 @@
     │   │   └── EndpointGone             the endpoint or API version no longer exists
     ├── LedgerError                   1  the ledger file cannot be used
     ├── FolderBusy                    8  another run holds the folder
+    ├── OutOfResources                9  threads, memory or descriptors
     └── DiskFull                      9
 
 Each error says what happened (`str(error)`), what to do now (`hint`), and carries a `reference`, a kebab-case
@@ -30,6 +31,7 @@ This module imports nothing of ours, and no text in it may ever hold a token, ke
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -220,6 +222,43 @@ class DiskFull(LandsatError):
 
     exit_code = 9
     default_reference = "disk-full"
+
+
+class OutOfResources(LandsatError):
+    """The machine has no more threads, memory or file descriptors for this program."""
+
+    exit_code = 9
+    default_reference = "out-of-resources"
+
+
+_LATER = "Nothing is lost: the same command continues."
+_NO_THREAD = "can't start new thread"  # a plain RuntimeError in every version of Python so far
+_LIMITS = {
+    errno.EMFILE: (
+        "this process may open no more files",
+        "Raise the limit (ulimit -n), or use fewer workers.",
+    ),
+    errno.ENFILE: ("the machine may open no more files", "Close other programs."),
+    errno.ENOMEM: ("the machine has no memory left", "Close other programs, or use fewer workers."),
+}
+
+
+def resources_lacking(error: BaseException) -> OutOfResources | None:
+    """Return the error of ours for one that says that threads, memory or descriptors ran out; None for any other."""
+    if isinstance(error, MemoryError):
+        return _lacking(*_LIMITS[errno.ENOMEM])
+    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+        return _lacking(
+            "this process may start no more threads",
+            "Raise the limit on processes and threads of the user or container (ulimit -u, pids limit).",
+        )
+    if isinstance(error, OSError) and error.errno in _LIMITS:
+        return _lacking(*_LIMITS[error.errno])
+    return None
+
+
+def _lacking(message: str, hint: str) -> OutOfResources:
+    return OutOfResources(message, hint=f"{hint} {_LATER}")
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 exit codes: 0 every selected file is here and proven, 1 a bug, 2 usage or config, 3 credentials or missing role,
-4 some files failed, 6 service down, 7 interrupted with work left, 8 another run holds the directory, 9 disk full,
-130 interrupted twice"""
+4 some files failed, 6 service down, 7 interrupted with work left, 8 another run or program holds the directory,
+9 no room left (disk, threads, memory, descriptors), 130 interrupted twice"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
