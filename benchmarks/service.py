@@ -1,7 +1,7 @@
-"""The simulated M2M service for our own run, in a process of its own; the files themselves come from nginx.
+"""The simulated M2M service for our own run, in a process of its own.
 
 `python -m benchmarks.service WORKLOAD SCENES FILE_HOST_URL` prints one JSON line when it answers, and ends when its
-standard input does.
+standard input does. The files themselves come from nginx, or from the simulator where FILE_HOST_URL is empty.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def serve(name: str, scenes: int, files_at: str) -> None:
     """Answer API calls with links to nginx until nobody holds our standard input any more."""
     load = replace(next(load for load in WORKLOADS if load.name == name), scenes=scenes)
     async with open_simulator(load.archive()) as simulator:
-        for host in ("landsatlook", "dds"):
+        for host in ("landsatlook", "dds") if files_at else ():
             simulator._service.base_urls[host] = files_at  # links to another server: of use to nobody but us
         print(json.dumps({"url": simulator.service_url, "username": simulator.username, "token": simulator.token}))
         sys.stdout.flush()

@@ -1,0 +1,141 @@
+"""`python -m benchmarks.trace_one_file`: the way of one small file through the code, from `planned` to `verified`.
+
+How far has somebody to walk who wants to follow one file? One SR_B3 of about 100 KiB goes through `open_run` with one
+worker; the simulator answers in a process of its own. `sys.setprofile` and `threading.setprofile` note each call of a
+function of the package (without `sim/` and `show/`) from the first Planned event to the first Verified. Counted are
+the files and functions that were passed, and the moves: two consecutive calls in different files.
+
+It says how code is laid out, not how fast it is, and its figures do not depend on the machine; they vary by a few
+moves with the order in which threads answer, so several runs are made and the median is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import anyio
+
+import landsat_async
+from benchmarks import service
+from benchmarks.workload import Workload
+from landsat_async import Config, Credentials, open_run
+from landsat_async.events import Planned, Verified
+
+PACKAGE = str(Path(landsat_async.__file__).parent) + "/"
+LEFT_OUT = ("sim/", "show/")
+LOAD = Workload("5000x100KiB", 1, 1, 1, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was passed on the way."""
+
+    calls: list[tuple[str, str]]
+    """(file below the package, function), in order. A coroutine that goes on is a call again: one looks at it again."""
+
+    @property
+    def files(self) -> set[str]:
+        """Files that were passed."""
+        return {file for file, _ in self.calls}
+
+    @property
+    def functions(self) -> set[tuple[str, str]]:
+        """Functions that were passed."""
+        return set(self.calls)
+
+    @property
+    def moves(self) -> list[tuple[str, str]]:
+        """Pairs of files between two consecutive calls."""
+        return [(a, b) for (a, _), (b, _) in pairwise(self.calls) if a != b]
+
+    def longest_detour(self) -> list[str]:
+        """The longest stretch between two calls of one file in which that file is not passed again."""
+        way = [file for file, _ in groupby(file for file, _ in self.calls)]
+        last: dict[str, int] = {}
+        best: list[str] = []
+        for number, file in enumerate(way):
+            if file in last and number - last[file] > len(best):
+                best = way[last[file] : number + 1]
+            last[file] = number
+        return best
+
+
+class Recorder:
+    """Notes calls of the package while it is on."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.calls: list[tuple[str, str]] = []
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if self.on and event == "call" and code.co_filename.startswith(PACKAGE):
+            file = code.co_filename.removeprefix(PACKAGE)
+            if not file.startswith(LEFT_OUT):
+                self.calls.append((file, code.co_qualname))
+
+
+async def trace(api: service.Api, folder: Path) -> Trace:
+    """Fetch one file and return its way."""
+    config = Config.from_dict(
+        {
+            "service": {"url": api.url},
+            "search": {"dataset": "landsat_ot_c2_l2", "limit": 1},
+            "select": {"type": "band", "bands": ["SR_B3"]},
+            "download": {"directory": str(folder), "workers": 1, "min_free_bytes": "0 B"},
+        }
+    )
+    recorder = Recorder()
+    threading.setprofile(recorder)
+    sys.setprofile(recorder)
+    try:
+        async with open_run(config, credentials=Credentials(api.username, api.token)) as run:
+            async for event in run.events():
+                if isinstance(event, Planned):
+                    recorder.on = True
+                elif isinstance(event, Verified):
+                    recorder.on = False
+                    break
+            summary = await run.wait()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+    assert summary.files_verified == 1, summary
+    return Trace(recorder.calls)
+
+
+def main() -> int:
+    """Trace some runs and print the median one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--list", action="store_true", help="print every call of the median run")
+    given = parser.parse_args()
+    traces = []
+    for _ in range(given.runs):
+        with tempfile.TemporaryDirectory() as folder, service.running(LOAD, "") as api:
+            traces.append(anyio.run(trace, api, Path(folder)))
+    traces.sort(key=lambda one: len(one.moves))
+    middle = traces[len(traces) // 2]
+    for what in ("files", "functions", "moves"):
+        numbers = [len(getattr(one, what)) for one in traces]
+        print(f"{what}: median {statistics.median(numbers):g}, from {min(numbers)} to {max(numbers)}")
+    print(f"calls: {len(middle.calls)}")
+    print("moves by pair:", *(f"{n} {a} -> {b}" for (a, b), n in Counter(middle.moves).most_common(12)), sep="\n  ")
+    print("longest detour:", *middle.longest_detour(), sep="\n  ")
+    if given.list:
+        print(*(f"{file}:{function}" for file, function in middle.calls), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
