@@ -27,6 +27,27 @@ class Proof(enum.StrEnum):
 _RANKS = {proof: rank for rank, proof in enumerate(Proof)}
 
 
+class Identity(enum.StrEnum):
+    """What evidence there was that a file is the one that it is named after; the order is the order of strength."""
+
+    NONE = "none"
+    """None: whoever sent it has not said what it is."""
+    NAMED = "named"
+    """The answer that brought it carried its name."""
+    CONTENT = "content"
+    """The file itself names its product."""
+    PUBLISHED = "published"
+    """Equals the SHA-512 that USGS publishes under this name."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the weakest."""
+        return _IDENTITY_RANKS[self]
+
+
+_IDENTITY_RANKS = {identity: rank for rank, identity in enumerate(Identity)}
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One scene of a search result."""

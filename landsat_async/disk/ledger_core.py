@@ -66,6 +66,10 @@ class FinishedFile:
     sha256: str
     proof: str
     mtime_ns: int
+    identity: str = "none"
+    """What evidence there was that it is the file that it is named after (`model.Identity`)."""
+    adopted: bool = False
+    """It was found on disk and not fetched by us: its owner may do with it what he likes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,19 @@ _STATE_AND_MORE = (
 )
 
 
+FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns, identity,
+    coalesce(adopted, file.download_id IS NULL) AS adopted
+  FROM file JOIN item USING(item_id) LEFT JOIN evidence USING(item_id) WHERE state='done'"""
+"""Files without evidence are of an older version, which wrote down nothing of where they came from; what was fetched
+has a download."""
+
+
+def finished_file(row: sqlite3.Row) -> FinishedFile:
+    """Read a row of FINISHED."""
+    values = dict(row)
+    return FinishedFile(**values | {"identity": values["identity"] or "none", "adopted": bool(values["adopted"])})
+
+
 class FileBook(LedgerCore):
     """The part of the ledger that workers and the stock-taking use."""
 
@@ -87,6 +100,7 @@ class FileBook(LedgerCore):
                 (file.item_id, file.size_bytes, file.sha256, file.proof, file.mtime_ns, now,
                  int(wanted), row["download_id"]),
             )  # fmt: skip
+            c.execute("INSERT OR REPLACE INTO evidence VALUES(?,?,?)", (file.item_id, file.identity, int(file.adopted)))
             if row["has_part"]:
                 c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
             return before
@@ -103,11 +117,9 @@ class FileBook(LedgerCore):
 
         def read(c: sqlite3.Connection) -> list[FinishedFile]:
             rows = c.execute(
-                f"""SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns FROM file JOIN item USING(item_id)
-                    WHERE state='done' AND file.item_id>?{where} ORDER BY file.item_id LIMIT ?""",
-                (after, *arguments, limit),
+                f"{FINISHED} AND file.item_id>?{where} ORDER BY file.item_id LIMIT ?", (after, *arguments, limit)
             )
-            return [FinishedFile(**dict(row)) for row in rows]
+            return [finished_file(row) for row in rows]
 
         return await self.call(read)
 
@@ -122,8 +134,34 @@ class FileBook(LedgerCore):
             for item_id in item_ids:
                 compare_and_set(c, item_id, Step.RENEW, now, {"label": None, "download_id": None})
                 c.execute("DELETE FROM file WHERE item_id=?", (item_id,))
+                c.execute("DELETE FROM evidence WHERE item_id=?", (item_id,))
 
         await self.call(write)
+
+    async def proven_anew(self, file: FinishedFile) -> None:
+        """A finished file was read again: what that has shown replaces what was recorded."""
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute(
+                "UPDATE file SET proof=?, mtime_ns=? WHERE item_id=? AND sha256=?",
+                (file.proof, file.mtime_ns, file.item_id, file.sha256),
+            )
+            c.execute("INSERT OR REPLACE INTO evidence VALUES(?,?,?)", (file.item_id, file.identity, int(file.adopted)))
+
+        await self.call(write)
+
+    async def strangers(self, relpaths: Sequence[str]) -> frozenset[str]:
+        """Which of these places held something that was not ours when a run wanted to put a file there; case-folded."""
+        look = f"SELECT relpath FROM stranger WHERE relpath IN({marks(relpaths)})"
+        return await self.call(lambda c: frozenset(row[0].casefold() for row in c.execute(look, relpaths)))
+
+    async def note_stranger(self, relpath: str, now: float) -> None:
+        """Something that is not ours stands at this place: later runs leave it alone until the user says otherwise."""
+        await self._write("INSERT OR REPLACE INTO stranger VALUES(?,?)", (relpath, now))
+
+    async def forget_stranger(self, relpath: str) -> None:
+        """It is gone, or the user has said that it may be replaced."""
+        await self._write("DELETE FROM stranger WHERE relpath=?", (relpath,))
 
     async def unreported(self, limit: int = 500) -> list[tuple[int, int, int]]:
         """(item id, download id, size) of proxied files whose completion the service has not been told."""

@@ -19,8 +19,8 @@ from landsat_async.disk.ledger_thread import translate
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route
 
-VERSION = 2
-_NEW_SINCE = {2: {"replaced", "settled"}}
+VERSION = 3
+_NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger"}}
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
 _BUSY_S = 30.0
@@ -56,6 +56,9 @@ CREATE TABLE IF NOT EXISTS file(
   item_id INTEGER PRIMARY KEY, size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, proof TEXT NOT NULL,
   mtime_ns INTEGER NOT NULL, done REAL NOT NULL, report INTEGER NOT NULL DEFAULT 0, download_id INTEGER);
 CREATE INDEX IF NOT EXISTS file_report ON file(report) WHERE report = 1;
+CREATE TABLE IF NOT EXISTS evidence(
+  item_id INTEGER PRIMARY KEY, identity TEXT NOT NULL, adopted INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS stranger(relpath TEXT PRIMARY KEY COLLATE NOCASE, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS staged(system TEXT NOT NULL, waited_s REAL NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS replaced(display_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settled(
@@ -69,7 +72,9 @@ _IMPOSSIBLE = (
     "item WHERE state='done' AND item_id NOT IN(SELECT item_id FROM file)",
     "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file')",
     "item WHERE gen NOT BETWEEN 0 AND 1e9",
-    "file WHERE length(sha256)<>64 OR size_bytes<0 OR proof NOT IN('length','structure','content','published')",
+    "file WHERE length(sha256)<>64 OR size_bytes<0"
+    " OR proof NOT IN('length','structure','content','published','window')",
+    "evidence WHERE identity NOT IN('none','named','content','published')",
 )
 """What no run writes: a name that is not the end of the path would let a file be proven as something else."""
 
@@ -116,6 +121,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
             _check(connection)
+            _stand_in_for_younger_tables(connection)
             yield connection
     except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
         if isinstance(error, sqlite3.Error) and not _means_damage(error):
@@ -124,6 +130,14 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             f"The ledger {path.name} is damaged.",
             hint="The next run sets it aside and proves again what is on disk; history is lost, never data.",
         ) from None
+
+
+def _stand_in_for_younger_tables(connection: sqlite3.Connection) -> None:
+    """Give a ledger of an older version, which must not be written to, empty tables in place of those that it lacks."""
+    here = {name for name, _ in _tables_of(connection)}
+    for name, sql in _tables_of_this_version():
+        if name not in here and sql.startswith("CREATE TABLE"):
+            connection.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
 
 
 def set_aside(path: Path) -> None:
@@ -181,22 +195,29 @@ def _check(connection: sqlite3.Connection) -> None:
     tables = _tables_of(connection)
     if not tables:
         return  # new
-    with contextlib.closing(sqlite3.connect(":memory:")) as pattern:
-        pattern.executescript(TABLES)
-        lacking = {name for name, _ in set(_tables_of(pattern)).difference(tables)}
-        younger = set[str]().union(*(names for since, names in _NEW_SINCE.items() if since > version))
-        if set(tables).difference(_tables_of(pattern)) or not lacking <= younger:
-            raise _Damaged("other tables than this program makes")
+    pattern = set(_tables_of_this_version())
+    lacking = {name for name, _ in pattern.difference(tables)}
+    younger = set[str]().union(*(names for since, names in _NEW_SINCE.items() if since > version))
+    if not pattern.issuperset(tables) or not lacking <= younger:
+        raise _Damaged("other tables than this program makes")
     for name in (name for name, sql in tables if sql.startswith("CREATE TABLE")):
         wrong = " OR ".join(map(_is_of_wrong_type, connection.execute(f"PRAGMA table_info({name})")))
         if connection.execute(f"SELECT 1 FROM {name} WHERE {wrong} LIMIT 1").fetchone():
             raise _Damaged(f"a value of {name} has a wrong type")
     for what in _IMPOSSIBLE:
+        if what.partition(" ")[0] in lacking:
+            continue
         if connection.execute(f"SELECT 1 FROM {what} LIMIT 1").fetchone():
             raise _Damaged(f"impossible: {what}")
     for routes, groups in connection.execute("SELECT CAST(routes AS BLOB), CAST(file_groups AS BLOB) FROM item"):
         _read_routes(routes)
         _read_names(groups)
+
+
+def _tables_of_this_version() -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as pattern:
+        pattern.executescript(TABLES)
+        return _tables_of(pattern)
 
 
 def _tables_of(connection: sqlite3.Connection) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from landsat_async.config import Config
 from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile
+from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.schema import reading
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
 from landsat_async.model import Proof
@@ -34,6 +35,8 @@ class FileStatus:
     durable_bytes: int
     """Bytes of an unfinished file that will not be fetched again."""
     proof: str | None
+    identity: str | None
+    """Of a finished file, "none" where there was no evidence; None of an unfinished one."""
     reason: str
     hint: str
 
@@ -72,8 +75,10 @@ def _status(directory: str) -> LedgerStatus:
 
 
 _STATUS = """
-SELECT relpath AS file, state, size_bytes, coalesce(durable, 0) AS durable_bytes, proof, reason, hint
-FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) WHERE run_id<>'' ORDER BY item.item_id"""
+SELECT relpath AS file, state, size_bytes, coalesce(durable, 0) AS durable_bytes, proof,
+  CASE WHEN proof IS NOT NULL THEN coalesce(identity, 'none') END AS identity, reason, hint
+FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) LEFT JOIN evidence USING(item_id)
+WHERE run_id<>'' ORDER BY item.item_id"""
 """Without the bundles that were given up for their single files: no run has them."""
 
 
@@ -101,11 +106,7 @@ def _finished(directory: str) -> list[FinishedFile]:
     if not path.exists():
         return []
     with reading(path) as connection:
-        rows: list[sqlite3.Row] = connection.execute(
-            "SELECT item_id, relpath, size_bytes, sha256, proof, mtime_ns FROM file JOIN item USING(item_id)"
-            " WHERE state='done' ORDER BY relpath"
-        ).fetchall()
-    return [FinishedFile(**dict(row)) for row in rows]
+        return [finished_file(row) for row in connection.execute(f"{FINISHED} ORDER BY relpath")]
 
 
 def _distrust(directory: str, item_id: int) -> None:

@@ -3,11 +3,13 @@ import sqlite3
 import stat
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 
 import anyio
 import pytest
 
 from landsat_async.disk.ledger import FinishedFile, Ledger, replaced_scenes
+from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.schema import VERSION, LedgerNewer, reading
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route, WantedFile
@@ -186,7 +188,7 @@ async def test_a_ledger_of_the_version_before_is_taken_over_with_all_that_it_kno
     await first.intend("l", RUN, [item.item_id], 2.0)
     await first.aclose()
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE replaced; PRAGMA user_version=1;")
+        connection.executescript("DROP TABLE replaced; DROP TABLE evidence; PRAGMA user_version=1;")
 
     with reading(path) as connection:
         assert replaced_scenes(connection) == frozenset()
@@ -198,6 +200,39 @@ async def test_a_ledger_of_the_version_before_is_taken_over_with_all_that_it_kno
     assert [found.name for found in tmp_path.glob("*.bad-*")] == []
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+@pytest.mark.faults("K22")
+async def test_K22_files_of_a_ledger_of_version_2_are_taken_over_without_identity(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    first = await Ledger.open(path)
+    await first.begin_run(RUN, 1.0)
+    fetched, found = await put(first, 2)
+    for item, download_id in ((fetched, 7), (found, None)):
+        await first.step(item.item_id, Step.ASK, 2.0, download_id=download_id)
+        await first.finish(FinishedFile(item.item_id, item.relpath, 5, "ab" * 32, "structure", 9, "content"), 3.0)
+    await first.aclose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE evidence; DROP TABLE stranger; PRAGMA user_version=2;")
+
+    known = [("none", False), ("none", True)]  # what was never asked for was found on disk
+    with reading(path) as connection:
+        rows = [finished_file(row) for row in connection.execute(f"{FINISHED} ORDER BY file.item_id")]
+        assert [(file.identity, file.adopted) for file in rows] == known
+    second = await Ledger.open(path)
+    page = await second.finished(RUN)
+    assert [(file.identity, file.adopted) for file in page] == known
+    await second.proven_anew(replace(page[0], identity="content", proof="content", mtime_ns=11))
+    assert (await second.finished(RUN))[0] == replace(page[0], identity="content", proof="content", mtime_ns=11)
+    await second.aclose()
+    assert [found.name for found in tmp_path.glob("*.bad-*")] == []
+
+
+async def test_places_of_strangers_are_remembered_until_they_are_forgotten(ledger):
+    await ledger.note_stranger("a/B.TIF", 1.0)
+    assert await ledger.strangers(["a/b.TIF", "c.TIF"]) == {"a/b.tif"}  # as file systems do that fold case
+    await ledger.forget_stranger("a/b.tif")
+    assert await ledger.strangers(["a/B.TIF"]) == frozenset()
 
 
 async def test_a_ledger_of_this_version_that_lacks_a_table_is_damaged(tmp_path):
