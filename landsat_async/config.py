@@ -23,6 +23,7 @@ from landsat_async import config_readers as read
 from landsat_async.errors import ConfigError
 from landsat_async.rules.naming import check_layout
 from landsat_async.rules.product_id import parse_product_id
+from landsat_async.rules.select_type import settle_type
 
 SERVICE_URL = "https://m2m.cr.usgs.gov/api/api/json/stable/"
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
@@ -341,7 +342,11 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             value = os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value))))
         values[item.table][item.key] = value
     search = values["search"]
-    _check_together(search, values["select"], refused, source, problems)
+    _check_together(search, refused, source, problems)
+    if "select.type" not in refused:
+        wrong, idle = settle_type(values["select"], refused)
+        problems += [f"{source}: {problem}" for problem in wrong]
+        notes += idle
     if problems:
         raise _config_error(problems)
     if search.get("scenes"):
@@ -381,9 +386,7 @@ def _unknown(item: _Given) -> str:
     return f"unknown key {dotted}{read.nearest(item.key, _READERS.get(item.table) or everywhere)}"
 
 
-def _check_together(
-    search: dict[str, Any], select: dict[str, Any], refused: set[str], source: str, problems: list[str]
-) -> None:
+def _check_together(search: dict[str, Any], refused: set[str], source: str, problems: list[str]) -> None:
     """Find what is wrong only in combination; nothing is said about a value that was refused by itself."""
     if "aoi" in search and "bbox" in search:
         problems.append(f"{source}: search.bbox: cannot be used together with search.aoi; remove one of them")
@@ -396,8 +399,6 @@ def _check_together(
         problems.append(f"{source}: search.start: {search['start']} is later than search.end, {search['end']}")
     if "start" in search and search["start"] > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):
         problems.append(f"{source}: search.start: {search['start']} lies in the future")
-    if select.get("type") == "band" and not select.get("bands") and "select.bands" not in refused:
-        problems.append(f'{source}: select.bands: needed for type "band", for example bands = ["SR_B3", "ANG"]')
     if "dataset" in search or refused & {"search.dataset", "search.scenes"}:
         return
     if not search.get("scenes"):

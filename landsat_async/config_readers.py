@@ -26,6 +26,9 @@ _UNITS = {
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
 _ITEMS_MAX = 50_000
+_ALIKE = 0.75
+"""How alike two words must be to be taken for one; "sort" and "start" have 0.67, "workres" and "workers" 0.86."""
+_WORD_MIN = 3
 WRS2_PATH_MAX = 233
 _PATH_MAX = 251  # WRS-1 of Landsat 1 to 3
 _ROW_MAX = 248
@@ -61,10 +64,21 @@ def shown_key(key: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean X?", or the list of what is known when nothing comes near."""
+    """Return "; did you mean X?", or the list of what is known when nothing comes near.
+
+    No guess is better than a wrong one: a slip of the pen, or a word that holds the other one whole ("start_date").
+    """
     names = list(known)
-    close = difflib.get_close_matches(word[:60].lower(), names, n=1, cutoff=0.5)
+    typed = word[:60].lower().replace("-", "_")
+    close = difflib.get_close_matches(typed, names, n=1, cutoff=_ALIKE) or _holding(typed, names)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names)}"
+
+
+def _holding(typed: str, names: Iterable[str]) -> list[str]:
+    """The one name of which `typed` has all the words, or the other way round; none when there are several."""
+    words = {word for word in typed.split("_") if len(word) >= _WORD_MIN}
+    found = [name for name in names if words and (words <= set(name.split("_")) or set(name.split("_")) <= words)]
+    return found if len(found) == 1 else []
 
 
 def _plain(value: object) -> str:
