@@ -68,6 +68,8 @@ class Reply:
     retry_after: str | None = None
     filename: str | None = None
     """Last path component that Content-Disposition suggests; never used as a path."""
+    filenames: tuple[str, ...] = ()
+    """All plain names that Content-Disposition gives, to be compared (`rules.identity`); a path is no name."""
     disposition: bool = False
     """There was a Content-Disposition."""
     accepts_ranges: bool = False
@@ -104,6 +106,7 @@ def read_reply(status: int, fields: Callable[[str], Sequence[str]]) -> Reply:
         location=one("Location"),
         retry_after=_printable(one("Retry-After")),
         filename=parse_filename(disposition[0]) if disposition else None,
+        filenames=tuple(name for text in disposition[:4] for name in names_in_disposition(text)),
         disposition=bool(disposition),
         accepts_ranges=(one("Accept-Ranges") or "").strip(" \t").lower() == "bytes",
     )
@@ -169,16 +172,28 @@ def parse_filename(disposition: str) -> str | None:
 
     It is only ever compared with the name that was planned (RFC 6266 §4.3 warns of anything more).
     """
-    names: dict[str, str] = {}
+    names = _disposition_names(disposition)
+    last = re.split(r"[/\\]", names[-1] if names else "")[-1][:MAX_FIELD_CHARS]
+    return last if last not in ("", ".", "..") and last.isprintable() else None
+
+
+def names_in_disposition(disposition: str) -> tuple[str, ...]:
+    """Return the names that a Content-Disposition gives, plain and extended; one with a path in it is none."""
+    names = (name.strip() for name in _disposition_names(disposition))
+    return tuple(name for name in names if name and not re.search(r"[/\\]", name) and len(name) <= MAX_FIELD_CHARS)
+
+
+def _disposition_names(disposition: str) -> list[str]:
+    """Read `filename`, then `filename*`, which counts for more."""
+    values: dict[str, str] = {}
     for found in _DISPOSITION_PARAM.finditer(disposition[:1024]):
         value = re.sub(r"\\(.)", r"\1", found[2]) if found[2] is not None else found[3]
-        names.setdefault(found[1].lower(), value)
-    name = names.get("filename")
-    extended = names.get("filename*", "").split("'", 2)
+        values.setdefault(found[1].lower(), value)
+    names = [values["filename"]] if "filename" in values else []
+    extended = values.get("filename*", "").split("'", 2)
     if len(extended) == 3 and extended[0].lower() in ("utf-8", "iso-8859-1"):
-        name = unquote(extended[2], encoding=extended[0], errors="replace")
-    last = re.split(r"[/\\]", name or "")[-1][:MAX_FIELD_CHARS]
-    return last if last not in ("", ".", "..") and last.isprintable() else None
+        names.append(unquote(extended[2], encoding=extended[0], errors="replace"))
+    return names
 
 
 def _printable(text: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 LC08_L2SP_004053_20240705_20240712_02_T1     a scene of a level data set
 LC08_CU_008001_20231101_20231116_02          an analysis-ready tile (no level, no tier)
+LC08_CU_015007_20220416_20220423_02_BA       a level 3 product of a tile (BA, DSWE, FSCA)
 LC80040532024187LGN00                        a scene identifier: the same for all levels and versions
 """
 
@@ -11,8 +12,8 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-_LEVEL_ID = re.compile(r"(L[COTEM]\d\d)_(L\d[A-Z]{2})_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)_(T1|T2|RT)", re.ASCII)
-_TILE_ID = re.compile(r"(L[COTEM]\d\d)_(CU|AK|HI)_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)", re.ASCII)
+_LEVEL_ID = re.compile(r"(L[COTEM]\d\d)_(L\d[A-Z]{2})_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)_(T1|T2|RT|A1|A2)", re.ASCII)
+_TILE_ID = re.compile(r"(L[COTEM]\d\d)_(CU|AK|HI)_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)(?:_(BA|DSWE|FSCA))?", re.ASCII)
 _ENTITY_ID = re.compile(r"L[COTEM]\d(\d{3})(\d{3})(\d{4})(\d{3})[A-Z]{3}\d\d", re.ASCII)
 
 _SENSOR_DATASETS = {
@@ -29,7 +30,7 @@ class ProductId:
     sensor: str
     """Sensor and satellite: LC08, LE07 ..."""
     level: str
-    """L1TP, L2SP ...; "ARD" for an analysis-ready tile."""
+    """L1TP, L2SP ...; "ARD" for an analysis-ready tile, "BA", "DSWE" or "FSCA" for a level 3 product of one."""
     path: int
     """WRS path; the horizontal tile number when `region` is set."""
     row: int
@@ -38,7 +39,7 @@ class ProductId:
     processed: dt.date
     collection: str
     tier: str | None
-    """T1, T2 or RT; None for tiles."""
+    """T1, T2 or RT, A1 or A2 on the Albers grid; None for tiles."""
     region: str | None = None
     """CU, AK or HI for an analysis-ready tile; None for a WRS scene."""
 
@@ -53,7 +54,7 @@ class ProductId:
         if self.collection != "02":
             return None
         if self.region is not None:
-            return "landsat_ard_tile_c2"
+            return f"landsat_{self.level.lower()}_tile_c2"
         family = _SENSOR_DATASETS.get(self.sensor)
         level = self.level[1]
         if family is None or level not in "12" or (family == "mss" and level == "2"):
@@ -77,8 +78,8 @@ def parse_product_id(display_id: str) -> ProductId | None:
         sensor, level, path, row, acquired, processed, collection, tier = match.groups()
         region = None
     elif match := _TILE_ID.fullmatch(text):
-        sensor, region, path, row, acquired, processed, collection = match.groups()
-        level, tier = "ARD", None
+        sensor, region, path, row, acquired, processed, collection, product = match.groups()
+        level, tier = product or "ARD", None
     else:
         return None
     days = _day(acquired), _day(processed)
