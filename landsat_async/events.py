@@ -111,6 +111,19 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something selected that some scenes have and others lack; no failure, and counted nowhere."""
+
+    what: str
+    """Band or file group, as the user asked for it."""
+    reason: str
+    scenes: int
+    """How many scenes lack it."""
+    example: str
+    """Display id of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Talk for people: goes to stderr, never to JSON lines."""
 
@@ -153,6 +166,7 @@ Event: TypeAlias = (
     | Verified
     | Skipped
     | Failed
+    | LeftOut
     | Notice
     | Error
     | Finished

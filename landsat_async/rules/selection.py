@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from landsat_async.errors import ConfigError
@@ -24,9 +24,20 @@ from landsat_async.rules.options import ProductOption, SecondaryFile
 _BUNDLE_SYSTEMS = ("ls_zip", "dds_ms", "dds")
 _NO_BUNDLE_SYSTEMS = ("folder", "ls_frb", "wms", "ls_s3")
 _NOT_NOW = "USGS does not offer it at the moment"
-NONE_OF_THE = "it has none of the"
-"""How the reason begins when a scene has nothing of what was asked for."""
 _LATER = "Run again later; products move between storage systems."
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A band or file group that some scenes do not have."""
+
+    name: str
+    """As the user asked for it."""
+    scenes: int
+    example: str
+    """Display id of the first of them."""
+    known: str
+    """What that scene has in its place, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,8 @@ class Selection:
     """Bands (or file groups) that none of these scenes has; scenes of another portion may have them."""
     complete: frozenset[str] = frozenset()
     """Display ids of scenes of which everything that was asked for is among the files."""
+    lacking: tuple[Lacking, ...] = ()
+    """Bands (or file groups) that scenes of this portion do not have: L2SR has no ST_B10, LO08 no thermal band."""
 
 
 @dataclass(slots=True)
@@ -67,6 +80,7 @@ class _Chosen:
     layout: str
     files: list[WantedFile] = field(default_factory=list)
     unavailable: list[Unavailable] = field(default_factory=list)
+    lacking: dict[str, Lacking] = field(default_factory=dict)
 
     def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
             group_dataset: str | None = None, file_groups: tuple[str, ...] = ()) -> None:  # fmt: skip
@@ -82,6 +96,10 @@ class _Chosen:
 
     def refuse(self, name: str, reason: str, hint: str = "") -> None:
         self.unavailable.append(Unavailable(shown(name), reason, hint))
+
+    def lack(self, scene: Scene, name: str, known: str) -> None:
+        before = self.lacking.setdefault(name, Lacking(name, 0, scene.display_id, known))
+        self.lacking[name] = replace(before, scenes=before.scenes + 1)
 
 
 def choose(
@@ -110,7 +128,7 @@ def choose(
         rows = by_scene.get(scene.entity_id, [])
         if select.type in ("bundle", "all"):
             _add_bundle(chosen, scene, rows)
-        hits = set() if select.type == "bundle" else _add_singles(chosen, scene, _singles(scene, rows), select)
+        hits = set() if select.type == "bundle" else _add_singles(chosen, scene, _singles(scene, rows), select, wanted)
         matched |= hits
         least = 2 if select.type == "all" else 1
         if len(chosen.unavailable) == gaps and len(chosen.files) >= files + least and hits.issuperset(wanted):
@@ -119,7 +137,8 @@ def choose(
     once = _each_once(chosen.files)
     if len(once) < len(chosen.files):
         complete.clear()  # a file of one scene stands for that of another
-    return Selection(once, tuple(dict.fromkeys(chosen.unavailable)), unmatched, frozenset(complete))
+    gone, lacking = tuple(dict.fromkeys(chosen.unavailable)), tuple(chosen.lacking.values())
+    return Selection(once, gone, unmatched, frozenset(complete), lacking)
 
 
 @lru_cache(maxsize=4096)
@@ -174,24 +193,34 @@ def _suffix(name: str, product_id: str) -> str:
     return tail.lstrip("_") if head.casefold() == product_id.casefold() and tail else name
 
 
-def _add_singles(chosen: _Chosen, scene: Scene, singles: list[_Single], select: SelectValues) -> set[str]:
-    """Add the files of one scene; return the bands or groups that matched."""
+def _add_singles(
+    chosen: _Chosen, scene: Scene, singles: list[_Single], select: SelectValues, wanted: Sequence[str]
+) -> set[str]:
+    """Add the files of one scene and note which of the `wanted` bands or groups it lacks; return those that it has."""
     matched: set[str] = set()
     before = len(chosen.files), len(chosen.unavailable)
     for single, hits, groups in _taken(singles, select):
         matched |= hits
         _add_single(chosen, scene, single, groups)
-    if before != (len(chosen.files), len(chosen.unavailable)) or select.type == "all":
-        return matched  # of "all" the bundle has the same files
+    if select.type == "all":
+        return matched  # the bundle has the same files
     if not singles:
         chosen.refuse(scene.display_id, "USGS lists no single files for this scene", _LATER)
-    elif select.type == "band":
-        known = ", ".join(sorted({single.stem for single in singles}))
-        chosen.refuse(scene.display_id, f"{NONE_OF_THE} bands {', '.join(select.bands)}", f"It has: {known}.")
+    elif not wanted and before == (len(chosen.files), len(chosen.unavailable)):
+        chosen.refuse(scene.display_id, "it has no file groups", _what_it_has(singles, select))
     else:
-        known = ", ".join(sorted(set[str]().union(*(single.groups for single in singles)))) or "none"
-        chosen.refuse(scene.display_id, f"{NONE_OF_THE} file groups", f"It has: {known}.")
+        for name in wanted:
+            if name not in matched:
+                chosen.lack(scene, name, _what_it_has(singles, select))
     return matched
+
+
+def _what_it_has(singles: list[_Single], select: SelectValues) -> str:
+    if select.type == "band":
+        names = {single.stem for single in singles}
+    else:
+        names = set[str]().union(*(single.groups for single in singles))
+    return f"It has: {', '.join(sorted(names)) or 'none'}."
 
 
 def _taken(singles: list[_Single], select: SelectValues) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:

@@ -17,11 +17,12 @@ from landsat_async.config import Config
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import single_error
+from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.naming import layout_folder
 from landsat_async.rules.options import ProductOption
-from landsat_async.rules.selection import NONE_OF_THE, Selection, choose
+from landsat_async.rules.selection import Lacking, Selection, choose
 from landsat_async.run.fallback import with_single_files
 from landsat_async.run.scene_lists import scene_list
 from landsat_async.run.settled import Settled
@@ -167,20 +168,14 @@ async def _with_alias(m2m: M2MClient, file: WantedFile, aliases: dict[str, str])
     return replace(file, group_dataset=aliases[dataset_id])
 
 
-_SPELLING = {
-    "band": 'Check the spelling; a plan with bands = ["*"] lists all names.',
-    "file group": "Check the spelling; an empty file_groups takes every group that the scenes have.",
-}
-
-
 class Gaps:
     """Collects what was selected and cannot be had, across portions of scenes."""
 
     def __init__(self, config: Config) -> None:
         self._kind = "band" if config.select.type == "band" else "file group"
-        self._asked = set(config.select.bands if config.select.type == "band" else config.select.file_groups)
-        self._nowhere = set(self._asked)
+        self._nowhere = set(config.select.bands if config.select.type == "band" else config.select.file_groups)
         """Bands or groups that no portion so far has had."""
+        self._lacking: dict[str, Lacking] = {}
         self._named: list[Unavailable] = []
         self._any = False
 
@@ -189,16 +184,24 @@ class Gaps:
         self._any = True
         self._nowhere &= set(selection.unmatched_bands)
         self._named += selection.unavailable
+        for more in selection.lacking:
+            known = self._lacking.setdefault(more.name, replace(more, scenes=0))
+            self._lacking[more.name] = replace(known, scenes=known.scenes + more.scenes)
 
     def all(self) -> list[Unavailable]:
         """Everything that cannot be had; a band is missing only if no portion has it."""
         if not self._any:
             return []
-        named, hint = self._named, _SPELLING[self._kind]
-        if self._asked and self._nowhere == self._asked:
-            # A misspelt band: one line for it says more than one for each scene.
-            without = [gap for gap in named if gap.reason.startswith(NONE_OF_THE)]
-            named = [gap for gap in named if gap not in without]
-            hint = without[0].hint if without else hint
         reason = f"no scene of the search has this {self._kind}"
-        return [*named, *(Unavailable(name, reason, hint) for name in sorted(self._nowhere))]
+        nowhere = [Unavailable(name, reason, self._spelling(name)) for name in sorted(self._nowhere)]
+        return [*self._named, *nowhere]
+
+    def left_out(self) -> list[LeftOut]:
+        """Bands that some scenes have and others lack, by name: no failure, and never silent."""
+        reason = f"these scenes have no such {self._kind}"
+        some = [lack for name, lack in sorted(self._lacking.items()) if name not in self._nowhere]
+        return [LeftOut(lack.name, reason, lack.scenes, lack.example) for lack in some]
+
+    def _spelling(self, name: str) -> str:
+        lack = self._lacking.get(name)
+        return f"Check the spelling. {lack.example}: {lack.known}" if lack else "Check the spelling."

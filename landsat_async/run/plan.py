@@ -19,6 +19,7 @@ from landsat_async.disk.adopt import is_as_recorded
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import done_files, replaced_scenes
 from landsat_async.disk.schema import reading
+from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
@@ -51,6 +52,8 @@ class Plan:
     bytes_left: int
     """Nominal bytes of what is not here yet."""
     free_bytes: int
+    left_out: tuple[LeftOut, ...] = ()
+    """Bands that some scenes lack."""
     notes: tuple[str, ...] = ()
     """Where the area lies, what was simplified, what in the config has no effect."""
 
@@ -94,7 +97,8 @@ async def plan(
     notes = [*config.notes, *found.notes]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
-    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, tuple(notes))
+    lacks = tuple(gaps.left_out())
+    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes))
 
 
 _Known: TypeAlias = tuple[str, int | None, int | None, int | None]

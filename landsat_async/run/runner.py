@@ -212,6 +212,8 @@ class Run:
         for gap in missing:
             self._tally.failed(gap)
             await self.bus.emit(Failed(gap.file, gap.reason, gap.hint))
+        for lack in gaps.left_out():
+            await self.bus.emit(lack)
         await take_stock(context)
         await sweep_parts(context)
         await self._warn_of_space(context)

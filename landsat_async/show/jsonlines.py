@@ -14,6 +14,7 @@ from landsat_async.events import (
     Event,
     Failed,
     Finished,
+    LeftOut,
     Notice,
     Planned,
     Progress,
@@ -35,12 +36,15 @@ _KINDS: tuple[type[Event], ...] = (
     Verified,
     Skipped,
     Failed,
+    LeftOut,
     Error,
     Finished,
 )
 _KEYS: dict[type[Event], tuple[str, ...]] = {
     kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _KINDS
 }
+_NAMES: dict[type[Event], str] = {LeftOut: "left_out"}
+"""Names of events that are not those of their types in small letters."""
 _KEYS[Progress] = ("files_done", "files_total", "bytes_done", "bytes_total", "rate_bytes_s")
 
 
@@ -59,7 +63,7 @@ def json_line(event: Event) -> str | None:
     if isinstance(event, (Notice, Transferred)):
         return None
     values = {key: _finite(getattr(event, key)) for key in _KEYS[type(event)]}
-    return line(type(event).__name__.lower(), values)
+    return line(_NAMES.get(type(event), type(event).__name__.lower()), values)
 
 
 def _finite(value: object) -> object:

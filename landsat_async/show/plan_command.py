@@ -13,7 +13,7 @@ from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_retry
 from landsat_async.show.signals import Stopper, run_async
-from landsat_async.show.tables import columns, more, width_of
+from landsat_async.show.tables import columns, left_out_lines, more, width_of
 from landsat_async.show.words import count_text, size_text
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def write_json(result: Plan, output: Output) -> None:
         output.json(line("dropped", {**ids, "reason": dropped.reason}))
     for missing in result.unavailable:
         output.event(Failed(missing.file, missing.reason, missing.hint))
+    for lack in result.left_out:
+        output.event(lack)
     output.event(Planned(len(result.scenes), len(result.files), result.bytes_nominal))
 
 
@@ -81,6 +83,7 @@ def lines(result: Plan, config: Config, width: int) -> list[str]:
         *_file_table(result, width),
         *_dropped(result.dropped),
         *_unavailable(result, width),
+        *left_out_lines(result.left_out),
         *_totals(result, config.download.min_free_bytes),
     ]
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from landsat_async.events import Error, Event, Failed, Finished, Planned, Skipped, Verified
+from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Planned, Skipped, Verified
 
 KEPT = 40
 """Rows of each table; the counts are always complete."""
@@ -25,6 +25,8 @@ class Recap:
     failures: list[Failed] = field(default_factory=list)
     failed_count: int = 0
     failure_kinds: Counter[str] = field(default_factory=Counter)
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Bands that some scenes lack; there are never more than were asked for."""
     error: Error | None = None
     finished: Finished | None = None
     cause: Exception | None = None
@@ -47,6 +49,8 @@ class Recap:
                     self.failures.append(event)
                 kind = kind_of(event.reason)
                 self.failure_kinds[kind if len(self.failure_kinds) < KEPT_KINDS else "other reasons"] += 1
+            case LeftOut():
+                self.left_out.append(event)
             case Error():
                 self.error = event
             case Finished():

@@ -10,7 +10,7 @@ from landsat_async.show.output import Output
 from landsat_async.show.recap import Recap
 from landsat_async.show.render import follow
 from landsat_async.show.signals import STOPPED, Stopper, run_async
-from landsat_async.show.tables import failed_lines, proven_lines, totals_line, width_of
+from landsat_async.show.tables import failed_lines, left_out_lines, proven_lines, totals_line, width_of
 from landsat_async.show.trouble import report
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def _say_end(recap: Recap, end: Finished, output: Output) -> None:
     for line in failed_lines(recap.failures, recap, width_of(output.err)):
         output.talk(line, urgent=True)
     if not output.manner.quiet:
+        for line in left_out_lines(recap.left_out):
+            output.data(line)
         output.data(totals_line(end))
     elif end.exit_code:
         output.talk(totals_line(end), urgent=True)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from itertools import chain
 
-from landsat_async.events import Failed, Finished, Verified
+from landsat_async.events import Failed, Finished, LeftOut, Verified
 from landsat_async.show.output import SafeStream
 from landsat_async.show.recap import Recap
 from landsat_async.show.words import clean, count_text, size_text, span_text
@@ -80,6 +80,14 @@ def failed_lines(files: Sequence[Failed], recap: Recap, width: int) -> list[str]
     if recap.failed_count > len(files):
         lines += [f"{count:>7,} x {clean(kind)}" for kind, count in recap.failure_kinds.most_common(10)]
     return lines
+
+
+def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return a line for each band that some scenes lack."""
+    return [
+        clean(f"left out: {one.what} of {count_text(one.scenes, 'scene')}: {one.reason} (for example {one.example})")
+        for one in left_out
+    ]
 
 
 def totals_line(end: Finished) -> str:

@@ -6,7 +6,7 @@ from landsat_async.config import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.model import Scene
 from landsat_async.rules.options import ProductOption, SecondaryFile
-from landsat_async.rules.selection import band_matches, choose
+from landsat_async.rules.selection import Lacking, band_matches, choose
 
 PID = "LC08_L2SP_004053_20240705_20240712_02_T1"
 PID2 = "LC08_L2SP_004052_20240705_20240712_02_T1"
@@ -181,14 +181,19 @@ def test_C06_what_no_scene_has_is_told_and_the_rest_goes_on():
     assert chosen.unavailable == ()
 
 
-@pytest.mark.faults("C06")
-def test_C06_a_scene_without_any_of_the_bands_is_told_by_name_with_what_it_has():
+@pytest.mark.faults("C06", "M32")
+def test_M32_bands_that_some_scenes_lack_are_told_with_their_number_an_example_and_what_it_has():
     options = rows() + rows(SCENE2, suffixes=["ANG.txt", "MTL.txt"])
-    chosen = pick("band", options, [SCENE, SCENE2], bands=["SR_B3"])
-    assert names(chosen) == [f"{PID}_SR_B3.TIF"]
-    (gone,) = chosen.unavailable
-    assert (gone.file, gone.hint) == (PID2, "It has: ANG, MTL.")
-    assert chosen.unmatched_bands == ()
+    chosen = pick("band", options, [SCENE, SCENE2], bands=["SR_B3", "ANG", "SR_B5"])
+    assert names(chosen) == [f"{PID}_SR_B3.TIF", f"{PID}_SR_B5.TIF", f"{PID}_ANG.txt", f"{PID2}_ANG.txt"]
+    assert chosen.unavailable == chosen.unmatched_bands == ()
+    assert chosen.lacking == tuple(Lacking(band, 1, PID2, "It has: ANG, MTL.") for band in ("SR_B3", "SR_B5"))
+    assert chosen.complete == {PID}
+    only = pick("band", options, [SCENE, SCENE2], bands=["SR_B3"])
+    assert (names(only), only.unavailable, [lack.scenes for lack in only.lacking]) == (names(chosen)[:1], (), [1])
+
+
+def test_a_scene_without_single_files_is_told_by_name():
     (nothing,) = pick("band", [], bands=["SR_B3"]).unavailable
     assert (nothing.file, nothing.reason) == (PID, "USGS lists no single files for this scene")
 
@@ -219,8 +224,8 @@ def test_a_group_that_no_scene_has_and_scenes_without_groups_are_told():
     assert chosen.unmatched_bands == ("nope",)
     (gone,) = pick("band_group", rows(secondary=[single("ANG.txt", groups=())])).unavailable
     assert gone.file == PID
-    (gone,) = pick("band_group", rows(), file_groups=["nope"]).unavailable
-    assert gone.hint == "It has: ls_c2l2_sr_band, ls_c2l2_st_band."
+    (gone,) = pick("band_group", rows(), file_groups=["nope"]).lacking
+    assert gone == Lacking("nope", 1, PID, "It has: ls_c2l2_sr_band, ls_c2l2_st_band.")
 
 
 def test_all_is_the_bundle_and_every_single_file():
@@ -334,7 +339,7 @@ def test_whatever_is_listed_every_scene_is_answered_and_every_file_is_safe_and_s
     paths = [file.relpath.casefold() for file in chosen.files]
     assert len(paths) == len(set(paths))
     assert all(file.routes and file.routes[0].available and "/" not in file.name for file in chosen.files)
-    told = " ".join(gone.file for gone in chosen.unavailable)
+    told = " ".join([*(gone.file for gone in chosen.unavailable), *(PID + PID2 for lack in chosen.lacking)])
     answered = {file.scene_display_id for file in chosen.files}
     for scene in (SCENE, SCENE2):
         files = [file for row in listed if row.entity_id == scene.entity_id for file in row.secondary]
