@@ -71,12 +71,12 @@ def simulate(host: str, port: int, scenes: int | None, output: Output) -> int:
     """Serve the simulator until a signal comes; one JSON line on stdout says where and for whom."""
 
     async def work(stopper: Stopper) -> int:
-        from landsat_async.sim.archive import Archive
+        from landsat_async.sim.computed import ComputedArchive
         from landsat_async.sim.serve import serve
 
         stopper.farewell = "stopping"
         with anyio.CancelScope() as scope, stopper.calling(scope.cancel):
-            await serve(host, port, output.json, Archive.seeded(scenes) if scenes is not None else None)
+            await serve(host, port, output.json, ComputedArchive(scenes) if scenes is not None else None)
         return 0
 
     return run_async(output, work)

@@ -8,15 +8,20 @@
         assert sim.log.faults == {"cut": 1, "close-after": 1}
         assert sim.log.overlaps == 0
 
-`Archive` says what there is to be found, `Script` how the service behaves, `Log` what was asked. Other processes and
-languages use `python -m landsat_async simulate` and set the script over HTTP: `curl -d '{"staging_polls": 3}'
-<control_url>script`. This package imports nothing of landsat_async outside itself.
+`Archive` says what there is to be found (`ComputedArchive`: millions of scenes, none of them held), `Script` how the
+service behaves, `Log` what was asked. Other processes and languages use `python -m landsat_async simulate` and set the
+script over HTTP: `curl -d '{"staging_polls": 3}' <control_url>script`. This package imports nothing of landsat_async
+outside itself.
 """
 
 from landsat_async.sim.archive import Archive
+from landsat_async.sim.computed import ComputedArchive
 from landsat_async.sim.log import Entry, Log
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.script import ApiFault, FileFault, Script
 from landsat_async.sim.server import Simulator, open_simulator
 
-__all__ = ["ApiFault", "Archive", "Entry", "FileFault", "Log", "Product", "Script", "Simulator", "open_simulator"]
+__all__ = [
+    "ApiFault", "Archive", "ComputedArchive", "Entry", "FileFault", "Log", "Product", "Script", "Simulator",
+    "open_simulator",
+]  # fmt: skip

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import TypedDict, Unpack
 
 from landsat_async.sim import browse, text
+from landsat_async.sim.conditions import Condition
 from landsat_async.sim.content import Content, Literal
 from landsat_async.sim.datasets import DATASETS, Dataset
 from landsat_async.sim.scenes import Product
@@ -114,7 +115,9 @@ class Archive:
 
     def reprocess(self, display_id: str, *, days: int = 30, keep_old: bool = False) -> Product:
         """Replace a product by a newer version of it (another processing date, hence another product id)."""
-        old = self._by_id["", display_id]
+        old = self.product_of_file(display_id)
+        if old is None:
+            raise KeyError(display_id)
         new = replace(old, processed=old.processed + timedelta(days=days), tier=old.tier.replace("RT", "T1"))
         if not keep_old:
             self.remove(display_id)
@@ -129,6 +132,20 @@ class Archive:
     def products(self, dataset: Dataset) -> Sequence[Product]:
         """All products of a dataset."""
         return self._products[dataset.alias]
+
+    def matching(self, dataset: Dataset, conditions: Sequence[Condition]) -> Sequence[Product]:
+        """Products that meet all conditions."""
+        products = self._products[dataset.alias]
+        return [p for p in products if all(c.test(p) for c in conditions)] if conditions else products
+
+    def count(self, dataset: Dataset) -> int:
+        """How many products a dataset has."""
+        return len(self._products[dataset.alias])
+
+    def days(self, dataset: Dataset) -> tuple[date, date] | None:
+        """First and last day of a dataset; None when it is empty."""
+        days = [product.acquired for product in self._products[dataset.alias]]
+        return (min(days), max(days)) if days else None
 
     def __len__(self) -> int:
         return sum(len(products) for products in self._products.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
 from typing import Any
 
 from landsat_async.sim.datasets import (
@@ -13,15 +12,14 @@ from landsat_async.sim.datasets import (
     SecondaryDataset,
     dictionary_link,
 )
-from landsat_async.sim.scenes import Product
 from landsat_async.sim.service import ApiError, Endpoint, Payload, Service
 from landsat_async.sim.wrs import centre, frame
 
 
 def _json(service: Service, dataset: Dataset | SecondaryDataset) -> dict[str, Any]:
     searchable = isinstance(dataset, Dataset)
-    products: Sequence[Product] = service.archive.products(dataset) if isinstance(dataset, Dataset) else ()
-    days = sorted({product.acquired for product in products})
+    count = service.archive.count(dataset) if isinstance(dataset, Dataset) else 0
+    days = service.archive.days(dataset) if isinstance(dataset, Dataset) else None
     start = f"{dataset.first_year}-04-11" if isinstance(dataset, Dataset) else "1972-07-25"
     return {
         "abstractText": "Simulated archive: same names and shapes as the real one, made-up pixels.",
@@ -39,7 +37,7 @@ def _json(service: Service, dataset: Dataset | SecondaryDataset) -> dict[str, An
         "ingestFrequency": "P1D" if searchable else None,
         "keywords": None,
         "legacyId": None,
-        "sceneCount": len(products),
+        "sceneCount": count,
         "spatialBounds": {"north": 84.44, "east": 197.58, "south": -84.57, "west": -180.01} if searchable else None,
         "temporalCoverage": f'["{days[0]} 00:00:00-06","{days[-1]} 00:00:00-06"]' if days else None,
         "supportCloudCover": searchable,

@@ -22,11 +22,28 @@ def scene_list_add(service: Service, payload: Payload) -> Any:
     ids = payload.texts("entityIds") or payload.texts("entityId")
     if not ids:
         raise ApiError("INPUT_PARAMETER_REQUIRED", "Missing required parameter: entityIds", 400)
-    if payload.text("idField") == "displayId" and isinstance(dataset, Dataset):
-        found = {i: service.archive.find(dataset, i) for i in ids}
-        ids = [product.entity_id if (product := found[i]) is not None else i for i in ids]
+    submitted = len(ids)
+    if isinstance(dataset, Dataset):
+        ids = _known(service, dataset, ids, by_display_id=payload.text("idField") == "displayId")
     expires_s = service.now_s() + duration_s(payload.text("timeToLive"))
-    return service.lists.add(list_id, dataset.alias, ids, expires_s)
+    added = service.lists.add(list_id, dataset.alias, ids, expires_s)
+    total = len(service.lists.rows(list_id, service.now_s()))
+    return {"added": added, "total": total, "submitted": submitted}[service.script.list_count]
+
+
+def _known(service: Service, dataset: Dataset, ids: list[str], *, by_display_id: bool) -> list[str]:
+    """Entity ids of what is added; what is done with unknown ones is for the script to say."""
+    script = service.script
+    found = {i: service.archive.find(dataset, i) for i in ids}
+    if by_display_id and not script.list_display_ids:
+        found = dict.fromkeys(ids)
+    if script.list_unknown == "refused" and None in found.values():
+        raise ApiError("INPUT_INVALID", "One or more of the entity IDs are invalid", 400)
+    if script.list_unknown == "dropped":
+        ids = [i for i in ids if found[i] is not None]
+    if not by_display_id:
+        return ids
+    return [product.entity_id if (product := found[i]) is not None else i for i in ids]
 
 
 def scene_list_get(service: Service, payload: Payload) -> Any:

@@ -128,7 +128,11 @@ def offer_of_file(service: Service, product: Product, suffix: str, system: str) 
 
 
 def _is_offered(script: Script, system: str, name: str) -> bool:
-    return system not in script.unavailable and not matches(name, script.unavailable)
+    return system not in script.unavailable and not matches(name, (*script.unavailable, *_ordered(script)))
+
+
+def _ordered(script: Script) -> tuple[str, ...]:
+    return tuple(f"{pattern}*" for pattern in script.order_only)
 
 
 def file_of_entity(service: Service, secondary: SecondaryDataset, entity_id: str) -> tuple[Product, str] | None:

@@ -197,6 +197,22 @@ class Script(msgspec.Struct, kw_only=True):
     """So many rows move on between two pages, as if scenes had come in meanwhile."""
     filter_limit_bytes: Count = 100_000
     """A longer spatial filter is answered by 404."""
+    child_filters_limit: Count = 10_000
+    """A metadata filter with more children is answered by 404."""
+    id_filters: Literal["found", "nothing"] = "found"
+    """Whether metadata filters on product and scene identifiers find their scenes, or nothing without an error."""
+    list_unknown: Literal["kept", "dropped", "refused"] = "kept"
+    """Ids that no scene has, in scene-list-add: kept and flagged, left out, or the whole call is refused."""
+    list_count: Literal["added", "total", "submitted"] = "added"
+    """What scene-list-add counts."""
+    list_display_ids: bool = True
+    """false: display ids in a scene list lead to nothing."""
+    metadata_list: Literal["all", "nothing", "first"] = "all"
+    """scene-metadata-list gives all scenes of the list, none, or only the first one."""
+    order_only: tuple[str, ...] = ()
+    """Patterns of display ids of scenes that have to be ordered: nothing of them can be downloaded."""
+    withheld: tuple[str, ...] = ()
+    """Datasets, retired ones too, that this account may not use: DATASET_AUTH."""
 
     # Answers of the API
     session_id: bool = False

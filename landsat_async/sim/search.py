@@ -10,12 +10,14 @@ from typing import Any
 import shapely
 from shapely.geometry import Polygon, box, shape
 
+from landsat_async.sim.conditions import Condition, every, some
 from landsat_async.sim.datasets import Dataset, FilterField, dictionary_link, made_up_id
 from landsat_async.sim.scenes import Product
+from landsat_async.sim.script import matches
 from landsat_async.sim.service import ApiError, Endpoint, Payload, Service
+from landsat_async.sim.wrs import frame
 
 MAX_RESULTS = 50_000
-Test = Callable[[Product], bool]
 
 _SUMMARY_IDS = {
     ("landsat_ot_c2_l1", "ID"): "5e81f1503645de13",
@@ -27,7 +29,11 @@ _SUMMARY_IDS = {
 
 def ring(product: Product) -> list[list[float]]:
     """Closed footprint ring in degrees; longitudes go on beyond 180 where it crosses the antimeridian."""
-    corners = [list(corner) for corner in product.frame.corners_deg]
+    return _ring(product.path, product.row)
+
+
+def _ring(path: int, row: int) -> list[list[float]]:
+    corners = [list(corner) for corner in frame(path, row).corners_deg]
     if max(c[0] for c in corners) - min(c[0] for c in corners) > 180:
         corners = [[lon + 360 if lon < 0 else lon, lat] for lon, lat in corners]
     lower_left = [corners[3], corners[2], corners[1], corners[0]]  # counter-clockwise from the lower left
@@ -38,10 +44,8 @@ def scene_search(service: Service, payload: Payload) -> Any:
     """scene-search."""
     dataset = service.dataset(payload)
     scene_filter = payload.object("sceneFilter")
-    tests = _tests(service, dataset, scene_filter) if scene_filter else []
-    products: Sequence[Product] = service.archive.products(dataset)
-    if tests:
-        products = [p for p in products if all(test(p) for test in tests)]
+    conditions = _conditions(service, dataset, scene_filter) if scene_filter else []
+    products = service.archive.matching(dataset, conditions)
     excluded = 0
     if (name := payload.text("excludeListName")) is not None:
         listed = {entity for _, entity in service.lists.rows(name, service.now_s(), dataset.alias)}
@@ -100,7 +104,12 @@ def scene(
         "orderingId": None,
         "metadata": metadata_rows(product, metadata or script.default_metadata),
         "hasCustomizedMetadata": None,
-        "options": {"bulk": True, "download": True, "order": False, "secondary": False},
+        "options": {
+            "bulk": not (ordered := matches(product.display_id, script.order_only)),
+            "download": not ordered,
+            "order": ordered,
+            "secondary": False,
+        },
         "selected": {mark: product.entity_id in ids for mark, ids in (marked or {}).items()} or None,
         "spatialBounds": {
             "type": "Polygon",
@@ -202,24 +211,24 @@ def _padded(field: FilterField, value: str) -> str:
     return f" {int(value):03}" if field.label in ("WRS Path", "WRS Row") else value
 
 
-def _tests(service: Service, dataset: Dataset, scene_filter: Payload) -> list[Test]:
-    tests: list[Test] = []
+def _conditions(service: Service, dataset: Dataset, scene_filter: Payload) -> list[Condition]:
+    found: list[Condition] = []
     if (spatial := scene_filter.object("spatialFilter")) is not None:
-        tests.append(_spatial(service, spatial))
+        found.append(_spatial(service, spatial))
     if (span := scene_filter.object("acquisitionFilter")) is not None:
         start, end = _days(span)
-        tests.append(lambda p: start <= p.acquired <= end)
+        found.append(Condition(lambda p: start <= p.acquired <= end, exact=True, days=(start, end)))
     if (span := scene_filter.object("ingestFilter")) is not None:
         first, last = _days(span)
-        tests.append(lambda p: first <= p.processed <= last)
+        found.append(Condition(lambda p: first <= p.processed <= last))
     if (cloud := scene_filter.object("cloudCoverFilter")) is not None:
-        tests.append(_clouds(cloud))
+        found.append(_clouds(cloud))
     if months := scene_filter.texts("seasonalFilter"):
-        wanted = {int(month) for month in months}
-        tests.append(lambda p: p.acquired.month in wanted)
+        wanted = frozenset(int(month) for month in months)
+        found.append(Condition(lambda p: p.acquired.month in wanted, exact=True, months=wanted))
     if (metadata := scene_filter.object("metadataFilter")) is not None:
-        tests.append(_metadata_test(dataset, metadata))
-    return tests
+        found.append(_metadata_condition(service, dataset, metadata))
+    return found
 
 
 def _days(span: Payload) -> tuple[datetime.date, datetime.date]:
@@ -231,33 +240,35 @@ def _days(span: Payload) -> tuple[datetime.date, datetime.date]:
     return start, end
 
 
-def _clouds(cloud: Payload) -> Test:
+def _clouds(cloud: Payload) -> Condition:
     low, high = cloud.integer("min", 0), cloud.integer("max", 100)
     unknown = cloud.values.get("includeUnknown")
     # Not said: counted in, as an account's default; the real service's choice is not documented.
     include = True if unknown is None else str(unknown).lower() in ("true", "1")
-    return lambda p: include if p.cloud is None else low <= p.cloud <= high
+    return Condition(
+        lambda p: include if p.cloud is None else low <= p.cloud <= high, exact=True, cloud=(low, high, include)
+    )
 
 
-def _spatial(service: Service, spatial: Payload) -> Test:
+def _spatial(service: Service, spatial: Payload) -> Condition:
     if len(str(spatial.values)) > service.script.filter_limit_bytes:
         raise ApiError("NOT_FOUND", "The requested URL was not found", 404)
     area = _area(spatial)
     if area is None or area.is_empty:
-        return lambda p: False
+        return Condition(lambda p: False, exact=True, place=lambda path, row: False)
     shapely.prepare(area)
     known: dict[tuple[int, int], bool] = {}
 
-    def touches(product: Product) -> bool:
-        place = product.path, product.row
-        if (answer := known.get(place)) is None:
-            corners = ring(product)
-            answer = known[place] = any(
+    def touches(path: int, row: int) -> bool:
+        if (answer := known.get((path, row))) is None:
+            corners = _ring(path, row)
+            answer = known[path, row] = any(
                 area.intersects(Polygon([(lon + shift, lat) for lon, lat in corners])) for shift in (-360, 0, 360)
             )
         return answer
 
-    return touches
+    west, south, east, north = (float(degree) for degree in area.bounds)
+    return Condition(lambda p: touches(p.path, p.row), exact=True, place=touches, box=(west, south, east, north))
 
 
 def _area(spatial: Payload) -> Any:
@@ -275,41 +286,53 @@ def _area(spatial: Payload) -> Any:
     raise ApiError("INPUT_PARAMETER_INVALID", "Unknown spatial filter type", 400)
 
 
-def _metadata_test(dataset: Dataset, metadata: Payload) -> Test:
+_ID_FIELDS = ("Landsat Product Identifier L1", "Landsat Product Identifier L2", "Landsat Scene Identifier")
+
+
+def _metadata_condition(service: Service, dataset: Dataset, metadata: Payload) -> Condition:
     kind = metadata.text("filterType")
     if kind in ("and", "or"):
-        tests = [_metadata_test(dataset, child) for child in metadata.objects("childFilters")]
-        combine = all if kind == "and" else any
-        return lambda p: combine(test(p) for test in tests)
+        children = metadata.objects("childFilters")
+        if len(children) > service.script.child_filters_limit:
+            raise ApiError("NOT_FOUND", "The requested URL was not found", 404)
+        conditions = [_metadata_condition(service, dataset, child) for child in children]
+        return every(conditions) if kind == "and" else some(conditions)
     field = next((f for f in dataset.filters if f.id == metadata.text("filterId")), None)
     if field is None:  # the service finds nothing and says nothing
-        return lambda p: False
+        return Condition(lambda p: False, exact=True, ids=())
     value_of = field.value
     if kind == "between":
         return _between(field, str(metadata.values.get("firstValue")), str(metadata.values.get("secondValue")))
     if kind != "value":
         raise ApiError("INPUT_PARAMETER_INVALID", "Unknown metadata filter type", 400)
-    wanted = str(metadata.values.get("value")).strip()
+    wanted = str(metadata.values.get("value")).strip().upper()
     if wanted == "":  # the "All" of a select field
-        return lambda p: True
+        return Condition(lambda p: True)
     if field.kind == "Range":
         return _between(field, wanted, wanted)
+    if field.label in _ID_FIELDS and service.script.id_filters == "nothing":
+        return Condition(lambda p: False, exact=True, ids=())
     if metadata.text("operand") == "like" or (field.kind == "Text" and "%" in wanted):
-        pattern = wanted.upper().replace("%", "*")
-        return lambda p: fnmatch.fnmatchcase(value_of(p).upper(), pattern)
-    return lambda p: value_of(p).upper() == wanted.upper()
+        pattern = wanted.replace("%", "*")
+        return Condition(lambda p: fnmatch.fnmatchcase(value_of(p).upper(), pattern))
+    ids = (wanted,) if field.label in _ID_FIELDS else None
+    return Condition(lambda p: value_of(p).upper() == wanted, ids=ids)
 
 
-def _between(field: FilterField, first: str, second: str) -> Test:
+def _between(field: FilterField, first: str, second: str) -> Condition:
     value_of = field.value
     if field.is_date:
         low, high = first.replace("-", "/"), second.replace("-", "/")
-        return lambda p: low <= value_of(p) <= high
+        return Condition(lambda p: low <= value_of(p) <= high)
     try:
         least, most = float(first), float(second)
     except ValueError:
-        return lambda p: False
-    return lambda p: least <= float(value_of(p)) <= most
+        return Condition(lambda p: False)
+    if field.label == "WRS Path":
+        return Condition(lambda p: least <= p.path <= most, exact=True, place=lambda path, row: least <= path <= most)
+    if field.label == "WRS Row":
+        return Condition(lambda p: least <= p.row <= most, exact=True, place=lambda path, row: least <= row <= most)
+    return Condition(lambda p: least <= float(value_of(p)) <= most)
 
 
 def _in_order(dataset: Dataset, products: Sequence[Product], payload: Payload) -> Sequence[Product]:
@@ -346,9 +369,12 @@ def scene_metadata_list(service: Service, payload: Payload) -> Any:
     from landsat_async.sim.datasets import DATASETS
 
     found: dict[str, list[Any]] = {}
-    for alias, entity_id in service.lists.rows(payload.required("listId"), service.now_s()):
+    only = service.dataset(payload).alias if payload.text("datasetName") else None
+    for alias, entity_id in service.lists.rows(payload.required("listId"), service.now_s(), only):
         if alias in DATASETS and (product := service.archive.find(DATASETS[alias], entity_id)) is not None:
             found.setdefault(alias, []).append(scene(service, product, payload.text("metadataType") or "summary"))
+    if service.script.metadata_list != "all":
+        found = {alias: rows[:1] for alias, rows in found.items() if service.script.metadata_list == "first"}
     return found or []
 
 

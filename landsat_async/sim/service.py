@@ -172,6 +172,8 @@ class Service:
         name = payload.text("datasetName") or payload.text("datasetId")
         if name is None:
             raise ApiError("INPUT_PARAMETER_REQUIRED", "Missing required parameter: datasetName", 400)
+        if name.lower() in self.script.withheld:
+            raise ApiError("DATASET_AUTH", "Dataset status is unavailable to this user")
         everything: list[Dataset | SecondaryDataset] = [*DATASETS.values(), *SECONDARY.values()]
         for dataset in everything:
             if name.lower() in (dataset.alias, dataset.id, dataset.name.lower()):
