@@ -109,10 +109,13 @@ class OutputFolder:
         except OSError as error:
             raise self._unusable(error) from None
         try:
-            return Claim(lock, self._mode_of_new_files(), self._warnings())
+            return Claim(lock, self._mode_of_new_files(), (*self._warnings(), *_lock_warnings(lock)))
         except OSError as error:
             lock.release()
             raise self._unusable(error) from None
+        except BaseException:
+            lock.release()
+            raise
 
     def _check_is_ours(self, folder: Path) -> None:
         """Refuse a folder that somebody may have put there to have our files elsewhere, or to change them."""
@@ -149,6 +152,12 @@ class OutputFolder:
             f"The output folder {self.root} cannot be used: {os.strerror(error.errno or 0)}.",
             hint="Set [download] directory, or --directory, to a folder that you may write.",
         )
+
+
+def _lock_warnings(lock: FolderLock) -> tuple[str, ...]:
+    if lock.exclusive:
+        return ()
+    return ("this file system has no locks: see to it that only one run at a time uses the output folder",)
 
 
 def _exists(path: Path) -> bool:

@@ -10,13 +10,13 @@ This file has runs, selection and states; `ledger_requests` what is asked for; `
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import msgspec
 
+from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.ledger_core import (
     ITEM_COLUMNS,
     FinishedFile,
@@ -41,14 +41,22 @@ class Ledger(RequestBook, FileBook, SettledBook):
 
     @classmethod
     async def open(cls, path: Path) -> Ledger:
-        """Open or create the ledger at `path`. Raises LedgerError, DiskFull."""
-        ledger = cls(path)
-        await anyio.to_thread.run_sync(ledger._thread.start)
-        return ledger
+        """Open or create the ledger at `path`. Raises LedgerError, DiskFull, OutOfResources."""
+
+        def start() -> Ledger:
+            ledger = cls(path)
+            ledger._thread.start()
+            return ledger
+
+        return await acquire_in_thread(start, lambda ledger: ledger._thread.leave(), name="open-ledger")
 
     async def aclose(self) -> None:
         """Finish what is queued and close."""
-        await anyio.to_thread.run_sync(self._thread.close)
+        await self._thread.aclose()
+
+    def on_busy(self, told: Callable[[float], None]) -> None:
+        """Have `told` called when another program holds the ledger, with the seconds until the run gives up."""
+        self._thread.on_busy = told
 
     async def begin_run(self, run_id: str, now: float) -> None:
         """Record that a run has begun; from now on this ledger speaks for it, until a later run begins.

@@ -11,14 +11,32 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from landsat_async.errors import DiskFull, LandsatError, LedgerError
+from landsat_async.disk.acquire import wait_for_thread
+from landsat_async.errors import DiskFull, FolderBusy, LedgerError, resources_lacking
 
 T = TypeVar("T")
 _BATCH = 256
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_FSYNC}
+
+
+BUSY_TOLD_S = 3.0
+"""Another program that holds the ledger for so long is told of."""
+BUSY_LIMIT_S = 30.0
+"""After so long the run ends: exit code 8."""
+BUSY_STEP_S = 0.5
+"""SQLite waits so long at a time; in between it is seen whether anybody still wants to wait."""
+_TRIES_WITHOUT_MEMORY = 100
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether another program holds the database."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
 def translate(error: sqlite3.Error, where: str) -> Exception:
@@ -29,10 +47,23 @@ def translate(error: sqlite3.Error, where: str) -> Exception:
             f"The disk that holds the ledger is full ({where}).",
             hint="Free some space and run the same command again; nothing finished is lost.",
         )
+    if is_busy(error):
+        return FolderBusy(
+            f"Another program holds the ledger {where}.",
+            hint="Close it (a database browser, a backup, a sqlite3 shell) and run the same command again.",
+            reference="ledger-busy",
+        )
     return LedgerError(
         f"The ledger {where} cannot be used: {error}.",
         hint="If another program has it open, close it. Deleting the ledger loses history, never data.",
     )
+
+
+def error_of(error: BaseException, where: str) -> BaseException:
+    """Return what a caller is told: an error of ours where there is one for it."""
+    if isinstance(error, sqlite3.Error):
+        return translate(error, where)
+    return resources_lacking(error) or error
 
 
 class _Op:
@@ -59,6 +90,18 @@ def _settle(ops: list[_Op]) -> None:
         op.settle()
 
 
+def _hand_over(loop: asyncio.AbstractEventLoop, ops: list[_Op]) -> None:
+    """Give results to those who wait for them, in their loop."""
+    for _ in range(_TRIES_WITHOUT_MEMORY):
+        try:
+            loop.call_soon_threadsafe(_settle, ops)
+            return
+        except RuntimeError:  # that loop is closed: nobody waits any more
+            return
+        except MemoryError:  # they would wait for ever
+            time.sleep(0.05)
+
+
 class LedgerThread:
     """Runs functions of a connection, in order, on one thread; see the module header."""
 
@@ -76,10 +119,20 @@ class LedgerThread:
         self._opened = threading.Event()
         self._open_error: BaseException | None = None
         self._closed = False
+        self._batch: Sequence[_Op] = ()
+        """Taken from the queue and not answered yet."""
+        self._died_of: BaseException | None = None
+        self._over = False
+        self._told_at_end: list[Callable[[], object]] = []
+        self.on_busy: Callable[[float], None] | None = None
+        """Called in the loop of a caller when another program holds the ledger, with the seconds that are left."""
 
     def start(self) -> None:
-        """Open the database; blocks until that is done. Raises LedgerError or DiskFull."""
-        self._thread.start()
+        """Open the database; blocks until that is done. Raises LedgerError, DiskFull, FolderBusy, OutOfResources."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise resources_lacking(error) or error from None
         self._opened.wait()
         if self._open_error is not None:
             self._thread.join()
@@ -95,40 +148,72 @@ class LedgerThread:
             raise LedgerError("The ledger is already closed.")
         op = _Op(function, asyncio.get_running_loop())
         self._queue.put(op)
+        if self._died_of is not None:  # asked after the put: either the thread has seen it, or we see that it died
+            self._answer_all(self._died_of)
         result: T = await op.future
         return result
 
-    def close(self) -> None:
-        """Finish what is queued, close the database, end the thread. Blocks; safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self._queue.put(None)
-        self._thread.join()
+    def leave(self) -> None:
+        """Let the thread finish what is queued, close the database and end. Does not wait; safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+
+    async def aclose(self) -> None:
+        """Do the same and wait for the end; needs no other thread, for there may be none left."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def tell() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        self._told_at_end.append(lambda: loop.call_soon_threadsafe(tell))
+        self.leave()
+        if not self._over:
+            await wait_for_thread(ended)
 
     def _main(self) -> None:
         try:
             connection = self._connect()
-        except sqlite3.Error as error:
-            self._open_error = translate(error, self._where)
-            self._opened.set()
-            return
         except BaseException as error:  # handed to the caller of start()
-            self._open_error = error
-            self._opened.set()
+            self._open_error = error_of(error, self._where)
             return
-        self._opened.set()
-        try:
-            while (batch := self._take()) is not None:
-                self._run(connection, batch)
         finally:
-            connection.close()
+            self._opened.set()
+        try:
+            while self._take():
+                self._run(connection, self._batch)
+                self._batch = ()
+        except BaseException as error:  # no memory, as a rule: nobody may wait for a thread that is no more
+            self._died_of = error_of(error, self._where)
+        finally:
+            with suppress(sqlite3.Error, MemoryError):
+                connection.close()
+            self._answer_all(self._died_of or LedgerError("The ledger is already closed."))
+            self._over = True
+            for tell in self._told_at_end:
+                with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                    tell()
 
-    def _take(self) -> list[_Op] | None:
+    def _answer_all(self, error: BaseException) -> None:
+        """Let everybody who still waits have an error; in the thread that ends, or in a loop that finds it ended."""
+        ops, self._batch = [*self._batch], ()
+        with suppress(queue.Empty):
+            while True:
+                op = self._queue.get_nowait()
+                if op is not None:
+                    ops.append(op)
+        for op in ops:
+            op.error = error
+            _hand_over(op.loop, [op])
+
+    def _take(self) -> bool:
+        """Wait for operations and put them into `_batch`; False when there will be none."""
         first = self._queue.get()
         if first is None:
-            return None
-        batch = [first]
+            return False
+        self._batch = batch = [first]
         while len(batch) < _BATCH:
             try:
                 op = self._queue.get_nowait()
@@ -138,41 +223,52 @@ class LedgerThread:
                 self._queue.put(None)  # finish this batch, then end
                 break
             batch.append(op)
-        return batch
+        return True
 
-    def _run(self, connection: sqlite3.Connection, batch: list[_Op]) -> None:
+    def _run(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            self._may_go_on(connection)
+            self._begin(connection, batch)
             if not self._run_together(connection, batch):
                 connection.execute("ROLLBACK")
-                connection.execute("BEGIN IMMEDIATE")
-                self._may_go_on(connection)
+                self._begin(connection, batch)
                 for op in batch:
                     self._run_one(connection, op)
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            self._patiently(connection, "COMMIT", batch)
+        except Exception as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            told = error_of(error, self._where)
             for op in batch:
-                op.error = translate(error, self._where)
-        except LandsatError as error:
-            connection.execute("ROLLBACK")
-            for op in batch:
-                op.error = error
+                op.error = told
         for loop in {op.loop for op in batch}:
-            mine = [op for op in batch if op.loop is loop]
-            try:
-                loop.call_soon_threadsafe(_settle, mine)
-            except RuntimeError:  # that loop is closed: nobody waits any more
-                pass
+            _hand_over(loop, [op for op in batch if op.loop is loop])
 
-    def _run_together(self, connection: sqlite3.Connection, batch: list[_Op]) -> bool:
+    def _begin(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
+        self._patiently(connection, "BEGIN IMMEDIATE", batch)
+        self._may_go_on(connection)
+
+    def _patiently(self, connection: sqlite3.Connection, sql: str, batch: Sequence[_Op]) -> None:
+        """Wait while another program holds the database, but not for ever, and not when the run is over."""
+        began_s, told = time.monotonic(), False
+        while True:
+            try:
+                connection.execute(sql)
+                return
+            except sqlite3.OperationalError as error:
+                waited_s = time.monotonic() - began_s
+                if not is_busy(error) or self._closed or waited_s >= BUSY_LIMIT_S:
+                    raise
+            if not told and waited_s >= BUSY_TOLD_S and self.on_busy is not None:
+                told = True
+                with suppress(RuntimeError):
+                    batch[0].loop.call_soon_threadsafe(self.on_busy, BUSY_LIMIT_S - waited_s)
+
+    def _run_together(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> bool:
         """Hardly any operation fails, and each statement costs; False when one did: all have to run once more."""
         try:
             for op in batch:
                 op.result = op.function(connection)
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, MemoryError):
             raise  # disk full, I/O: concerns the whole batch
         except Exception:
             return False
@@ -183,7 +279,7 @@ class LedgerThread:
         connection.execute("SAVEPOINT op")
         try:
             op.result = op.function(connection)
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, MemoryError):
             raise  # disk full, I/O: concerns the whole batch
         except Exception as error:  # belongs to its caller alone
             connection.execute("ROLLBACK TO op")

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from landsat_async.disk.ledger_thread import translate
+from landsat_async.disk.ledger_thread import BUSY_STEP_S, translate
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route
 
@@ -23,8 +23,8 @@ VERSION = 3
 _NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger"}}
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
-_BUSY_S = 30.0
-"""For so long others may hold the ledger."""
+BUSY_OPENING_S = 4.0
+"""For so long others may hold the ledger while it is opened: nothing can be told yet, so the wait is short."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS run(
@@ -106,6 +106,7 @@ def connect(path: Path) -> sqlite3.Connection:
         set_aside(path)
         connection = _open(path)
         _prepare(connection)
+    connection.execute(f"PRAGMA busy_timeout={1000 * BUSY_STEP_S:.0f}")
     return connection
 
 
@@ -118,7 +119,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open for reading only, also while a run is going on. Raises LedgerError, here and for what the block reads."""
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)) as connection:
+        connecting = sqlite3.connect(address, uri=True, timeout=BUSY_OPENING_S, isolation_level=None)
+        with contextlib.closing(connecting) as connection:
             connection.row_factory = sqlite3.Row
             _check(connection)
             _stand_in_for_younger_tables(connection)
@@ -155,14 +157,14 @@ def _open(path: Path) -> sqlite3.Connection:
         )
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_OPENING_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
     _check(connection)
-    give_up_s = time.monotonic() + _BUSY_S
+    give_up_s = time.monotonic() + BUSY_OPENING_S
     while True:
         try:
             _write_tables(connection, "WAL")

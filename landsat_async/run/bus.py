@@ -3,17 +3,25 @@
 Life-cycle events wait in a buffer of fixed size: a reader that is slow slows the run down, so memory does not grow with
 the number of files. Before anybody reads, the oldest are dropped; after the reader has left, all are. Progress is
 coalesced: only the latest of each file and of the run is kept, and it never waits for anybody.
+
+A reader that breaks off its loop and still holds the generator cannot be seen: to Python it looks like one that is
+slow. But a task that waits for the end of the run is not reading, and neither is one that is over; for those the run
+does not stop. The oldest events are dropped meanwhile, and should the reader come back after all, it is told how many.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
-from landsat_async.events import Event, Progress, Transferred
+from landsat_async.events import Event, Notice, Progress, Transferred
 from landsat_async.run.pulse import Pulse
 
 BUFFER_EVENTS = 1000
+ABSENT_S = 60.0
+"""A reader that takes nothing for so long while another task waits for the end of the run does not read any more."""
 
 
 class EventBus:
@@ -25,6 +33,12 @@ class EventBus:
         self._latest: dict[str, Event] = {}
         self._news, self._room = Pulse(), Pulse()
         self._reading = False
+        self._reader: asyncio.Task[object] | None = None
+        """The task that has read last."""
+        self._waiting: list[asyncio.Task[object] | None] = []
+        """Tasks that wait for the end of the run."""
+        self._dropped = 0
+        """Events that a reader who came late, or went away for a while, does not get."""
         self._ended = False
         self._muted = False
         self._listeners: list[Callable[[Event], None]] = []
@@ -53,14 +67,33 @@ class EventBus:
         else:
             if not self._reading and len(self._buffer) >= self._limit:
                 self._buffer.popleft()
+                self._dropped += 1
             self._buffer.append(event)
         self._news.beat()
 
     async def emit(self, event: Event) -> None:
         """Emit a life-cycle event; waits while a reader has not taken the earlier ones."""
         self.tell(event)
-        while self._reading and not self._muted and len(self._buffer) > self._limit:
-            await self._room.wait()
+        while self._must_wait():
+            if not await self._room.wait(ABSENT_S) and self._waiting:
+                self._reading = False
+
+    def _must_wait(self) -> bool:
+        """There is no room, and somebody who will make some."""
+        if self._reading and (self._reader in self._waiting or (self._reader is not None and self._reader.done())):
+            self._reading = False
+        return self._reading and not self._muted and len(self._buffer) > self._limit
+
+    @contextmanager
+    def somebody_waits(self) -> Iterator[None]:
+        """The task that runs the block waits for the end of the run inside, so it reads nothing."""
+        task = asyncio.current_task()
+        self._waiting.append(task)
+        self._room.beat()
+        try:
+            yield
+        finally:
+            self._waiting.remove(task)
 
     def end(self) -> None:
         """No event follows; progress that nobody took yet is out of date."""
@@ -70,17 +103,29 @@ class EventBus:
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield events until the run has ended. One reader; leaving early is fine."""
-        self._reading = True
+        self._dropped = 0  # who comes late has missed the beginning, and knows that
+        self._here()
         try:
             while True:
                 while self._buffer or self._latest:
-                    yield self._take()
+                    if self._dropped:
+                        missed, self._dropped = self._dropped, 0
+                        yield Notice(f"{missed:,} events were not read in time and were left out", "warning")
+                    else:
+                        yield self._take()
+                    self._here()
                 if self._ended:
                     return
                 await self._news.wait()
         finally:
             self._reading = False
             self.mute()
+
+    def _here(self) -> None:
+        self._reading, task = True, asyncio.current_task()
+        if task is not None and task is not self._reader:
+            task.add_done_callback(lambda _: self._room.beat())
+            self._reader = task
 
     def _take(self) -> Event:
         if self._buffer:

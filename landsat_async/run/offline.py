@@ -111,7 +111,7 @@ def _finished(directory: str) -> list[FinishedFile]:
 
 def _distrust(directory: str, item_id: int) -> None:
     """Have the next run read the file again: bit rot changes neither its size nor its time."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(OutputFolder(Path(directory)).ledger, timeout=30)) as c, c:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(OutputFolder(Path(directory)).ledger, timeout=4)) as c, c:
         c.execute("UPDATE file SET mtime_ns=0 WHERE item_id=?", (item_id,))
 
 

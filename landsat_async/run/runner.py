@@ -20,9 +20,18 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials, resolve_credentials
+from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.ledger import Ledger
-from landsat_async.errors import CredentialsError, EndpointGone, LandsatError, RequestRefused, leaves_of, single_error
+from landsat_async.errors import (
+    CredentialsError,
+    EndpointGone,
+    LandsatError,
+    RequestRefused,
+    leaves_of,
+    resources_lacking,
+    single_error,
+)
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
@@ -87,6 +96,7 @@ class Run:
         """The pipeline came to its own end."""
         self._scope = anyio.CancelScope()
         self._over = anyio.Event()
+        ledger.on_busy(self._on_ledger_busy)
         self._run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
 
     def __repr__(self) -> str:
@@ -108,7 +118,8 @@ class Run:
 
     async def wait(self) -> RunSummary:
         """Wait for the end. Raises the error that ended the run, if one did."""
-        await self._over.wait()
+        with self.bus.somebody_waits():
+            await self._over.wait()
         if self.error is not None:
             raise self.error
         return self.summary
@@ -122,8 +133,15 @@ class Run:
             self.error = _reason(error)
         finally:
             with anyio.move_on_after(WIND_DOWN_S, shield=True):
-                await self._ledger.end_run(self._run_id, time.time(), self._exit_code())
+                await self._note_end()
             self._tell_the_end()
+
+    async def _note_end(self) -> None:
+        """Write down how it ended; a ledger that cannot take that is no reason to say nothing."""
+        try:
+            await self._ledger.end_run(self._run_id, time.time(), self._exit_code())
+        except Exception as error:
+            self.error = self.error or _reason(error)
 
     def _tell_the_end(self) -> None:
         code = self._exit_code()
@@ -259,6 +277,9 @@ class Run:
     def _on_wait(self, wait: ApiWait) -> None:
         self.bus.tell(Retrying(None, wait.reason, wait.attempt, wait.wait_s))
 
+    def _on_ledger_busy(self, left_s: float) -> None:
+        self.bus.tell(Retrying(None, f"another program holds the ledger {self._ledger.path}; close it", 1, left_s))
+
     def _on_breaker(self, host: str, breaker: Breaker) -> None:
         """One message per change of a host."""
         name = host.removeprefix("system:")
@@ -313,6 +334,9 @@ def _reason(error: BaseException) -> LandsatError:
     for leaf in leaves:
         if isinstance(leaf, LandsatError):
             return leaf
+    for leaf in leaves:
+        if (lacking := resources_lacking(leaf)) is not None:
+            return lacking
     bug = LandsatError(
         f"Internal error: {type(leaves[0]).__name__}.",
         hint="This is a bug of landsat_async: please report it, with the output of -v. The next run continues.",
@@ -358,7 +382,7 @@ async def open_run(
     """
     aoi = await read_aoi(config)
     folder = OutputFolder(Path(config.download.directory))
-    claim = await anyio.to_thread.run_sync(folder.claim)
+    claim = await acquire_in_thread(folder.claim, Claim.release, name="claim")
     try:
         ledger = await Ledger.open(folder.ledger)
         try:

@@ -1,7 +1,8 @@
 import anyio
 import pytest
 
-from landsat_async.events import Finished, Progress, Ready, Skipped, Transferred
+from landsat_async.events import Finished, Notice, Progress, Ready, Skipped, Transferred
+from landsat_async.run import bus as bus_module
 from landsat_async.run.bus import EventBus
 
 END = Finished(0, 0, 0, 0, 0, 0, 0.0, 0)
@@ -66,3 +67,85 @@ async def test_progress_is_coalesced_and_never_follows_the_end():
     bus.tell(END)
     bus.end()
     assert [event async for event in bus.events()] == [END]
+
+
+async def _emit_all(bus, count):
+    for n in range(count):
+        await bus.emit(Skipped(str(n), ""))
+    bus.tell(END)
+    bus.end()
+
+
+@pytest.mark.faults("L30")
+async def test_L30_a_reader_that_breaks_off_and_waits_for_the_end_does_not_stop_the_run():
+    bus = EventBus(buffer_events=10)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_emit_all, bus, 200)
+        events = bus.events()  # held, so nothing tells that nobody reads it any more
+        async for _ in events:
+            break
+        with anyio.fail_after(5), bus.somebody_waits():
+            while not bus._ended:
+                await anyio.sleep(0.001)
+    rest = [event async for event in events]
+    assert isinstance(rest[0], Notice)
+    assert "events were not read in time" in rest[0].text
+    assert rest[-1] == END
+    assert len(rest) == 11
+    assert [event.file for event in rest[1:-1]] == [str(n) for n in range(191, 200)]
+
+
+@pytest.mark.faults("L30")
+async def test_L30_a_task_that_read_and_is_over_does_not_stop_the_run():
+    bus, held = EventBus(buffer_events=10), []
+
+    async def read_one():
+        held.append(bus.events())
+        await anext(held[0])
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(_emit_all, bus, 200)
+        async with anyio.create_task_group() as readers:
+            readers.start_soon(read_one)
+        with anyio.fail_after(5):
+            while not bus._ended:
+                await anyio.sleep(0.001)
+    await held[0].aclose()
+
+
+@pytest.mark.faults("L30", "L08")
+async def test_L30_a_slow_reader_beside_a_task_that_waits_still_loses_nothing():
+    bus, got = EventBus(buffer_events=10), []
+
+    async def wait():
+        with bus.somebody_waits():
+            while not bus._ended:
+                await anyio.sleep(0.001)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(_emit_all, bus, 100)
+        group.start_soon(wait)
+        async for event in bus.events():
+            got.append(event)
+            await anyio.sleep(0.0005)
+    assert [event.file for event in got[:-1]] == [str(n) for n in range(100)]
+
+
+@pytest.mark.faults("L30")
+async def test_L30_a_reader_that_stays_away_while_another_task_waits_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(bus_module, "ABSENT_S", 0.05)
+    bus = EventBus(buffer_events=10)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_emit_all, bus, 200)
+        events = bus.events()
+        await anext(events)
+
+        async def wait():
+            with bus.somebody_waits():
+                while not bus._ended:
+                    await anyio.sleep(0.001)
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as inner:
+                inner.start_soon(wait)
+    await events.aclose()

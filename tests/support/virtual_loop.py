@@ -21,6 +21,7 @@ from functools import wraps
 
 from anyio._backends._asyncio import AsyncIOBackend
 
+from landsat_async.disk import acquire
 from landsat_async.disk.ledger_thread import LedgerThread
 from landsat_async.disk.threads import DiskPool
 
@@ -95,5 +96,7 @@ def _seen_wait(function):
 
 
 DiskPool.start = _seen(DiskPool.start)
+acquire._Taking.start = _seen(acquire._Taking.start)
 LedgerThread.call = _seen_wait(LedgerThread.call)
+LedgerThread.aclose = _seen_wait(LedgerThread.aclose)
 AsyncIOBackend.run_sync_in_worker_thread = _seen_wait(AsyncIOBackend.run_sync_in_worker_thread)

@@ -62,3 +62,17 @@ async def test_L11_a_verification_that_is_left_stops(opened):
         assert isinstance(event, Verified)
         assert asyncio.all_tasks() == before
         assert len([one async for one in verify(world.config()) if isinstance(one, Verified)]) == FILES
+
+
+@pytest.mark.faults("L30")
+async def test_L30_events_that_are_left_early_and_still_held_leave_the_run_alone(opened):
+    async with opened() as world:
+        async with open_run(world.config(), credentials=world.credentials) as run:
+            run.bus._limit = 3  # so that this run has more to tell than fits
+            events = run.events()
+            async for _ in events:
+                break
+            with anyio.fail_after(3600):
+                summary = await run.wait()
+        assert summary.files_verified == FILES
+        await events.aclose()
