@@ -17,8 +17,10 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.adopt import is_as_recorded
 from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.foresee import refusal
 from landsat_async.disk.ledger import done_files, replaced_scenes
 from landsat_async.disk.schema import reading
+from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
@@ -37,7 +39,8 @@ class PlannedFile:
 
     file: WantedFile
     state: str
-    """"here" (verified), "partial", "preparing", "unverified" (something has the name), or "missing"."""
+    """"here" (verified), "partial", "preparing", "unverified" (something has the name), "refused" (something has it
+    that a run could not verify), or "missing"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,19 @@ class Plan:
     """Bands that some scenes lack."""
     notes: tuple[str, ...] = ()
     """Where the area lies, what was simplified, what in the config has no effect."""
+    bytes_short: int = 0
+    """So many nominal bytes are more than the disk has room for; 0 when all fits."""
+    busy: FolderBusy | None = None
+    """Another run holds the folder now."""
+
+    @property
+    def exit_code(self) -> int:
+        """What `run` would end with, as far as that can be known: what ends it early comes first."""
+        if self.busy is not None:
+            return self.busy.exit_code
+        if self.bytes_short:
+            return DiskFull.exit_code
+        return 4 if self.unavailable or any(planned.state == "refused" for planned in self.files) else 0
 
 
 async def plan(
@@ -65,10 +81,13 @@ async def plan(
     credentials: Credentials | None = None,
     on_wait: Callable[[ApiWait], None] | None = None,
 ) -> Plan:
-    """Make the plan. Nothing is requested, downloaded or written. Raises LandsatError."""
+    """Make the plan. Nothing is requested, downloaded or written. Raises what would end a run at once: LandsatError."""
     service = config.service
     aoi = await read_aoi(config)
-    OutputFolder(Path(config.download.directory)).check_path()
+    folder = OutputFolder(Path(config.download.directory))
+    refused = await anyio.to_thread.run_sync(refusal, folder)
+    if refused is not None and not isinstance(refused, FolderBusy):
+        raise refused
     gaps, unreadable = Gaps(config), Unreadable()
     files: list[PlannedFile] = []
     in_files = set[str]()
@@ -93,12 +112,13 @@ async def plan(
     missing = [*unreadable.missing(), *found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
-    free = await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).free_bytes)
+    free = await anyio.to_thread.run_sync(folder.free_bytes)
+    short = max(0, left - max(0, free - config.download.min_free_bytes))
     notes = [*config.notes, *found.notes]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
     lacks = tuple(gaps.left_out())
-    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes))
+    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, refused)
 
 
 _Known: TypeAlias = tuple[str, int | None, int | None, int | None]
@@ -135,8 +155,8 @@ class _Ledger:
 
 def _known(connection: sqlite3.Connection) -> dict[str, _Known]:
     rows = connection.execute(
-        "SELECT relpath, state, size_bytes, mtime_ns, durable FROM item"
-        " LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id)"
+        "SELECT relpath, iif(stranger.relpath IS NULL, state, 'refused'), size_bytes, mtime_ns, durable FROM item"
+        " LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) LEFT JOIN stranger USING(relpath)"
     )
     return {relpath: (state, size, mtime_ns, durable) for relpath, state, size, mtime_ns, durable in rows}
 
@@ -151,7 +171,7 @@ def _state(path: str, known: _Known | None) -> str:
     if state == "done" and is_as_recorded(path, size_bytes, mtime_ns):
         return "here"
     if os.path.lexists(path):
-        return "unverified"
+        return "refused" if state == "refused" else "unverified"
     if durable:
         return "partial"
     return "preparing" if state == "preparing" else "missing"

@@ -7,16 +7,19 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials, resolve_credentials
-from landsat_async.errors import ConfigError, LandsatError
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.foresee import refusal
+from landsat_async.errors import ConfigError, FolderBusy, LandsatError
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.setup_commands import load_or_environment
@@ -62,13 +65,20 @@ def doctor(path: str | None, output: Output) -> int:
     """Check everything, say each result, and return the code that a run would end with."""
 
     async def work(_: Stopper) -> int:
-        code = 0
+        checks = []
         async for check in _checks(path):
             _tell(check, output)
-            code = code or check.exit_code
-        return code
+            checks.append(check)
+        return verdict(checks)
 
     return run_async(output, work)
+
+
+def verdict(checks: Iterable[Check]) -> int:
+    """Return the code that a run would end with: of the fault that it meets first. Of a full disk it hears last."""
+    failed = [check for check in checks if check.exit_code]
+    failed.sort(key=lambda check: check.name == "disk")  # the order of the checks is that of a run else
+    return failed[0].exit_code if failed else 0
 
 
 async def _checks(path: str | None) -> AsyncIterator[Check]:
@@ -144,7 +154,12 @@ def _folder(config: Config) -> Iterator[Check]:
     except OSError as error:
         yield Check("folder", "fail", f"{existing}: {error.strerror}", "choose another [download] directory", 2)
         return
+    refused = refusal(OutputFolder(Path(directory)))
+    if refused is not None and not isinstance(refused, FolderBusy):
+        yield _failure("folder", refused)
+        return
     yield Check("folder", "ok", f"{directory} " + ("is writable" if existing == directory else "can be made"))
+    yield _failure("lock", refused) if refused is not None else Check("lock", "ok", "no other run is using the folder")
     free, keep = shutil.disk_usage(existing).free, config.download.min_free_bytes
     text = f"{size_text(free)} free; {size_text(keep)} of it stay free"
     if free <= keep:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.events import Failed, Planned, Retrying
+from landsat_async.events import Error, Failed, Planned, Retrying
 from landsat_async.model import DroppedScene, Scene
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_retry
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, left_out_lines, more, width_of
+from landsat_async.show.trouble import tell_error
 from landsat_async.show.words import count_text, size_text
 
 if TYPE_CHECKING:
@@ -44,9 +46,23 @@ def plan(path: str, overrides: tuple[str, ...], output: Output) -> int:
                 output.talk(note)
             for text in lines(result, config, width_of(output.out)):
                 output.data(text)
-        return 0
+        elif result.exit_code:
+            for text in (*_unavailable(result, width_of(output.err)), *_ending(result)):
+                output.talk(text, urgent=True)
+        for error in verdicts(result):
+            tell_error(output, error)
+        return result.exit_code
 
     return run_async(output, work)
+
+
+def verdicts(result: Plan) -> Iterator[Error]:
+    """What would end a run early, worst first; said with -q too."""
+    if result.busy is not None:
+        yield Error(result.busy.reference, str(result.busy), result.busy.hint)
+    if result.bytes_short:
+        text = f"The disk has no room for all of it: about {size_text(result.bytes_short)} too little."
+        yield Error("disk-full", text, "Free space, choose less, or lower [download] min_free_bytes.")
 
 
 def write_json(result: Plan, output: Output) -> None:
@@ -73,6 +89,8 @@ def write_json(result: Plan, output: Output) -> None:
         output.event(Failed(missing.file, missing.reason, missing.hint))
     for lack in result.left_out:
         output.event(lack)
+    for error in verdicts(result):
+        output.event(error)
     output.event(Planned(len(result.scenes), len(result.files), result.bytes_nominal))
 
 
@@ -85,6 +103,7 @@ def lines(result: Plan, config: Config, width: int) -> list[str]:
         *_unavailable(result, width),
         *left_out_lines(result.left_out),
         *_totals(result, config.download.min_free_bytes),
+        *_ending(result),
     ]
 
 
@@ -153,11 +172,21 @@ def _totals(result: Plan, min_free_bytes: int) -> list[str]:
     left = len(result.files) - here
     rest = f"{left:,} left, about {size_text(result.bytes_left)}" if left else "nothing left"
     scenes, files = count_text(len(result.scenes), "scene"), count_text(len(result.files), "file")
-    lines = [
+    return [
         f"{scenes}, {files}, {size_text(result.bytes_nominal)} (nominal sizes; the service rounds them)",
         f"{here:,} here already, {rest}",
         f"free disk space: {size_text(result.free_bytes)}, of which {size_text(min_free_bytes)} stay free",
     ]
-    if result.bytes_left > result.free_bytes - min_free_bytes:
-        lines.append("that is not enough: free space, choose less, or lower [download] min_free_bytes")
-    return lines
+
+
+def _ending(result: Plan) -> list[str]:
+    """Say what `run` would end with, unless that is 0."""
+    if not result.exit_code:
+        return []
+    refused = sum(1 for planned in result.files if planned.state == "refused")
+    reasons = {
+        8: "another run holds the folder",
+        9: "the disk would be full before all is here",
+        4: f"{count_text(len(result.unavailable) + refused, 'thing')} cannot be had or is in the way, the rest comes",
+    }
+    return [f"`run` would end with exit code {result.exit_code}: {reasons[result.exit_code]}"]

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.show import doctor
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import open_simulator
@@ -134,3 +135,34 @@ async def test_a_service_that_refuses_more_than_the_login_is_told_at_its_step(ex
     checks, _ = await examine(change=fail)
     assert checks["role"].state == "ok"
     assert (checks["dataset"].state, checks["dataset"].exit_code) == ("fail", 2)
+
+
+@pytest.mark.faults("M33")
+@pytest.mark.parametrize(
+    ("checks", "code"),
+    [
+        ([], 0),
+        ([("folder", 0)], 0),
+        ([("lock", 8), ("disk", 9), ("login", 3)], 8),
+        ([("disk", 9), ("credentials", 3), ("service", 6)], 3),
+        ([("disk", 9), ("dataset", 2)], 2),
+        ([("disk", 9)], 9),
+    ],
+)
+def test_M33_the_code_is_that_of_the_fault_which_a_run_meets_first(checks, code):
+    made = [doctor.Check(name, "fail" if own else "ok", "", exit_code=own) for name, own in checks]
+    assert doctor.verdict(made) == code
+
+
+@pytest.mark.faults("M33")
+async def test_M33_a_folder_that_another_run_holds_is_a_fault(examine, tmp_path):
+    def hold(sim):
+        held.append(OutputFolder(tmp_path / "data").claim())
+
+    held: list[Claim] = []
+    checks, _ = await examine(change=hold)
+    assert (checks["lock"].state, checks["lock"].exit_code) == ("fail", 8)
+    assert checks["folder"].state == "ok"
+    held[0].release()
+    checks, _ = await examine()
+    assert checks["lock"].state == "ok"

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from landsat_async.config import Config
+from landsat_async.errors import FolderBusy
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.offline import FileStatus, LedgerStatus
 from landsat_async.run.plan import Plan, PlannedFile
@@ -66,8 +67,50 @@ def test_the_area_and_other_notes_are_told(config_file, hear, monkeypatch):
 
 
 def test_a_disk_that_is_too_small_is_told(config):
-    lines = plan_command.lines(make(files=planned(1), bytes_left=5 * GIB, free_bytes=5 * GIB), config, 200)
-    assert lines[-1].startswith("that is not enough")
+    plan = make(files=planned(1), bytes_left=5 * GIB, free_bytes=5 * GIB, bytes_short=GIB)
+    lines = plan_command.lines(plan, config, 200)
+    assert lines[-1] == "`run` would end with exit code 9: the disk would be full before all is here"
+
+
+@pytest.mark.faults("M33")
+@pytest.mark.parametrize(
+    ("values", "code", "said"),
+    [
+        ({}, 0, ""),
+        ({"files": planned(2)}, 0, ""),
+        ({"unavailable": [Unavailable("SR_B99", "no such band")]}, 4, "SR_B99"),
+        ({"files": planned(1, "refused")}, 4, "exit code 4"),
+        ({"bytes_short": 2 * GIB}, 9, "no room for all of it: about 2.0 GiB too little"),
+        ({"bytes_short": 1, "unavailable": [Unavailable("SR_B99", "no such band")]}, 9, "no room"),
+        ({"bytes_short": 1, "busy": FolderBusy("Another run is using /data.")}, 8, "Another run is using /data."),
+    ],
+)
+@pytest.mark.parametrize("quiet", [False, True])
+def test_M33_a_plan_ends_with_the_code_of_the_run_and_says_why(
+    config_file, hear, monkeypatch, values, code, said, quiet
+):
+    async def plan(config, **_):
+        return make(**values)
+
+    monkeypatch.setattr("landsat_async.run.plan.plan", plan)
+    heard = hear(quiet=quiet)
+    assert plan_command.plan(config_file, (), heard.output) == code
+    assert said in heard.out + heard.err
+    assert heard.out == "" or not quiet
+    if quiet and not code:
+        assert heard.err == ""
+
+
+@pytest.mark.faults("M33")
+def test_M33_the_json_of_a_plan_says_it_before_planned(hear):
+    heard = hear(json=True)
+    plan_command.write_json(make(bytes_short=GIB, busy=FolderBusy("busy")), heard.output)
+    lines = [json.loads(line) for line in heard.out.splitlines()]
+    assert [(line["event"], line.get("reference")) for line in lines] == [
+        ("error", "folder-busy"),
+        ("error", "disk-full"),
+        ("planned", None),
+    ]
 
 
 def test_scenes_left_out_are_grouped_by_reason_with_examples(config):
@@ -107,7 +150,15 @@ def test_a_footprint_that_is_no_json_is_null(hear):
 
 
 def file(name, state, **values):
-    given = {"size_bytes": None, "durable_bytes": 0, "proof": None, "reason": "", "hint": "", **values}
+    given = {
+        "size_bytes": None,
+        "durable_bytes": 0,
+        "proof": None,
+        "identity": None,
+        "reason": "",
+        "hint": "",
+        **values,
+    }
     return FileStatus(name, state, **given)
 
 
