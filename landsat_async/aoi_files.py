@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import Any
 
 import shapely
 
 from landsat_async.rules.aoi import Aoi, aoi_from_shapes, parse_aoi
-from landsat_async.rules.aoi_text import Shapes, add_geometry, aoi_error, convert_hint, is_plain_crs
+from landsat_async.rules.aoi_text import Shapes, add_geometry, aoi_error, is_plain_crs
+from landsat_async.rules.area_formats import archive_format, convert_line, text_format
 
 FILE_BYTES_MAX = 64 * 1024**2
 _FEATURES_MAX = 100_000
-_VECTOR_ENDINGS = (".shp", ".gpkg", ".fgb", ".shp.zip", ".shz")
+_MEMBERS_MAX = 10_000
+_ZIPPED = (".shp.zip", ".shz")
+_VECTOR_ENDINGS = (".shp", ".gpkg", ".fgb", *_ZIPPED)
 
 
 def load_aoi(path: str) -> Aoi:
@@ -29,18 +33,31 @@ def load_aoi(path: str) -> Aoi:
         raise aoi_error(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(body) > FILE_BYTES_MAX:
         raise aoi_error(path, f"is larger than {FILE_BYTES_MAX // 1024**2} MiB", "Simplify it first.")
+    if body.startswith(b"PK\x03\x04"):
+        raise aoi_error(path, *archive_format(path, _members(path)))
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise aoi_error(path, "is neither GeoJSON nor WKT (not UTF-8 text)") from None
+    if known := text_format(path, text):
+        raise aoi_error(path, *known)
     return parse_aoi(text, source=path)
+
+
+def _members(path: str) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()[:_MEMBERS_MAX]
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return []
 
 
 def _load_vector(path: str) -> Aoi:
     try:
         import pyogrio
     except ImportError:
-        hint = 'pip install "landsat-async[geo]", or convert it: ogr2ogr -t_srs EPSG:4326 aoi.geojson ' + f'"{path}"'
+        source = f"/vsizip/{path}" if path.lower().endswith(_ZIPPED) else path
+        hint = f'pip install "landsat-async[geo]". {convert_line(source)}'
         raise aoi_error(path, "needs pyogrio to be read", hint) from None
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
@@ -69,4 +86,4 @@ def _check_crs(crs: Any, path: str) -> None:
     if crs is None or is_plain_crs(str(crs)) or str(crs).startswith(('GEOGCS["WGS 84"', 'GEOGCS["GCS_WGS_1984"')):
         return
     name = str(crs).split('"')[1] if '"' in str(crs) else str(crs)
-    raise aoi_error(path, f"is in another coordinate system than WGS 84: {name[:80]}", convert_hint(path))
+    raise aoi_error(path, f"is in another coordinate system than WGS 84: {name[:80]}", convert_line(path))

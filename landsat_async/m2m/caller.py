@@ -139,8 +139,8 @@ class Caller:
                     reference="no-key",
                 )
         except CredentialsError as error:
-            self._refused = error
-            raise
+            self._refused = faults.with_doubts(error, self._username, self._token)
+            raise self._refused from None
         return key
 
     async def _send(self, call: Call[T], key: str | None) -> T:

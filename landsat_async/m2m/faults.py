@@ -32,6 +32,7 @@ from landsat_async.errors import (
 )
 from landsat_async.m2m.envelope import Envelope
 from landsat_async.m2m.payloads import LOGIN
+from landsat_async.rules.credential_doubts import doubts
 from landsat_async.rules.naming import shown
 from landsat_async.rules.sniff import speaks_of_maintenance
 
@@ -113,6 +114,14 @@ def token_refused() -> CredentialsError:
     return CredentialsError(
         "USGS did not accept the user name and application token", hint=TOKEN_STEPS, reference="token-refused"
     )
+
+
+def with_doubts(error: CredentialsError, username: str, token: str) -> CredentialsError:
+    """Add what looks wrong with the user name or token to a refused login, in front of how to get a new one."""
+    found = doubts(username, token) if error.reference == "token-refused" else []
+    if not found:
+        return error
+    return CredentialsError(str(error), hint=" ".join([*found, error.hint]), reference=error.reference)
 
 
 def from_answer(

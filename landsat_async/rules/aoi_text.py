@@ -17,6 +17,7 @@ import numpy.typing as npt
 import shapely
 
 from landsat_async.errors import ConfigError
+from landsat_async.rules.area_formats import convert_line
 
 Ring: TypeAlias = npt.NDArray[np.float64]
 """n × 2: longitude, latitude; closed."""
@@ -45,11 +46,6 @@ def aoi_error(source: str, what: str, hint: str = "") -> ConfigError:
     return ConfigError(f"{source}: {what}", hint=hint, reference="aoi")
 
 
-def convert_hint(source: str) -> str:
-    """Return the command that converts a file to longitude and latitude."""
-    return f'Convert it: ogr2ogr -t_srs EPSG:4326 aoi_wgs84.geojson "{source}"'
-
-
 def is_plain_crs(name: str) -> bool:
     """Tell whether a CRS name means WGS 84 longitude and latitude."""
     return _PLAIN_CRS.fullmatch(name.strip()) is not None
@@ -75,7 +71,7 @@ def read_shapes(text: str, source: str) -> Shapes:
             raise aoi_error(source, "holds no geometry: all its features have null in its place")
     elif match := re.match(r"(?:SRID\s*=\s*(\d{1,9})\s*;)?\s*[A-Za-z]", body, re.IGNORECASE):
         if match[1] not in (None, "4326"):
-            raise aoi_error(source, f"is in the coordinate system EPSG:{match[1]}", convert_hint(source))
+            raise aoi_error(source, f"is in the coordinate system EPSG:{match[1]}", convert_line(source))
         add_geometry(shapes, _load_wkt(body.partition(";")[2] if match[1] else body, source), "geometry", source)
     else:
         raise aoi_error(source, "is neither GeoJSON nor WKT")
@@ -173,7 +169,7 @@ def _check_crs(item: dict[str, Any], source: str) -> None:
     name = properties.get("name") if isinstance(properties, dict) else None
     if not isinstance(name, str) or not is_plain_crs(name):
         shown = name[:80] if isinstance(name, str) and name.isprintable() else "an unknown one"
-        raise aoi_error(source, f"is in another coordinate system than WGS 84: {shown}", convert_hint(source))
+        raise aoi_error(source, f"is in another coordinate system than WGS 84: {shown}", convert_line(source))
 
 
 def _add_json(shapes: Shapes, kind: str, coordinates: Any, where: str, source: str) -> None:
@@ -230,7 +226,7 @@ def _check_numbers(shapes: Shapes, positions: Ring, where: str, source: str) -> 
     bad = positions[(np.abs(positions[:, 1]) > 90) | (np.abs(positions[:, 0]) > _LON_MAX)][0]
     at = f"{where}: position [{bad[0]:g}, {bad[1]:g}]"
     if max(lon_max, lat_max) > _LON_MAX:
-        hint = convert_hint(source)
+        hint = convert_line(source)
         raise aoi_error(source, f"{at} looks like projected coordinates (metres), not longitude and latitude", hint)
     if lon_max <= 90:
         what = "looks as if longitude and latitude are swapped; longitude comes first"
