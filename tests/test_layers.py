@@ -16,7 +16,7 @@ LAYERS = (
     ("rules",),
     ("config_readers",),
     ("config",),
-    ("credentials", "aoi_files"),
+    ("credentials", "aoi_files", "connections"),
     ("m2m", "disk"),
     ("transfer",),
     ("run",),

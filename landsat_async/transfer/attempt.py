@@ -111,7 +111,7 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
     if plainly:
         ask = replace(ask, if_range=None)
     with _push_back_noted(trip):
-        response, url = await trip.net.get(trip.url, ask.headers | trip.more_headers, trip.job.policy)
+        response, url = await trip.net.get(trip.url, ask.headers | trip.more_headers, trip.job.policy, trip.job.name)
     try:
         reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
         staging = is_staging(trip.url) or is_staging(url)
@@ -303,6 +303,7 @@ def _source(trip: Trip, take: Take, report: Callable[[int], None]) -> Source:
         net=trip.net,
         url=trip.url,
         host=trip.host,
+        name=trip.job.name,
         policy=trip.job.policy,
         headers=tie | trip.more_headers,
         max_bytes=trip.job.max_bytes,

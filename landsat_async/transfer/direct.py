@@ -21,6 +21,7 @@ import aiohttp
 from aiohttp import hdrs
 from anyio import Event, current_time, move_on_after
 
+from landsat_async.connections import what_follows
 from landsat_async.rules.retry import Fault, FaultKind
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
 
@@ -187,6 +188,10 @@ async def receive_direct(
     finally:
         transport.pause_reading()
         transport.set_protocol(handler)
+    if follows := what_follows(transport):
+        handler.force_close()
+        if not b"HTTP/".startswith(follows[:5]):  # another answer says that this one has ended; anything else does not
+            raise failed(FaultKind.OVERRUN, "the server sends more bytes than it announced")
     response.content.feed_eof()
 
 

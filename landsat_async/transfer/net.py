@@ -16,16 +16,20 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import random
+from typing import cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from anyio import CancelScope, move_on_after
 from yarl import URL
 
+from landsat_async.connections import ALONE, Answer, OutOfStep, checked
 from landsat_async.disk.finalise import Proving
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.proof import prove
 from landsat_async.disk.threads import DiskPool, Threads
+from landsat_async.rules.http_fields import parse_filename
+from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.resume import HostHabits
 from landsat_async.rules.retry import FaultKind
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
@@ -33,6 +37,8 @@ from landsat_async.transfer.links import AllowedHosts, LinkRefused, host_of, rea
 from landsat_async.transfer.outcome import TransferPolicy
 
 MAX_REDIRECTS = 5
+_STALE_AT_MOST = 100
+"""So many answers in a row that may belong to other requests: as many connections as others have used before us."""
 MAX_HEADER_BYTES = 64 * 1024
 USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
 BUFFERS_BYTES = 64 * 1024 * 1024
@@ -69,6 +75,8 @@ class Net:
     _habits: dict[str, HostHabits] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
+    _nameless: set[str] = field(default_factory=set)
+    """Hosts whose answers do not name the file: each of their connections serves one request."""
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
     _timeouts: dict[TransferPolicy, aiohttp.ClientTimeout] = field(default_factory=dict)
 
@@ -121,12 +129,22 @@ class Net:
             spare.append(buffer)
 
     async def get(
-        self, url: URL, headers: Mapping[str, str], policy: TransferPolicy
-    ) -> tuple[aiohttp.ClientResponse, URL]:
-        """Ask for `url`, follow redirects, and return the answer with its head read. Raises AttemptFailed."""
+        self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None
+    ) -> tuple[Answer, URL]:
+        """Ask for `url`, follow redirects, and return the answer with its head read.
+
+        Args:
+            url: What to ask for.
+            headers: Of each request.
+            policy: How long to wait.
+            name: File that is asked for, as answers name it; None = they do not.
+
+        Raises:
+            AttemptFailed: there is no answer, or none that can be believed.
+        """
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                response = await self._get_once(url, headers, policy)
+                response = await self._get_own(url, headers, policy, name)
             except AttemptFailed as failure:
                 failure.host = host_of(url)
                 raise
@@ -143,7 +161,34 @@ class Net:
                 raise failed(FaultKind.BAD_LINK, f"redirect: {refused}") from None
         raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
 
-    async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> aiohttp.ClientResponse:
+    async def _get_own(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None) -> Answer:
+        """Return an answer that belongs to this request: it names the file, or is the first of its connection.
+
+        One that does neither may be a copy of the answer before it, so it is dropped with its connection. A connection
+        whose answers do not name files serves one request.
+        """
+        host = host_of(url)
+        alone = name is None or host in self._nameless
+        for _ in range(_STALE_AT_MOST):
+            response = await self._get_once(url, {**headers, **ALONE} if alone else headers, policy)
+            named = name is not None and _name_in(response) == name
+            if not named:
+                response.last()
+            if named or response.first:
+                if name is not None:
+                    self._note_names(host, response.status, named=named)
+                return response
+            response.close()
+            alone = True
+        raise failed(FaultKind.PROTOCOL, f"{url.host} sends answers to other requests")
+
+    def _note_names(self, host: str, status: int, *, named: bool) -> None:
+        if named:
+            self._nameless.discard(host)
+        elif status < 400:  # pages under a bad status never name a file
+            self._nameless.add(host)
+
+    async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> Answer:
         timeout = self._timeouts.get(policy)
         if timeout is None:
             timeout = self._timeouts[policy] = aiohttp.ClientTimeout(
@@ -152,9 +197,12 @@ class Net:
         host = url.host or ""
         try:
             async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
-                return await self.session.get(
-                    url, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy(url)
-                )
+                while True:
+                    with suppress(OutOfStep):  # one connection fewer each time
+                        answer = await self.session.get(
+                            url, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy(url)
+                        )
+                        return cast(Answer, answer)
         except LinkRefused as refused:
             raise failed(FaultKind.BAD_LINK, str(refused)) from None
         except (aiohttp.ClientError, ValueError) as error:
@@ -213,6 +261,7 @@ async def open_net(
         trust_env=False,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
+        **checked(lent=connector is not None),
     )
     try:
         yield Net(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
@@ -227,6 +276,14 @@ def block_bytes_for(transfers: int) -> int:
     """Return how large a block may be when so many transfers run at a time: a power of two, two of them in each."""
     fair = BUFFERS_BYTES // (2 * transfers)
     return 1 << (fair.bit_length() - 1)
+
+
+def _name_in(response: aiohttp.ClientResponse) -> str | None:
+    """Return the file name that a head gives: that of the body, or of where it leads to."""
+    if response.status in _REDIRECTS:
+        return name_from_url(response.headers.get("Location", ""))
+    disposition = response.headers.get("Content-Disposition")
+    return None if disposition is None else parse_filename(disposition)
 
 
 def _proxy_url(text: str) -> URL:

@@ -57,6 +57,7 @@ class Source:
     net: Net
     url: URL = field(repr=False)
     host: str
+    name: str
     policy: TransferPolicy
     headers: Mapping[str, str]
     """Of each request, besides the range."""
@@ -66,7 +67,7 @@ class Source:
 
     async def open(self, span: Span, take: Take) -> aiohttp.ClientResponse:
         """Ask for a span and return the answer, which is one to just that. Raises AttemptFailed."""
-        response, _ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy)
+        response, _ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
         try:
             reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
             fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))

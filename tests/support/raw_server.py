@@ -120,6 +120,9 @@ class RawServer:
                 await answer(Wire(self, request, writer))
         except (Hangup, ConnectionError):
             pass
+        except asyncio.CancelledError:
+            if not self.release.is_set():  # at the end of a test; asyncio would complain
+                raise
         finally:
             self._tasks.discard(asyncio.current_task())
             writer.close()
@@ -133,6 +136,11 @@ class RawServer:
         method, target, _ = line.split(" ")
         pairs = [text.split(": ", 1) for text in rest if text]
         return Request(method, target, {k.lower(): v for k, v in pairs}, number, [k for k, _ in pairs])
+
+
+def named(name: str) -> tuple[str, str]:
+    """The header field that names a file."""
+    return ("Content-Disposition", f'attachment; filename="{name}"')
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------

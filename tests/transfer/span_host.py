@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from tests.support.raw_server import named
 from tests.transfer.conftest import KIB, noise
 
 SPAN = 256 * KIB
@@ -15,8 +16,9 @@ STARTS = list(range(0, len(DATA) - 64 * KIB, SPAN - 64 * KIB))
 
 
 class Host:
-    def __init__(self, data=DATA, etag='"v1"', accept=True):
+    def __init__(self, data=DATA, etag='"v1"', accept=True, name=None):
         self.data, self.etag, self.accept = data, etag, accept
+        self.names = [named(name)] if name else []
         self.faults = {}
         """First byte of a span -> what happens to the request for it, once."""
         self.asked = []
@@ -27,7 +29,7 @@ class Host:
     def fields(self, start, end, etag=None, total=None):
         size, total = end - start, len(self.data) if total is None else total
         where = ("Content-Range", f"bytes {start}-{end - 1}/{total}")
-        return [("Content-Length", str(size)), where, ("ETag", etag or self.etag)]
+        return [("Content-Length", str(size)), where, ("ETag", etag or self.etag), *self.names]
 
     async def __call__(self, wire):
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", wire.request.headers.get("range", ""))
@@ -52,7 +54,7 @@ class Host:
     async def rest(self, wire, start):
         if wire.request.headers.get("if-range") not in (None, self.etag):
             start = None
-        more = [("Accept-Ranges", "bytes")] if self.accept else []
+        more = [*self.names, *([("Accept-Ranges", "bytes")] if self.accept else [])]
         if start is None:
             fields = [("Content-Length", str(len(self.data)))] + ([("ETag", self.etag)] if self.etag else [])
             await wire.head(200, *fields, *more)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from landsat_async.transfer.outcome import Done, NeedsLink
-from tests.support.raw_server import RawServer, ranged, status
+from tests.support.raw_server import RawServer, named, ranged, status
 from tests.transfer.conftest import KIB, noise
 
 DATA = noise(300 * KIB + 5)
@@ -66,7 +66,7 @@ async def test_G09_a_kept_connection_that_died_in_silence_is_given_up_for_a_new_
         wire.mark(f"silent on connection {wire.request.connection}")
         await wire.server.release.wait()
 
-    async with RawServer([status(503), dead, ranged(DATA)]) as server, bench.net() as net:
+    async with RawServer([status(503, named(bench.name)), dead, ranged(DATA)]) as server, bench.net() as net:
         outcome = await bench.run(server, net=net)
         assert isinstance(outcome, Done)
         assert server.marks == ["silent on connection 0"], "the kept connection was not used again"

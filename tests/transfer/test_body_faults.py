@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async.model import Proof
 from landsat_async.transfer.outcome import Done, FileFailed, HostDown, NeedsLink, NotReady
-from tests.support.raw_server import OLD_DATE, RawServer, ranged, status, whole
+from tests.support.raw_server import OLD_DATE, RawServer, named, ranged, status, whole
 from tests.transfer.conftest import CANARY, KIB, big_tiff_file, noise, sha
 
 DATA = noise(500 * KIB + 7)
@@ -689,7 +689,7 @@ async def test_F38_a_kept_connection_that_the_server_has_closed_costs_no_attempt
     bench.right = [DATA]
 
     async def answer_and_close_later(wire):
-        await ranged(DATA[: 10 * KIB])(wire)
+        await ranged(DATA[: 10 * KIB], named(bench.name))(wire)
 
     async def close_when_asked(wire):
         wire.mark(f"closed connection {wire.request.connection}")

@@ -174,7 +174,7 @@ async def test_the_connections_work_side_by_side(bench):
 
 
 async def test_ranges_go_along_with_the_validator_and_reuse_their_connections(bench):
-    async with RawServer([Host()]) as server:
+    async with RawServer([Host(name=bench.name)]) as server:
         await bench.run(server)
         ranged = [request for request in server.requests if "range" in request.headers]
         assert {request.headers["if-range"] for request in ranged} == {'"v1"'}
