@@ -33,7 +33,7 @@ from landsat_async.errors import (
 from landsat_async.m2m.envelope import Envelope
 from landsat_async.m2m.payloads import LOGIN
 from landsat_async.rules.credential_doubts import doubts
-from landsat_async.rules.naming import shown
+from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.rules.sniff import speaks_of_maintenance
 
 ERS = "https://ers.cr.usgs.gov"
@@ -86,10 +86,12 @@ _TITLE = re.compile(rb"<title[^>]*>(.{0,2000}?)</title", re.IGNORECASE | re.DOTA
 def from_code(endpoint: str, envelope: Envelope, *, status: int, retry_after_s: float | None) -> LandsatError:
     """Turn an envelope that carries an error code into an error."""
     code = envelope.code or "UNKNOWN"
-    message = shown(envelope.message[:400], 300) or "no message"
+    if code not in _CODES and code not in _ROLE_CODES:
+        code = quoted_from_outside(code)
+    message = quoted_from_outside(envelope.message, 300) or "no message"
     if code in _ROLE_CODES:
         return CredentialsError(
-            f"the account has no access to {endpoint}: the MACHINE role is missing [{shown(code)}]",
+            f"the account has no access to {endpoint}: the MACHINE role is missing [{code}]",
             hint=ROLE_STEPS,
             reference="missing-role",
         )
@@ -99,7 +101,7 @@ def from_code(endpoint: str, envelope: Envelope, *, status: int, retry_after_s: 
     if code == "NOT_FOUND" and "endpoint" in message.casefold():
         kind = EndpointGone
     return kind(
-        f"{endpoint}: {message} [{shown(code)}]",
+        f"{endpoint}: {message} [{code}]",
         code=code,
         endpoint=endpoint,
         request_id=envelope.request_id,
@@ -191,7 +193,7 @@ def _page_title(content_type: str, body: bytes | bytearray) -> str | None:
         return None
     match = _TITLE.search(head)
     title = html.unescape(match.group(1).decode("utf-8", errors="replace")) if match else ""
-    return shown(" ".join(title.split()))
+    return quoted_from_outside(" ".join(title.split()))
 
 
 def _beginning(body: bytes | bytearray) -> str:
@@ -296,7 +298,7 @@ def _why(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer was cut"
     if isinstance(error, OSError) and error.strerror:
-        return shown(error.strerror)
+        return quoted_from_outside(error.strerror)
     return "the connection was closed"
 
 
@@ -312,7 +314,7 @@ def _proxy(status: int) -> ServiceError:
 
 def _certificate(host: str, error: BaseException) -> CertificateUntrusted:
     code = getattr(error, "verify_code", 0)
-    detail = shown(str(getattr(error, "verify_message", "")) or "not trusted")
+    detail = quoted_from_outside(str(getattr(error, "verify_message", "")) or "not trusted")
     hint = "There is no insecure mode. If a company proxy signs TLS, give its CA with [service] ca_bundle."
     if code == 10:
         message, hint = f"the certificate of {host} has expired", "The operator of the server must renew it. " + LATER

@@ -33,8 +33,8 @@ from landsat_async.m2m.tolerant import (
     whole,
 )
 from landsat_async.model import SecretUrl
-from landsat_async.rules.naming import shown
 from landsat_async.rules.options import ProductOption, SecondaryFile
+from landsat_async.rules.redact import quoted_from_outside
 
 
 class _Row(msgspec.Struct, rename="camel"):
@@ -208,7 +208,9 @@ def _refused_item(piece: msgspec.Raw) -> FailedItem:
     except Unusable:
         row = _FailedRow(message=plain(piece))
     message = text(row.error_message) or text(row.message) or "refused without a reason"
-    return FailedItem(text(row.entity_id), text(row.product_id), whole(row.download_id), shown(message[:400], 300))
+    return FailedItem(
+        text(row.entity_id), text(row.product_id), whole(row.download_id), quoted_from_outside(message, 300)
+    )
 
 
 def _labels(raw: msgspec.Raw, name: str, failed: list[FailedItem]) -> dict[int, str]:
@@ -307,7 +309,7 @@ def _queue_item(row: _QueueRow) -> QueueItem:
         product_code=text(row.product_code),
         url=_link(row.url),
         status_code=text(row.status_code),
-        status_text=text(row.status_text),
+        status_text=None if (status := text(row.status_text)) is None else quoted_from_outside(status),
         label=text(row.label),
         bytes_nominal=size_bytes(row.filesize),
         eula=text(row.eula_code),

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from landsat_async.rules.redact import redact
+
 HEAD_BYTES = 512
 """Bytes that are enough for every decision; a shorter body is judged by what there is of it."""
 
@@ -93,15 +95,6 @@ _MAINTENANCE = re.compile(
 _SAID_IN_TAG = re.compile(r"(?is)<(title|h1|message|code)\b[^>]*>\s*([^<]*)")
 _SAID_IN_JSON = re.compile(r'(?i)"(?:error_?)?(?:message|description|detail|error)"\s*:\s*"((?:[^"\\]|\\.){1,400})')
 _TAGS = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|<[^>]*(?:>|$)")
-
-# Bodies echo the address that was asked for, and addresses here are credentials.
-_SECRETS = (
-    re.compile(r"(?i)\b[a-z][a-z0-9+.-]{0,15}://\S+"),
-    re.compile(r"\S*[?&]\w+=\S+"),
-    re.compile(r"(?i)\b(?:request_?signature|contact_?id|token|signature|api_?key)\W{0,4}[=:]\W{0,4}\S+"),
-    re.compile(r"(?i)/?download(?:-staging)?/\S+"),
-    re.compile(r"[A-Za-z0-9+/=%-]{24,}|[\w+/=%$.-]{72,}"),  # product and file names have shorter parts
-)
 
 
 @lru_cache(maxsize=256)
@@ -209,6 +202,4 @@ def one_line(text: str) -> str:
     """Return the first line that says something: printable, 200 characters at most, links and codes masked."""
     lines = ("".join(char if char.isprintable() else " " for char in line) for line in re.split(r"[\r\n\f]", text))
     first = next((line.strip() for line in lines if line.strip()), "")[: 3 * _LONGEST_LINE]
-    for secret in _SECRETS:
-        first = secret.sub("***", first)
-    return " ".join(first.split())[:_LONGEST_LINE]
+    return " ".join(redact(first).split())[:_LONGEST_LINE]  # bodies echo the address that was asked for

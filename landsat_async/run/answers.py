@@ -13,7 +13,8 @@ from landsat_async.m2m.replies import DownloadItem, FailedItem, QueueItem
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer
-from landsat_async.rules.naming import name_from_url, shown
+from landsat_async.rules.naming import name_from_url
+from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.context import RunContext
 from landsat_async.transfer.links import host_in
 
@@ -65,7 +66,7 @@ def from_queue(rows: Iterable[QueueItem]) -> list[Answer]:
 
 def _licence(code: str | None) -> str | None:
     """Why a file with a licence is not fetched: nobody but the user may accept it."""
-    return f"a licence has to be accepted before it may be fetched (EULA {shown(code)})" if code else None
+    return f"a licence has to be accepted before it may be fetched (EULA {quoted_from_outside(code)})" if code else None
 
 
 def from_failed(rows: Iterable[FailedItem]) -> list[Answer]:

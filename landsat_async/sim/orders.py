@@ -112,6 +112,9 @@ def _refusal(service: Service, offer: Offer | None) -> str | None:
         return "The scene or product is not valid"
     if offer.system in service.script.disabled_systems:
         return "This download has been temporarily disabled"
+    if matches(offer.file, service.script.indiscreet):
+        link = service.links.signed(0, offer.file, f"/data/{offer.file}", CONTACT_ID, service.now_s())
+        return f"Could not sign {service.base_urls[link.host]}{link.target} for contact id {CONTACT_ID}"
     if not offer.available:
         return "The product is not available for download"
     return None

@@ -233,6 +233,8 @@ class Script(msgspec.Struct, kw_only=True):
     """Download systems whose items are refused as temporarily disabled (ls_zip, ls_s3, dds, dds_ms ...)."""
     failed_rows: Literal["full", "message", "absent"] = "full"
     """What an item of `failed` tells: ids and message, only the message, or it is not there at all."""
+    indiscreet: tuple[str, ...] = ()
+    """Patterns of file names that are refused with a message that quotes a signed link and the contact id."""
     refuse: tuple[str, ...] = ()
     """Patterns of entity ids with which a whole download-request fails with SERVER_ERROR."""
     duplicates: Literal["only-listed", "also-listed", "proxied-never", "never"] = "proxied-never"

@@ -14,6 +14,7 @@ from landsat_async import ConfigError, Credentials, CredentialsError, ServiceDow
 from landsat_async.errors import CertificateUntrusted, FolderUnwritable
 from landsat_async.events import Error, Failed, Planned, Retrying, Verified
 from landsat_async.sim.script import Script
+from landsat_async.sim.service import CONTACT_ID
 from tests.whole.world import SUMMER
 
 VIRTUAL = True
@@ -301,3 +302,44 @@ async def test_the_command_of_the_token_is_run_and_nothing_of_it_is_shown(opened
         assert run.summary.exit_code == 0
         assert len([event for event in events if isinstance(event, Verified)]) == FILES
         world.spoken += [repr(event) for event in events] + [repr(config)]
+
+
+# -- what the service says in its messages ---------------------------------------------------------------------------
+
+
+@pytest.mark.faults("L34")
+async def test_L34_a_signed_link_and_a_contact_id_in_a_message_reach_nobody(opened):
+    async with opened(script=Script(indiscreet=("*_SR_B3.TIF",))) as world:
+        link = world.service.links.signed(0, "x", "/data/x?a=1", CONTACT_ID, 0.0).target
+        world.script.fault_api(
+            "rate-limit-summary",
+            "error",
+            code="UNKNOWN_CODE",
+            message=f"see {link} of contact {CONTACT_ID}",
+            times=None,
+        )
+        world.script.fault_api(
+            "scene-list-add", "error", code="SERVER_ERROR", message=f"{link} contact {CONTACT_ID}", times=1
+        )
+
+        result = await world.run()  # and the nevers look for secrets everywhere
+
+        refused = [file for file in result.failed if file.endswith("_SR_B3.TIF")]
+        assert refused == list(result.failed)
+        assert refused
+        assert all(reason.endswith("/*** for contact id ***") for reason in result.failed.values())
+        assert world.ledger("SELECT count(*) FROM item WHERE reason LIKE '%***%'")[0][0] == len(refused)
+
+
+@pytest.mark.faults("L34")
+async def test_L34_an_error_of_the_service_that_quotes_a_link_ends_the_run_without_it(opened):
+    async with opened() as world:
+        link = world.service.links.signed(0, "x", "/data/x", CONTACT_ID, 0.0).target
+        world.script.fault_api(
+            "scene-search", "error", code="INPUT_INVALID", message=f"bad {link} of contact {CONTACT_ID}", times=None
+        )
+
+        result = await world.run()
+
+        assert result.error is not None
+        assert "bad *** of contact ***" in str(result.error)

@@ -1,0 +1,75 @@
+"""What may be shown and kept of a text that comes from outside: no credentials.
+
+Messages of the service, web pages and certificates quote what was asked for, and links here are credentials: their
+query is a signature that holds the contact id of the account, and the path of a staging link is the same in base64.
+Every such text passes here once, where it comes in; from there it goes to terminals, JSON lines, logs and the ledger.
+"""
+
+from __future__ import annotations
+
+import re
+
+from landsat_async.rules.naming import shown
+
+MASK = "***"
+_LOOKED_AT_MAX = 2000
+"""Nothing that is said to people is longer, and the patterns below take more than proportional time."""
+
+_LINK = re.compile(r"([A-Za-z0-9+.-]{0,16}):\\?/\\?/([^\s'\"<>]*)")
+_WORD = re.compile(r"\S+")
+_QUERY = re.compile(r"[?&]\w{1,64}=.")
+_STAGING = re.compile(r"(?i)/?download(?:-staging)?/\S+")
+_NAMED = re.compile(
+    r"(?i)((?:x-auth-token|request_?signature|signature|token|api[_-]?key|password|passwd|secret|authorization|bearer"
+    r"|cookie|session[_-]?id|contact[_-]?id)['\"]?(?:\s{0,4}[=:]\s{0,4}|\s+is\s+)(?:bearer\s+)?['\"]?)(?!\*\*\*|bearer\b)[^\s,;)}\]'\"]+"
+)
+_CONTACT = re.compile(r"(?i)((?:contact|\bcid|\b(?:user|customer|account)[\s_-]{0,3}id)\D{0,16}?)\d{4,}")
+_OPAQUE = re.compile(r"[A-Za-z0-9+/=%-]{24,}|[\w+/=%$.-]{72,}")  # product and file names have shorter parts
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?", re.ASCII)
+
+
+def redact(text: str) -> str:
+    """Return a foreign text without signed links, user names in links, tokens, keys and contact ids.
+
+    A link that holds nothing of that stays. Of very long texts only the beginning is kept, and of that no word that
+    was cut. What is redacted stays as it is when it passes here again.
+    """
+    if len(text) > _LOOKED_AT_MAX:
+        text = re.sub(r"\S*\Z", "", text[:_LOOKED_AT_MAX])  # half a token is no token to the patterns
+    pieces, begin = [], 0
+    for found in _LINK.finditer(text):
+        pieces += [_without_secrets(text[begin : found.start()]), _link(found)]
+        begin = found.end()
+    return "".join([*pieces, _without_secrets(text[begin:])])
+
+
+def quoted_from_outside(text: str, limit: int = 80) -> str:
+    """Return a foreign text so that it can be printed and kept: redacted, ASCII, no control characters, bounded."""
+    return shown(redact(text), limit)
+
+
+def _without_secrets(text: str) -> str:
+    text = _WORD.sub(lambda word: MASK if _QUERY.search(word[0]) else word[0], text)
+    text = _STAGING.sub(MASK, text)
+    text = _NAMED.sub(rf"\1{MASK}", text)
+    text = _CONTACT.sub(rf"\1{MASK}", text)
+    return _OPAQUE.sub(_opaque, text)
+
+
+def _link(found: re.Match[str]) -> str:
+    scheme, rest = found[1], found[2].replace("\\/", "/")
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    host, path = authority.rpartition("@")[2], rest[len(authority) :]
+    if not _PLAIN_HOST.fullmatch(host):
+        return MASK
+    if "@" in authority or re.search(r"[?#&=\\*]", path) or _STAGING.search(path):
+        return f"{scheme}://{host}/{MASK}"
+    folders = [_OPAQUE.sub(_opaque, folder) for folder in path.split("/")]
+    return f"{scheme}://{host}{'/'.join(folders)}"
+
+
+def _opaque(found: re.Match[str]) -> str:
+    """Words, names of endpoints and links that were looked at already are not opaque."""
+    run = found[0]
+    mixed = any(char.islower() for char in run) and any(char.isupper() for char in run)
+    return MASK if len(run) >= 72 or any(char.isdigit() for char in run) or (mixed and len(run) >= 32) else run
