@@ -2,7 +2,8 @@
 
     length       the byte count; and the first bytes are not a web page or an error message
     structure    every index of the tar or TIFF points inside the file, texts end as they must, and a bundle
-                 holds all images that its own metadata file lists
+                 holds all images that its own metadata file lists, each with its MD5 where the bundle has one;
+                 what names its product inside names the right one
     content      all image tiles inflate with the right Adler-32
     published    the SHA-512 that USGS publishes in the STAC item of the product
 
@@ -12,7 +13,6 @@ no checksum in an LZW tile, no index in an unknown kind of file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -20,21 +20,18 @@ from dataclasses import dataclass
 
 import msgspec
 
+from landsat_async.disk.bundle import base_name, check_members, check_sums, digest_of
+from landsat_async.disk.inside import identity_by, ids_in_json, ids_in_text
+from landsat_async.disk.jpeg_walk import walk_jpeg
 from landsat_async.disk.tar_walk import Member, walk_tar
-from landsat_async.disk.text_ends import check_jpeg, check_json, check_odl, check_xml
+from landsat_async.disk.text_ends import check_json, check_odl, check_xml
 from landsat_async.disk.tiff_walk import walk_tiff
 from landsat_async.disk.tiles import decode_tiles
 from landsat_async.disk.window import Damage, Stopped, Window
-from landsat_async.model import Proof
+from landsat_async.model import Identity, Proof
 from landsat_async.rules.sniff import HEAD_BYTES, FileKind, kind_of, sniff
 
 __all__ = ["Damaged", "Proved", "Stopped", "prove", "published_sums"]
-
-_HASH_STEP_BYTES = 4 * 2**20
-_PRODUCT_ID = re.compile(r"L[A-Z]\d\d_L[12][A-Z0-9]{2}_\d{6}_\d{8}_\d{8}_\d\d_[A-Z0-9]{2}")
-_LISTED = re.compile(r'^[ \t]*FILE_NAME_\w+[ \t]*=[ \t]*"([\w.-]{1,200})"', re.MULTILINE)
-_ALWAYS_BUNDLED = (".tif", "_ang.txt", "_mtl.txt", "_mtl.xml")
-"""Endings of listed files that every bundle holds. Reports (GCP.txt, VER.txt, VER.jpg) are listed without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +41,8 @@ class Proved:
     proof: Proof
     members: tuple[Member, ...] = ()
     """The files of a bundle whose headers were read; empty for everything else."""
+    identity: Identity = Identity.NONE
+    """What the file itself has shown of whose it is; pixels show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +113,11 @@ def _prove(window: Window, name: str, level: Proof, published: Mapping[str, str]
     kind = kind_of(name)
     if level is Proof.PUBLISHED and name in published:
         _compare(window, name, published[name])
-        return Proved(Proof.PUBLISHED)
+        return Proved(Proof.PUBLISHED, identity=Identity.PUBLISHED)
     if kind is FileKind.TAR and level is not Proof.LENGTH:
         _check_head(window, kind)
         return _prove_bundle(window, name, level, published)
-    return Proved(_prove_single(window, name, level))
+    return _prove_single(window, name, level)
 
 
 def _check_head(window: Window, kind: FileKind) -> None:
@@ -127,78 +126,66 @@ def _check_head(window: Window, kind: FileKind) -> None:
         raise Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
 
 
-def _prove_single(window: Window, name: str, level: Proof) -> Proof:
+def _prove_single(window: Window, name: str, level: Proof) -> Proved:
     kind = kind_of(name)
     if window.size:
         _check_head(window, kind)
     if level is Proof.LENGTH or kind is FileKind.OTHER:
-        return Proof.LENGTH
+        return Proved(Proof.LENGTH)
+    ids: tuple[str, ...] = ()
     match kind:
         case FileKind.TIFF:
-            layout = walk_tiff(window)
-            if level is not Proof.STRUCTURE and decode_tiles(window, layout):
-                return Proof.CONTENT
+            return Proved(_prove_image(window, level))
         case FileKind.TEXT_MTL | FileKind.TEXT_ANG:
-            check_odl(window, must_say_end=kind is FileKind.TEXT_ANG)
+            ids = ids_in_text(check_odl(window, is_mtl=kind is FileKind.TEXT_MTL))
         case FileKind.XML:
-            check_xml(window, is_mtl=name.lower().endswith("_mtl.xml"))
+            ids = check_xml(window, is_mtl=name.lower().endswith("_mtl.xml"))
         case FileKind.JSON:
-            check_json(window, name)
+            ids = ids_in_json(check_json(window, name))
         case FileKind.JPEG:
-            check_jpeg(window)
+            walk_jpeg(window)
+    return Proved(Proof.STRUCTURE, identity=identity_by(name, ids))
+
+
+def _prove_image(window: Window, level: Proof) -> Proof:
+    layout = walk_tiff(window)
+    if level is Proof.STRUCTURE and not layout.unused_bytes:
+        return Proof.STRUCTURE
+    if decode_tiles(window, layout):
+        return Proof.CONTENT
+    if layout.unused_bytes:  # of an image that was rewritten in place, or of bytes that slipped in before
+        raise Damage(f"{layout.unused_bytes} bytes follow the last part of the TIFF, and its tiles have no checksum")
     return Proof.STRUCTURE
 
 
 def _prove_bundle(window: Window, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
     members = walk_tar(window)
-    _check_contents(window, name, members)
+    identity = check_members(window, name, members)
+    summed = check_sums(window, name, members)
     reached = [_prove_member(window, member, level, published) for member in members]
-    # Texts, reports and browse images have been read to their end; only images have pixels to decode.
-    images = [proof for member, proof in zip(members, reached, strict=True) if kind_of(member.name) is FileKind.TIFF]
     if level is Proof.PUBLISHED and reached and all(proof is Proof.PUBLISHED for proof in reached):
-        return Proved(Proof.PUBLISHED, members)
-    if images and all(proof.rank >= Proof.CONTENT.rank for proof in images):
-        return Proved(Proof.CONTENT, members)
-    return Proved(Proof.STRUCTURE, members)
+        return Proved(Proof.PUBLISHED, members, Identity.PUBLISHED)
+    # Texts, reports and browse images have been read to their end; only images have pixels to decode.
+    images = [
+        proof.rank >= Proof.CONTENT.rank or member.name in summed
+        for member, proof in zip(members, reached, strict=True)
+        if kind_of(member.name) is FileKind.TIFF
+    ]
+    return Proved(Proof.CONTENT if images and all(images) else Proof.STRUCTURE, members, identity)
 
 
 def _prove_member(window: Window, member: Member, level: Proof, published: Mapping[str, str]) -> Proof:
     inside = window.part(member.offset, member.size)
-    base = member.name.rpartition("/")[2]
+    base = base_name(member)
     try:
         if level is Proof.PUBLISHED and base in published:
             _compare(inside, base, published[base])
             return Proof.PUBLISHED
-        return _prove_single(inside, base, level)
+        return _prove_single(inside, base, level).proof
     except Damage as damage:
         raise Damage(f"{base} in the bundle: {damage}") from None
 
 
-def _check_contents(window: Window, name: str, members: tuple[Member, ...]) -> None:
-    """Hold the members against the product that the bundle is named after, and against its metadata file."""
-    product = name.removesuffix(".tar")
-    if not members:
-        raise Damage("the bundle is empty")
-    if not _PRODUCT_ID.fullmatch(product):
-        return
-    here = {member.name.rpartition("/")[2]: member for member in members}
-    for base in here:
-        other = _PRODUCT_ID.match(base)
-        if other and other[0] != product:
-            raise Damage(f"{base} belongs to another product")
-    metadata = here.get(f"{product}_MTL.txt")
-    if metadata is None:
-        raise Damage("the bundle holds no metadata file of its product")
-    text = check_odl(window.part(metadata.offset, metadata.size), must_say_end=False)
-    listed = {base for base in _LISTED.findall(text) if base.startswith(product)}
-    missing = sorted(base for base in listed - here.keys() if base.lower().endswith(_ALWAYS_BUNDLED))
-    if missing:
-        raise Damage(f"the bundle lacks {missing[0]}" + (f" and {len(missing) - 1} more" * (len(missing) > 1)))
-
-
 def _compare(window: Window, name: str, sha512: str) -> None:
-    digest = hashlib.sha512()
-    for at in range(0, window.size, _HASH_STEP_BYTES):
-        digest.update(window.read(at, min(_HASH_STEP_BYTES, window.size - at)))
-    if digest.hexdigest() != sha512.lower():
+    if digest_of(window, "sha512") != sha512.lower():
         raise Damage(f"{name} differs from the SHA-512 that USGS publishes for it")

@@ -2,12 +2,9 @@
 
 `tarfile` is made to get out whatever can be got out: it calls a tar cut anywhere a tar, and ends in silence at
 the first header that it cannot read. Here every header must hold its checksum, every member must lie inside
-the file and be filled up with zeros, the archive must end with two zero blocks, and what follows them must be what
-a writer pads with.
-
-How much padding: two zero blocks exactly (Go, Rust, JavaScript, newer Java), or zeros up to a multiple of 10,240
-bytes (GNU, BSD, Python). Larger blocking factors exist on tapes; a longer run of zeros on a download is the tail
-of a file that was allocated and not filled, and is refused.
+the file and be filled up with zeros, the archive must end with two zero blocks, and what follows them must be
+padding: zeros. How many depends on the writer: none (Go, Rust, JavaScript, newer Java), up to a multiple of 10,240
+bytes (GNU, BSD, Python), or of any other blocking factor.
 """
 
 from __future__ import annotations
@@ -18,9 +15,9 @@ from dataclasses import dataclass
 from landsat_async.disk.window import Damage, Window
 
 BLOCK_BYTES = 512
-RECORD_BYTES = 10_240
 MOST_MEMBERS = 10_000
 _LONGEST_EXTENSION_BYTES = 64 * 1024
+_STEP_BYTES = 2**20
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
 _CHECKSUM = slice(148, 156)
 _SAFE_NAME = re.compile(r"[\x21-\x5b\x5d-\x7e]{1,512}")  # printable ASCII without space and backslash
@@ -90,12 +87,12 @@ def _read_block(window: Window, at: int) -> bytes:
 def _check_end(window: Window, at: int, pending: _Pending) -> None:
     if pending != _Pending():
         raise Damage("the tar ends after the header of a member that is not there")
-    end = at + 2 * BLOCK_BYTES
-    padded = -(-end // RECORD_BYTES) * RECORD_BYTES
-    if window.size not in (end, padded):
-        raise Damage(f"the tar's end mark is at {at}, but the file has {window.size} bytes")
-    if any(window.read(at, window.size - at)):
-        raise Damage(f"something follows the tar's end mark at {at}")
+    if window.size < at + 2 * BLOCK_BYTES:
+        raise Damage(f"the tar ends at {window.size} bytes in its end mark: it is cut off")
+    for begin in range(at, window.size, _STEP_BYTES):
+        piece = window.read(begin, min(_STEP_BYTES, window.size - begin))
+        if piece.count(0) != len(piece):
+            raise Damage(f"something follows the tar's end mark at {at}")
 
 
 def _check_header(header: bytes, at: int) -> int:

@@ -5,8 +5,9 @@ so a file that was cut has a tile that points behind the end. Read are the direc
 a few KiB of a band of 90 MB. Classic TIFF and BigTIFF, both byte orders. Directories that point in circles,
 arrays of absurd length and tiles that lie on top of each other are refused, so the work is bounded by the file.
 
-At the end of the file nothing may follow that no index explains. GDAL's cloud-optimised layout repeats the last
-four bytes of each tile behind it and says so in a note after the header; that note is obeyed.
+What follows the last part is counted: an image that was rewritten in place may have some unused bytes there, and is
+whole when all its tiles are. GDAL's cloud-optimised layout repeats the last four bytes of each tile behind it and says
+so in a note after the header; that note is obeyed. A tile may be absent, which stands for nodata, but not all of them.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class TiffLayout:
     pages: tuple[Page, ...]
     tile_frame: bool
     """Each tile stands between its size and a copy of its last four bytes (GDAL's cloud-optimised layout)."""
+    unused_bytes: int
+    """How many follow the last part. A file that was rewritten in place has some; so has one with an insertion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def walk_tiff(window: Window) -> TiffLayout:
     """Return the layout of a TIFF.
 
     Raises:
-        Damage: Some index is broken or points outside the file, or the file goes on behind its last part.
+        Damage: Some index is broken or points outside the file, or no tile of the image is there.
     """
     return _Walk(window).run()
 
@@ -119,8 +122,9 @@ class _Walk:
             below = list(self._integers(sub, MOST_DIRECTORIES)) if sub else []
             ahead += [offset for offset in (following, *below) if offset]
             pages.append(self._read_page(tags, 4 if framed else 0))
-        self._check_tail()
-        return TiffLayout(tuple(pages), framed)
+        if not any(pages[0].counts):
+            raise Damage("the TIFF holds no image: not one of its tiles is stored")
+        return TiffLayout(tuple(pages), framed, self._window.size - self._end)
 
     def _has_framed_tiles(self) -> bool:
         note = self._window.read(self._header_bytes, min(512, self._window.size - self._header_bytes))
@@ -254,8 +258,3 @@ class _Walk:
             is_last = (index + 1) % page.per_plane == 0
             if count and whole and count != whole and not (is_last and count == short):
                 raise Damage(f"an uncompressed tile has {count} bytes in place of {whole}")
-
-    def _check_tail(self) -> None:
-        tail = self._window.size - self._end
-        if tail:
-            raise Damage(f"{tail} bytes follow the last part of the TIFF")

@@ -9,7 +9,7 @@ import tarfile
 import pytest
 
 from landsat_async.disk.proof import Damaged, Proved, Stopped, prove, published_sums
-from landsat_async.model import Proof
+from landsat_async.model import Identity, Proof
 from tests.disk.whole_files import (
     HTML,
     OTHER_PRODUCT,
@@ -180,7 +180,9 @@ def sums_of(files: dict[str, bytes]) -> dict[str, str]:
 
 def test_a_file_that_equals_its_published_sum_is_proved_so():
     sums = sums_of({"a.TIF": tiff()})
-    assert judge(tiff(), "a.TIF", level=Proof.PUBLISHED, published=sums) == Proved(Proof.PUBLISHED)
+    assert judge(tiff(), "a.TIF", level=Proof.PUBLISHED, published=sums) == Proved(
+        Proof.PUBLISHED, identity=Identity.PUBLISHED
+    )
     assert judge(tiff(), "b.TIF", level=Proof.PUBLISHED, published=sums).proof is Proof.CONTENT
     assert judge(tiff(), "a.TIF", level=Proof.STRUCTURE, published=sums).proof is Proof.STRUCTURE
     assert "SHA-512" in refused(tiff(side=24), "a.TIF", level=Proof.PUBLISHED, published=sums)

@@ -4,6 +4,7 @@ import pytest
 
 from landsat_async.disk.proof import Damaged, Proved
 from landsat_async.model import Proof
+from landsat_async.sim.browse import jpeg
 from tests.disk.whole_files import ANG, HTML, MTL_JSON, MTL_XML, judge, mtl
 
 GOOD = Proved(Proof.STRUCTURE)
@@ -30,7 +31,7 @@ def refused(data: bytes, name: str) -> str:
         ("P_MTL.json", MTL_JSON),
         ("P_stac.json", b'{"type": "Feature", "stac_version": "1.0.0", "assets": {}}'),
         ("P_other.json", b'{"any": [1, 2.5e3, null, "\\u00e9"]}'),
-        ("P_thumb_small.jpeg", b"\xff\xd8\xff\xe0 image \xff\xd9"),
+        ("P_thumb_small.jpeg", jpeg("one")),
     ],
 )
 def test_whole_texts_pass(name, data):
@@ -46,7 +47,7 @@ def test_whole_texts_pass(name, data):
         ("P_ANG.txt", ANG, 1),
         ("P_MTL.xml", MTL_XML, 1),
         ("P_MTL.json", MTL_JSON, 0),
-        ("P_thumb.jpeg", b"\xff\xd8\xff\xe0 image \xff\xd9", 0),
+        ("P_thumb.jpeg", jpeg("one"), 0),
     ],
 )
 def test_a_text_cut_anywhere_is_refused(name, data, needless):
@@ -115,3 +116,11 @@ def test_K17_xml_with_entities_is_refused_before_it_grows():
 )
 def test_hostile_documents_are_refused(name, data):
     refused(data, name)
+
+
+@pytest.mark.faults("K34")
+@pytest.mark.parametrize("end", [True, False])
+def test_K34_a_metadata_text_that_stands_twice_in_one_file_is_damaged(end):
+    for second in (mtl(end=end), mtl(), b"GROUP = MORE\nEND_GROUP = MORE\n"):
+        assert "behind its end" in refused(mtl(end=end) + second, "P_MTL.txt")
+    assert "behind its end" in refused(ANG + ANG, "P_ANG.txt")

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from landsat_async.disk.proof import Proved
+from landsat_async.disk.proof import Damaged, Proved
 from landsat_async.disk.tiff_walk import TiffLayout, walk_tiff
 from landsat_async.disk.tiles import decode_tiles
 from landsat_async.disk.window import Damage, Window
@@ -63,16 +63,34 @@ def test_both_numbers_of_deflate_are_known():
     assert decode(tiff(compression=32946))
 
 
-def test_what_follows_the_last_tile_is_refused():
+@pytest.mark.faults("K32")
+def test_K32_an_image_with_unused_bytes_at_its_end_is_whole_when_all_its_tiles_are():
     for tail in (b"\0", HTML, bytes(5000)):
-        assert "follow" in refused(tiff() + tail)
+        assert walk(tiff() + tail).unused_bytes == len(tail)
+        assert judge(tiff() + tail, "a.TIF") == Proved(Proof.CONTENT)
+        plain = judge(tiff(compression=1) + tail, "a.TIF")  # an insertion could have shifted its pixels
+        assert "no checksum" in plain.reason
+        shifted = bytearray(tiff() + tail)
+        shifted[-len(tail) - 2 : -len(tail) - 1] = b"?"
+        assert "does not decode" in judge(bytes(shifted), "a.TIF").reason
+
+
+@pytest.mark.faults("K25")
+def test_K25_an_image_without_one_stored_tile_is_none():
+    for big in (False, True):
+        whole = bytearray(tiff(pages=1, tiled=False, side=7, big=big))
+        (page,) = walk(bytes(whole)).pages
+        counts = whole.index(struct.pack("<I", page.counts[0]))
+        struct.pack_into("<I", whole, counts, 0)
+        assert "holds no image" in refused(bytes(whole))
+        assert "holds no image" in refused(bytes(whole[: page.offsets[0]]))
 
 
 @pytest.mark.faults("F31")
 def test_an_error_page_in_place_of_the_rest_is_refused():
     whole = tiff()
     for at in range(0, len(whole), 97):
-        refused(whole[:at] + HTML)
+        assert isinstance(judge(whole[:at] + HTML, "a.TIF"), Damaged)
 
 
 @pytest.mark.faults("F32")
@@ -265,7 +283,7 @@ def test_the_frame_of_a_tile_belongs_to_it():
     assert decode(whole)
     for cut in (1, 2, 3, 4, 5):
         refused(whole[:-cut])
-    refused(whole + b"\0")
+    assert walk(whole + b"\0").unused_bytes == 1
     for place in (-1, -4):
         spoilt = bytearray(whole)
         spoilt[place] ^= 1
