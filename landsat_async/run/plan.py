@@ -19,6 +19,7 @@ from landsat_async.disk.adopt import is_as_recorded
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.disk.ledger import done_files, replaced_scenes
+from landsat_async.disk.ledger_leftovers import leftovers_of_plan
 from landsat_async.disk.schema import reading
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
@@ -117,6 +118,7 @@ async def plan(
     notes = [*config.notes, *found.notes]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
+    notes += await history.leftovers([planned.file for planned in files])
     lacks = tuple(gaps.left_out())
     return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, refused)
 
@@ -129,7 +131,8 @@ class _Ledger:
     """History as a ledger tells it that is only read; none if there is no ledger."""
 
     def __init__(self, config: Config) -> None:
-        self._path = OutputFolder(Path(config.download.directory)).ledger
+        self._root = Path(config.download.directory)
+        self._path = OutputFolder(self._root).ledger
         self._known: dict[str, _Known] = {}
 
     async def replaced(self) -> frozenset[str]:
@@ -145,6 +148,12 @@ class _Ledger:
         known = await anyio.to_thread.run_sync(self._read, _known)
         self._known = known or {}
         return self._known
+
+    async def leftovers(self, files: Sequence[WantedFile]) -> list[str]:
+        """What is to be told of finished files that these leave behind."""
+        look = partial(leftovers_of_plan, files=files, root=self._root)
+        found = await anyio.to_thread.run_sync(self._read, look)
+        return list(found.told()) if found is not None else []
 
     def _read(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
         if not self._path.exists():

@@ -196,6 +196,7 @@ class Run:
                 await remove_leftovers(m2m, self._ledger)
                 await self._prepare(context)
                 await self._pipeline(context)
+                await self._tell_leftovers(context)
                 self._done = True
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
@@ -263,6 +264,11 @@ class Run:
         async with self._net() as net:
             self._tally.received = lambda: net.bytes_received
             await run_pipeline(context, Crew(context, net, overwrite=self._overwrite, file_mode=self._claim.file_mode))
+
+    async def _tell_leftovers(self, context: RunContext) -> None:
+        """Say what a newer version or another layout has left behind; it is kept."""
+        for text in (await self._ledger.leftovers(self._run_id, context.directory)).told():
+            self.bus.tell(Notice(text))
 
     def _net(self) -> AbstractAsyncContextManager[Net]:
         service = self.config.service
