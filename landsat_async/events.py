@@ -91,6 +91,8 @@ class Verified:
     size_bytes: int
     sha256: str
     proof: str
+    identity: str = "none"
+    """What evidence there was that it is the file that it is named after: published, content, named or none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class WantedFile:
     """"bundle" or "file"."""
     routes: tuple[Route, ...]
     bytes_nominal: int | None = None
-    """Size the service lists, often rounded; never used to accept or refuse a file. None = not told."""
+    """Size the service lists, often rounded; a file that is far from it needs more proof. None = not told."""
     folder: str = ""
     """Folder below the output directory, from the layout template; "" = flat."""
     group_dataset: str | None = None

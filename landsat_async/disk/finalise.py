@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.proof import Damaged, Proved
-from landsat_async.model import Proof
+from landsat_async.model import Identity, Proof
 
 
 class Proving(Protocol):
@@ -47,6 +47,8 @@ class Landed:
     proof: Proof
     mtime_ns: int = field(default=0, compare=False)
     """Its time of change, for whoever wants to know later whether it is still this file."""
+    identity: Identity = field(default=Identity.NONE, compare=False)
+    """What the file itself has shown of whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def finalise(
     except FileNotFoundError:
         return PartLost()
     fs.fsync_dir(os.path.dirname(final_path))
-    return Landed(proved.proof, mine.st_mtime_ns)
+    return Landed(proved.proof, mine.st_mtime_ns, proved.identity)
 
 
 def discard_part(fs: Fs, part_path: str) -> None:

@@ -58,6 +58,8 @@ class PartFacts:
     """Date of the answer that sent the validators."""
     joined_weakly: bool = False
     """The bytes come from answers that no strong validator ties together."""
+    named: bool = False
+    """All answers that the bytes come from carried the name of the file."""
 
     def pack(self) -> bytes:
         """Return the facts as JSON, with a checksum."""

@@ -60,6 +60,8 @@ class FaultKind(enum.StrEnum):
     """A link or redirect that must not be followed."""
     UNREADY = "unready"
     """A staging link that has nothing yet."""
+    OTHER_FILE = "other-file"
+    """The answer carries the name of another file."""
     TOO_BIG = "too-big"
     MISMATCH = "mismatch"
     """The overlap with what is here differs."""
@@ -120,6 +122,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.LINK_REFUSED: _Rule(0, Then.FRESH_EXPIRED, "refused"),
     FaultKind.NOT_FOUND: _Rule(0, Then.FRESH),
     FaultKind.BAD_LINK: _Rule(0, Then.FRESH),
+    FaultKind.OTHER_FILE: _Rule(2, Then.FRESH),
     FaultKind.UNREADY: _Rule(0, Then.UNREADY),
     FaultKind.TOO_BIG: _Rule(0, Then.FAIL, hint="The announced size cannot be a Landsat file; tell USGS."),
     FaultKind.MISMATCH: _Rule(3, Then.FAIL, hint=_LATER),

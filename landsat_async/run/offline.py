@@ -93,7 +93,7 @@ async def verify(config: Config) -> AsyncIterator[Event]:
         reason = await _recheck(root, file)
         if reason is None:
             good += 1
-            yield Verified(file.relpath, file.size_bytes, file.sha256, file.proof)
+            yield Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity)
         else:
             bad += 1
             await anyio.to_thread.run_sync(_distrust, config.download.directory, file.item_id)

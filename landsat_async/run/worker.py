@@ -315,13 +315,21 @@ class Crew:
     async def _done(self, item: Item, link: Link, done: Done) -> None:
         context = self.context
         with anyio.CancelScope(shield=True):  # it has its final name: a stop must not leave that unrecorded
-            file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, done.mtime_ns)
+            file = FinishedFile(
+                item.item_id,
+                item.relpath,
+                done.size_bytes,
+                done.sha256,
+                Proof(done.proof).value,
+                done.mtime_ns,
+                done.identity.value,
+            )
             if not await context.finish(file, report=link.proxied):
                 return
         context.tally.verified += 1
         context.tally.arrived(item.bytes_nominal or 0, done.size_bytes)
         self._used_parts.append(f"{self._parts_dir}/{part_name(item.item_id, item.gen)}")
-        await context.bus.emit(Verified(item.relpath, done.size_bytes, done.sha256, Proof(done.proof).value))
+        await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
         if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was told
             await self.discard_parts()
 

@@ -61,7 +61,7 @@ def lines(known: LedgerStatus, width: int) -> list[str]:
     if not known.files:
         return [f"{known.directory}: the ledger holds no files", _last_run(known)]
     order = sorted(known.files, key=lambda file: _ORDER.index(file.state))
-    rows = [(file.file, file.state, _size(file), file.proof or file.reason, file.hint) for file in order[:ROWS]]
+    rows = [(file.file, file.state, _size(file), _proof(file), file.hint) for file in order[:ROWS]]
     counts = [f"{known.counts[state]:,} {state}" for state in reversed(_ORDER) if known.counts.get(state)]
     return [
         *columns(("file", "state", "size", "proof or reason", "what to do"), rows, width, right=(2,)),
@@ -69,6 +69,10 @@ def lines(known: LedgerStatus, width: int) -> list[str]:
         f"{count_text(len(known.files), 'file')}: {', '.join(counts)}",
         _last_run(known),
     ]
+
+
+def _proof(file: FileStatus) -> str:
+    return f"{file.proof}, identity {file.identity}" if file.proof else file.reason
 
 
 def _size(file: FileStatus) -> str:

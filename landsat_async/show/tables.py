@@ -18,6 +18,7 @@ PROOF_WORDS = {
     "content": "all image tiles decode, with matching Adler-32",
     "published": "equals the SHA-512 that USGS publishes",
 }
+UNNAMED = "identity none: whoever sent the file has not said what it is, and there is no name inside"
 _NO_TERMINAL_COLUMNS = 1000
 
 
@@ -60,14 +61,15 @@ def proven_lines(files: Sequence[Verified], total: int, width: int) -> list[str]
     if not files:
         return []
     head, rows = ["file", "size", "proof"], sorted([f.file, size_text(f.size_bytes), f.proof] for f in files)
-    sums = {f.file: f.sha256[:12] for f in files}
-    if _total([max(len(f) for f in sums), 8, 9, 12]) <= width:  # on a narrow screen `--json` and the ledger have them
-        head, rows = [*head, "sha256"], [[*row, sums[row[0]]] for row in rows]
+    more_of = {f.file: (f.sha256[:12], f.identity) for f in files}
+    if _total([max(map(len, more_of)), 8, 9, 12, 9]) <= width:  # on a narrow screen `--json` and the ledger have them
+        head, rows = [*head, "sha256", "identity"], [[*row, *more_of[row[0]]] for row in rows]
     levels = [level for level in PROOF_WORDS if any(f.proof == level for f in files)]
     return [
         *columns(head, rows, width, right=(1,)),
         *more(len(files), total, "file"),
         *(f"{level}: {PROOF_WORDS[level]}" for level in levels),
+        *([UNNAMED] if "identity" in head and any(f.identity == "none" for f in files) else []),
     ]
 
 

@@ -14,8 +14,10 @@ from yarl import URL
 from landsat_async.disk.part import PartFile
 from landsat_async.errors import leaves_of
 from landsat_async.events import Notice, Started, Transferred
+from landsat_async.model import Identity
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.http_fields import Reply, read_reply
+from landsat_async.rules.identity import evidence_of_name
 from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
 from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
@@ -155,9 +157,6 @@ async def _check_head(trip: Trip, response: aiohttp.ClientResponse, reply: Reply
     total = reply.length if reply.range is None else reply.range.total
     if (total or 0) > trip.job.max_bytes:
         raise failed(FaultKind.TOO_BIG, f"the server announces {total} bytes")
-    name = reply.filename
-    if name is not None and name != trip.job.name and trip.net.tell_once(f"{trip.host} names"):
-        trip.notify(Notice(f"{trip.host} calls {trip.job.name} by another name; the planned name is used", "warning"))
 
 
 async def _read_page(trip: Trip, response: aiohttp.ClientResponse, reply: Reply) -> WrongBody | None:
@@ -228,6 +227,7 @@ def _learn_ranges(trip: Trip, ask: Ask, reply: Reply, *, plainly: bool) -> None:
 async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take: Take, *, staging: bool) -> Received:
     """Receive the body that `take` describes."""
     part, job = trip.part, trip.job
+    take = _with_name(take, reply, job.name, part)
     old_etag, old_length, total = part.facts.etag, part.length, take.facts.total
     part.expect(total)
     trip.tell_start(total)
@@ -285,6 +285,13 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
         if old_length and etags_differ and sink.adopted and not sink.diverged:
             trip.net.learn(trip.host, etag_unstable=True)
     return _received(part, take, reply)
+
+
+def _with_name(take: Take, reply: Reply, name: str, part: PartFile) -> Take:
+    """Note whether all bytes come with the file's name; a body from byte 0 on is compared with those that are here."""
+    said = evidence_of_name(name, filenames=reply.filenames)
+    named = said is Identity.NAMED and (take.start == 0 or part.facts.named)
+    return replace(take, facts=replace(take.facts, named=named))
 
 
 def _connections(trip: Trip, reply: Reply, take: Take) -> int:

@@ -6,6 +6,7 @@ from landsat_async.disk.finalise import Landed, Landing, finalise
 from landsat_async.disk.part import PartFile
 from landsat_async.disk.proof import Damaged, Proved, Stopped
 from landsat_async.model import Proof
+from landsat_async.rules.sizes import needs_content
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import TransferJob
 
@@ -25,7 +26,8 @@ class Lander:
     @property
     def needed(self) -> Proof:
         """What it takes to believe these bytes."""
-        if self.part.facts.joined_weakly:
+        job, part = self._job, self.part
+        if part.facts.joined_weakly or needs_content(job.name, part.length, job.bytes_nominal):
             return Proof.CONTENT
         return Proof.LENGTH if self.framed else Proof.STRUCTURE
 

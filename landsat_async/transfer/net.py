@@ -28,7 +28,9 @@ from landsat_async.disk.finalise import Proving
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.proof import prove
 from landsat_async.disk.threads import DiskPool, Threads
-from landsat_async.rules.http_fields import parse_filename
+from landsat_async.model import Identity
+from landsat_async.rules.http_fields import names_in_disposition, parse_filename
+from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.resume import HostHabits
 from landsat_async.rules.retry import FaultKind
@@ -149,6 +151,7 @@ class Net:
                 failure.host = host_of(url)
                 raise
             if response.status not in _REDIRECTS:
+                _check_names(response, name, url)
                 return response, url
             location = response.headers.getall("Location", [])
             response.release()
@@ -159,6 +162,7 @@ class Net:
                 self.hosts.check(url)
             except LinkRefused as refused:
                 raise failed(FaultKind.BAD_LINK, f"redirect: {refused}") from None
+            _check_target(url, name)
         raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
 
     async def _get_own(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None) -> Answer:
@@ -276,6 +280,25 @@ def block_bytes_for(transfers: int) -> int:
     """Return how large a block may be when so many transfers run at a time: a power of two, two of them in each."""
     fair = BUFFERS_BYTES // (2 * transfers)
     return 1 << (fair.bit_length() - 1)
+
+
+def _check_names(response: aiohttp.ClientResponse, name: str | None, url: URL) -> None:
+    """Refuse a body that its head gives the name of another file."""
+    if name is None or response.status >= 400:
+        return
+    dispositions = response.headers.getall("Content-Disposition", ())
+    names = [one for text in dispositions[:4] for one in names_in_disposition(text)]
+    said = evidence_of_name(name, filenames=names)
+    if isinstance(said, OtherFile):
+        response.close()
+        raise failed(FaultKind.OTHER_FILE, f"{url.host} sends {said.name} in place of it")
+
+
+def _check_target(url: URL, name: str | None) -> None:
+    """Refuse a redirect to another file."""
+    said = Identity.NONE if name is None else evidence_of_name(name, urls=[str(url)])
+    if isinstance(said, OtherFile):
+        raise failed(FaultKind.OTHER_FILE, f"the link is redirected to {said.name}")
 
 
 def _name_in(response: aiohttp.ClientResponse) -> str | None:

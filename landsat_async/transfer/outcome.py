@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.model import Proof, SecretUrl
+from landsat_async.model import Identity, Proof, SecretUrl
 from landsat_async.rules.resume import PartFacts
 
 MIB = 1024 * 1024
@@ -67,7 +67,7 @@ class TransferJob:
     """The last checkpoint; None = begin at byte 0."""
     policy: TransferPolicy = field(default_factory=TransferPolicy)
     bytes_nominal: int | None = None
-    """Listed size; only bounds how much is accepted."""
+    """Listed size: bounds how much is accepted; a file that is far from it must be proven by its content."""
     file: str = ""
     """The `file` of events; "" = `name`."""
     published: Mapping[str, str] | None = None
@@ -97,6 +97,8 @@ class Done:
     bytes_received: int
     mtime_ns: int = field(default=0, compare=False)
     """The file's time of change."""
+    identity: Identity = field(default=Identity.NONE, compare=False)
+    """What evidence there was that it is the file that it is named after."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,13 @@ from landsat_async.disk.part import NoRoom, PartFile, open_part
 from landsat_async.disk.proof import Damaged, Proved
 from landsat_async.disk.threads import Threads
 from landsat_async.errors import LandsatError
-from landsat_async.events import Retrying
+from landsat_async.events import Notice, Retrying
+from landsat_async.model import Identity
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
+from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.resume import CUT_BACK_BYTES, PartFacts
 from landsat_async.rules.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
+from landsat_async.rules.sizes import is_doubtful
 from landsat_async.transfer.attempt import Received, Trip, attempt, checkpoint_if_new, one_error
 from landsat_async.transfer.faults import AttemptFailed, fault_of_disk
 from landsat_async.transfer.lander import Lander
@@ -141,8 +144,11 @@ async def _transfer(
     try:
         url = read_link(job.url.reveal())
         net.hosts.check(url)
+        said = evidence_of_name(job.name, urls=[job.url.reveal()])
     except LinkRefused as refused:
         return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
+    if isinstance(said, OtherFile):
+        return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)
     course = None
     try:
         part = await _open(job, net, threads, job.part, store)
@@ -281,8 +287,12 @@ class _Course:
         if isinstance(landing, OSError):
             return await self._naming_fault(landing)
         match landing:
-            case Landed(proof, mtime_ns):
-                return Done(part.length, part.sha256, proof, self.trip.bytes_received, mtime_ns)
+            case Landed(proof, mtime_ns, shown):
+                if doubt := self._doubt_of_size():
+                    self.trip.notify(Notice(f"{self.trip.file}: {doubt}; its proof is {proof}", "warning"))
+                named = Identity.NAMED if part.facts.named else Identity.NONE
+                identity = max(shown, named, key=lambda one: one.rank)
+                return Done(part.length, part.sha256, proof, self.trip.bytes_received, mtime_ns, identity)
             case InTheWay():
                 return self._failed(
                     f"{os.path.basename(job.final_path)} exists and was not made by this program",
@@ -310,7 +320,15 @@ class _Course:
         self._damaged.add(sha256)
         return Fault(FaultKind.DAMAGED, f"the file is damaged: {reason}")
 
+    def _doubt_of_size(self) -> str:
+        """Say that the file is far from its listed size; "" when it is not."""
+        part, listed = self.trip.part, self.trip.job.bytes_nominal
+        doubtful = is_doubtful(part.length, listed)
+        return f"it has {part.length:,} bytes where USGS lists {listed:,}" if doubtful else ""
+
     def _unproven(self, *, framed: bool) -> Fault:
+        if doubt := self._doubt_of_size():
+            return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be proven")
         if framed:
             return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
         return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")

@@ -70,7 +70,7 @@ def test_run_shows_proven_files_on_stdout_and_ends_with_the_code_of_the_run(play
     )
     assert main(["run", str(config_file)]) == 4
     said = capsys.readouterr()
-    assert said.out.splitlines()[1].split() == ["a.tar", "1.0", "KiB", "structure", "abababababab"]
+    assert said.out.splitlines()[1].split() == ["a.tar", "1.0", "KiB", "structure", "abababababab", "none"]
     assert said.out.splitlines()[-1] == (
         "3 files: 1 fetched and proven, 1 here already, 1 failed; 1.0 KiB received in 2 s"
     )

@@ -5,7 +5,7 @@ import pytest
 from landsat_async import events as e
 from landsat_async.show.output import SafeStream
 from landsat_async.show.recap import KEPT, Recap
-from landsat_async.show.tables import columns, failed_lines, proven_lines, totals_line, width_of
+from landsat_async.show.tables import UNNAMED, columns, failed_lines, proven_lines, totals_line, width_of
 from tests.show.fake_run import SHA, finished
 
 NAME = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
@@ -30,13 +30,14 @@ def test_on_eighty_columns_the_sums_give_way_to_one_row_a_file():
 
 @pytest.mark.faults("M07")
 def test_M07_each_file_is_told_with_its_own_level_of_proof():
-    files = [e.Verified("a.TIF", 1, SHA, "content"), e.Verified("b.txt", 1, SHA, "length")]
+    files = [e.Verified("a.TIF", 1, SHA, "content", "named"), e.Verified("b.txt", 1, SHA, "length")]
     lines = proven_lines(files, 2, 200)
-    assert lines[1].split() == ["a.TIF", "1", "B", "content", "abababababab"]
-    assert lines[2].split() == ["b.txt", "1", "B", "length", "abababababab"]
+    assert lines[1].split() == ["a.TIF", "1", "B", "content", "abababababab", "named"]
+    assert lines[2].split() == ["b.txt", "1", "B", "length", "abababababab", "none"]
     assert lines[3:] == [
         "length: the byte count is what the server announced",
         "content: all image tiles decode, with matching Adler-32",
+        UNNAMED,
     ]
 
 

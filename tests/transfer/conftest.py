@@ -122,6 +122,13 @@ class Bench:
         self.outcomes.append(outcome)
         return outcome
 
+    def forget(self) -> None:
+        """Begin anew: no final file, no part, no events."""
+        for path in (self.final, self.part):
+            if os.path.exists(path):
+                os.unlink(path)
+        self.store.facts, self.events[:] = None, []
+
     def tune(self, **changes):
         self.policy = replace(self.policy, **changes)
 
