@@ -170,7 +170,10 @@ class FileSystem(Protocol):
         """Rename over whatever file has the name; IsADirectoryError. On Windows FileInUse while anybody has it open."""
 
     def unlink(self, path: str) -> None:
-        """Remove a name. On Windows it may linger until the last program closes the file: do not reuse it at once."""
+        """Remove a name. On Windows it may linger until the last program closes the file: do not reuse it at once.
+
+        Who tries to make a file under a name that lingers gets FileInUse, or FileExistsError.
+        """
 
     def mkdir(self, path: str, mode: int) -> None:
         """Make one folder; `mode` counts on POSIX. FileExistsError."""
