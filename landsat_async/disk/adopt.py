@@ -13,7 +13,9 @@ from typing import TypeAlias
 
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.proof import Damaged, Stopped, prove
-from landsat_async.model import Proof
+from landsat_async.model import Identity, Proof
+from landsat_async.rules.sizes import is_doubtful
+from landsat_async.rules.sniff import FileKind, kind_of
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 
@@ -26,6 +28,8 @@ class Facts:
     sha256: str
     proof: Proof
     mtime_ns: int
+    identity: Identity = Identity.NONE
+    """What the file itself has shown of whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,22 @@ def inspect(
     name: str,
     *,
     weakest: Proof = Proof.STRUCTURE,
+    level: Proof = Proof.STRUCTURE,
     fs: Fs | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Finding:
     """Prove the file at `path` and hash it. A symbolic link, a folder or an unreadable file is Unproven.
 
-    Raises Stopped when `stop` says so.
+    Args:
+        path: Where it is.
+        name: The USGS name, which says what it has to be.
+        weakest: Less than that is Unproven.
+        level: How far to go; the result tells how far it was possible.
+        fs: File calls.
+        stop: Asked between reads.
+
+    Raises:
+        Stopped: `stop` said so.
     """
     fs = fs or Fs()
     try:
@@ -75,14 +89,32 @@ def inspect(
         found = fs.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             return Unproven("not a regular file")
-        proved = prove(fd, found.st_size, name, stop=stop)
+        proved = prove(fd, found.st_size, name, level=level, stop=stop)
         if isinstance(proved, Damaged):
             return Unproven(proved.reason)
         if proved.proof.rank < weakest.rank:
             return Unproven("its kind of file cannot be proven without its history")
-        return Facts(found.st_size, _sha256(fs, fd, stop), proved.proof, found.st_mtime_ns)
+        return Facts(found.st_size, _sha256(fs, fd, stop), proved.proof, found.st_mtime_ns, proved.identity)
     finally:
         fs.close(fd)
+
+
+def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | None:
+    """Say why a whole file that was found under a final name cannot be taken for that file; None when it can.
+
+    Nobody has said where it comes from. So its pixels must be right, it must name its product where its kind has a
+    place for that, and it must have a size that the file could have.
+    """
+    kind = kind_of(name)
+    if is_doubtful(facts.size_bytes, listed_bytes):
+        return f"it has {facts.size_bytes:,} bytes where USGS lists {listed_bytes:,}"
+    if kind in (FileKind.TIFF, FileKind.TAR) and facts.proof.rank < Proof.CONTENT.rank:
+        return "its content cannot be proven"
+    if kind in (FileKind.JPEG, FileKind.OTHER):
+        return "its kind of file cannot be proven without its history"
+    if kind is not FileKind.TIFF and facts.identity.rank < Identity.CONTENT.rank:
+        return "nothing inside it names its product"
+    return None
 
 
 def put_aside(path: Path, folder: Path) -> Path | None:

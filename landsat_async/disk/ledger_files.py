@@ -150,6 +150,10 @@ class FileBook(LedgerCore):
 
         await self.call(write)
 
+    async def disproven(self, item_id: int) -> None:
+        """A finished file is not what it is named after, whatever was recorded: the next run takes it for changed."""
+        await self._write("UPDATE file SET mtime_ns=0, sha256=? WHERE item_id=?", ("0" * 64, item_id))
+
     async def strangers(self, relpaths: Sequence[str]) -> frozenset[str]:
         """Which of these places held something that was not ours when a run wanted to put a file there; case-folded."""
         look = f"SELECT relpath FROM stranger WHERE relpath IN({marks(relpaths)})"

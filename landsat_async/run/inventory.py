@@ -10,7 +10,16 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from landsat_async.disk.adopt import Absent, Facts, Finding, Unproven, inspect, is_as_recorded, put_aside
+from landsat_async.disk.adopt import (
+    Absent,
+    Facts,
+    Finding,
+    Unproven,
+    inspect,
+    is_as_recorded,
+    put_aside,
+    why_not_adopted,
+)
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.events import Notice, Skipped
@@ -20,6 +29,7 @@ from landsat_async.run.context import RunContext
 from landsat_async.run.worker import part_name
 
 PAGE = 2000
+IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
 LITTER_AGE_S = 7 * 86400.0
 _PART = re.compile(r"\d+\.\d+\.part(\.copy)?")
 
@@ -67,7 +77,10 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
         await context.ledger.touched(file.item_id, finding.mtime_ns)
         return True
     told = f"{file.relpath} was deleted since it was verified; it is fetched again"
-    if not isinstance(finding, Absent):
+    if file.adopted and not isinstance(finding, Absent):  # never ours to move: `_adopt_found` finds it in the way
+        await context.ledger.note_stranger(file.relpath, context.now())
+        told = f"{file.relpath} was found on disk by an earlier run, and has changed since; it is left alone"
+    elif not isinstance(finding, Absent):
         kept = await anyio.to_thread.run_sync(put_aside, path, OutputFolder(context.directory).changed)
         told = f"{file.relpath} has changed since it was verified; it is fetched again"
         told += f", and the changed file is kept as {kept.relative_to(context.directory)}" if kept else ""
@@ -76,11 +89,13 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
     return False
 
 
-async def _inspect(path: Path, name: str, *, weakest: Proof = Proof.STRUCTURE) -> Finding:
+async def _inspect(
+    path: Path, name: str, *, weakest: Proof = Proof.STRUCTURE, level: Proof = Proof.STRUCTURE
+) -> Finding:
     """Prove and hash a file in a thread that a cancelled run does not wait for."""
     stopped = False
     try:
-        look = partial(inspect, path, name, weakest=weakest, stop=lambda: stopped)
+        look = partial(inspect, path, name, weakest=weakest, level=level, stop=lambda: stopped)
         return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
     finally:
         stopped = True
@@ -97,8 +112,15 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
     while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
         present = await anyio.to_thread.run_sync(_present, context.directory, page)
+        strangers = await context.ledger.strangers([item.relpath for item in page])
+        gone = strangers - {item.relpath.casefold() for item, _ in present}
+        for relpath in strangers if context.overwrite else gone:
+            await context.ledger.forget_stranger(relpath)
         for item, ours in present:
-            await _adopt(context, item, ours=ours)
+            if ours or item.relpath.casefold() not in strangers:
+                await _adopt(context, item, ours=ours)
+            elif not context.overwrite or _is_folder(context.directory / item.relpath):
+                await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
 
 
 def _present(directory: Path, items: Sequence[Item]) -> list[tuple[Item, bool]]:
@@ -117,23 +139,29 @@ def _is_one_file(path: Path, other: Path) -> bool:
 
 async def _adopt(context: RunContext, item: Item, *, ours: bool) -> None:
     """`ours`: it was proven and named by a run that was killed before it could record that."""
-    weakest = Proof.LENGTH if ours else Proof.STRUCTURE
-    finding = await _inspect(context.directory / item.relpath, item.name, weakest=weakest)
+    weakest, level = (Proof.LENGTH, Proof.STRUCTURE) if ours else (Proof.STRUCTURE, Proof.CONTENT)
+    finding = await _inspect(context.directory / item.relpath, item.name, weakest=weakest, level=level)
+    if isinstance(finding, Facts) and not ours:
+        doubt = why_not_adopted(item.name, finding, item.bytes_nominal)
+        finding = Unproven(doubt) if doubt else finding
     match finding:
         case Facts():
             file = FinishedFile(
-                item.item_id, item.relpath, finding.size_bytes, finding.sha256, finding.proof, finding.mtime_ns
-            )
+                item.item_id, item.relpath, finding.size_bytes, finding.sha256, finding.proof, finding.mtime_ns,
+                finding.identity, adopted=not ours,
+            )  # fmt: skip
             if await context.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
         case Unproven(reason) if not context.overwrite or _is_folder(context.directory / item.relpath):
-            await context.fail(
-                item,
-                f"something is in the way: it is not recorded here and cannot be verified ({reason}); it was kept",
-                "Move it away, or run with --overwrite to replace it.",
-            )
+            await _leave_alone(context, item, f"it is not recorded here and cannot be verified ({reason})")
         case Unproven() | Absent():
             pass
+
+
+async def _leave_alone(context: RunContext, item: Item, why: str) -> None:
+    """Fail a file because of what stands in its place, and remember that for later runs."""
+    await context.ledger.note_stranger(item.relpath, context.now())
+    await context.fail(item, f"something is in the way: {why}; it was kept", IN_THE_WAY_HINT)
 
 
 def _is_folder(path: Path) -> bool:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
+from anyio import CancelScope
 
 from landsat_async.config import Config
-from landsat_async.disk.adopt import Absent, Facts, Unproven, inspect
+from landsat_async.disk.adopt import Absent, Facts, Finding, Unproven, inspect
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.ledger import FinishedFile
+from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.schema import reading
+from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
-from landsat_async.model import Proof
+from landsat_async.model import Identity, Proof
 
+_HINT_ADOPTED = "It was found on disk and not fetched, so it is left alone: move it away and run the same config again."
 _HINT = "Run the same config again: it is fetched anew."
 
 
@@ -82,23 +85,53 @@ WHERE run_id<>'' ORDER BY item.item_id"""
 """Without the bundles that were given up for their single files: no run has them."""
 
 
-async def verify(config: Config) -> AsyncIterator[Event]:
-    """Prove and hash every finished file again: `Verified` or `Failed` for each, then `Finished`."""
+async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Event]:
+    """Prove and hash every finished file again: `Verified` or `Failed` for each, then `Finished`.
+
+    With `content`, pixels too, and what a file says of itself is held against its name; what that shows is written to
+    the ledger, so that it holds for files of older versions as well.
+    """
     started = time.monotonic()
-    if not await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).ledger.exists):
-        yield Notice(f"{config.download.directory}: there is no ledger here, so nothing was verified", "warning")
     root = Path(config.download.directory)
+    path = OutputFolder(root).ledger
+    if not await anyio.to_thread.run_sync(path.exists):
+        yield Notice(f"{config.download.directory}: there is no ledger here, so nothing was verified", "warning")
     good = bad = 0
-    for file in await anyio.to_thread.run_sync(_finished, config.download.directory):
-        reason = await _recheck(root, file)
-        if reason is None:
-            good += 1
-            yield Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity)
-        else:
+    files = await anyio.to_thread.run_sync(_finished, config.download.directory)
+    async with AsyncExitStack() as stack:
+        ledger = None
+        if content and files:
+            try:
+                ledger = await stack.enter_async_context(_writing(path))
+            except LandsatError as error:
+                yield Notice(f"what is found out cannot be recorded: {error}", "warning")
+        for file in files:
+            finding = await _look(root, file, Proof.CONTENT if content else Proof.STRUCTURE)
+            reason = _why_bad(file, finding)
+            if isinstance(finding, Facts) and reason is None:
+                good += 1
+                known = _with_news(file, finding) if content else file
+                if ledger is not None and known != file:
+                    await ledger.proven_anew(known)
+                yield Verified(known.relpath, known.size_bytes, known.sha256, known.proof, known.identity)
+                continue
             bad += 1
-            await anyio.to_thread.run_sync(_distrust, config.download.directory, file.item_id)
-            yield Failed(file.relpath, reason, _HINT)
+            if ledger is not None and isinstance(finding, Unproven):
+                await ledger.disproven(file.item_id)
+            else:
+                await anyio.to_thread.run_sync(_distrust, config.download.directory, file.item_id)
+            yield Failed(file.relpath, reason or "", _HINT_ADOPTED if file.adopted else _HINT)
     yield Finished(good + bad, good, 0, bad, 0, 0, time.monotonic() - started, 4 if bad else 0)
+
+
+@asynccontextmanager
+async def _writing(path: Path) -> AsyncIterator[Ledger]:
+    ledger = await Ledger.open(path)
+    try:
+        yield ledger
+    finally:
+        with CancelScope(shield=True):
+            await ledger.aclose()
 
 
 def _finished(directory: str) -> list[FinishedFile]:
@@ -115,16 +148,18 @@ def _distrust(directory: str, item_id: int) -> None:
         c.execute("UPDATE file SET mtime_ns=0 WHERE item_id=?", (item_id,))
 
 
-async def _recheck(root: Path, file: FinishedFile) -> str | None:
-    """Why a finished file is no longer good; None when it is."""
+async def _look(root: Path, file: FinishedFile, level: Proof) -> Finding:
+    """Read a finished file again, in a thread that a cancelled caller does not wait for."""
     name, stopped = file.relpath.rpartition("/")[2], False
+    look = partial(inspect, root / file.relpath, name, weakest=Proof.LENGTH, level=level, stop=lambda: stopped)
     try:
-        finding = await anyio.to_thread.run_sync(
-            partial(inspect, root / file.relpath, name, weakest=Proof.LENGTH, stop=lambda: stopped),
-            abandon_on_cancel=True,
-        )
+        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
     finally:
         stopped = True
+
+
+def _why_bad(file: FinishedFile, finding: Finding) -> str | None:
+    """Why a finished file is no longer good; None when it is."""
     match finding:
         case Facts(sha256=file.sha256):
             return None
@@ -134,3 +169,10 @@ async def _recheck(root: Path, file: FinishedFile) -> str | None:
             return "it was deleted"
         case Unproven(reason):
             return f"it is damaged: {reason}"
+
+
+def _with_news(file: FinishedFile, found: Facts) -> FinishedFile:
+    """Put what was found out to what was known of the same bytes; neither takes anything from the other."""
+    proof = max(Proof(file.proof), found.proof, key=lambda one: one.rank)
+    identity = max(Identity(file.identity), found.identity, key=lambda one: one.rank)
+    return replace(file, proof=proof.value, identity=identity.value, mtime_ns=found.mtime_ns)

@@ -29,6 +29,7 @@ from landsat_async.run.answers import Link
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
+    IN_THE_WAY,
     Done,
     FileFailed,
     HostDown,
@@ -293,6 +294,9 @@ class Crew:
                 await self._put_back(item, outcome.wait_s)
             case HostDown():
                 await self._host_down(item, host, outcome.kind, outcome.reason, outcome.wait_s)
+            case FileFailed() if outcome.kind == IN_THE_WAY:
+                await context.ledger.note_stranger(item.relpath, context.now())
+                await context.fail(item, outcome.reason, outcome.hint)
             case FileFailed() if outcome.kind in _OF_THE_HOST and not context.hosts.has_worked(host):
                 await self._host_down(item, host, _OF_THE_HOST[outcome.kind], outcome.reason, 0.0)
             case FileFailed():

@@ -66,8 +66,9 @@ def _dispatch(options: argparse.Namespace, output: Output) -> int:
         case "status" | "verify":
             from landsat_async.show import ledger_commands
 
-            command = ledger_commands.status if options.command == "status" else ledger_commands.verify
-            return command(options.config, config_overrides(options), output)
+            if options.command == "status":
+                return ledger_commands.status(options.config, config_overrides(options), output)
+            return ledger_commands.verify(options.config, config_overrides(options), options.content, output)
         case "init":
             from landsat_async.show.setup_commands import init
 
@@ -152,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--overwrite", action="store_true", help="replace files in the way that are not ours")
     _add_job_options(add("plan", "list what run would fetch; requests and downloads nothing", config="required"))
     _add_job_options(add("status", "tell what the ledger of the output folder knows; offline", config="required"))
-    _add_job_options(add("verify", "check every finished file against the ledger; offline", config="required"))
+    verify = add("verify", "check every finished file against the ledger; offline", config="required")
+    _add_job_options(verify)
+    verify.add_argument("--content", action="store_true", help="prove pixels and identity anew, and record that")
     init = add("init", "write a commented config.toml to start from; never overwrites", data=False)
     init.add_argument("path", nargs="?", default="config.toml", metavar="PATH", help="default: config.toml")
     demo = add("demo", "run the real pipeline against the built-in simulator; no account, no network")

@@ -90,14 +90,14 @@ def _last_run(known: LedgerStatus) -> str:
     return f"last run: began {begun}, exit code {known.last_exit_code}"
 
 
-def verify(path: str, overrides: tuple[str, ...], output: Output) -> int:
-    """Check every finished file against the ledger; 4 if one is missing or changed."""
+def verify(path: str, overrides: tuple[str, ...], content: bool, output: Output) -> int:
+    """Check every finished file against the ledger; 4 if one is missing or changed. `content`: prove it anew."""
     config = Config.load(path, overrides=overrides)
 
     async def work(_: Stopper) -> int:
         from landsat_async.run.offline import verify as check_files
 
-        recap = await follow(check_files(config), output)
+        recap = await follow(check_files(config, content=content), output)
         if recap.finished is None:
             return 1
         if output.manner.json:

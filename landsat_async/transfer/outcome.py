@@ -13,6 +13,9 @@ from landsat_async.rules.resume import PartFacts
 
 MIB = 1024 * 1024
 
+IN_THE_WAY = "in-the-way"
+"""Kind of a FileFailed: something that is not ours has the final name."""
+
 TransferEvent: TypeAlias = Started | Transferred | Retrying | Notice
 """What `notify` is called with; `file` is the job's `file`."""
 
@@ -139,7 +142,7 @@ class FileFailed:
     hint: str
     bytes_received: int
     kind: str = ""
-    """The kind of the last fault (`rules.retry.FaultKind`); "" when it was none of the network."""
+    """The kind of the last fault (`rules.retry.FaultKind`), or IN_THE_WAY; "" when it was none of the network."""
 
 
 Outcome: TypeAlias = Done | NeedsLink | NotReady | HostDown | FileFailed

@@ -42,6 +42,7 @@ from landsat_async.transfer.lander import Lander
 from landsat_async.transfer.links import LinkRefused, host_of, read_link
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
+    IN_THE_WAY,
     CheckpointStore,
     Done,
     FileFailed,
@@ -294,9 +295,11 @@ class _Course:
                 identity = max(shown, named, key=lambda one: one.rank)
                 return Done(part.length, part.sha256, proof, self.trip.bytes_received, mtime_ns, identity)
             case InTheWay():
-                return self._failed(
+                return FileFailed(
                     f"{os.path.basename(job.final_path)} exists and was not made by this program",
                     "Move it away, or use --overwrite to replace it.",
+                    self.trip.bytes_received,
+                    IN_THE_WAY,
                 )
             case PartLost():
                 return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")

@@ -199,11 +199,11 @@ def test_status_of_an_empty_folder_and_of_a_killed_run():
 
 def test_verify_without_a_ledger_says_that_nothing_was_verified(config_file, hear):
     heard = hear()
-    assert ledger_commands.verify(config_file, (), heard.output) == 0
+    assert ledger_commands.verify(config_file, (), False, heard.output) == 0
     assert heard.err.strip().endswith("out: there is no ledger here, so nothing was verified")
     assert "nothing was verified" in heard.out
     quiet = hear(quiet=True)
-    ledger_commands.verify(config_file, (), quiet.output)
+    ledger_commands.verify(config_file, (), False, quiet.output)
     assert "no ledger" in quiet.err
 
 
