@@ -9,8 +9,9 @@ from dataclasses import replace
 import msgspec
 
 from landsat_async.disk.ledger_core import ITEM_COLUMNS, ROUTES, Item, LedgerCore, compare_and_set, item_of, marks
-from landsat_async.rules.lifecycle import Step
+from landsat_async.rules.lifecycle import OPEN, Step
 
+_OPEN = tuple(sorted(OPEN))
 STAGED_KEPT = 200
 """Staging times that are remembered, for the estimate of the next ones."""
 
@@ -76,6 +77,30 @@ class RequestBook(LedgerCore):
             )
             items = [item_of(row) for row in rows]
             return [item for item in items if {r.system for r in item.routes if r.available} <= set(systems)]
+
+        return await self.call(read)
+
+    async def open_of(self, run_id: str, systems: Sequence[str], limit: int) -> list[int]:
+        """Some files of these download systems that the run can still deliver, `limit` at most."""
+
+        def read(c: sqlite3.Connection) -> list[int]:
+            rows = c.execute(
+                f"SELECT item_id FROM item WHERE run_id=? AND state IN({marks(_OPEN)})"
+                f" AND system IN({marks(systems)}) LIMIT ?",
+                (run_id, *_OPEN, *systems, limit),
+            )
+            return [row[0] for row in rows]
+
+        return await self.call(read)
+
+    async def open_systems(self, run_id: str) -> set[str]:
+        """Download systems of the files that the run can still deliver."""
+
+        def read(c: sqlite3.Connection) -> set[str]:
+            rows = c.execute(
+                f"SELECT DISTINCT system FROM item WHERE run_id=? AND state IN({marks(_OPEN)})", (run_id, *_OPEN)
+            )
+            return {row[0] for row in rows}
 
         return await self.call(read)
 

@@ -16,6 +16,8 @@ WINDOW_S = 1.0
 """Throughput is judged over this time."""
 PAYS = 1.05
 """Growing has paid when throughput grew by so much."""
+ROUND_S = 10.0
+"""Files that are pushed back repeat their requests within this time: until then nobody knows whether halving helped."""
 HOLD_S = 30.0
 """After a step back, nothing grows for so long."""
 
@@ -53,8 +55,8 @@ def after_window(size: CrewSize, rate: float, *, busy: int, now_s: float) -> Cre
 
 
 def after_push_back(size: CrewSize, item: int, now_s: float) -> CrewSize:
-    """The server said to `item` that it is too much. Answers of the moment of the last halving do not count again."""
-    if item == size.pushed_by or (size.pushed_by is not None and now_s < size.hold_until_s - HOLD_S + WINDOW_S):
+    """The server said to `item` that it is too much. Answers of the round of the last halving do not count again."""
+    if item == size.pushed_by or (size.pushed_by is not None and now_s < size.hold_until_s - HOLD_S + ROUND_S):
         return size
     smaller = max(1, size.allowed // 2)
     return replace(size, allowed=smaller, grown_by=0, hold_until_s=now_s + HOLD_S, pushed_by=item)

@@ -45,8 +45,10 @@ class FaultKind(enum.StrEnum):
     """An answer that is no proper HTTP, or contradicts itself."""
     ENCODED = "encoded"
     """Content-Encoding although identity was asked for."""
+    PAGE = "page"
+    """A web page or message in place of the file."""
     WRONG_BODY = "wrong-body"
-    """A page or message in place of the file."""
+    """Other bytes than those of the file, from the first on."""
     LOGIN = "login"
     """A login page, or a message that refuses the link's signature: the link has expired."""
     MAINTENANCE = "maintenance"
@@ -97,7 +99,8 @@ class _Rule:
     """How often this kind may be tried again in one transfer; None = the common budget alone decides."""
     then: Then
     health: str = ""
-    """What a circuit breaker counts this as; "" = it says nothing about the host."""
+    """What it may say about the host (`rules.host_health.Kind`, or "certificate"); "" = nothing: wrong content,
+    structure, identity and length are the file's own."""
     pause_s: float = 0.0
     hint: str = ""
 
@@ -111,14 +114,15 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.BUSY: _Rule(None, Then.FAIL, "server", hint=_LATER),
     FaultKind.CERTIFICATE: _Rule(0, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),
     FaultKind.HANDSHAKE: _Rule(2, Then.PAUSE, "network", HANDSHAKE_PAUSE_S),
-    FaultKind.PROXY: _Rule(0, Then.PAUSE, "refused", PROXY_PAUSE_S),
+    FaultKind.PROXY: _Rule(0, Then.PAUSE, "proxy", PROXY_PAUSE_S),
     FaultKind.MAINTENANCE: _Rule(0, Then.PAUSE, "maintenance", MAINTENANCE_PAUSE_S),
     FaultKind.PROTOCOL: _Rule(2, Then.FAIL, "server", hint=_LATER),
     FaultKind.ENCODED: _Rule(1, Then.FAIL, hint="A proxy on the way may be compressing; try without it."),
-    FaultKind.WRONG_BODY: _Rule(3, Then.FAIL, "server", hint=_LATER),
+    FaultKind.PAGE: _Rule(3, Then.FAIL, "page", hint=_LATER),
+    FaultKind.WRONG_BODY: _Rule(3, Then.FAIL, hint=_LATER),
     FaultKind.EMPTY: _Rule(3, Then.FAIL, hint=_LATER),
     FaultKind.STATUS: _Rule(2, Then.FRESH),
-    FaultKind.LOGIN: _Rule(0, Then.FRESH_EXPIRED),
+    FaultKind.LOGIN: _Rule(0, Then.FRESH_EXPIRED, "refused"),
     FaultKind.LINK_REFUSED: _Rule(0, Then.FRESH_EXPIRED, "refused"),
     FaultKind.NOT_FOUND: _Rule(0, Then.FRESH),
     FaultKind.BAD_LINK: _Rule(0, Then.FRESH),
@@ -127,7 +131,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.TOO_BIG: _Rule(0, Then.FAIL, hint="The announced size cannot be a Landsat file; tell USGS."),
     FaultKind.MISMATCH: _Rule(3, Then.FAIL, hint=_LATER),
     FaultKind.RESTART: _Rule(3, Then.FAIL, hint=_LATER),
-    FaultKind.OVERRUN: _Rule(2, Then.FAIL, "server", hint=_LATER),
+    FaultKind.OVERRUN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.UNPROVEN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.DAMAGED: _Rule(3, Then.FAIL, hint="Try again later."),
     FaultKind.LOST: _Rule(1, Then.FAIL, hint="Another program works in this folder."),

@@ -42,6 +42,8 @@ class WrongBody:
     """The body is not the file that was asked for."""
 
     what: str
+    page: bool
+    """A page or message, and not a file that is damaged at its beginning."""
     """html, xml, json, pdf, gzip, zip, text or binary."""
     login: bool
     """A page that wants a login, or a message that refuses the signature: the link has expired, or was never good."""
@@ -72,6 +74,8 @@ _MAGIC: dict[FileKind, tuple[bytes, ...]] = {
 _WHITESPACE = b" \t\r\n\f"
 _CONTROLS = bytes(set(range(32)) - set(_WHITESPACE))
 _TEXT_KINDS = frozenset({FileKind.TEXT_MTL, FileKind.TEXT_ANG})
+_BINARY_KINDS = frozenset({FileKind.TAR, FileKind.TIFF, FileKind.JPEG})
+_PAGES = frozenset({"html", "xml", "json"})
 _OWN_FORMAT = {FileKind.XML: "xml", FileKind.JSON: "json"}
 _NEVER_A_PRODUCT = frozenset({"html", "xml", "json", "pdf"})
 
@@ -130,6 +134,7 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
     text = head.decode("utf-8", "replace") if _is_text(head) else ""
     return WrongBody(
         what=what or ("text" if text else "binary"),
+        page=what in _PAGES or (what is None and bool(text) and kind in _BINARY_KINDS),
         login=(_LOGIN.search(text) or _LINK_REFUSED.search(text)) is not None,
         maintenance=speaks_of_maintenance(text),
         first_line=_first_line(text),

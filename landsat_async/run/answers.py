@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.disk.ledger import Item, without_download
-from landsat_async.events import Ready
+from landsat_async.events import Ready, Retrying
 from landsat_async.m2m.replies import DownloadItem, FailedItem, QueueItem
 from landsat_async.model import SecretUrl
+from landsat_async.rules.host_health import Kind, Ruling
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.context import RunContext
 from landsat_async.transfer.links import host_in
+
+DISABLED_WAITS_S = (5.0, 60.0, 300.0)
+"""Pauses before one file that is "temporarily disabled" is asked for again while others of its system are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +78,40 @@ def from_failed(rows: Iterable[FailedItem]) -> list[Answer]:
     return [Answer(row.download_id, row.entity_id, None, message=row.message) for row in rows]
 
 
-async def refused(context: RunContext, item: Item, message: str) -> None:
-    """The service does not give a file: another storage system if there is one, else the file has failed."""
-    if "temporarily disabled" in message.lower():
-        context.hosts.bad(f"system:{item.system}", "maintenance", item.item_id, message, at_once=True)
-        await context.step(item.item_id, Step.UNASK, label=None)
+async def refused(context: RunContext, item: Item, message: str, *, serving: Collection[str] = ()) -> None:
+    """The service does not give a file: another storage system if there is one, else the file has failed.
+
+    `serving`: download systems that have given other files in the same answer.
+    """
+    if "temporarily disabled" in message.lower() and not context.elsewhere(item):
+        await _disabled(context, item, message, serving=item.system in serving)
         return
     hint = "Try again later."
     if message.startswith("a licence"):
         hint = "Order one such scene at https://earthexplorer.usgs.gov by hand and accept its licence there."
     await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", hint)
+
+
+async def _disabled(context: RunContext, item: Item, message: str, *, serving: bool) -> None:
+    """Ask again later: for the file alone while its system gives others, with all of the system otherwise."""
+    system, ruling = f"system:{item.system}", Ruling.OWN
+    if not serving:
+        row = context.hosts.of(system).row | {item.item_id}
+        found = await context.ledger.open_of(context.run_id, [item.system], len(row) + 1)
+        others = any(item_id not in row for item_id in found)
+        ruling = context.hosts.judge(system, Kind.DISABLED, item.item_id, message, others=others)
+    if ruling in (Ruling.HOST, Ruling.WAIT):
+        await context.step(item.item_id, Step.UNASK, label=None)
+        return
+    patience_s, tries = context.config.service.patience_s, context.config.download.attempts - 1
+    if item.fresh >= min(len(DISABLED_WAITS_S), max(1, tries)):
+        context.hosts.forget(system, item.item_id)
+        await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later.")
+        return
+    wait_s = min(DISABLED_WAITS_S[item.fresh], max(patience_s, DISABLED_WAITS_S[0]))
+    columns = {"label": None, "fresh": item.fresh + 1, "next_try": context.now() + wait_s}
+    if await context.step(item.item_id, Step.UNASK, **columns):
+        await context.bus.emit(Retrying(item.relpath, message, item.fresh + 1, wait_s))
 
 
 Pairs = Sequence[tuple[Item, Answer]]
@@ -133,14 +161,17 @@ async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answer]], list[tuple[Item, Answer]]]:
     """Links that may be used now, and those to leave where they are; of a host on probation one is used."""
-    hosts = context.hosts
+    hosts, now = context.hosts, context.now()
     closed, on_probation = set(hosts.paused_systems()), set(hosts.on_probation())
     usable: list[tuple[Item, Answer]] = []
     parked: list[tuple[Item, Answer]] = []
-    for pair in pairs:
+    # What has failed there before says less about a host than a file that has not been tried.
+    ordered = sorted(pairs, key=lambda pair: hosts.fails_at(pair[0].system, pair[0].item_id)) if on_probation else pairs
+    for pair in ordered:
         system = pair[0].system
-        (parked if system in closed else usable).append(pair)
-        if system in on_probation:
+        waits = system in closed or context.parked.get(pair[0].item_id, 0.0) > now
+        (parked if waits else usable).append(pair)
+        if system in on_probation and not waits:
             closed.add(system)
     return usable, parked
 
@@ -154,7 +185,8 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
     await context.step_many(
         [(item.item_id, Step.UNASK, without_download(item, answer.download_id)) for item, answer in elsewhere]
     )
-    context.parked.update(item.item_id for item, _ in stay)
+    for item, _ in stay:
+        context.parked.setdefault(item.item_id, 0.0)
     await _note_preparing(context, stay, label)
 
 

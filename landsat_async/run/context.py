@@ -47,8 +47,9 @@ class RunContext:
     """The requester waits until less is in flight."""
     poked: bool = False
     """The poller should look at once."""
-    parked: set[int] = field(default_factory=set)
-    """Files that are ready at the service while their host is left alone; they wait there, not here."""
+    parked: dict[int, float] = field(default_factory=dict)
+    """Files that are ready at the service and wait there: until the unix time, or as long as their host is left alone.
+    """
     refused_bundles: dict[int, str] = field(default_factory=dict)
     """Bundles that no storage system gives and whose single files may come instead, with the reason."""
     held: set[int] = field(default_factory=set)
@@ -88,6 +89,13 @@ class RunContext:
         if self.fatal is None:
             self.fatal = error
         self.pulse.beat()
+
+    def parked_wait_s(self) -> float:
+        """Seconds until a parked file may be used, as far as that is known."""
+        now = self.now()
+        waits = [due - now for due in self.parked.values() if due > now]
+        waits += [outage.wait_s for outage in self.hosts.outages()]
+        return min(waits, default=NEVER_S)
 
     def poke(self) -> None:
         """Have the poller look at once."""
@@ -189,7 +197,7 @@ class RunContext:
         before, states = done
         self.tally.replaced(before, states)
         self.tally.nominal_left = await self.ledger.nominal_left(self.run_id)
-        self.parked.discard(item.item_id)
+        self.parked.pop(item.item_id, None)
         self.pulse.beat()
         return True
 
@@ -204,6 +212,6 @@ class RunContext:
         if before is not None:
             self.tally.moved(before, advance(before, step))
             if step is not Step.PREPARE:
-                self.parked.discard(item_id)
+                self.parked.pop(item_id, None)
             if step in _WAKING or self.crowded or self.ended:
                 self.pulse.beat()

@@ -1,21 +1,22 @@
-"""Which file hosts and download systems may be used now: the breakers of a run, and what is said about them."""
+"""Which file hosts and download systems may be used now: the health of each in a run, and what is said about it."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import anyio
 
-from landsat_async.rules import breaker
-from landsat_async.rules.breaker import Breaker, Gate
+from landsat_async.rules import host_health
 from landsat_async.rules.easing import Easing
+from landsat_async.rules.host_health import Gate, HostHealth, Kind, Ruling
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A host or system that is closed at the moment."""
+    """A host or system that is left alone at the moment."""
 
     name: str
     reason: str
@@ -24,13 +25,17 @@ class Outage:
 
 
 class Hosts:
-    """Breakers by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
+    """Health by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
 
-    def __init__(self, said: Callable[[str, Breaker], None], easing: Easing) -> None:
+    def __init__(
+        self, said: Callable[[str, HostHealth], None], easing: Easing, *, patience_s: float = math.inf
+    ) -> None:
         self.easing = easing
-        self._breakers: dict[str, Breaker] = {}
+        self._patience_s = patience_s
+        self._health: dict[str, HostHealth] = {}
         self._systems: dict[str, str] = {}
-        self._worked: set[str] = set()
+        self._asides: dict[int, int] = {}
+        """File -> how often it has stepped back to let others be tried."""
         self.distrusted: dict[str, str] = {}
         """Host -> why its certificate is not trusted. No pause helps: its files fail, in this run."""
         self._said = said
@@ -39,55 +44,99 @@ class Hosts:
         """Links of `system` point to `host`."""
         self._systems[system] = host
 
+    def of(self, host: str) -> HostHealth:
+        """What is known of `host`."""
+        return self._health.get(host, _UNKNOWN)
+
+    def systems_at(self, host: str) -> list[str]:
+        """Download systems whose files lie at `host` (or which `system:<name>` names)."""
+        return self._systems_of({host})
+
     def ask(self, host: str) -> float:
         """May a transfer use `host` now? Seconds to wait; 0 = yes (and it may be the probe)."""
-        current = self._breakers.get(host)
+        current = self._health.get(host)
         if current is None:
             return 0.0
-        after, wait_s = breaker.ask(current, anyio.current_time())
+        after, wait_s = host_health.ask(current, anyio.current_time())
         self._set(host, after)
         return wait_s
 
-    def ok(self, host: str) -> bool:
-        """`host` has done what was asked of it; True when it had been closed."""
-        self._worked.add(host)
-        before = self._breakers.get(host)
-        if before is None:
+    def ok(self, host: str, item: int | None = None) -> bool:
+        """`host` has done what was asked of it; True when it had been left alone."""
+        if item is not None:
+            self._asides.pop(item, None)
+        before = self.of(host)
+        self._set(host, host_health.on_served(before, item))
+        if before.gate is Gate.CLOSED:
             return False
-        self._set(host, breaker.on_success(before))
-        if before.since_s is not None:
-            now_s = anyio.current_time()
-            self.easing.outage_ended(now_s - before.since_s, now_s)
-        return before.gate is not Gate.CLOSED
+        now_s = anyio.current_time()
+        self.easing.outage_ended(now_s - before.since_s, now_s)
+        return True
 
-    def bad(
-        self, host: str, kind: str, item: int, reason: str, *, at_once: bool = False, wish_s: float | None = None
-    ) -> None:
-        """A transfer from `host` failed with a fault of `kind` (see rules/breaker)."""
-        current = self._breakers.get(host, Breaker())
-        after = breaker.on_failure(
-            current, kind=kind, item=item, now_s=anyio.current_time(), u=random.random(),
-            reason=reason, at_once=at_once, wish_s=wish_s,
-        )  # fmt: skip
-        self._set(host, after)
+    def attempt_failed(self, host: str, kind: Kind, item: int, reason: str) -> None:
+        """One attempt of a transfer failed; the transfer itself may go on trying."""
+        now_s = anyio.current_time()
+        before = self.of(host)
+        counted = host_health.on_failure(before, item=item, now_s=now_s, reason=reason)
+        if counted is not before and host_health.is_ripe(counted, kind, now_s=now_s):
+            counted = host_health.leave_alone(
+                counted, kind, now_s=now_s, u=random.random(), patience_s=self._patience_s
+            )
+        self._set(host, counted)
 
-    def has_worked(self, host: str) -> bool:
-        """Some transfer of this run got bytes from `host`: a file that fails alone is not the host's fault."""
-        return host in self._worked
+    def first_refusal(self, host: str, item: int) -> None:
+        """A file's first link was refused; a new one is asked for before that says anything about the host."""
+        self._health[host] = host_health.on_first_refusal(self.of(host), item)
+
+    def is_known_to_fail(self, host: str, item: int) -> bool:
+        """Whether `item` stands in the host's row of failures, so that another file is a better probe."""
+        return item in self.of(host).row
+
+    def judge(self, host: str, kind: Kind, item: int, reason: str, *, others: bool, wish_s: float = 0.0) -> Ruling:
+        """A file could not be had from `host` with all its own tries: say whose trouble that is, and act on the host.
+
+        `others`: the run has files of this host that do not stand in its row of failures.
+        """
+        now_s = anyio.current_time()
+        health = host_health.on_failure(self.of(host), item=item, now_s=now_s, reason=reason)
+        asides = self._asides.get(item, 0)
+        ruling = host_health.judge(health, kind, item=item, others=others, asides=asides, now_s=now_s)
+        if ruling is Ruling.ASIDE:
+            self._asides[item] = asides + 1
+        elif ruling is Ruling.HOST:
+            health = host_health.leave_alone(
+                health, kind, now_s=now_s, u=random.random(), patience_s=self._patience_s, wish_s=wish_s
+            )
+        self._set(host, health)
+        return ruling
+
+    def forget(self, host: str, item: int) -> None:
+        """A file is done with."""
+        self._asides.pop(item, None)
+        if host in self._health:
+            self._health[host] = host_health.forget(self._health[host], item)
 
     def pause_s(self, host: str) -> float:
         """How long `host` is still left alone."""
-        current = self._breakers.get(host, Breaker())
-        return max(0.0, current.until_s - anyio.current_time())
+        health = self.of(host)
+        now_s = anyio.current_time()
+        return health.until_s - now_s if health.is_left_alone(now_s) else 0.0
 
     def outages(self) -> list[Outage]:
-        """Everything that is closed now."""
-        now = anyio.current_time()
-        return [
-            Outage(name, b.reason, max(0.0, b.until_s - now), b.since_s if b.since_s is not None else now)
-            for name, b in self._breakers.items()
-            if b.gate is not Gate.CLOSED and b.until_s > now
+        """Everything that is left alone now."""
+        now_s = anyio.current_time()
+        left_alone = ((name, h) for name, h in self._health.items() if h.is_left_alone(now_s))
+        return [Outage(name, h.reason, h.until_s - now_s, h.since_s) for name, h in left_alone]
+
+    def given_up(self) -> Outage | None:
+        """A host for which the patience is used up and the last try has failed too; the one that is down longest."""
+        now_s = anyio.current_time()
+        over = [
+            Outage(name, h.reason, max(0.0, h.until_s - now_s), h.since_s)
+            for name, h in self._health.items()
+            if host_health.is_given_up(h, now_s=now_s, patience_s=self._patience_s)
         ]
+        return min(over, key=lambda outage: outage.since_s, default=None)
 
     def paused_systems(self) -> list[str]:
         """Download systems that must not be asked for at the moment."""
@@ -96,11 +145,19 @@ class Hosts:
     def on_probation(self) -> list[str]:
         """Download systems whose pause is over: one file of theirs has to show that they work."""
         paused = {outage.name for outage in self.outages()}
-        open_still = {name for name, b in self._breakers.items() if b.gate is not Gate.CLOSED}
+        open_still = {name for name, h in self._health.items() if h.gate is not Gate.CLOSED}
         return self._systems_of(open_still - paused)
 
+    def openings(self, system: str) -> int:
+        """How often in a row a system or its host has been left alone."""
+        return self.of(f"system:{system}").opened + self.of(self._systems.get(system, "")).opened
+
+    def fails_at(self, system: str, item: int) -> bool:
+        """Whether a file stands in the row of failures of a system or of its host."""
+        return any(self.is_known_to_fail(h, item) for h in (f"system:{system}", self._systems.get(system, "")))
+
     def systems_down_for(self, seconds: float) -> list[str]:
-        """Download systems that have been closed for so long."""
+        """Download systems that have been left alone for so long."""
         before = anyio.current_time() - seconds
         return self._systems_of({outage.name for outage in self.outages() if outage.since_s <= before})
 
@@ -127,9 +184,12 @@ class Hosts:
         direct = [name.removeprefix("system:") for name in names if name.startswith("system:")]
         return direct + [system for system, host in self._systems.items() if host in names]
 
-    def _set(self, host: str, after: Breaker) -> None:
-        before = self._breakers.get(host, Breaker())
-        self._breakers[host] = after
-        opened = after.gate is Gate.OPEN and before.gate is not Gate.OPEN  # also after a probe that failed
-        if opened or (after.gate is Gate.CLOSED and before.gate is not Gate.CLOSED):
+    def _set(self, host: str, after: HostHealth) -> None:
+        before = self.of(host)
+        self._health[host] = after
+        left_alone = after.gate is Gate.OPEN and after.opened != before.opened  # also after a probe that failed
+        if left_alone or (after.gate is Gate.CLOSED and before.gate is not Gate.CLOSED):
             self._said(host, after)
+
+
+_UNKNOWN = HostHealth()

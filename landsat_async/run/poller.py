@@ -19,8 +19,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-import anyio
-
 from landsat_async.disk.ledger import Item, without_download
 from landsat_async.errors import BadReply, CredentialsError, EndpointGone, M2MError, RequestRefused, ServiceError
 from landsat_async.m2m.replies import QueueItem
@@ -70,11 +68,14 @@ class Poller:
         delay_s = poll_delay_s(context.config.download.poll_interval_s, self._quiet_rounds, random.random())
         if self._in_doubt:
             delay_s = min(delay_s, SETTLE_S)
-        if context.parked:
-            delay_s = min([delay_s, *[max(1.0, outage.wait_s) for outage in context.hosts.outages()]])
-        with anyio.move_on_after(delay_s):
-            while not (context.ended or context.poked):
-                await context.pulse.wait()
+        now_s = context.loop_time()
+        soonest_s, latest_s = now_s + min(1.0, delay_s), now_s + delay_s
+        while not (context.ended or context.poked):
+            until_s = latest_s
+            if context.parked:
+                until_s = min(until_s, max(soonest_s, context.loop_time() + context.parked_wait_s()))
+            if not await context.pulse.wait(max(0.0, until_s - context.loop_time())):
+                break
         context.poked = False
 
     async def _round(self, send: Links) -> bool:

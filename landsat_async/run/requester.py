@@ -54,8 +54,8 @@ class Requester:
         self._given_up: set[str] = set()
         """Systems whose host is not trusted."""
         self._fallback = BundleFallback(context)
-        self._probed: dict[str, float] = {}
-        """System -> when a file of it was last asked for, to show that it works again."""
+        self._probed: dict[str, tuple[float, int]] = {}
+        """System -> when a file of it was last asked for to show that it works again, and after which pause."""
 
     async def run(self, send: Links) -> None:
         """Ask until nothing is left to ask for, then close our side of the stream."""
@@ -114,17 +114,25 @@ class Requester:
 
     def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:
         """Of each system whose pause has ended, ask for one file only, until the system has shown that it works."""
-        on_probation, now_s = set(self._context.hosts.on_probation()), self._context.loop_time()
-        barred = {system for system in on_probation if now_s < self._probed.get(system, -PROBE_EVERY_S) + PROBE_EVERY_S}
+        hosts, now_s = self._context.hosts, self._context.loop_time()
+        on_probation = set(hosts.on_probation())
+        barred = {system for system in on_probation if self._is_being_probed(system, now_s)}
         kept = []
+        if on_probation:  # a file that has not failed there says more
+            files = sorted(files, key=lambda item: hosts.fails_at(item.system, item.item_id))
         for item in files:
             if item.system in barred:
                 continue
             kept.append(item)
             if item.system in on_probation:
                 barred.add(item.system)
-                self._probed[item.system] = now_s
+                self._probed[item.system] = now_s, hosts.openings(item.system)
         return kept
+
+    def _is_being_probed(self, system: str, now_s: float) -> bool:
+        """Whether a file was asked for since the last pause ended, and its result may still come."""
+        at_s, opening = self._probed.get(system, (-PROBE_EVERY_S, -1))
+        return opening == self._context.hosts.openings(system) and now_s < at_s + PROBE_EVERY_S
 
     async def _reroute(self, paused: Sequence[str]) -> None:
         """Files of a system that is down change over to another one that has them, if there is one."""
@@ -140,7 +148,7 @@ class Requester:
     async def _idle(self) -> None:
         """Wait until a file changes its state, becomes due, or a paused host may be tried."""
         context = self._context
-        self._check_patience()
+        await self._check_patience()
         due = await context.ledger.next_due(context.run_id)
         waits = [outage.wait_s for outage in context.hosts.outages()]
         if due is not None and due > context.now():
@@ -148,15 +156,14 @@ class Requester:
         if not context.ended:
             await context.pulse.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
 
-    def _check_patience(self) -> None:
-        """End the run when only files of dead hosts are left and the patience is used up."""
+    async def _check_patience(self) -> None:
+        """End the run when only files of dead hosts are left, the patience is used up and the last try has failed."""
         context = self._context
-        outages = context.hosts.outages()
-        if not outages or context.tally.in_flight > len(context.parked):
+        oldest = context.hosts.given_up()
+        if oldest is None or context.tally.in_flight > len(context.parked):
             return
-        oldest = min(outages, key=lambda outage: outage.since_s)
-        down_s = context.loop_time() - oldest.since_s
-        if down_s >= context.config.service.patience_s:
+        dead = {*context.hosts.paused_systems(), *context.hosts.on_probation()}
+        if await context.ledger.open_systems(context.run_id) <= dead:
             context.give_up(
                 ServiceDown(
                     f"{oldest.name.removeprefix('system:')} does not answer as it should: {oldest.reason}.",
@@ -253,9 +260,10 @@ class Requester:
         await context.bus.emit(Requested(label, len(files), ready, len(files) - ready - len(failed), len(failed)))
         over = [item for item, answer in failed if speaks_of_limits(answer.message or "")]
         await self._unask(over)
+        serving = {item.system for item, _ in good}
         for item, answer in failed:
             if item not in over:
-                await refused(context, item, answer.message or "no reason given")
+                await refused(context, item, answer.message or "no reason given", serving=serving)
         for old_label in sorted(set(reply.duplicates.values()) - {label}):
             await context.ledger.watch_label(old_label, context.run_id, context.now())
         if unanswered := [item.item_id for item in files if item.item_id not in pairs]:

@@ -37,8 +37,8 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.m2m.gate import Gate as ApiGate
 from landsat_async.model import RunSummary
-from landsat_async.rules.breaker import Breaker, Gate
 from landsat_async.rules.easing import Easing
+from landsat_async.rules.host_health import Gate, HostHealth
 from landsat_async.rules.selection import Selection
 from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
@@ -187,7 +187,7 @@ class Run:
             on_unusable=self._unreadable.note,
             gate=ApiGate(easing),
         ) as m2m:
-            hosts = Hosts(self._on_breaker, easing)
+            hosts = Hosts(self._on_health, easing, patience_s=service.patience_s)
             context = RunContext(
                 self.config, self._run_id, self._ledger, m2m, self.bus, self._tally, hosts, overwrite=self._overwrite
             )
@@ -286,13 +286,13 @@ class Run:
     def _on_ledger_busy(self, left_s: float) -> None:
         self.bus.tell(Retrying(None, f"another program holds the ledger {self._ledger.path}; close it", 1, left_s))
 
-    def _on_breaker(self, host: str, breaker: Breaker) -> None:
+    def _on_health(self, host: str, health: HostHealth) -> None:
         """One message per change of a host."""
         name = host.removeprefix("system:")
-        if breaker.gate is Gate.OPEN:
-            wait_s = max(0.0, breaker.until_s - anyio.current_time())
-            reason = f"{name} is down ({breaker.reason}); its files wait, others go on"
-            self.bus.tell(Retrying(None, reason, breaker.opened, wait_s))
+        if health.gate is Gate.OPEN:
+            wait_s = max(0.0, health.until_s - anyio.current_time())
+            reason = f"{name} is down ({health.reason}); its files wait, others go on"
+            self.bus.tell(Retrying(None, reason, health.opened, wait_s))
         else:
             self.bus.tell(Notice(f"{name} works again."))
 

@@ -8,6 +8,7 @@ the poller and requester read it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -24,17 +25,15 @@ from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, a
 from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.link_ages import LinkAges
 from landsat_async.rules.resume import PartFacts
-from landsat_async.rules.retry import PROGRESS_BYTES, FaultKind
+from landsat_async.rules.retry import PROGRESS_BYTES
 from landsat_async.run.answers import Link
-from landsat_async.run.context import UNTRUSTED_HINT, RunContext
+from landsat_async.run.context import RunContext
+from landsat_async.run.failures import CERTIFICATE, PAUSED, Failures, kind_of_attempt
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
-    IN_THE_WAY,
     Done,
-    FileFailed,
     HostDown,
     NeedsLink,
-    NotReady,
     Outcome,
     TransferEvent,
     TransferJob,
@@ -47,21 +46,14 @@ log = logging.getLogger(__name__)
 
 LINK_MAX_AGE_S = 1800.0
 """How long links live is not known; older ones are renewed before use instead of collecting refusals."""
+TOO_OLD_IN_A_ROW = 3
+"""After so many links that were too old when their turn came, the next one is used whatever its age."""
 LINK_YOUNG_S = 1.0
 """A link that is refused at this age or later may have died of it; a younger one is refused for another reason."""
-FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
-"""Pauses before the 1st, 2nd ... new link of a file; after the last the file has failed."""
 BUGS_IN_A_ROW = 5
 FILE_WORTH_BYTES = 100_000
 """A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
 DISCARD_TOGETHER = 32
-PAUSED = "paused"
-"""Kind of a HostDown that is no new fault: the host's breaker was open."""
-CERTIFICATE = "certificate"
-"""Kind of a HostDown that no pause mends."""
-_OF_THE_HOST: dict[str, str] = {FaultKind.NETWORK: "network", FaultKind.BUSY: "server"}
-"""Faults that end a file, unless the host has never worked in this run: then they are the host's."""
-
 
 Fetch: TypeAlias = Callable[..., Awaitable[Outcome]]
 """`transfer_in_group`, or something with its signature that runs elsewhere."""
@@ -126,8 +118,9 @@ class Crew:
         )
         self._published = PublishedSums(net, self.policy)
         self._ages = LinkAges(LINK_MAX_AGE_S)
-        self._kept_bytes: dict[int, int] = {}
-        """Item -> bytes that were here when it last needed a new link."""
+        self._failures = Failures(context)
+        self._renewed: Counter[int] = Counter()
+        """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
         self.size = CrewSize.start(download.workers)
         self._busy = 0
@@ -185,9 +178,11 @@ class Crew:
     async def _one(self, link: Link) -> None:
         context = self.context
         age_s = context.loop_time() - link.born_s
-        if self._ages.is_too_old(link.host, age_s):
+        if self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW:
+            self._renewed[link.item_id] += 1
             await self._look_up_again(link.item_id)
             return
+        self._renewed.pop(link.item_id, None)
         claimed = await context.claim(link.item_id)
         if claimed is None:
             return  # somebody else has it
@@ -196,7 +191,7 @@ class Crew:
         if wait_s > 0:
             await anyio.sleep(wait_s)
         try:
-            outcome = await self._transfer(item, saved, link, young=age_s < LINK_YOUNG_S)
+            outcome = await self._transfer(item, saved, link)
         except LandsatError:
             raise
         except Exception:
@@ -222,7 +217,7 @@ class Crew:
         await self.context.step(item_id, Step.REATTACH, missed=0)
         self.context.poke()
 
-    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link, *, young: bool) -> Outcome:
+    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         context = self.context
         job = TransferJob(
             url=link.url,
@@ -238,11 +233,18 @@ class Crew:
             published=await self._sums(item, link) if self.policy.proof is Proof.PUBLISHED else None,
         )
 
+        served_at = 0
+
         def notify(event: TransferEvent) -> None:
+            nonlocal served_at
             if isinstance(event, Started):
+                served_at = event.offset_bytes + PROGRESS_BYTES
                 context.tally.position(item.item_id, event.offset_bytes)
             elif isinstance(event, Transferred):
                 context.tally.position(item.item_id, event.position_bytes)
+                if event.position_bytes >= served_at:  # long before its end: others are judged meanwhile
+                    served_at = event.position_bytes + PROGRESS_BYTES
+                    self._served(link.host, item)
             context.bus.tell(event)
 
         def admit(host: str) -> HostDown | None:
@@ -253,17 +255,18 @@ class Crew:
 
         def health(host: str, kind: str, reason: str) -> None:
             if kind == "ok":
-                if context.hosts.ok(host):
-                    context.poke()  # what waits at the service for this host may come now
-            elif kind == "refused" and (not young or context.hosts.has_worked(host)):
-                pass  # links age while they wait; a host that has served others is not closed to us
-            elif kind != CERTIFICATE:
-                context.hosts.bad(host, kind, item.item_id, reason)
+                self._served(host, item)
+            elif (counted := kind_of_attempt(kind)) is not None:
+                context.hosts.attempt_failed(host, counted, item.item_id, reason)
             if kind == "server":
                 self.size = after_push_back(self.size, item.item_id, context.loop_time())
 
         store = LedgerStore(context, item.item_id, job.part_name)
         return await self._fetch(job, self.net, notify=notify, store=store, admit=admit, health=health)
+
+    def _served(self, host: str, item: Item) -> None:
+        if self.context.hosts.ok(host, item.item_id):
+            self.context.poke()  # what waits at the service for this host may come now
 
     async def _sums(self, item: Item, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
@@ -276,45 +279,10 @@ class Crew:
 
     async def _settle(self, item: Item, link: Link, outcome: Outcome) -> None:
         """Write down what came out."""
-        context, host = self.context, link.host
-        match outcome:
-            case Done():
-                await self._done(item, link, outcome)
-            case NeedsLink():
-                await self._renew(item, outcome)
-            case NotReady() if context.waited_s(item) > context.config.download.staging_timeout_s:
-                reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
-                await context.fail(item, reason, "Run the same command again later.")
-            case NotReady():
-                await context.step(item.item_id, Step.UNREADY, missed=0)
-            case HostDown() if outcome.kind == CERTIFICATE:
-                context.hosts.distrusted[outcome.host] = outcome.reason
-                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, UNTRUSTED_HINT)
-            case HostDown() if outcome.kind == PAUSED:
-                await self._put_back(item, outcome.wait_s)
-            case HostDown():
-                await self._host_down(item, host, outcome.kind, outcome.reason, outcome.wait_s)
-            case FileFailed() if outcome.kind == IN_THE_WAY:
-                await context.ledger.note_stranger(item.relpath, context.now())
-                await context.fail(item, outcome.reason, outcome.hint)
-            case FileFailed() if outcome.kind in _OF_THE_HOST and not context.hosts.has_worked(host):
-                await self._host_down(item, host, _OF_THE_HOST[outcome.kind], outcome.reason, 0.0)
-            case FileFailed():
-                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, outcome.hint)
-
-    async def _host_down(self, item: Item, host: str, kind: str, reason: str, wait_s: float) -> None:
-        """Leave the host alone for a while."""
-        context = self.context
-        context.hosts.bad(host, kind, item.item_id, reason, at_once=True, wish_s=wait_s)
-        await self._put_back(item, max(wait_s, context.hosts.pause_s(host)))
-
-    async def _put_back(self, item: Item, pause_s: float) -> None:
-        """Leave a file at the service until its host may be used again; what another one has is asked for there."""
-        context = self.context
-        if context.elsewhere(item):
-            await context.step(item.item_id, Step.RELINK, next_try=context.now() + pause_s)
-        elif await context.step(item.item_id, Step.UNREADY, missed=0):
-            context.parked.add(item.item_id)
+        if isinstance(outcome, Done):
+            await self._done(item, link, outcome)
+        else:
+            await self._failures.settle(item, link.host, outcome)
 
     async def _done(self, item: Item, link: Link, done: Done) -> None:
         context = self.context
@@ -347,18 +315,3 @@ class Crew:
                     discard_part(self.net.fs, path)
 
         await self.net.pool.start(discard)
-
-    async def _renew(self, item: Item, outcome: NeedsLink) -> None:
-        """Ask for a new link, a bounded number of times without progress."""
-        context = self.context
-        saved = await context.ledger.load_part(item.item_id)
-        facts = PartFacts.unpack(saved) if saved else None
-        kept = facts.durable if facts else 0
-        fresh = 0 if kept >= self._kept_bytes.get(item.item_id, 0) + PROGRESS_BYTES else item.fresh
-        self._kept_bytes[item.item_id] = max(kept, self._kept_bytes.get(item.item_id, 0))
-        allowed = len(FRESH_WAITS_S) if outcome.expired else 1
-        if fresh >= allowed:
-            hint = "The parts are kept; run the same command again later."
-            await context.fail_or_reroute(item, Step.RELINK, outcome.reason, hint)
-            return
-        await context.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.now() + FRESH_WAITS_S[fresh])

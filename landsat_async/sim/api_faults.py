@@ -41,6 +41,8 @@ async def before_call(fault: ApiFault, wire: Wire) -> bool | None:
             return None
         case "html":
             await wire.answer(fault.status or 200, fault.text.encode() or MAINTENANCE_PAGE, _HTML, extra(fault))
+        case "login":
+            await wire.answer(fault.status or 200, LOGIN_PAGE, _HTML, extra(fault))
         case "status":
             await wire.answer(fault.status or 503, fault.text.encode(), "text/plain", extra(fault))
         case "redirect":

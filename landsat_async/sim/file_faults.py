@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import anyio
 
-from landsat_async.sim.api_faults import MAINTENANCE_PAGE
+from landsat_async.sim.api_faults import LOGIN_PAGE, MAINTENANCE_PAGE
 from landsat_async.sim.content import Content, Joined, Literal
 from landsat_async.sim.reply import Reply, Span
 from landsat_async.sim.script import FileFault
@@ -20,6 +20,7 @@ Send = Callable[[Content, int, int, Wire], Awaitable[None]]
 _ERROR_TEXT = b"<html><head><title>502 Bad Gateway</title></head><body>The server has failed.</body></html>\n"
 _PAGES = {
     "html": (MAINTENANCE_PAGE, "text/html; charset=UTF-8"),
+    "login": (LOGIN_PAGE, "text/html; charset=UTF-8"),
     "json": (b'{"errorCode":"SERVER_ERROR","errorMessage":"Internal failure","data":null}', "application/json"),
     "xml": (
         b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>',

@@ -6,6 +6,7 @@ import base64
 import datetime
 import itertools
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -25,11 +26,14 @@ class FileLink:
     """Path and query."""
     issued_s: float
     uses: int = 0
+    number: int = 1
+    """How many links of the file there have been with this one."""
 
     def is_dead(self, script: Script, now_s: float) -> bool:
         """Say whether the link has outlived its time or its uses."""
         old = script.link_lifetime_s is not None and now_s - self.issued_s > script.link_lifetime_s
-        return old or (script.link_uses is not None and self.uses >= script.link_uses)
+        used = script.link_uses is not None and self.uses >= script.link_uses
+        return old or used or self.number <= script.refuse_first_links
 
     def is_worn(self, script: Script, now_s: float) -> bool:
         """Say whether a new link is handed out rather than this one again."""
@@ -42,6 +46,7 @@ class Links:
     """All links, found by the secret in them."""
 
     by_secret: dict[str, FileLink] = field(default_factory=dict)
+    _of_file: Counter[str] = field(default_factory=Counter)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def signed(self, download_id: int, file: str, address: str, contact_id: int, now_s: float) -> FileLink:
@@ -62,13 +67,17 @@ class Links:
         link = FileLink(
             download_id, file, "landsatlook", f"{address}{join}requestSignature={quote(secret, safe='')}", now_s
         )
-        self.by_secret[secret] = link
-        return link
+        return self._keep(secret, link)
 
     def staged(self, download_id: int, file: str, contact_id: int, now_s: float) -> FileLink:
         """Make a dds link; its target is for the finished file."""
         content = {"id": download_id, "contactId": contact_id, "n": next(self._numbers)}
         secret = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
         link = FileLink(download_id, file, "dds", f"/download/{secret}", now_s)
+        return self._keep(secret, link)
+
+    def _keep(self, secret: str, link: FileLink) -> FileLink:
+        self._of_file[link.file] += 1
+        link.number = self._of_file[link.file]
         self.by_secret[secret] = link
         return link

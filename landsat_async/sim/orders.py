@@ -110,7 +110,8 @@ def _grouped(service: Service, payload: Payload) -> Iterator[Wanted]:
 def _refusal(service: Service, offer: Offer | None) -> str | None:
     if offer is None:
         return "The scene or product is not valid"
-    if offer.system in service.script.disabled_systems:
+    script = service.script
+    if offer.system in script.disabled_systems or matches(offer.file, script.disabled_files):
         return "This download has been temporarily disabled"
     if matches(offer.file, service.script.indiscreet):
         link = service.links.signed(0, offer.file, f"/data/{offer.file}", CONTACT_ID, service.now_s())

@@ -21,6 +21,7 @@ ApiKind = Literal[
     "error",  # envelope with `code` and `message`; at HTTP `status` when that is given
     "status",  # HTTP `status` with `text` as a plain body and no envelope
     "html",  # maintenance page, at HTTP `status` or 200
+    "login",  # login page in place of an envelope, at HTTP `status` or 200
     "empty",  # 200 without a body
     "cut-json",  # the true answer, cut at `fraction`, with the length of what is sent
     "cut",  # the true answer with its true length, connection closed at `fraction`
@@ -47,6 +48,7 @@ FileKind = Literal[
     "html",
     "json",
     "xml",  # 200 with a page in place of the file
+    "login",  # 200 with a login page
     "empty",  # 200, Content-Length: 0
     "no-content",  # 204
     "redirect",  # `status` or 302 to `text`, where {target} is its own; "" = to itself, "none" = no Location
@@ -231,6 +233,8 @@ class Script(msgspec.Struct, kw_only=True):
     """Download systems, or patterns of display ids, whose products are listed but cannot be requested."""
     disabled_systems: tuple[str, ...] = ()
     """Download systems whose items are refused as temporarily disabled (ls_zip, ls_s3, dds, dds_ms ...)."""
+    disabled_files: tuple[str, ...] = ()
+    """Patterns of file names that are refused as temporarily disabled, while others of their system are given."""
     failed_rows: Literal["full", "message", "absent"] = "full"
     """What an item of `failed` tells: ids and message, only the message, or it is not there at all."""
     indiscreet: tuple[str, ...] = ()
@@ -272,6 +276,8 @@ class Script(msgspec.Struct, kw_only=True):
     """Age at which a link dies; null = never."""
     link_uses: Count | None = None
     """Answers with a body that a link gives; null = any number."""
+    refuse_first_links: Count = 0
+    """So many links of each file are dead from the beginning; later ones work."""
     expired_answer: Literal["403", "401", "410", "login-page", "html", "json"] = "403"
     exact_links: bool = False
     """true: a link works only byte for byte as it was given, percent signs included."""

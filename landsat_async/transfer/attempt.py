@@ -191,7 +191,9 @@ def _fault_of_page(wrong: WrongBody, *, staging: bool = False) -> Fault:
     if wrong.login:
         page = "a login page" if wrong.what == "html" else f"{wrong.what}{said}"
         return Fault(FaultKind.LOGIN, f"the link has expired: {page} came in place of the file")
-    return Fault(FaultKind.WRONG_BODY, f"{wrong.what} came in place of the file{said}")
+    return Fault(
+        FaultKind.PAGE if wrong.page else FaultKind.WRONG_BODY, f"{wrong.what} came in place of the file{said}"
+    )
 
 
 @contextmanager

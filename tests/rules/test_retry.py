@@ -74,7 +74,7 @@ def test_ground_that_was_lost_is_no_progress_when_it_is_won_back():
         (FaultKind.UNREADY, Unready()),
         (FaultKind.CERTIFICATE, Pause(1800.0, "certificate")),
         (FaultKind.MAINTENANCE, Pause(300.0, "maintenance")),
-        (FaultKind.PROXY, Pause(300.0, "refused")),
+        (FaultKind.PROXY, Pause(300.0, "proxy")),
         (FaultKind.TOO_BIG, GiveUp("said so", RULES[FaultKind.TOO_BIG].hint)),
     ],
 )

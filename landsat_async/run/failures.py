@@ -1,0 +1,191 @@
+"""What becomes of a file that a transfer could not bring: whose trouble it is, and what is tried next.
+
+The judgement is `rules.host_health`. A file whose own trouble it is gets a few more links, and fails when they are used
+up; a file of a host that is left alone waits at the service, and nothing counts against it. Every wait is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landsat_async.disk.ledger import Item
+from landsat_async.events import Retrying
+from landsat_async.rules.host_health import Kind, Ruling
+from landsat_async.rules.lifecycle import Step
+from landsat_async.rules.resume import PartFacts
+from landsat_async.rules.retry import PROGRESS_BYTES, FaultKind
+from landsat_async.run.context import UNTRUSTED_HINT, RunContext
+from landsat_async.transfer.outcome import IN_THE_WAY, FileFailed, HostDown, NeedsLink, NotReady
+
+FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
+"""Pauses before the 1st, 2nd ... new link of a file; after the last the file has failed."""
+ASIDE_S = 5.0
+"""So long a file steps back, so that others of its host are tried."""
+PAUSED = "paused"
+"""Kind of a HostDown that is no new fault: the host is left alone."""
+CERTIFICATE = "certificate"
+"""Kind of a HostDown that no pause mends."""
+_KEPT = "The parts are kept; run the same command again later."
+_OF_HOST_DOWN = {
+    "network": Kind.UNREACHABLE,
+    "server": Kind.SERVER,
+    "maintenance": Kind.MAINTENANCE,
+    "proxy": Kind.PROXY,
+    "refused": Kind.REFUSED,
+    "page": Kind.PAGE,
+}
+_OF_FILE_FAILED: dict[str, Kind] = {
+    FaultKind.NETWORK: Kind.NETWORK,
+    FaultKind.BUSY: Kind.SERVER,
+    FaultKind.PAGE: Kind.PAGE,
+}
+"""Faults that can be the host's although they have used up the tries of a file; all others are the file's own."""
+
+
+def kind_of_attempt(kind: str) -> Kind | None:
+    """What `health` of a transfer says, if one attempt can say something about the host."""
+    if kind in (CERTIFICATE, Kind.REFUSED):  # settled when the transfer is over: a new link may be all that is needed
+        return None
+    return Kind(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """A failure that may be the host's."""
+
+    host: str
+    kind: Kind
+    reason: str
+    hint: str = _KEPT
+    wish_s: float = 0.0
+    tried: bool = False
+    """The transfer has used up the tries of the file itself."""
+    renewable: bool = True
+    """Another link may help."""
+
+
+class Failures:
+    """Decides and writes down; one for all workers of a run."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._kept_bytes: dict[int, int] = {}
+        """Item -> bytes that were here when it last needed a new link."""
+        self._attempts = context.config.download.attempts
+        self._patience_s = context.config.service.patience_s
+
+    async def settle(self, item: Item, host: str, outcome: NeedsLink | NotReady | HostDown | FileFailed) -> None:
+        """Write down what follows; `host` is the one that the link led to."""
+        context = self._context
+        match outcome:
+            case NotReady() if context.waited_s(item) > context.config.download.staging_timeout_s:
+                reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
+                await self._fail(item, host, reason, "Run the same command again later.")
+            case NotReady():
+                await context.step(item.item_id, Step.UNREADY, missed=0)
+            case HostDown() if outcome.kind == CERTIFICATE:
+                context.hosts.distrusted[outcome.host] = outcome.reason
+                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, UNTRUSTED_HINT)
+            case HostDown() if outcome.kind == PAUSED:
+                await self._put_back(item, outcome.wait_s)
+            case HostDown():
+                kind = _OF_HOST_DOWN.get(outcome.kind, Kind.SERVER)
+                await self._judge(item, _Trouble(host, kind, outcome.reason, wish_s=outcome.wait_s))
+            case NeedsLink():
+                await self._needs_link(item, host, outcome)
+            case FileFailed() if outcome.kind == IN_THE_WAY:
+                await context.ledger.note_stranger(item.relpath, context.now())
+                await context.fail(item, outcome.reason, outcome.hint)
+            case FileFailed() if outcome.kind in _OF_FILE_FAILED:
+                kind = _OF_FILE_FAILED[outcome.kind]
+                await self._judge(item, _Trouble(host, kind, outcome.reason, outcome.hint, tried=True))
+            case FileFailed():
+                await self._fail(item, host, outcome.reason, outcome.hint)
+
+    async def _needs_link(self, item: Item, host: str, outcome: NeedsLink) -> None:
+        """A first new link at once; if that one is refused too, it may be the host that refuses."""
+        fresh = await self._links_without_progress(item)
+        trouble = _Trouble(host, Kind.REFUSED, outcome.reason)
+        if not outcome.expired:  # it leads nowhere: worth one new link
+            await (self._retry(item, trouble, fresh) if fresh < 1 else self._fail(item, host, outcome.reason, _KEPT))
+        elif fresh < 1:
+            self._context.hosts.first_refusal(host, item.item_id)
+            await self._retry(item, trouble, fresh)
+        else:
+            await self._judge(item, trouble, fresh)
+
+    async def _judge(self, item: Item, trouble: _Trouble, fresh: int | None = None) -> None:
+        context, host = self._context, trouble.host
+        others = await self._others(host, item)
+        ruling = context.hosts.judge(
+            host, trouble.kind, item.item_id, trouble.reason, others=others, wish_s=_wish_s(trouble)
+        )
+        match ruling:
+            case Ruling.WAIT | Ruling.HOST:
+                await self._put_back(item, context.hosts.pause_s(host), relink=trouble.kind is Kind.REFUSED)
+            case Ruling.ASIDE:
+                wait_s = min(max(ASIDE_S, trouble.wish_s if trouble.kind is Kind.SERVER else 0.0), self._patience_s)
+                await self._tell(item, trouble.reason, 1, wait_s)
+                await self._put_back(item, wait_s, relink=trouble.kind is Kind.REFUSED, aside=True)
+            case Ruling.OWN if trouble.tried:
+                await self._fail(item, host, trouble.reason, trouble.hint)
+            case Ruling.OWN:
+                fresh = item.fresh if fresh is None else fresh
+                await self._retry(item, trouble, fresh)
+
+    async def _others(self, host: str, item: Item) -> bool:
+        """Whether the run has files of a host besides those that stand in its row of failures."""
+        context = self._context
+        row = context.hosts.of(host).row | {item.item_id}
+        systems = {item.system, *context.hosts.systems_at(host)}
+        found = await context.ledger.open_of(context.run_id, sorted(systems), len(row) + 1)
+        return any(item_id not in row for item_id in found)
+
+    async def _retry(self, item: Item, trouble: _Trouble, fresh: int) -> None:
+        """Another link, a bounded number of times without progress."""
+        context = self._context
+        if fresh >= max(1, min(len(FRESH_WAITS_S), self._attempts - 1)):
+            await self._fail(item, trouble.host, trouble.reason, trouble.hint)
+            return
+        wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(trouble)), max(self._patience_s, FRESH_WAITS_S[1]))
+        if wait_s > 0:
+            await self._tell(item, f"{trouble.reason}; a new link is asked for then", fresh + 1, wait_s)
+        await context.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.now() + wait_s)
+
+    async def _links_without_progress(self, item: Item) -> int:
+        context = self._context
+        saved = await context.ledger.load_part(item.item_id)
+        facts = PartFacts.unpack(saved) if saved else None
+        kept = facts.durable if facts else 0
+        best = self._kept_bytes.get(item.item_id, 0)
+        self._kept_bytes[item.item_id] = max(kept, best)
+        return 0 if kept >= best + PROGRESS_BYTES else item.fresh
+
+    async def _put_back(self, item: Item, pause_s: float, *, relink: bool = False, aside: bool = False) -> None:
+        """Leave a file at the service until its host may be used again; what another system has is asked for there.
+
+        `relink`: only a new request brings a new link. `aside`: only this file waits, and for the whole pause.
+        """
+        context = self._context
+        due = context.now() + pause_s
+        if context.elsewhere(item):
+            await context.step(item.item_id, Step.RELINK, next_try=due)
+        elif relink:
+            await context.step(item.item_id, Step.RELINK, fresh=item.fresh, next_try=due)
+        elif await context.step(item.item_id, Step.UNREADY, missed=0):
+            context.parked[item.item_id] = due if aside else 0.0
+            context.pulse.beat()  # the poller rests until the first of them may be used
+
+    async def _fail(self, item: Item, host: str, reason: str, hint: str) -> None:
+        context = self._context
+        context.hosts.forget(host, item.item_id)
+        self._kept_bytes.pop(item.item_id, None)
+        await context.fail_or_reroute(item, Step.RELINK, reason, hint)
+
+    async def _tell(self, item: Item, reason: str, attempt: int, wait_s: float) -> None:
+        await self._context.bus.emit(Retrying(item.relpath, reason, attempt, wait_s))
+
+
+def _wish_s(trouble: _Trouble) -> float:
+    """What the server asked for; other kinds carry pauses of ours, which `host_health` has already."""
+    return trouble.wish_s if trouble.kind is Kind.SERVER else 0.0
