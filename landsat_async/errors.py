@@ -3,6 +3,7 @@
     LandsatError                      exit code 1: a bug of ours, if it is nothing below
     ├── ConfigError                   2  the user's file, flags or environment
     ├── FolderUnwritable              2  the output folder cannot be written
+    ├── SessionClosed                 2  the host's HTTP session was closed in mid-run
     ├── CredentialsError              3  no token, a refused token, a missing role
     ├── ServiceError                  6  the M2M service and what it answers
     │   ├── ServiceDown                  no usable answer: network, 5xx, web page, maintenance
@@ -222,6 +223,19 @@ class DiskFull(LandsatError):
 
     exit_code = 9
     default_reference = "disk-full"
+
+
+class SessionClosed(LandsatError):
+    """The host program closed the HTTP session that it had handed over, while it was still used."""
+
+    exit_code = 2
+    default_reference = "session-closed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the aiohttp session that was handed over has been closed while it was still used",
+            hint="Close it after open_run or download has ended. Nothing is lost: the next run continues.",
+        )
 
 
 class OutOfResources(LandsatError):

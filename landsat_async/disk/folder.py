@@ -11,7 +11,7 @@ from pathlib import Path
 
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.lock import FolderLock
-from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable
+from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable, LandsatError, resources_lacking
 
 STATE_FOLDER = ".landsat_async"
 LEDGER_NAME = "ledger.sqlite3"
@@ -145,9 +145,11 @@ class OutputFolder:
             return (f"everybody may write in {self.root}, and so replace finished files there: chmod o-w",)
         return ()
 
-    def _unusable(self, error: OSError) -> FolderUnwritable | DiskFull:
+    def _unusable(self, error: OSError) -> LandsatError:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return DiskFull(f"The disk of {self.root} is full.", hint="Free some space and run the same command again.")
+        if (lacking := resources_lacking(error)) is not None:
+            return lacking
         return FolderUnwritable(
             f"The output folder {self.root} cannot be used: {os.strerror(error.errno or 0)}.",
             hint="Set [download] directory, or --directory, to a folder that you may write.",

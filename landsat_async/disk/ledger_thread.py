@@ -8,6 +8,7 @@ transaction, at a fraction of the fsyncs.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -17,7 +18,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from landsat_async.disk.acquire import wait_for_thread
-from landsat_async.errors import DiskFull, FolderBusy, LedgerError, resources_lacking
+from landsat_async.errors import DiskFull, FolderBusy, LandsatError, LedgerError, resources_lacking
 
 T = TypeVar("T")
 _BATCH = 256
@@ -31,6 +32,8 @@ BUSY_LIMIT_S = 30.0
 BUSY_STEP_S = 0.5
 """SQLite waits so long at a time; in between it is seen whether anybody still wants to wait."""
 _TRIES_WITHOUT_MEMORY = 100
+_FILES_OF_SQLITE = 5
+"""A database, its journals and folder; what failed has been closed already, so as many must be free."""
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -62,8 +65,26 @@ def translate(error: sqlite3.Error, where: str) -> Exception:
 def error_of(error: BaseException, where: str) -> BaseException:
     """Return what a caller is told: an error of ours where there is one for it."""
     if isinstance(error, sqlite3.Error):
-        return translate(error, where)
+        return (_is_unopened(error) and _descriptors_lacking()) or translate(error, where)
     return resources_lacking(error) or error
+
+
+def _is_unopened(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN
+
+
+def _descriptors_lacking() -> LandsatError | None:
+    """See whether it is for want of descriptors that SQLite cannot open a file: it does not tell."""
+    opened: list[int] = []
+    try:
+        while len(opened) < _FILES_OF_SQLITE:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return resources_lacking(error)
+    finally:
+        for fd in opened:
+            os.close(fd)
+    return None
 
 
 class _Op:

@@ -26,6 +26,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from anyio import CancelScope, current_time, sleep_forever
 
+from landsat_async.errors import resources_lacking
+
 T = TypeVar("T")
 
 _FEW = 2
@@ -83,7 +85,10 @@ class DiskPool(Executor):
         self._look: asyncio.TimerHandle | None = None
 
     def start(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
-        """Run blocking work; what is cancelled is the wait for it, never the work itself."""
+        """Run blocking work; what is cancelled is the wait for it, never the work itself.
+
+        Raises OutOfResources when there is no thread and none can be started; the work is not done then.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
         self._put(_Job(future, work, arguments))
         return future
@@ -123,8 +128,17 @@ class DiskPool(Executor):
                 self._look_later()
 
     def _grow(self) -> None:
+        """Start one more thread; where the system allows no more, those that are here do all the work."""
+        thread = threading.Thread(target=self._main, name=f"landsat-disk-{self._threads + 1}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if self._threads:
+                return
+            self._unsettled -= 1
+            self._queue.get_nowait()  # without a thread it is the only one
+            raise resources_lacking(error) or error from None
         self._threads += 1
-        threading.Thread(target=self._main, name=f"landsat-disk-{self._threads}", daemon=True).start()
 
     def _look_later(self) -> None:
         self._settled, self._worked_s = 0, 0.0

@@ -29,6 +29,7 @@ from landsat_async.errors import (
     ServiceDown,
     ServiceError,
     SessionExpired,
+    resources_lacking,
 )
 from landsat_async.m2m.envelope import Envelope
 from landsat_async.m2m.payloads import LOGIN
@@ -271,6 +272,8 @@ def key_refused(error: SessionExpired) -> CredentialsError:
 
 def from_network(endpoint: str, host: str, error: BaseException, limit_s: float) -> LandsatError:
     """Turn an exception of aiohttp, ssl or the operating system into an error of ours."""
+    if (lacking := resources_lacking(error)) is not None:
+        return lacking
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _certificate(host, error.certificate_error)
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import aiohttp
 import yarl
 
-from landsat_async.errors import BadReply, ConfigError, LandsatError
+from landsat_async.errors import BadReply, ConfigError, LandsatError, SessionClosed
 from landsat_async.m2m.faults import from_network
 from landsat_async.rules.backoff import parse_retry_after_s
 
@@ -138,6 +138,10 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_LIMIT_S),
             ) as response:
                 return await _read(endpoint, response, max_bytes)
+        except RuntimeError:  # aiohttp has no type of its own for it
+            if self._session.closed:
+                raise SessionClosed from None
+            raise
         except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
             host = self._base.host or "the service"
             ours = from_network(endpoint, host, error, limit_s)

@@ -78,7 +78,7 @@ class FaultKind(enum.StrEnum):
     LOST = "lost"
     """Somebody removed the part's name."""
     FILES = "files"
-    """The process has too many open files."""
+    """The process has too many open files, or may start no more threads."""
     DISK = "disk"
     """Reading, writing or syncing the part failed: back to the last checkpoint."""
 
@@ -135,7 +135,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.UNPROVEN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.DAMAGED: _Rule(3, Then.FAIL, hint="Try again later."),
     FaultKind.LOST: _Rule(1, Then.FAIL, hint="Another program works in this folder."),
-    FaultKind.FILES: _Rule(None, Then.FAIL, hint="Raise the limit of open files (ulimit -n) or use fewer workers."),
+    FaultKind.FILES: _Rule(None, Then.FAIL, hint="Raise the limit (ulimit -n, ulimit -u), or use fewer workers."),
     FaultKind.DISK: _Rule(1, Then.FAIL, hint="Check the disk."),
 }
 

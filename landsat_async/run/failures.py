@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from landsat_async.disk.ledger import Item
+from landsat_async.errors import OutOfResources
 from landsat_async.events import Retrying
 from landsat_async.rules.host_health import Kind, Ruling
 from landsat_async.rules.lifecycle import Step
@@ -96,6 +97,8 @@ class Failures:
             case FileFailed() if outcome.kind == IN_THE_WAY:
                 await context.ledger.note_stranger(item.relpath, context.now())
                 await context.fail(item, outcome.reason, outcome.hint)
+            case FileFailed() if outcome.kind == FaultKind.FILES:
+                raise OutOfResources(outcome.reason, hint=outcome.hint)  # the next file would lack them as well
             case FileFailed() if outcome.kind in _OF_FILE_FAILED:
                 kind = _OF_FILE_FAILED[outcome.kind]
                 await self._judge(item, _Trouble(host, kind, outcome.reason, outcome.hint, tried=True))

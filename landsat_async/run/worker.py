@@ -18,7 +18,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
-from landsat_async.errors import LandsatError
+from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Started, Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
@@ -194,7 +194,9 @@ class Crew:
             outcome = await self._transfer(item, saved, link)
         except LandsatError:
             raise
-        except Exception:
+        except Exception as error:
+            if (lacking := resources_lacking(error)) is not None:
+                raise lacking from None
             log.exception("unexpected error while fetching %s", item.name)
             self.bugs += 1
             if self.bugs >= BUGS_IN_A_ROW:

@@ -7,6 +7,7 @@ which is safe because every step of a run survives a kill.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import signal
@@ -16,7 +17,7 @@ from types import FrameType
 
 import anyio
 
-from landsat_async.errors import ConfigError
+from landsat_async.errors import ConfigError, resources_lacking
 from landsat_async.show.output import Output
 
 STOPPED = 7
@@ -55,12 +56,20 @@ class Stopper:
             return
         self.asked = True
         self.arm()
-        # The timer outlives the loop on purpose: it also bounds the joining of hung threads at exit.
-        timer = threading.Timer(HARD_LIMIT_S, self._leave, (STOPPED,))
-        timer.daemon = True
-        timer.start()
+        self._limit()
         self._call()  # before the talk, which a stopped terminal may hold up
         self._output.talk(self.farewell, urgent=True)
+
+    def _limit(self) -> None:
+        """Leave at the hard limit. It outlives the loop on purpose: it also bounds the joining of hung threads."""
+        timer = threading.Timer(HARD_LIMIT_S, self._leave, (STOPPED,))
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:  # no thread left; the alarm is as good while the interpreter still runs bytecode
+            signal.signal(signal.SIGALRM, lambda *_: self._leave(STOPPED))
+            signal.setitimer(signal.ITIMER_REAL, HARD_LIMIT_S)
+            atexit.register(signal.setitimer, signal.ITIMER_REAL, 0.0)  # after the joining, before handlers are gone
 
     def arm(self) -> None:
         """Make every further signal leave at once, also when the loop hangs or is gone."""
@@ -79,15 +88,23 @@ def run_async(output: Output, work: Callable[[Stopper], Awaitable[int]]) -> int:
     """Run `work` in a new event loop and return its exit code; 7 when a signal ended it first."""
     _refuse_a_running_loop()
     stopper = Stopper(output)
+    code: list[int] = []
 
-    async def main() -> int:
+    async def main() -> None:
         with anyio.CancelScope() as scope, stopper.calling(scope.cancel), _listening(stopper):
-            return await work(stopper)
+            code.append(await work(stopper))
+            return
         output.talk("stopped")
-        return STOPPED
+        code.append(STOPPED)
 
     try:
-        return asyncio.run(main())
+        with asyncio.Runner() as runner:  # a loop that cannot be made leaves no coroutine behind
+            runner.run(main())
+        return code[0]
+    except RuntimeError as error:
+        if code and resources_lacking(error) is not None:  # asyncio ends its threads in one more thread
+            return code[0]
+        raise
     finally:
         if stopper.asked:  # closing the loop took the handlers away, and a thread may still keep the process
             stopper.arm()

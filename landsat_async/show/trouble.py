@@ -6,7 +6,7 @@ import errno
 import traceback
 from pathlib import PurePath
 
-from landsat_async.errors import ConfigError, LandsatError, M2MError, leaves_of
+from landsat_async.errors import ConfigError, LandsatError, M2MError, leaves_of, resources_lacking
 from landsat_async.events import Error
 from landsat_async.show.output import Output
 from landsat_async.show.words import mask
@@ -17,6 +17,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def report(error: BaseException, output: Output) -> int:
     """Tell what happened, once, and return the exit code."""
     cause = first_cause(error)
+    cause = resources_lacking(cause) or cause
     if isinstance(cause, LandsatError):
         _tell(output, Error(cause.reference, str(cause), cause.hint), _details(cause))
         if cause.reference == "internal":

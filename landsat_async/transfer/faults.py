@@ -11,7 +11,7 @@ import os
 
 import aiohttp
 
-from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, resources_lacking
 from landsat_async.rules.retry import Fault, FaultKind
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -67,6 +67,8 @@ def fault_of_client(error: Exception, host: str) -> Fault:
             return Fault(FaultKind.BAD_LINK, "too many redirects")
         case aiohttp.ClientConnectionError() | OSError():
             return Fault(FaultKind.NETWORK, f"connection to {host} lost: {_plain(error)}")
+        case RuntimeError() if (lacking := resources_lacking(error)) is not None:  # for resolving a name
+            return Fault(FaultKind.FILES, str(lacking))
         case RuntimeError():  # aiohttp: "Connection closed."
             return Fault(FaultKind.NETWORK, f"connection to {host} lost")
     return Fault(FaultKind.PROTOCOL, f"{host} does not answer in proper HTTP")

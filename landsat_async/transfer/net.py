@@ -28,6 +28,7 @@ from landsat_async.disk.finalise import Proving
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.proof import prove
 from landsat_async.disk.threads import DiskPool, Threads
+from landsat_async.errors import SessionClosed
 from landsat_async.model import Identity
 from landsat_async.rules.http_fields import names_in_disposition, parse_filename
 from landsat_async.rules.identity import OtherFile, evidence_of_name
@@ -213,6 +214,10 @@ class Net:
             raise AttemptFailed(fault_of_client(error, host)) from None
         except TimeoutError:
             raise failed(FaultKind.NETWORK, f"{host} does not answer") from None
+        except RuntimeError as error:  # aiohttp has no type of its own for a closed session
+            if self.session.closed:
+                raise SessionClosed from None
+            raise AttemptFailed(fault_of_client(error, host)) from None
         except OSError as error:
             raise AttemptFailed(fault_of_client(error, host)) from None
 

@@ -11,6 +11,7 @@ import pytest
 
 from landsat_async.disk import threads
 from landsat_async.disk.threads import DiskPool, threads_wanted
+from landsat_async.errors import OutOfResources
 
 MS = 0.001
 
@@ -108,3 +109,23 @@ async def test_a_pool_ends_its_threads_and_leaves_out_what_has_not_begun():
             await first
             await all_ended()
         assert not done
+
+
+@pytest.mark.faults("L35")
+async def test_L35_where_no_more_threads_can_be_started_those_that_are_here_do_the_work(monkeypatch):
+    allowed, start = [1], threading.Thread.start
+
+    def limited(thread):
+        if not allowed:
+            raise RuntimeError("can't start new thread")
+        allowed.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    with pool_of(5) as (pool, _):
+        with anyio.fail_after(10):
+            assert [await one for one in [pool.start(pow, 2, n) for n in range(50)]] == [2**n for n in range(50)]
+        assert pool._threads == 1
+    await all_ended()
+    with pool_of(5) as (pool, _), pytest.raises(OutOfResources, match="threads"):
+        pool.start(pow, 2, 10)

@@ -11,12 +11,14 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import aiohttp
 import anyio
 import pytest
 
 from landsat_async import download, open_run
 from landsat_async.disk.proof import Proved
-from landsat_async.events import Verified
+from landsat_async.errors import SessionClosed
+from landsat_async.events import Planned, Verified
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import open_net
@@ -165,3 +167,28 @@ def test_L10_another_loop_of_asyncio_does_as_well(tmp_path):
     assert summary.exit_code == 0
     assert summary.files_verified == summary.files_total == 3
     assert summary.bytes_received > 3 * 256 * 1024
+
+
+@pytest.mark.faults("L39", "L07")
+@pytest.mark.parametrize("first", [Planned, Verified])
+async def test_L39_a_session_that_its_host_closes_in_mid_run_ends_the_run_with_clear_words(tmp_path, first):
+    async with open_world(tmp_path) as world:
+        world.may_leave = True  # there is no way to log out any more
+        world.may_overlap = True
+        runs = []
+
+        async def use():
+            session = aiohttp.ClientSession()
+            async with session, open_run(world.config(), session=session, credentials=world.credentials) as run:
+                runs.append(run)
+                async for event in run.events():
+                    if isinstance(event, first):
+                        await session.close()
+                await run.wait()
+
+        with anyio.fail_after(60), pytest.raises(SessionClosed, match="has been closed while it was still used"):
+            await use()
+        assert runs[0].summary.exit_code == 2
+        assert runs[0].summary.files_failed == 0
+        result = await world.run()
+        assert result.summary.exit_code == 0
