@@ -1,7 +1,11 @@
 """Which answer belongs to which file.
 
 Answers of the service may lack the entity id (before 2025), may list files of other runs (an old label, no label at
-all), and never repeat the product id on the way out. An answer is taken only if nothing in it contradicts the file.
+all), and hardly ever repeat the product id on the way out. An answer is taken only if nothing in it contradicts the
+file.
+
+Several products of one scene or tile share entity id and display id. They are told apart by product id or download id
+where the answer has one, and asked for in different requests (`one_per_entity`) where it has none.
 """
 
 from __future__ import annotations
@@ -23,6 +27,10 @@ class Asked(Protocol):
     @property
     def entity_id(self) -> str: ...  # noqa: D102
     @property
+    def product_id(self) -> str: ...  # noqa: D102
+    @property
+    def download_id(self) -> int | None: ...  # noqa: D102
+    @property
     def spent(self) -> Sequence[int]: ...  # noqa: D102
 
 
@@ -40,6 +48,8 @@ class Answer:
     """Where the service says that it stands; None = where it was looked for."""
     message: str | None = None
     """Why it failed; None unless it did."""
+    product_id: str | None = None
+    """Where the row tells which product of the entity it is; None when it does not."""
     proxied: bool = False
     """The service cannot see the transfer and wants to be told of its end."""
 
@@ -71,11 +81,35 @@ def match(files: Sequence[A], answers: Iterable[Answer]) -> dict[int, tuple[A, A
 def _find(answer: Answer, by_entity: dict[str, list[A]], by_name: dict[str, A]) -> A | None:
     if answer.entity_id is not None:
         candidates = by_entity.get(answer.entity_id, [])
+        for known in (_of_product(candidates, answer), _of_download(candidates, answer)):
+            if len(known) == 1:
+                return known[0] if _may_be_called(known[0].name, answer.name) else None
         fitting = [file for file in candidates if _agree(file.name, answer.name)]
         return fitting[0] if len(fitting) == 1 else None
     if answer.name is not None:
         return by_name.get(_stem(answer.name))
     return None
+
+
+def _of_product(files: Sequence[A], answer: Answer) -> list[A]:
+    return [file for file in files if answer.product_id is not None and file.product_id == answer.product_id]
+
+
+def _of_download(files: Sequence[A], answer: Answer) -> list[A]:
+    return [file for file in files if answer.download_id is not None and file.download_id == answer.download_id]
+
+
+def one_per_entity(files: Sequence[A]) -> list[A]:
+    """Return the files that may be asked for together: of those with one entity id the first."""
+    first: dict[str, A] = {}
+    for file in files:
+        first.setdefault(file.entity_id, file)
+    return list(first.values())
+
+
+def _may_be_called(file_name: str, answer_name: str | None) -> bool:
+    """Whether an answer that is known to be the file's gives it its name, or the display id that it begins with."""
+    return answer_name is None or _stem(file_name).startswith(_stem(answer_name))
 
 
 def _agree(file_name: str, answer_name: str | None) -> bool:

@@ -48,6 +48,7 @@ def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, r
             row.url if ready else None,
             duplicates.get(row.download_id),
             message=_licence(row.eula),
+            product_id=row.product_id,
         )
         for row in rows
     ]
@@ -75,7 +76,9 @@ def _licence(code: str | None) -> str | None:
 
 def from_failed(rows: Iterable[FailedItem]) -> list[Answer]:
     """Rows of `failed`."""
-    return [Answer(row.download_id, row.entity_id, None, message=row.message) for row in rows]
+    return [
+        Answer(row.download_id, row.entity_id, None, message=row.message, product_id=row.product_id) for row in rows
+    ]
 
 
 async def refused(context: RunContext, item: Item, message: str, *, serving: Collection[str] = ()) -> None:

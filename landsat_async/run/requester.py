@@ -23,7 +23,7 @@ from landsat_async.events import Notice, Requested, Retrying
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import State, Step
-from landsat_async.rules.matching import Answer, match
+from landsat_async.rules.matching import Answer, match, one_per_entity
 from landsat_async.rules.pacing import WINDOW_S, allowance, speaks_of_limits
 from landsat_async.run.answers import Links, deliver, from_failed, from_items, refused
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
@@ -79,7 +79,7 @@ class Requester:
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
         files = await context.ledger.portion(context.run_id, self._most, context.now(), paused)
-        files = self._one_probe_each(files)
+        files = one_per_entity(self._one_probe_each(files))
         if not files:
             return []
         now = context.now()

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from landsat_async.model import SecretUrl
-from landsat_async.rules.matching import Answer, match
+from landsat_async.rules.matching import Answer, match, one_per_entity
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,8 @@ class File:
     entity_id: str
     name: str
     spent: tuple[int, ...] = ()
+    product_id: str = "P"
+    download_id: int | None = None
 
 
 BUNDLE = File(1, "LC80", "LC08_A.tar")
@@ -53,3 +55,29 @@ def test_rows_of_a_download_that_was_given_up_are_not_taken_for_its_successor():
     file = File(1, "LC80", "LC08_A.tar", spent=(7,))
     assert match([file], [answer("LC80", download_id=7)]) == {}
     assert set(match([file], [answer("LC80", download_id=7), answer("LC80", download_id=8)])) == {1}
+
+
+TILE = "LC08_CU_008001_20231101_20231116_02"
+REFLECTANCE = File(1, TILE, f"{TILE}_SR.tar", product_id="D773", download_id=71)
+TEMPERATURE = File(2, TILE, f"{TILE}_ST.tar", product_id="D774", download_id=72)
+UNNAMED = File(3, TILE, TILE, product_id="D775")
+
+
+@pytest.mark.faults("K37")
+def test_K37_bundles_of_one_tile_are_told_apart_by_product():
+    files = [REFLECTANCE, TEMPERATURE, UNNAMED]
+    for file in files:
+        said = Answer(9, TILE, TILE, URL, product_id=file.product_id)
+        assert match(files, [said]) == {file.item_id: (file, said)}
+    for file in files[:2]:  # the queue does not repeat the product, and it knows the download
+        said = Answer(file.download_id, TILE, TILE, URL)
+        assert match(files, [said]) == {file.item_id: (file, said)}
+    assert match(files[:2], [Answer(9, TILE, TILE, URL)]) == {}  # never one of several at random
+    assert match(files, [Answer(9, TILE, f"{TILE}_ST.tar", URL, product_id="D773")]) == {}
+    assert one_per_entity([*files, BAND]) == [REFLECTANCE, BAND]
+
+
+def test_an_answer_of_another_product_may_be_that_of_another_storage_system():
+    said = answer("LC80", "LC08_A")
+    assert match([BUNDLE], [Answer(7, "LC80", "LC08_A", URL, product_id="of the other system")])
+    assert match([BUNDLE], [said])
