@@ -29,12 +29,13 @@ def decode_tiles(window: Window, layout: TiffLayout) -> bool:
         for index, (offset, count) in enumerate(zip(page.offsets, page.counts, strict=True)):
             if count and layout.tile_frame:
                 _check_frame(window, offset, count)
-            if count and _is_deflated(page):
+            if count and carries_sums(page):
                 _inflate(window, offset, count, _sizes(page, index))
-    return all(_is_deflated(page) for page in layout.pages)
+    return all(carries_sums(page) for page in layout.pages)
 
 
-def _is_deflated(page: Page) -> bool:
+def carries_sums(page: Page) -> bool:
+    """Tell whether each stored tile of a page ends with a checksum of its pixels."""
     return page.compression in _DEFLATE and page.tile_bytes is not None
 
 

@@ -12,6 +12,8 @@ What is done here
   difference on. So an ignored Range costs traffic, never correctness.
 - Bytes of two answers that no strong validator ties together are remembered as `joined_weakly`; such a file must
   reach a stronger proof at the end.
+- A validator is a promise of the server, and servers break it. So where the last join lies is remembered as well, and
+  what came before it is proven by the sums inside the file, or compared with the server once more, see `rules.joins`.
 
 What is knowingly not done: Accept-Ranges is not believed (these hosts have said `none` and honoured ranges), and HEAD
 is never used. The companions are `transfer/attempt.py` (asks) and `disk/part.py` (holds the bytes).
@@ -60,6 +62,8 @@ class PartFacts:
     """The bytes come from answers that no strong validator ties together."""
     named: bool = False
     """All answers that the bytes come from carried the name of the file."""
+    joined: int = 0
+    """Bytes from the start that came with earlier answers than the rest; 0 = all are of one answer."""
 
     def pack(self) -> bytes:
         """Return the facts as JSON, with a checksum."""
@@ -72,7 +76,10 @@ class PartFacts:
         try:
             known = msgspec.json.decode(data, type=dict[str, Any])
             check = known.pop("check", None)
-            return msgspec.convert(known, cls) if check == _checksum(known) else None
+            if check != _checksum(known):
+                return None
+            known.setdefault("joined", known.get("durable", 0))  # an older version did not say: believe none of it
+            return msgspec.convert(known, cls)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
@@ -147,11 +154,14 @@ class Restart:
     """The part and this answer do not belong together: drop both and begin at byte 0."""
 
     reason: str
+    odd: bool = False
+    """The answer is none to the range that was asked for: no range of this file is asked for any more. The part may
+    stay, a whole answer is compared with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Drop this answer; the part stays."""
+    """Drop this answer; the part stays. When it was one to a range, no range of this file is asked for any more."""
 
     reason: str
     resume_off: bool = False
@@ -176,7 +186,7 @@ def read_answer(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
     if reply.status == 412:
         return AskPlainly() if ask.if_range else Refuse("status 412 to a request without conditions")
     if reply.range_bad:
-        return Restart("unreadable Content-Range") if ask.start else Refuse("unreadable Content-Range")
+        return Restart("unreadable Content-Range", odd=True) if ask.start else Refuse("unreadable Content-Range")
     return _read_206(ask, part, reply) if reply.status == 206 else _read_200(ask, part, reply)
 
 
@@ -186,13 +196,17 @@ def _read_416(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
     said = reply.range.total if reply.range is not None and reply.range.start is None else None
     if said is not None and said == part.durable and part.total in (None, said):
         return Complete()
-    return Restart("the server has fewer bytes than are here" if said is not None else "range refused")
+    if said is not None and said < part.durable:
+        return Restart("the server has fewer bytes than are here")
+    return Restart("the server refuses a range of bytes that it has", odd=True)
 
 
 def _read_200(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
     contained = reply.range
     if contained is not None and (contained.start != 0 or contained.end != contained.total):
         return Refuse("status 200 with the header of a partial answer")
+    if ask.start and contained is None and part.total is not None and reply.length == part.total - ask.start:
+        return Refuse("status 200 with the rest of the file only")
     if ask.if_range and ask.if_range in (reply.etag, reply.last_modified) and reply.length in (part.total, None):
         return AskPlainly()
     total = reply.length if contained is None else contained.total
@@ -208,16 +222,16 @@ def _read_206(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
         return Refuse("several ranges in one answer", resume_off=True)
     contained = reply.range
     if contained is None or contained.start is None or contained.end is None:
-        return Restart("partial answer without Content-Range")
+        return Restart("partial answer without Content-Range", odd=True)
     if contained.start != ask.start:
-        return Restart(f"asked for byte {ask.start}, got byte {contained.start}")
+        return Restart(f"asked for byte {ask.start}, got byte {contained.start}", odd=True)
     if reply.length not in (None, contained.end - contained.start):
         return Refuse("Content-Length and Content-Range contradict each other")
     if part.total is not None and contained.total not in (None, part.total):
         return Restart("the file at the server has another size now")
     total = part.total if contained.total is None else contained.total
     if total is not None and contained.end > total:
-        return Restart("partial answer beyond the end of the file")
+        return Restart("partial answer beyond the end of the file", odd=True)
     return _joined(ask, part, reply, total, contained.end)
 
 
@@ -233,9 +247,9 @@ def _joined(ask: Ask, part: PartFacts, reply: Reply, total: int | None, end: int
     tied = by_etag or (by_date and not etags_differ)
     weakly = part.joined_weakly or not tied
     if reply.etag is None and reply.last_modified is None:
-        facts = replace(part, total=total, joined_weakly=weakly)
+        facts = replace(part, total=total, joined_weakly=weakly, joined=ask.start)
     else:
-        facts = _facts(reply, total, joined_weakly=weakly)
+        facts = replace(_facts(reply, total, joined_weakly=weakly), joined=ask.start)
     return Take(ask.start, end, facts, overwrite=False, etag_unstable=etags_differ)
 
 

@@ -34,6 +34,8 @@ class FaultKind(enum.StrEnum):
     """No connection at all: nothing that this file could have caused."""
     SLOW = "slow"
     """Bytes come, but so few that a new connection is worth a try."""
+    USELESS = "useless"
+    """Bytes come, but so few, over all connections, that the file would never be here."""
     BUSY = "busy"
     """429, 5xx and relatives."""
     CERTIFICATE = "certificate"
@@ -69,6 +71,8 @@ class FaultKind(enum.StrEnum):
     """The overlap with what is here differs."""
     RESTART = "restart"
     """Part and answer do not belong together."""
+    ODD_RANGE = "odd-range"
+    """The answer to a range is none to that range: the file is asked for whole from now on."""
     OVERRUN = "overrun"
     """More bytes than announced."""
     UNPROVEN = "unproven"
@@ -111,6 +115,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.NETWORK: _Rule(None, Then.FAIL, "network", hint=_LATER),
     FaultKind.UNREACHABLE: _Rule(3, Then.PAUSE, "network", UNREACHABLE_PAUSE_S),
     FaultKind.SLOW: _Rule(None, Then.FAIL, hint=_LATER),
+    FaultKind.USELESS: _Rule(0, Then.FAIL, "network", hint=_LATER),
     FaultKind.BUSY: _Rule(None, Then.FAIL, "server", hint=_LATER),
     FaultKind.CERTIFICATE: _Rule(0, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),
     FaultKind.HANDSHAKE: _Rule(2, Then.PAUSE, "network", HANDSHAKE_PAUSE_S),
@@ -131,6 +136,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.TOO_BIG: _Rule(0, Then.FAIL, hint="The announced size cannot be a Landsat file; tell USGS."),
     FaultKind.MISMATCH: _Rule(3, Then.FAIL, hint=_LATER),
     FaultKind.RESTART: _Rule(3, Then.FAIL, hint=_LATER),
+    FaultKind.ODD_RANGE: _Rule(3, Then.FAIL, hint=_LATER),
     FaultKind.OVERRUN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.UNPROVEN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.DAMAGED: _Rule(3, Then.FAIL, hint="Try again later."),

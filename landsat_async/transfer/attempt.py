@@ -13,7 +13,7 @@ from yarl import URL
 
 from landsat_async.disk.part import PartFile
 from landsat_async.errors import leaves_of
-from landsat_async.events import Notice, Started, Transferred
+from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.http_fields import Reply, read_reply
@@ -21,14 +21,16 @@ from landsat_async.rules.identity import evidence_of_name
 from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
 from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
+from landsat_async.rules.speed import Speed, Window, floor
 from landsat_async.rules.split import PUSHED_BACK, Blame, Misfit, blame, connections_for
-from landsat_async.transfer.body import Sink, Speed, checkpoint, receive
+from landsat_async.transfer.body import Sink, checkpoint, receive
 from landsat_async.transfer.faults import AttemptFailed, failed
 from landsat_async.transfer.lander import Lander
 from landsat_async.transfer.links import is_staging
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferEvent, TransferJob
 from landsat_async.transfer.split import Source, Split, Unfit
+from landsat_async.transfer.waits import LongWaits
 
 _IDENTITY_ONLY = "identity;q=1, *;q=0"
 _TELL_EVERY_S = 0.2
@@ -59,8 +61,16 @@ class Trip:
     breaks: int = 0
     """How often one of several connections has broken."""
     bytes_received: int = 0
+    tries: int = 0
+    """Attempts so far."""
+    floor: Window = field(default_factory=floor)
+    waits: LongWaits = field(init=False)
     _started: bool = False
     _told_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Have long waits told as those of this file."""
+        self.waits = LongWaits(lambda reason, wait_s: self.notify(Retrying(self.file, reason, self.tries, wait_s)))
 
     @property
     def file(self) -> str:
@@ -71,6 +81,12 @@ class Trip:
     def more_headers(self) -> dict[str, str]:
         """Header fields of each request, besides those about ranges."""
         return {"Accept-Encoding": _IDENTITY_ONLY} if self.identity_only else {}
+
+    async def get(self, headers: dict[str, str]) -> tuple[aiohttp.ClientResponse, URL]:
+        """Ask for the file; see `Net.get`."""
+        policy = self.job.policy
+        with self.waits.around(f"{self.host} has not answered yet", policy.answer_timeout_s):
+            return await self.net.get(self.url, headers | self.more_headers, policy, self.job.name)
 
     def count(self, size: int) -> None:
         """Count body bytes."""
@@ -112,8 +128,9 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
     ask = next_ask(trip.part.now, trip.net.habits(trip.host), whole=trip.whole)
     if plainly:
         ask = replace(ask, if_range=None)
+    trip.tries += not plainly
     with _push_back_noted(trip):
-        response, url = await trip.net.get(trip.url, ask.headers | trip.more_headers, trip.job.policy, trip.job.name)
+        response, url = await trip.get(ask.headers)
     try:
         reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
         staging = is_staging(trip.url) or is_staging(url)
@@ -126,12 +143,12 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
             case Complete():
                 trip.part.facts = replace(trip.part.facts, total=trip.part.length)
                 return Received(complete=True, framed=True)
-            case Restart(reason):
-                raise failed(FaultKind.RESTART, reason)
+            case Restart(reason, odd):
+                raise failed(FaultKind.ODD_RANGE if odd else FaultKind.RESTART, reason)
             case Refuse(reason, resume_off):
                 if resume_off:
                     trip.net.learn(trip.host, resume_off=True)
-                raise failed(FaultKind.PROTOCOL, reason)
+                raise failed(FaultKind.ODD_RANGE if ask.start else FaultKind.PROTOCOL, reason)
             case AskPlainly():
                 pass
     finally:
@@ -245,9 +262,9 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
 
     async def whole_body() -> None:
         if split is None:
-            speed = None if trip.any_speed else Speed(job.policy)
+            speed = Speed.of(job.policy, trip.floor, any_speed=trip.any_speed)
             stall_s = job.policy.stall_timeout_s
-            await receive(response, sink, take.end, job.max_bytes, speed, stall_s, report, trip.net.clock)
+            await receive(response, sink, take.end, job.max_bytes, speed, stall_s, report, trip.net.clock, trip.waits)
         else:
             await split.run()
         await sink.finish()
@@ -318,6 +335,8 @@ def _source(trip: Trip, take: Take, report: Callable[[int], None]) -> Source:
         max_bytes=trip.job.max_bytes,
         report=report,
         any_speed=trip.any_speed,
+        floor=trip.floor,
+        waits=trip.waits,
     )
 
 

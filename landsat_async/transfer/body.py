@@ -12,22 +12,25 @@ there already have been compared with what the server sends now.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
 import aiohttp
-from anyio import Event, Semaphore
+from anyio import Event, Semaphore, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 
 from landsat_async.disk.part import PartFile
 from landsat_async.rules.resume import EMPTY_SHA256, PartFacts, Take
-from landsat_async.rules.retry import FaultKind
+from landsat_async.rules.retry import Fault, FaultKind
 from landsat_async.rules.sniff import HEAD_BYTES
+from landsat_async.rules.speed import Speed
 from landsat_async.transfer.direct import Target, can_go_direct, fill, receive_direct, take_over, unread_at_end
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.lander import Lander
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import CheckpointStore, TransferPolicy
+from landsat_async.transfer.waits import LongWaits
 
 SMALL_BYTES = 256 * 1024
 """Bodies up to this long get a buffer of this size."""
@@ -42,28 +45,6 @@ class Receiver(Target, Protocol):
 
     async def put(self, piece: bytes) -> None:
         """Take some bytes."""
-
-
-class Speed:
-    """Notices a connection that is alive but useless.
-
-    Only time spent waiting for the server counts, so that a slow disk of ours is not blamed on it.
-    """
-
-    def __init__(self, policy: TransferPolicy) -> None:
-        self._policy = policy
-        self._waited_s = 0.0
-        self._bytes = 0
-
-    def too_slow(self, size: int, waited_s: float) -> bool:
-        """Count a read; True when a whole window brought less than the minimum."""
-        self._waited_s += waited_s
-        self._bytes += size
-        if self._waited_s < self._policy.min_rate_window_s:
-            return False
-        slow = self._bytes < self._policy.min_rate_bytes_s * self._waited_s
-        self._waited_s, self._bytes = 0.0, 0
-        return slow
 
 
 class Sink:
@@ -91,6 +72,7 @@ class Sink:
             self.block_bytes = min(SMALL_BYTES, self.block_bytes)
         self._buffer = net.take_buffer(self.block_bytes)
         self._filled = 0
+        self._left = b""  # what had come, and found no room, when everything was stopped
         self._cursor = take.start  # offset in the file of the buffer's first byte
         self._floor = part.length  # bytes here that this answer did not write
         self._broken = False  # a block is lost, or not the file's: nothing behind it may be written
@@ -139,6 +121,10 @@ class Sink:
         if self._looked and self._filled and (self._filled == self.block_bytes or self._is_old()):
             await self._pass_on()
 
+    def leave(self, rest: bytes) -> None:
+        """Take what had come when everything was stopped; `rescue` keeps it."""
+        self._left += rest
+
     def hold(self, buffer: memoryview, at: int, filled: int) -> None:
         """Have a buffer that somebody else has filled, from offset `at` on, in place of the own empty one."""
         self.close()
@@ -168,10 +154,18 @@ class Sink:
             self._adopt()
 
     async def rescue(self) -> None:
-        """After a fault or a cancellation, when no task runs any more: keep what is still in the buffer."""
+        """After a fault or a cancellation, when no task runs any more: keep all that has come."""
+        if self._filled and not self._looked and not self._broken:
+            with suppress(AttemptFailed):  # what there is of the head shows that this is not the file
+                self._look_at_head()
         if self._filled and self._looked and not self._broken:
             await self._keep(self._buffer[: self._filled], self._cursor)
             self._cursor, self._filled = self.position, 0
+        left = self._left if self._take.end is None else self._left[: max(0, self._take.end - self._cursor)]
+        if left and self._looked and not self._broken:
+            await self._keep(memoryview(left), self._cursor)
+            self._cursor += len(left)
+        self._left = b""
 
     async def rewind(self) -> None:
         """Give up what this answer wrote; it cannot be trusted."""
@@ -321,6 +315,7 @@ async def receive(
     stall_s: float,
     report: Callable[[int], None],
     clock: Callable[[], float],
+    waits: LongWaits | None = None,
 ) -> None:
     """Read the whole body into `sink`. Raises AttemptFailed for a cut, a stall, or more than announced.
 
@@ -329,12 +324,14 @@ async def receive(
         sink: Where the bytes go.
         end: Offset in the file behind the body's last byte; None = not announced.
         max_bytes: Bound for a body without announced end.
-        speed: Watches for a useless connection; None = any speed will do.
+        speed: Watches for a useless connection; None = any speed will do, which is for tests.
         stall_s: No byte for so long is a fault.
         report: Called with the size of each portion.
         clock: The loop's time.
+        waits: Tells when nothing comes for some time.
     """
     host = response.url.host or ""
+    waits = waits or LongWaits(lambda reason, wait_s: None)
 
     async def keep(piece: bytes) -> None:
         report(len(piece))
@@ -344,19 +341,28 @@ async def receive(
             raise failed(FaultKind.TOO_BIG, f"more than {max_bytes} bytes: no Landsat file is so large")
         await sink.put(piece)
 
+    def watch(size: int, waited_s: float, silent_s: float) -> Fault | None:
+        waits.silent(host, silent_s, stall_s)
+        return speed.fault(size, waited_s, host) if speed is not None else None
+
     while end is not None and can_go_direct(response, end - sink.position):
         if piece := take_over(response):
             await keep(piece)
             continue
-        too_slow = speed.too_slow if speed is not None else lambda size, waited_s: False
-        await receive_direct(response, sink, end - sink.position, stall_s=stall_s, too_slow=too_slow, report=report)
+        await receive_direct(response, sink, end - sink.position, stall_s=stall_s, watch=watch, report=report)
         return
     content = response.content
     late = unread_at_end(content)
     while True:
         before_s = clock()
         try:
-            piece = await content.readany() or (late.pop() if late else b"")
+            with waits.around(f"{host} sends nothing", stall_s):
+                piece = await content.readany() or (late.pop() if late else b"")
+        except get_cancelled_exc_class():
+            left = b"".join((*late, _left_over(content)))
+            report(len(left))
+            sink.leave(left)
+            raise
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             await keep(_left_over(content))
             if end is not None and sink.position == end:
@@ -365,9 +371,14 @@ async def receive(
         if not piece:
             return
         waited_s = clock() - before_s
-        await keep(piece)
-        if speed is not None and speed.too_slow(len(piece), waited_s):
-            raise failed(FaultKind.SLOW, f"{host} sends too slowly")
+        try:
+            await keep(piece)
+        except get_cancelled_exc_class():
+            sink.leave(b"".join((*late, _left_over(content))))  # `fill` has left what of the piece had no room
+            raise
+        fault = speed.fault(len(piece), waited_s, host) if speed is not None else None
+        if fault is not None:
+            raise AttemptFailed(fault)
 
 
 def _left_over(content: aiohttp.StreamReader) -> bytes:

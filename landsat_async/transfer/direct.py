@@ -19,7 +19,7 @@ from typing import Protocol
 
 import aiohttp
 from aiohttp import hdrs
-from anyio import Event, current_time, move_on_after
+from anyio import Event, current_time, get_cancelled_exc_class, move_on_after
 
 from landsat_async.connections import what_follows
 from landsat_async.rules.retry import Fault, FaultKind
@@ -46,6 +46,9 @@ class Target(Protocol):
     async def settle(self) -> None:
         """Look at the head, pass a full buffer on, or one that is old."""
 
+    def leave(self, rest: bytes) -> None:
+        """Take what had come when everything was stopped; does not wait."""
+
 
 async def fill(target: Target, piece: bytes) -> None:
     """Copy bytes into the room as it is made."""
@@ -56,7 +59,11 @@ async def fill(target: Target, piece: bytes) -> None:
         room[:fits] = rest[:fits]
         target.took(fits)
         rest = rest[fits:]
-        await target.settle()
+        try:
+            await target.settle()
+        except get_cancelled_exc_class():
+            target.leave(bytes(rest))
+            raise
 
 
 class _Filler(asyncio.BufferedProtocol):
@@ -160,12 +167,13 @@ async def receive_direct(
     remaining: int,
     *,
     stall_s: float,
-    too_slow: Callable[[int, float], bool],
+    watch: Callable[[int, float, float], Fault | None],
     report: Callable[[int], None],
 ) -> None:
     """Receive exactly `remaining` more bytes, then give the connection back for reuse.
 
     To be called as soon as `take_over` has nothing to give: a reader of an older answer may let aiohttp receive again.
+    `watch(size, waited_s, silent_s)` is asked at each look whether what comes is enough.
 
     Raises:
         AttemptFailed: a cut, a stall or a useless connection; what has come is in the target.
@@ -184,7 +192,7 @@ async def receive_direct(
             if filler.ended:
                 raise AttemptFailed(_fault_of_end(filler.error, response.url.host or ""))
             transport.resume_reading()
-            await _wait(filler, response.url.host or "", stall_s, too_slow)
+            await _wait(filler, response.url.host or "", stall_s, watch)
     finally:
         transport.pause_reading()
         transport.set_protocol(handler)
@@ -195,7 +203,7 @@ async def receive_direct(
     response.content.feed_eof()
 
 
-async def _wait(filler: _Filler, host: str, stall_s: float, too_slow: Callable[[int, float], bool]) -> None:
+async def _wait(filler: _Filler, host: str, stall_s: float, watch: Callable[[int, float, float], Fault | None]) -> None:
     """Wait until the buffer is full, the body complete, the connection over, or a tick. Raises AttemptFailed."""
     before, since_s = filler.remaining, current_time()
     with move_on_after(min(TICK_S, stall_s)):
@@ -206,8 +214,9 @@ async def _wait(filler: _Filler, host: str, stall_s: float, too_slow: Callable[[
         filler.wake = Event()
     elif filler.silent_s >= stall_s:
         raise failed(FaultKind.NETWORK, f"{host} stopped sending")
-    if too_slow(before - filler.remaining, waited_s) and filler.remaining:
-        raise failed(FaultKind.SLOW, f"{host} sends too slowly")
+    fault = watch(before - filler.remaining, waited_s, filler.silent_s)
+    if fault is not None and filler.remaining:
+        raise AttemptFailed(fault)
 
 
 def _fault_of_end(error: Exception | None, host: str) -> Fault:

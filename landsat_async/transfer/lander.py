@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from landsat_async.disk.finalise import Landed, Landing, finalise
 from landsat_async.disk.part import PartFile
 from landsat_async.disk.proof import Damaged, Proved, Stopped
+from landsat_async.disk.sums_inside import sums_inside
 from landsat_async.model import Proof
+from landsat_async.rules.joins import Stretch, without_sums
 from landsat_async.rules.sizes import needs_content
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import TransferJob
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The proof is right, but the bytes came with several answers, and no sum covers these stretches of them."""
+
+    proof: Proof
+    stretches: list[Stretch]
 
 
 class Lander:
@@ -18,18 +30,33 @@ class Lander:
         self.part = part
         self.framed = True
         """The server has told how long the file is, or marked its end."""
-        self.landing: Landing | Proved | OSError | Stopped | None = None
+        self.landing: Landing | Proved | Joined | OSError | Stopped | None = None
         """What came out."""
+        self.stretches: list[Stretch] = []
+        """What is still to be compared with the server before the file may have its name."""
+        self.joins_settled = False
+        """That the bytes came with several answers does not matter any more."""
+        self._proved: Proved | None = None
         self._job, self._net = job, net
         self._stopped = False
 
     @property
+    def _several_answers(self) -> bool:
+        facts = self.part.facts
+        return bool(facts.joined or facts.joined_weakly) and not self.joins_settled
+
+    @property
     def needed(self) -> Proof:
         """What it takes to believe these bytes."""
-        job, part = self._job, self.part
-        if part.facts.joined_weakly or needs_content(job.name, part.length, job.bytes_nominal):
+        if self._several_answers:
+            return Proof.PUBLISHED  # whatever else is reached, there is something to be done before it is named
+        if needs_content(self._job.name, self.part.length, self._job.bytes_nominal):
             return Proof.CONTENT
         return Proof.LENGTH if self.framed else Proof.STRUCTURE
+
+    def forget(self) -> None:
+        """The part has other bytes from now on."""
+        self.stretches, self.joins_settled, self._proved = [], False, None
 
     def land(self) -> None:
         """Do it, and keep what came out; for threads, does not raise."""
@@ -43,15 +70,27 @@ class Lander:
             )  # fmt: skip
             if isinstance(self.landing, Landed):
                 part.shut()
+            elif isinstance(self.landing, Proved) and self._several_answers:
+                self._proved = self.landing
+                self.landing = Joined(self.landing.proof, self._without_sums())
         except (OSError, Stopped) as error:
             self.landing = error
 
     def _prove(self) -> Proved | Damaged:
+        if self._proved is not None:
+            return self._proved  # of the same bytes: content takes a second for each 100 MB
         job, part = self._job, self.part
-        level = max(self.needed, job.policy.proof, key=lambda proof: proof.rank)
+        least = Proof.CONTENT if self._several_answers else self.needed
+        level = max(least, job.policy.proof, key=lambda proof: proof.rank)
         return self._net.prove(
             part.fd, part.length, job.name, level=level, published=job.published, stop=lambda: self._stopped
         )
+
+    def _without_sums(self) -> list[Stretch]:
+        part = self.part
+        below = min(part.facts.joined, part.length) or part.length  # joined by a version that did not say where
+        sums = sums_inside(part.fd, part.length, self._job.name, stop=lambda: self._stopped)
+        return without_sums(sums, below)
 
     def stop(self) -> None:
         """Let a proof that is under way end soon."""

@@ -32,7 +32,8 @@ class TransferPolicy:
     stall_timeout_s: float = 60.0
     """No byte for so long = a fault."""
     min_rate_bytes_s: float = 10_000.0
-    """Slower than this over `min_rate_window_s` = a new connection is tried; accepted after `slow_tries`."""
+    """Slower than this over `min_rate_window_s` = a new connection is tried; accepted after `slow_tries`, above
+    the floor of `rules.speed`."""
     min_rate_window_s: float = 120.0
     slow_tries: int = 3
     backoff_cap_s: float = 60.0
@@ -53,6 +54,11 @@ class TransferPolicy:
     """Replace a file that is in the way under the final name."""
     file_mode: int = 0o644
     """Of finished files; unfinished ones are their owner's alone."""
+
+    @property
+    def answer_timeout_s(self) -> float:
+        """How long the head of an answer is waited for at most."""
+        return min(self.stall_timeout_s, self.connect_timeout_s + self.header_timeout_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,14 @@ from landsat_async.rules.http_fields import read_reply
 from landsat_async.rules.resume import Take
 from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.sniff import HEAD_BYTES
+from landsat_async.rules.speed import Speed, Window
 from landsat_async.rules.split import Misfit, Span, misfit, spans
-from landsat_async.transfer.body import Sink, Speed, receive
+from landsat_async.transfer.body import Sink, receive
 from landsat_async.transfer.direct import fill
 from landsat_async.transfer.faults import AttemptFailed, failed
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer.waits import LongWaits
 
 _NOTHING = memoryview(b"")
 
@@ -64,10 +66,13 @@ class Source:
     max_bytes: int
     report: Callable[[int], None]
     any_speed: bool
+    floor: Window
+    waits: LongWaits
 
     async def open(self, span: Span, take: Take) -> aiohttp.ClientResponse:
         """Ask for a span and return the answer, which is one to just that. Raises AttemptFailed."""
-        response, _ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
+        with self.waits.around(f"{self.host} has not answered yet", self.policy.answer_timeout_s):
+            response, _ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
         try:
             reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
             fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
@@ -83,9 +88,9 @@ class Source:
 
     async def receive(self, response: aiohttp.ClientResponse, target: Sink | _Piece, end: int) -> None:
         """Receive a body up to byte `end` of the file. Raises AttemptFailed."""
-        speed = None if self.any_speed else Speed(self.policy)
+        speed = Speed.of(self.policy, self.floor, any_speed=self.any_speed)
         stall_s = self.policy.stall_timeout_s
-        await receive(response, target, end, self.max_bytes, speed, stall_s, self.report, self.net.clock)
+        await receive(response, target, end, self.max_bytes, speed, stall_s, self.report, self.net.clock, self.waits)
         if target.position < end:
             raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
 
@@ -132,6 +137,14 @@ class _Piece:
 
     async def settle(self) -> None:
         """A piece has room for all of its span: there is nothing to wait for."""
+
+    def leave(self, rest: bytes) -> None:
+        """Take what had come when everything was stopped, as far as the span goes."""
+        while rest and (room := self.room()):
+            fits = min(len(rest), len(room))
+            room[:fits] = rest[:fits]
+            self.took(fits)
+            rest = rest[fits:]
 
     def next_block(self, *, full: bool) -> tuple[memoryview, int, int] | None:
         """Hand over the next buffer, its offset in the file and how many bytes are in it; a `full` one, or any."""

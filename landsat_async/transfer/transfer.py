@@ -18,14 +18,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
 
 from landsat_async.disk.finalise import InTheWay, Landed, PartLost
-from landsat_async.disk.part import NoRoom, PartFile, open_part
+from landsat_async.disk.part import NoRoom
 from landsat_async.disk.proof import Damaged, Proved
 from landsat_async.disk.threads import Threads
 from landsat_async.errors import LandsatError
@@ -33,12 +34,12 @@ from landsat_async.events import Notice, Retrying
 from landsat_async.model import Identity
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
-from landsat_async.rules.resume import CUT_BACK_BYTES, PartFacts
+from landsat_async.rules.joins import Next, after_proof
 from landsat_async.rules.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
 from landsat_async.rules.sizes import is_doubtful
-from landsat_async.transfer.attempt import Received, Trip, attempt, checkpoint_if_new, one_error
+from landsat_async.transfer.attempt import Trip, attempt, checkpoint_if_new, one_error
 from landsat_async.transfer.faults import AttemptFailed, fault_of_disk
-from landsat_async.transfer.lander import Lander
+from landsat_async.transfer.lander import Joined, Lander
 from landsat_async.transfer.links import LinkRefused, host_of, read_link
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
@@ -53,6 +54,10 @@ from landsat_async.transfer.outcome import (
     TransferEvent,
     TransferJob,
 )
+from landsat_async.transfer.recheck import compare_again, gives_ranges
+from landsat_async.transfer.repair import Repairs, open_believed
+
+T = TypeVar("T")
 
 Admit = Callable[[str], HostDown | None]
 """admit(host): None = go on; asked before every attempt."""
@@ -152,7 +157,7 @@ async def _transfer(
         return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)
     course = None
     try:
-        part = await _open(job, net, threads, job.part, store)
+        part = await open_believed(job, net, threads, job.part, store)
         lander = Lander(job, net, part)
         trip = Trip(job, net, notify, store, url, host_of(url), part, lander)
         course = _Course(trip, lander, admit, health, Budget(job.policy.attempts))
@@ -173,30 +178,6 @@ async def _transfer(
                 await course.trip.part.close()
 
 
-async def _open(
-    job: TransferJob, net: Net, threads: Threads, facts: PartFacts | None, store: CheckpointStore
-) -> PartFile:
-    """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
-    policy = job.policy
-    part, believed = await open_part(
-        job.part_path,
-        facts,
-        fs=net.fs,
-        threads=threads,
-        was=job.part_was,
-        min_free_bytes=policy.min_free_bytes,
-    )
-    try:
-        if not believed:
-            await store.clear()
-            await part.cut()
-    except BaseException:
-        with move_on_after(policy.grace_s, shield=True):
-            await part.close()
-        raise
-    return part
-
-
 @dataclass(slots=True)
 class _Course:
     """The way of one transfer: what has been tried, and what comes next."""
@@ -208,9 +189,11 @@ class _Course:
     budget: Budget
     _damaged: set[str] = field(default_factory=set)
     _copies: int = 0
-    _slow: int = 0
-    _cut_back: bool = False
-    _too_many_files: bool = False
+    _repairs: Repairs = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without a fault."""
+        self._repairs = Repairs(self.trip, self.lander)
 
     async def run(self) -> Outcome:
         """Go on until there is an outcome."""
@@ -234,14 +217,14 @@ class _Course:
         down = self.admit(self.trip.host)
         if down is not None:
             return replace(down, bytes_received=self.trip.bytes_received)
-        if self._too_many_files:  # before anything is asked for once more
+        if self._repairs.too_many_files:  # before anything is asked for once more
             try:
                 await part.write(memoryview(b""))
             except OSError as error:
                 return await self._disk_fault(error)
-            self._too_many_files = False
+            self._repairs.too_many_files = False
         before = part.length
-        received = await self._attempt()
+        received = await self._ask(attempt(self.trip))
         if isinstance(received, Fault):
             return received
         if received.complete:
@@ -250,9 +233,10 @@ class _Course:
             return None  # a server may send less than was asked for
         return Fault(FaultKind.NETWORK, "the server sends nothing new")
 
-    async def _attempt(self) -> Received | Fault:
+    async def _ask(self, answer: Awaitable[T]) -> T | Fault:
+        """Have something asked of the host, and say to `health` what came of it. Raises what concerns the run."""
         try:
-            received = await attempt(self.trip)
+            received = await answer
         except AttemptFailed as failure:
             kind = RULES[failure.fault.kind].health
             if kind:
@@ -281,6 +265,8 @@ class _Course:
     async def _finish(self, *, framed: bool) -> Outcome | Fault:
         """See what became of the complete part; when it was complete from the beginning, prove and name it now."""
         part, job, lander = self.trip.part, self.trip.job, self.lander
+        if lander.landing is None and lander.stretches:
+            return await self._compare(framed=framed)
         if lander.landing is None:
             lander.framed = framed
             await part.threads.run(lander.land, stop=lander.stop)
@@ -305,8 +291,10 @@ class _Course:
                 return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")
             case Damaged(reason):
                 return self._damage(reason, framed=framed)
+            case Joined():
+                return await self._joined(landing, framed=framed)
             case Proved():
-                return self._unproven(framed=framed)
+                return self._unproven()
         await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
         raise AssertionError
 
@@ -329,12 +317,38 @@ class _Course:
         doubtful = is_doubtful(part.length, listed)
         return f"it has {part.length:,} bytes where USGS lists {listed:,}" if doubtful else ""
 
-    def _unproven(self, *, framed: bool) -> Fault:
+    def _unproven(self) -> Fault:
         if doubt := self._doubt_of_size():
             return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be proven")
-        if framed:
-            return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
         return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")
+
+    async def _joined(self, landing: Joined, *, framed: bool) -> Outcome | Fault:
+        """Go on with a file whose bytes came with several answers, and are proven as far as sums inside it go."""
+        trip, lander, facts = self.trip, self.lander, self.trip.part.facts
+        ranges = gives_ranges(trip, trip.net.habits(trip.host))
+        size, weakly = trip.part.length, facts.joined_weakly
+        match after_proof(landing.proof, landing.stretches, size=size, joined_weakly=weakly, ranges=ranges):
+            case Next.COMPARE:
+                lander.stretches = landing.stretches
+                return await self._compare(framed=framed)
+            case Next.FETCH_ANEW if weakly:
+                return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
+            case Next.FETCH_ANEW:
+                return Fault(FaultKind.UNPROVEN, "it came in several answers, and its content cannot be proven")
+            case Next.NAME_AND_SAY:
+                text = f"{trip.file} came in several answers and holds no sums to tell that they are of one version"
+                trip.notify(Notice(f"{text}; it is proven by {landing.proof} only", "warning"))
+        lander.joins_settled = True
+        return await self._finish(framed=framed)
+
+    async def _compare(self, *, framed: bool) -> Outcome | Fault:
+        """Hold against the server what no sum covers, then go on; what has been compared is not asked for again."""
+        trip = self.trip
+        down = self.admit(trip.host)
+        if down is not None:
+            return replace(down, bytes_received=trip.bytes_received)
+        fault = await self._ask(compare_again(trip, self.lander))
+        return await self._finish(framed=framed) if fault is None else fault
 
     async def _naming_fault(self, error: OSError) -> Outcome | Fault:
         if error.errno == errno.ELOOP:
@@ -363,53 +377,9 @@ class _Course:
             case GiveUp(reason, hint):
                 return FileFailed(reason, hint, self.trip.bytes_received, fault.kind)
             case Retry(failures):
-                await self._repair(fault)
+                await self._repairs.after(fault)
                 await self._wait(fault, failures)
                 return None
-
-    async def _repair(self, fault: Fault) -> None:
-        trip = self.trip
-        match fault.kind:
-            case FaultKind.MISMATCH:
-                trip.net.count_mismatch(trip.host)
-                keep = 0 if self._cut_back else max(0, trip.part.length - CUT_BACK_BYTES)
-                self._cut_back = True
-                await self._lower(keep)
-            case FaultKind.RESTART:
-                await self._lower(0)
-            case FaultKind.UNPROVEN | FaultKind.DAMAGED:
-                trip.whole = True
-                await self._lower(0)
-            case FaultKind.DISK:
-                await self._reopen(trip.part.facts if trip.part.facts.durable else None)
-            case FaultKind.LOST:
-                await trip.store.clear()
-                await self._reopen(None)
-            case FaultKind.FILES:
-                self._too_many_files = True
-            case FaultKind.ENCODED:
-                trip.identity_only = True
-            case FaultKind.SLOW:
-                self._slow += 1
-                trip.any_speed = self._slow >= trip.job.policy.slow_tries
-
-    async def _lower(self, keep: int) -> None:
-        """Give up the part's bytes from `keep` on: first in the ledger, then on disk."""
-        part, store = self.trip.part, self.trip.store
-        await part.digest_of(keep)
-        if not keep:
-            part.facts = PartFacts()
-            await store.clear()
-        elif keep < part.facts.durable:
-            part.facts = part.now
-            await store.save(part.facts)
-        await part.cut()
-
-    async def _reopen(self, facts: PartFacts | None) -> None:
-        """Give up the descriptor and go back to the last checkpoint."""
-        trip = self.trip
-        await trip.part.close()
-        trip.part = self.lander.part = await _open(trip.job, trip.net, trip.part.threads, facts, trip.store)
 
     async def _wait(self, fault: Fault, failures: int) -> None:
         uniform, policy = self.trip.net.uniform, self.trip.job.policy

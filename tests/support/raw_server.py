@@ -34,6 +34,12 @@ class Request:
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
         return int(found[1]) if found else None
 
+    def span(self, size: int) -> tuple[int, int]:
+        """First byte asked for and first byte not asked for, of a file of `size` bytes."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", "bytes=0-"))
+        assert found, "a range of another form"
+        return int(found[1]), min(size, int(found[2]) + 1) if found[2] else size
+
 
 class Hangup(Exception):
     """The answer has closed the connection."""

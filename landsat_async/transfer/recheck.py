@@ -1,0 +1,152 @@
+"""Asking once more for bytes that are here, to see whether the server still sends the same."""
+
+from __future__ import annotations
+
+import time
+
+import aiohttp
+
+from landsat_async.rules.backoff import parse_retry_after_s
+from landsat_async.rules.http_fields import Reply, read_reply
+from landsat_async.rules.joins import Stretch
+from landsat_async.rules.resume import HostHabits
+from landsat_async.rules.retry import FaultKind, fault_of_status
+from landsat_async.rules.speed import Speed
+from landsat_async.transfer.attempt import Trip
+from landsat_async.transfer.body import receive
+from landsat_async.transfer.direct import fill
+from landsat_async.transfer.faults import AttemptFailed, failed
+from landsat_async.transfer.lander import Lander
+
+_BLOCK_BYTES = 256 * 1024
+_DIFFERS = "the file came in several answers, and the server sends other bytes now"
+
+
+def gives_ranges(trip: Trip, habits: HostHabits) -> bool:
+    """Tell whether the host may be asked for ranges of this file."""
+    return not (trip.whole or habits.ignores_ranges or habits.resume_off)
+
+
+class _Enough(Exception):
+    """The body goes on behind what has to be compared."""
+
+
+async def compare_again(trip: Trip, lander: Lander) -> None:
+    """Ask for the lander's stretches and compare them with the part; what has been compared is taken off the list.
+
+    Raises:
+        AttemptFailed: UNPROVEN when the bytes differ or the server gives no ranges now, else what went wrong.
+        OSError: the disk failed.
+    """
+    while lander.stretches:
+        await _compare_next(trip, lander.stretches)
+    lander.joins_settled = True
+
+
+async def _compare_next(trip: Trip, stretches: list[Stretch]) -> None:
+    start, end = stretches[0]
+    response, _ = await trip.get({"Range": f"bytes={start}-{end - 1}"})
+    try:
+        reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
+        fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
+        if fault is not None:
+            raise AttemptFailed(fault)
+        if _is_whole(reply, trip.part.length):
+            comparison = _Comparison(trip, (0, stretches[-1][1]), more=True)
+            await _receive(trip, response, comparison, trip.part.length)
+            stretches.clear()
+        elif _fits(reply, start, end, trip.part.length):
+            comparison = _Comparison(trip, (start, end))
+            try:
+                await _receive(trip, response, comparison, reply.range.end if reply.range else None)
+            finally:
+                stretches[:1] = [(comparison.compared, end)] if comparison.compared < end else []
+        else:
+            raise failed(FaultKind.UNPROVEN, "the file came in several answers, and cannot be compared with the server")
+    finally:
+        response.close()
+
+
+async def _receive(trip: Trip, response: aiohttp.ClientResponse, comparison: _Comparison, stop: int | None) -> None:
+    """Compare a body that ends at byte `stop` of the file, as far as it has to be. Raises AttemptFailed."""
+    policy = trip.job.policy
+    speed, stall_s = Speed.of(policy, trip.floor, any_speed=trip.any_speed), policy.stall_timeout_s
+    try:
+        most = trip.job.max_bytes
+        await receive(response, comparison, stop, most, speed, stall_s, trip.count, trip.net.clock, trip.waits)
+        await comparison.flush()
+    except _Enough:
+        return
+    if comparison.position < min(stop or comparison.end, comparison.end):
+        raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
+
+
+def _is_whole(reply: Reply, total: int) -> bool:
+    """Tell whether the server gives the whole file, as one may that knows no ranges."""
+    return reply.status == 200 and reply.range is None and reply.length in (None, total) and reply.encoding is None
+
+
+def _fits(reply: Reply, start: int, end: int, total: int) -> bool:
+    """Tell whether an answer is the stretch that was asked for, or its beginning."""
+    told = reply.range
+    return (
+        reply.status == 206
+        and told is not None
+        and told.start == start
+        and told.end is not None
+        and told.end <= end
+        and told.total in (None, total)
+        and reply.length in (None, told.end - start)
+        and reply.encoding is None
+    )
+
+
+class _Comparison:
+    """Takes the bytes of a stretch, see `body.Receiver`, and holds them against the part."""
+
+    def __init__(self, trip: Trip, stretch: Stretch, *, more: bool = False) -> None:
+        self.compared, self.end = stretch
+        self._more = more
+        self._part = trip.part
+        self._buffer = memoryview(bytearray(min(_BLOCK_BYTES, self.end - self.compared)))
+        self._filled = 0
+
+    @property
+    def position(self) -> int:
+        """Offset in the file of the next byte to come."""
+        return self.compared + self._filled
+
+    async def put(self, piece: bytes) -> None:
+        """Take some bytes."""
+        await fill(self, piece)
+
+    def room(self) -> memoryview:
+        """Return the free end of the buffer."""
+        return self._buffer[self._filled : self._filled + self.end - self.position]
+
+    def took(self, size: int) -> None:
+        """Count bytes that were put into the room."""
+        self._filled += size
+
+    def leave(self, rest: bytes) -> None:
+        """Nothing of it has to be kept."""
+
+    def pass_on_now(self) -> bool:
+        """No: comparing waits for the disk."""
+        return False
+
+    async def settle(self) -> None:
+        """Compare a full buffer. Raises _Enough when more comes than has to be compared."""
+        if self._filled == len(self._buffer) or self.position == self.end:
+            await self.flush()
+        if self._more and self.compared == self.end:
+            raise _Enough
+
+    async def flush(self) -> None:
+        """Compare what there is. Raises AttemptFailed when it differs."""
+        if not self._filled:
+            return
+        block = self._buffer[: self._filled]
+        if await self._part.same_until(block, self.compared) < len(block):
+            raise failed(FaultKind.UNPROVEN, _DIFFERS)
+        self.compared, self._filled = self.position, 0

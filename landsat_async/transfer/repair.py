@@ -1,0 +1,108 @@
+"""What is put right between two attempts.
+
+Bytes are given up, a part is opened again, or something is not asked for any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anyio import move_on_after
+
+from landsat_async.disk.part import PartFile, open_part
+from landsat_async.disk.threads import Threads
+from landsat_async.rules.resume import CUT_BACK_BYTES, PartFacts
+from landsat_async.rules.retry import Fault, FaultKind
+from landsat_async.transfer.attempt import Trip
+from landsat_async.transfer.lander import Lander
+from landsat_async.transfer.net import Net
+from landsat_async.transfer.outcome import CheckpointStore, TransferJob
+
+
+async def open_believed(
+    job: TransferJob, net: Net, threads: Threads, facts: PartFacts | None, store: CheckpointStore
+) -> PartFile:
+    """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
+    policy = job.policy
+    part, believed = await open_part(
+        job.part_path,
+        facts,
+        fs=net.fs,
+        threads=threads,
+        was=job.part_was,
+        min_free_bytes=policy.min_free_bytes,
+    )
+    try:
+        if not believed:
+            await store.clear()
+            await part.cut()
+    except BaseException:
+        with move_on_after(policy.grace_s, shield=True):
+            await part.close()
+        raise
+    return part
+
+
+@dataclass(slots=True)
+class Repairs:
+    """Remembers what has been put right in one transfer."""
+
+    trip: Trip
+    lander: Lander
+    too_many_files: bool = False
+    """The process had no descriptor left."""
+    _slow: int = 0
+    _cut_back: bool = False
+    _restarted: bool = False
+
+    async def after(self, fault: Fault) -> None:
+        """Put part and trip into the state from which the next attempt begins. Raises OSError."""
+        trip = self.trip
+        match fault.kind:
+            case FaultKind.MISMATCH:
+                trip.net.count_mismatch(trip.host)
+                keep = 0 if self._cut_back else max(0, trip.part.length - CUT_BACK_BYTES)
+                self._cut_back = True
+                await self._lower(keep)
+            case FaultKind.RESTART:
+                trip.whole = trip.whole or self._restarted  # once the file has changed; twice the server is odd
+                self._restarted = True
+                await self._lower(0)
+            case FaultKind.ODD_RANGE:  # the part stays: a whole answer is compared with it
+                trip.net.count_mismatch(trip.host)
+                trip.whole = True
+            case FaultKind.UNPROVEN | FaultKind.DAMAGED:
+                trip.whole = True
+                await self._lower(0)
+            case FaultKind.DISK:
+                await self._reopen(trip.part.facts if trip.part.facts.durable else None)
+            case FaultKind.LOST:
+                await trip.store.clear()
+                await self._reopen(None)
+            case FaultKind.FILES:
+                self.too_many_files = True
+            case FaultKind.ENCODED:
+                trip.identity_only = True
+            case FaultKind.SLOW:
+                self._slow += 1
+                trip.any_speed = self._slow >= trip.job.policy.slow_tries
+
+    async def _lower(self, keep: int) -> None:
+        """Give up the part's bytes from `keep` on: first in the ledger, then on disk."""
+        part, store = self.trip.part, self.trip.store
+        self.lander.forget()
+        await part.digest_of(keep)
+        if not keep:
+            part.facts = PartFacts()
+            await store.clear()
+        elif keep < part.facts.durable:
+            part.facts = part.now
+            await store.save(part.facts)
+        await part.cut()
+
+    async def _reopen(self, facts: PartFacts | None) -> None:
+        """Give up the descriptor and go back to the last checkpoint."""
+        trip = self.trip
+        self.lander.forget()
+        await trip.part.close()
+        trip.part = self.lander.part = await open_believed(trip.job, trip.net, trip.part.threads, facts, trip.store)
