@@ -30,11 +30,13 @@ http {{
     fastcgi_temp_path {state}/fastcgi;
     uwsgi_temp_path {state}/uwsgi;
     scgi_temp_path {state}/scgi;
+    map $uri $last_part {{ ~/([^/]+)$ $1; }}
     server {{
         listen 127.0.0.1:{port} {tls};
         {certificate}
         root {root};
         {limit}
+        add_header Content-Disposition 'attachment; filename="$last_part"';  # as the hosts of USGS do
         location /data/ {{ rewrite ([^/]+)$ /{name}/$1 break; }}  # links of the M2M API
     }}
 }}

@@ -13,6 +13,7 @@ from landsat_async.m2m.payloads import LOGOUT, Call
 from landsat_async.m2m.replies import FailedItem
 from landsat_async.m2m.tolerant import NULL, is_blank
 from landsat_async.m2m.transport import Reply
+from landsat_async.rules.api_shapes import misfit
 
 T = TypeVar("T")
 _NOT_ACTED_STATUS = {404, 408, 425, 429, 503}
@@ -40,6 +41,9 @@ def _read(call: Call[T], reply: Reply) -> tuple[T, list[FailedItem]]:
     if envelope is not None and envelope.code is not None:
         raise from_code(call.endpoint, envelope, status=reply.status, retry_after_s=reply.retry_after_s)
     if envelope is not None and (reply.status < 400 or not is_blank(envelope.data)):
+        came = misfit(call.endpoint, envelope.data)
+        if came is not None:
+            raise BadReply(f"{call.endpoint}: {came} came, which is no answer to this call")
         return call.read(envelope.data, unusable), unusable
     if call.endpoint == LOGOUT and reply.status == 200 and not reply.body:
         return call.read(NULL, unusable), unusable

@@ -3,6 +3,9 @@
 A session of our own over the caller's connector or over one of ours: no cookies, no default headers of others, no
 netrc. Proxies come from the environment, looked up here, because aiohttp's `trust_env` reads netrc as well and would
 send what it finds there. Redirects are not followed: aiohttp would carry X-Auth-Token along, even from https to http.
+
+Every call has a connection for itself: an answer that comes twice cannot be taken for that to the next call, and a
+handshake is little beside the seconds that a call takes.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 import ssl
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
 import yarl
 
+from landsat_async.connections import ALONE, OutOfStep, checked
 from landsat_async.errors import BadReply, ConfigError, LandsatError, SessionClosed
 from landsat_async.m2m.faults import from_network
 from landsat_async.rules.backoff import parse_retry_after_s
@@ -22,8 +27,6 @@ from landsat_async.rules.backoff import parse_retry_after_s
 USER_AGENT = "landsat_async"
 CONNECT_LIMIT_S = 30.0
 HEADER_LIMIT_BYTES = 65536
-KEEPALIVE_S = 15.0
-"""Shorter than any server's own limit, so that a call rarely goes out on a connection that is being closed."""
 
 _NOT_SENT = (
     aiohttp.ClientConnectorError,
@@ -106,12 +109,13 @@ class Transport:
         self._proxy = proxy_from_environment(self._base) if trust_env else None
         connector = session.connector if session is not None else None
         self._session = aiohttp.ClientSession(
-            connector=connector or aiohttp.TCPConnector(limit=2, keepalive_timeout=KEEPALIVE_S),
+            connector=connector or aiohttp.TCPConnector(limit=2, force_close=True),
             connector_owner=connector is None,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             max_line_size=HEADER_LIMIT_BYTES,
             max_field_size=HEADER_LIMIT_BYTES,
+            **checked(lent=connector is not None),
         )
 
     async def close(self) -> None:
@@ -124,20 +128,13 @@ class Transport:
         Raises:
             Unanswered: no complete answer, or one larger than `max_bytes` (counted after inflating).
         """
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **ALONE}
         if key is not None:
             headers["X-Auth-Token"] = key
         try:
-            async with self._session.post(
-                self._base / endpoint,
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                proxy=self._proxy,
-                ssl=self._context if self._context is not None else True,
-                timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_LIMIT_S),
-            ) as response:
-                return await _read(endpoint, response, max_bytes)
+            while True:
+                with suppress(OutOfStep):  # a lent connector gave a used connection: one fewer each time
+                    return await self._post_once(endpoint, body, headers, limit_s, max_bytes)
         except RuntimeError:  # aiohttp has no type of its own for it
             if self._session.closed:
                 raise SessionClosed from None
@@ -146,6 +143,20 @@ class Transport:
             host = self._base.host or "the service"
             ours = from_network(endpoint, host, error, limit_s)
             raise Unanswered(ours, sent=not isinstance(error, _NOT_SENT)) from None
+
+    async def _post_once(
+        self, endpoint: str, body: bytes, headers: dict[str, str], limit_s: float, max_bytes: int
+    ) -> Reply:
+        async with self._session.post(
+            self._base / endpoint,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy,
+            ssl=self._context if self._context is not None else True,
+            timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_LIMIT_S),
+        ) as response:
+            return await _read(endpoint, response, max_bytes)
 
 
 async def _read(endpoint: str, response: aiohttp.ClientResponse, max_bytes: int) -> Reply:

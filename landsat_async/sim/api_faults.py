@@ -89,6 +89,10 @@ async def send_faulty(fault: ApiFault, wire: Wire, status: int, envelope: dict[s
                 await wire.body(b" " * min(1 << 20, fault.bytes - start))
             await wire.body(data)
             return True
+        case "doubled":
+            wire.send_again(fault.seconds)
+        case "late":
+            wire.send_again(None)
         case "deep":
             data = b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b',"errorCode":null}'
     await wire.answer(fault.status or status, data, _JSON, extra(fault))

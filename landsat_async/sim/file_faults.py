@@ -39,9 +39,20 @@ _WRONG_RANGES = {
 }
 
 
+async def serve_again(fault: FileFault, reply: Reply, wire: Wire, send: Send) -> bool:
+    """Serve the right answer, and its copy after a while or before the next answer; True keeps the connection."""
+    wire.send_again(fault.seconds if fault.kind == "doubled" else None)
+    await wire.head(reply.status, reply.headers())
+    if reply.span is not None:
+        await send(reply.content, reply.span.start, reply.span.stop, wire)
+    return True
+
+
 async def serve_faulty(fault: FileFault, reply: Reply, request: Request, wire: Wire, send: Send) -> bool:
     """Serve one answer as the recipe says; True keeps the connection."""
     kind = fault.kind
+    if kind in ("doubled", "late"):
+        return await serve_again(fault, reply, wire, send)
     if kind in _PAGES:
         page, content_type = _PAGES[kind]
         await wire.answer(fault.status or 200, fault.text.encode() or page, content_type, fault.headers.items())

@@ -158,14 +158,15 @@ class FileHost:
             service.log.faults[fault.kind] += 1
             if fault.kind == "new-version":
                 service.archive.renew(link.file)
-        content = service.archive.file(link.file)
+        name = fault.text if fault is not None and fault.kind == "swapped" else link.file
+        content = service.archive.file(name)
         if content is None:
             await wire.answer(404)
             return True
         link.uses += 1
         service.downloads.attempt(download)
-        reply = self._reply(request, link.file, content)
-        if fault is not None and fault.kind != "new-version":
+        reply = self._reply(request, name, content)
+        if fault is not None and fault.kind not in ("new-version", "swapped"):
             return await serve_faulty(fault, reply, request, wire, self._pace)
         await wire.head(reply.status, reply.headers())
         await self._send(reply.span, content, wire)

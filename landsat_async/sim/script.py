@@ -41,6 +41,8 @@ ApiKind = Literal[
     "slow",  # the true answer after `seconds`
     "drip",  # the true answer, a byte every `seconds`
     "hang",  # no answer for `seconds`
+    "doubled",  # the true answer, and the same bytes again after `seconds`
+    "late",  # the true answer, and the same bytes again before the next answer on the connection
 ]
 
 FileKind = Literal[
@@ -91,6 +93,9 @@ FileKind = Literal[
     "etag",  # this answer carries `text` as its ETag ("" = none)
     "wrong-name",  # Content-Disposition names `text` ("" = header absent)
     "headers",  # `headers` are added
+    "doubled",  # the true answer, and the same bytes again after `seconds`
+    "late",  # the true answer, and the same bytes again before the next answer on the connection
+    "swapped",  # the true answer to a request for the file `text`, its name included
     "raw",  # exactly `text` (latin-1, escapes done by JSON), then FIN
 ]
 

@@ -101,6 +101,6 @@ def _conversation(service: Service, name: str, handler: Handler) -> Callable[[Li
         service.log.connections[name] += 1
         wire = Wire(link)
         while await handler(await wire.request(), wire):
-            pass
+            await wire.end_answer()
 
     return converse

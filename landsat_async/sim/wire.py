@@ -54,10 +54,36 @@ class Wire:
         self._buffer = b""
         self._entry: Entry | None = None
         self._count: Callable[[Entry, int], None] = _no_count
+        self._taped: list[bytes] | None = None
+        self._again_after_s: float | None = None
+        self._before_next: list[bytes] = []
 
     def watch(self, entry: Entry | None, count: Callable[[Entry, int], None] | None = None) -> None:
         """Note status and bytes of the answer in a log entry; before they go out, so that no client is ahead of it."""
         self._entry, self._count = entry, count or _no_count
+
+    def send_again(self, after_s: float | None) -> None:
+        """Send what follows in this answer twice: the copy comes after so long, or (None) before the next answer."""
+        self._taped, self._again_after_s = [], after_s
+
+    async def end_answer(self) -> None:
+        """Send the copy that is due by time, or keep it for the next answer."""
+        pieces, self._taped = self._taped or [], None
+        if self._again_after_s is None:
+            self._before_next += pieces
+            return
+        await anyio.sleep(self._again_after_s)
+        self._again_after_s = None
+        await self._send_all(pieces)
+
+    async def _send_all(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            await self.link.send(piece)
+
+    async def _send(self, data: bytes) -> None:
+        if self._taped is not None:
+            self._taped.append(data)
+        await self.link.send(data)
 
     async def request(self) -> Request:
         """Read the next request; raises Disconnected when the client has left."""
@@ -115,11 +141,13 @@ class Wire:
             reason = HTTPStatus(status).phrase
         except ValueError:
             reason = "Unknown"
+        late, self._before_next = self._before_next, []
+        await self._send_all(late)
         lines = [f"HTTP/1.1 {status} {reason}", f"Date: {formatdate(usegmt=True)}"]
         lines += [f"{name}: {value}" for name, value in headers]
         if self._entry is not None:
             self._entry.status = status
-        await self.link.send("\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace"))
+        await self._send("\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace"))
 
     async def body(self, data: bytes) -> None:
         """Send body bytes and count them."""
@@ -128,7 +156,7 @@ class Wire:
             if self._entry is not None:
                 self._entry.sent_bytes += len(block)
                 self._count(self._entry, len(block))
-            await self.link.send(block)
+            await self._send(block)
 
     async def answer(
         self, status: int, data: bytes = b"", content_type: str = "text/plain", headers: Headers = ()

@@ -74,6 +74,9 @@ def recorded_bodies():
             continue
         body = content["response"] if kind == "doc" else content
         # Some recordings are the data, or the filter entries, without their envelope.
+        if isinstance(body, dict) and "errorCode" not in body:
+            first = next(iter(body.values()))  # one recording holds many answers, by scene
+            body = first if isinstance(first, dict) and "errorCode" in first else body
         if not (isinstance(body, dict) and "errorCode" in body):
             body = envelope(body)
         yield pytest.param(endpoint, body, id=path.stem)
@@ -406,7 +409,7 @@ def test_A14_sloppy_json_is_accepted(body):
 
 def test_data_of_a_wrong_kind_is_a_bad_reply_that_names_the_call():
     for endpoint in ("scene-search", "download-retrieve", "rate-limit-summary", "download-search"):
-        with pytest.raises(BadReply, match=endpoint.replace("download-search", "download queue")):
+        with pytest.raises(BadReply, match=endpoint):
             read(endpoint, envelope("text"))
 
 

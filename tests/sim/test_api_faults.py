@@ -262,3 +262,13 @@ def test_every_knob_can_be_said_in_json():
     script.fault_api("*", "html")
     script.fault_file("*", "raw", text="HTTP/1.1 200 OK\r\n\r\n\xff")
     assert msgspec.json.decode(msgspec.json.encode(script), type=Script) == script
+
+
+@pytest.mark.parametrize("kind", ["doubled", "late"])
+async def test_an_answer_comes_again_on_its_connection(kind):
+    async with box() as (sim, client):
+        sim.script.fault_api("permissions", kind, seconds=0.01)
+        first = await raw(client)
+        await anyio.sleep(0.1)
+        assert (await raw(client, "dataset-search", {"datasetName": "landsat"}))[2] == first[2]
+        served(client, kind)

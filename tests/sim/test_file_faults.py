@@ -654,3 +654,46 @@ def certificates(folder):
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(cert, key)
     return server, ssl.create_default_context(cafile=cert)
+
+
+async def _read_at_least(stream, size):
+    data = b""
+    with anyio.fail_after(5):
+        while len(data) < size:
+            data += await stream.receive()
+    return data
+
+
+async def test_an_answer_comes_twice_after_a_while():
+    async with box() as (sim, client):
+        url = URL(await client.link())
+        sim.script.fault_file("*", "doubled", seconds=0.05)
+        async with await anyio.connect_tcp(url.host, url.port) as stream:
+            await stream.send(f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            first = await _read_at_least(stream, len(true_bytes(sim)) + 100)
+            began_s = time.monotonic()
+            assert await _read_at_least(stream, len(first)) == first
+            assert time.monotonic() - began_s > 0.03
+        served(sim, "doubled")
+
+
+async def test_a_late_copy_comes_before_the_next_answer():
+    async with box() as (sim, client):
+        url = URL(await client.link())
+        sim.script.fault_file("*", "late")
+        request = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        async with await anyio.connect_tcp(url.host, url.port) as stream:
+            await stream.send(request)
+            first = await _read_at_least(stream, len(true_bytes(sim)) + 100)
+            await stream.send(request)
+            assert (await _read_at_least(stream, 2 * len(first))).startswith(first)
+        served(sim, "late")
+
+
+async def test_an_answer_is_that_to_a_request_for_another_file():
+    async with box() as (sim, client):
+        sim.script.fault_file("*", "swapped", text=f"{PRODUCT}_SR_B5.TIF")
+        status, headers, body = await client.get(await client.link())
+        assert (status, body) == (200, true_bytes(sim, f"{PRODUCT}_SR_B5.TIF"))
+        assert "SR_B5" in headers["Content-Disposition"]
+        served(sim, "swapped")
