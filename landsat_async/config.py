@@ -83,8 +83,10 @@ class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
 class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Which files of each scene."""
 
-    type: Literal["bundle", "band", "band_group", "all"] = "bundle"
+    type: Literal["bundle", "band", "band_group", "all", "product"] = "bundle"
     bands: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    """Names of products as M2M gives them, with wildcards; empty with type "product" = refuse, and list them."""
     file_groups: tuple[str, ...] = ()
     """Empty = every group that the scenes have."""
     bundle_fallback: bool = False
@@ -147,8 +149,9 @@ _READERS: dict[str, dict[str, read.Reader]] = {
         "scenes": read.texts(read.scene_id, "scene ids"),
     },
     "select": {
-        "type": read.choice("bundle", "band", "band_group", "all"),
+        "type": read.choice("bundle", "band", "band_group", "all", "product"),
         "bands": read.texts(read.band_pattern, 'bands like "SR_B3"'),
+        "products": read.texts(read.product_pattern, 'products like "*Surface Reflectance*"'),
         "file_groups": read.texts(read.plain_word, 'file groups like "ls_c2l2_sr_band"'),
         "bundle_fallback": read.flag,
     },

@@ -225,6 +225,11 @@ def band_pattern(value: object) -> str:
     return _matching(value, r"[A-Za-z0-9_.*?\[\]!-]{1,64}", 'a band like "SR_B3", "ANG" or "SR_B*"').lstrip("_")
 
 
+def product_pattern(value: object) -> str:
+    """Read the name of a product as M2M gives it, perhaps with wildcards."""
+    return _matching(value, r".{1,200}", "the name of a product")
+
+
 def plain_word(value: object) -> str:
     """Read an identifier."""
     return _matching(value, r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "a plain identifier")

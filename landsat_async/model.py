@@ -89,7 +89,7 @@ class WantedFile:
     scene_entity_id: str
     scene_display_id: str
     kind: str
-    """"bundle" or "file"."""
+    """"bundle", "file", or "product" (chosen by its product name; the server names the file)."""
     routes: tuple[Route, ...]
     bytes_nominal: int | None = None
     """Size the service lists, often rounded; a file that is far from it needs more proof. None = not told."""

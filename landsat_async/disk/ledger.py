@@ -29,6 +29,7 @@ from landsat_async.disk.ledger_core import (
 )
 from landsat_async.disk.ledger_files import FileBook
 from landsat_async.disk.ledger_leftovers import LeftoverBook
+from landsat_async.disk.ledger_names import NameBook
 from landsat_async.disk.ledger_requests import RequestBook
 from landsat_async.disk.ledger_settled import SettledBook, SettledFile, settle
 from landsat_async.model import Scene, WantedFile
@@ -37,7 +38,7 @@ from landsat_async.rules.lifecycle import State, Step
 __all__ = ["FinishedFile", "Item", "Ledger", "SavedPart", "SettledFile", "without_download"]
 
 
-class Ledger(RequestBook, FileBook, SettledBook, LeftoverBook):
+class Ledger(RequestBook, FileBook, SettledBook, LeftoverBook, NameBook):
     """Async face of the ledger. Make it with `Ledger.open`; close it with `aclose`."""
 
     @classmethod

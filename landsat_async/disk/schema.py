@@ -20,7 +20,7 @@ from landsat_async.errors import LedgerError
 from landsat_async.model import Route
 
 VERSION = 3
-_NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger"}}
+_NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger", "named"}}
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
 BUSY_OPENING_S = 4.0
@@ -59,6 +59,7 @@ CREATE INDEX IF NOT EXISTS file_report ON file(report) WHERE report = 1;
 CREATE TABLE IF NOT EXISTS evidence(
   item_id INTEGER PRIMARY KEY, identity TEXT NOT NULL, adopted INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS stranger(relpath TEXT PRIMARY KEY COLLATE NOCASE, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS named(planned TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS staged(system TEXT NOT NULL, waited_s REAL NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS replaced(display_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settled(
@@ -70,7 +71,7 @@ CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT
 
 _IMPOSSIBLE = (
     "item WHERE state='done' AND item_id NOT IN(SELECT item_id FROM file)",
-    "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file')",
+    "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file','product')",
     "item WHERE gen NOT BETWEEN 0 AND 1e9",
     "file WHERE length(sha256)<>64 OR size_bytes<0"
     " OR proof NOT IN('length','structure','content','published','window')",

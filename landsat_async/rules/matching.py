@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from landsat_async.model import SecretUrl
+from landsat_async.rules.server_names import is_planned
 
 
 class Asked(Protocol):
@@ -109,11 +110,21 @@ def one_per_entity(files: Sequence[A]) -> list[A]:
 
 def _may_be_called(file_name: str, answer_name: str | None) -> bool:
     """Whether an answer that is known to be the file's gives it its name, or the display id that it begins with."""
-    return answer_name is None or _stem(file_name).startswith(_stem(answer_name))
+    return _agree(file_name, answer_name) or _stem(file_name).startswith(_stem(answer_name or ""))
 
 
 def _agree(file_name: str, answer_name: str | None) -> bool:
-    return answer_name is None or _stem(file_name) == _stem(answer_name)
+    """Whether a name of an answer may be that of the file.
+
+    The bare displayId says no more than the entity id: all products of a tile have it. So does whatever begins with it
+    for a file whose name is not known yet.
+    """
+    if answer_name is None:
+        return True
+    own, said = _stem(file_name), _stem(answer_name)
+    if is_planned(file_name):
+        return said.startswith(own.partition(".")[0])
+    return own == said or (own.startswith(said) and own[len(said)] in "._")
 
 
 def _stem(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, MutableMapping
 from typing import Any
 
-TYPE_OF_KEY = {"bands": "band", "file_groups": "band_group"}
+TYPE_OF_KEY = {"bands": "band", "file_groups": "band_group", "products": "product"}
 """Key that names files -> the type it belongs to."""
 _NEEDED = {"bands": '["SR_B3", "ANG"]'}
 """What a type cannot do without, and how it looks."""
@@ -29,6 +29,8 @@ def settle_type(select: MutableMapping[str, Any], refused: Collection[str] = ())
     """
     named = [key for key in TYPE_OF_KEY if select.get(key)]
     kind = select.get("type")
+    if kind == "bundle" and "products" in named:
+        kind = select["type"] = "product"  # they say which bundle
     if kind is None and len(named) > 1:
         keys = " and ".join(f"select.{key}" for key in named)
         return [f"{keys}: cannot be used together; remove one of them, or write the type that is meant"], []

@@ -1,4 +1,4 @@
-"""Which files of the kept scenes: bundle, band, band_group or all; each file once, with every route to it.
+"""Which files of the kept scenes: bundle, band, band_group, product or all; each file once, with every route to it.
 
 What the service lists has traps. A scene has two bundle rows, one for each storage system, and which of them
 can be had depends on its age. The same list of single files hangs under every row. Folders and browse images
@@ -20,9 +20,9 @@ from landsat_async.model import Route, Scene, Unavailable, WantedFile
 from landsat_async.rules.asked import SelectValues
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, safe_name, shown
 from landsat_async.rules.options import ProductOption, SecondaryFile
+from landsat_async.rules.products import Several, chosen_products, is_bundle, several_of
+from landsat_async.rules.server_names import planned_name
 
-_BUNDLE_SYSTEMS = ("ls_zip", "dds_ms", "dds")
-_NO_BUNDLE_SYSTEMS = ("folder", "ls_frb", "wms", "ls_s3")
 _NOT_NOW = "USGS does not offer it at the moment"
 _LATER = "Run again later; products move between storage systems."
 
@@ -81,6 +81,7 @@ class _Chosen:
     files: list[WantedFile] = field(default_factory=list)
     unavailable: list[Unavailable] = field(default_factory=list)
     lacking: dict[str, Lacking] = field(default_factory=dict)
+    several: Several = field(default_factory=Several)
 
     def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
             group_dataset: str | None = None, file_groups: tuple[str, ...] = ()) -> None:  # fmt: skip
@@ -108,13 +109,13 @@ def choose(
     """Choose the files of `scenes` among what `download-options` offers.
 
     Raises:
-        ConfigError: when two files would get one name.
+        ConfigError: when two files would get one name, or a scene has several products and nobody has chosen.
     """
     by_scene: dict[str, list[ProductOption]] = {}
     for option in options:
         by_scene.setdefault(option.entity_id, []).append(option)
     chosen = _Chosen(layout)
-    wanted = {"band": select.bands, "band_group": select.file_groups}.get(select.type, ())
+    wanted = {"band": select.bands, "band_group": select.file_groups, "product": select.products}.get(select.type, ())
     matched: set[str] = set()
     complete: set[str] = set()
     for scene in scenes:
@@ -128,11 +129,15 @@ def choose(
         rows = by_scene.get(scene.entity_id, [])
         if select.type in ("bundle", "all"):
             _add_bundle(chosen, scene, rows)
-        hits = set() if select.type == "bundle" else _add_singles(chosen, scene, _singles(scene, rows), select, wanted)
+        if select.type == "product":
+            hits = _add_products(chosen, scene, rows, select.products)
+        else:
+            hits = set() if select.type == "bundle" else _add_singles(chosen, scene, rows, select, wanted)
         matched |= hits
         least = 2 if select.type == "all" else 1
         if len(chosen.unavailable) == gaps and len(chosen.files) >= files + least and hits.issuperset(wanted):
             complete.add(scene.display_id)
+    chosen.several.refuse()
     unmatched = tuple(name for name in wanted if name not in matched) if scenes else ()
     once = _each_once(chosen.files)
     if len(once) < len(chosen.files):
@@ -149,25 +154,45 @@ def band_matches(pattern: str, suffix: str) -> bool:
 
 
 def _add_bundle(chosen: _Chosen, scene: Scene, rows: list[ProductOption]) -> None:
-    bundles = [row for row in rows if row.display_id == scene.display_id and _is_bundle(row)]
+    bundles = [row for row in rows if row.display_id == scene.display_id and is_bundle(row)]
     if not bundles:
-        newer = sorted({row.display_id for row in rows if row.display_id != scene.display_id and _is_bundle(row)})
+        newer = sorted({row.display_id for row in rows if row.display_id != scene.display_id and is_bundle(row)})
         hint = f"USGS offers it now as {shown(newer[-1])}; run again." if newer else "Single files may still be there."
         chosen.refuse(bundle_name(scene.display_id), "USGS lists no product bundle for this scene", hint)
         return
     # Rows of another name would be another product, not another way to this one.
+    if several := several_of(bundles):
+        chosen.several.note(several)
+        return
     product = min(bundles, key=lambda row: ("product bundle" not in row.product_name.lower(), not row.available))
-    alike = {row.product_id: row for row in bundles if row.product_name == product.product_name}.values()
+    alike = [row for row in bundles if row.product_name == product.product_name]
+    chosen.add(scene, bundle_name(scene.display_id), "bundle", *_ways(alike))
+
+
+def _ways(rows: Iterable[ProductOption]) -> tuple[list[Route], list[int | None]]:
+    """Routes to one product, and the sizes that are listed for it, those that can be had first."""
+    alike = {row.product_id: row for row in rows}.values()
     routes = [Route(row.entity_id, row.product_id, row.system, row.available) for row in alike]
-    sizes = [row.bytes_nominal for row in sorted(alike, key=lambda row: not row.available)]
-    chosen.add(scene, bundle_name(scene.display_id), "bundle", routes, sizes)
+    return routes, [row.bytes_nominal for row in sorted(alike, key=lambda row: not row.available)]
 
 
-def _is_bundle(row: ProductOption) -> bool:
-    name = row.product_name.lower()
-    if row.system in _NO_BUNDLE_SYSTEMS or "browse" in name:
-        return False
-    return "bundle" in name or row.system in _BUNDLE_SYSTEMS
+def _add_products(chosen: _Chosen, scene: Scene, rows: list[ProductOption], patterns: Sequence[str]) -> set[str]:
+    """Add the products that were chosen by name; return the patterns that have a product."""
+    own = [row for row in rows if row.display_id == scene.display_id]
+    if not patterns:
+        chosen.several.note(own)
+        return set()
+    matched: set[str] = set()
+    for alike, hits in chosen_products(own, patterns):
+        matched |= hits
+        chosen.add(scene, planned_name(scene.display_id, alike[0].product_name), "product", *_ways(alike))
+    for pattern in patterns:
+        if own and pattern not in matched:
+            names = sorted({shown(row.product_name) for row in own})
+            chosen.lack(scene, pattern, f"It has: {', '.join(names)}.")
+    if not own:
+        chosen.refuse(scene.display_id, "USGS lists no products for this scene", _LATER)
+    return matched
 
 
 def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:
@@ -194,9 +219,10 @@ def _suffix(name: str, product_id: str) -> str:
 
 
 def _add_singles(
-    chosen: _Chosen, scene: Scene, singles: list[_Single], select: SelectValues, wanted: Sequence[str]
+    chosen: _Chosen, scene: Scene, rows: list[ProductOption], select: SelectValues, wanted: Sequence[str]
 ) -> set[str]:
     """Add the files of one scene and note which of the `wanted` bands or groups it lacks; return those that it has."""
+    singles = _singles(scene, rows)
     matched: set[str] = set()
     before = len(chosen.files), len(chosen.unavailable)
     for single, hits, groups in _taken(singles, select):

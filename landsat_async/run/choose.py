@@ -47,6 +47,9 @@ class History(Protocol):
     async def replaced(self) -> frozenset[str]:
         """Display ids of scenes whose bundle was given up for its single files and is not here."""
 
+    async def names_of(self, planned: Sequence[str]) -> dict[str, str]:
+        """The names that servers have given products, of those that go by these planned names."""
+
     async def done_among(self, relpaths: Sequence[str]) -> list[WantedFile]:
         """The files at these places that are proven."""
 
@@ -128,6 +131,8 @@ async def _choose(
         if config.select.type == "band_group":
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]
             selection = replace(selection, files=tuple(files))
+        if config.select.type == "product":
+            selection = await _with_names(selection, history)
         if places := _places(selection, whole, config.download.layout):
             selection = _with_what_is_here(selection, await history.done_among(places))
         if config.select.may_replace_bundles:
@@ -135,6 +140,14 @@ async def _choose(
             selection = await anyio.to_thread.run_sync(add)
         await anyio.to_thread.run_sync(folder.check_names, [file.relpath for file in selection.files])
         yield selection
+
+
+async def _with_names(selection: Selection, history: History) -> Selection:
+    """Give products the names that an earlier link has told."""
+    known = await history.names_of([file.name for file in selection.files])
+    return replace(
+        selection, files=tuple(replace(file, name=known.get(file.name, file.name)) for file in selection.files)
+    )
 
 
 def _places(selection: Selection, scenes: Sequence[Scene], layout: str) -> list[str]:
@@ -168,12 +181,20 @@ async def _with_alias(m2m: M2MClient, file: WantedFile, aliases: dict[str, str])
     return replace(file, group_dataset=aliases[dataset_id])
 
 
+def _asked_for(config: Config) -> tuple[str, Sequence[str]]:
+    """What is asked for by name, and the names."""
+    select = config.select
+    if select.type == "product":
+        return "product", select.products
+    return ("band", select.bands) if select.type == "band" else ("file group", select.file_groups)
+
+
 class Gaps:
     """Collects what was selected and cannot be had, across portions of scenes."""
 
     def __init__(self, config: Config) -> None:
-        self._kind = "band" if config.select.type == "band" else "file group"
-        self._nowhere = set(config.select.bands if config.select.type == "band" else config.select.file_groups)
+        self._kind, asked = _asked_for(config)
+        self._nowhere = set(asked)
         """Bands or groups that no portion so far has had."""
         self._lacking: dict[str, Lacking] = {}
         self._named: list[Unavailable] = []

@@ -25,8 +25,9 @@ from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
+from landsat_async.rules.server_names import is_planned
 from landsat_async.run.context import RunContext
-from landsat_async.run.worker import part_name
+from landsat_async.run.part_names import part_name
 
 PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
@@ -123,10 +124,29 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
                 await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
 
 
+async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
+    """Give a file the name that the server has told, and look at what lies there; None when the file is done with.
+
+    As at the beginning of a run: a file that is here already is adopted, and one that cannot be proven is left alone.
+    """
+    named = await context.ledger.learn_name(item.item_id, name, context.now())
+    if named is None:
+        reason = f"the server calls it {name}, and another file of this folder has that name"
+        await context.fail(
+            item, reason, "Keep them apart with a layout, or choose one of the two in [select] products."
+        )
+        return None
+    for found, ours in await anyio.to_thread.run_sync(_present, context.directory, [named]):
+        await _adopt(context, found, ours=ours)
+        if (await context.ledger.item(item.item_id)).state is not State.ACTIVE:
+            return None
+    return named
+
+
 def _present(directory: Path, items: Sequence[Item]) -> list[tuple[Item, bool]]:
     """The files that have something under their final name, and whether that is their own part."""
     parts = OutputFolder(directory).parts
-    found = [item for item in items if os.path.lexists(f"{directory}/{item.relpath}")]
+    found = [item for item in items if not is_planned(item.name) and os.path.lexists(f"{directory}/{item.relpath}")]
     return [(item, _is_one_file(directory / item.relpath, parts / part_name(item.item_id, item.gen))) for item in found]
 
 

@@ -20,6 +20,7 @@ from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.disk.ledger import done_files, replaced_scenes
 from landsat_async.disk.ledger_leftovers import leftovers_of_plan
+from landsat_async.disk.ledger_names import names_of
 from landsat_async.disk.schema import reading
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
@@ -148,6 +149,9 @@ class _Ledger:
         known = await anyio.to_thread.run_sync(self._read, _known)
         self._known = known or {}
         return self._known
+
+    async def names_of(self, planned: Sequence[str]) -> dict[str, str]:
+        return await anyio.to_thread.run_sync(self._read, partial(names_of, planned=planned)) or {}
 
     async def leftovers(self, files: Sequence[WantedFile]) -> list[str]:
         """What is to be told of finished files that these leave behind."""

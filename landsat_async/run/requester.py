@@ -45,8 +45,9 @@ class Requester:
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._label_number = 0
-        self._label_used = 0
+        self._labels: dict[str, tuple[int, int]] = {}
+        """Product that is asked for apart ("" for everything else) -> number of its label, downloads under it."""
+        self._label_number = -1
         self._quota_hits = 0
         self._most = context.config.download.queue_size
         """Files of one request; less while the account has room for few only."""
@@ -79,7 +80,7 @@ class Requester:
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
         files = await context.ledger.portion(context.run_id, self._most, context.now(), paused)
-        files = one_per_entity(self._one_probe_each(files))
+        files = _of_one_product(one_per_entity(self._one_probe_each(files)))
         if not files:
             return []
         now = context.now()
@@ -202,7 +203,7 @@ class Requester:
     async def _ask_held(self, files: Sequence[Item], send: Links) -> float:
         """Returns how long to pause because the limits of the account are used up."""
         context = self._context
-        label = self._label(len(files))
+        label = self._label(len(files), _product(files[0]))
         moved = set(await context.intend(label, [item.item_id for item in files]))
         files = [item for item in files if item.item_id in moved]
         try:
@@ -283,12 +284,23 @@ class Requester:
     async def _unask(self, files: Sequence[Item]) -> None:
         await self._context.step_many([(item.item_id, Step.UNASK, {"label": None}) for item in files])
 
-    def _label(self, downloads: int) -> str:
-        if self._label_used and self._label_used + downloads > LABEL_DOWNLOADS:
+    def _label(self, downloads: int, product: str) -> str:
+        number, used = self._labels.get(product, (-1, 0))
+        if number < 0 or (used and used + downloads > LABEL_DOWNLOADS):
             self._label_number += 1
-            self._label_used = 0
-        self._label_used += downloads
-        return f"la-{self._context.run_id}-{self._label_number}"
+            number, used = self._label_number, 0
+        self._labels[product] = number, used + downloads
+        return f"la-{self._context.run_id}-{number}"
+
+
+def _product(item: Item) -> str:
+    """What has to be asked for apart: answers repeat no product id, and products of a tile share all other ids."""
+    return item.product_id if item.kind == "product" else ""
+
+
+def _of_one_product(files: Sequence[Item]) -> list[Item]:
+    """The files that may be asked for in one request, under one label, with the first of them."""
+    return [item for item in files if _product(item) == _product(files[0])]
 
 
 def _without_ids(unanswered: Sequence[Item], reply: DownloadReply) -> dict[int, tuple[Item, Answer]]:

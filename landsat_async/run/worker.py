@@ -26,13 +26,17 @@ from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.link_ages import LinkAges
 from landsat_async.rules.resume import PartFacts
 from landsat_async.rules.retry import PROGRESS_BYTES
+from landsat_async.rules.server_names import is_planned
 from landsat_async.run.answers import Link
 from landsat_async.run.context import RunContext
 from landsat_async.run.failures import CERTIFICATE, PAUSED, Failures, kind_of_attempt
+from landsat_async.run.inventory import take_name
+from landsat_async.run.part_names import part_name
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import (
     Done,
     HostDown,
+    NameLearnt,
     NeedsLink,
     Outcome,
     TransferEvent,
@@ -57,11 +61,6 @@ DISCARD_TOGETHER = 32
 
 Fetch: TypeAlias = Callable[..., Awaitable[Outcome]]
 """`transfer_in_group`, or something with its signature that runs elsewhere."""
-
-
-def part_name(item_id: int, gen: int) -> str:
-    """Name of a part: another one each time that a worker takes the file."""
-    return f"{item_id}.{gen}.part"
 
 
 def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
@@ -192,6 +191,12 @@ class Crew:
             await anyio.sleep(wait_s)
         try:
             outcome = await self._transfer(item, saved, link)
+            if isinstance(outcome, NameLearnt):
+                named = await take_name(context, item, outcome.name)
+                if named is None:
+                    return  # it is here already, or it cannot have that name
+                item = named
+                outcome = await self._transfer(item, saved, link)
         except LandsatError:
             raise
         except Exception as error:
@@ -225,6 +230,7 @@ class Crew:
             url=link.url,
             name=item.name,
             parts_dir=self._parts_dir,
+            name_begins=item.scene_display_id if is_planned(item.name) else "",
             part_name=part_name(item.item_id, item.gen),
             part_was=_earlier_names(item, saved),
             final_path=f"{self._directory}/{item.relpath}",
@@ -283,7 +289,7 @@ class Crew:
         """Write down what came out."""
         if isinstance(outcome, Done):
             await self._done(item, link, outcome)
-        else:
+        elif not isinstance(outcome, NameLearnt):  # `_one` has acted on that
             await self._failures.settle(item, link.host, outcome)
 
     async def _done(self, item: Item, link: Link, done: Done) -> None:

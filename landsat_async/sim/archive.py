@@ -21,6 +21,7 @@ from landsat_async.sim.tar import tar_of
 from landsat_async.sim.tiff import Grid, Pixels, large_band, small_band
 
 _ID_LENGTH = len("LC08_L2SP_004053_20240705_20240714_02_T1")
+_TILE_ID_LENGTH = len("LC08_CU_008001_20231101_20231116_02")
 _MIB = 1 << 20
 _NOMINAL_TEXT_BYTES = {"ANG.txt": 117_391, "MTL.txt": 15_246, "MTL.xml": 22_430, "GCP.txt": 9_480}
 _LARGE_TILE = 512
@@ -160,7 +161,7 @@ class Archive:
 
     def product_of_file(self, name: str) -> Product | None:
         """Return the product that a file name belongs to."""
-        return self._by_id.get(("", name[:_ID_LENGTH]))
+        return self._by_id.get(("", name[:_ID_LENGTH])) or self._by_id.get(("", name[:_TILE_ID_LENGTH]))
 
     def version(self, name: str) -> int:
         """How often the content of a file has changed."""
@@ -191,9 +192,9 @@ class Archive:
             self._cache_room_bytes += dropped.size
 
     def _make(self, product: Product, name: str) -> Content | None:
-        rest = name[_ID_LENGTH:]
-        if rest == ".tar":
-            members = [(n, self._member(product, n)) for n in map(product.file_name, product.suffixes)]
+        rest = name[len(product.display_id) :]
+        if rest.endswith(".tar") and (suffixes := _in_bundle(product, rest.removesuffix(".tar"))):
+            members = [(n, self._member(product, n)) for n in map(product.file_name, suffixes)]
             midnight = datetime.datetime.combine(product.processed, datetime.time(), datetime.UTC)
             return tar_of(members, int(midnight.timestamp()) + self.version(name))
         if rest[1:] in product.suffixes:
@@ -251,6 +252,14 @@ class Archive:
         band = self._band_bytes or self._pixels**2 * 2
         images = sum(suffix.endswith(".TIF") for suffix in product.suffixes)
         return images * band + sum(_NOMINAL_TEXT_BYTES.get(suffix, 0) for suffix in product.suffixes)
+
+
+def _in_bundle(product: Product, suffix: str) -> Sequence[str]:
+    """Which files a bundle holds: all of them, or of one of several what its name says."""
+    if suffix not in {row.suffix for row in product.dataset.rows if row.kind == "bundle"}:
+        return ()
+    kind = "VAA.TIF VZA.TIF SAA.TIF SZA.TIF" if suffix == "_META" else suffix[1:] + "_"
+    return [own for own in product.suffixes if not suffix or own in kind.split() or own.startswith(kind)]
 
 
 def _pixels(stem: str) -> Pixels:

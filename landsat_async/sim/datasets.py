@@ -28,7 +28,7 @@ class ProductRow:
     kind: str
     """bundle, folder or browse."""
     suffix: str = ""
-    """For browse images: what follows the product id in the file name."""
+    """What follows the product id in the file name, for browse images and for one of several bundles (_SR)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,9 @@ class SecondaryDataset:
     """File group id -> label."""
 
 
+ARD_LEVEL = 3
+"""Stands for analysis-ready tiles among the levels."""
+
 SECONDARY = {
     1: SecondaryDataset(
         "landsat_band_files_c2_l1",
@@ -104,6 +107,15 @@ SECONDARY = {
         },
     ),
 }
+
+SECONDARY[ARD_LEVEL] = SecondaryDataset(
+    "landsat_ard_tile_files_c2",
+    made_up_id("ard", "files"),
+    "Landsat ARD Tile Files C2",
+    {"dds": (made_up_id("ard", "file"), "D771"), "ls_s3": (made_up_id("ard", "file", "s3"), "D770")},
+    "C2 ARD Tile Band Download",
+    {},
+)
 
 _TIERS = {"": "All", "T1": "Tier 1", "T2": "Tier 2", "RT": "Real-Time"}
 _DICTIONARY = "https://www.usgs.gov/centers/eros/science/landsat-collection-2-data-dictionary"
@@ -304,9 +316,50 @@ DATASETS: dict[str, Dataset] = {
     )
 }
 
+ARD = "landsat_ard_tile_c2"
+
+
+def _ard() -> Dataset:
+    """Tiles with six bundles of one entity id and displayId, and a folder."""
+    kinds = (
+        ("D772", "META", "Metadata"),
+        ("D773", "SR", "Surface Reflectance"),
+        ("D774", "ST", "Surface Temperature"),
+        ("D775", "TOA", "Top of Atmosphere"),
+        ("D776", "BT", "Brightness Temperature"),
+        ("D777", "QA", "Quality Assessment"),
+    )
+    rows = [ProductRow(made_up_id(ARD, "bands"), "D771", "C2 ARD Tile Band Download", "folder", None, "folder")]
+    for code, kind, name in kinds:
+        title = f"C2 ARD Tile {name} Bundle Download"
+        rows.append(ProductRow(made_up_id(ARD, kind), code, title, "dds", None, "bundle", f"_{kind}"))
+    browse = "Full Resolution Browse"
+    rows.append(ProductRow(made_up_id(ARD, "browse"), "D778", browse, "ls_frb", None, "browse", "_refl.jpg"))
+    fields = (
+        FilterField("60fabf689767f137", "Tile Grid Region", "Select", "TILE_GRID_REGION like ?", lambda p: p.region),
+        FilterField("60fabf683e8957ca", "Tile Grid Horizontal", "Range", "TILE_GRID_HORIZONTAL between ?", _path),
+        FilterField("60fabf68a4fb8ff9", "Tile Grid Vertical", "Range", "TILE_GRID_VERTICAL between ?", _row),
+        FilterField("60fabf6880073f49", "Tile Identifier", "Text", "TILE_ID like ?", lambda p: p.display_id),
+    )
+    name, sensors = "Landsat C2 U.S. ARD Tiles", ("LC08", "LC09", "LE07", "LT04", "LT05")
+    return Dataset(ARD, "60fabf67f0a1a7e3", name, name, name, ARD_LEVEL, sensors, "ard", 1982, tuple(rows), fields)
+
+
+def _path(product: Product) -> str:
+    return str(product.path)
+
+
+def _row(product: Product) -> str:
+    return str(product.row)
+
+
+DATASETS[ARD] = _ard()
+
 _BY_SENSOR_AND_LEVEL = {(s, d.level): d for d in DATASETS.values() for s in d.sensors}
 
 
 def dataset_of(sensor: str, level: str) -> Dataset:
-    """Return the dataset that holds a product, by sensor ("LC08") and level ("L2SP")."""
+    """Return the dataset that holds a product, by sensor ("LC08") and level ("L2SP", "ARD")."""
+    if level == "ARD":
+        return DATASETS[ARD]
     return _BY_SENSOR_AND_LEVEL[sensor, int(level[1])]

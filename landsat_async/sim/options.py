@@ -87,7 +87,7 @@ def _size(script: Script, nominal: int) -> int | None:
 def offer_of_row(service: Service, product: Product, row: ProductRow) -> Offer:
     """Resolve a bundle, folder or browse row of a product."""
     dataset = product.dataset
-    file = f"{product.display_id}{'.tar' if row.kind == 'bundle' else row.suffix}"
+    file = f"{product.display_id}{row.suffix}{'.tar' if row.kind == 'bundle' else ''}"
     size = service.archive.nominal_bundle_bytes(product) if row.kind == "bundle" else (14 if "tif" in file else 6) << 20
     available = row.kind != "bundle" or row.system == product.bundle_system
     return Offer(
@@ -138,7 +138,7 @@ def _ordered(script: Script) -> tuple[str, ...]:
 def file_of_entity(service: Service, secondary: SecondaryDataset, entity_id: str) -> tuple[Product, str] | None:
     """Find the product and file suffix behind an entity id of a secondary dataset."""
     _, _, rest = entity_id.partition("_")
-    product = service.archive.product_of_file(rest)
+    product = service.archive.product_of_file(rest) or service.archive.product_of_file(entity_id)
     if product is None or product.dataset.secondary is not secondary:
         return None
     suffix = next((s for s in product.suffixes if product.secondary_id(s) == entity_id), None)

@@ -16,6 +16,10 @@ _L1_ETM = tuple(f"{band}.TIF" for band in ("B1", "B2", "B3", "B4", "B5", "B6_VCI
 _QA = ("QA_PIXEL.TIF", "QA_RADSAT.TIF")
 _MTL = ("MTL.txt", "MTL.xml")
 _ST_SET = tuple(f"ST_{what}.TIF" for what in ("ATRAN", "CDIST", "DRAD", "EMIS", "EMSD", "QA", "TRAD", "URAD"))
+_ARD = (
+    *(f"SR_B{n}.TIF" for n in range(1, 8)), "SR_QA_AEROSOL.TIF", "ST_B10.TIF", "ST_QA.TIF",
+    *(f"TOA_B{n}.TIF" for n in range(1, 8)), "BT_B10.TIF", "BT_B11.TIF", *_QA, *_L1_ANGLES,
+)  # fmt: skip
 _SENSOR_IDS = {"LC": "OLI_TIRS", "LO": "OLI", "LT08": "TIRS", "LE": "ETM", "LT": "TM", "LM": "MSS"}
 
 
@@ -26,7 +30,7 @@ class Product:
     sensor: str
     """LC08, LC09, LE07, LT05, LM01 ..."""
     level: str
-    """L1TP, L1GT, L1GS, L2SP or L2SR."""
+    """L1TP, L1GT, L1GS, L2SP or L2SR; ARD for an analysis-ready tile."""
     path: int
     row: int
     acquired: datetime.date
@@ -37,6 +41,8 @@ class Product:
     storage: str = "ls"
     """ls: landsatlook serves it at once. dds: it is staged first."""
     night: bool = False
+    region: str = "CU"
+    """Of a tile, whose horizontal and vertical number stand in the place of path and row."""
     display_id: str = field(init=False, compare=False)
     """Landsat product identifier."""
     entity_id: str = field(init=False, compare=False)
@@ -47,6 +53,11 @@ class Product:
         days = f"{self.acquired:%Y%m%d}_{self.processed:%Y%m%d}"
         short = self.sensor[:2] + str(int(self.sensor[2:]))
         station = "PAC02" if self.acquired.year < 2013 and short != "LE7" else "LGN00"
+        if self.level == "ARD":
+            tile = f"{self.sensor}_{self.region}_{place}_{days}_02"
+            object.__setattr__(self, "display_id", tile)
+            object.__setattr__(self, "entity_id", tile)
+            return
         object.__setattr__(self, "display_id", f"{self.sensor}_{self.level}_{place}_{days}_02_{self.tier}")
         object.__setattr__(self, "entity_id", f"{short}{place}{self.acquired:%Y%j}{station}")
 
@@ -67,17 +78,19 @@ class Product:
 
     @property
     def frame(self) -> Frame:
-        """Footprint."""
-        return frame(self.path, self.row)
+        """Footprint; that of a tile is made up, but each has its own."""
+        return frame(self.path, self.row + (20 if self.level == "ARD" else 0))
 
     @property
     def file_system(self) -> str:
         """Where its single files come from: ls_s3 or dds."""
-        return "dds" if self.storage == "dds" else "ls_s3"
+        return "dds" if self.storage == "dds" or self.level == "ARD" else "ls_s3"
 
     @property
     def bundle_system(self) -> str:
-        """Where its bundle comes from: ls_zip or dds_ms."""
+        """Where its bundle comes from: ls_zip or dds_ms; those of a tile come from dds."""
+        if self.level == "ARD":
+            return "dds"
         return "dds_ms" if self.storage == "dds" else "ls_zip"
 
     @property
@@ -96,11 +109,15 @@ class Product:
 
     def secondary_id(self, suffix: str) -> str:
         """Entity id of one of its files in the secondary dataset."""
+        if self.level == "ARD":
+            return self.file_name(suffix).replace(".", "_")
         prefix = "L1" if self.level.startswith("L1") else "L2ST" if suffix.startswith("ST_") else "L2SR"
         return f"{prefix}_{self.file_name(suffix).replace('.', '_').upper()}"
 
     def file_groups(self, suffix: str) -> list[str]:
         """File groups that list one of its files; shared level-2 files belong to both groups."""
+        if self.level == "ARD":
+            return []
         if self.level.startswith("L1"):
             return ["ls_c2l1_all"]
         if suffix.startswith("SR_"):
@@ -119,6 +136,8 @@ class Product:
 @functools.cache
 def _suffixes(sensor: str, level: str) -> tuple[str, ...]:
     kind = sensor[:2]
+    if level == "ARD":
+        return _ARD
     if kind == "LM":
         first = 4 if sensor in ("LM01", "LM02", "LM03") else 1
         return (*(f"B{n}.TIF" for n in range(first, first + 4)), *_QA, *_MTL)

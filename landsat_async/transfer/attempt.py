@@ -20,6 +20,7 @@ from landsat_async.rules.http_fields import Reply, read_reply
 from landsat_async.rules.identity import evidence_of_name
 from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
 from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
+from landsat_async.rules.server_names import served_name
 from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.speed import Speed, Window, floor
 from landsat_async.rules.split import PUSHED_BACK, Blame, Misfit, blame, connections_for
@@ -85,8 +86,9 @@ class Trip:
     async def get(self, headers: dict[str, str]) -> tuple[aiohttp.ClientResponse, URL]:
         """Ask for the file; see `Net.get`."""
         policy = self.job.policy
+        name = None if self.job.name_begins else self.job.name
         with self.waits.around(f"{self.host} has not answered yet", policy.answer_timeout_s):
-            return await self.net.get(self.url, headers | self.more_headers, policy, self.job.name)
+            return await self.net.get(self.url, headers | self.more_headers, policy, name)
 
     def count(self, size: int) -> None:
         """Count body bytes."""
@@ -108,6 +110,15 @@ class Trip:
             self.notify(Transferred(self.file, position, total))
 
 
+class NameSeen(Exception):
+    """The head of an answer has come for which only the name is wanted."""
+
+    def __init__(self, name: str | None) -> None:
+        super().__init__("the server has named the file")
+        self.name = name
+        """None: it gives none that can be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """The body of one answer ended as announced."""
@@ -125,6 +136,7 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
         AttemptFailed: with the reason; what came before it is kept, durably.
         OSError: the disk failed.
     """
+    job = trip.job
     ask = next_ask(trip.part.now, trip.net.habits(trip.host), whole=trip.whole)
     if plainly:
         ask = replace(ask, if_range=None)
@@ -136,6 +148,8 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
         staging = is_staging(trip.url) or is_staging(url)
         with _push_back_noted(trip):
             await _check_head(trip, response, reply, staging=staging)
+        if job.name_begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
+            raise NameSeen(served_name(job.name_begins, reply.filename, str(url)))
         match read_answer(ask, trip.part.now, reply):
             case Take() as take:
                 _learn_ranges(trip, ask, reply, plainly=plainly)

@@ -81,6 +81,9 @@ class TransferJob:
     """The `file` of events; "" = `name`."""
     published: Mapping[str, str] | None = None
     """SHA-512 in hex by file name, where the policy asks for `Proof.PUBLISHED`."""
+    name_begins: str = ""
+    """Set where only the server knows the name (`name` is a planned one): what it has to begin with. Then nothing is
+    received; the name is learnt from the head of the answer, see `NameLearnt`."""
     part_was: tuple[str, ...] = ()
     """Names under which an earlier transfer may have left the part; each transfer has a `part_name` of its own, so
     that two of them can never write to one file."""
@@ -108,6 +111,14 @@ class Done:
     """The file's time of change."""
     identity: Identity = field(default=Identity.NONE, compare=False)
     """What evidence there was that it is the file that it is named after."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameLearnt:
+    """The server has told what the file is called; write it down and transfer it under that name."""
+
+    name: str
+    bytes_received: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +162,7 @@ class FileFailed:
     """The kind of the last fault (`rules.retry.FaultKind`), or IN_THE_WAY; "" when it was none of the network."""
 
 
-Outcome: TypeAlias = Done | NeedsLink | NotReady | HostDown | FileFailed
+Outcome: TypeAlias = Done | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
 
 
 class CheckpointStore(Protocol):

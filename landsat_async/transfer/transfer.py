@@ -37,7 +37,7 @@ from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.joins import Next, after_proof
 from landsat_async.rules.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
 from landsat_async.rules.sizes import is_doubtful
-from landsat_async.transfer.attempt import Trip, attempt, checkpoint_if_new, one_error
+from landsat_async.transfer.attempt import NameSeen, Trip, attempt, checkpoint_if_new, one_error
 from landsat_async.transfer.faults import AttemptFailed, fault_of_disk
 from landsat_async.transfer.lander import Joined, Lander
 from landsat_async.transfer.links import LinkRefused, host_of, read_link
@@ -48,6 +48,7 @@ from landsat_async.transfer.outcome import (
     Done,
     FileFailed,
     HostDown,
+    NameLearnt,
     NeedsLink,
     NotReady,
     Outcome,
@@ -162,6 +163,9 @@ async def _transfer(
         trip = Trip(job, net, notify, store, url, host_of(url), part, lander)
         course = _Course(trip, lander, admit, health, Budget(job.policy.attempts))
         return await course.run()
+    except NameSeen as seen:
+        health(host_of(url), "ok", "")
+        return _named(seen.name, job.name_begins)
     except OSError as error:  # of opening the part; others are faults of an attempt
         fault = fault_of_disk(error, job.parts_dir)
         if isinstance(fault, LandsatError):
@@ -176,6 +180,13 @@ async def _transfer(
         if course is not None and not course.trip.part.closed:
             with move_on_after(job.policy.grace_s, shield=True):
                 await course.trip.part.close()
+
+
+def _named(name: str | None, begins: str) -> Outcome:
+    if name is not None:
+        return NameLearnt(name)
+    reason = f"the server gives it no name that begins with {begins}"
+    return FileFailed(reason, "Nothing is named by guess; try later, or choose another product.", 0)
 
 
 @dataclass(slots=True)
@@ -212,7 +223,7 @@ class _Course:
         part = self.trip.part
         if part.facts.total is not None and part.length > part.facts.total:
             return Fault(FaultKind.RESTART, "more bytes here than the file has")
-        if part.length and part.length == part.facts.total:
+        if part.length and part.length == part.facts.total and not self.trip.job.name_begins:
             return await self._finish(framed=True)
         down = self.admit(self.trip.host)
         if down is not None:
@@ -227,6 +238,8 @@ class _Course:
         received = await self._ask(attempt(self.trip))
         if isinstance(received, Fault):
             return received
+        if self.trip.job.name_begins:
+            return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
         if received.complete:
             return await self._finish(framed=received.framed)
         if part.length > before:
