@@ -22,7 +22,7 @@ import msgspec
 from landsat_async import config_readers as read
 from landsat_async.errors import ConfigError
 from landsat_async.rules.naming import check_layout
-from landsat_async.rules.product_id import parse_product_id
+from landsat_async.rules.search_dataset import settle_dataset
 from landsat_async.rules.select_type import settle_type
 
 SERVICE_URL = "https://m2m.cr.usgs.gov/api/api/json/stable/"
@@ -55,7 +55,7 @@ class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Which scenes. `scenes`, when given, decides alone."""
 
     dataset: str | None = None
-    """Alias; always filled in after the checks, from `scenes` when it is not written."""
+    """Alias; filled in after the checks, also from `scenes`. None only where their ids name several datasets."""
     aoi: str | None = None
     """Absolute path of the area file."""
     bbox: tuple[float, float, float, float] | None = None
@@ -76,6 +76,8 @@ class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the AOI that a footprint must cover, 0..1."""
     limit: int = 0
     """0 = all scenes."""
+    order: Literal["newest", "oldest", "least_cloud"] = "newest"
+    """Which scenes a limit takes."""
     scenes: tuple[str, ...] = ()
     """Entity or display ids."""
 
@@ -146,6 +148,7 @@ _READERS: dict[str, dict[str, read.Reader]] = {
         "tiers": read.texts(read.tier, 'tiers like "T1"'),
         "min_coverage": read.number(0.0, 1.0),
         "limit": read.whole(0, 10_000_000),
+        "order": read.choice("newest", "oldest", "least_cloud"),
         "scenes": read.texts(read.scene_id, "scene ids"),
     },
     "select": {
@@ -402,27 +405,13 @@ def _check_together(search: dict[str, Any], refused: set[str], source: str, prob
         problems.append(f"{source}: search.start: {search['start']} is later than search.end, {search['end']}")
     if "start" in search and search["start"] > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):
         problems.append(f"{source}: search.start: {search['start']} lies in the future")
-    if "dataset" in search or refused & {"search.dataset", "search.scenes"}:
+    if refused & {"search.dataset", "search.scenes"}:
         return
-    if not search.get("scenes"):
-        problems.append(f'{source}: search.dataset: missing, for example dataset = "landsat_ot_c2_l2"')
-        return
-    datasets = {product.dataset if (product := parse_product_id(scene)) else None for scene in search["scenes"]}
-    if len(datasets) == 1 and None not in datasets:
-        search["dataset"] = datasets.pop()
-    elif None in datasets:
-        unclear = next(s for s in search["scenes"] if not (p := parse_product_id(s)) or not p.dataset)
-        problems.append(
-            f"{source}: search.dataset: needed, because {unclear} does not tell level 1 from level 2 "
-            '(display ids do); for example dataset = "landsat_ot_c2_l2"'
-        )
-    else:
-        names = ", ".join(sorted(str(name) for name in datasets))
-        problems.append(f"{source}: search.scenes: the ids belong to several datasets ({names}); use one run for each")
+    problems += [f"{source}: {problem}" for problem in settle_dataset(search)]
 
 
 def _ids_decide(search: Mapping[str, object]) -> list[str]:
-    filters = sorted(set(search) - {"dataset", "scenes", "limit", "include_unknown_cloud"})
+    filters = sorted(set(search) - {"dataset", "scenes"})
     if not filters:
         return []
     return [f"search.scenes decides alone: {', '.join(filters)} not applied as a filter"]

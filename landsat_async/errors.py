@@ -193,8 +193,8 @@ class TooManyHits(ServiceError):
     exit_code = 2
     default_reference = "too-many-hits"
 
-    def __init__(self, message: str, *, total_hits: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, total_hits: int, hint: str = "", reference: str | None = None) -> None:
+        super().__init__(message, hint=hint, reference=reference)
         self.total_hits = total_hits
         """What the service counts, sometimes an estimate."""
 

@@ -66,6 +66,10 @@ class Scene:
     """publishDate as sent; None when absent or "Unknown"."""
     coverage: float | None = None
     """Share of the AOI that the footprint covers, 0..1; None without an AOI or footprint."""
+    dataset: str = ""
+    """Alias of the dataset that it was found in; "" until a search has filled it in."""
+    order_only: bool = False
+    """The service says that it has to be ordered and cannot be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)

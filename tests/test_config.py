@@ -304,10 +304,34 @@ def test_display_ids_tell_the_dataset(scenes, dataset):
     assert Config.from_dict({"search": {"scenes": scenes}}).search.dataset == dataset
 
 
-def test_entity_ids_do_not_tell_the_dataset_and_ids_of_two_datasets_need_two_runs():
-    assert "does not tell level 1 from level 2" in problems(search={"scenes": ["LC80040532024187LGN00"]})[0]
+def test_entity_ids_do_not_tell_the_dataset_and_the_possible_ones_are_named():
+    (problem,) = problems(search={"scenes": ["LC80040532024187LGN00"]})
+    assert "does not tell level 1 from level 2" in problem
+    assert "landsat_ot_c2_l1 and landsat_ot_c2_l2" in problem
+
+
+def test_an_entity_id_that_only_one_dataset_can_hold_tells_it():
+    assert Config.from_dict({"search": {"scenes": ["LM50040531986102AAA03"]}}).search.dataset == "landsat_mss_c2_l1"
+
+
+def test_ids_of_several_datasets_are_one_config():
     two = ["LC08_L2SP_004053_20240705_20240712_02_T1", "LE07_L1TP_004053_20000705_20200712_02_T1"]
-    assert "several datasets" in problems(search={"scenes": two})[0]
+    assert Config.from_dict({"search": {"scenes": two}}).search.dataset is None
+
+
+@pytest.mark.faults("M18")
+@pytest.mark.parametrize(
+    ("dataset", "successor"),
+    [
+        ("landsat_8_c1", "landsat_ot_c2_l1"), ("LANDSAT_ETM_C1", "landsat_etm_c2_l1"),
+        ("landsat_tm_c1", "landsat_tm_c2_l1"), ("lsr_landsat_8_c1", "landsat_ot_c2_l2"),
+        ("landsat_mss_c1", "landsat_mss_c2_l1"),
+    ],
+)  # fmt: skip
+def test_M18_a_dataset_of_collection_1_is_told_to_have_ended(dataset, successor):
+    (problem,) = problems(search={"dataset": dataset})
+    assert "Collection 1, which has ended" in problem
+    assert successor in problem
 
 
 def test_scenes_decide_alone_and_a_note_says_so():

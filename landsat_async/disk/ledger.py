@@ -79,14 +79,23 @@ class Ledger(RequestBook, FileBook, SettledBook, LeftoverBook, NameBook):
         self._run_id = None  # also when a later run has begun
         await self._write("UPDATE run SET ended=?, exit_code=? WHERE run_id=?", (now, exit_code, run_id))
 
-    async def remember_scenes(self, dataset: str, scenes: Sequence[Scene], now: float) -> None:
+    async def remember_scenes(self, scenes: Sequence[Scene], now: float) -> None:
         """Keep what was seen of scenes; the publication date is what a later "only what is new" asks by."""
 
         def write(c: sqlite3.Connection) -> None:
-            rows = ((s.display_id, s.entity_id, dataset, s.acquired, s.cloud_cover, s.published, now) for s in scenes)
+            rows = ((s.display_id, s.entity_id, s.dataset, s.acquired, s.cloud_cover, s.published, now) for s in scenes)
             c.executemany("INSERT OR REPLACE INTO scene VALUES(?,?,?,?,?,?,?)", rows)
 
         await self.call(write)
+
+    async def datasets_of(self, display_ids: Sequence[str]) -> dict[str, str]:
+        """Aliases of the datasets that scenes were found in, by display id."""
+
+        def look(c: sqlite3.Connection) -> dict[str, str]:
+            sql = f"SELECT display_id, dataset FROM scene WHERE display_id IN({marks(display_ids)})"
+            return dict(c.execute(sql, tuple(display_ids)).fetchall())
+
+        return await self.call(look)
 
     async def select(
         self,

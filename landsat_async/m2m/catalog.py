@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import msgspec
 
@@ -48,6 +49,7 @@ class _DatasetRow(_Row):
     acquisition_end: object = None
     support_cloud_cover: object = None
     spatial_bounds: object = None
+    temporal_coverage: object = None
 
 
 def read_datasets(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Dataset, ...]:
@@ -75,7 +77,14 @@ def _dataset(row: _DatasetRow) -> Dataset:
         acquisition_end=text(row.acquisition_end),
         supports_cloud_cover=flag(row.support_cloud_cover),
         bounds=_bounds(row.spatial_bounds),
+        temporal_coverage=_coverage(row.temporal_coverage),
     )
+
+
+def _coverage(value: object) -> tuple[str, str] | None:
+    """A text that holds a list of two times, or the list itself."""
+    days = re.findall(r"\d{4}-\d\d-\d\d", str(value), re.ASCII) if isinstance(value, str | list) else []
+    return (days[0], days[1]) if len(days) == 2 else None
 
 
 def _bounds(value: object) -> tuple[float, float, float, float] | None:

@@ -203,16 +203,23 @@ class M2MClient:
         page_size: int = 1000,
         metadata_type: str | None = None,
         time_limit_s: float | None = None,
+        hits_max: int = HITS_MAX,
+        pages_max: int | None = None,
     ) -> AsyncIterator[Scene]:
         """Yield every scene that matches, each (entity id, display id) once, in the order of the service.
 
+        No more than `pages_max` pages are asked for; None = all.
+
         Raises:
-            TooManyHits: before the first scene, when the service counts more than it hands out (50,000).
+            TooManyHits: before the first scene, when the service counts more than `hits_max`, which is at most what it
+                hands out (50,000).
         """
         seen: set[tuple[str, str]] = set()
         start: int | None = 1
         page: ScenePage | None = None
-        while start is not None:
+        pages = 0
+        while start is not None and (pages_max is None or pages < pages_max):
+            pages += 1
             ask = payloads.scene_search(
                 dataset,
                 scene_filter,
@@ -228,7 +235,7 @@ class M2MClient:
                     return  # the service had counted right after all
                 raise
             page = following
-            if start == 1 and page.total_hits is not None and page.total_hits > HITS_MAX:
+            if start == 1 and page.total_hits is not None and page.total_hits > min(hits_max, HITS_MAX):
                 raise _too_many(dataset, page.total_hits)
             new = [scene for scene in page.scenes if (scene.entity_id, scene.display_id) not in seen]
             start = next_start(page, start=start, new=len(new), page_size=page_size)
@@ -259,6 +266,10 @@ class M2MClient:
     async def scene_list_get(self, list_id: str, dataset: str | None = None) -> tuple[ListedScene, ...]:
         """Return the content of a list."""
         return await self._call(payloads.scene_list_get(list_id, dataset))
+
+    async def scene_metadata_list(self, list_id: str, dataset: str) -> tuple[Scene, ...]:
+        """Return the scenes of a list that belong to a dataset."""
+        return await self._call(payloads.scene_metadata_list(list_id, dataset))
 
     async def scene_list_remove(self, list_id: str) -> None:
         """Remove a list; also fine when it is gone already."""

@@ -31,6 +31,7 @@ from landsat_async.m2m.replies import (
     SceneMetadata,
     ScenePage,
 )
+from landsat_async.model import Scene
 from landsat_async.rules.options import ProductOption
 
 APPLICATION = "M2M"
@@ -193,6 +194,14 @@ def scene_list_add(list_id: str, name: str, entity_ids: Sequence[str], id_field:
 def scene_list_get(list_id: str, name: str | None) -> Call[tuple[ListedScene, ...]]:
     """Content of a list."""
     return Call("scene-list-get", _given(listId=list_id, datasetName=name), scenes.read_listed)
+
+
+def scene_metadata_list(list_id: str, name: str) -> Call[tuple[Scene, ...]]:
+    """The scenes of a list that belong to one dataset."""
+    payload = {"listId": list_id, "datasetName": name, "metadataType": "summary"}
+    return Call(
+        "scene-metadata-list", payload, scenes.read_metadata_list, limit_s=SEARCH_LIMIT_S, max_bytes=SEARCH_MAX_BYTES
+    )
 
 
 def scene_list_remove(list_id: str) -> Call[None]:

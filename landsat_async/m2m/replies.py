@@ -128,6 +128,8 @@ class Dataset:
     supports_cloud_cover: bool
     bounds: tuple[float, float, float, float] | None
     """west, south, east, north in degrees, as sent: east may exceed 180."""
+    temporal_coverage: tuple[str, str] | None = None
+    """First and last day that the service counts, YYYY-MM-DD; None when not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class _SceneRow(_Row):
     temporal_coverage: object = None
     spatial_coverage: msgspec.Raw = NULL
     metadata: msgspec.Raw = NULL
+    options: object = None
 
 
 class _SearchData(_Row):
@@ -64,7 +65,13 @@ def _scene(row: _SceneRow) -> Scene:
         cloud_cover=_percent(row.cloud_cover),
         footprint=_geojson(row.spatial_coverage),
         published=None if published == "Unknown" else published,
+        order_only=_has_to_be_ordered(row.options),
     )
+
+
+def _has_to_be_ordered(options: object) -> bool:
+    """Only where both are said: members may be absent."""
+    return isinstance(options, dict) and options.get("download") is False and options.get("order") is True
 
 
 def _acquired(coverage: object, display_id: str) -> str | None:
@@ -85,6 +92,21 @@ def _geojson(raw: msgspec.Raw) -> str | None:
     """Kept as the text it came in: a search of 50,000 scenes must not become millions of Python numbers."""
     geometry = bytes(raw).decode("utf-8", errors="replace")
     return geometry if geometry.startswith("{") else None
+
+
+def read_metadata_list(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Scene, ...]:
+    """scene-metadata-list: lists of scenes by dataset alias; an empty list when there are none."""
+    if bytes(memoryview(data)[:1]) == b"[" or is_blank(data):
+        return read_rows(data, _SceneRow, _scene, where="scene-metadata-list: data", unusable=unusable)
+    try:
+        by_alias = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError):
+        raise BadReply("scene-metadata-list: data is no object") from None
+    return tuple(
+        scene
+        for alias, rows in by_alias.items()
+        for scene in read_rows(rows, _SceneRow, _scene, where=f"scene-metadata-list: {alias}", unusable=unusable)
+    )
 
 
 class _MetadataRow(_Row):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class Aoi:
     """West, south, east, north; west > east when it crosses the 180° meridian."""
     notes: tuple[str, ...] = ()
     """What the user should know, such as a split at the 180° meridian."""
+    warnings: tuple[str, ...] = ()
+    """What is probably not meant, such as a box wider than half the globe."""
 
     @property
     def place(self) -> str:
@@ -74,7 +76,8 @@ def aoi_from_bbox(bbox: tuple[float, float, float, float]) -> Aoi:
     parts = [box(left, south, right, north) for left, right in boxes if left < right and south < north]
     if not parts:
         raise aoi_error("bbox", "has no area")
-    return _finish(parts[0] if len(parts) == 1 else MultiPolygon(parts), bbox, [])
+    whole = _finish(parts[0] if len(parts) == 1 else MultiPolygon(parts), bbox, [])
+    return replace(whole, warnings=_too_wide(west, east))
 
 
 def aoi_from_shapes(shapes: Shapes, source: str) -> Aoi:
@@ -125,20 +128,30 @@ def intersects(aoi: Aoi, footprints: Sequence[str | None]) -> list[bool]:
     return coverage.touching(aoi.geometry, footprints)
 
 
-def swapped_place(aoi: Aoi) -> str | None:
-    """Where the area would lie with longitude and latitude the other way round; None where that is impossible.
+def swapped(aoi: Aoi) -> Aoi | None:
+    """The area with longitude and latitude the other way round; None where that is impossible.
 
     For a search that finds nothing: coordinates that are swapped, but in range, are only noticed then.
     """
     west, south, east, north = aoi.bbox
     if west > east or west < -90 or east > 90:
         return None
-    return Aoi(shapely.transform(aoi.geometry, np.fliplr), (south, west, north, east)).place
+    return Aoi(shapely.transform(aoi.geometry, np.fliplr), (south, west, north, east))
 
 
 def _finish(geometry: Any, bbox: tuple[float, float, float, float], notes: list[str]) -> Aoi:
     west, south, east, north = (float(degree) for degree in bbox)
     return Aoi(geometry, (west, south, east, north), tuple(notes))
+
+
+def _too_wide(west: float, east: float) -> tuple[str, ...]:
+    width_deg = east - west + (360 if west > east else 0)
+    if width_deg <= 180:
+        return ()
+    text = f"the box is {width_deg:.6g}° wide: from west = {west:g} eastwards to east = {east:g}"
+    if west > east:
+        text += " across the 180° meridian; if west and east were swapped, write the smaller one first"
+    return (text,)
 
 
 def _wrap(lon: float) -> float:

@@ -102,6 +102,15 @@ def parse_scene_key(entity_or_display_id: str) -> SceneKey | None:
     return SceneKey(path, row, dt.date(year, 1, 1) + dt.timedelta(days=day_of_year - 1))
 
 
+def datasets_of_entity_id(entity_id: str) -> tuple[str, ...]:
+    """Aliases of the Collection 2 data sets that can hold an entity id, level 1 first; () when it is none."""
+    text = entity_id.upper()
+    family = _SENSOR_DATASETS.get(f"{text[:2]}0{text[2:3]}") if _ENTITY_ID.fullmatch(text) else None
+    if family is None:
+        return ()
+    return tuple(f"landsat_{family}_c2_l{level}" for level in ((1,) if family == "mss" else (1, 2)))
+
+
 def _day(digits: str) -> dt.date | None:
     try:
         return dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))

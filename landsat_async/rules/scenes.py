@@ -13,17 +13,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from landsat_async.model import DroppedScene, Scene, Unavailable
+from landsat_async.model import DroppedScene, Scene
 from landsat_async.rules.asked import SearchValues
-from landsat_async.rules.naming import shown
 from landsat_async.rules.product_id import ProductId, parse_product_id, parse_scene_key
 
 if TYPE_CHECKING:  # loads shapely, which takes longer than all else; without an area nobody needs it
     from landsat_async.rules.aoi import Aoi
 
 __all__ = [
-    "PathRowFilterIds", "ProductId", "SearchValues", "acquired_day", "halve", "keep_scenes", "missing_scenes",
-    "parse_product_id", "scene_filters",
+    "PathRowFilterIds", "ProductId", "SearchValues", "acquired_day", "halve", "keep_named", "keep_scenes",
+    "parse_product_id", "scene_filters", "within",
 ]  # fmt: skip
 
 FIRST_DAY = dt.date(1972, 7, 23)
@@ -50,7 +49,7 @@ def scene_filters(
 ) -> list[dict[str, Any]]:
     """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap.
 
-    Not for `search.scenes`: ids are looked up one by one, since they tell no dataset field to filter by.
+    Not for `search.scenes`: `rules.lookup` has the filters for ids.
     """
     common: dict[str, Any] = {}
     if search.start or search.end:
@@ -81,6 +80,11 @@ def halve(scene_filter: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     return {**scene_filter, "acquisitionFilter": early}, {**scene_filter, "acquisitionFilter": late}
 
 
+def within(scene_filter: dict[str, Any], start: dt.date, end: dt.date) -> dict[str, Any]:
+    """The same search for these days only."""
+    return {**scene_filter, "acquisitionFilter": _days(start, end)}
+
+
 def keep_scenes(
     scenes: Sequence[Scene], search: SearchValues, aoi: Aoi | None
 ) -> tuple[list[Scene], list[DroppedScene]]:
@@ -91,41 +95,33 @@ def keep_scenes(
     """
     unique = list({(scene.entity_id, scene.display_id): scene for scene in scenes}.values())
     dropped: list[DroppedScene] = []
-    if search.scenes:
-        wanted = {name.upper() for name in search.scenes}
-        unique = [scene for scene in unique if {scene.entity_id.upper(), scene.display_id.upper()} & wanted]
-        unique = _newest(unique, dropped, named=wanted)
-        kept = _measured(unique, aoi)
-    else:
-        unique = _without(unique, lambda scene: _wrong_tier(scene, search), dropped)
-        unique = _newest(unique, dropped, named=frozenset())
-        unique = _without(unique, lambda scene: _filtered(scene, search), dropped)
-        kept = _measured(_inside(unique, aoi, dropped), aoi)
-        kept = _without(kept, lambda scene: _too_little(scene, search), dropped)
-    kept.sort(key=_order)
+    unique = _without(unique, lambda scene: _wrong_tier(scene, search), dropped)
+    unique = _newest(unique, dropped, named=frozenset())
+    unique = _without(unique, lambda scene: _filtered(scene, search), dropped)
+    kept = _measured(_inside(unique, aoi, dropped), aoi)
+    kept = _without(kept, lambda scene: _too_little(scene, search), dropped)
     if search.limit and len(kept) > search.limit:
-        dropped += [DroppedScene(scene, f"beyond limit = {search.limit}") for scene in kept[search.limit :]]
+        kept.sort(key=_order)
+        kept.sort(key=_PREFERENCE[search.order])
+        which = f"beyond limit = {search.limit}, {search.order.replace('_', ' ')} first"
+        dropped += [DroppedScene(scene, which) for scene in kept[search.limit :]]
         kept = kept[: search.limit]
+    kept.sort(key=_order)
     return kept, dropped
 
 
-def missing_scenes(names: Iterable[str], scenes: Iterable[Scene]) -> list[Unavailable]:
-    """Say which of the ids that the user named are not among the scenes that were found (before `keep_scenes`)."""
-    found: set[str] = set()
-    versions: dict[tuple[object, ...], str] = {}
-    for scene in scenes:
-        found |= {scene.entity_id.upper(), scene.display_id.upper()}
-        if product := parse_product_id(scene.display_id):
-            versions[product.version_key] = scene.display_id
-    missing = []
-    for name in names:
-        if name.upper() in found:
-            continue
-        asked = parse_product_id(name)
-        now = versions.get(asked.version_key) if asked else None
-        hint = f"It was reprocessed: USGS has it now as {shown(now)}." if now else "Check the id and the dataset."
-        missing.append(Unavailable(name, "there is no such scene in the dataset", hint))
-    return missing
+def keep_named(scenes: Iterable[Scene], names: Iterable[str]) -> tuple[list[Scene], list[DroppedScene]]:
+    """Keep the scenes that the user named: no other filter counts.
+
+    An entity id stands for the newest version of its scene, a display id for exactly that version.
+    """
+    wanted = {name.strip().upper() for name in names}
+    unique = {(scene.entity_id, scene.display_id): scene for scene in scenes}.values()
+    named = [scene for scene in unique if {scene.entity_id.upper(), scene.display_id.upper()} & wanted]
+    dropped: list[DroppedScene] = []
+    kept = _newest(named, dropped, named=wanted)
+    kept.sort(key=_order)
+    return kept, dropped
 
 
 def acquired_day(scene: Scene) -> dt.date | None:
@@ -241,7 +237,7 @@ def _measured(scenes: list[Scene], aoi: Aoi | None) -> list[Scene]:
 
 
 def _newest(scenes: list[Scene], dropped: list[DroppedScene], *, named: Iterable[str]) -> list[Scene]:
-    """Keep the newest version of each scene, and versions that the user named by display id.
+    """Keep the newest version of each scene, and versions that the user named by display id (in capitals).
 
     The newest is the one processed last: a scene first comes as RT, then as T1 or T2, and may be reprocessed
     later; the tier decides only between versions of one day.
@@ -251,7 +247,7 @@ def _newest(scenes: list[Scene], dropped: list[DroppedScene], *, named: Iterable
     best: dict[tuple[object, ...], tuple[tuple[object, ...], Scene]] = {}
     for scene in scenes:
         product = products[scene.display_id]
-        if product is not None and scene.display_id.upper() not in names:
+        if product is not None:
             rank = (product.processed, product.tier != "RT", scene.display_id)
             if product.version_key not in best or rank > best[product.version_key][0]:
                 best[product.version_key] = (rank, scene)
@@ -269,3 +265,16 @@ def _newest(scenes: list[Scene], dropped: list[DroppedScene], *, named: Iterable
 def _order(scene: Scene) -> tuple[str, int, int, str]:
     day, key = acquired_day(scene), parse_scene_key(scene.display_id) or parse_scene_key(scene.entity_id)
     return day.isoformat() if day else "", key.path if key else 0, key.row if key else 0, scene.display_id
+
+
+def _age(scene: Scene) -> int:
+    day = acquired_day(scene)
+    return -day.toordinal() if day else 0
+
+
+_PREFERENCE: dict[str, Callable[[Scene], tuple[float, int]]] = {
+    "newest": lambda scene: (0.0, _age(scene)),
+    "oldest": lambda scene: (0.0, -_age(scene)),
+    "least_cloud": lambda scene: (101.0 if scene.cloud_cover is None else scene.cloud_cover, _age(scene)),
+}
+"""What comes first where a limit leaves room for some only; a scene without a day or cloud cover comes last."""

@@ -22,6 +22,7 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.naming import layout_folder
 from landsat_async.rules.options import ProductOption
+from landsat_async.rules.order_only import with_orders
 from landsat_async.rules.selection import Lacking, Selection, choose
 from landsat_async.run.fallback import with_single_files
 from landsat_async.run.scene_lists import scene_list
@@ -59,7 +60,6 @@ async def choosing(
     config: Config,
     m2m: M2MClient,
     ledger: Ledger | None,
-    dataset: str,
     scenes: Sequence[Scene],
     history: History,
     settled: Settled | None = None,
@@ -72,7 +72,7 @@ async def choosing(
     send, offered = anyio.create_memory_object_stream[_Offered | Selection](0)
     with single_error():
         async with anyio.create_task_group() as group:
-            group.start_soon(_ask, config, m2m, ledger, dataset, scenes, settled, send)
+            group.start_soon(_ask, config, m2m, ledger, scenes, settled, send)
             async with offered:
                 yield _choose(config, m2m, offered, history)
             group.cancel_scope.cancel()
@@ -82,7 +82,6 @@ async def _ask(
     config: Config,
     m2m: M2MClient,
     ledger: Ledger | None,
-    dataset: str,
     scenes: Sequence[Scene],
     settled: Settled | None,
     send: MemoryObjectSendStream[_Offered | Selection],
@@ -91,6 +90,7 @@ async def _ask(
     by_group = config.select.type == "band_group"
     async with send:
         async for portion in _unsettled(scenes, settled, send):
+            dataset = portion[0].dataset
             async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
                 options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
             await send.send((portion, options))
@@ -99,18 +99,22 @@ async def _ask(
 async def _unsettled(
     scenes: Sequence[Scene], settled: Settled | None, send: MemoryObjectSendStream[_Offered | Selection]
 ) -> AsyncIterator[Sequence[Scene]]:
-    """Yield the scenes to be asked about in portions; the files of the others are sent."""
-    waiting: list[Scene] = []
-    for portion in portions(scenes, SCENES_PER_CALL):
-        known = await settled.files_of(portion) if settled is not None else {}
-        if known:
-            await send.send(Selection(tuple(file for files in known.values() for file in files), ()))
-        waiting += [scene for scene in portion if scene.display_id not in known]
-        if len(waiting) >= SCENES_PER_CALL:
-            yield waiting[:SCENES_PER_CALL]
-            del waiting[:SCENES_PER_CALL]
-    if waiting:
-        yield waiting
+    """Yield the scenes to be asked about in portions of one dataset each; the files of the others are sent."""
+    by_dataset: dict[str, list[Scene]] = {}
+    for scene in scenes:
+        by_dataset.setdefault(scene.dataset, []).append(scene)
+    for own in by_dataset.values():
+        waiting: list[Scene] = []
+        for portion in portions(own, SCENES_PER_CALL):
+            known = await settled.files_of(portion) if settled is not None else {}
+            if known:
+                await send.send(Selection(tuple(file for files in known.values() for file in files), ()))
+            waiting += [scene for scene in portion if scene.display_id not in known]
+            if len(waiting) >= SCENES_PER_CALL:
+                yield waiting[:SCENES_PER_CALL]
+                waiting = waiting[SCENES_PER_CALL:]
+        if waiting:
+            yield waiting
 
 
 async def _choose(
@@ -128,6 +132,7 @@ async def _choose(
         whole = [scene for scene in portion if scene.display_id not in replaced]
         decide = partial(choose, whole, options, config.select, layout=config.download.layout)
         selection = await anyio.to_thread.run_sync(decide)
+        selection = with_orders(selection, portion)
         if config.select.type == "band_group":
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]
             selection = replace(selection, files=tuple(files))

@@ -98,12 +98,14 @@ class BundleFallback:
     async def _single_files(self, items: Sequence[Item]) -> dict[str, list[WantedFile]]:
         """The single files by scene, of the scenes of which each can be had now."""
         context = self._context
-        dataset = context.config.search.dataset
-        assert dataset is not None  # the config has checked or derived it
-        try:
-            options = await context.m2m.download_options(dataset, entity_ids=[item.scene_entity_id for item in items])
-        except RequestRefused:
-            return {}
+        datasets = await context.ledger.datasets_of([item.scene_display_id for item in items])
+        options: list[ProductOption] = []
+        for dataset in dict.fromkeys(datasets.values()):
+            ids = [item.scene_entity_id for item in items if datasets.get(item.scene_display_id) == dataset]
+            try:
+                options += await context.m2m.download_options(dataset, entity_ids=ids)
+            except RequestRefused:
+                pass
         scenes = [Scene(item.scene_entity_id, item.scene_display_id) for item in items]
         folders = {item.scene_display_id: item.relpath.rpartition("/")[0] for item in items}
         selection = await anyio.to_thread.run_sync(partial(choose, scenes, options, _SINGLE_FILES))

@@ -106,7 +106,7 @@ async def plan(
         await check_role(m2m)
         found = await find_scenes(config, m2m, aoi)
         known = await history.known()
-        async with choosing(config, m2m, None, found.dataset, found.scenes, history) as selections:
+        async with choosing(config, m2m, None, found.scenes, history) as selections:
             async for selection in selections:
                 gaps.add(selection)
                 in_files |= fallback.scenes_in_files(selection)
@@ -116,7 +116,7 @@ async def plan(
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(folder.free_bytes)
     short = max(0, left - max(0, free - config.download.min_free_bytes))
-    notes = [*config.notes, *found.notes]
+    notes = [*config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
     notes += await history.leftovers([planned.file for planned in files])

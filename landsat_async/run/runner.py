@@ -207,13 +207,13 @@ class Run:
         found = await find_scenes(self.config, context.m2m, self._aoi)
         for note in found.notes:
             self.bus.tell(Notice(note))
+        for warning in found.warnings:
+            self.bus.tell(Notice(warning, "warning"))
         self._tally.scenes = len(found.scenes)
-        await self._ledger.remember_scenes(found.dataset, found.scenes, context.now())
+        await self._ledger.remember_scenes(found.scenes, context.now())
         gaps, nominal = Gaps(self.config), 0
         ledger, settled = self._ledger, Settled(self.config, self._ledger, context.now)
-        async with choosing(
-            self.config, context.m2m, ledger, found.dataset, found.scenes, ledger, settled
-        ) as selections:
+        async with choosing(self.config, context.m2m, ledger, found.scenes, ledger, settled) as selections:
             async for selection in selections:
                 gaps.add(selection)
                 nominal += sum(file.bytes_nominal or 0 for file in selection.files)

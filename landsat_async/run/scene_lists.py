@@ -22,14 +22,17 @@ REMOVE_TIMEOUT_S = 1.5
 
 @asynccontextmanager
 async def scene_list(
-    m2m: M2MClient, ledger: Ledger | None, dataset: str, entity_ids: Sequence[str]
+    m2m: M2MClient, ledger: Ledger | None, dataset: str, ids: Sequence[str], id_field: str = "entityId"
 ) -> AsyncIterator[str]:
-    """Make a list of `entity_ids`, yield its id, remove it at the end. Without a ledger nothing is written down."""
+    """Make a list of scenes by ids of the kind `id_field`, yield the list's own id, remove the list at the end.
+
+    Without a ledger nothing is written down.
+    """
     list_id = f"la-{uuid.uuid4().hex[:20]}"
     if ledger is not None:
         await ledger.note_list(list_id, time.time())
     try:
-        await m2m.scene_list_add(list_id, dataset, entity_ids)
+        await m2m.scene_list_add(list_id, dataset, ids, id_field=id_field)
         yield list_id
     except BaseException:
         with anyio.move_on_after(REMOVE_TIMEOUT_S, shield=True):

@@ -1,29 +1,25 @@
-"""From the config to the scenes: every page, split where the service hands out no more, nothing twice."""
+"""From the config to the scenes: by ids (`lookup`) or by filters (`scan`), and what to say of both."""
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
 from landsat_async.config import Config
-from landsat_async.errors import ConfigError, DatasetRefused, EndpointGone, RequestRefused, TooManyHits
+from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.faults import NEWER
 from landsat_async.m2m.replies import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.naming import shown
-from landsat_async.rules.scenes import (
-    PathRowFilterIds,
-    halve,
-    keep_scenes,
-    missing_scenes,
-    scene_filters,
-)
+from landsat_async.rules.scene_ids import group_ids, read_scene_ids
+from landsat_async.rules.scenes import PathRowFilterIds, keep_named, keep_scenes, scene_filters
+from landsat_async.run.dataset_names import dataset_refused
+from landsat_async.run.lookup import look_up
+from landsat_async.run.scan import Scan
 
 if TYPE_CHECKING:  # loads shapely, see rules/scenes
     from landsat_async.rules.aoi import Aoi
@@ -35,12 +31,14 @@ log = logging.getLogger(__name__)
 class Found:
     """Result of a search."""
 
-    dataset: str
     scenes: list[Scene]
+    """Each with the dataset that it was found in."""
     dropped: list[DroppedScene] = field(default_factory=list)
     missing: list[Unavailable] = field(default_factory=list)
     notes: tuple[str, ...] = ()
-    """What the user should know of the area: how large it is and where, what was simplified."""
+    """What the user should know: how large the area is and where, what was simplified, where ids were found."""
+    warnings: tuple[str, ...] = ()
+    """What is probably not meant."""
 
 
 class Unreadable:
@@ -71,25 +69,46 @@ class Unreadable:
 async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     """Search as the config says; `aoi` as `read_aoi` gave it.
 
-    Raises ConfigError for an unknown dataset, with the nearest names.
+    Raises:
+        ConfigError: for an unknown dataset, with the nearest names.
+        TooManyHits: nothing bounds the search.
     """
-    search = config.search
-    dataset = search.dataset
-    assert dataset is not None  # the config has checked or derived it
+    if config.search.scenes:
+        return await _named_scenes(config, m2m)
+    dataset = config.search.dataset
+    assert dataset is not None  # the config has checked it
     try:
-        filters = scene_filters(search, aoi, await _path_row(config, m2m))
-        hits = await _all_hits(m2m, dataset, filters)
+        filters = scene_filters(config.search, aoi, await _path_row(config, m2m))
+        hits = await Scan(m2m, dataset, config.search, aoi, filters).hits()
+        hint = await _swapped(m2m, dataset, aoi) if aoi is not None and not hits else None
     except DatasetRefused as error:
-        raise await _unknown_dataset(m2m, dataset, error) from None
-    kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, search, aoi)
-    missing = await anyio.to_thread.run_sync(missing_scenes, search.scenes, hits) if search.scenes else []
-    return Found(dataset, kept, dropped, missing, _notes(aoi, hits))
+        raise await dataset_refused(m2m, dataset, error) from None
+    hits = [replace(scene, dataset=dataset) for scene in hits]
+    kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, config.search, aoi)
+    notes = () if aoi is None else (f"area: {aoi.place}", *aoi.notes)
+    return Found(kept, dropped, [], (*notes, *filter(None, (hint,))), () if aoi is None else aoi.warnings)
+
+
+async def _named_scenes(config: Config, m2m: M2MClient) -> Found:
+    """Look the ids up that decide alone."""
+    asked = read_scene_ids(config.search.scenes)
+    faults = [one.fault for one in asked if one.fault is not None]
+    by_dataset, notes = group_ids(asked, config.search.dataset)
+    try:
+        scenes, missing = await look_up(m2m, by_dataset)
+    except DatasetRefused as error:
+        raise await dataset_refused(m2m, next(iter(by_dataset)), error) from None
+    kept, dropped = await anyio.to_thread.run_sync(keep_named, scenes, config.search.scenes)
+    return Found(kept, dropped, [*faults, *missing], notes)
 
 
 async def read_aoi(config: Config) -> Aoi | None:
-    """The area of interest; None without one. Needs no service, so it comes first. Raises ConfigError."""
+    """The area of interest; None without one, and where ids decide alone.
+
+    Needs no service, so it comes first. Raises ConfigError.
+    """
     search = config.search
-    if search.aoi is None and search.bbox is None:
+    if search.scenes or (search.aoi is None and search.bbox is None):
         return None
     return await anyio.to_thread.run_sync(_load_area, search.aoi, search.bbox)
 
@@ -103,39 +122,31 @@ def _load_area(path: str | None, bbox: tuple[float, float, float, float] | None)
     return aoi_from_bbox(bbox) if bbox is not None else None
 
 
-def _notes(aoi: Aoi | None, hits: Sequence[Scene]) -> tuple[str, ...]:
-    if aoi is None:
-        return ()
-    from landsat_async.rules.aoi import swapped_place
+async def _swapped(m2m: M2MClient, dataset: str, aoi: Aoi) -> str | None:
+    """What to say when coordinates are probably swapped: nothing ever lay here, and something lies there."""
+    from landsat_async.rules.aoi import spatial_filters, swapped
 
-    swapped = swapped_place(aoi) if not hits else None
-    hint = (f"nothing lies there; if {swapped} is meant, longitude has to come first",) if swapped else ()
-    return (f"area: {aoi.place}", *aoi.notes, *hint)
+    other = swapped(aoi)
+    if other is None:
+        return None
+    for area, wanted in ((aoi, False), (other, True)):
+        found = [await _any(m2m, dataset, {"spatialFilter": one}) for one in spatial_filters(area)]
+        if any(found) is not wanted:
+            return None
+    return f"no scene was ever taken there; if {other.place} is meant, longitude has to come first"
 
 
-async def _all_hits(m2m: M2MClient, dataset: str, filters: Sequence[dict[str, Any]]) -> list[Scene]:
-    """Run one search for each filter, halving by date what has too many hits."""
-    found: dict[tuple[str, str], Scene] = {}
-    todo = list(reversed(filters))
-    while todo:
-        scene_filter = todo.pop()
-        try:
-            async for scene in m2m.scene_search(dataset, scene_filter):
-                found[scene.entity_id, scene.display_id] = scene
-        except (TooManyHits, RequestRefused) as error:
-            # A search that fails each time while the service lives is too large for it as well.
-            splits = isinstance(error, TooManyHits) or error.reference == "fails-each-time"
-            halves = halve(scene_filter) if splits else None
-            if halves is None:
-                raise
-            todo += reversed(halves)
-    return list(found.values())
+async def _any(m2m: M2MClient, dataset: str, scene_filter: dict[str, Any]) -> bool:
+    try:
+        return bool([scene async for scene in m2m.scene_search(dataset, scene_filter, page_size=1, pages_max=1)])
+    except TooManyHits:
+        return True
 
 
 async def _path_row(config: Config, m2m: M2MClient) -> PathRowFilterIds | None:
     """Ids of the path and row filters, by their labels; they differ between datasets."""
     search = config.search
-    if search.dataset is None or not (search.path_row or search.scenes):
+    if search.dataset is None or not search.path_row:
         return None
     try:
         entries = await m2m.dataset_filters(search.dataset)
@@ -144,15 +155,3 @@ async def _path_row(config: Config, m2m: M2MClient) -> PathRowFilterIds | None:
     labels = {entry.label.casefold(): entry.filter_id for entry in entries}
     path, row = labels.get("wrs path"), labels.get("wrs row")
     return PathRowFilterIds(path, row) if path and row else None
-
-
-async def _unknown_dataset(m2m: M2MClient, dataset: str, error: DatasetRefused) -> ConfigError:
-    aliases = [entry.alias for entry in await m2m.dataset_search()]
-    if dataset in aliases:
-        return ConfigError(str(error), hint=error.hint, reference="dataset")
-    near = difflib.get_close_matches(dataset, aliases, 3, 0.5) or [a for a in aliases if a.startswith("landsat_")][:8]
-    return ConfigError(
-        f"search.dataset: USGS knows no dataset {dataset!r}.",
-        hint=f"Nearest names: {', '.join(near)}. All names: landsat-async datasets",
-        reference="dataset",
-    )

@@ -19,7 +19,7 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials, resolve_credentials
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
-from landsat_async.errors import ConfigError, FolderBusy, LandsatError
+from landsat_async.errors import ConfigError, DatasetRefused, FolderBusy, LandsatError
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.setup_commands import load_or_environment
@@ -139,7 +139,8 @@ def _area(config: Config) -> Iterator[Check]:
         return
     west, south, east, north = aoi.bbox
     text = f"{config.search.aoi}: west {west:.4f}, south {south:.4f}, east {east:.4f}, north {north:.4f}"
-    yield Check("area", "warn" if aoi.notes else "ok", text, "; ".join(aoi.notes))
+    told = (*aoi.notes, *aoi.warnings)
+    yield Check("area", "warn" if told else "ok", text, "; ".join(told))
 
 
 def _folder(config: Config) -> Iterator[Check]:
@@ -200,6 +201,7 @@ def _read_mounts() -> str:
 
 async def _service(config: Config, credentials: Credentials | None) -> AsyncIterator[Check]:
     from landsat_async.m2m.client import M2MClient
+    from landsat_async.run.dataset_names import dataset_refused
 
     host = urlsplit(config.service.url).netloc
     if credentials is not None:
@@ -218,7 +220,10 @@ async def _service(config: Config, credentials: Credentials | None) -> AsyncIter
             yield _role(await m2m.permissions())
             step = "dataset"
             if config.search.dataset is not None:
-                dataset = await m2m.dataset(config.search.dataset)
+                try:
+                    dataset = await m2m.dataset(config.search.dataset)
+                except DatasetRefused as error:
+                    raise await dataset_refused(m2m, config.search.dataset, error) from None
                 yield Check("dataset", "ok", f"{dataset.alias}: {dataset.name}")
     except LandsatError as error:
         yield _failure(step, error)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
 
 from landsat_async.errors import ConfigError
-from landsat_async.rules.aoi import aoi_from_bbox, coverages, intersects, parse_aoi, spatial_filters, swapped_place
+from landsat_async.rules.aoi import aoi_from_bbox, coverages, intersects, parse_aoi, spatial_filters, swapped
 from landsat_async.rules.coverage import EARTH_RADIUS_KM, area_km2
 
 VALENCIA = [[-68.01, 9.99], [-67.49, 9.99], [-67.49, 10.34], [-68.01, 10.34], [-68.01, 9.99]]
@@ -489,12 +489,31 @@ def test_features_without_geometry_are_left_out_with_a_note():
 
 def test_the_place_of_swapped_coordinates():
     aoi = aoi_from_bbox((9.99, -68.01, 10.34, -67.49))
-    meant = swapped_place(aoi)
+    meant = swapped(aoi).place
     assert meant == aoi_from_bbox((-68.01, 9.99, -67.49, 10.34)).place
     assert "10.16° N 67.75° W" in meant
-    assert swapped_place(aoi_from_bbox((7, 46, 7, 46))).startswith("7.00° N 46.00° E")
+    assert swapped(aoi_from_bbox((7, 46, 7, 46))).place.startswith("7.00° N 46.00° E")
 
 
 @pytest.mark.parametrize("bbox", [(100, 10, 101, 11), (-100, 10, -99, 11), (170, 10, -170, 11)])
 def test_coordinates_that_cannot_be_swapped_have_no_other_place(bbox):
-    assert swapped_place(aoi_from_bbox(bbox)) is None
+    assert swapped(aoi_from_bbox(bbox)) is None
+
+
+@pytest.mark.faults("M16")
+@pytest.mark.parametrize(
+    ("bbox", "width", "crosses"),
+    [
+        ((-67.49, 9.99, -68.01, 10.34), "359.48", True), ((-179, 0, 178, 1), "357", False),
+        ((-180, -90, 180, 90), "360", False),
+    ],
+)  # fmt: skip
+def test_M16_a_box_wider_than_half_the_globe_is_an_area_with_a_warning(bbox, width, crosses):
+    (warning,) = aoi_from_bbox(bbox).warnings
+    assert f"{width}° wide: from west = {bbox[0]:g} eastwards to east = {bbox[2]:g}" in warning
+    assert ("swapped" in warning) is crosses
+
+
+@pytest.mark.parametrize("bbox", [(-68.01, 9.99, -67.49, 10.34), (170, -20, -170, -10), (0, 0, 180, 10)])
+def test_a_box_of_half_the_globe_or_less_is_no_reason_to_warn(bbox):
+    assert aoi_from_bbox(bbox).warnings == ()

@@ -11,7 +11,7 @@ from landsat_async.config import SearchConfig
 from landsat_async.model import Scene
 from landsat_async.rules.aoi import aoi_from_bbox
 from landsat_async.rules.product_id import parse_product_id
-from landsat_async.rules.scenes import PathRowFilterIds, halve, keep_scenes, missing_scenes, scene_filters
+from landsat_async.rules.scenes import PathRowFilterIds, halve, keep_named, keep_scenes, scene_filters
 
 AOI = aoi_from_bbox((0, 0, 1, 1))
 
@@ -156,38 +156,41 @@ def test_C03_a_scene_that_two_searches_found_is_one_scene():
     assert (len(kept), dropped) == (1, [])
 
 
-def test_the_order_is_by_date_path_row_and_id_and_the_limit_cuts_the_end():
+@pytest.mark.faults("M13")
+@pytest.mark.parametrize(
+    ("order", "left"), [("newest", [4, 0]), ("oldest", [1, 3]), ("least_cloud", [2, 1])]
+)  # fmt: skip
+def test_M13_a_limit_takes_the_newest_unless_order_says_otherwise_and_the_list_goes_by_date(order, left):
+    days = {"20240721": 30, "20240605": 2, "20240705": 1, "20240613": None, "20240806": 60}
+    scenes = [scene(day=day, cloud=cloud) for day, cloud in days.items()]
+    kept, dropped = keep_scenes(scenes, search(limit=2, order=order), None)
+    assert kept == sorted((scenes[n] for n in left), key=lambda one: one.acquired)
+    assert len(dropped) == 3
+    assert dropped[0].reason == f"beyond limit = 2, {order.replace('_', ' ')} first"
+
+
+def test_the_order_of_the_list_is_by_date_path_row_and_id():
     scenes = [scene(day="20240721"), scene(path=9), scene(path=5, row=54), scene(path=5, row=53, sensor="LC09"),
               scene(path=5, row=53)]  # fmt: skip
-    kept, dropped = keep_scenes(scenes, search(limit=3), None)
-    assert kept == [scenes[4], scenes[3], scenes[2]]
-    assert [(one.scene, one.reason) for one in dropped] == [
-        (scenes[1], "beyond limit = 3"),
-        (scenes[0], "beyond limit = 3"),
-    ]
+    kept, _ = keep_scenes(scenes, search(limit=5), None)
+    assert kept == [scenes[4], scenes[3], scenes[2], scenes[1], scenes[0]]
 
 
-def test_scenes_that_are_named_are_kept_whatever_the_filters_say():
-    cloudy, other = scene(cloud=99), scene(path=7)
-    kept, _ = keep_scenes([cloudy, other], search(scenes=(cloudy.entity_id.lower(),), cloud_cover=(0, 1)), AOI)
-    assert [one.entity_id for one in kept] == [cloudy.entity_id]
-    assert kept[0].coverage == 1.0
+def test_scenes_that_are_named_are_kept_and_no_others():
+    named, other = scene(cloud=99), scene(path=7)
+    assert keep_named([named, other, named], [f" {named.entity_id.lower()} ", named.entity_id])[0] == [named]
 
 
-def test_an_old_version_that_is_named_by_its_display_id_is_kept():
+@pytest.mark.faults("M12")
+def test_M12_an_entity_id_is_the_newest_version_and_a_display_id_exactly_that_one():
     old, new = scene(processed="20240706"), scene(processed="20240720")
-    assert keep_scenes([old, new], search(scenes=(old.display_id,)), None)[0] == [old]
-    assert keep_scenes([old, new], search(scenes=(old.entity_id,)), None)[0] == [new]
-    assert len(keep_scenes([old, new], search(scenes=(old.display_id, new.display_id)), None)[0]) == 2
-
-
-@pytest.mark.faults("C13")
-def test_C13_ids_that_were_not_found_are_named_with_the_version_that_is_there_now():
-    there, now = scene(), scene(path=9, processed="20250101")
-    before = scene(path=9, processed="20240712")
-    missing = missing_scenes([there.entity_id, there.display_id.lower(), "LC8XXX", before.display_id], [there, now])
-    assert [one.file for one in missing] == ["LC8XXX", before.display_id]
-    assert now.display_id in missing[1].hint
+    assert keep_named([old, new], [old.display_id])[0] == [old]
+    kept, dropped = keep_named([old, new], [old.entity_id])
+    assert (kept, [one.scene for one in dropped]) == ([new], [old])
+    assert keep_named([old, new], [old.display_id, new.display_id])[0] == [old, new]
+    # The newest is named as well: the old one is not what the entity id stands for because of that.
+    assert keep_named([old, new], [old.entity_id, new.display_id])[0] == [new]
+    assert keep_named([old, new], [old.entity_id, old.display_id])[0] == [old, new]
 
 
 def test_the_service_is_asked_with_every_filter_it_knows_and_never_for_less():
@@ -270,6 +273,7 @@ class Plain:
     months = path_row = tiers = scenes = ()
     min_coverage = 0.0
     limit = 0
+    order = "newest"
 
 
 SCENES = st.builds(

@@ -1,0 +1,94 @@
+"""How ids are looked up: with few calls whatever the size of the archive, and by ways of which one works.
+
+1. By the id fields of the dataset, a hundred ids to a search (recorded from the live service).
+2. By place and day, which an id tells: one search a day. It finds the other versions of a scene too, so it also tells
+   what was meant by an id that does not exist.
+3. By a scene list at the service (documented only).
+
+What can be spent is bounded by `budget`; the first way is always taken.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from landsat_async.rules.scene_ids import AskedId
+
+IDS_PER_SEARCH = 100
+PAIRS_PER_SEARCH = 40
+IDS_PER_LOOKUP = 50
+LOOKUPS_MIN = 4
+SCENES_PER_LIST = 500
+"""For so many scenes a list is made when the files are chosen: that is a look-up too."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdFields:
+    """Filter ids of one dataset by what they hold; they differ between datasets, so they are found by their labels."""
+
+    by_label: Mapping[str, str]
+    """Label in small letters -> filter id."""
+
+    def field_of(self, asked: AskedId) -> str | None:
+        """Return the field that an id stands in; None where the dataset has none that we know."""
+        if asked.product is None:
+            return self.by_label.get("landsat scene identifier") if asked.key is not None else None
+        level = re.sub(r"\D", "", asked.product.level)[:1]
+        return self.by_label.get(f"landsat product identifier l{level}") or self.by_label.get("tile identifier")
+
+    @property
+    def path_row(self) -> tuple[str, str] | None:
+        """The fields of path and row."""
+        path, row = self.by_label.get("wrs path"), self.by_label.get("wrs row")
+        return (path, row) if path and row else None
+
+
+def budget(ids: int, datasets: int) -> int:
+    """How many look-ups a list of ids may cost: four, or one for every fifty ids; two for each of many datasets."""
+    return max(LOOKUPS_MIN, -(-ids // IDS_PER_LOOKUP), 2 * datasets)
+
+
+def kept_for_lists(scenes: Iterable[int]) -> int:
+    """How many look-ups the choice of files will need, from the number of scenes found in each dataset."""
+    return sum(-(-count // SCENES_PER_LIST) for count in scenes)
+
+
+def id_filter(asked: Sequence[AskedId], fields: IdFields) -> dict[str, Any]:
+    """The sceneFilter that finds these ids, which all have a field."""
+    children = [
+        {"filterType": "value", "filterId": fields.field_of(one), "value": one.name, "operand": "="} for one in asked
+    ]
+    one_or_all = children[0] if len(children) == 1 else {"filterType": "or", "childFilters": children}
+    return {"metadataFilter": one_or_all}
+
+
+def by_day(asked: Iterable[AskedId]) -> dict[dt.date, list[AskedId]]:
+    """The ids that tell place and day, by day."""
+    days: dict[dt.date, list[AskedId]] = {}
+    for one in asked:
+        if one.key is not None:
+            days.setdefault(one.key.acquired, []).append(one)
+    return days
+
+
+def day_filter(day: dt.date, asked: Sequence[AskedId], fields: IdFields) -> dict[str, Any]:
+    """The sceneFilter for the places of these ids on one day; the whole day where places cannot be asked for."""
+    scene_filter: dict[str, Any] = {"acquisitionFilter": {"start": day.isoformat(), "end": day.isoformat()}}
+    places = sorted({(one.key.path, one.key.row) for one in asked if one.key is not None})
+    if fields.path_row is not None and len(places) <= PAIRS_PER_SEARCH:
+        path_id, row_id = fields.path_row
+        pairs = [_pair(path_id, path, row_id, row) for path, row in places]
+        scene_filter["metadataFilter"] = pairs[0] if len(pairs) == 1 else {"filterType": "or", "childFilters": pairs}
+    return scene_filter
+
+
+def _pair(path_id: str, path: int, row_id: str, row: int) -> dict[str, Any]:
+    exact = [
+        {"filterType": "between", "filterId": filter_id, "firstValue": number, "secondValue": number}
+        for filter_id, number in ((path_id, path), (row_id, row))
+    ]
+    return {"filterType": "and", "childFilters": exact}

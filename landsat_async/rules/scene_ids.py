@@ -1,0 +1,185 @@
+"""Scene ids as users write them: what each stands for, in which dataset it is, and what to say when it is not there.
+
+A display id tells its dataset. An entity id is shared by all levels of a scene, so the dataset has to be told beside
+it, unless only one holds the sensor.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from landsat_async.model import Scene, Unavailable
+from landsat_async.rules.naming import shown
+from landsat_async.rules.product_id import (
+    ProductId,
+    SceneKey,
+    datasets_of_entity_id,
+    parse_product_id,
+    parse_scene_key,
+)
+
+_FILE_ENDING = re.compile(r"\.(tar|tgz|tar\.gz|tif|tiff|txt|xml|json|jpe?g|png|zip)$", re.IGNORECASE)
+_ARD_COLLECTION_1 = re.compile(r"L[COTEM]\d\d_(CU|AK|HI)_\d{6}_\d{8}_\d{8}_C01_V\d\d", re.IGNORECASE)
+_DATASET_COLLECTION_1 = re.compile(r"(lsr_)?landsat_(8|ot|etm|tm|mss\w?|ard_tile|ard)_c1(_l\d)?", re.IGNORECASE)
+_SUCCESSORS = {"8": "landsat_ot_c2", "ot": "landsat_ot_c2", "etm": "landsat_etm_c2", "tm": "landsat_tm_c2"}
+ENDED = "Collection 1, which has ended: USGS withdrew it in December 2022"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedId:
+    """One id that the user named."""
+
+    written: str
+    name: str
+    """In capitals, without blanks around it."""
+    product: ProductId | None
+    """None for an entity id and for ids of other missions."""
+    key: SceneKey | None
+    """Place and day; None where the id does not tell them (tiles, other missions)."""
+    datasets: tuple[str, ...]
+    """Aliases of the datasets that can hold it; () = unknown."""
+    fault: Unavailable | None = None
+    """Why this is no id of a scene that USGS can have; nobody need be asked then."""
+
+    @property
+    def sent(self) -> str:
+        """The id as it is sent: ids of other missions may have small letters."""
+        return self.written.strip() if self.product is None and self.key is None else self.name
+
+    @property
+    def dataset(self) -> str | None:
+        """Alias of the one dataset that can hold it; None when it has to be told."""
+        return self.datasets[0] if len(self.datasets) == 1 else None
+
+
+def read_scene_id(written: str) -> AskedId:
+    """Take an id apart; a file name and an id of Collection 1 get a `fault`."""
+    name = written.strip().upper()
+    product = parse_product_id(name)
+    if (product is not None and product.collection != "02") or _ARD_COLLECTION_1.fullmatch(name):
+        return AskedId(written, name, product, None, (), _of_collection_1(written, product))
+    if product is not None:
+        own = (product.dataset,) if product.dataset else ()
+        return AskedId(written, name, product, parse_scene_key(name), own)
+    if (inner := _product_of_file(name)) is not None:
+        hint = f"Write the id: {inner}. Single files are chosen with [select] type and bands."
+        return AskedId(written, name, None, None, (), Unavailable(written, "this is a file name, no scene id", hint))
+    return AskedId(written, name, None, parse_scene_key(name), datasets_of_entity_id(name))
+
+
+def read_scene_ids(written: Iterable[str]) -> list[AskedId]:
+    """Take all ids apart; one that is written twice, also in another case, is one."""
+    return list({(asked := read_scene_id(text)).name: asked for text in written}.values())
+
+
+def group_ids(asked: Iterable[AskedId], dataset: str | None) -> tuple[dict[str, list[AskedId]], tuple[str, ...]]:
+    """Sort ids by the dataset that they are looked up in; one line for each that is not `dataset`.
+
+    A display id is looked up in its own dataset. Whatever does not tell its dataset is looked up in `dataset`.
+    """
+    groups: dict[str, list[AskedId]] = {}
+    elsewhere: dict[str, list[AskedId]] = {}
+    for one in asked:
+        own = one.dataset if one.product is not None or dataset is None else None
+        name = own or dataset
+        if one.fault is not None or name is None:
+            continue
+        if dataset is not None and name == dataset.lower():
+            name = dataset
+        groups.setdefault(name, []).append(one)
+        if dataset is not None and name != dataset:
+            elsewhere.setdefault(name, []).append(one)
+    notes = []
+    for name, ids in elsewhere.items():
+        more = f" and {len(ids) - 1} more ids are" if len(ids) > 1 else " is"
+        notes.append(f"{shown(ids[0].written)}{more} of {name}, not of {dataset}: fetched from there")
+    return groups, tuple(notes)
+
+
+def ended_dataset(dataset: str) -> tuple[str, str] | None:
+    """Say that a dataset is of Collection 1, and what has come in its place; None for any other name."""
+    match = _DATASET_COLLECTION_1.fullmatch(dataset.strip())
+    if match is None:
+        return None
+    level = "l2" if match[1] else "l1"
+    kind = match[2].lower()
+    successor = f"{_SUCCESSORS[kind]}_{level}" if kind in _SUCCESSORS else "landsat_mss_c2_l1"
+    if kind.startswith("ard"):
+        successor = "landsat_ard_tile_c2"
+    return f"{shown(dataset)} is of {ENDED}", f"Its successor is {successor}."
+
+
+def missing_ids(
+    asked: Sequence[AskedId], scenes: Sequence[Scene], seen: Sequence[Scene], dataset: str
+) -> list[Unavailable]:
+    """Say which of the ids that were looked up in `dataset` are not there, and what was probably meant.
+
+    Args:
+        asked: The ids.
+        scenes: What was found.
+        seen: Everything that the service showed on the way, also scenes beside those that were asked for.
+        dataset: Alias.
+    """
+    found = {name for scene in scenes for name in (scene.entity_id.upper(), scene.display_id.upper())}
+    around = [*scenes, *seen]
+    return [
+        Unavailable(one.written, f"there is no such scene in {dataset}", _hint(one, around, dataset))
+        for one in asked
+        if one.name not in found
+    ]
+
+
+def _hint(asked: AskedId, around: Sequence[Scene], dataset: str) -> str:
+    if asked.product is not None:
+        key = asked.product.version_key
+        versions = {
+            scene.display_id
+            for scene in around
+            if (product := parse_product_id(scene.display_id)) and product.version_key == key
+        }
+        if versions:
+            return f"It was reprocessed: USGS has it now as {shown(max(versions, key=_processed))}."
+    elif near := _near(asked, around):
+        return f"USGS has {shown(near)} there: check the id."
+    if asked.datasets and dataset.lower() not in asked.datasets:
+        return f"Scenes of this sensor are in {' and '.join(asked.datasets)}."
+    if dataset.lower().endswith("_l2"):
+        return "Check the id; and not every scene has a Level-2 product."
+    return "Check the id and the dataset."
+
+
+def _near(asked: AskedId, around: Sequence[Scene]) -> str | None:
+    """The entity id of the same sensor, place and day, which differs in the station or the version only."""
+    same = {
+        scene.entity_id.upper()
+        for scene in around
+        if asked.key is not None
+        and scene.entity_id[:3].upper() == asked.name[:3]
+        and parse_scene_key(scene.entity_id) == asked.key
+    }
+    return min(same, default=None)
+
+
+def _processed(display_id: str) -> tuple[object, ...]:
+    product = parse_product_id(display_id)
+    return (product.processed, display_id) if product else ("", display_id)
+
+
+def _of_collection_1(written: str, product: ProductId | None) -> Unavailable:
+    hint = "Collection 2 has the scene under another id: search for its place and day, or use its entity id."
+    if product is not None and product.region is None:
+        place, day = f"{product.path:03}{product.row:03}", product.acquired
+        hint = f'Collection 2 has it under another id: search with path_row = ["{place}"], start = end = {day}.'
+    return Unavailable(written, f"this is an id of {ENDED}", hint)
+
+
+def _product_of_file(name: str) -> str | None:
+    """The product id that the name of a file, or of a band, begins with."""
+    stem = _FILE_ENDING.sub("", name) if "." in name else name
+    while "_" in stem:
+        if parse_product_id(stem) is not None:
+            return stem
+        stem = stem.rpartition("_")[0]
+    return None
