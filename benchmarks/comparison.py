@@ -26,6 +26,7 @@ import anyio
 
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.server import open_simulator
+from landsat_async.sim.tiff import empty_image
 from tests.support.raw_server import Answer, RawServer, Wire, reset, whole
 
 PROJECT = Path(__file__).parents[1]
@@ -36,6 +37,7 @@ NAME = f"{PRODUCT}_SR_B3.TIF"
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Error</title></head><body>Something went wrong.</body></html>\n"
 ERROR_TEXT = b"<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 NAMED = ("Content-Disposition", f'attachment; filename="{NAME}"')
+OTHER_NAMED = ("Content-Disposition", f'attachment; filename="{PRODUCT}_SR_QA_AEROSOL.TIF"')
 TIFF = ("Content-Type", "image/tiff")
 
 RIGHT, SAID_SO, WRONG = "right", "said so", "WRONG"
@@ -155,6 +157,15 @@ async def _login(wire: Wire) -> None:
         await wire.head(302, ("Location", "/login"), ("Content-Length", "0"))
 
 
+def _other_band(files: Files) -> Answer:
+    """Another band of the scene, whole, which says what it is."""
+    return whole(files.short, OTHER_NAMED, TIFF)
+
+
+def _empty_image(files: Files) -> Answer:
+    return whole(empty_image(), NAMED, TIFF)
+
+
 def _gzip(files: Files) -> Answer:
     return whole(gzip.compress(files.old), NAMED, TIFF, ("Content-Encoding", "gzip"))
 
@@ -182,6 +193,10 @@ FAULTS = (
     Fault("403 with a page", _page(403), _page(403)),
     Fault("redirect to a login page", lambda f: _login, lambda f: _login),
     Fault("empty answer, status 200", lambda f: whole(b"", NAMED), lambda f: whole(b"", NAMED)),
+    Fault("another band under its own name, then the file", _other_band, _good),
+    Fault("another band under its own name", _other_band, _other_band),
+    Fault("an image without a stored strip, then the file", _empty_image, _good),
+    Fault("an image without a stored strip", _empty_image, _empty_image),
     Fault("reset before any answer, then good", lambda f: reset, _good),
 )  # fmt: skip
 

@@ -11,15 +11,18 @@ from urllib.parse import unquote
 import anyio
 
 from landsat_async.sim.api_faults import LOGIN_PAGE
+from landsat_async.sim.archive import Archive
 from landsat_async.sim.browse import jpeg
-from landsat_async.sim.content import Content
+from landsat_async.sim.content import Content, Literal
 from landsat_async.sim.downloads import Download
 from landsat_async.sim.file_faults import serve_faulty
 from landsat_async.sim.links import FileLink
 from landsat_async.sim.log import Entry
 from landsat_async.sim.reply import Reply, Span, wanted_span
+from landsat_async.sim.script import FileFault
 from landsat_async.sim.service import Service
 from landsat_async.sim.stac import item_of_path, opens, stac_item
+from landsat_async.sim.tiff import empty_image
 from landsat_async.sim.wire import Request, Wire
 
 _HTML = "text/html; charset=UTF-8"
@@ -165,8 +168,9 @@ class FileHost:
             return True
         link.uses += 1
         service.downloads.attempt(download)
+        content = _replaced(fault, service.archive, content)
         reply = self._reply(request, name, content)
-        if fault is not None and fault.kind not in ("new-version", "swapped"):
+        if fault is not None and fault.kind not in ("new-version", "swapped", *_REPLACED):
             return await serve_faulty(fault, reply, request, wire, self._pace)
         await wire.head(reply.status, reply.headers())
         await self._send(reply.span, content, wire)
@@ -207,6 +211,18 @@ class FileHost:
             await wire.body(content.read(offset, min(block, stop - offset)))
             if rate is not None and offset + block < stop:
                 await anyio.sleep(block / rate)
+
+
+_REPLACED = ("other-body", "empty-image")
+
+
+def _replaced(fault: FileFault | None, archive: Archive, content: Content) -> Content:
+    """Return what is sent in place of the file's content, where a recipe says so."""
+    if fault is None or fault.kind not in _REPLACED:
+        return content
+    other = Literal(empty_image()) if fault.kind == "empty-image" else archive.file(fault.text)
+    assert other is not None, f"no such file in the archive: {fault.text}"
+    return other
 
 
 def _signature(request: Request) -> str:

@@ -30,18 +30,19 @@ def url_of(service: Service, download: Download) -> str:
 
 def _new_link(service: Service, download: Download, now_s: float) -> Any:
     offer = download.offer
+    file = service.script.links_to.get(offer.file, offer.file)
     if not offer.is_proxied:
-        return service.links.staged(download.id, offer.file, CONTACT_ID, now_s)
-    product = service.archive.product_of_file(offer.file)
+        return service.links.staged(download.id, file, CONTACT_ID, now_s)
+    product = service.archive.product_of_file(file)
     if offer.system == "ls_zip":
-        address = f"/gen-bundle?landsat_product_id={offer.display_id}"
+        address = f"/gen-bundle?landsat_product_id={file.removesuffix('.tar')}"
     elif offer.system == "ls_frb":
         kind, _, form = offer.file.rpartition("_")[2].partition(".")
         address = f"/gen-browse?size=frb{'j' if form == 'jpg' else ''}&type={kind}&product_id={offer.display_id}"
     else:
         folder = product.folder if product is not None else "gone"
-        address = f"/data/collection02/{folder}/{offer.file}"
-    return service.links.signed(download.id, offer.file, address, CONTACT_ID, now_s)
+        address = f"/data/collection02/{folder}/{file}"
+    return service.links.signed(download.id, file, address, CONTACT_ID, now_s)
 
 
 def download_request(service: Service, payload: Payload) -> Any:

@@ -92,6 +92,8 @@ FileKind = Literal[
     "416",  # 416 with Content-Range: `text` ("equal", "smaller", "bigger", "absent" or literal)
     "etag",  # this answer carries `text` as its ETag ("" = none)
     "wrong-name",  # Content-Disposition names `text` ("" = header absent)
+    "other-body",  # the content of the file `text` under the name that was asked for
+    "empty-image",  # a TIFF of which no strip is stored
     "headers",  # `headers` are added
     "doubled",  # the true answer, and the same bytes again after `seconds`
     "late",  # the true answer, and the same bytes again before the next answer on the connection
@@ -295,6 +297,9 @@ class Script(msgspec.Struct, kw_only=True):
     if_range: Literal["honoured", "ignored", "never"] = "honoured"
     """never: 200 whenever If-Range is an entity tag."""
     disposition: bool = True
+    """false: answers do not name the file."""
+    links_to: dict[str, str] = {}
+    """File -> another file, whose link is handed out in its place."""
     stac_items: Literal["open", "signed", "none"] = "open"
     """STAC items with checksums: in a public catalogue, only in the folders of the files (a link of a neighbour opens
     them), or not at all."""

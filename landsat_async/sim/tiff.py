@@ -244,3 +244,10 @@ def _tile_at(seed: int, index: int, raw_bytes: int) -> bytes:
     pool = _pool()
     start = (seed * 2_654_435_761 + index * 40_503) % (len(pool) - raw_bytes)
     return _StoredTile.encode(pool[start : start + raw_bytes])
+
+
+def empty_image(side: int = 7000) -> bytes:
+    """Make a TIFF whose only strip is absent: a legal image, and none."""
+    tags = ((256, side), (257, side), (258, 16), (259, 8), (262, 1), (273, 0), (277, 1), (278, side), (279, 0))
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + rows + bytes(4)

@@ -21,6 +21,8 @@ ONLY_BAD = {
     "403 with a page",
     "redirect to a login page",
     "empty answer, status 200",
+    "another band under its own name",
+    "an image without a stored strip",
 }
 """Faults of servers that never send the file."""
 
