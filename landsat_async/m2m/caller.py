@@ -32,17 +32,27 @@ from landsat_async.errors import (
     CredentialsError,
     LandsatError,
     RateLimited,
+    ServiceDown,
     ServiceError,
     SessionExpired,
 )
 from landsat_async.m2m import faults, payloads
 from landsat_async.m2m.answers import outcome_unknown, understand
 from landsat_async.m2m.gate import ApiWait, Gate
-from landsat_async.m2m.payloads import LOGIN, Call
+from landsat_async.m2m.payloads import LOGIN, PERMISSIONS, Call
 from landsat_async.m2m.replies import FailedItem
 from landsat_async.m2m.tolerant import NULL
 from landsat_async.m2m.transport import Transport, Unanswered
-from landsat_async.rules.api_retry import History, Outage, Verdict, after_failure, judge, may_wait
+from landsat_async.rules.api_retry import (
+    History,
+    Outage,
+    Refusal,
+    Verdict,
+    after_failure,
+    bare_refusal,
+    judge,
+    may_wait,
+)
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
@@ -51,6 +61,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 LOGOUT_AGAIN_S = 1.0
+KEY_LIFE_S = 7200.0
+"""A key dies after so long without a call."""
+TIDY_LIMIT_S = 3.0
+TIDY_AGAIN_S = 60.0
 THREAD_ABOVE_BYTES = 2**20
 """Larger answers are read in a thread, so that the event loop stays responsive."""
 
@@ -77,6 +91,10 @@ class Caller:
         self._on_unusable = on_unusable
         self._key: str | None = None
         self._refused: CredentialsError | None = None
+        self._may_download: bool | None = None
+        """What `permissions` has said; None = nothing yet."""
+        self._key_since_s = 0.0
+        self._tidy_after_s = 0.0
         self._told_until_s = 0.0
         self._reader = anyio.CapacityLimiter(1)
 
@@ -99,7 +117,27 @@ class Caller:
                     history, own = await self._settle(error, call, history, own)
                 else:
                     self._gate.lives()
+                    if call.endpoint == PERMISSIONS and isinstance(value, tuple) and value:
+                        self._may_download = "download" in value
                     return value
+
+    async def try_once(self, call: Call[T]) -> T:
+        """Send a call that only tidies up: once, for TIDY_LIMIT_S, and only where it costs no other call anything.
+
+        After a failure none is sent for TIDY_AGAIN_S. Raises LandsatError, also when nothing was sent.
+        """
+        async with self._gate.turn():
+            now_s = anyio.current_time()
+            if self._key is None or self._gate.outage is not None or now_s < self._tidy_after_s:
+                raise ServiceDown(f"{call.endpoint} is put off", reference="put-off")
+            self._tidy_after_s = now_s + TIDY_AGAIN_S  # also when it is cancelled
+            try:
+                value = await self._send(replace(call, limit_s=min(call.limit_s, TIDY_LIMIT_S)), self._key)
+            except SessionExpired:
+                self._key = None
+                raise
+            self._tidy_after_s = 0.0
+            return value
 
     async def log_in(self) -> None:
         """Get a key now instead of at the first call."""
@@ -124,6 +162,7 @@ class Caller:
             raise self._refused.with_traceback(None)
         if self._key is None:
             self._key = await self._new_key()
+            self._key_since_s = anyio.current_time()
         if call.endpoint == LOGIN:
             return call.read(NULL, [])
         return await self._send(call, self._key)
@@ -179,8 +218,8 @@ class Caller:
     ) -> tuple[History, Outage | None]:
         """Decide what follows from a failure; raises when nothing does."""
         if isinstance(error, SessionExpired):
-            self._key = None
-        else:
+            error = self._refused_by(error, history)
+        if not isinstance(error, SessionExpired):
             history = history.after(error)
         verdict = judge(error, history, input_matters=call.input_matters)
         if verdict is Verdict.SUSPECT_INPUT and await self._service_lives():
@@ -196,6 +235,14 @@ class Caller:
         if verdict is Verdict.LOGIN_AGAIN:
             return replace(history, logins=history.logins + 1), own
         raise self._final(error, call) from None
+
+    def _refused_by(self, error: SessionExpired, history: History) -> ServiceError:
+        """Forget the key, unless it is young and the service refuses everybody: then no login would help."""
+        bare = error.code.startswith("HTTP_")
+        refusal = bare_refusal(logins=history.logins, may_download=self._may_download) if bare else Refusal.OLD_KEY
+        if refusal is not Refusal.SERVICE or anyio.current_time() - self._key_since_s > KEY_LIFE_S:
+            self._key = None
+        return faults.refused_by_the_service(error) if refusal is Refusal.SERVICE else error
 
     async def _service_lives(self) -> bool:
         """Ask something harmless that has no input."""

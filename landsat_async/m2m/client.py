@@ -141,6 +141,9 @@ class M2MClient:
     async def _call(self, call: Call[T]) -> T:
         return await self._ready().call(call)
 
+    async def _try_once(self, call: Call[T]) -> T:
+        return await self._ready().try_once(call)
+
     def _ready(self) -> Caller:
         if self._caller is None:
             raise RuntimeError("M2MClient is an async context manager: use `async with M2MClient(...) as m2m:`")
@@ -271,9 +274,10 @@ class M2MClient:
         """Return the scenes of a list that belong to a dataset."""
         return await self._call(payloads.scene_metadata_list(list_id, dataset))
 
-    async def scene_list_remove(self, list_id: str) -> None:
-        """Remove a list; also fine when it is gone already."""
-        await self._call(payloads.scene_list_remove(list_id))
+    async def scene_list_remove(self, list_id: str, *, once: bool = False) -> None:
+        """Remove a list; also fine when it is gone already. `once`: as in `download_complete_proxied`."""
+        ask = payloads.scene_list_remove(list_id)
+        await (self._try_once(ask) if once else self._call(ask))
 
     # -- downloads
 
@@ -331,9 +335,13 @@ class M2MClient:
         """Take a download out of the queue; True even when it was not there."""
         return await self._call(payloads.download_remove(download_id))
 
-    async def download_complete_proxied(self, items: Sequence[tuple[int, int]]) -> int:
-        """Report fetched proxied downloads as (download id, bytes); return how many the service took."""
-        return await self._call(payloads.download_complete_proxied(items))
+    async def download_complete_proxied(self, items: Sequence[tuple[int, int]], *, once: bool = False) -> int:
+        """Report fetched proxied downloads as (download id, bytes); return how many the service took.
+
+        `once`: one short try, and none while the service is down; other calls do not wait for its failure.
+        """
+        ask = payloads.download_complete_proxied(items)
+        return await (self._try_once(ask) if once else self._call(ask))
 
     async def download_labels(self) -> tuple[LabelInfo, ...]:
         """Return the labels of the queue."""

@@ -254,6 +254,16 @@ def _count_numbers(value: object) -> int:
     return int(isinstance(value, int | float))
 
 
+def refused_by_the_service(error: SessionExpired) -> ServiceDown:
+    """A bare refusal of an account that may do this, right after a login."""
+    return _down(
+        f"M2M refuses {error.endpoint} with HTTP {error.http_status} right after a login, although the account has the "
+        "MACHINE role",
+        error.http_status,
+        error.retry_after_s,
+    )
+
+
 def key_refused(error: SessionExpired) -> CredentialsError:
     """Logging in again did not help."""
     if error.code.startswith("HTTP_"):

@@ -37,6 +37,7 @@ from landsat_async.rules.options import ProductOption
 APPLICATION = "M2M"
 LOGIN = "login-token"
 LOGOUT = "logout"
+PERMISSIONS = "permissions"
 LIMIT_S = 120.0
 SEARCH_LIMIT_S = 300.0
 MAX_BYTES = 64 * 2**20
@@ -95,7 +96,7 @@ def logout() -> Call[None]:
 
 def permissions() -> Call[tuple[str, ...]]:
     """Roles of the account."""
-    return Call("permissions", None, catalog.read_permissions)
+    return Call(PERMISSIONS, None, catalog.read_permissions)
 
 
 def rate_limit_summary() -> Call[RateLimits]:

@@ -109,6 +109,29 @@ class History:
         return replace(self, failures=self.failures + 1, equal=self.equal + 1 if text == self.last else 1, last=text)
 
 
+class Refusal(enum.Enum):
+    """What a call is that was refused by a bare HTTP status, without an envelope that says why."""
+
+    OLD_KEY = enum.auto()
+    """Log in again; the key may have died."""
+    SERVICE = enum.auto()
+    """The account may do this, so the service, or something before it, fails: wait."""
+    ACCOUNT = enum.auto()
+    """Nothing speaks for the account: it is not let in."""
+
+
+def bare_refusal(*, logins: int, may_download: bool | None) -> Refusal:
+    """Decide about HTTP 401 or 403 without an envelope.
+
+    Args:
+        logins: how often this call has logged in anew because of it.
+        may_download: what `permissions` said of the account; None = it was not asked, or did not tell.
+    """
+    if logins < 1:
+        return Refusal.OLD_KEY
+    return Refusal.SERVICE if may_download else Refusal.ACCOUNT
+
+
 def judge(error: ServiceError, history: History, *, input_matters: bool) -> Verdict:
     """Decide about `error`, already counted in `history`.
 

@@ -195,10 +195,7 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
 
 async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str, born_s: float) -> None:
     """Make files `ready` in one commit, then put their links into the stream."""
-    columns = [
-        {"download_id": answer.download_id, "label": answer.label or label, "missed": 0, "asks": 0}
-        for _, answer in pairs
-    ]
+    columns = [{"download_id": answer.download_id, "label": answer.label or label, "missed": 0} for _, answer in pairs]
     steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
     parked = set(context.parked)
     moved = await context.step_many(steps)

@@ -50,6 +50,8 @@ class RunContext:
     parked: dict[int, float] = field(default_factory=dict)
     """Files that are ready at the service and wait there: until the unix time, or as long as their host is left alone.
     """
+    first_reasons: dict[int, str] = field(default_factory=dict)
+    """Why files could not be had from the storage systems that were tried before."""
     refused_bundles: dict[int, str] = field(default_factory=dict)
     """Bundles that no storage system gives and whose single files may come instead, with the reason."""
     held: set[int] = field(default_factory=set)
@@ -144,6 +146,9 @@ class RunContext:
 
     async def fail(self, item: Item, reason: str, hint: str = "", *, keep_label: bool = False) -> None:
         """End a file for this run. `keep_label`: the next run looks it up instead of asking again."""
+        first = self.first_reasons.pop(item.item_id, None)
+        if first is not None and not reason.startswith(first):
+            reason = f"{first}; then {reason}"
         columns = {"reason": reason, "hint": hint} | ({} if keep_label else {"label": None, "download_id": None})
         if await self.step(item.item_id, Step.FAIL, **columns):
             self.tally.nominal_left -= item.bytes_nominal or 0
@@ -163,8 +168,9 @@ class RunContext:
         """
         others = item.routes[: item.route] + item.routes[item.route + 1 :]
         if not others:
-            await self._refuse(item, step, reason, hint)
+            await self._refuse(item, step, self._all_reasons(item, reason), hint)
             return
+        self.first_reasons[item.item_id] = self._all_reasons(item, reason)
         route = others[0]
         columns = {
             "routes": msgspec.json.encode(others).decode(), "route": 0,
@@ -174,6 +180,14 @@ class RunContext:
         if await self.step(item.item_id, step, **columns):
             told = f"{reason}; trying {route.system or 'another storage system'} instead"
             await self.bus.emit(Retrying(item.relpath, told, 1, 0.0))
+
+    def _all_reasons(self, item: Item, reason: str) -> str:
+        """Reasons of all storage systems that were tried; the first one first, because it is the file's own."""
+        first = self.first_reasons.get(item.item_id)
+        named = f"{item.system}: {reason}" if item.system else reason
+        if first is None:
+            return named if len(item.routes) > 1 else reason
+        return f"{first}; then {named}"
 
     def may_come_in_files(self, item: Item) -> bool:
         """Whether single files may come in place of this file."""

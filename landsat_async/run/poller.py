@@ -20,7 +20,7 @@ import random
 from collections.abc import Sequence
 
 from landsat_async.disk.ledger import Item, without_download
-from landsat_async.errors import BadReply, CredentialsError, EndpointGone, M2MError, RequestRefused, ServiceError
+from landsat_async.errors import BadReply, CredentialsError, EndpointGone, RequestRefused, ServiceError
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.matching import Answer, match
@@ -32,7 +32,8 @@ SETTLE_S = 20.0
 """Right after a request the lists may still be empty; an absence counts only after so long, or a poll interval."""
 MISSED_ROUNDS = 3
 """Rounds without a trace of a file that was being prepared, before it is asked for again."""
-MAX_ASKS = 3
+MAX_ASKS = 2
+"""Requests of one file in a run: the first, and one more when the service has lost it."""
 REPORT_EVERY_S = 30.0
 
 
@@ -150,7 +151,7 @@ class Poller:
         """Have a file asked for once more; in the very end try another storage system, or give up."""
         context = self._context
         if item.asks + 1 >= MAX_ASKS:
-            reason = f"{reason}, asked for {MAX_ASKS} times"
+            reason = f"{reason}, asked for twice"
             await context.fail_or_reroute(item, Step.UNASK, reason, "Run the same command again later.")
             return
         columns = without_download(item, ended) | {"asks": item.asks + 1, "missed": 0}
@@ -192,7 +193,9 @@ async def report_completed(context: RunContext) -> None:
         if not rows:
             return
         try:
-            await context.m2m.download_complete_proxied([(download_id, size) for _, download_id, size in rows])
-        except (M2MError, BadReply):
+            await context.m2m.download_complete_proxied([(number, size) for _, number, size in rows], once=True)
+        except (EndpointGone, RequestRefused, BadReply):
             pass  # the items are gone there, or the call is: transfers do not depend on it
+        except ServiceError:
+            return  # later, or by the next run: nothing waits for it
         await context.ledger.reported([item_id for item_id, _, _ in rows])

@@ -193,7 +193,6 @@ class Run:
             )
             try:
                 await check_role(m2m)
-                await remove_leftovers(m2m, self._ledger)
                 await self._prepare(context)
                 await self._pipeline(context)
                 await self._tell_leftovers(context)

@@ -1,6 +1,7 @@
 """Scene lists at the service: unique to a run, written down before they are made, removed whatever happens.
 
-They outlive sessions at the service; a list left behind by a crash is removed by the next run on the same folder.
+They outlive sessions at the service; a list left behind is removed at the end of the next run on the same folder.
+Removing is never the job: nothing waits for it.
 """
 
 from __future__ import annotations
@@ -42,16 +43,18 @@ async def scene_list(
 
 
 async def remove_leftovers(m2m: M2MClient, ledger: Ledger) -> None:
-    """Remove the lists of runs that died."""
+    """Remove the lists that could not be removed before, by this run or by one that died."""
     for list_id in await ledger.lists():
-        await _remove(m2m, ledger, list_id)
+        if not await _remove(m2m, ledger, list_id):
+            return  # what does not work now is put off
 
 
-async def _remove(m2m: M2MClient, ledger: Ledger | None, list_id: str) -> None:
-    """Remove one list; a failure is left to the next run, which finds it in the ledger."""
+async def _remove(m2m: M2MClient, ledger: Ledger | None, list_id: str) -> bool:
+    """Try once to remove a list; a failure is left to the end of the run or to the next one: the ledger has it."""
     try:
-        await m2m.scene_list_remove(list_id)
+        await m2m.scene_list_remove(list_id, once=True)
     except LandsatError:
-        return
+        return False
     if ledger is not None:
         await ledger.forget_list(list_id)
+    return True

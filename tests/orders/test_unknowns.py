@@ -11,7 +11,7 @@ import pytest
 
 from landsat_async.events import Retrying
 from landsat_async.rules.pacing import speaks_of_limits
-from landsat_async.run import plan, poller
+from landsat_async.run import plan
 from landsat_async.sim.script import Script
 
 VIRTUAL = True
@@ -93,7 +93,7 @@ async def test_whatever_the_service_does_every_file_comes(opened, variant):
         assert result.summary.exit_code == 0, result.reasons
         assert len(result.verified) == FILES
         times = Counter(world.asked())
-        assert max(times.values()) <= (poller.MAX_ASKS if "limit" in variant or "link" in variant else 1), times
+        assert max(times.values()) <= (3 if "limit" in variant or "link" in variant else 1), times
 
         asked = len(world.asked())
         again = await world.run(config)
