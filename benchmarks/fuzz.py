@@ -32,16 +32,17 @@ from landsat_async.disk.proof import Damaged, prove
 from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.m2m.answers import understand
 from landsat_async.m2m.transport import Reply
-from landsat_async.model import Proof, SecretUrl
+from landsat_async.model import Identity, Proof, SecretUrl
 from landsat_async.rules.aoi import parse_aoi, spatial_filters
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.http_fields import parse_content_range, parse_filename
+from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import open_net
 from landsat_async.transfer.outcome import Done, MemoryStore, TransferJob, TransferPolicy
 from landsat_async.transfer.transfer import transfer
 from tests.disk import damaged_ledgers, damaged_parts
-from tests.disk.test_proof_fuzz import INDEXED, MUTATIONS, TEXTS, files_in
+from tests.disk.test_proof_fuzz import INDEXED, MUTATIONS, TEXTS, has_only_spare_bytes
 from tests.disk.whole_files import tiff
 from tests.m2m.test_fuzz import bodies, mutate_bytes, mutate_values, rows_in, rows_out
 from tests.m2m.test_wire import CALLS
@@ -107,6 +108,29 @@ def content_disposition(dice: Random) -> str:
     return "none" if name is None else "read"
 
 
+_OWN, _OTHERS = (
+    "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.TIF",
+    (
+        "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B5.TIF",
+        "LC09_L2SP_004053_20240713_20240714_02_T1.tar",
+        "LC90040532024195LGN00",
+    ),
+)
+
+
+def names(dice: Random) -> str:
+    """The file's own name speaks for it beside anything, unless that is a Landsat name as well."""
+    text = _mutated(dice, [_OWN, *_OTHERS, f"L2SR_{_OWN}"], _FIELD_BYTES + "_LCT0123456789.abcTIF")
+    said = evidence_of_name(_OWN, filenames=[_OWN, text], urls=[f"https://host/{text}?name={text}"])
+    if isinstance(said, OtherFile):
+        assert re.search(r"L[COTEM]\d", said.name, re.IGNORECASE), text
+        assert said.name.isascii()
+        assert said.name.casefold() != _OWN.casefold()
+        return "another file"
+    assert said is Identity.NAMED, text
+    return "no contradiction"
+
+
 def retry_after(dice: Random) -> str:
     seeds = ["120", "Tue, 14 Nov 2023 22:13:20 GMT", "1e9", "-1"]
     text = _mutated(dice, seeds, "0123456789 -+.eE,:GMTNovue\x00\u0660")
@@ -138,7 +162,7 @@ def proofs(kind: str) -> Iterator[Case]:
             assert verdict.reason.isprintable()
             return "refused"
         if kind in INDEXED and len(data) != len(whole):
-            assert files_in(data, verdict) == files_in(whole, true), "another length was accepted"
+            assert has_only_spare_bytes(name, data, verdict, whole, true), "another length was accepted"
         return "accepted"
 
     try:
@@ -410,6 +434,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "content-range": Kind(1_000_000, partial(_just, content_range)),
     "content-disposition": Kind(1_000_000, partial(_just, content_disposition)),
+    "names": Kind(1_000_000, partial(_just, names)),
     "retry-after": Kind(200_000, partial(_just, retry_after)),
     **{f"proof: {kind}": Kind(200_000, partial(proofs, kind)) for kind in (*INDEXED, *TEXTS)},
     "envelope": Kind(200_000, envelopes),

@@ -25,7 +25,9 @@ LONGEST_S = 10.0
 ETAG = '"v1"'
 FILES = {
     f"{PRODUCT}_SR_B3.TIF": tiff(side=330, tile=64),
-    f"{PRODUCT}.tar": tar({f"{PRODUCT}_SR_B3.TIF": tiff(side=330, tile=64), f"{PRODUCT}_MTL.txt": mtl(PRODUCT)}),
+    f"{PRODUCT}.tar": tar(
+        {f"{PRODUCT}_SR_B3.TIF": tiff(side=330, tile=64), f"{PRODUCT}_MTL.txt": mtl(PRODUCT, (f"{PRODUCT}_SR_B3.TIF",))}
+    ),
     f"{PRODUCT}_X.dat": random.Random(1).randbytes(150_000),  # nothing but its length can be proven
 }
 

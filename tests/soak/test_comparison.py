@@ -11,7 +11,7 @@ from benchmarks import comparison
 from benchmarks.comparison import FAULTS, RIGHT, SAID_SO, WRONG, Fault, Program, Verdict, judge, make_files, render
 from landsat_async import Config, download
 from landsat_async.errors import LandsatError
-from landsat_async.run import worker
+from landsat_async.run import failures, worker
 from landsat_async.transfer.outcome import TransferPolicy
 
 ONLY_BAD = {
@@ -41,7 +41,7 @@ class Here(Program):
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(worker, "TransferPolicy", partial(TransferPolicy, backoff_cap_s=0.01))
-    monkeypatch.setattr(worker, "FRESH_WAITS_S", (0.0, 0.01, 0.01))
+    monkeypatch.setattr(failures, "FRESH_WAITS_S", (0.0, 0.01, 0.01))
 
 
 @pytest.fixture(scope="module")
