@@ -19,7 +19,7 @@ from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError, resources_lacking
-from landsat_async.events import Notice, Started, Transferred, Verified
+from landsat_async.events import Notice, Retrying, Started, Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
@@ -45,6 +45,7 @@ from landsat_async.transfer.outcome import (
 )
 from landsat_async.transfer.published import PublishedSums
 from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.waits import LongWaits
 
 log = logging.getLogger(__name__)
 
@@ -278,7 +279,8 @@ class Crew:
 
     async def _sums(self, item: Item, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
-        sums = await self._published.of(link.url, item.name)
+        waits = LongWaits(lambda reason, wait_s: self.context.bus.tell(Retrying(item.relpath, reason, 1, wait_s)))
+        sums = await self._published.of(link.url, item.name, waits=waits)
         found = bool(sums) if item.kind == "bundle" else item.name in sums  # a bundle is compared member by member
         if not found and self.net.tell_once("no sums"):
             text = f"USGS gives no checksum for {item.name}; such files are proven by content"

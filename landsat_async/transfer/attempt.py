@@ -87,7 +87,7 @@ class Trip:
         """Ask for the file; see `Net.get`."""
         policy = self.job.policy
         name = None if self.job.name_begins else self.job.name
-        with self.waits.around(f"{self.host} has not answered yet", policy.answer_timeout_s):
+        with self.waits.around(f"{self.url.host} has not answered yet", policy.answer_timeout_s):
             return await self.net.get(self.url, headers | self.more_headers, policy, name)
 
     def count(self, size: int) -> None:

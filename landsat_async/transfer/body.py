@@ -331,7 +331,7 @@ async def receive(
         waits: Tells when nothing comes for some time.
     """
     host = response.url.host or ""
-    waits = waits or LongWaits(lambda reason, wait_s: None)
+    waits = waits or LongWaits.silently()
 
     async def keep(piece: bytes) -> None:
         report(len(piece))
@@ -353,15 +353,19 @@ async def receive(
         return
     content = response.content
     late = unread_at_end(content)
+
+    def leave_rest() -> None:
+        left = b"".join((*late, _left_over(content)))
+        report(len(left))
+        sink.leave(left)
+
     while True:
         before_s = clock()
         try:
             with waits.around(f"{host} sends nothing", stall_s):
                 piece = await content.readany() or (late.pop() if late else b"")
         except get_cancelled_exc_class():
-            left = b"".join((*late, _left_over(content)))
-            report(len(left))
-            sink.leave(left)
+            leave_rest()
             raise
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             await keep(_left_over(content))
@@ -374,7 +378,7 @@ async def receive(
         try:
             await keep(piece)
         except get_cancelled_exc_class():
-            sink.leave(b"".join((*late, _left_over(content))))  # `fill` has left what of the piece had no room
+            leave_rest()  # `fill` has left what of the piece had no room
             raise
         fault = speed.fault(len(piece), waited_s, host) if speed is not None else None
         if fault is not None:

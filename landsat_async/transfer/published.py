@@ -21,6 +21,7 @@ from landsat_async.transfer.faults import AttemptFailed
 from landsat_async.transfer.links import LinkRefused, host_of, read_link
 from landsat_async.transfer.net import Net
 from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer.waits import LongWaits
 
 _ITEM_MAX_BYTES = 4 * 1024 * 1024
 _ITEM_TIMEOUT_S = 30.0
@@ -39,19 +40,25 @@ class PublishedSums:
         self._in_vain: dict[str, int] = {}
         self._one_at_a_time = Lock()
 
-    async def of(self, link: SecretUrl, name: str) -> dict[str, str]:
-        """Return SHA-512 in hex by file name for what `link` leads to; without an entry for `name` when it has none."""
+    async def of(self, link: SecretUrl, name: str, *, waits: LongWaits | None = None) -> dict[str, str]:
+        """Return SHA-512 in hex by file name for what `link` leads to; without an entry for `name` when it has none.
+
+        `waits` tells when that takes long; others who ask are waited for as well, for they may ask for the same.
+        """
         try:
             url = read_link(link.reveal())
             self._net.hosts.check(url)
         except LinkRefused:
             return {}  # the transfer says it
         sums: dict[str, str] = {}
-        async with self._one_at_a_time:
-            for item in _items_of(name):
-                sums |= await self._item(url, item)
-                if name in sums:
-                    break
+        with (waits or LongWaits.silently()).around(
+            f"{url.host} has not given the published sums yet", _ITEM_TIMEOUT_S
+        ):
+            async with self._one_at_a_time:
+                for item in _items_of(name):
+                    sums |= await self._item(url, item)
+                    if name in sums:
+                        break
         return sums
 
     async def _item(self, url: URL, item: str) -> dict[str, str]:

@@ -25,6 +25,11 @@ class LongWaits:
         self._tell = tell
         self._told: dict[str, float] = {}
 
+    @classmethod
+    def silently(cls) -> LongWaits:
+        """Return one that tells nobody."""
+        return cls(lambda reason, wait_s: None)
+
     def silent(self, host: str, silent_s: float, bound_s: float) -> None:
         """Nothing has come from `host` for `silent_s`; at `bound_s` that will be a fault."""
         if silent_s >= TELL_AFTER_S:
