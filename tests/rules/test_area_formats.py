@@ -71,7 +71,8 @@ def test_M35_geojson_lines_are_named(tmp_path, text):
 
 
 def test_one_line_and_many_lines_of_one_document_are_ordinary_geojson(tmp_path):
-    for text in (FEATURE, FEATURE + "\n", json.dumps(json.loads(FEATURE), indent=2)):
+    by_line = '{"type": "FeatureCollection", "features": [\n' + f"{FEATURE},\n{FEATURE}\n]}}"
+    for text in (FEATURE, FEATURE + "\n", json.dumps(json.loads(FEATURE), indent=2), by_line):
         (tmp_path / "aoi.geojson").write_text(text)
         assert load_aoi(str(tmp_path / "aoi.geojson")).bbox == (-68, 9, -67, 10)
 

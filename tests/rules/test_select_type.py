@@ -22,6 +22,8 @@ def config(**select):
         ({"type": "band_group"}, "band_group"),
         ({"type": "band", "bands": ["SR_B3"]}, "band"),
         ({"type": "bundle", "bands": []}, "bundle"),
+        ({"products": ["*Reflectance*"]}, "product"),
+        ({"type": "bundle", "products": ["*Reflectance*"]}, "product"),
     ],
 )
 def test_M30_a_key_that_names_files_implies_its_type(select, kind):
@@ -37,6 +39,7 @@ def test_M30_a_key_that_names_files_implies_its_type(select, kind):
         ({"type": "band_group", "bands": ["SR_B3"]}, 'select.bands: has no effect with type = "band_group"'),
         ({"type": "bundle", "file_groups": ["g"]}, 'select.file_groups: has no effect with type = "bundle"'),
         ({"type": "band", "file_groups": ["g"]}, 'select.bands: needed for type "band"'),
+        ({"type": "all", "products": ["*"]}, 'select.products: has no effect with type = "all"'),
         ({"bands": ["SR_B3"], "file_groups": ["g"]}, "select.bands and select.file_groups: cannot be used together"),
     ],
 )
