@@ -16,9 +16,12 @@ that `--help` stays quick.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all the rest here
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from landsat_async.config import Config
     from landsat_async.credentials import Credentials
     from landsat_async.errors import (

@@ -1,8 +1,50 @@
-"""`python -m landsat_async`."""
+"""`python -m landsat_async`, and the console script.
 
-import sys
+Signals are looked after before anything else is imported: that takes a good part of a second, and a Ctrl-C in it would
+end in a traceback out of somebody's module.
+"""
 
-from landsat_async.show.cli import main
+import _signal as signal  # type: ignore[import-not-found]  # `signal` imports enum: milliseconds with a traceback
+import os
+
+INTERRUPTED = b"interrupted; the same command continues\n"
+
+
+class EarlySignals:
+    """Before a command runs its loop, and after that, a signal ends the process at once: nothing is under way."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        """What the command has ended with; None before."""
+
+    def install(self) -> None:
+        """Take the signals that stop a run, but none that somebody (nohup) has ignored."""
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self.leave)
+
+    def leave(self, *_: object) -> None:
+        """End the process; a KeyboardInterrupt would be lost, or told as a traceback, inside of imports."""
+        if self.code is not None:
+            os._exit(self.code)
+        try:
+            os.write(2, INTERRUPTED)
+        finally:
+            os._exit(7)
+
+
+def main() -> int:
+    """Run one command and return its exit code."""
+    early = EarlySignals()
+    early.install()
+    from landsat_async.show.cli import main as command_line
+
+    early.code = code = command_line()
+    return code
+
 
 if __name__ == "__main__":
+    import sys
+
     sys.exit(main())

@@ -10,6 +10,7 @@ import shapely
 from landsat_async.rules.aoi import Aoi, aoi_from_shapes, parse_aoi
 from landsat_async.rules.aoi_text import Shapes, add_geometry, aoi_error, is_plain_crs
 from landsat_async.rules.area_formats import archive_format, convert_line, text_format
+from landsat_async.user_files import Unreadable, check_user_file, read_user_file
 
 FILE_BYTES_MAX = 64 * 1024**2
 _FEATURES_MAX = 100_000
@@ -24,13 +25,15 @@ def load_aoi(path: str) -> Aoi:
     Raises:
         ConfigError: with the file, the fault and what to do.
     """
-    if path.lower().endswith(_VECTOR_ENDINGS):
-        return _load_vector(path)
     try:
-        with open(path, "rb") as file:
-            body = file.read(FILE_BYTES_MAX + 1)
-    except (OSError, ValueError) as error:
-        raise aoi_error(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        if path.lower().endswith(_VECTOR_ENDINGS):
+            check_user_file(path)
+            return _load_vector(path)
+        body = read_user_file(path, FILE_BYTES_MAX)
+    except FileNotFoundError as error:
+        raise aoi_error(path, f"cannot be read: {error.strerror}") from None
+    except Unreadable as error:
+        raise aoi_error(path, str(error)) from None
     if len(body) > FILE_BYTES_MAX:
         raise aoi_error(path, f"is larger than {FILE_BYTES_MAX // 1024**2} MiB", "Simplify it first.")
     if body.startswith(b"PK\x03\x04"):

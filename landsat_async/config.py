@@ -24,6 +24,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.rules.naming import check_layout
 from landsat_async.rules.search_dataset import settle_dataset
 from landsat_async.rules.select_type import settle_type
+from landsat_async.user_files import Unreadable, read_user_file
 
 SERVICE_URL = "https://m2m.cr.usgs.gov/api/api/json/stable/"
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
@@ -251,14 +252,12 @@ def write_example(path: str | os.PathLike[str]) -> None:
 
 def _read_toml(path: str) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            body = file.read(_FILE_BYTES_MAX + 1)
+        body = read_user_file(path, _FILE_BYTES_MAX)
     except FileNotFoundError:
         hint = "`python -m landsat_async init` writes one to start from."
         raise ConfigError(f"{path}: there is no such file", hint=hint, reference="config-missing") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: cannot be read: {reason}", reference="config-unreadable") from None
+    except Unreadable as error:
+        raise ConfigError(f"{path}: {error}", reference="config-unreadable") from None
     if len(body) > _FILE_BYTES_MAX:
         raise ConfigError(f"{path}: larger than 4 MiB; this is no configuration")
     try:
@@ -345,7 +344,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             refused.add(dotted)
             continue
         if dotted in _PATH_KEYS:
-            value = os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value))))
+            value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
     search = values["search"]
     _check_together(search, refused, source, problems)
@@ -367,6 +366,15 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         path=path,
         notes=tuple(notes),
     )
+
+
+def _for_this_system(path: str) -> str:
+    """Return a path as calls of the system take it: in UTF-8, also where the locale (LC_ALL=C) says ASCII."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return os.fsdecode(path.encode("utf-8", "surrogateescape"))
+    return path
 
 
 def _config_error(problems: list[str]) -> ConfigError:

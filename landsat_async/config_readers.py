@@ -116,8 +116,27 @@ def text(
     return reader
 
 
-path = text()
-"""Reads the path of a file or folder."""
+def path(written: Written) -> str:
+    """Read the path of a file or folder. A blank at its end is not cut off: it would be another path."""
+    value = written.value if written.raw is None or isinstance(written.value, str) else written.raw
+    if isinstance(value, str):
+        value = _readable(value)
+    plain = _plain(value)
+    if not plain:
+        raise ValueError("is empty")
+    if plain != value:
+        raise ValueError(f"{shown(value)} begins or ends with a blank; write the path without it")
+    return plain
+
+
+def _readable(path: str) -> str:
+    """Read bytes of the command line again that Python could not, because the locale says ASCII."""
+    if path.isascii() or not any("\udc80" <= char <= "\udcff" for char in path):
+        return path
+    try:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        raise ValueError(f"{shown(path)} is no UTF-8") from None
 
 
 def whole(low: int, high: int) -> Reader:

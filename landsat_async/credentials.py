@@ -11,7 +11,6 @@ import netrc
 import os
 import shlex
 import stat
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,9 @@ from urllib.parse import urlsplit
 
 from landsat_async.config import ServiceConfig
 from landsat_async.config_readers import PASSWORDS_ENDED
-from landsat_async.errors import CredentialsError
+from landsat_async.errors import CredentialsError, resources_lacking
+from landsat_async.user_commands import TooMuchOutput, run_command
+from landsat_async.user_files import Unreadable, check_user_file, read_user_file
 
 _FILE_BYTES_MAX = 65536
 _COMMAND_TIMEOUT_S = 60.0  # a person may have to unlock a password store
@@ -136,10 +137,11 @@ def _file(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     if not path:
         return _Found(missing="service.credentials_file: not configured")
     try:
-        with open(path, "rb") as file:
-            text = file.read(_FILE_BYTES_MAX).decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not readable as UTF-8 text"
+        text = read_user_file(path, _FILE_BYTES_MAX)[:_FILE_BYTES_MAX].decode("utf-8-sig")
+    except (FileNotFoundError, Unreadable, UnicodeDecodeError) as error:
+        reason = "not readable as UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        if isinstance(error, OSError):
+            reason = error.strerror or "cannot be read"
         raise CredentialsError(f"credentials file {path}: {reason}", hint=_HOW_TO_GET_A_TOKEN) from None
     lines = [line for part in text.split("\n") if (line := part.strip()) and not line.startswith("#")]
     if len(lines) == 3 and lines[0].lower() == "app-token":
@@ -178,24 +180,27 @@ def _command(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     if not command:
         return _Found(missing="service.token_command: not configured")
     name = f"token_command {os.path.basename(command[0])}"
-    quiet = subprocess.DEVNULL
     try:
-        done = subprocess.run(
-            command, stdin=quiet, capture_output=True, timeout=_COMMAND_TIMEOUT_S, check=False, env=dict(env)
-        )
-    except subprocess.TimeoutExpired:
+        done = run_command(command, env, limit_s=_COMMAND_TIMEOUT_S, most_bytes=_FILE_BYTES_MAX)
+    except TimeoutError:
         raise CredentialsError(f"{name} did not end within {_COMMAND_TIMEOUT_S:.0f} s") from None
+    except TooMuchOutput:
+        raise CredentialsError(
+            f"{name} prints more than {_FILE_BYTES_MAX // 1024} KiB; it is to print the token and to end"
+        ) from None
     except (OSError, ValueError) as error:
+        if (lacking := resources_lacking(error)) is not None:
+            raise lacking from None
         reason = getattr(error, "strerror", None) or "not a command"
         raise CredentialsError(f"{name} could not be started: {reason}") from None
-    output = [text for line in done.stdout.decode("utf-8", "replace").split("\n") if (text := line.strip())]
-    if done.returncode == 0 and output:
+    output = [text for line in done.out.decode("utf-8", "replace").split("\n") if (text := line.strip())]
+    if done.status == 0 and output:
         return _Found(token=output[0])
-    said = done.stderr.decode("utf-8", "replace").strip().split("\n", 1)[0]
+    said = done.err.decode("utf-8", "replace").strip().split("\n", 1)[0]
     for line in output:
         said = said.replace(line, "***")
     said = "".join(c for c in said if c.isprintable())[:200]
-    ended = f"ended with status {done.returncode}" if done.returncode else "printed nothing"
+    ended = f"ended with status {done.status}" if done.status else "printed nothing"
     raise CredentialsError(f"{name} {ended}" + (f": {said}" if said else ""))
 
 
@@ -204,12 +209,13 @@ def _netrc(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     path = env.get("NETRC") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".netrc")
     host = urlsplit(service.url).hostname or ""
     try:
+        check_user_file(path)
         entry = netrc.netrc(path).hosts.get(host)
     except FileNotFoundError:
         return _Found(missing=f"{path}: no such file")
     except netrc.NetrcParseError as error:  # its text may quote the token
         return _Found(missing=f"{path}: line {error.lineno} is not in netrc form")
-    except (OSError, ValueError):
+    except (OSError, ValueError, Unreadable):
         return _Found(missing=f"{path}: cannot be read")
     if entry is None or not entry[2]:
         return _Found(missing=f"{path}: no machine {host} with a password")

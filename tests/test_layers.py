@@ -14,6 +14,7 @@ PACKAGE = PROJECT / "landsat_async"
 LAYERS = (
     ("errors", "model", "events"),
     ("rules",),
+    ("user_files", "user_commands"),
     ("config_readers",),
     ("config",),
     ("credentials", "aoi_files", "connections"),

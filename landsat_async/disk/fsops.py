@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 
 Observer = Callable[..., None]
@@ -300,8 +300,8 @@ class Fs:
             if parent in ("", path):
                 raise
             self.make_folder(parent)
-            self.make_folder(path, mode)
-            return
+            with suppress(FileExistsError):  # by somebody else, just now
+                self.mkdir(path, mode)  # not this method again: /proc takes no folder, and says that none is there
         self.fsync_dir(os.path.dirname(path) or ".")
 
 

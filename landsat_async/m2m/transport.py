@@ -23,6 +23,7 @@ from landsat_async.connections import ALONE, OutOfStep, checked
 from landsat_async.errors import BadReply, ConfigError, LandsatError, SessionClosed
 from landsat_async.m2m.faults import from_network
 from landsat_async.rules.backoff import parse_retry_after_s
+from landsat_async.user_files import Unreadable, check_user_file
 
 USER_AGENT = "landsat_async"
 CONNECT_LIMIT_S = 30.0
@@ -68,7 +69,10 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context()
     try:
+        check_user_file(ca_bundle)
         context.load_verify_locations(cafile=ca_bundle)
+    except Unreadable as error:
+        raise ConfigError(f"[service] ca_bundle: {ca_bundle} {error}", reference="ca-bundle") from None
     except (OSError, ValueError):
         raise ConfigError(
             f"[service] ca_bundle: {ca_bundle} holds no readable PEM certificates", reference="ca-bundle"

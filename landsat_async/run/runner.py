@@ -300,7 +300,11 @@ async def find_credentials(config: Config, given: Credentials | None) -> Credent
     """`given`, or what the config and the environment hold; a token_command may take its time."""
     if given is not None:
         return given
-    return await anyio.to_thread.run_sync(resolve_credentials, config.service)
+
+    def find() -> Credentials:
+        return resolve_credentials(config.service)
+
+    return await acquire_in_thread(find, lambda _: None, name="credentials")  # a stop does not wait for a program
 
 
 async def check_role(m2m: M2MClient) -> None:

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return done.code if isinstance(done.code, int) else 2
     from landsat_async.show.logs import showing_logs
     from landsat_async.show.output import Manner, Output
-    from landsat_async.show.signals import STOPPED, early_signals
+    from landsat_async.show.signals import STOPPED
     from landsat_async.show.trouble import report
 
     manner = Manner(
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     output = Output(manner)
     try:
-        with early_signals(), showing_logs(output):
+        with showing_logs(output):
             return _dispatch(options, output)
     except KeyboardInterrupt:
         output.talk("interrupted; the same command continues", urgent=True)

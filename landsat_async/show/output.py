@@ -105,6 +105,7 @@ class Output:
         self.told: set[tuple[str, str]] = set()
         """(reference, message) of fatal errors that were shown already."""
         self._live: Callable[[str], None] | None = None
+        self._reader_gone: Callable[[], None] | None = None
 
     def data(self, line: str = "") -> None:
         """Write one line for the user's eyes or pipe to stdout."""
@@ -115,6 +116,14 @@ class Output:
         if not self.finished:
             self.out.write(text + "\n")
             self.out.flush()
+            failed, told = self.out.failed, self._reader_gone
+            if told is not None and failed is not None and failed.errno == errno.EPIPE:
+                self._reader_gone = None
+                told()
+
+    def when_reader_goes(self, told: Callable[[], None]) -> None:
+        """Have `told` called once when nobody reads the JSON lines any more."""
+        self._reader_gone = told
 
     def event(self, event: Event) -> None:
         """Write one event as a JSON line, where it has one."""

@@ -39,6 +39,7 @@ async def do_job(
     from landsat_async.run.runner import open_run
 
     recap = Recap()
+    output.when_reader_goes(stopper.on_reader_gone)
     try:
         async with open_run(config, overwrite=overwrite, credentials=credentials) as job:
             with stopper.calling(job.stop):

@@ -50,6 +50,11 @@ class Stopper:
         finally:
             self._call = before
 
+    def on_reader_gone(self) -> None:
+        """Nobody reads the JSON lines any more: as the first signal, but it must not be said to stdout."""
+        self.farewell = "stopping: nobody reads the JSON lines any more (stdout was closed)"
+        self.on_signal()
+
     def on_signal(self) -> None:
         """Handle the first signal, inside the loop."""
         if self.asked:
@@ -110,23 +115,6 @@ def run_async(output: Output, work: Callable[[Stopper], Awaitable[int]]) -> int:
             stopper.arm()
 
 
-@contextlib.contextmanager
-def early_signals() -> Iterator[None]:
-    """Until the loop runs, let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _numbers()}
-    for number in before:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if signal.getsignal(number) is signal.default_int_handler:
-                signal.signal(number, handler)
-
-
 def restore_terminal(output: Output) -> None:
     """Give the cursor back. Straight to the descriptor: the display may be locked by the thread that hangs."""
     with contextlib.suppress(OSError, ValueError):
@@ -138,15 +126,16 @@ def restore_terminal(output: Output) -> None:
 def _listening(stopper: Stopper) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = _numbers() if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         loop.add_signal_handler(number, stopper.on_signal)
     try:
         yield
     finally:
         if not stopper.asked:
-            for number in numbers:
+            for number, handler in before.items():
                 loop.remove_signal_handler(number)
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _numbers() -> tuple[signal.Signals, ...]:

@@ -123,3 +123,30 @@ def test_L35_the_first_signal_stops_a_run_that_can_start_no_thread(tmp_path, sce
     assert talk.startswith("stopping: ")
     assert "Traceback" not in talk
     assert [json.loads(line)["event"] for line in out.splitlines()][-1:] == ([last] if last == "finished" else [])
+
+
+@pytest.mark.faults("L46", "H12")
+@pytest.mark.parametrize("victim", ["-shm", "-wal", ""])
+def test_L46_a_ledger_that_is_cut_in_mid_run_costs_that_run_and_no_file(run, service, tmp_path, victim):
+    """SQLite maps the -shm file; the system ends a process with SIGBUS that touches what is no more there of it."""
+    command = [sys.executable, "-m", "landsat_async", "run", "--json", "--set", "download.workers=1"]
+    environment = {**os.environ, "USGS_USERNAME": service["username"], "USGS_TOKEN": service["token"]}
+    with subprocess.Popen(
+        [*command, str(tmp_path / "config.toml")], cwd=PROJECT, env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    ) as child:  # fmt: skip
+        try:
+            while '"verified"' not in (line := child.stdout.readline()):
+                assert line, child.wait()
+            os.truncate(tmp_path / "data" / ".landsat_async" / f"ledger.sqlite3{victim}", 0)
+            child.stdout.read()
+            assert child.wait(60) is not None  # it ends, one way or another
+        finally:
+            child.kill()
+
+    code, lines, talk = run(sys.executable, "-m", "landsat_async")
+
+    assert code == 0, talk
+    assert lines[-1]["files_total"] == 28
+    assert _named(tmp_path) == _recorded(tmp_path)
+    assert "Traceback" not in talk

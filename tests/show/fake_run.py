@@ -30,6 +30,7 @@ class FakeRun:
         self._script = script
         self._error = error
         self.stops = 0
+        self.more = None
         self._stopped = anyio.Event()
         self.last = None
 
@@ -44,6 +45,9 @@ class FakeRun:
         for item in self._script:
             if callable(item):
                 await item(self)
+                while self.more is not None:
+                    yield self.more
+                    await item(self)
             else:
                 self.last = item
                 yield item
@@ -77,6 +81,14 @@ async def _until_stopped(run):
     await run.wait_stopped()
 
 
+async def _talking(run):
+    """The script goes on with one line more again and again, until it is stopped."""
+    run.more = e.Ready("a.tar")
+    with anyio.move_on_after(0.05):
+        await run.wait_stopped()
+        run.more = None
+
+
 async def _deaf(_run):
     await anyio.sleep(60)
 
@@ -104,6 +116,7 @@ def _working(*last):
 
 SCENARIOS = {
     "until-stopped": _working(_until_stopped, finished(7, pending=2)),
+    "talks-until-stopped": _working(_talking, finished(7, pending=2)),
     "deaf": _working(_deaf),
     "blocked": _working(_blocked),
     "hung-thread": _working(_leave_a_thread_behind, finished(7, pending=2)),

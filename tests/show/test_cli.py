@@ -229,8 +229,9 @@ def test_init_writes_an_example_that_loads_and_never_overwrites(tmp_path, monkey
     assert "[file-exists]" in capsys.readouterr().err
 
 
-def test_a_reader_that_goes_away_changes_nothing(config_file):
-    """`run --json | head -1`: quiet, no traceback, the run's own exit code."""
+@pytest.mark.faults("L45")
+def test_L45_a_reader_that_goes_away_stops_the_run_in_one_line_and_without_a_traceback(config_file):
+    """`run --json | head -1`: a run that is over all the same keeps its own exit code."""
     command = [sys.executable, "-m", "tests.show.fake_run", "many-lines", "run", "--json", str(config_file)]
     with subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
@@ -239,7 +240,7 @@ def test_a_reader_that_goes_away_changes_nothing(config_file):
         child.stdout.close()
         err = child.stderr.read()
         assert child.wait(30) == 4
-    assert err == b""
+    assert err == b"stopping: nobody reads the JSON lines any more (stdout was closed)\n"
 
 
 @pytest.mark.faults("I07")

@@ -192,3 +192,49 @@ def test_M03_a_dumb_terminal_gets_plain_lines_and_no_color_no_colours(terminal, 
     narrow = terminal(program("short", "run", config_file), COLUMNS="20", PYTHONIOENCODING="cp1252")
     narrow.read_until(None)
     assert narrow.child.wait(10) == 0
+
+
+INTERRUPT_AT_IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupter:
+    left = int(sys.argv.pop(1))
+
+    def find_spec(self, name, path=None, target=None):
+        if Interrupter.left <= 0 or not (name == "landsat_async.show" or "landsat_async.show" in sys.modules):
+            return
+        Interrupter.left -= 1
+        if not Interrupter.left:
+            os.kill(os.getpid(), int(number))
+
+number = sys.argv.pop(1)
+sys.meta_path.insert(0, Interrupter())
+sys.argv[0] = "landsat-async"
+runpy.run_module("landsat_async", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.faults("L44", "I04")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("count", [1, 2, 9, 40, 120, 250, 400])
+def test_L44_a_signal_while_modules_are_still_imported_leaves_no_traceback(config_file, count, number):
+    command = [sys.executable, "-c", INTERRUPT_AT_IMPORT, str(count), str(int(number)), "run", str(config_file)]
+    environment = {**os.environ, "LANDSAT_ASYNC__SERVICE__URL": "http://127.0.0.1:9/", "USGS_TOKEN": "t" * 30}
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment | {"USGS_USERNAME": "ana"}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 7
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert done.stderr.splitlines()[0].startswith(("interrupted; the same command continues", "stopping: "))
+
+
+@pytest.mark.faults("L45")
+def test_L45_who_closes_stdout_while_json_lines_are_written_stops_the_run(config_file):
+    with running("talks-until-stopped", config_file) as child:
+        child.stdout.close()  # as `head` does
+        assert child.wait(20) == 7
+        talk = child.stderr.read()
+    assert talk.startswith("stopping: nobody reads the JSON lines any more")
+    assert "Traceback" not in talk
+    assert "BrokenPipe" not in talk
