@@ -183,7 +183,8 @@ def names_in_disposition(disposition: str) -> tuple[str, ...]:
     return tuple(name for name in names if name and not re.search(r"[/\\]", name) and len(name) <= MAX_FIELD_CHARS)
 
 
-def _disposition_names(disposition: str) -> list[str]:
+@lru_cache(maxsize=64)
+def _disposition_names(disposition: str) -> tuple[str, ...]:
     """Read `filename`, then `filename*`, which counts for more."""
     values: dict[str, str] = {}
     for found in _DISPOSITION_PARAM.finditer(disposition[:1024]):
@@ -193,7 +194,7 @@ def _disposition_names(disposition: str) -> list[str]:
     extended = values.get("filename*", "").split("'", 2)
     if len(extended) == 3 and extended[0].lower() in ("utf-8", "iso-8859-1"):
         names.append(unquote(extended[2], encoding=extended[0], errors="replace"))
-    return names
+    return tuple(names)
 
 
 def _printable(text: str | None) -> str | None:

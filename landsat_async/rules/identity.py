@@ -96,6 +96,8 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
         Identity.NAMED when the answer carries the expected name, and nothing speaks against it.
         Identity.NONE when no name says anything, which is no reason to refuse the answer.
     """
+    if filenames and not urls and all(name == expected for name in filenames):
+        return Identity.NAMED  # as a rule, and it costs every small file something to find out more
     found = Identity.NONE
     own = _read(expected)
     for name in filenames:
