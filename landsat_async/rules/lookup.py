@@ -77,7 +77,8 @@ def by_day(asked: Iterable[AskedId]) -> dict[dt.date, list[AskedId]]:
 
 def day_filter(day: dt.date, asked: Sequence[AskedId], fields: IdFields) -> dict[str, Any]:
     """The sceneFilter for the places of these ids on one day; the whole day where places cannot be asked for."""
-    scene_filter: dict[str, Any] = {"acquisitionFilter": {"start": day.isoformat(), "end": day.isoformat()}}
+    days = {"start": day.isoformat(), "end": (day + dt.timedelta(days=1)).isoformat()}  # should the end be exclusive
+    scene_filter: dict[str, Any] = {"acquisitionFilter": days}
     places = sorted({(one.key.path, one.key.row) for one in asked if one.key is not None})
     if fields.path_row is not None and len(places) <= PAIRS_PER_SEARCH:
         path_id, row_id = fields.path_row
