@@ -11,6 +11,7 @@ import argparse
 import gzip
 import json
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -33,7 +34,7 @@ PROJECT = Path(__file__).parents[1]
 STARTS = 3
 LONGEST_S = 40.0
 PRODUCT = "LC08_L2SP_004053_20240705_20240714_02_T1"
-NAME = f"{PRODUCT}_SR_B3.TIF"
+NAME, NEIGHBOUR = f"{PRODUCT}_SR_B3.TIF", f"{PRODUCT}_SR_B5.TIF"
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Error</title></head><body>Something went wrong.</body></html>\n"
 ERROR_TEXT = b"<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 NAMED = ("Content-Disposition", f'attachment; filename="{NAME}"')
@@ -62,6 +63,8 @@ class Fault:
     first: Callable[[Files], Answer]
     then: Callable[[Files], Answer]
     right: Callable[[Files], bytes] = lambda files: files.old
+    neighbour: Callable[[Files], bytes] | None = None
+    """The content of a second file that is fetched along with it; None = there is one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,27 @@ def _gzip(files: Files) -> Answer:
     return whole(gzip.compress(files.old), NAMED, TIFF, ("Content-Encoding", "gzip"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Twice:
+    """Every answer comes again a little later on its connection."""
+
+    files: Files
+    names: bool
+
+    async def __call__(self, wire: Wire) -> None:
+        name = NEIGHBOUR if NEIGHBOUR in wire.request.target else NAME
+        data = self.files.new if name == NEIGHBOUR else self.files.old
+        more = [("Content-Disposition", f'attachment; filename="{name}"')] if self.names else []
+        for pause_s in (0.0, 0.005):
+            await anyio.sleep(pause_s)
+            await wire.head(200, ("Content-Length", str(len(data))), ("ETag", f'"{name}"'), TIFF, *more)
+            await wire.send(data)
+
+
+def _twice(*, names: bool) -> Callable[[Files], Answer]:
+    return lambda files: _Twice(files, names)
+
+
 FAULTS = (
     Fault("page in place of the file, status 200", _page(), _page()),
     Fault("page first, then the file", _page(), _good),
@@ -198,6 +222,8 @@ FAULTS = (
     Fault("an image without a stored strip, then the file", _empty_image, _good),
     Fault("an image without a stored strip", _empty_image, _empty_image),
     Fault("reset before any answer, then good", lambda f: reset, _good),
+    Fault("two files, each answer comes twice", _twice(names=True), _twice(names=True), neighbour=lambda f: f.new),
+    Fault("the same, and no names", _twice(names=False), _twice(names=False), neighbour=lambda f: f.new),
 )  # fmt: skip
 
 
@@ -219,13 +245,19 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One file to fetch."""
+    """Files to fetch, one as a rule."""
 
-    url: str
+    base: str
+    names: Sequence[str]
     out: Path
     scratch: Path
     config: Path
     """For our own command, which asks a service for the link."""
+
+    def fill(self, arguments: Sequence[str], name: str) -> list[str]:
+        """Put in what belongs to one of the files."""
+        values = {"url": f"{self.base}/{name}", "out": str(self.out), "file": str(self.out / name), "name": name}
+        return [argument.format(**values) for argument in arguments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,18 +284,32 @@ class Program:
             await process.aclose()
 
 
-def _program(name: str, *arguments: str) -> Program:
+def _program(name: str, *arguments: str, each: Sequence[str]) -> Program:
+    """A program that gets `each` for every file."""
+
     def command(task: Task) -> list[str]:
-        values = {"url": task.url, "out": str(task.out), "file": str(task.out / NAME), "name": NAME}
-        return [name, *(argument.format(**values) for argument in arguments)]
+        return [name, *task.fill(arguments, NAME), *(text for file in task.names for text in task.fill(each, file))]
 
     return Program(name, lambda: shutil.which(name) is not None, command)
+
+
+def _aria2c(task: Task) -> list[str]:
+    wanted = task.scratch / "urls"
+    wanted.write_text("".join("\n out=".join(task.fill(("{url}", "{name}"), name)) + "\n" for name in task.names))
+    return [
+        "aria2c", "-q", "-c", "--max-tries=1", "--file-allocation=none", "-j1", "-d", str(task.out), "-i", str(wanted)
+    ]  # fmt: skip
+
+
+def _rclone(task: Task) -> list[str]:
+    call = ("rclone", "copyurl", "--config=", "--retries=1", "--low-level-retries=1", "-q", "{url}", "{file}")
+    return ["sh", "-c", " && ".join(shlex.join(task.fill(call, name)) for name in task.names)]
 
 
 def _python(name: str, module: str, package: str) -> Program:
     def command(task: Task) -> list[str]:
         urls = task.scratch / "urls"
-        urls.write_text(task.url)
+        urls.write_text("\n".join(url for name in task.names for url in task.fill(("{url}",), name)))
         return [sys.executable, "-m", f"benchmarks.{module}", "--urls", str(urls), "--out", str(task.out)]
 
     return Program(name, lambda: find_spec(package) is not None, command)
@@ -274,10 +320,10 @@ def _ours(task: Task) -> list[str]:
 
 
 PROGRAMS = (
-    _program("curl", "-sS", "--fail", "-L", "-C", "-", "-o", "{file}", "{url}"),
-    _program("wget", "-q", "-c", "--tries=1", "-P", "{out}", "{url}"),
-    _program("aria2c", "-q", "-c", "--max-tries=1", "--file-allocation=none", "-d", "{out}", "-o", "{name}", "{url}"),
-    _program("rclone", "copyurl", "--config=", "--retries=1", "--low-level-retries=1", "-q", "{url}", "{file}"),
+    _program("curl", "-sS", "--fail", "-L", "-C", "-", each=("-o", "{file}", "{url}")),
+    _program("wget", "-q", "-c", "--tries=1", "-P", "{out}", each=("{url}",)),
+    Program("aria2c", lambda: shutil.which("aria2c") is not None, _aria2c),
+    Program("rclone", lambda: shutil.which("rclone") is not None, _rclone),
     _python("parfive", "with_parfive", "parfive"),
     _python("requests loop", "with_requests_loop", "requests"),
     _python("usgsxplore", "with_usgsxplore", "usgsxplore"),
@@ -293,7 +339,7 @@ patience_s = 20
 scenes = ["{product}"]
 [select]
 type = "band"
-bands = ["SR_B3"]
+bands = {bands}
 [download]
 directory = "out"
 workers = 1
@@ -304,13 +350,14 @@ min_free_bytes = "0 B"
 
 
 @asynccontextmanager
-async def _service(scratch: Path, files_at: str) -> AsyncIterator[Path]:
+async def _service(scratch: Path, files_at: str, names: Sequence[str]) -> AsyncIterator[Path]:
     """Answer our API calls with links to the scripted server; yields a config file."""
     async with open_simulator() as simulator:
         simulator._service.base_urls["landsatlook"] = files_at  # links to another server: of use to nobody but us
         (scratch / "credentials.txt").write_text(f"username:{simulator.username}\ntoken:{simulator.token}\n")
         config = scratch / "config.toml"
-        config.write_text(_CONFIG.format(url=simulator.service_url, product=PRODUCT))
+        bands = [name.removeprefix(f"{PRODUCT}_").removesuffix(".TIF") for name in names]
+        config.write_text(_CONFIG.format(url=simulator.service_url, product=PRODUCT, bands=json.dumps(bands)))
         yield config
 
 
@@ -345,19 +392,17 @@ async def judge(program: Program, fault: Fault, files: Files, scratch: Path) -> 
     out.mkdir()
     play = Play(fault.first(files), fault.then(files))
     code, starts = 1, 0
-    async with RawServer([play]) as server, _service(scratch, server.url("")) as config:
-        task = Task(server.url(f"/{NAME}"), out, scratch, config)
+    wanted = {NAME: fault.right(files)} | ({NEIGHBOUR: fault.neighbour(files)} if fault.neighbour else {})
+    async with RawServer([play]) as server, _service(scratch, server.url(""), list(wanted)) as config:
+        task = Task(server.url(""), list(wanted), out, scratch, config)
         while code != 0 and starts < STARTS:
             code = await program.start(task)
             starts += 1
         assert play.asked, f"{program.name} has not asked for the file"
-    try:
-        found = (out / NAME).read_bytes()
-    except FileNotFoundError:
-        found = None
+    found = {path.name: path.read_bytes() for path in out.iterdir() if path.name in wanted}
     if code != 0:
         return Verdict(SAID_SO, code, starts, play.asked)
-    return Verdict(RIGHT if found == fault.right(files) else WRONG, code, starts, play.asked)
+    return Verdict(RIGHT if found == wanted else WRONG, code, starts, play.asked)
 
 
 async def compare(programs: Sequence[Program], faults: Sequence[Fault]) -> dict[tuple[str, str], Verdict]:
