@@ -142,6 +142,23 @@ def _broken(tail: bytes, *, by_reset: bool) -> Callable[[Files], Answer]:
     return make
 
 
+def _drip(files: Files) -> Answer:
+    """Some of the file, and then a byte a second: it would take days."""
+
+    async def answer(wire: Wire) -> None:
+        start, end = _span(wire, len(files.old)) or (0, len(files.old))
+        where = [("Content-Range", f"bytes {start}-{end - 1}/{len(files.old)}")] if start else []
+        fields = (("Content-Length", str(end - start)), ("ETag", '"v1"'), NAMED, TIFF, *where)
+        await wire.head(206 if start else 200, *fields)
+        here = min(start + 100_000, end - 1)
+        await wire.send(files.old[start:here])
+        for at in range(here, end):
+            await wire.send(files.old[at : at + 1])
+            await anyio.sleep(1.0)
+
+    return answer
+
+
 def _416(files: Files) -> Answer:
     async def answer(wire: Wire) -> None:
         span = _span(wire, len(files.old))
@@ -207,10 +224,13 @@ FAULTS = (
           lambda f: f.new),
     Fault("the same, and no validators", lambda f: _Host(f.old, None, stop=len(f.old) * 6 // 10),
           lambda f: _Host(f.new, None), lambda f: f.new),
+    Fault("the same, and the ETag stays", _cut, lambda f: _Host(f.new), lambda f: f.new),
     Fault("206 with shifted bytes", _cut, lambda f: _Host(f.old, shift=1000)),
     Fault("206 with a wrong start", _cut, lambda f: _Host(f.old, claim="bytes 5-{last}/{size}")),
     Fault("206 without Content-Range", _cut, lambda f: _Host(f.old, claim=None)),
     Fault("416 although the file goes on", _cut, _416),
+    Fault("a byte a second, for ever", _drip, _drip),
+    Fault("a byte a second, then good", _drip, _good),
     Fault("cut, then a shorter file", _cut, lambda f: _Host(f.short, '"v3"'), lambda f: f.short),
     Fault("error text in the body, then cut", _broken(ERROR_TEXT, by_reset=False), _good),
     Fault("encoded although identity was asked", _gzip, _gzip),

@@ -117,6 +117,10 @@ async def _wrong_range(fault: FileFault, reply: Reply, request: Request, wire: W
         return True
     if fault.kind == "range-multipart":
         return await _multipart(replace(reply, span=span), wire)
+    if fault.kind == "range-rest":
+        await wire.head(200, reply.headers())
+        await send(content, span.start, span.stop, wire)
+        return True
     told = replace(reply, span=span)
     if fault.kind in _WRONG_RANGES:
         await wire.head(206, [*told.described(), ("Content-Length", str(told.length)), *_claim(fault, span, size)])
@@ -202,6 +206,8 @@ async def _wrong_body(fault: FileFault, reply: Reply, wire: Wire, send: Send) ->
     content, span = reply.content, reply.span or Span(0, 0, False)
     cut = span.start + fault.place(reply.length)
     kind = fault.kind
+    if kind == "cut-other" and span.start <= fault.bytes < cut:
+        content = _flipped(content, fault.bytes)
     if "gzip" in kind:
         return await _gzip(fault, reply, wire)
     if kind in ("chunked", "cut-chunked"):

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -36,8 +37,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand the connection to the acceptor."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's are none of its subclasses
         transport.set_write_buffer_limits(high=1, low=0)  # with high=0 asyncio's TLS never says that it can go on
         self._writable.set()
         try:

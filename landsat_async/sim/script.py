@@ -58,6 +58,7 @@ FileKind = Literal[
     "rst",  # reset before any answer
     "hang",  # nothing for `seconds`
     "cut",  # true length announced, FIN at `fraction`
+    "cut-other",  # the same, and one bit of byte `bytes` of the file is wrong: early bytes of another version
     "cut-rst",  # true length announced, RST at `fraction`
     "cut-chunked",  # chunked, FIN at `fraction` without the last chunk
     "cut-close",  # no length, ended by FIN at `fraction`
@@ -78,6 +79,7 @@ FileKind = Literal[
     "error-text-full",  # the same, up to the announced length
     "new-version",  # the file changes for good before this answer
     "ignore-range",  # 200 and everything, although a range was asked
+    "range-rest",  # 200 with Content-Range and only the rest of the file
     "range-shifted",  # 206 with the right header, bytes from `bytes` further on
     "range-short",  # 206 with `bytes` of what was asked, correctly announced
     "range-no-header",  # 206 without Content-Range

@@ -697,3 +697,27 @@ async def test_an_answer_is_that_to_a_request_for_another_file():
         assert (status, body) == (200, true_bytes(sim, f"{PRODUCT}_SR_B5.TIF"))
         assert "SR_B5" in headers["Content-Disposition"]
         served(sim, "swapped")
+
+
+async def test_early_bytes_of_another_version_come_under_the_same_etag():
+    async with box() as (sim, client):
+        url, true = await client.link(), true_bytes(sim)
+        sim.script.fault_file("*", "cut-other", bytes=300, fraction=0.5)
+        head, body, _ = await raw(url)
+        assert f"Content-Length: {len(true)}" in head
+        assert len(body) == len(true) // 2
+        assert [at for at in range(len(body)) if body[at] != true[at]] == [300]
+        _, headers, _ = await client.get(url)
+        assert f"ETag: {headers['ETag']}" in head
+
+
+async def test_the_rest_of_a_file_may_come_with_status_200():
+    async with box() as (sim, client):
+        url, true = await client.link(), true_bytes(sim)
+        sim.script.fault_file("*", "range-rest", times=None)
+        for _ in range(2):
+            status, headers, body = await client.get(url, Range=HALF)
+            assert (status, body) == (200, true[50_000:])
+            assert headers["Content-Range"] == f"bytes 50000-{len(true) - 1}/{len(true)}"
+        assert (await client.get(url))[2] == true
+        served(sim, "range-rest", 3)

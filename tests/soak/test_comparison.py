@@ -11,6 +11,7 @@ from benchmarks import comparison
 from benchmarks.comparison import FAULTS, RIGHT, SAID_SO, WRONG, Fault, Program, Verdict, judge, make_files, render
 from landsat_async import Config, download
 from landsat_async.errors import LandsatError
+from landsat_async.rules import speed
 from landsat_async.run import failures, worker
 from landsat_async.transfer.outcome import TransferPolicy
 
@@ -21,6 +22,7 @@ ONLY_BAD = {
     "403 with a page",
     "redirect to a login page",
     "empty answer, status 200",
+    "a byte a second, for ever",
     "another band under its own name",
     "an image without a stored strip",
 }
@@ -40,7 +42,9 @@ class Here(Program):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(worker, "TransferPolicy", partial(TransferPolicy, backoff_cap_s=0.01))
+    policy = partial(TransferPolicy, backoff_cap_s=0.01, min_rate_window_s=1.5)
+    monkeypatch.setattr(worker, "TransferPolicy", policy)
+    monkeypatch.setattr(speed, "FLOOR_WINDOW_S", 4.0)
     monkeypatch.setattr(failures, "FRESH_WAITS_S", (0.0, 0.01, 0.01))
 
 

@@ -180,9 +180,48 @@ async def test_a_transfer_that_goes_wrong_once_ends_in_the_right_bytes(opened, k
         assert not (world.base.parent / "my-file").exists()
 
 
+@pytest.mark.faults("K40")
+@pytest.mark.parametrize("compress", [True, False], ids=["deflated", "plain"])
+@pytest.mark.parametrize("at", [60, 40_000], ids=["directory", "pixels"])
+async def test_K40_early_bytes_of_another_version_under_the_same_etag_are_noticed(opened, compress, at):
+    async with opened(archive=Archive.demo(pixels=600, tile=256, compress=compress)) as world:
+        first = world.script.fault_file("*_SR_B3.TIF", "cut-other", bytes=at, fraction=0.8)
+
+        result = await world.run(world.config(**one(PROXIED)))
+
+        assert first.served == 1
+        assert result.summary.exit_code == 0
+
+
+@pytest.mark.faults("K47")
+@pytest.mark.parametrize("kind", ["range-rest", "range-wrong-start", "range-wrong-total", "range-no-header", "416"])
+async def test_K47_a_host_that_answers_ranges_oddly_for_ever_gives_the_file_all_the_same(opened, kind):
+    async with opened(archive=large()) as world:
+        world.script.fault_file("*_SR_B3.TIF", "cut", ranged=False, fraction=0.5)
+        odd = world.script.fault_file("*_SR_B3.TIF", kind, ranged=True, times=None, bytes=100)
+
+        result = await world.run(world.config(**one(PROXIED)))
+
+        assert odd.served >= 1
+        assert result.summary.exit_code == 0
+
+
+@pytest.mark.faults("K45")
+async def test_K45_a_drip_fails_its_file_and_says_so(opened):
+    async with opened(archive=large()) as world:
+        world.script.fault_file("*_SR_B3.TIF", "drip", times=None, bytes=1, seconds=10.0, at_bytes=1000)
+
+        result = await world.run(world.config(**one(PROXIED)))
+
+        assert result.summary.exit_code == 4
+        (reason,) = result.failed.values()
+        assert "less than 1024 bytes a second over 10 minutes" in reason
+
+
 RESUMED = [
     "range-shifted", "ignore-range", "range-no-header", "range-wrong-start", "range-wrong-end", "range-wrong-total",
     "range-wrong-unit", "range-huge", "range-star", "range-multipart", "range-short", "416", "new-version", "cut",
+    "range-rest",
 ]  # fmt: skip
 
 
