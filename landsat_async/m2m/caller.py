@@ -185,13 +185,14 @@ class Caller:
     async def _send(self, call: Call[T], key: str | None) -> T:
         await self._gate.pace()
         try:
-            reply = await self._transport.post(
-                call.endpoint,
-                msgspec.json.encode(call.payload),
-                key=key,
-                limit_s=call.limit_s,
-                max_bytes=call.max_bytes,
-            )
+            with self._gate.sending(call.endpoint, call.limit_s):
+                reply = await self._transport.post(
+                    call.endpoint,
+                    msgspec.json.encode(call.payload),
+                    key=key,
+                    limit_s=call.limit_s,
+                    max_bytes=call.max_bytes,
+                )
         except Unanswered as failure:
             if call.effects and failure.sent:
                 raise outcome_unknown(call.endpoint, str(failure)) from None

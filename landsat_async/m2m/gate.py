@@ -8,8 +8,8 @@ probe per interval, and it lets calls start slowly after a long outage (rules/ea
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -30,6 +30,15 @@ class ApiWait:
     wait_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class CallUnderWay:
+    """A request that has no answer yet; times are monotonic."""
+
+    endpoint: str
+    begun_s: float
+    limit_s: float
+
+
 class Gate:
     """Shared by all clients of one account in one event loop; `easing` is shared with whatever else comes back then."""
 
@@ -37,6 +46,19 @@ class Gate:
         self._lock = anyio.Lock()
         self._easing = easing or Easing()
         self.outage: Outage | None = None
+        self.under_way: CallUnderWay | None = None
+        self.calls = 0
+        """Requests that have ended, one way or the other."""
+
+    @contextmanager
+    def sending(self, endpoint: str, limit_s: float) -> Iterator[None]:
+        """A request is under way inside."""
+        self.under_way = CallUnderWay(endpoint, anyio.current_time(), limit_s)
+        try:
+            yield
+        finally:
+            self.under_way = None
+            self.calls += 1
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

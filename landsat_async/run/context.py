@@ -56,6 +56,12 @@ class RunContext:
     """Bundles that no storage system gives and whose single files may come instead, with the reason."""
     held: set[int] = field(default_factory=set)
     """Files whose links the requester holds while the stream is full; at most one portion."""
+    working: bool = False
+    """Files are being asked for and fetched; before that the run is prepared."""
+    next_look_s: float | None = None
+    """Loop time of the poller's next look; None while it looks."""
+    next_due_s: float | None = None
+    """Loop time at which the next planned file may be asked for; None = not known."""
     overwrite: bool = False
     """Files in the way that cannot be proven are replaced."""
     fatal: LandsatError | None = None

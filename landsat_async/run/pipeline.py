@@ -29,6 +29,7 @@ PROGRESS_EVERY_S = 1.0
 async def run_pipeline(context: RunContext, crew: Crew) -> None:
     """Go on until every selected file is done or failed. Raises what ended the run early."""
     download = context.config.download
+    context.working = True
     with _links(download.queue_size, 2, download.workers) as (sends, receives):
         async with anyio.create_task_group() as outer:
             outer.start_soon(_report_progress, context)

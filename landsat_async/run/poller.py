@@ -75,9 +75,10 @@ class Poller:
             until_s = latest_s
             if context.parked:
                 until_s = min(until_s, max(soonest_s, context.loop_time() + context.parked_wait_s()))
+            context.next_look_s = until_s
             if not await context.pulse.wait(max(0.0, until_s - context.loop_time())):
                 break
-        context.poked = False
+        context.poked, context.next_look_s = False, None
 
     async def _round(self, send: Links) -> bool:
         """Ask for every label that can still bring something; True when something was ready."""

@@ -152,8 +152,10 @@ class Requester:
         await self._check_patience()
         due = await context.ledger.next_due(context.run_id)
         waits = [outage.wait_s for outage in context.hosts.outages()]
+        context.next_due_s = None
         if due is not None and due > context.now():
             waits.append(due - context.now())
+            context.next_due_s = context.loop_time() + due - context.now()
         if not context.ended:
             await context.pulse.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
 

@@ -52,6 +52,7 @@ from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import Unreadable, find_scenes, read_aoi
 from landsat_async.run.settled import Settled
 from landsat_async.run.tally import Tally
+from landsat_async.run.waits import waits_told
 from landsat_async.run.worker import Crew
 from landsat_async.transfer.links import AllowedHosts
 from landsat_async.transfer.net import Net, open_net
@@ -177,6 +178,7 @@ class Run:
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
         easing = Easing()
+        gate = ApiGate(easing)
         async with M2MClient(
             service.url,
             credentials,
@@ -185,17 +187,18 @@ class Run:
             patience_s=service.patience_s,
             on_wait=self._on_wait,
             on_unusable=self._unreadable.note,
-            gate=ApiGate(easing),
+            gate=gate,
         ) as m2m:
             hosts = Hosts(self._on_health, easing, patience_s=service.patience_s)
             context = RunContext(
                 self.config, self._run_id, self._ledger, m2m, self.bus, self._tally, hosts, overwrite=self._overwrite
             )
             try:
-                await check_role(m2m)
-                await self._prepare(context)
-                await self._pipeline(context)
-                await self._tell_leftovers(context)
+                async with waits_told(context, gate):
+                    await check_role(m2m)
+                    await self._prepare(context)
+                    await self._pipeline(context)
+                    await self._tell_leftovers(context)
                 self._done = True
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):

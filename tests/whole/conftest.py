@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from landsat_async.run import pipeline, worker
+from landsat_async.run import pipeline, waits, worker
 from landsat_async.sim import options
 from tests.support.virtual_loop import VirtualLoop
 from tests.whole.world import open_world
@@ -27,6 +27,7 @@ def _rare_progress(request, monkeypatch):
     if getattr(request.module, "VIRTUAL", False):
         monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 60.0)
         monkeypatch.setattr(worker, "WINDOW_S", 60.0)
+        monkeypatch.setattr(waits, "TICK_S", getattr(request.module, "TICK_S", 60.0))
 
 
 @pytest.fixture

@@ -1,0 +1,97 @@
+"""What a run waits for when nothing flows: counts in, one reason with its time out.
+
+A wait is told where it is decided (a host that is left alone, a quota, an outage of the service). This is the net
+below: whatever else a run waits for has a reason and a time too, and no silence is longer than QUIET_S without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+QUIET_S = 3.0
+"""After so long without a byte, an answer or a change of any file, the run says what it waits for."""
+FILE_COVERS_S = 60.0
+"""A wait that was told of one file speaks for the run only for so long."""
+UNKNOWN_S = 10.0
+"""Told where nothing is known about the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands, in numbers."""
+
+    call: str | None = None
+    """The API call that is under way."""
+    call_left_s: float = 0.0
+    """Until it is given up."""
+    working: bool = False
+    """Files are being fetched or waited for; before that only calls are waited for."""
+    active: int = 0
+    """Running transfers."""
+    stall_left_s: float = 0.0
+    """Until a connection that brings nothing is given up."""
+    preparing: int = 0
+    parked: int = 0
+    """Ready at the service, but not to be fetched now."""
+    requested: int = 0
+    planned: int = 0
+    look_s: float | None = None
+    """Until the service is asked for links again; None = not known."""
+    due_s: float | None = None
+    """Until the next parked or planned file may be tried; None = not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One reason and its time."""
+
+    reason: str
+    wait_s: float
+
+
+def explain(standing: Standing) -> Waiting | None:
+    """Name what is waited for; None when it is nothing but our own work."""
+    s = standing
+    if s.call is not None:
+        return Waiting(f"waiting for the answer of M2M to {s.call}", max(1.0, s.call_left_s))
+    if not s.working:
+        return None
+    if s.active:
+        reason = f"{_files(s.active)} being fetched or proven, but no byte comes; a dead connection is given up then"
+        return Waiting(reason, max(1.0, s.stall_left_s))
+    look_s = UNKNOWN_S if s.look_s is None else max(1.0, s.look_s)
+    due_s = UNKNOWN_S if s.due_s is None else max(1.0, s.due_s)
+    if s.preparing:
+        return Waiting(f"{_files(s.preparing)} being prepared at USGS; the next look is then", look_s)
+    if s.parked:
+        return Waiting(f"{_files(s.parked)} put back until the host may be tried again", min(look_s, due_s))
+    if s.requested:
+        return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; the next look is then", look_s)
+    if s.planned:
+        return Waiting(f"{_files(s.planned)} waiting for the time of the next request", due_s)
+    return Waiting("waiting for the next step of the run", UNKNOWN_S)
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count:,} files are"
+
+
+@dataclass(slots=True)
+class Silence:
+    """How long nothing has flowed and what of it has been told. It knows no clock: every call is told the time."""
+
+    since_s: float
+    covered_until_s: float = 0.0
+    """What was told speaks for the time until then."""
+    _last: object = None
+
+    def told(self, now_s: float, wait_s: float, *, of_file: bool) -> None:
+        """A wait was told, by whomever."""
+        covers_s = min(wait_s, FILE_COVERS_S) if of_file else wait_s
+        self.covered_until_s = max(self.covered_until_s, now_s + covers_s)
+
+    def is_to_be_told(self, now_s: float, flow: object) -> bool:
+        """Look at what has flowed so far (any value that changes with it): whether it is time to say something."""
+        if flow != self._last:
+            self._last, self.since_s = flow, now_s
+        return now_s - self.since_s >= QUIET_S and now_s >= self.covered_until_s

@@ -1,0 +1,72 @@
+"""Says what a run waits for whenever nothing flows; the decision is rules/waiting.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from landsat_async.errors import single_error
+from landsat_async.events import Event, Retrying
+from landsat_async.m2m.gate import Gate
+from landsat_async.rules.lifecycle import State
+from landsat_async.rules.waiting import Silence, Standing, explain
+from landsat_async.run.context import RunContext
+
+TICK_S = 1.0
+
+
+@asynccontextmanager
+async def waits_told(context: RunContext, gate: Gate) -> AsyncIterator[None]:
+    """Inside, no wait of more than a few seconds is silent."""
+    with single_error():
+        async with anyio.create_task_group() as group:
+            group.start_soon(_tell, context, gate)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+
+
+async def _tell(context: RunContext, gate: Gate) -> None:
+    silence, lines = Silence(context.loop_time()), 0
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Retrying):
+            silence.told(context.loop_time(), event.wait_s, of_file=event.file is not None)
+
+    context.bus.listen(listen)
+    while True:
+        await anyio.sleep(TICK_S)
+        now_s, tally = context.loop_time(), context.tally
+        states = tuple(sorted(tally.states.items()))
+        if not silence.is_to_be_told(now_s, (tally.received(), states, tally.verified, gate.calls)):
+            continue
+        waiting = explain(_standing(context, gate, now_s - silence.since_s))
+        if waiting is not None:
+            lines += 1
+            context.bus.tell(Retrying(None, waiting.reason, lines, waiting.wait_s))
+
+
+def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:
+    now_s, states = context.loop_time(), context.tally.states
+    call = gate.under_way
+    due_s = context.parked_wait_s() if context.parked else None
+    if context.next_due_s is not None:
+        planned_s = context.next_due_s - now_s
+        due_s = planned_s if due_s is None else min(due_s, planned_s)
+    parked = len(context.parked)
+    return Standing(
+        call=None if call is None else call.endpoint,
+        call_left_s=0.0 if call is None else call.begun_s + call.limit_s - now_s,
+        working=context.working,
+        active=states[State.ACTIVE],
+        stall_left_s=context.config.download.stall_timeout_s - quiet_s,
+        preparing=max(0, states[State.PREPARING] - parked),
+        parked=parked,
+        requested=states[State.REQUESTED],
+        planned=states[State.PLANNED],
+        look_s=None if context.next_look_s is None else context.next_look_s - now_s,
+        due_s=due_s,
+    )

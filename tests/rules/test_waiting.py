@@ -1,0 +1,56 @@
+"""What a run waits for when nothing flows."""
+
+from __future__ import annotations
+
+import pytest
+
+from landsat_async.rules.waiting import FILE_COVERS_S, QUIET_S, UNKNOWN_S, Silence, Standing, explain
+
+WORKING = {"working": True}
+
+
+@pytest.mark.faults("L22")
+@pytest.mark.parametrize(
+    ("standing", "words", "wait_s"),
+    [
+        ({"call": "scene-search", "call_left_s": 290.0}, "the answer of M2M to scene-search", 290.0),
+        ({"call": "login-token", "call_left_s": 100.0, "active": 3, **WORKING}, "M2M to login-token", 100.0),
+        ({"active": 2, "stall_left_s": 57.0, **WORKING}, "2 files are being fetched", 57.0),
+        ({"preparing": 12, "look_s": 27.0, **WORKING}, "12 files are being prepared at USGS", 27.0),
+        ({"preparing": 1, "look_s": 27.0, "parked": 5, "due_s": 4.0, **WORKING}, "1 file is being prepared", 27.0),
+        ({"parked": 5, "look_s": 27.0, "due_s": 4.0, **WORKING}, "5 files are put back", 4.0),
+        ({"requested": 1, "look_s": 20.0, **WORKING}, "requested and not listed", 20.0),
+        ({"planned": 1, "due_s": 55.0, **WORKING}, "time of the next request", 55.0),
+        ({"planned": 1, **WORKING}, "time of the next request", UNKNOWN_S),
+        (WORKING, "next step", UNKNOWN_S),
+    ],
+)
+def test_every_wait_has_a_reason_and_a_time(standing, words, wait_s):
+    waiting = explain(Standing(**standing))
+    assert words in waiting.reason
+    assert waiting.wait_s == wait_s
+
+
+def test_our_own_work_before_the_first_request_is_no_wait():
+    assert explain(Standing(planned=1000)) is None
+
+
+@pytest.mark.faults("L22")
+def test_silence_is_told_after_a_few_seconds_and_again_when_the_told_time_is_over():
+    silence = Silence(0.0)
+    assert not silence.is_to_be_told(1.0, "flow")
+    assert not silence.is_to_be_told(1.0 + QUIET_S - 0.1, "flow")
+    assert silence.is_to_be_told(1.0 + QUIET_S, "flow")
+    silence.told(4.0, 30.0, of_file=False)
+    assert not silence.is_to_be_told(33.9, "flow")
+    assert silence.is_to_be_told(34.0, "flow")
+    assert not silence.is_to_be_told(40.0, "other")
+    assert silence.is_to_be_told(40.0 + QUIET_S, "other")
+
+
+def test_a_long_wait_of_one_file_does_not_speak_for_the_run():
+    silence = Silence(0.0)
+    silence.is_to_be_told(0.0, "flow")
+    silence.told(0.0, 3600.0, of_file=True)
+    assert not silence.is_to_be_told(FILE_COVERS_S - 1, "flow")
+    assert silence.is_to_be_told(FILE_COVERS_S, "flow")

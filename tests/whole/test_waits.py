@@ -1,0 +1,66 @@
+"""No wait of more than 5 s without a line that tells reason and time; whatever it is that the run waits for."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from landsat_async.events import Progress, Retrying
+from landsat_async.sim.script import Script
+
+VIRTUAL = True
+TICK_S = 1.0
+FILES = 18
+ONE = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
+CASES = {
+    "staging": ({"staging_s": 900}, None, {}),
+    "staging for ever": ({"staging_never": (ONE.replace("004053_20240705_20240714", "005053_20240728_20240806"),)},
+                         None, {"staging_timeout_s": 600}),
+    "lost downloads": ({"hidden": ("*_ANG.txt",)}, None, {"staging_timeout_s": 300}),
+    "login pages for ever": ({}, ("file", "*", "login", {"host": "landsatlook"}), {}),
+    "login pages for one file": ({}, ("file", ONE, "login", {}), {}),
+    "503 for ever": ({}, ("file", "*", "status", {"host": "dds", "status": 503}), {}),
+    "Retry-After of one file": ({}, ("file", ONE, "status", {"status": 429, "headers": {"Retry-After": "400"}}), {}),
+    "a file that stalls": ({}, ("file", ONE, "stall", {"times": 2}), {"stall_timeout_s": 40}),
+    "one disabled item": ({"disabled_files": (ONE,)}, None, {}),
+    "a disabled system": ({"disabled_systems": ("ls_s3",)}, None, {}),
+    "quota": ({"recent_limit": 8, "recent_window_s": 300.0}, None, {}),
+    "a slow search": ({}, ("api", "scene-search", "slow", {"seconds": 60.0, "times": 1}), {}),
+    "a slow request": ({}, ("api", "download-request", "slow", {"seconds": 90.0, "times": 1}), {}),
+    "a slow login": ({}, ("api", "login-token", "slow", {"seconds": 60.0, "times": 1}), {}),
+    "the API is down": ({}, ("api", "download-retrieve", "status", {"status": 503}), {}),
+    "a maintenance page": ({}, ("api", "download-request", "html", {}), {}),
+    "a 403 page": ({}, ("api", "download-retrieve", "login", {"status": 403}), {}),
+}  # fmt: skip
+
+
+@pytest.mark.faults("L22")
+@pytest.mark.parametrize("case", CASES)
+async def test_every_wait_is_told(opened, case):
+    knobs, fault, download = CASES[case]
+    async with opened(script=Script(**({"staging_polls": 3} | knobs))) as world:
+        world.may_leave = world.may_overlap = True
+        if fault is not None:
+            where, name, kind, settings = fault
+            add = world.script.fault_file if where == "file" else world.script.fault_api
+            add(name, kind, **({"times": None} | settings))
+        silences, spoke_s, covered_s, last = [], anyio.current_time(), 0.0, None
+
+        def watch(run, event):
+            nonlocal spoke_s, covered_s, last
+            now_s = anyio.current_time()
+            if isinstance(event, Progress):
+                return
+            silent_s = now_s - max(spoke_s, min(covered_s, now_s))
+            if silent_s > 5.5:
+                silences.append((round(silent_s, 1), last, event))
+            spoke_s, last = now_s, event
+            if isinstance(event, Retrying):
+                covered_s = max(covered_s, now_s + event.wait_s)
+
+        config = world.config(service={"patience_s": 200}, download={"poll_interval_s": 30} | download)
+        result = await world.run(config, watch=watch)
+
+        assert not silences
+        assert result.summary.exit_code in (0, 4, 6)
+        assert any(event.wait_s > 5 and event.reason for event in result.of(Retrying))
