@@ -16,6 +16,8 @@ from landsat_async.rules.sniff import FileKind, kind_of
 
 _HASH_STEP_BYTES = 4 * 2**20
 _PRODUCT_ID = re.compile(r"L[A-Z]\d\d_L[12][A-Z0-9]{2}_\d{6}_\d{8}_\d{8}_\d\d_[A-Z0-9]{2}")
+_TILE_WITH_IMAGES = re.compile(r"L[A-Z]\d\d_(CU|AK|HI)_\d{6}_\d{8}_\d{8}_\d\d_(SR|ST|TOA|BT|QA|BA|DSWE|FSCA)")
+"""Bundles of a tile; one of metadata alone exists as well."""
 _LISTED = re.compile(r'^[ \t]*FILE_NAME_\w+[ \t]*=[ \t]*"([\w.-]{1,200})"', re.MULTILINE)
 _ALWAYS_BUNDLED = (".tif", "_ang.txt", "_mtl.txt", "_mtl.xml")
 """Endings of listed files that every bundle holds. Reports (GCP.txt, VER.txt, VER.jpg) are listed without it."""
@@ -38,6 +40,8 @@ def check_members(window: Window, name: str, members: tuple[Member, ...]) -> Ide
     product = name.removesuffix(".tar")
     if not _PRODUCT_ID.fullmatch(product):
         images = [base for base in here if kind_of(base) is FileKind.TIFF]
+        if not images and _TILE_WITH_IMAGES.fullmatch(product):
+            raise Damage("the bundle holds no image of its product")
         named = images and all(names_product(name, base) for base in images)
         return Identity.CONTENT if named else Identity.NONE
     metadata = here.get(f"{product}_MTL.txt")

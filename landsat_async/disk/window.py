@@ -46,6 +46,11 @@ class Window:
         self._check_inside(start, size)
         return Window(self._fd, self._start + start, size, self._stop)
 
+    def pause(self) -> None:
+        """Raise Stopped when the caller has asked for the end; for work that reads nothing for a while."""
+        if self._stop():
+            raise Stopped
+
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on.
 

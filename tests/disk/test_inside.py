@@ -98,6 +98,8 @@ def test_K26_a_bundle_without_an_image_is_none(level):
     text = f"{PRODUCT}_MTL.txt"
     assert "no image" in reason(in_bundle({text: mtl(PRODUCT, (text,))}, level=level))
     assert "no image" in reason(in_bundle({text: mtl(PRODUCT)}, level=level))
+    tile = "LC08_CU_008001_20231101_20231116_02"
+    assert "no image" in reason(in_bundle({f"{tile}.xml": b"<tile/>"}, f"{tile}_SR.tar", level=level))
     stray = {f"{PRODUCT}_x.TIF": tiff(), text: mtl(PRODUCT)}  # not one of those that the metadata speaks of
     assert "no image" in reason(in_bundle(stray, level=level))
 

@@ -14,13 +14,15 @@ from tests.disk.whole_files import HTML, judge
 NAME = "P_thumb_large.jpeg"
 
 
-def browse(*, bands=3, side=400, collar=False, **options) -> bytes:
+def browse(*, bands=3, side=400, collar=False, flat=False, **options) -> bytes:
     """Write a browse image with GDAL: a landscape of noise and slopes, and a black collar where asked for."""
     dice = np.random.default_rng(side)
     slope = np.add.outer(np.arange(side), np.arange(side)) * 90 // side
     image = (slope[None] + dice.integers(0, 60, (bands, side, side))).astype("uint8")
     if collar:
         image[:, : side // 2] = 0
+    if flat:
+        image[:] = 90
     with rasterio.Env(), MemoryFile() as memory:
         how = {"driver": "JPEG", "width": side, "height": side, "count": bands, "dtype": "uint8"}
         with pytest.warns(rasterio.errors.NotGeoreferencedWarning), memory.open(**how, **options) as out:
@@ -37,6 +39,8 @@ KINDS = {
     "black progressive": {"collar": True, "PROGRESSIVE": "ON"},
     "fine": {"QUALITY": "100"},
     "coarse": {"QUALITY": "10"},
+    "even": {"flat": True, "side": 1200},
+    "even and grey": {"flat": True, "bands": 1},
 }
 
 
@@ -59,12 +63,14 @@ def test_whole_images_pass_and_no_cut_one_does(kind):
 
 
 @pytest.mark.faults("K33")
-@pytest.mark.parametrize("kind", ["colour", "grey", "odd size", "collar", "fine"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "progressive" not in kind])
 def test_K33_a_zeroed_middle_does_not_pass(kind):
     whole = browse(**KINDS[kind])
     for begin, share in itertools.product((0.02, 0.3, 0.6), (0.05, 0.3)):
         at = int(begin * len(whole))
-        size = max(1024, int(share * len(whole)))
+        size = max(100, int(share * len(whole)))
+        if not any(whole[at : at + size]):
+            continue
         refused(whole[:at] + bytes(size) + whole[at + size :])
 
 
