@@ -23,16 +23,43 @@ GRACE_S = 1.0
 hangs in a dead file system holds nobody any longer than that."""
 
 
+class Handover(Generic[T]):
+    """Between a thread that brings something and its waiter: whoever comes second finds what the first has left."""
+
+    def __init__(self, give_back: Callable[[T], object]) -> None:
+        self._give_back = give_back
+        self._lock = threading.Lock()
+        self._wanted = True
+        self._brought: list[T] = []
+
+    def put(self, thing: T) -> None:
+        """Leave it for the waiter, or give it back when there is none any more; for the thread."""
+        with self._lock:
+            self._brought.append(thing)
+            wanted = self._wanted
+        if not wanted:
+            self.drop()
+
+    def take(self) -> T:
+        """Return what was brought; for the waiter, once the thread has ended well."""
+        return self._brought[0]
+
+    def drop(self) -> None:
+        """Give back what is here, and what comes later."""
+        with self._lock:
+            self._wanted = False
+            brought, self._brought = self._brought, []
+        for each in brought:
+            self._give_back(each)
+
+
 class _Taking(Generic[T]):
-    """One trip to a thread; whoever comes second, thread or waiter, finds what the first has left."""
+    """One trip to a thread."""
 
     def __init__(self, take: Callable[[], T], give_back: Callable[[T], object]) -> None:
         self._take = take
-        self._give_back = give_back
         self._loop = asyncio.get_running_loop()
-        self._lock = threading.Lock()
-        self._wanted = True
-        self._taken: list[T] = []
+        self.handover = Handover(give_back)
         self._error: BaseException | None = None
         self.ended: asyncio.Future[None] = self._loop.create_future()
 
@@ -47,11 +74,7 @@ class _Taking(Generic[T]):
         except BaseException as error:  # handed to the waiter
             self._error = error
         else:
-            with self._lock:
-                self._taken.append(taken)
-                wanted = self._wanted
-            if not wanted:
-                self.drop()
+            self.handover.put(taken)
         with suppress(RuntimeError):  # that loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._tell)
 
@@ -59,19 +82,11 @@ class _Taking(Generic[T]):
         if not self.ended.done():
             self.ended.set_result(None)
 
-    def drop(self) -> None:
-        """Give back what is here, and what comes later."""
-        with self._lock:
-            self._wanted = False
-            taken, self._taken = self._taken, []
-        for each in taken:
-            self._give_back(each)
-
     def result(self) -> T:
         """What was taken. Raises what the thread raised."""
         if self._error is not None:
             raise self._error
-        return self._taken[0]
+        return self.handover.take()
 
 
 async def acquire_in_thread(
@@ -97,7 +112,7 @@ async def acquire_in_thread(
     try:
         await wait_for_thread(ended, grace_s)
     except BaseException:
-        taking.drop()
+        taking.handover.drop()
         raise
     return taking.result()
 

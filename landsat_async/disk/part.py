@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, cast
 
 from aiofiles.threadpool.binary import AsyncFileIO
 
+from landsat_async.disk.acquire import Handover
 from landsat_async.disk.fsops import Fs
 from landsat_async.disk.threads import Threads
 from landsat_async.rules.resume import EMPTY_SHA256, PartFacts
@@ -308,6 +309,11 @@ class PartFile:
             await self.threads.run(self._file.shut)
 
 
+def _shut_all(files: Sequence[HashedFile]) -> None:
+    for file in files:
+        file.shut()
+
+
 async def open_part(
     path: str,
     facts: PartFacts | None,
@@ -326,11 +332,18 @@ async def open_part(
     opened: list[HashedFile] = []
     believed = True
     if facts is not None:
+        handover = Handover(_shut_all)  # who is cancelled leaves the descriptor to the thread that may still use it
+
+        def open_file() -> bool:
+            try:
+                return _open_file(fs, path, was, facts, min_free_bytes, opened)
+            finally:
+                handover.put(opened)
+
         try:
-            believed = await threads.run(_open_file, fs, path, was, facts, min_free_bytes, opened)
+            believed = await threads.run(open_file)
         except BaseException:
-            for file in opened if not threads.lost else ():
-                file.shut()
+            handover.drop()
             raise
     part = PartFile(path, fs, threads, min_free_bytes, was, opened[0] if opened else None)
     if facts is not None and believed:

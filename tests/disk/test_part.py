@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -249,3 +250,38 @@ async def test_H16_a_lost_thread_is_left_its_descriptor(tmp_path):
         may_end.set()
         assert ended.wait(5)
         os.close(part.fd)
+
+
+@pytest.mark.faults("L31", "L02")
+@pytest.mark.parametrize("way", ["plain", "lost"])
+async def test_L31_a_part_that_is_opened_for_nobody_is_closed_again(tmp_path, way):
+    """The thread reads the part again, and its waiter has gone: by a plain cancel, or after the grace period."""
+    path, begun, go_on = tmp_path / "1.part", threading.Event(), threading.Event()
+    path.write_bytes(DATA)
+
+    class Slow(Fs):
+        def pread(self, *arguments):
+            begun.set()
+            assert go_on.wait(10)
+            return super().pread(*arguments)
+
+    with DiskPool(2) as pool:
+        threads = Threads(pool, 0.05)
+
+        async def wait():
+            await open_part(str(path), facts(DATA), fs=Slow(), threads=threads)
+
+        async with anyio.create_task_group() as group:
+            if way == "plain":
+                task = asyncio.ensure_future(wait())
+            else:
+                group.start_soon(wait)
+            while not begun.is_set():
+                await anyio.sleep(0.001)
+            threads.hurry()
+            task.cancel() if way == "plain" else group.cancel_scope.cancel()
+        assert threads.lost == (way == "lost")
+        go_on.set()
+        with anyio.fail_after(10):
+            while any(os.path.realpath(f"/proc/self/fd/{fd}") == str(path) for fd in os.listdir("/proc/self/fd")):
+                await anyio.sleep(0.002)
