@@ -199,6 +199,23 @@ async def test_M13_a_limit_bounds_the_search_itself(archive, order, limit, most)
         assert edge == (first if order == "oldest" else last).isoformat()
 
 
+UNTOLD = [
+    ({"missing": ("temporalCoverage", "acquisitionStart", "acquisitionEnd")}, 40), ({"missing": ("totalHits",)}, 2),
+    ({"hits": "fewer"}, 2), ({"hits": "more"}, 2), ({"next_record": "zero"}, 2),
+]  # fmt: skip
+
+
+@pytest.mark.faults("M13")
+@pytest.mark.parametrize(("variant", "most"), UNTOLD, ids=str)
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_M13_a_service_that_tells_less_or_counts_wrong_costs_a_few_calls_more(archive, variant, most, order):
+    async with searching(archive, Script(**variant)) as search:
+        found = await search(dataset=L2, limit=1, order=order)
+        days = archive.days(DATASETS[L2])
+        assert [scene.acquired for scene in found.scenes] == [days[order == "newest"].isoformat()]
+        assert search.lookups <= most
+
+
 @pytest.mark.faults("M13")
 @pytest.mark.parametrize("order", ["newest", "oldest", "least_cloud"])
 async def test_M13_a_limit_takes_the_same_scenes_as_a_search_without_one(order):

@@ -135,6 +135,18 @@ async def test_a_service_that_refuses_more_than_the_login_is_told_at_its_step(ex
     checks, _ = await examine(change=fail)
     assert checks["role"].state == "ok"
     assert (checks["dataset"].state, checks["dataset"].exit_code) == ("fail", 2)
+    assert "landsat_ot_c2_l2" in checks["dataset"].message
+
+
+@pytest.mark.faults("M17")
+async def test_M17_a_dataset_that_is_closed_to_the_account_is_told_as_that(examine):
+    def close(sim):
+        sim.script.withheld = ("landsat_ot_c2_l2",)
+
+    checks, _ = await examine(change=close)
+    assert (checks["dataset"].state, checks["dataset"].exit_code) == ("fail", 2)
+    assert "does not let this account use landsat_ot_c2_l2" in checks["dataset"].message
+    assert "Collection 1" not in checks["dataset"].hint
 
 
 @pytest.mark.faults("M33")
