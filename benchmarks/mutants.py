@@ -26,7 +26,7 @@ LONGEST_S = 300.0
 
 _TRANSFER = ("tests/transfer",)
 _DISK = ("tests/crash/test_power_cut.py", "tests/transfer/test_disk_faults.py")
-_PROOF = ("tests/disk/test_proof.py",)
+_PROOF = ("tests/disk/test_proof.py", "tests/disk/test_inside.py")
 _ORDERS = ("tests/orders", "tests/whole/test_orders.py")
 TESTS: dict[str, tuple[str, ...]] = {
     "rules/resume.py": ("tests/rules/test_resume.py", "tests/disk/test_damaged_ledgers.py", *_TRANSFER),
@@ -60,11 +60,17 @@ TESTS: dict[str, tuple[str, ...]] = {
     "disk/tiff_walk.py": ("tests/disk/test_tiff_walk.py", *_PROOF),
     "disk/tiles.py": ("tests/disk/test_tiff_walk.py", *_PROOF),
     "disk/text_ends.py": ("tests/disk/test_text_ends.py", *_PROOF),
-    "disk/proof.py": _PROOF,
+    "disk/proof.py": (*_PROOF, "tests/disk/test_tiff_walk.py"),
+    "disk/bundle.py": _PROOF,
+    "disk/inside.py": _PROOF,
+    "disk/jpeg_scan.py": ("tests/disk/test_jpeg_walk.py",),
+    "rules/identity.py": ("tests/rules/test_identity.py",),
+    "rules/sizes.py": ("tests/rules/test_sizes.py",),
+    "rules/matching.py": ("tests/rules/test_matching.py",),
     "disk/finalise.py": ("tests/disk/test_finalise.py", *_DISK),
     "disk/part.py": ("tests/disk/test_part.py", "tests/crash/test_one_writer.py", *_DISK),
     "disk/fsops.py": ("tests/disk/test_fsops.py", "tests/security"),
-    "disk/adopt.py": ("tests/disk/test_adopt.py", "tests/run", "tests/whole/test_resume.py"),
+    "disk/adopt.py": ("tests/disk/test_adopt.py", "tests/run", "tests/whole/test_strangers.py"),
     "disk/ledger_core.py": ("tests/disk/test_ledger.py", "tests/crash/test_one_writer.py", *_ORDERS),
     "disk/ledger_files.py": ("tests/disk/test_ledger.py", *_ORDERS),
     "disk/ledger.py": ("tests/disk/test_ledger.py", *_ORDERS),
@@ -77,8 +83,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "errors.py": ("tests/test_exit_codes.py",),
     "user_files.py": ("tests/test_user_files.py",),
     "run/poller.py": _ORDERS,
-    "run/inventory.py": ("tests/run", "tests/crash/test_recovery.py", "tests/whole/test_resume.py"),
+    "run/inventory.py": ("tests/run", "tests/whole/test_strangers.py", "tests/crash/test_recovery.py"),
     "transfer/links.py": ("tests/security", *_TRANSFER),
+    "transfer/net.py": ("tests/transfer/test_identity.py", *_TRANSFER),
     "transfer/": _TRANSFER,
 }
 """Tests by file or folder of the program, the quickest first."""

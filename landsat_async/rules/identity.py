@@ -21,6 +21,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from landsat_async.model import Identity
@@ -49,6 +50,7 @@ _NAMING_KEYS = frozenset(
     {"landsat_product_id", "product_id", "name", "filename", "file_name", "file", "response-content-disposition"}
 )
 """Parameters of links that may name what the link leads to."""
+_KEY_ENDS = ("id=", "name=", "file=", "disposition=")
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
 
 
@@ -173,6 +175,7 @@ def _may_be_one_product(own: _Read, read: _Read) -> bool:
     return (here.path, here.row, own.satellite) == (there.path, there.row, read.satellite) and near
 
 
+@lru_cache(maxsize=256)
 def _read(name: str) -> _Read | None:
     """Take a Landsat id or file name apart; None for everything else."""
     match = _NAME.fullmatch(name) if len(name) <= MAX_NAME_CHARS else None
@@ -190,11 +193,12 @@ def _names_in(url: str) -> Iterator[str]:
     """Yield what in a link may be a name: the last part of its path, and parameters that are made for that."""
     try:
         parts = urlsplit(url)
-        query = parse_qsl(parts.query, max_num_fields=100)
+        lower = parts.query.lower()  # most queries are one long signature, which says nothing
+        pairs = parse_qsl(parts.query, max_num_fields=100) if any(end in lower for end in _KEY_ENDS) else []
     except ValueError:
         return
     yield unquote(parts.path.rstrip("/").rsplit("/", 1)[-1])
-    for key, value in query:
+    for key, value in pairs:
         if key.lower() in _NAMING_KEYS:
             said = _IN_DISPOSITION.search(value)
             yield said[1] if said else value
