@@ -18,7 +18,7 @@ PROOF_WORDS = {
     "content": "all image tiles decode, with matching Adler-32",
     "published": "equals the SHA-512 that USGS publishes",
 }
-UNNAMED = "identity none: whoever sent the file has not said what it is, and there is no name inside"
+UNNAMED = "identity none: no evidence is recorded that the file is the one that it is named after"
 _NO_TERMINAL_COLUMNS = 1000
 
 

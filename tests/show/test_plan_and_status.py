@@ -10,6 +10,7 @@ from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.offline import FileStatus, LedgerStatus
 from landsat_async.run.plan import Plan, PlannedFile
 from landsat_async.show import ledger_commands, plan_command
+from landsat_async.show.cli import main
 from landsat_async.show.doctor import file_system_of
 
 GIB = 1 << 30
@@ -220,3 +221,11 @@ def test_the_file_system_is_that_of_the_longest_mount_point(tmp_path):
     assert file_system_of("/mnt/other", MOUNTS) == "xfs"
     assert file_system_of("/mntx", MOUNTS) == "ext4"
     assert file_system_of("/data", "") == ""
+
+
+@pytest.mark.parametrize("content", [False, True])
+def test_verify_proves_content_where_it_is_asked_to(config_file, monkeypatch, content):
+    asked = []
+    monkeypatch.setattr(ledger_commands, "verify", lambda path, overrides, content, output: asked.append(content) or 0)
+    assert main(["verify", str(config_file), *(["--content"] if content else [])]) == 0
+    assert asked == [content]
