@@ -87,6 +87,10 @@ class LedgerNewer(LedgerError):
     default_reference = "ledger-newer"
 
 
+class LedgerDamaged(LedgerError):
+    """The ledger cannot be read; a run sets it aside and goes on without it."""
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open (and create) the ledger for writing; for the ledger thread.
 
@@ -129,7 +133,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
         if isinstance(error, sqlite3.Error) and not _means_damage(error):
             raise translate(error, path.name) from None
-        raise LedgerError(
+        raise LedgerDamaged(
             f"The ledger {path.name} is damaged.",
             hint="The next run sets it aside and proves again what is on disk; history is lost, never data.",
         ) from None

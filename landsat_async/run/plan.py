@@ -21,7 +21,7 @@ from landsat_async.disk.foresee import refusal
 from landsat_async.disk.ledger import done_files, replaced_scenes
 from landsat_async.disk.ledger_leftovers import leftovers_of_plan
 from landsat_async.disk.ledger_names import names_of
-from landsat_async.disk.schema import reading
+from landsat_async.disk.schema import LedgerDamaged, reading
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
@@ -119,7 +119,7 @@ async def plan(
     notes = [*config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
-    notes += await history.leftovers([planned.file for planned in files])
+    notes += [*await history.leftovers([planned.file for planned in files]), *history.damage]
     lacks = tuple(gaps.left_out())
     return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, refused)
 
@@ -135,6 +135,8 @@ class _Ledger:
         self._root = Path(config.download.directory)
         self._path = OutputFolder(self._root).ledger
         self._known: dict[str, _Known] = {}
+        self.damage: tuple[str, ...] = ()
+        """What is to be told of a ledger that cannot be read."""
 
     async def replaced(self) -> frozenset[str]:
         return await anyio.to_thread.run_sync(self._read, replaced_scenes) or frozenset()
@@ -162,8 +164,12 @@ class _Ledger:
     def _read(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
         if not self._path.exists():
             return None
-        with reading(self._path) as connection:
-            return look(connection)
+        try:
+            with reading(self._path) as connection:
+                return look(connection)
+        except LedgerDamaged as damaged:
+            self.damage = (f"{damaged} {damaged.hint}",)  # so does the run go on without it
+            return None
 
 
 def _known(connection: sqlite3.Connection) -> dict[str, _Known]:

@@ -36,6 +36,18 @@ async def test_M33_the_plan_ends_with_the_code_of_the_run(tmp_path, tables):
 
 
 @pytest.mark.faults("M33")
+async def test_M33_a_damaged_ledger_stops_the_plan_as_little_as_the_run(tmp_path):
+    async with open_world(tmp_path) as world:
+        await world.run()
+        ledger = world.root / ".landsat_async" / "ledger.sqlite3"
+        ledger.write_bytes(b"no database" * 1000)
+        made = await plan(world.config(), credentials=world.credentials)
+        assert {planned.state for planned in made.files} == {"unverified"}
+        assert any("is damaged" in note for note in made.notes)
+        assert made.exit_code == (await world.run()).summary.exit_code == 0
+
+
+@pytest.mark.faults("M33")
 async def test_M33_a_locked_folder_is_planned_and_is_8(tmp_path):
     async with open_world(tmp_path) as world:
         claim = OutputFolder(world.root).claim()
