@@ -231,7 +231,7 @@ def test_init_writes_an_example_that_loads_and_never_overwrites(tmp_path, monkey
 
 @pytest.mark.faults("L45")
 def test_L45_a_reader_that_goes_away_stops_the_run_in_one_line_and_without_a_traceback(config_file):
-    """`run --json | head -1`: a run that is over all the same keeps its own exit code."""
+    """`run --json | head -1`: a run that is over all the same keeps its own exit code, if it is so in time."""
     command = [sys.executable, "-m", "tests.show.fake_run", "many-lines", "run", "--json", str(config_file)]
     with subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
@@ -239,7 +239,7 @@ def test_L45_a_reader_that_goes_away_stops_the_run_in_one_line_and_without_a_tra
         assert b'"ready"' in child.stdout.readline()
         child.stdout.close()
         err = child.stderr.read()
-        assert child.wait(30) == 4
+        assert child.wait(30) in (4, 7)
     assert err == b"stopping: nobody reads the JSON lines any more (stdout was closed)\n"
 
 

@@ -220,9 +220,13 @@ runpy.run_module("landsat_async", run_name="__main__", alter_sys=True)
 def test_L44_a_signal_while_modules_are_still_imported_leaves_no_traceback(config_file, count, number):
     command = [sys.executable, "-c", INTERRUPT_AT_IMPORT, str(count), str(int(number)), "run", str(config_file)]
     environment = {**os.environ, "LANDSAT_ASYNC__SERVICE__URL": "http://127.0.0.1:9/", "USGS_TOKEN": "t" * 30}
-    done = subprocess.run(
-        command, cwd=PROJECT, env=environment | {"USGS_USERNAME": "ana"}, capture_output=True, text=True, timeout=60
-    )
+    before = signal.signal(number, signal.SIG_DFL)  # shells have what runs in the background ignore SIGINT, rightly
+    try:
+        done = subprocess.run(
+            command, cwd=PROJECT, env=environment | {"USGS_USERNAME": "ana"}, capture_output=True, text=True, timeout=60
+        )
+    finally:
+        signal.signal(number, before)
     assert done.returncode == 7
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
