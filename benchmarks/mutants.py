@@ -63,6 +63,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "disk/proof.py": (*_PROOF, "tests/disk/test_tiff_walk.py"),
     "disk/bundle.py": _PROOF,
     "disk/inside.py": _PROOF,
+    "disk/jpeg_walk.py": ("tests/disk/test_jpeg_walk.py",),
     "disk/jpeg_scan.py": ("tests/disk/test_jpeg_walk.py",),
     "rules/identity.py": ("tests/rules/test_identity.py",),
     "rules/sizes.py": ("tests/rules/test_sizes.py",),

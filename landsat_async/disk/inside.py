@@ -15,7 +15,8 @@ from landsat_async.model import Identity
 from landsat_async.rules.identity import names_product, other_product
 
 _IN_TEXT = re.compile(
-    r'^[ \t]*(LANDSAT_PRODUCT_ID|LANDSAT_SCENE_ID)[ \t]*=[ \t]*"?([\w.-]{1,100})"?[ \t]*$', re.MULTILINE
+    r'^[ \t]{0,99}(LANDSAT_PRODUCT_ID|LANDSAT_SCENE_ID)[ \t]{0,9}=[ \t]{0,9}"?([^"\r\n]{0,99}?)"?[ \t\r]{0,9}$',
+    re.MULTILINE,
 )
 _ROOT = "LANDSAT_METADATA_FILE"
 

@@ -1,6 +1,7 @@
 """What a file says of itself is held against its name: rows 2, 3 and 5."""
 
 import hashlib
+import time
 
 import pytest
 
@@ -57,6 +58,19 @@ def test_K24_a_file_that_names_another_product_inside_is_refused(suffix, level):
     reprocessed = PRODUCT.replace("20240714", "20240801")
     if suffix != "_ANG.txt":
         assert reprocessed in reason(judge(make(reprocessed), name, level=level))
+
+
+def test_line_ends_of_another_system_hide_no_name():
+    name = f"{PRODUCT}_MTL.txt"
+    assert judge(mtl().replace(b"\n", b"\r\n"), name).identity is Identity.CONTENT
+    assert OTHER_PRODUCT in reason(judge(mtl(OTHER_PRODUCT).replace(b"\n", b"\r\n"), name))
+
+
+def test_a_line_that_never_ends_is_read_in_no_time():
+    long = b"GROUP = A\nLANDSAT_SCENE_ID = " + b" " * 10_000_000 + b"\nEND_GROUP = A\nEND\n"
+    begun_s = time.perf_counter()
+    judge(long, f"{PRODUCT}_ANG.txt")
+    assert time.perf_counter() - begun_s < 10
 
 
 @pytest.mark.parametrize("text", ["", "anything", "LC08", "x" * 90])

@@ -96,6 +96,7 @@ def mtl(product: str = PRODUCT, files: tuple[str, ...] = (), *, end: bool = True
     lines += [f'    LANDSAT_PRODUCT_ID = "{product}"', "    COLLECTION_NUMBER = 02"]
     lines += [f'    FILE_NAME_BAND_{number} = "{name}"' for number, name in enumerate(files, 1)]
     lines += ["  END_GROUP = PRODUCT_CONTENTS", "  GROUP = LEVEL1_PROCESSING_RECORD"]
+    lines += ['    LANDSAT_PRODUCT_ID = "LC08_L1TP_004053_20240705_20240712_02_T1"']  # what it was made of
     lines += ['    FILE_NAME_BAND_1 = "LC08_L1TP_004053_20240705_20240712_02_T1_B1.TIF"']
     lines += ["  END_GROUP = LEVEL1_PROCESSING_RECORD", "END_GROUP = LANDSAT_METADATA_FILE"]
     return ("\n".join([*lines, "END"] if end else lines) + "\n").encode()
