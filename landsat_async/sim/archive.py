@@ -296,6 +296,8 @@ def _demo_products() -> Iterator[Product]:
     recent = date(2024, 8, 4)
     yield Product("LC08", "L1TP", 5, 52, recent - timedelta(days=7), recent, "RT", 22.1, "dds")
     yield Product("LC09", "L1TP", 4, 53, date(2024, 8, 14), date(2024, 8, 14), "RT", 12.0, "dds")
+    for horizontal in (8, 9):
+        yield Product("LC08", "ARD", horizontal, 1, date(2023, 11, 1), date(2023, 11, 16), cloud=3.0)
     yield from _demo_older()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.content import sha256
-from landsat_async.sim.datasets import ARD, DATASETS
+from landsat_async.sim.datasets import DATASETS
 from landsat_async.sim.wrs import lonlat_from_utm, utm_from_lonlat
 
 rasterio = pytest.importorskip("rasterio", reason="rasterio is the independent reader of the bands")
@@ -20,6 +20,8 @@ rasterio = pytest.importorskip("rasterio", reason="rasterio is the independent r
 ARCHIVE = Archive.demo()
 PRODUCTS = {product.display_id: product for product in ARCHIVE}
 ONE_OF_EACH = list({(p.sensor, p.level): p for p in ARCHIVE}.values())
+SCENES = [product for product in ONE_OF_EACH if product.level != "ARD"]
+"""What has one bundle and an MTL."""
 
 
 @contextlib.contextmanager
@@ -88,7 +90,7 @@ def test_scene_centres_are_those_of_the_real_grid_within_a_fifth_of_a_degree(pat
     assert centre(path, row) == pytest.approx((lon, lat), abs=0.2)
 
 
-@pytest.mark.parametrize("product", ONE_OF_EACH, ids=lambda p: f"{p.sensor}-{p.level}")
+@pytest.mark.parametrize("product", SCENES, ids=lambda p: f"{p.sensor}-{p.level}")
 def test_bundles_hold_the_files_of_the_product(product):
     with tarfile.open(fileobj=io.BytesIO(whole(ARCHIVE.bundle(product.display_id)))) as bundle:
         names = bundle.getnames()
@@ -97,7 +99,7 @@ def test_bundles_hold_the_files_of_the_product(product):
             assert bundle.extractfile(name).read() == whole(ARCHIVE.file(name))
 
 
-@pytest.mark.parametrize("product", ONE_OF_EACH, ids=lambda p: f"{p.sensor}-{p.level}")
+@pytest.mark.parametrize("product", SCENES, ids=lambda p: f"{p.sensor}-{p.level}")
 def test_mtl_names_every_file_and_ends_with_end(product):
     text = whole(ARCHIVE.file(product.file_name("MTL.txt"))).decode()
     assert text.rstrip().splitlines()[-1] == "END"
@@ -149,8 +151,8 @@ def test_ids_of_a_real_scene():
     assert len(product.suffixes) == 22
 
 
-def test_every_dataset_of_scenes_has_scenes():
-    assert {product.dataset.alias for product in ARCHIVE} == set(DATASETS) - {ARD}
+def test_every_dataset_has_scenes():
+    assert {product.dataset.alias for product in ARCHIVE} == set(DATASETS)
 
 
 def test_large_bands_open_too():
@@ -200,3 +202,14 @@ def test_seeded_archives_have_as_many_different_scenes_as_asked():
     assert len(archive) == 2 * 1234
     staged = sum(p.storage == "dds" for p in Archive.seeded(2000, dds_share=0.25)) / 4000
     assert staged == pytest.approx(0.25, abs=0.05)
+
+
+def test_the_bundles_of_a_tile_hold_its_files_among_themselves():
+    tile = next(product for product in ARCHIVE if product.level == "ARD")
+    held = []
+    for row in tile.dataset.rows:
+        if row.kind == "bundle":
+            with tarfile.open(fileobj=io.BytesIO(whole(ARCHIVE.file(f"{tile.display_id}{row.suffix}.tar")))) as bundle:
+                held += bundle.getnames()
+    assert sorted(held) == sorted(map(tile.file_name, tile.suffixes))
+    assert ARCHIVE.bundle(tile.display_id) is None
