@@ -475,7 +475,9 @@ def test_below_a_guarded_root_all_is_as_without(fs, tmp_path):
             fs.lstat(part)
         assert content(fs, final) == b"abc"
     assert fs.listdir(os.path.dirname(final)) == ["a.TIF"]
-    os.rename(root / "LC08", root / "LE07")  # nobody holds a folder any more
+    os.rename(root / "LC08", root / "LE07")
+    api = getattr(fs, "_api", None)
+    assert not getattr(getattr(api, "disk", None), "opens", {}), "a folder is still held"
 
 
 @pytest.mark.faults("K11")
