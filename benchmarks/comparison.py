@@ -36,6 +36,10 @@ LONGEST_S = 40.0
 PRODUCT = "LC08_L2SP_004053_20240705_20240714_02_T1"
 NAME, NEIGHBOUR = f"{PRODUCT}_SR_B3.TIF", f"{PRODUCT}_SR_B5.TIF"
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Error</title></head><body>Something went wrong.</body></html>\n"
+LOGIN_PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>EROS Registration System - Sign In</title></head>\n"
+    b'<body><form action="/login"><input name="username"></form></body></html>\n'
+)
 ERROR_TEXT = b"<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 NAMED = ("Content-Disposition", f'attachment; filename="{NAME}"')
 OTHER_NAMED = ("Content-Disposition", f'attachment; filename="{PRODUCT}_SR_QA_AEROSOL.TIF"')
@@ -186,6 +190,10 @@ def _empty_image(files: Files) -> Answer:
     return whole(empty_image(), NAMED, TIFF)
 
 
+def _login_page(files: Files) -> Answer:
+    return whole(LOGIN_PAGE, ("Content-Type", "text/html"))
+
+
 def _gzip(files: Files) -> Answer:
     return whole(gzip.compress(files.old), NAMED, TIFF, ("Content-Encoding", "gzip"))
 
@@ -236,6 +244,7 @@ FAULTS = (
     Fault("encoded although identity was asked", _gzip, _gzip),
     Fault("403 with a page", _page(403), _page(403)),
     Fault("redirect to a login page", lambda f: _login, lambda f: _login),
+    Fault("login page for ever, status 200", _login_page, _login_page),
     Fault("empty answer, status 200", lambda f: whole(b"", NAMED), lambda f: whole(b"", NAMED)),
     Fault("another band under its own name, then the file", _other_band, _good),
     Fault("another band under its own name", _other_band, _other_band),

@@ -19,7 +19,7 @@ from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.transfer.outcome import IN_THE_WAY, FileFailed, HostDown, NeedsLink, NotReady
 
 FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
-"""Pauses before the 1st, 2nd ... new link of a file; after the last the file has failed."""
+"""Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""
 ASIDE_S = 5.0
 """So long a file steps back, so that others of its host are tried."""
 PAUSED = "paused"
@@ -147,10 +147,11 @@ class Failures:
     async def _retry(self, item: Item, trouble: _Trouble, fresh: int) -> None:
         """Another link, a bounded number of times without progress."""
         context = self._context
-        if fresh >= max(1, min(len(FRESH_WAITS_S), self._attempts - 1)):
+        left_s = max(self._patience_s, FRESH_WAITS_S[1]) - sum(FRESH_WAITS_S[:fresh])
+        if fresh >= max(1, min(len(FRESH_WAITS_S), self._attempts - 1)) or left_s <= 0:
             await self._fail(item, trouble.host, trouble.reason, trouble.hint)
             return
-        wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(trouble)), max(self._patience_s, FRESH_WAITS_S[1]))
+        wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(trouble)), left_s)
         if wait_s > 0:
             await self._tell(item, f"{trouble.reason}; a new link is asked for then", fresh + 1, wait_s)
         await context.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.now() + wait_s)
