@@ -71,7 +71,10 @@ class Trip:
 
     def __post_init__(self) -> None:
         """Have long waits told as those of this file."""
-        self.waits = LongWaits(lambda reason, wait_s: self.notify(Retrying(self.file, reason, self.tries, wait_s)))
+        self.waits = LongWaits(self._tell_wait, self.net.waits)
+
+    def _tell_wait(self, reason: str, wait_s: float) -> None:
+        self.notify(Retrying(self.file, reason, self.tries, wait_s))
 
     @property
     def file(self) -> str:
@@ -87,7 +90,7 @@ class Trip:
         """Ask for the file; see `Net.get`."""
         policy = self.job.policy
         name = None if self.job.name_begins else self.job.name
-        with self.waits.around(f"{self.url.host} has not answered yet", policy.answer_timeout_s):
+        with self.waits.around(self.url.host or "", "has not answered yet", policy.answer_timeout_s):
             return await self.net.get(self.url, headers | self.more_headers, policy, name)
 
     def count(self, size: int) -> None:

@@ -353,36 +353,30 @@ async def receive(
         return
     content = response.content
     late = unread_at_end(content)
-
-    def leave_rest() -> None:
-        left = b"".join((*late, _left_over(content)))
+    try:
+        with waits.around(host, "sends nothing", stall_s) as wait:
+            while True:
+                wait.begin(before_s := clock())
+                try:
+                    piece = await content.readany() or (late.pop() if late else b"")
+                except (aiohttp.ClientError, OSError, RuntimeError) as error:
+                    await keep(_left_over(content))
+                    if end is not None and sink.position == end:
+                        return  # all is here: how the connection ended does not matter
+                    raise AttemptFailed(fault_of_client(error, host)) from None
+                wait.pause()
+                if not piece:
+                    return
+                waited_s = clock() - before_s
+                await keep(piece)
+                fault = speed.fault(len(piece), waited_s, host) if speed is not None else None
+                if fault is not None:
+                    raise AttemptFailed(fault)
+    except get_cancelled_exc_class():
+        left = b"".join((*late, _left_over(content)))  # behind what `fill` has left of the last piece
         report(len(left))
         sink.leave(left)
-
-    while True:
-        before_s = clock()
-        try:
-            with waits.around(f"{host} sends nothing", stall_s):
-                piece = await content.readany() or (late.pop() if late else b"")
-        except get_cancelled_exc_class():
-            leave_rest()
-            raise
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            await keep(_left_over(content))
-            if end is not None and sink.position == end:
-                return  # all is here: how the connection ended does not matter
-            raise AttemptFailed(fault_of_client(error, host)) from None
-        if not piece:
-            return
-        waited_s = clock() - before_s
-        try:
-            await keep(piece)
-        except get_cancelled_exc_class():
-            leave_rest()  # `fill` has left what of the piece had no room
-            raise
-        fault = speed.fault(len(piece), waited_s, host) if speed is not None else None
-        if fault is not None:
-            raise AttemptFailed(fault)
+        raise
 
 
 def _left_over(content: aiohttp.StreamReader) -> bytes:

@@ -38,6 +38,7 @@ from landsat_async.rules.retry import FaultKind
 from landsat_async.transfer.faults import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.links import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer.waits import OpenWaits
 
 MAX_REDIRECTS = 5
 _STALE_AT_MOST = 100
@@ -71,6 +72,8 @@ class Net:
     """Time of the event loop."""
     bytes_received: int = 0
     """Body bytes from file hosts, of all transfers, whatever became of them."""
+    waits: OpenWaits = field(default_factory=OpenWaits)
+    """What transfers wait for just now."""
     splits: Counter[str] = field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
     _running: set[Threads] = field(default_factory=set)

@@ -52,7 +52,7 @@ class PublishedSums:
             return {}  # the transfer says it
         sums: dict[str, str] = {}
         with (waits or LongWaits.silently()).around(
-            f"{url.host} has not given the published sums yet", _ITEM_TIMEOUT_S
+            url.host or "", "has not given the published sums yet", _ITEM_TIMEOUT_S
         ):
             async with self._one_at_a_time:
                 for item in _items_of(name):

@@ -71,7 +71,7 @@ class Source:
 
     async def open(self, span: Span, take: Take) -> aiohttp.ClientResponse:
         """Ask for a span and return the answer, which is one to just that. Raises AttemptFailed."""
-        with self.waits.around(f"{self.url.host} has not answered yet", self.policy.answer_timeout_s):
+        with self.waits.around(self.url.host or "", "has not answered yet", self.policy.answer_timeout_s):
             response, _ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
         try:
             reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))

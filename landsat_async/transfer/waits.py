@@ -1,28 +1,59 @@
 """Telling about waits for a server while they last.
 
-Most waits are too short to be worth a word, so nothing is started for them but a timer.
+Nearly all waits are too short to be worth a word, and there are two for each small file. So a wait is only noted, and
+all of them are looked at together, twice a second while there are any.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from types import TracebackType
 
 TELL_AFTER_S = 4.0
-"""So that the word is there within five seconds: some waits are looked at once a second only."""
+"""So that the word is there within five seconds."""
 TELL_AGAIN_S = 60.0
 """A server that sends a byte now and then makes a wait of each pause."""
+_LOOK_EVERY_S = 0.5
 
 Tell = Callable[[str, float], None]
 """tell(reason, wait_s): the wait goes on for so long at most, then something else is tried."""
 
 
+class OpenWaits:
+    """All waits of one event loop that are under way."""
+
+    def __init__(self) -> None:
+        self._open: dict[_Wait, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, wait: _Wait) -> None:
+        """Look at a wait from now on."""
+        self._open[wait] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look)
+
+    def remove(self, wait: _Wait) -> None:
+        """The wait is over."""
+        del self._open[wait]
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_LOOK_EVERY_S, self._look) if self._open else None
+        now_s = loop.time()
+        for wait in list(self._open):
+            wait.look(now_s)
+
+
 class LongWaits:
     """Tells the waits of one transfer that take long."""
 
-    def __init__(self, tell: Tell) -> None:
+    __slots__ = ("_open", "_tell", "_told")
+
+    def __init__(self, tell: Tell, open_waits: OpenWaits | None = None) -> None:
         self._tell = tell
+        self._open = open_waits or OpenWaits()
         self._told: dict[str, float] = {}
 
     @classmethod
@@ -30,37 +61,51 @@ class LongWaits:
         """Return one that tells nobody."""
         return cls(lambda reason, wait_s: None)
 
-    def silent(self, host: str, silent_s: float, bound_s: float) -> None:
-        """Nothing has come from `host` for `silent_s`; at `bound_s` that will be a fault."""
-        if silent_s >= TELL_AFTER_S:
-            self._say(f"{host} sends nothing", bound_s - silent_s)
+    def around(self, host: str, what: str, bound_s: float) -> _Wait:
+        """Return a context manager around a wait that ends within `bound_s`; `what` is what `host` does meanwhile."""
+        return _Wait(self, host, what, bound_s)
 
-    def around(self, reason: str, bound_s: float) -> _Wait:
-        """Return a context manager around a wait that ends within `bound_s`."""
-        return _Wait(self, reason, bound_s)
-
-    def _say(self, reason: str, wait_s: float) -> None:
-        now_s = asyncio.get_running_loop().time()
+    def say(self, reason: str, wait_s: float, now_s: float) -> None:
+        """Tell a wait, unless it has just been told."""
         if wait_s > 0.0 and now_s >= self._told.get(reason, 0.0):
             self._told[reason] = now_s + TELL_AGAIN_S
             self._tell(reason, wait_s)
+
+    def silent(self, host: str, silent_s: float, bound_s: float) -> None:
+        """Nothing has come from `host` for `silent_s`; at `bound_s` that will be a fault."""
+        if silent_s >= TELL_AFTER_S:
+            self.say(f"{host} sends nothing", bound_s - silent_s, asyncio.get_running_loop().time())
 
 
 class _Wait:
     """A class, because one is made for each request: it costs a third of a generator."""
 
-    __slots__ = ("_bound_s", "_reason", "_timer", "_waits")
+    __slots__ = ("_bound_s", "_host", "_since_s", "_waits", "_what")
 
-    def __init__(self, waits: LongWaits, reason: str, bound_s: float) -> None:
-        self._waits, self._reason, self._bound_s = waits, reason, bound_s
+    def __init__(self, waits: LongWaits, host: str, what: str, bound_s: float) -> None:
+        self._waits, self._host, self._what, self._bound_s = waits, host, what, bound_s
+        self._since_s = math.inf
 
-    def __enter__(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(TELL_AFTER_S, self._say)
+    def __enter__(self) -> _Wait:
+        self._since_s = asyncio.get_running_loop().time()
+        self._waits._open.add(self)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self._waits._open.remove(self)
 
-    def _say(self) -> None:
-        self._waits._say(self._reason, self._bound_s - TELL_AFTER_S)
+    def begin(self, now_s: float) -> None:
+        """It is waited for the next portion from now on."""
+        self._since_s = now_s
+
+    def pause(self) -> None:
+        """It is not the server that is waited for."""
+        self._since_s = math.inf
+
+    def look(self, now_s: float) -> None:
+        """Tell the wait when it has become long."""
+        waited_s = now_s - self._since_s
+        if waited_s >= TELL_AFTER_S:
+            self._waits.say(f"{self._host} {self._what}", self._bound_s - waited_s, now_s)

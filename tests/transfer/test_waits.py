@@ -41,7 +41,8 @@ async def test_K44_a_server_that_does_not_answer(bench):
         assert isinstance(await bench.run(server), Done)
     (at_s, first), (_, second) = bench.events.times
     assert at_s - begun_s <= 5
-    assert (first.reason, first.attempt, first.wait_s) == ("127.0.0.1 has not answered yet", 1, 56.0)
+    assert (first.reason, first.attempt) == ("127.0.0.1 has not answered yet", 1)
+    assert 55 <= first.wait_s <= 56
     assert second.reason == "127.0.0.1 stopped sending"
 
 
@@ -104,4 +105,4 @@ async def test_K44_sums_that_are_long_in_coming(bench):
     at_s, reason, wait_s = told[0]
     assert at_s - begun_s <= 5
     assert reason == "127.0.0.1 has not given the published sums yet"
-    assert wait_s == 26.0
+    assert 25 <= wait_s <= 26
