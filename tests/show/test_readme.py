@@ -18,6 +18,7 @@ from landsat_async import config as config_module
 from landsat_async import errors, events
 from landsat_async.config import Config
 from landsat_async.rules.lifecycle import State
+from landsat_async.show.jsonlines import _NAMES
 from landsat_async.sim.server import open_simulator
 
 PROJECT = Path(__file__).parents[2]
@@ -98,7 +99,8 @@ def test_every_json_line_has_its_row_with_its_keys():
         (row,) = [line for line in text.splitlines() if line.startswith(f"| `{kind.__name__.lower()}`")]
         keys = re.findall(r"`([a-z0-9_]+)`", row.split("|")[2])
         assert keys == [field.name for field in dataclasses.fields(kind)]
-    lines = {kind.__name__.lower() for kind in vars(events).values() if dataclasses.is_dataclass(kind)}
+    kinds = [kind for kind in vars(events).values() if dataclasses.is_dataclass(kind)]
+    lines = {_NAMES.get(kind, kind.__name__.lower()) for kind in kinds}
     assert first_cells(text) == lines - {"notice", "transferred"}
 
 
