@@ -166,10 +166,12 @@ class Host:
         given = way.last if kind == "swapped" and way.last is not None else own
         self.displaced[kind] += bool(kind)
         before, behind, way.before, way.behind, way.last = way.before, way.behind, [], [], own
-        for head, body in (*before, given, *behind):
+        for head, body in (*before, given):
             await wire.send(head, body)
         if ends and given is own:
-            wire.fin()
+            wire.fin()  # nothing may follow: it would be bytes of this body, and of no other answer
+        for head, body in behind:
+            await wire.send(head, body)
         match kind:
             case "doubled":
                 await asyncio.sleep(self._schedule.delay_s)
