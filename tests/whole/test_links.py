@@ -219,9 +219,9 @@ async def test_K45_a_drip_fails_its_file_and_says_so(opened):
 
 
 RESUMED = [
-    "range-shifted", "ignore-range", "range-no-header", "range-wrong-start", "range-wrong-end", "range-wrong-total",
-    "range-wrong-unit", "range-huge", "range-star", "range-multipart", "range-short", "416", "new-version", "cut",
-    "range-rest",
+    "range-rest", "range-shifted", "ignore-range", "range-no-header", "range-wrong-start", "range-wrong-end",
+    "range-wrong-total", "range-wrong-unit", "range-huge", "range-star", "range-multipart", "range-short",
+    "416", "new-version", "cut",
 ]  # fmt: skip
 
 
