@@ -1,0 +1,63 @@
+"""One command for each habit: `nox -l` lists them, CONTRIBUTING.md says what they are for."""
+
+import nox
+
+nox.options.sessions = ["tests", "lint"]
+LABS = (
+    ("benchmarks.kills", "--count", "200"),
+    ("benchmarks.power_cuts",),
+    ("benchmarks.pairs", "--count", "40"),
+    ("benchmarks.disk_full", "--count", "40"),
+    ("benchmarks.stops",),
+    ("benchmarks.soak", "--files", "600", "--faulty", "0.10"),
+    ("benchmarks.orders", "--schedules", "500"),
+    ("benchmarks.fuzz",),
+)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite, or what is named behind `--`."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def rules(session: nox.Session) -> None:
+    """Only the decisions."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "2", "tests/rules", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, mistakes, types."""
+    session.install("-e", ".[lint,test]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The suite with coverage, stated for each package."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "2", "--cov=landsat_async", "--cov-report=", *session.posargs)
+    for package in ("rules", "m2m", "disk", "proof", "transfer", "run", "show", "sim"):
+        session.log(package)
+        session.run("coverage", "report", f"--include=landsat_async/{package}/*", "--format=total")
+
+
+@nox.session
+def labs(session: nox.Session) -> None:
+    """The long figures; hours on a small machine."""
+    session.install("-e", ".[test]")
+    for lab in LABS:
+        session.run("python", "-m", *lab)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Our transfers beside other programs, as far as they are installed."""
+    session.install("-e", ".[bench]")
+    session.run("python", "-m", "benchmarks", *session.posargs)
