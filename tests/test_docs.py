@@ -1,0 +1,32 @@
+"""What docs/ says is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.support.lifecycle_diagram import PAGE, page_with_diagram
+
+PROJECT = Path(__file__).parents[1]
+DOCS = PROJECT / "docs"
+
+
+def test_the_diagram_of_the_lifecycle_is_made_from_its_table():
+    assert PAGE.read_text() == page_with_diagram(PAGE.read_text())
+
+
+def test_the_glossary_stays_short_enough_to_read():
+    terms = re.findall(r"^\| (?!term|---)", (DOCS / "glossary.md").read_text(), re.MULTILINE)
+    assert 20 <= len(terms) <= 30
+
+
+def test_modules_that_a_page_names_are_there():
+    for page in [*DOCS.glob("*.md"), PROJECT / "CONTRIBUTING.md"]:
+        for name in re.findall(r"`((?:rules|m2m|disk|proof|transfer|run|show|sim)/[a-z_]+)(?:\.py)?[`.]", page.read_text()):
+            assert (PROJECT / f"landsat_async/{name}.py").exists() or (PROJECT / f"tests/{name}").exists(), (page, name)
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [*DOCS.glob("*.md"), PROJECT / "CONTRIBUTING.md", PROJECT / "README.md"]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), (page, target)
