@@ -28,24 +28,24 @@ from random import Random
 import anyio
 
 from landsat_async.config import EXAMPLE_TOML, Config
-from landsat_async.disk.proof import Damaged, prove
 from landsat_async.errors import ConfigError, LandsatError
-from landsat_async.m2m.answers import understand
+from landsat_async.m2m.response import understand
 from landsat_async.m2m.transport import Reply
 from landsat_async.model import Identity, Proof, SecretUrl
+from landsat_async.proof.prove import Damaged, prove
 from landsat_async.rules.aoi import parse_aoi, spatial_filters
 from landsat_async.rules.backoff import parse_retry_after_s
-from landsat_async.rules.http_fields import parse_content_range, parse_filename
 from landsat_async.rules.identity import OtherFile, evidence_of_name
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.headers import parse_content_range, parse_filename
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import open_net
 from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.disk import damaged_ledgers, damaged_parts
 from tests.disk.test_proof_fuzz import INDEXED, MUTATIONS, TEXTS, has_only_spare_bytes
 from tests.disk.whole_files import tiff
 from tests.m2m.test_fuzz import bodies, mutate_bytes, mutate_values, rows_in, rows_out
-from tests.m2m.test_wire import CALLS
+from tests.m2m.test_read_downloads import CALLS
 from tests.support.raw_server import RawServer, Wire
 
 LONGEST_S = 5.0

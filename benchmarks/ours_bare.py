@@ -18,10 +18,10 @@ from benchmarks.arguments import Errand, read_errand
 from landsat_async.disk import part
 from landsat_async.disk.finalise import discard_part
 from landsat_async.model import Proof, SecretUrl
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import Net, open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, Outcome, TransferJob, TransferPolicy
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import Net, open_net
 from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferJob, TransferPolicy
 
 BARE = TransferPolicy(proof=Proof.LENGTH, checkpoint_bytes=2**62, checkpoint_s=math.inf, min_free_bytes=0)
 SAFE = TransferPolicy(min_free_bytes=0)

@@ -29,7 +29,7 @@ import msgspec
 from benchmarks.probe import probing, rss_bytes
 from landsat_async import Config, Credentials, download, plan
 from landsat_async.m2m import payloads
-from landsat_async.m2m.answers import understand
+from landsat_async.m2m.response import understand
 from landsat_async.m2m.transport import Reply
 from landsat_async.rules.aoi import aoi_from_bbox, coverages
 from landsat_async.sim.archive import Archive

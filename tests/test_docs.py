@@ -22,7 +22,9 @@ def test_the_glossary_stays_short_enough_to_read():
 
 def test_modules_that_a_page_names_are_there():
     for page in [*DOCS.glob("*.md"), PROJECT / "CONTRIBUTING.md"]:
-        for name in re.findall(r"`((?:rules|m2m|disk|proof|transfer|run|show|sim)/[a-z_]+)(?:\.py)?[`.]", page.read_text()):
+        for name in re.findall(
+            r"`((?:rules|m2m|disk|proof|transfer|run|show|sim)/[a-z_]+)(?:\.py)?[`.]", page.read_text()
+        ):
             assert (PROJECT / f"landsat_async/{name}.py").exists() or (PROJECT / f"tests/{name}").exists(), (page, name)
 
 

@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from landsat_async.disk.fsops import Fs
-from landsat_async.disk.proof import Damaged, Proved
+from landsat_async.disk.fs import Fs
 from landsat_async.model import Identity, Proof
+from landsat_async.proof.prove import Damaged, Proved
 
 
 class Proving(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.disk.lock import FolderLock
 from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable, LandsatError, resources_lacking
 

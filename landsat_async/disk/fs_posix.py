@@ -9,8 +9,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from landsat_async.disk.fs import Fs
 from landsat_async.disk.fs_contract import FileSystem, LockState, Volume
-from landsat_async.disk.fsops import Fs
 
 assert sys.platform != "win32"  # there it is fs_windows
 

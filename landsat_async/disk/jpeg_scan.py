@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from landsat_async.disk.window import Damage
+from landsat_async.proof.byte_view import Damage
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _LOOK_EVERY_MCUS = 2000

@@ -17,7 +17,11 @@ from typing import Any
 import msgspec
 
 from landsat_async.disk.acquire import acquire_in_thread
-from landsat_async.disk.ledger_core import (
+from landsat_async.disk.ledger_files import FileBook
+from landsat_async.disk.ledger_leftovers import LeftoverBook
+from landsat_async.disk.ledger_names import NameBook
+from landsat_async.disk.ledger_requests import RequestBook
+from landsat_async.disk.ledger_rows import (
     ITEM_COLUMNS,
     FinishedFile,
     Item,
@@ -27,11 +31,7 @@ from landsat_async.disk.ledger_core import (
     marks,
     without_download,
 )
-from landsat_async.disk.ledger_files import FileBook
-from landsat_async.disk.ledger_leftovers import LeftoverBook
-from landsat_async.disk.ledger_names import NameBook
-from landsat_async.disk.ledger_requests import RequestBook
-from landsat_async.disk.ledger_settled import SettledBook, SettledFile, settle
+from landsat_async.disk.ledger_scene_cache import SettledBook, SettledFile, settle
 from landsat_async.model import Scene, WantedFile
 from landsat_async.rules.lifecycle import State, Step
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from landsat_async.disk.ledger_core import (
+from landsat_async.disk.ledger_rows import (
     ITEM_COLUMNS,
     FinishedFile,
     Item,

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from landsat_async.disk.ledger_core import LedgerCore
+from landsat_async.disk.ledger_rows import LedgerCore
+from landsat_async.disk.leftovers import Leftovers, is_newer_version
 from landsat_async.model import WantedFile
-from landsat_async.rules.leftovers import Leftovers, is_newer_version
 
 ROWS_MAX = 10_000
 """So many are looked at on disk; beyond that "more than" says enough."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from landsat_async.disk.ledger_core import ITEM_COLUMNS, Item, LedgerCore, item_of
+from landsat_async.disk.ledger_rows import ITEM_COLUMNS, Item, LedgerCore, item_of
 
 
 class NameBook(LedgerCore):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
-from landsat_async.disk.ledger_core import ITEM_COLUMNS, ROUTES, Item, LedgerCore, compare_and_set, item_of, marks
+from landsat_async.disk.ledger_rows import ITEM_COLUMNS, ROUTES, Item, LedgerCore, compare_and_set, item_of, marks
 from landsat_async.rules.lifecycle import OPEN, Step
 
 _OPEN = tuple(sorted(OPEN))

@@ -25,9 +25,9 @@ from typing import Any, BinaryIO, cast
 from aiofiles.threadpool.binary import AsyncFileIO
 
 from landsat_async.disk.acquire import Handover
-from landsat_async.disk.fsops import Fs
-from landsat_async.disk.threads import Threads
-from landsat_async.rules.resume import EMPTY_SHA256, PartFacts
+from landsat_async.disk.checkpoint import EMPTY_SHA256, PartFacts
+from landsat_async.disk.fs import Fs
+from landsat_async.disk.io_threads import Threads
 
 COPY_SUFFIX = ".copy"
 _READ_BYTES = 1024 * 1024

@@ -36,14 +36,8 @@ from landsat_async.errors import (
     ServiceError,
     SessionExpired,
 )
-from landsat_async.m2m import faults, payloads
-from landsat_async.m2m.answers import outcome_unknown, understand
-from landsat_async.m2m.gate import ApiWait, Gate
-from landsat_async.m2m.payloads import LOGIN, PERMISSIONS, Call
-from landsat_async.m2m.replies import FailedItem
-from landsat_async.m2m.tolerant import NULL
-from landsat_async.m2m.transport import Transport, Unanswered
-from landsat_async.rules.api_retry import (
+from landsat_async.m2m import api_errors, payloads
+from landsat_async.m2m.api_retry import (
     History,
     Outage,
     Refusal,
@@ -53,6 +47,12 @@ from landsat_async.rules.api_retry import (
     judge,
     may_wait,
 )
+from landsat_async.m2m.gate import ApiWait, Gate
+from landsat_async.m2m.payloads import LOGIN, PERMISSIONS, Call
+from landsat_async.m2m.replies import FailedItem
+from landsat_async.m2m.response import outcome_unknown, understand
+from landsat_async.m2m.tolerant import NULL
+from landsat_async.m2m.transport import Transport, Unanswered
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
@@ -174,11 +174,11 @@ class Caller:
             if not key or not (key.isascii() and key.isprintable()) or " " in key:
                 raise CredentialsError(
                     "USGS accepted the login but sent no usable key",
-                    hint=faults.TOKEN_STEPS,
+                    hint=api_errors.TOKEN_STEPS,
                     reference="no-key",
                 )
         except CredentialsError as error:
-            self._refused = faults.with_doubts(error, self._username, self._token)
+            self._refused = api_errors.with_doubts(error, self._username, self._token)
             raise self._refused from None
         return key
 
@@ -225,7 +225,7 @@ class Caller:
         verdict = judge(error, history, input_matters=call.input_matters)
         if verdict is Verdict.SUSPECT_INPUT and await self._service_lives():
             self._gate.lives()
-            raise faults.blame_input(call.endpoint, error) from None
+            raise api_errors.blame_input(call.endpoint, error) from None
         if verdict in (Verdict.CLOSE_FOR_ALL, Verdict.SUSPECT_INPUT):
             self._gate.failed(error, self._patience_s)
             return history, own
@@ -243,7 +243,7 @@ class Caller:
         refusal = bare_refusal(logins=history.logins, may_download=self._may_download) if bare else Refusal.OLD_KEY
         if refusal is not Refusal.SERVICE or anyio.current_time() - self._key_since_s > KEY_LIFE_S:
             self._key = None
-        return faults.refused_by_the_service(error) if refusal is Refusal.SERVICE else error
+        return api_errors.refused_by_the_service(error) if refusal is Refusal.SERVICE else error
 
     async def _service_lives(self) -> bool:
         """Ask something harmless that has no input."""
@@ -276,10 +276,10 @@ class Caller:
     def _final(self, error: ServiceError, call: Call[T]) -> LandsatError:
         """The error that a caller gets."""
         if isinstance(error, SessionExpired):
-            refused = faults.key_refused(error)
+            refused = api_errors.key_refused(error)
             if refused.reference == "key-refused":
                 self._refused = refused
             return refused
         if error.reference == "endpoint-gone" and isinstance(error, BadReply):
-            return faults.not_there(call.endpoint, call.payload or {})
+            return api_errors.not_there(call.endpoint, call.payload or {})
         return error

@@ -2,7 +2,7 @@
 
 M2M refuses a second call of an account while the first is running. Everything that talks for one account therefore
 shares one gate. The gate also remembers an outage, so that while the service is down all callers together send one
-probe per interval, and it lets calls start slowly after a long outage (rules/easing.py).
+probe per interval, and it lets calls start slowly after a long outage (rules/slow_start.py).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import anyio
 
 from landsat_async.errors import ServiceError
-from landsat_async.rules.api_retry import Outage, after_failure
-from landsat_async.rules.easing import Easing
+from landsat_async.m2m.api_retry import Outage, after_failure
+from landsat_async.rules.slow_start import Easing
 
 
 @dataclass(frozen=True, slots=True)

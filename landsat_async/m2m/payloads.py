@@ -13,7 +13,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from landsat_async.m2m import catalog, scenes, wire
+from landsat_async.m2m import read_datasets, read_downloads, read_scenes
+from landsat_async.m2m.options import ProductOption
 from landsat_async.m2m.replies import (
     Dataset,
     DatasetFilter,
@@ -32,7 +33,6 @@ from landsat_async.m2m.replies import (
     ScenePage,
 )
 from landsat_async.model import Scene
-from landsat_async.rules.options import ProductOption
 
 APPLICATION = "M2M"
 LOGIN = "login-token"
@@ -81,32 +81,32 @@ def _given(**members: object) -> dict[str, object]:
 
 def login_token(username: str, token: str) -> Call[str | None]:
     """The only login that still exists."""
-    return Call(LOGIN, {"username": username, "token": token}, wire.read_text)
+    return Call(LOGIN, {"username": username, "token": token}, read_downloads.read_text)
 
 
 def login() -> Call[None]:
     """A call that needs nothing but a key."""
-    return Call(LOGIN, None, wire.read_nothing)
+    return Call(LOGIN, None, read_downloads.read_nothing)
 
 
 def logout() -> Call[None]:
     """Ends the key."""
-    return Call(LOGOUT, None, wire.read_nothing)
+    return Call(LOGOUT, None, read_downloads.read_nothing)
 
 
 def permissions() -> Call[tuple[str, ...]]:
     """Roles of the account."""
-    return Call(PERMISSIONS, None, catalog.read_permissions)
+    return Call(PERMISSIONS, None, read_datasets.read_permissions)
 
 
 def rate_limit_summary() -> Call[RateLimits]:
     """Limits of the account."""
-    return Call("rate-limit-summary", {}, catalog.read_limits)
+    return Call("rate-limit-summary", {}, read_datasets.read_limits)
 
 
 def notifications(system_id: str) -> Call[tuple[Notification, ...]]:
     """Messages of USGS."""
-    return Call("notifications", {"systemId": system_id}, catalog.read_notifications)
+    return Call("notifications", {"systemId": system_id}, read_datasets.read_notifications)
 
 
 # -- datasets
@@ -115,28 +115,28 @@ def notifications(system_id: str) -> Call[tuple[Notification, ...]]:
 def dataset(name: str | None, dataset_id: str | None) -> Call[Dataset | None]:
     """One dataset by alias or id."""
     payload = _given(datasetName=name, datasetId=dataset_id)
-    return Call("dataset", payload, catalog.read_dataset, input_matters=True)
+    return Call("dataset", payload, read_datasets.read_dataset, input_matters=True)
 
 
 def dataset_search(text: str | None) -> Call[tuple[Dataset, ...]]:
     """Datasets whose names contain the text; all without it."""
-    return Call("dataset-search", _given(datasetName=text), catalog.read_datasets, input_matters=True)
+    return Call("dataset-search", _given(datasetName=text), read_datasets.read_datasets, input_matters=True)
 
 
 def dataset_filters(name: str) -> Call[tuple[DatasetFilter, ...]]:
     """Metadata fields of a dataset."""
-    return Call("dataset-filters", {"datasetName": name}, catalog.read_filters, input_matters=True)
+    return Call("dataset-filters", {"datasetName": name}, read_datasets.read_filters, input_matters=True)
 
 
 def dataset_file_groups(name: str) -> Call[tuple[FileGroup, ...]]:
     """File groups of a dataset."""
-    return Call("dataset-file-groups", {"datasetName": name}, catalog.read_file_groups, input_matters=True)
+    return Call("dataset-file-groups", {"datasetName": name}, read_datasets.read_file_groups, input_matters=True)
 
 
 def grid2ll(grid: str, path: int, row: int, shape: str) -> Call[GridCell]:
     """Position of a WRS cell."""
     payload = {"gridType": grid, "responseShape": shape, "path": f"{path}", "row": f"{row}"}
-    return Call("grid2ll", payload, catalog.read_grid, input_matters=True)
+    return Call("grid2ll", payload, read_datasets.read_grid, input_matters=True)
 
 
 # -- scenes
@@ -162,7 +162,7 @@ def scene_search(
     return Call(
         "scene-search",
         payload,
-        scenes.read_scene_page,
+        read_scenes.read_scene_page,
         limit_s=limit_s or SEARCH_LIMIT_S,
         max_bytes=SEARCH_MAX_BYTES,
         input_matters=True,
@@ -177,7 +177,7 @@ def scene_metadata(name: str, entity_id: str, id_type: str, metadata_type: str) 
         "idType": id_type,
         "metadataType": metadata_type,
     }
-    return Call("scene-metadata", payload, scenes.read_scene_metadata, input_matters=True)
+    return Call("scene-metadata", payload, read_scenes.read_scene_metadata, input_matters=True)
 
 
 def scene_list_add(list_id: str, name: str, entity_ids: Sequence[str], id_field: str, time_to_live: str) -> Call[int]:
@@ -189,25 +189,29 @@ def scene_list_add(list_id: str, name: str, entity_ids: Sequence[str], id_field:
         "entityIds": list(entity_ids),
         "timeToLive": time_to_live,
     }
-    return Call("scene-list-add", payload, wire.read_added, input_matters=True)
+    return Call("scene-list-add", payload, read_downloads.read_added, input_matters=True)
 
 
 def scene_list_get(list_id: str, name: str | None) -> Call[tuple[ListedScene, ...]]:
     """Content of a list."""
-    return Call("scene-list-get", _given(listId=list_id, datasetName=name), scenes.read_listed)
+    return Call("scene-list-get", _given(listId=list_id, datasetName=name), read_scenes.read_listed)
 
 
 def scene_metadata_list(list_id: str, name: str) -> Call[tuple[Scene, ...]]:
     """The scenes of a list that belong to one dataset."""
     payload = {"listId": list_id, "datasetName": name, "metadataType": "summary"}
     return Call(
-        "scene-metadata-list", payload, scenes.read_metadata_list, limit_s=SEARCH_LIMIT_S, max_bytes=SEARCH_MAX_BYTES
+        "scene-metadata-list",
+        payload,
+        read_scenes.read_metadata_list,
+        limit_s=SEARCH_LIMIT_S,
+        max_bytes=SEARCH_MAX_BYTES,
     )
 
 
 def scene_list_remove(list_id: str) -> Call[None]:
     """Removes a whole list."""
-    return Call("scene-list-remove", {"listId": list_id}, wire.read_nothing)
+    return Call("scene-list-remove", {"listId": list_id}, read_downloads.read_nothing)
 
 
 # -- downloads
@@ -228,7 +232,9 @@ def download_options(
         listId=list_id,
         includeSecondaryFileGroups=True if with_file_groups else None,
     )
-    return Call("download-options", payload, wire.read_options, limit_s=limit_s or LIMIT_S, input_matters=True)
+    return Call(
+        "download-options", payload, read_downloads.read_options, limit_s=limit_s or LIMIT_S, input_matters=True
+    )
 
 
 def download_request(
@@ -257,7 +263,7 @@ def download_request(
     return Call(
         "download-request",
         payload,
-        wire.read_download_reply,
+        read_downloads.read_download_reply,
         limit_s=limit_s or LIMIT_S,
         effects=True,
         input_matters=True,
@@ -267,44 +273,46 @@ def download_request(
 def download_retrieve(label: str, limit_s: float | None) -> Call[RetrieveReply]:
     """State of the downloads of one label. Without a label the service would send the whole account."""
     payload = {"label": label, "downloadApplication": APPLICATION}
-    return Call("download-retrieve", payload, wire.read_retrieved, limit_s=limit_s or LIMIT_S)
+    return Call("download-retrieve", payload, read_downloads.read_retrieved, limit_s=limit_s or LIMIT_S)
 
 
 def download_search(label: str | None, active_only: bool | None) -> Call[tuple[QueueItem, ...]]:
     """Rows of the queue, without links."""
     payload = _given(label=label, activeOnly=active_only, downloadApplication=APPLICATION)
-    return Call("download-search", payload, wire.read_queue)
+    return Call("download-search", payload, read_downloads.read_queue)
 
 
 def download_order_load(label: str) -> Call[tuple[QueueItem, ...]]:
     """Rows of one order."""
     payload = {"label": label, "downloadApplication": APPLICATION}
-    return Call("download-order-load", payload, wire.read_queue)
+    return Call("download-order-load", payload, read_downloads.read_queue)
 
 
 def download_order_remove(label: str) -> Call[int]:
     """Forgets one order."""
     payload = {"label": label, "downloadApplication": APPLICATION}
-    return Call("download-order-remove", payload, wire.read_count)
+    return Call("download-order-remove", payload, read_downloads.read_count)
 
 
 def download_remove(download_id: int) -> Call[bool]:
     """Takes one download out of the queue; the service says true even for an unknown id."""
-    return Call("download-remove", {"downloadId": download_id}, wire.read_flag, input_matters=True)
+    return Call("download-remove", {"downloadId": download_id}, read_downloads.read_flag, input_matters=True)
 
 
 def download_complete_proxied(items: Sequence[tuple[int, int]]) -> Call[int]:
     """Tells that proxied downloads have been fetched: (download id, bytes)."""
     rows = [{"downloadId": download_id, "downloadedSize": size} for download_id, size in items]
-    return Call("download-complete-proxied", {"proxiedDownloads": rows}, wire.read_completed, input_matters=True)
+    return Call(
+        "download-complete-proxied", {"proxiedDownloads": rows}, read_downloads.read_completed, input_matters=True
+    )
 
 
 def download_labels() -> Call[tuple[LabelInfo, ...]]:
     """Labels of the queue."""
-    return Call("download-labels", {"downloadApplication": APPLICATION}, catalog.read_labels)
+    return Call("download-labels", {"downloadApplication": APPLICATION}, read_datasets.read_labels)
 
 
 def download_summary(label: str) -> Call[LabelSummary]:
     """Counts of one label."""
     payload = {"label": label, "downloadApplication": APPLICATION, "sendEmail": False}
-    return Call("download-summary", payload, catalog.read_summary)
+    return Call("download-summary", payload, read_datasets.read_summary)

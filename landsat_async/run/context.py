@@ -20,9 +20,9 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Unavailable, WantedFile
 from landsat_async.rules.lifecycle import State, Step, advance
 from landsat_async.run.bus import EventBus
+from landsat_async.run.counts import Tally
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.pulse import Pulse
-from landsat_async.run.tally import Tally
 
 UNTRUSTED_HINT = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
 NEVER_S = 10 * 365 * 86400.0

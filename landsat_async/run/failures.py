@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from landsat_async.disk.checkpoint import PartFacts
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import OutOfResources
 from landsat_async.events import Retrying
-from landsat_async.rules.host_health import Kind, Ruling
 from landsat_async.rules.lifecycle import Step
-from landsat_async.rules.resume import PartFacts
-from landsat_async.rules.retry import PROGRESS_BYTES, FaultKind
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.transfer.outcome import IN_THE_WAY, FileFailed, HostDown, NeedsLink, NotReady
+from landsat_async.run.host_health import Kind, Ruling
+from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind
+from landsat_async.transfer.types import IN_THE_WAY, FileFailed, HostDown, NeedsLink, NotReady
 
 FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""

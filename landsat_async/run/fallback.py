@@ -16,12 +16,12 @@ from landsat_async.config import Config, SelectConfig
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import RequestRefused
 from landsat_async.events import Notice
+from landsat_async.m2m.options import ProductOption
 from landsat_async.model import Scene, WantedFile
 from landsat_async.rules.naming import bundle_name
-from landsat_async.rules.options import ProductOption
-from landsat_async.rules.selection import Selection, choose
 from landsat_async.run.context import RunContext
 from landsat_async.run.inventory import take_stock
+from landsat_async.run.selection import Selection, choose
 
 FALLBACK_AFTER_S = 600.0
 LOOK_EVERY_S = 60.0

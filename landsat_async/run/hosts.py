@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import anyio
 
-from landsat_async.rules import host_health
-from landsat_async.rules.easing import Easing
-from landsat_async.rules.host_health import Gate, HostHealth, Kind, Ruling
+from landsat_async.rules.slow_start import Easing
+from landsat_async.run import host_health
+from landsat_async.run.host_health import Gate, HostHealth, Kind, Ruling
 
 
 @dataclass(frozen=True, slots=True)

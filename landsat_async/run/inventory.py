@@ -10,7 +10,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from landsat_async.disk.adopt import (
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.inspect import (
     Absent,
     Facts,
     Finding,
@@ -20,7 +21,6 @@ from landsat_async.disk.adopt import (
     put_aside,
     why_not_adopted,
 )
-from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof

@@ -10,8 +10,16 @@ from dataclasses import dataclass, field, replace
 from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable
-from landsat_async.rules.lookup import IDS_PER_SEARCH, IdFields, budget, by_day, day_filter, id_filter, kept_for_lists
 from landsat_async.rules.scene_ids import AskedId, missing_ids
+from landsat_async.run.lookup_plan import (
+    IDS_PER_SEARCH,
+    IdFields,
+    budget,
+    by_day,
+    day_filter,
+    id_filter,
+    kept_for_lists,
+)
 from landsat_async.run.scene_lists import scene_list
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from contextlib import ExitStack, contextmanager
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from landsat_async.run.answers import Link, Links
 from landsat_async.run.context import RunContext
+from landsat_async.run.dispatch import Link, Links
 from landsat_async.run.poller import Poller
 from landsat_async.run.requester import Requester
 from landsat_async.run.worker import Crew

@@ -15,20 +15,20 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
-from landsat_async.disk.adopt import is_as_recorded
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
+from landsat_async.disk.inspect import is_as_recorded
 from landsat_async.disk.ledger import done_files, replaced_scenes
 from landsat_async.disk.ledger_leftovers import leftovers_of_plan
 from landsat_async.disk.ledger_names import names_of
-from landsat_async.disk.schema import LedgerDamaged, reading
+from landsat_async.disk.ledger_schema import LedgerDamaged, reading
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run import fallback
-from landsat_async.run.choose import Gaps, choosing
+from landsat_async.run.offers import Gaps, choosing
 from landsat_async.run.runner import check_role, find_credentials
 from landsat_async.run.search import Unreadable, find_scenes, read_aoi
 

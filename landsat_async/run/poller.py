@@ -7,7 +7,7 @@ download-request never arrive. The notebook looked at one list only and polled f
 What we do. Every `poll_interval_s` each label that still has waiting files is asked for (download-retrieve). Ready is
 what has a link. A file in neither list is looked up with download-search; if the service does not know it either,
 several rounds in a row, it is asked for again, at most MAX_ASKS times. A file that is known and not ready waits until
-`staging_timeout_s`. Foreign rows are ignored (rules/matching.py). When the service says that it has made a download
+`staging_timeout_s`. Foreign rows are ignored (run/matching.py). When the service says that it has made a download
 under an older label before (duplicateProducts), that label is looked through once, and what stands there is polled
 under it from then on.
 
@@ -23,10 +23,10 @@ from landsat_async.disk.ledger import Item, without_download
 from landsat_async.errors import BadReply, CredentialsError, EndpointGone, RequestRefused, ServiceError
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
-from landsat_async.rules.matching import Answer, match
-from landsat_async.rules.pacing import eta_s, poll_delay_s
-from landsat_async.run.answers import Links, deliver, from_queue, refused
 from landsat_async.run.context import RunContext
+from landsat_async.run.dispatch import Links, deliver, from_queue, refused
+from landsat_async.run.matching import Answer, match
+from landsat_async.run.quota import eta_s, poll_delay_s
 
 SETTLE_S = 20.0
 """Right after a request the lists may still be empty; an absence counts only after so long, or a poll interval."""

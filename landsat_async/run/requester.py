@@ -23,11 +23,11 @@ from landsat_async.events import Notice, Requested, Retrying
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import State, Step
-from landsat_async.rules.matching import Answer, match, one_per_entity
-from landsat_async.rules.pacing import WINDOW_S, allowance, speaks_of_limits
-from landsat_async.run.answers import Links, deliver, from_failed, from_items, refused
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
+from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refused
 from landsat_async.run.fallback import BundleFallback
+from landsat_async.run.matching import Answer, match, one_per_entity
+from landsat_async.run.quota import WINDOW_S, allowance, speaks_of_limits
 from landsat_async.run.scene_lists import scene_list
 
 LABEL_DOWNLOADS = 1000

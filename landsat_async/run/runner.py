@@ -37,27 +37,27 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.m2m.gate import Gate as ApiGate
 from landsat_async.model import RunSummary
-from landsat_async.rules.easing import Easing
-from landsat_async.rules.host_health import Gate, HostHealth
-from landsat_async.rules.selection import Selection
+from landsat_async.rules.slow_start import Easing
 from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
-from landsat_async.run.choose import Gaps, choosing
 from landsat_async.run.context import RunContext
+from landsat_async.run.counts import Tally
+from landsat_async.run.host_health import Gate, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
+from landsat_async.run.offers import Gaps, choosing
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
+from landsat_async.run.scene_cache import Settled
 from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import Unreadable, find_scenes, read_aoi
-from landsat_async.run.settled import Settled
-from landsat_async.run.tally import Tally
+from landsat_async.run.selection import Selection
 from landsat_async.run.waits import waits_told
 from landsat_async.run.worker import Crew
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import Net, open_net
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import Net, open_net
 
-if TYPE_CHECKING:  # loads shapely, see rules/scenes
+if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
 
 WIND_DOWN_S = 2.5

@@ -15,11 +15,11 @@ from landsat_async.errors import DatasetRefused, RequestRefused, ServiceError, T
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.paging import HITS_MAX
 from landsat_async.model import Scene
-from landsat_async.rules.bounds import cloud_bands, hits_allowed, unbounded
-from landsat_async.rules.scenes import halve, keep_scenes, within
-from landsat_async.rules.walk import Walk, walk_through
+from landsat_async.run.scene_filter import halve, keep_scenes, within
+from landsat_async.run.search_bounds import cloud_bands, hits_allowed, unbounded
+from landsat_async.run.search_walk import Walk, walk_through
 
-if TYPE_CHECKING:  # loads shapely, see rules/scenes
+if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
 
 PAGE_ROWS = 1000

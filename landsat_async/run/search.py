@@ -10,18 +10,18 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
+from landsat_async.m2m.api_errors import NEWER
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.faults import NEWER
 from landsat_async.m2m.replies import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.naming import shown
 from landsat_async.rules.scene_ids import group_ids, read_scene_ids
-from landsat_async.rules.scenes import PathRowFilterIds, keep_named, keep_scenes, scene_filters
 from landsat_async.run.dataset_names import dataset_refused
 from landsat_async.run.lookup import look_up
 from landsat_async.run.scan import Scan
+from landsat_async.run.scene_filter import PathRowFilterIds, keep_named, keep_scenes, scene_filters
 
-if TYPE_CHECKING:  # loads shapely, see rules/scenes
+if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
 
 log = logging.getLogger(__name__)

@@ -15,25 +15,27 @@ from typing import TypeAlias
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
+from landsat_async.disk.checkpoint import PartFacts
 from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred, Verified
 from landsat_async.model import Proof
-from landsat_async.rules.crew_size import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.rules.lifecycle import Step
-from landsat_async.rules.link_ages import LinkAges
-from landsat_async.rules.resume import PartFacts
-from landsat_async.rules.retry import PROGRESS_BYTES
 from landsat_async.rules.server_names import is_planned
-from landsat_async.run.answers import Link
+from landsat_async.run.concurrency import WINDOW_S, CrewSize, after_push_back, after_window
 from landsat_async.run.context import RunContext
+from landsat_async.run.dispatch import Link
 from landsat_async.run.failures import CERTIFICATE, PAUSED, Failures, kind_of_attempt
 from landsat_async.run.inventory import take_name
+from landsat_async.run.link_expiry import LinkAges
 from landsat_async.run.part_names import part_name
-from landsat_async.transfer.net import Net
-from landsat_async.transfer.outcome import (
+from landsat_async.transfer.checksums import PublishedSums
+from landsat_async.transfer.retry import PROGRESS_BYTES
+from landsat_async.transfer.session import Net
+from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.types import (
     Done,
     HostDown,
     NameLearnt,
@@ -43,8 +45,6 @@ from landsat_async.transfer.outcome import (
     TransferJob,
     TransferPolicy,
 )
-from landsat_async.transfer.published import PublishedSums
-from landsat_async.transfer.transfer import transfer_in_group
 from landsat_async.transfer.waits import LongWaits
 
 log = logging.getLogger(__name__)

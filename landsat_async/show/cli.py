@@ -28,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as done:  # --help, --version, or a usage error that argparse has told
         _flush()
         return done.code if isinstance(done.code, int) else 2
+    from landsat_async.show.error_report import report
     from landsat_async.show.logs import showing_logs
     from landsat_async.show.output import Manner, Output
     from landsat_async.show.signals import STOPPED
-    from landsat_async.show.trouble import report
 
     manner = Manner(
         json=getattr(options, "json", False),

@@ -20,11 +20,11 @@ from landsat_async.credentials import Credentials, resolve_credentials
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.errors import ConfigError, DatasetRefused, FolderBusy, LandsatError
+from landsat_async.show.formatting import size_text, span_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.setup_commands import load_or_environment
 from landsat_async.show.signals import Stopper, run_async
-from landsat_async.show.words import size_text, span_text
 
 NETWORK_FILE_SYSTEMS = frozenset(
     [

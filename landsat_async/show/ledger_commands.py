@@ -7,15 +7,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
+from landsat_async.show.formatting import count_text, size_text
 from landsat_async.show.jsonlines import line, moment_text
 from landsat_async.show.output import Output
 from landsat_async.show.render import follow
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, failed_lines, more, proven_lines, width_of
-from landsat_async.show.words import count_text, size_text
 
 if TYPE_CHECKING:
-    from landsat_async.run.offline import FileStatus, LedgerStatus
+    from landsat_async.run.verify import FileStatus, LedgerStatus
 
 
 ROWS = 40
@@ -28,7 +28,7 @@ def status(path: str, overrides: tuple[str, ...], output: Output) -> int:
     config = Config.load(path, overrides=overrides)
 
     async def work(_: Stopper) -> int:
-        from landsat_async.run.offline import status as read_status
+        from landsat_async.run.verify import status as read_status
 
         known = await read_status(config)
         if output.manner.json:
@@ -95,7 +95,7 @@ def verify(path: str, overrides: tuple[str, ...], content: bool, output: Output)
     config = Config.load(path, overrides=overrides)
 
     async def work(_: Stopper) -> int:
-        from landsat_async.run.offline import verify as check_files
+        from landsat_async.run.verify import verify as check_files
 
         recap = await follow(check_files(config, content=content), output)
         if recap.finished is None:

@@ -32,11 +32,11 @@ from landsat_async.events import (
     Transferred,
     Verified,
 )
+from landsat_async.show.error_report import tell_error
+from landsat_async.show.formatting import clean, clock_text, left_s, preparing_text, rate_text, size_text, span_text
 from landsat_async.show.output import Output
 from landsat_async.show.plain import file_text, state_text
-from landsat_async.show.recap import kind_of
-from landsat_async.show.trouble import tell_error
-from landsat_async.show.words import clean, clock_text, left_s, preparing_text, rate_text, size_text, span_text
+from landsat_async.show.run_summary import kind_of
 
 ROWS = 20
 FAILURES = 3

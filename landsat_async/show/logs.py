@@ -9,8 +9,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from landsat_async.show.formatting import mask
 from landsat_async.show.output import Output
-from landsat_async.show.words import mask
 
 OURS = logging.getLogger("landsat_async")
 

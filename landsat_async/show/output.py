@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from landsat_async.events import Error, Event, Finished
-from landsat_async.show.words import clean
+from landsat_async.show.formatting import clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,18 @@ from landsat_async.events import (
     Started,
     Verified,
 )
+from landsat_async.show.error_report import tell_error
+from landsat_async.show.formatting import (
+    clock_text,
+    count_text,
+    left_s,
+    preparing_text,
+    rate_text,
+    size_text,
+    span_text,
+)
 from landsat_async.show.output import Output
-from landsat_async.show.recap import KEPT_KINDS, kind_of
-from landsat_async.show.trouble import tell_error
-from landsat_async.show.words import clock_text, count_text, left_s, preparing_text, rate_text, size_text, span_text
+from landsat_async.show.run_summary import KEPT_KINDS, kind_of
 
 LINE_EVERY_S = 10.0
 HEARTBEAT_S = 60.0

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from landsat_async.config import Config
 from landsat_async.events import Error, Failed, Planned, Retrying
 from landsat_async.model import DroppedScene, Scene
+from landsat_async.show.error_report import tell_error
+from landsat_async.show.formatting import count_text, size_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_retry
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, left_out_lines, more, width_of
-from landsat_async.show.trouble import tell_error
-from landsat_async.show.words import count_text, size_text
 
 if TYPE_CHECKING:
     from landsat_async.m2m.gate import ApiWait

@@ -11,10 +11,10 @@ from typing import Protocol
 
 from landsat_async.errors import LandsatError
 from landsat_async.events import Error, Event, Finished, Notice, Progress
+from landsat_async.show.error_report import tell_error
 from landsat_async.show.output import Output
 from landsat_async.show.plain import PlainRenderer
-from landsat_async.show.recap import Recap
-from landsat_async.show.trouble import tell_error
+from landsat_async.show.run_summary import Recap
 
 TICK_S = 1.0
 

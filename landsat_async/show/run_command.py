@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
 from landsat_async.events import Finished
+from landsat_async.show.error_report import report
 from landsat_async.show.output import Output
-from landsat_async.show.recap import Recap
 from landsat_async.show.render import follow
+from landsat_async.show.run_summary import Recap
 from landsat_async.show.signals import STOPPED, Stopper, run_async
 from landsat_async.show.tables import failed_lines, left_out_lines, proven_lines, totals_line, width_of
-from landsat_async.show.trouble import report
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials

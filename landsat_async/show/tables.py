@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from itertools import chain
 
 from landsat_async.events import Failed, Finished, LeftOut, Verified
+from landsat_async.show.formatting import clean, count_text, size_text, span_text
 from landsat_async.show.output import SafeStream
-from landsat_async.show.recap import Recap
-from landsat_async.show.words import clean, count_text, size_text, span_text
+from landsat_async.show.run_summary import Recap
 
 PROOF_WORDS = {
     "length": "the byte count is what the server announced",

@@ -15,22 +15,22 @@ from landsat_async.disk.part import PartFile
 from landsat_async.errors import leaves_of
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity
+from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
-from landsat_async.rules.http_fields import Reply, read_reply
 from landsat_async.rules.identity import evidence_of_name
-from landsat_async.rules.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
-from landsat_async.rules.retry import Fault, FaultKind, fault_of_status
 from landsat_async.rules.server_names import served_name
-from landsat_async.rules.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
-from landsat_async.rules.speed import Speed, Window, floor
-from landsat_async.rules.split import PUSHED_BACK, Blame, Misfit, blame, connections_for
-from landsat_async.transfer.body import Sink, checkpoint, receive
-from landsat_async.transfer.faults import AttemptFailed, failed
-from landsat_async.transfer.lander import Lander
-from landsat_async.transfer.links import is_staging
-from landsat_async.transfer.net import Net
-from landsat_async.transfer.outcome import CheckpointStore, TransferEvent, TransferJob
-from landsat_async.transfer.split import Source, Split, Unfit
+from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.file_errors import AttemptFailed, failed
+from landsat_async.transfer.headers import Reply, read_reply
+from landsat_async.transfer.link_policy import is_staging
+from landsat_async.transfer.multi_range import Source, Split, Unfit
+from landsat_async.transfer.ranges import PUSHED_BACK, Blame, Misfit, blame, connections_for
+from landsat_async.transfer.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
+from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
+from landsat_async.transfer.session import Net
+from landsat_async.transfer.sink import Sink, checkpoint, receive
+from landsat_async.transfer.speed import Speed, Window, floor
+from landsat_async.transfer.types import CheckpointStore, TransferEvent, TransferJob
 from landsat_async.transfer.waits import LongWaits
 
 _IDENTITY_ONLY = "identity;q=1, *;q=0"

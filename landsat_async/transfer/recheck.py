@@ -7,16 +7,16 @@ import time
 import aiohttp
 
 from landsat_async.rules.backoff import parse_retry_after_s
-from landsat_async.rules.http_fields import Reply, read_reply
 from landsat_async.rules.joins import Stretch
-from landsat_async.rules.resume import HostHabits
-from landsat_async.rules.retry import FaultKind, fault_of_status
-from landsat_async.rules.speed import Speed
 from landsat_async.transfer.attempt import Trip
-from landsat_async.transfer.body import receive
-from landsat_async.transfer.direct import fill
-from landsat_async.transfer.faults import AttemptFailed, failed
-from landsat_async.transfer.lander import Lander
+from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.fast_path import fill
+from landsat_async.transfer.file_errors import AttemptFailed, failed
+from landsat_async.transfer.headers import Reply, read_reply
+from landsat_async.transfer.resume import HostHabits
+from landsat_async.transfer.retry import FaultKind, fault_of_status
+from landsat_async.transfer.sink import receive
+from landsat_async.transfer.speed import Speed
 
 _BLOCK_BYTES = 256 * 1024
 _DIFFERS = "the file came in several answers, and the server sends other bytes now"

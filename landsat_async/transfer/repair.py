@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 from anyio import move_on_after
 
+from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.io_threads import Threads
 from landsat_async.disk.part import PartFile, open_part
-from landsat_async.disk.threads import Threads
-from landsat_async.rules.resume import CUT_BACK_BYTES, PartFacts
-from landsat_async.rules.retry import Fault, FaultKind
 from landsat_async.transfer.attempt import Trip
-from landsat_async.transfer.lander import Lander
-from landsat_async.transfer.net import Net
-from landsat_async.transfer.outcome import CheckpointStore, TransferJob
+from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.resume import CUT_BACK_BYTES
+from landsat_async.transfer.retry import Fault, FaultKind
+from landsat_async.transfer.session import Net
+from landsat_async.transfer.types import CheckpointStore, TransferJob
 
 
 async def open_believed(

@@ -26,23 +26,25 @@ from typing import TypeVar
 from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
 
 from landsat_async.disk.finalise import InTheWay, Landed, PartLost
+from landsat_async.disk.io_threads import Threads
 from landsat_async.disk.part import NoRoom
-from landsat_async.disk.proof import Damaged, Proved
-from landsat_async.disk.threads import Threads
 from landsat_async.errors import LandsatError
 from landsat_async.events import Notice, Retrying
 from landsat_async.model import Identity
+from landsat_async.proof.prove import Damaged, Proved
+from landsat_async.proof.sizes import is_doubtful
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.joins import Next, after_proof
-from landsat_async.rules.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
-from landsat_async.rules.sizes import is_doubtful
 from landsat_async.transfer.attempt import NameSeen, Trip, attempt, checkpoint_if_new, one_error
-from landsat_async.transfer.faults import AttemptFailed, fault_of_disk
-from landsat_async.transfer.lander import Joined, Lander
-from landsat_async.transfer.links import LinkRefused, host_of, read_link
-from landsat_async.transfer.net import Net
-from landsat_async.transfer.outcome import (
+from landsat_async.transfer.commit import Joined, Lander
+from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
+from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
+from landsat_async.transfer.recheck import compare_again, gives_ranges
+from landsat_async.transfer.repair import Repairs, open_believed
+from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
+from landsat_async.transfer.session import Net
+from landsat_async.transfer.types import (
     IN_THE_WAY,
     CheckpointStore,
     Done,
@@ -55,8 +57,6 @@ from landsat_async.transfer.outcome import (
     TransferEvent,
     TransferJob,
 )
-from landsat_async.transfer.recheck import compare_again, gives_ranges
-from landsat_async.transfer.repair import Repairs, open_believed
 
 T = TypeVar("T")
 

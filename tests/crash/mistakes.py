@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import finalise, ledger_core
+from landsat_async.disk import finalise, ledger_rows
+from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
-from landsat_async.rules.resume import EMPTY_SHA256
 from landsat_async.run import worker
-from landsat_async.transfer import attempt, body, lander
-from landsat_async.transfer.outcome import TransferJob
+from landsat_async.transfer import attempt, commit, sink
+from landsat_async.transfer.types import TransferJob
 from tests.support.power_cut import Belief, by_digest, by_length, by_size
 from tests.support.tape import RecordingFs
 
@@ -102,7 +102,7 @@ def _record_first() -> Patches:
         await crew.context.finish(file)
         crew.net.fs.catch_up()
 
-    return [mock.patch.object(lander, "finalise", marked), mock.patch.object(worker.Crew, "_done", done)]
+    return [mock.patch.object(commit, "finalise", marked), mock.patch.object(worker.Crew, "_done", done)]
 
 
 class _StraightJob(TransferJob):
@@ -123,18 +123,18 @@ def _checkpoint_first() -> Patches:
         await part.sync()
         part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
 
-    return [mock.patch.object(module, "checkpoint", checkpoint) for module in (body, attempt)]
+    return [mock.patch.object(module, "checkpoint", checkpoint) for module in (sink, attempt)]
 
 
 def _normal() -> Patches:
-    connect = ledger_core.connect
+    connect = ledger_rows.connect
 
     def relaxed(path: Any) -> Any:
         connection = connect(path)
         connection.execute("PRAGMA synchronous=NORMAL")
         return connection
 
-    return [mock.patch.object(ledger_core, "connect", relaxed)]
+    return [mock.patch.object(ledger_rows, "connect", relaxed)]
 
 
 def _overwrite_first() -> Patches:
@@ -145,7 +145,7 @@ def _overwrite_first() -> Patches:
         sink._floor = at
         sink.diverged = True
 
-    return [mock.patch.object(body.Sink, "_diverge", diverge)]
+    return [mock.patch.object(sink.Sink, "_diverge", diverge)]
 
 
 MISTAKES = (

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.fs import Fs
+from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.lock import FolderLock
 from landsat_async.disk.part import open_part
-from landsat_async.disk.threads import DiskPool, Threads
 from landsat_async.errors import FolderBusy
-from landsat_async.rules.resume import PartFacts
 
 pytestmark = pytest.mark.faults("J03")
 DATA = os.urandom(300_000)

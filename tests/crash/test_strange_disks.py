@@ -13,11 +13,11 @@ import anyio
 import pytest
 
 from landsat_async import Credentials, download, open_run
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.errors import FolderUnwritable
 from landsat_async.events import Started, Verified
 from landsat_async.sim import Script, open_simulator
-from landsat_async.transfer import net
+from landsat_async.transfer import session
 from tests.support.recorded_runs import Versions, config_of, small_steps
 from tests.support.small_disk import MIB, small_disk
 
@@ -105,7 +105,11 @@ async def test_H19_a_folder_that_becomes_unwritable_in_mid_run_ends_it_without_r
             raise OSError(getattr(errno, code), "on purpose")
 
     config = config_of(sim, tmp_path)
-    with mock.patch.object(net, "Fs", partial(Fs, observe)), small_steps(), pytest.raises(FolderUnwritable) as refused:
+    with (
+        mock.patch.object(session, "Fs", partial(Fs, observe)),
+        small_steps(),
+        pytest.raises(FolderUnwritable) as refused,
+    ):
         await download(config, credentials=credentials(sim))
     assert refused.value.exit_code == 2
     assert 1 <= len(seen) <= 2 * config.download.workers, "it was tried again and again"

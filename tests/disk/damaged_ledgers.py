@@ -22,14 +22,14 @@ import msgspec
 from anyio import fail_after
 
 from landsat_async import Config, Credentials, open_run
-from landsat_async.disk.adopt import is_as_recorded
+from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.inspect import is_as_recorded
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import LandsatError, LedgerError
 from landsat_async.events import Started
 from landsat_async.model import WantedFile
 from landsat_async.rules.lifecycle import State, Step
-from landsat_async.rules.resume import PartFacts
-from landsat_async.run.offline import status, verify
+from landsat_async.run.verify import status, verify
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.downloads import Downloads
 from landsat_async.sim.script import Script

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from anyio import fail_after
 
+from landsat_async.disk.checkpoint import PartFacts
 from landsat_async.model import SecretUrl
-from landsat_async.rules.resume import PartFacts
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import Net, open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import Net, open_net
 from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.disk.whole_files import PRODUCT, mtl, tar, tiff
 from tests.support.raw_server import RawServer, ranged, whole
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from landsat_async.disk.checkpoint import PartFacts
 from landsat_async.disk.ledger import Ledger
-from landsat_async.disk.schema import reading
+from landsat_async.disk.ledger_schema import reading
 from landsat_async.errors import LedgerError
-from landsat_async.rules.resume import PartFacts
 from tests.disk.damaged_ledgers import STATE, damage, go_on, lay_out, look, template
 
 SEED = 20240705

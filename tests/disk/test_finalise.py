@@ -8,9 +8,9 @@ import os
 import pytest
 
 from landsat_async.disk.finalise import InTheWay, Landed, PartLost, discard_part, finalise
-from landsat_async.disk.fsops import Fs
-from landsat_async.disk.proof import Damaged, Proved
+from landsat_async.disk.fs import Fs
 from landsat_async.model import Proof
+from landsat_async.proof.prove import Damaged, Proved
 
 
 class Table:

@@ -10,7 +10,7 @@ import pytest
 
 from landsat_async.disk.ledger import FinishedFile, Ledger, replaced_scenes
 from landsat_async.disk.ledger_files import FINISHED, finished_file
-from landsat_async.disk.schema import VERSION, LedgerNewer, reading
+from landsat_async.disk.ledger_schema import VERSION, LedgerNewer, reading
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route, WantedFile
 from landsat_async.rules.lifecycle import State, Step

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.fs import Fs
+from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.part import HashedFile, NoRoom, open_part
-from landsat_async.disk.threads import DiskPool, Threads
-from landsat_async.rules.resume import PartFacts
 
 DATA = random.Random(1).randbytes(3_000_000)
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from landsat_async.disk.proof import Damaged, Proved, prove
 from landsat_async.model import Proof
+from landsat_async.proof.prove import Damaged, Proved, prove
 from landsat_async.sim.browse import jpeg
 from tests.disk.whole_files import ANG, HTML, MTL_JSON, MTL_XML, PRODUCT, bundle, mtl, tar, tiff
 

@@ -8,8 +8,8 @@ import os
 import numpy as np
 import pytest
 
-from landsat_async.disk.proof import Damaged, Proved, prove
 from landsat_async.model import Proof
+from landsat_async.proof.prove import Damaged, Proved, prove
 
 rasterio = pytest.importorskip("rasterio")
 copy = pytest.importorskip("rasterio.shutil").copy

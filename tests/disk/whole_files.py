@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import zlib
 
-from landsat_async.disk.proof import Damaged, Proved, prove
+from landsat_async.proof.prove import Damaged, Proved, prove
 
 PRODUCT = "LC08_L2SP_004053_20240705_20240714_02_T1"
 OTHER_PRODUCT = "LC09_L2SP_010065_20220129_20220131_02_T1"

@@ -13,9 +13,9 @@ import random
 import pytest
 
 from landsat_async.errors import LandsatError
-from landsat_async.m2m.answers import understand
+from landsat_async.m2m.response import understand
 from landsat_async.m2m.transport import Reply
-from tests.m2m.test_wire import CALLS, recorded_bodies
+from tests.m2m.test_read_downloads import CALLS, recorded_bodies
 
 STRANGE = [
     None, True, False, 0, -1, 1.5, 2**53, 2**63, 10**25, "", " ", "123", "12x", "None", "NaN", "\x1b[31m", "\u0000",

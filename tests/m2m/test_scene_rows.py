@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from landsat_async.errors import BadReply
-from landsat_async.m2m.catalog import read_dataset
-from landsat_async.m2m.scenes import read_metadata_list, read_scene_page
+from landsat_async.m2m.read_datasets import read_dataset
+from landsat_async.m2m.read_scenes import read_metadata_list, read_scene_page
 
 ROW = {"entityId": "E1", "displayId": "D1", "options": {"download": True, "order": True}}
 

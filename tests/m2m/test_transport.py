@@ -14,8 +14,8 @@ import trustme
 
 from landsat_async.errors import BadReply, CertificateUntrusted, ConfigError, ServiceDown, ServiceError
 from landsat_async.m2m import payloads
+from landsat_async.m2m.api_errors import from_network
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.faults import from_network
 from tests.m2m.conftest import ACCOUNT, TOKEN
 from tests.m2m.server import KEY, Answer, bare, ok, scripted_service
 

@@ -28,26 +28,26 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.disk.ledger import Ledger
-from landsat_async.disk.ledger_core import ROUTES
-from landsat_async.disk.schema import TABLES
+from landsat_async.disk.ledger_rows import ROUTES
+from landsat_async.disk.ledger_schema import TABLES
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
 from landsat_async.m2m.gate import Gate
+from landsat_async.m2m.options import ProductOption, SecondaryFile
 from landsat_async.model import Proof, Route, WantedFile
-from landsat_async.rules.easing import Easing
 from landsat_async.rules.lifecycle import OPEN, State, Step
-from landsat_async.rules.options import ProductOption, SecondaryFile
+from landsat_async.rules.slow_start import Easing
 from landsat_async.run import pipeline, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
+from landsat_async.run.counts import Tally
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.pipeline import run_pipeline
-from landsat_async.run.tally import Tally
 from landsat_async.run.worker import Crew
-from landsat_async.transfer.links import host_in
-from landsat_async.transfer.outcome import Done, FileFailed, HostDown, NeedsLink, NotReady, Outcome, TransferJob
+from landsat_async.transfer.link_policy import host_in
+from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady, Outcome, TransferJob
 from tests.orders.service import LAG_MAX_S, Client, Climate, OrderBook
 
 T = TypeVar("T")

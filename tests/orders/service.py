@@ -16,10 +16,10 @@ import anyio
 
 from landsat_async.errors import OutcomeUnknown, QuotaReached, RequestRefused, ServiceDown
 from landsat_async.m2m.gate import Gate
+from landsat_async.m2m.options import ProductOption
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadItem, DownloadReply, FailedItem, QueueItem, RetrieveReply
 from landsat_async.model import SecretUrl
-from landsat_async.rules.options import ProductOption
 
 OURS = "la-"
 HOSTS = {"ls_zip": "landsatlook.test", "ls_s3": "landsatlook.test", "dds": "dds.test", "dds_ms": "dds.test"}

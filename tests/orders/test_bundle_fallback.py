@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async.events import Notice, Ready, Verified
 from landsat_async.run import plan
-from landsat_async.run.offline import status, verify
+from landsat_async.run.verify import status, verify
 from landsat_async.sim import options
 from landsat_async.sim.script import Script
 

@@ -8,7 +8,7 @@ from collections import Counter
 import anyio
 import pytest
 
-from landsat_async.rules.link_ages import LinkAges
+from landsat_async.run.link_expiry import LinkAges
 from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
 

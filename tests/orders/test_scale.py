@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from landsat_async.rules.lifecycle import State
-from landsat_async.rules.pacing import WINDOW_DOWNLOADS
+from landsat_async.run.quota import WINDOW_DOWNLOADS
 from landsat_async.run.requester import LABEL_DOWNLOADS
 from tests.orders.scale import HOSTS, POLL_INTERVAL_S, QUEUE_SIZE, come_back, fetch_staged
 

@@ -10,8 +10,8 @@ from collections import Counter
 import pytest
 
 from landsat_async.events import Retrying
-from landsat_async.rules.pacing import speaks_of_limits
 from landsat_async.run import plan
+from landsat_async.run.quota import speaks_of_limits
 from landsat_async.sim.script import Script
 
 VIRTUAL = True

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landsat_async.model import Identity
-from landsat_async.rules.http_fields import read_reply
 from landsat_async.rules.identity import OtherFile, evidence_of_name, names_product, other_product
+from landsat_async.transfer.headers import read_reply
 
 ID = "LC08_L2SP_004053_20240705_20240714_02_T1"
 OTHER = "LC09_L2SP_004053_20240713_20240714_02_T1"

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from landsat_async.disk.checkpoint import PartFacts, _checksum
 from landsat_async.model import Proof
 from landsat_async.rules.joins import MOST_COMPARED_BYTES, Next, after_proof, without_sums
-from landsat_async.rules.resume import PartFacts, _checksum
 
 KIB = 1024
 FAR = 1024 * KIB

@@ -11,9 +11,9 @@ import pytest
 from landsat_async.config import Config
 from landsat_async.events import LeftOut
 from landsat_async.model import Unavailable
-from landsat_async.rules.selection import Lacking, Selection
-from landsat_async.run.choose import Gaps
+from landsat_async.run.offers import Gaps
 from landsat_async.run.plan import plan
+from landsat_async.run.selection import Lacking, Selection
 from landsat_async.show.jsonlines import json_line
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product

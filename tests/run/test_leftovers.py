@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
+from landsat_async.disk.leftovers import Leftovers, is_newer_version
 from landsat_async.events import Notice
-from landsat_async.rules.leftovers import Leftovers, is_newer_version
 from landsat_async.run.plan import plan
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product

@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 
 from landsat_async.model import SecretUrl
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import open_net
-from landsat_async.transfer.outcome import Done, FileFailed, MemoryStore, NeedsLink, TransferJob, TransferPolicy
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import open_net
 from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.types import Done, FileFailed, MemoryStore, NeedsLink, TransferJob, TransferPolicy
 from tests.support.raw_server import RawServer, whole
 
 DEFAULT = AllowedHosts.for_service("https://m2m.cr.usgs.gov/api/", ("*.usgs.gov",))

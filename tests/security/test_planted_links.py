@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from landsat_async.disk.fsops import Fs, _renameat2
+from landsat_async.disk.fs import Fs, _renameat2
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import FolderUnwritable, LandsatError, LedgerError
 from landsat_async.events import Started

@@ -10,7 +10,7 @@ from landsat_async.events import Finished, LeftOut, Planned
 from landsat_async.model import Scene
 from landsat_async.run.plan import Plan
 from landsat_async.show import plan_command, run_command
-from landsat_async.show.recap import Recap
+from landsat_async.show.run_summary import Recap
 
 LACK = LeftOut("ST_B10", "these scenes have no such band", 12, "LC08_L2SR_084024_20160111_20200907_02_T1")
 LINE = (

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from landsat_async import events as e
+from landsat_async.show.formatting import clock_text
 from landsat_async.show.plain import PlainRenderer, progress_text
-from landsat_async.show.words import clock_text
 from tests.show.fake_run import SHA, finished
 
 

@@ -7,8 +7,8 @@ import pytest
 from landsat_async.config import Config
 from landsat_async.errors import FolderBusy
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
-from landsat_async.run.offline import FileStatus, LedgerStatus
 from landsat_async.run.plan import Plan, PlannedFile
+from landsat_async.run.verify import FileStatus, LedgerStatus
 from landsat_async.show import ledger_commands, plan_command
 from landsat_async.show.cli import main
 from landsat_async.show.doctor import file_system_of

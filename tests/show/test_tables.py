@@ -4,7 +4,7 @@ import pytest
 
 from landsat_async import events as e
 from landsat_async.show.output import SafeStream
-from landsat_async.show.recap import KEPT, Recap
+from landsat_async.show.run_summary import KEPT, Recap
 from landsat_async.show.tables import UNNAMED, columns, failed_lines, proven_lines, totals_line, width_of
 from tests.show.fake_run import SHA, finished
 

@@ -11,9 +11,9 @@ from benchmarks import comparison
 from benchmarks.comparison import FAULTS, RIGHT, SAID_SO, WRONG, Fault, Program, Verdict, judge, make_files, render
 from landsat_async import Config, download
 from landsat_async.errors import LandsatError
-from landsat_async.rules import speed
 from landsat_async.run import failures, worker
-from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer import speed
+from landsat_async.transfer.types import TransferPolicy
 
 ONLY_BAD = {
     "page in place of the file, status 200",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import fuzz
-from landsat_async.rules.http_fields import ContentRange
+from landsat_async.transfer.headers import ContentRange
 
 SEED = 7
 FEW = {"http-head": 150, "ledger": 40, "part": 100, "toml": 500}

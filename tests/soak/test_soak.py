@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import soak as bench
-from landsat_async.disk.proof import Proved
 from landsat_async.model import Proof
+from landsat_async.proof.prove import Proved
 from landsat_async.transfer import attempt
 from landsat_async.transfer.transfer import _Course
 

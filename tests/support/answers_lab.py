@@ -21,10 +21,10 @@ import anyio
 import trustme
 
 from landsat_async.model import Proof, SecretUrl
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import Net, open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import Net, open_net
 from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.disk.whole_files import tiff
 from tests.support.raw_server import RawServer, Request, Wire, named
 

@@ -30,12 +30,12 @@ from typing import Any
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import ledger_core, lock, part, schema
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk import ledger_rows, ledger_schema, lock, part
+from landsat_async.disk.fs import Fs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
-from landsat_async.transfer import attempt, body, lander, net, split
-from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer import attempt, commit, multi_range, session, sink
+from landsat_async.transfer.types import TransferPolicy
 
 PHASES = (
     "start", "plan", "recovery", "request", "headers", "body", "write", "checkpoint", "file sync", "proof", "link",
@@ -147,21 +147,21 @@ class _Watch:
         runner.Run._prepare = started
         self.around(runner, "take_stock", "recovery")
         self.around(part, "_open_file", "recovery")
-        self.around(schema, "_prepare", "recovery")
+        self.around(ledger_schema, "_prepare", "recovery")
         self.around(attempt, "receive", "body")
-        self.around(split, "receive", "body")
-        self.around(body, "checkpoint", "checkpoint")
+        self.around(multi_range, "receive", "body")
+        self.around(sink, "checkpoint", "checkpoint")
         self.around(attempt, "checkpoint", "checkpoint")
-        self.around(lander, "finalise", "proof")
+        self.around(commit, "finalise", "proof")
         self.around(runner, "_last_words", "end")
         self._split_requests()
-        connect = ledger_core.connect
-        ledger_core.connect = lambda path: WatchedConnection(connect(path), self.commit)
+        connect = ledger_rows.connect
+        ledger_rows.connect = lambda path: WatchedConnection(connect(path), self.commit)
 
     def _split_requests(self) -> None:
         """A file request is `request` until it is sent, and `headers` until the head of the answer is here."""
         of_file: contextvars.ContextVar[bool] = contextvars.ContextVar("of_file", default=False)
-        get, start = net.Net._get_once, aiohttp.client_reqrep.ClientResponse.start
+        get, start = session.Net._get_once, aiohttp.client_reqrep.ClientResponse.start
 
         async def watched_get(*args: Any, **kwargs: Any) -> Any:
             token = of_file.set(True)
@@ -181,7 +181,7 @@ class _Watch:
             finally:
                 self.add("request", 1)
 
-        net.Net._get_once = watched_get
+        session.Net._get_once = watched_get
         aiohttp.client_reqrep.ClientResponse.start = watched_start
 
     def commit(self, execute: Callable[[], Any]) -> Any:

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from landsat_async.rules.resume import PartFacts
+from landsat_async.disk.checkpoint import PartFacts
 from landsat_async.sim import Archive, Script, Simulator, open_simulator
 from landsat_async.sim.content import Content, Literal, sha256
 from tests.support.crash_child import MARKS_BYTES, PHASES

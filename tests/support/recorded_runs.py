@@ -14,7 +14,7 @@ from unittest import mock
 from landsat_async import Config, Credentials, download, open_run
 from landsat_async.run import worker
 from landsat_async.sim import Archive, Script, Simulator, open_simulator
-from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer.types import TransferPolicy
 from tests.support.kill_lab import KIB, LAKE, STATE
 from tests.support.power_cut import lay_out
 from tests.support.tape import RecordingFs, Tape, recorded

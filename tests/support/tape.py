@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import ledger_core
-from landsat_async.disk.fsops import Fs
-from landsat_async.transfer import net
+from landsat_async.disk import ledger_rows
+from landsat_async.disk.fs import Fs
+from landsat_async.transfer import session
 from tests.support.crash_child import WatchedConnection
 
 
@@ -263,11 +263,11 @@ def recorded(tape: Tape, fs: type[RecordingFs] = RecordingFs) -> Iterator[None]:
     """Record everything that runs in the block do; `fs` may be one with a mistake in it."""
     tape.root.mkdir(parents=True, exist_ok=True)
     tape.look()
-    connect = ledger_core.connect
+    connect = ledger_rows.connect
 
     def watched(path: Path) -> Any:
         connection = connect(path)
         return WatchedConnection(connection, partial(_commit, tape, connection))
 
-    with mock.patch.object(net, "Fs", partial(fs, tape)), mock.patch.object(ledger_core, "connect", watched):
+    with mock.patch.object(session, "Fs", partial(fs, tape)), mock.patch.object(ledger_rows, "connect", watched):
         yield

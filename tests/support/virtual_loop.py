@@ -22,8 +22,8 @@ from functools import wraps
 from anyio._backends._asyncio import AsyncIOBackend
 
 from landsat_async.disk import acquire
-from landsat_async.disk.ledger_thread import LedgerThread
-from landsat_async.disk.threads import DiskPool
+from landsat_async.disk.io_threads import DiskPool
+from landsat_async.disk.ledger_writer import LedgerThread
 
 GRACE_S = 0.004
 

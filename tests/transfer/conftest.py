@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.model import SecretUrl
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import open_net
-from landsat_async.transfer.outcome import MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import open_net
 from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.types import MemoryStore, TransferJob, TransferPolicy
 from tests.disk.whole_files import tiff
 from tests.support.virtual_loop import VirtualLoop
 
@@ -134,7 +134,7 @@ class Bench:
 
     def keep(self, data: bytes, **facts) -> None:
         """Leave a part behind, as an earlier run would have."""
-        from landsat_async.rules.resume import PartFacts
+        from landsat_async.disk.checkpoint import PartFacts
 
         os.makedirs(os.path.dirname(self.part), exist_ok=True)
         with open(self.part, "wb") as part:

@@ -13,8 +13,8 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from landsat_async.transfer.net import Net
-from landsat_async.transfer.outcome import Done
+from landsat_async.transfer.session import Net
+from landsat_async.transfer.types import Done
 from tests.support.answers_lab import SIDES, Trust, play, seeded
 from tests.support.raw_server import RawServer, named, ranged, whole
 from tests.transfer.conftest import KIB, noise

@@ -10,7 +10,7 @@ import aiohttp
 import anyio
 import pytest
 
-from landsat_async.transfer.outcome import Done, NeedsLink
+from landsat_async.transfer.types import Done, NeedsLink
 from tests.support.raw_server import RawServer, named, ranged, status
 from tests.transfer.conftest import KIB, noise
 

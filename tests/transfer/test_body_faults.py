@@ -8,7 +8,7 @@ import os
 import pytest
 
 from landsat_async.model import Proof
-from landsat_async.transfer.outcome import Done, FileFailed, HostDown, NeedsLink, NotReady
+from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady
 from tests.support.raw_server import OLD_DATE, RawServer, named, ranged, status, whole
 from tests.transfer.conftest import CANARY, KIB, big_tiff_file, noise, sha
 

@@ -12,9 +12,9 @@ import types
 import anyio
 import pytest
 
-from landsat_async.disk.proof import Stopped
-from landsat_async.transfer.outcome import Done
+from landsat_async.proof.prove import Stopped
 from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.types import Done
 from tests.support.raw_server import RawServer, ranged
 from tests.transfer.conftest import KIB, Bench, noise, open_files_below
 

@@ -11,10 +11,10 @@ import time
 import anyio
 import pytest
 
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.errors import DiskFull, FolderUnwritable
-from landsat_async.transfer.outcome import Done, FileFailed
 from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer, ranged, status
 from tests.transfer.conftest import KIB, noise, sha
 

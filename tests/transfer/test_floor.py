@@ -6,10 +6,10 @@ import anyio
 import pytest
 
 from landsat_async.events import Retrying
-from landsat_async.rules.retry import FaultKind
-from landsat_async.rules.speed import FLOOR_BYTES_S, FLOOR_WINDOW_S
-from landsat_async.transfer import body
-from landsat_async.transfer.outcome import Done, FileFailed
+from landsat_async.transfer import sink
+from landsat_async.transfer.retry import FaultKind
+from landsat_async.transfer.speed import FLOOR_BYTES_S, FLOOR_WINDOW_S
+from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer
 from tests.transfer.conftest import KIB, noise
 
@@ -21,7 +21,7 @@ DATA = noise(3000 * KIB)
 @pytest.fixture(params=["direct", "plain"])
 def way(request, monkeypatch):
     if request.param == "plain":
-        monkeypatch.setattr(body, "can_go_direct", lambda response, remaining: False)
+        monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)
     return request.param
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from landsat_async.events import Notice, Retrying
 from landsat_async.model import Identity, Proof
-from landsat_async.transfer.outcome import Done, FileFailed, NeedsLink
+from landsat_async.transfer.types import Done, FileFailed, NeedsLink
 from tests.disk.whole_files import mtl, tiff
 from tests.support.raw_server import RawServer, named, ranged, status, whole
 from tests.transfer.conftest import KIB, big_tiff_file, sha

@@ -8,7 +8,7 @@ import pytest
 from landsat_async.events import Notice
 from landsat_async.model import Proof
 from landsat_async.rules import joins
-from landsat_async.transfer.outcome import Done
+from landsat_async.transfer.types import Done
 from tests.disk.whole_files import ANG, MTL_XML, PRODUCT, mtl, tar, tiff
 from tests.support.raw_server import OLD_DATE, RawServer, ranged
 from tests.transfer.conftest import KIB, noise, sha

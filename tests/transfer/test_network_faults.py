@@ -15,15 +15,15 @@ import anyio
 import pytest
 import trustme
 
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.events import Retrying
 from landsat_async.model import Proof, SecretUrl
-from landsat_async.rules.retry import RULES, Fault
 from landsat_async.transfer.attempt import Trip
-from landsat_async.transfer.faults import fault_of_client
-from landsat_async.transfer.links import AllowedHosts, LinkRefused, read_link
-from landsat_async.transfer.outcome import Done, FileFailed, HostDown, NeedsLink
-from landsat_async.transfer.split import Source
+from landsat_async.transfer.file_errors import fault_of_client
+from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, read_link
+from landsat_async.transfer.multi_range import Source
+from landsat_async.transfer.retry import RULES, Fault
+from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink
 from tests.support.raw_server import RawServer, ranged, reset, silent, status, whole
 from tests.transfer.conftest import CANARY, KIB, PATH, big_tiff_file, noise, sha
 
@@ -452,7 +452,7 @@ async def test_K06_an_absurd_length_is_refused_before_a_byte_is_taken(bench):
 
 @pytest.mark.faults("K06")
 async def test_K06_an_endless_body_is_given_up_at_the_bound(bench, monkeypatch):
-    from landsat_async.transfer import outcome as module
+    from landsat_async.transfer import types as module
 
     monkeypatch.setattr(module.TransferJob, "max_bytes", 2000 * KIB)
 
@@ -622,8 +622,8 @@ class WaitingDisk(Fs):
 
 async def test_a_maintained_host_is_not_asked_again_when_the_breaker_is_open(bench):
     down = HostDown("127.0.0.1", "maintenance", 300.0, "maintenance")
-    from landsat_async.transfer.outcome import MemoryStore
     from landsat_async.transfer.transfer import transfer
+    from landsat_async.transfer.types import MemoryStore
 
     asked = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from landsat_async.events import Retrying
-from landsat_async.transfer.outcome import Done
+from landsat_async.transfer.types import Done
 from tests.support.raw_server import RawServer
 from tests.transfer.conftest import KIB, noise
 

@@ -19,8 +19,8 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from landsat_async.disk.fsops import Fs
-from landsat_async.transfer.body import receive
+from landsat_async.disk.fs import Fs
+from landsat_async.transfer.sink import receive
 from tests.support.proactor_like import proactor_like
 from tests.support.raw_server import RawServer
 from tests.transfer.conftest import KIB, noise

@@ -10,10 +10,10 @@ import socket
 import anyio
 import pytest
 
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.errors import DiskFull
 from landsat_async.events import Notice, Transferred
-from landsat_async.transfer.outcome import Done, FileFailed
+from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer, ranged, status
 from tests.transfer.conftest import KIB, Bench, noise, open_files_below
 from tests.transfer.span_host import DATA, OTHER, SPAN, STARTS, Host

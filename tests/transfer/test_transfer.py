@@ -8,10 +8,10 @@ import os
 from landsat_async.disk.finalise import discard_part
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.model import Proof, SecretUrl
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, TransferJob
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import open_net
 from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.types import Done, MemoryStore, TransferJob
 from tests.support.raw_server import RawServer, ranged
 from tests.transfer.conftest import KIB, big_tiff_file, noise, sha
 

@@ -9,9 +9,9 @@ import pytest
 
 from landsat_async.events import Retrying
 from landsat_async.model import SecretUrl
-from landsat_async.transfer import body
-from landsat_async.transfer.outcome import Done
-from landsat_async.transfer.published import PublishedSums
+from landsat_async.transfer import sink
+from landsat_async.transfer.checksums import PublishedSums
+from landsat_async.transfer.types import Done
 from landsat_async.transfer.waits import LongWaits
 from tests.support.raw_server import RawServer, ranged, silent, whole
 from tests.transfer.conftest import KIB, noise
@@ -51,7 +51,7 @@ async def test_K44_a_server_that_does_not_answer(bench):
 async def test_K44_a_server_that_stops_sending(bench, monkeypatch, way, here):
     bench.right, bench.events = [DATA], Told()
     if way == "plain":
-        monkeypatch.setattr(body, "can_go_direct", lambda response, remaining: False)
+        monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)
     stalled_s = 0.0
 
     async def stall(wire):

@@ -19,7 +19,7 @@ import anyio
 from anyio.streams.text import TextReceiveStream
 
 from landsat_async import Config, Credentials
-from landsat_async.rules import pacing
+from landsat_async.run import quota
 
 _SERVE = """
 import json, sys, anyio
@@ -36,7 +36,7 @@ async def main(scenes, pixels, band_bytes):
 anyio.run(main, *map(int, sys.argv[1:]))
 """
 
-UNPACED = partial(pacing.allowance, window_limit=10**9)
+UNPACED = partial(quota.allowance, window_limit=10**9)
 
 
 @asynccontextmanager

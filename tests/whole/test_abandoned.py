@@ -11,7 +11,7 @@ import pytest
 
 from landsat_async import M2MClient, open_run
 from landsat_async.events import Verified
-from landsat_async.run.offline import verify
+from landsat_async.run.verify import verify
 from tests.whole.world import DATASET
 
 VIRTUAL = True

@@ -16,14 +16,14 @@ import anyio
 import pytest
 
 from landsat_async import download, open_run
-from landsat_async.disk.proof import Proved
 from landsat_async.errors import SessionClosed
 from landsat_async.events import Planned, Verified
 from landsat_async.model import Proof, SecretUrl
-from landsat_async.transfer.links import AllowedHosts
-from landsat_async.transfer.net import open_net
-from landsat_async.transfer.outcome import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.proof.prove import Proved
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.session import open_net
 from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.whole.apart import simulator_apart
 from tests.whole.world import open_world
 

@@ -515,7 +515,7 @@ async def test_D19_another_config_on_the_same_folder_leaves_alone_what_it_does_n
 @pytest.mark.faults("J05")
 async def test_J05_status_reads_beside_a_run(opened):
     async with opened(script=Script(staging_polls=2)) as world:
-        from landsat_async.run.offline import status
+        from landsat_async.run.verify import status
 
         seen = []
         async with open_run(world.config(), credentials=world.credentials) as run:

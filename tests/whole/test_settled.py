@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.run import settled
+from landsat_async.run import scene_cache
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 
@@ -101,5 +101,5 @@ async def test_bundles_that_may_be_replaced_are_settled_like_others(opened):
 async def test_after_a_day_everything_is_asked_about(opened, monkeypatch):
     async with opened(archive=archive()) as world:
         await run(world)
-        monkeypatch.setattr(settled, "SETTLED_FOR_S", -1.0)
+        monkeypatch.setattr(scene_cache, "SETTLED_FOR_S", -1.0)
         assert len((await run(world))[1]) == 4

@@ -11,7 +11,7 @@ from landsat_async.events import Transferred
 from landsat_async.run import worker
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
-from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer.types import TransferPolicy
 from tests.whole.test_links import ENDS_WELL, PROXIED, RESUMED, SILENT, STAGED, one
 
 VIRTUAL = True

@@ -13,7 +13,7 @@ import pytest
 
 from landsat_async.run import worker
 from landsat_async.sim.script import Script
-from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer.types import TransferPolicy
 from tests.whole.test_links import PROXIED, one
 from tests.whole.test_split import SPAN, large
 

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from landsat_async.events import Notice, Started, Verified
-from landsat_async.run.offline import status, verify
+from landsat_async.run.verify import status, verify
 from landsat_async.sim.archive import Archive
 from tests.whole.world import STATE
 

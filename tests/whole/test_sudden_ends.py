@@ -11,11 +11,11 @@ import anyio
 import pytest
 
 from landsat_async import open_run
-from landsat_async.disk.fsops import Fs
+from landsat_async.disk.fs import Fs
 from landsat_async.errors import DiskFull
 from landsat_async.run import worker
-from landsat_async.transfer.lander import Lander
-from landsat_async.transfer.outcome import TransferPolicy
+from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.types import TransferPolicy
 
 
 @pytest.mark.parametrize("number", [1, 3, 6])

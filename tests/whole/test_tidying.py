@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async import CredentialsError, ServiceDown
 from landsat_async.events import Retrying
-from landsat_async.rules.api_retry import Refusal, bare_refusal
+from landsat_async.m2m.api_retry import Refusal, bare_refusal
 from landsat_async.sim.script import Script
 
 VIRTUAL = True

@@ -1,0 +1,252 @@
+"""Tables of the ledger, and opening them.
+
+No URL, token, user name or contact id has a column. Times are unix seconds (UTC).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from landsat_async.disk.ledger_writer import BUSY_STEP_S, translate
+from landsat_async.errors import LedgerError
+from landsat_async.model import Route
+
+VERSION = 3
+_NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger", "named"}}
+"""Version -> what it has that the one before had not; opening for writing adds it."""
+
+BUSY_OPENING_S = 3.0
+"""For so long others may hold the ledger while it is opened: nothing can be told yet, so the wait is short."""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS run(
+  run_id TEXT PRIMARY KEY, started REAL NOT NULL, ended REAL, exit_code INTEGER);
+CREATE TABLE IF NOT EXISTS scene(
+  display_id TEXT PRIMARY KEY, entity_id TEXT NOT NULL, dataset TEXT NOT NULL,
+  acquired TEXT, cloud_cover REAL, published TEXT, seen REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS item(
+  item_id INTEGER PRIMARY KEY, relpath TEXT NOT NULL UNIQUE COLLATE NOCASE, name TEXT NOT NULL, kind TEXT NOT NULL,
+  scene_entity_id TEXT NOT NULL, scene_display_id TEXT NOT NULL, entity_id TEXT NOT NULL, product_id TEXT NOT NULL,
+  system TEXT NOT NULL, routes TEXT NOT NULL, route INTEGER NOT NULL DEFAULT 0,
+  group_dataset TEXT, file_groups TEXT NOT NULL DEFAULT '[]', bytes_nominal INTEGER,
+  state TEXT NOT NULL CHECK(state IN('planned','requested','preparing','ready','active','done','failed')),
+  gen INTEGER NOT NULL DEFAULT 0, run_id TEXT NOT NULL, label TEXT, download_id INTEGER, asked_at REAL,
+  spent TEXT NOT NULL DEFAULT '[]',
+  asks INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
+  next_try REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '',
+  updated REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS item_state ON item(run_id, state, next_try);
+CREATE INDEX IF NOT EXISTS item_label ON item(label, state);
+CREATE INDEX IF NOT EXISTS item_entity ON item(entity_id);
+CREATE TABLE IF NOT EXISTS request(
+  label TEXT PRIMARY KEY, run_id TEXT NOT NULL, created REAL NOT NULL, downloads INTEGER NOT NULL,
+  foreign_label INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS asked(at REAL NOT NULL, downloads INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS part(
+  item_id INTEGER PRIMARY KEY, name TEXT NOT NULL, durable INTEGER NOT NULL, facts BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS file(
+  item_id INTEGER PRIMARY KEY, size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, proof TEXT NOT NULL,
+  mtime_ns INTEGER NOT NULL, done REAL NOT NULL, report INTEGER NOT NULL DEFAULT 0, download_id INTEGER);
+CREATE INDEX IF NOT EXISTS file_report ON file(report) WHERE report = 1;
+CREATE TABLE IF NOT EXISTS evidence(
+  item_id INTEGER PRIMARY KEY, identity TEXT NOT NULL, adopted INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS stranger(relpath TEXT PRIMARY KEY COLLATE NOCASE, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS named(planned TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS staged(system TEXT NOT NULL, waited_s REAL NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS replaced(display_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settled(
+  display_id TEXT NOT NULL, item_id INTEGER NOT NULL, choice TEXT NOT NULL, files INTEGER NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY(display_id, item_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
+"""
+
+
+_IMPOSSIBLE = (
+    "item WHERE state='done' AND item_id NOT IN(SELECT item_id FROM file)",
+    "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file','product')",
+    "item WHERE gen NOT BETWEEN 0 AND 1e9",
+    "file WHERE length(sha256)<>64 OR size_bytes<0"
+    " OR proof NOT IN('length','structure','content','published','window')",
+    "evidence WHERE identity NOT IN('none','named','content','published')",
+)
+"""What no run writes: a name that is not the end of the path would let a file be proven as something else."""
+
+
+class LedgerNewer(LedgerError):
+    """The ledger was made by a newer version of this program."""
+
+    exit_code = 2
+    default_reference = "ledger-newer"
+
+
+class LedgerDamaged(LedgerError):
+    """The ledger cannot be read; a run sets it aside and goes on without it."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open (and create) the ledger for writing; for the ledger thread.
+
+    WAL with synchronous=FULL makes each commit durable on a local disk. File systems that refuse WAL (several network
+    and FUSE ones do, some only at the first write) get the rollback journal, which is durable there as far as they are.
+    A damaged file is set aside as `.bad-<time>`: what is on disk is proven again, so history is lost, never data.
+    """
+    connection = _open(path)
+    try:
+        _prepare(connection)
+    except LedgerNewer:
+        connection.close()
+        raise
+    except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error) and not _means_damage(error):
+            raise
+        set_aside(path)
+        connection = _open(path)
+        _prepare(connection)
+    connection.execute(f"PRAGMA busy_timeout={1000 * BUSY_STEP_S:.0f}")
+    return connection
+
+
+def _means_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open for reading only, also while a run is going on. Raises LedgerError, here and for what the block reads."""
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        connecting = sqlite3.connect(address, uri=True, timeout=BUSY_OPENING_S, isolation_level=None)
+        with contextlib.closing(connecting) as connection:
+            connection.row_factory = sqlite3.Row
+            _check(connection)
+            _stand_in_for_younger_tables(connection)
+            yield connection
+    except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        if isinstance(error, sqlite3.Error) and not _means_damage(error):
+            raise translate(error, path.name) from None
+        raise LedgerDamaged(
+            f"The ledger {path.name} is damaged.",
+            hint="The next run sets it aside and proves again what is on disk; history is lost, never data.",
+        ) from None
+
+
+def _stand_in_for_younger_tables(connection: sqlite3.Connection) -> None:
+    """Give a ledger of an older version, which must not be written to, empty tables in place of those that it lacks."""
+    here = {name for name, _ in _tables_of(connection)}
+    for name, sql in _tables_of_this_version():
+        if name not in here and sql.startswith("CREATE TABLE"):
+            connection.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged ledger and its companions."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}{suffix}", f"{path}.bad-{stamp}{suffix}")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if path.is_symlink():
+        raise LedgerError(
+            f"The ledger {path} is a symbolic link.", hint="Remove the link; the ledger lies there itself."
+        )
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_OPENING_S, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    _check(connection)
+    give_up_s = time.monotonic() + BUSY_OPENING_S
+    while True:
+        try:
+            _write_tables(connection, "WAL")
+            return
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_BUSY and time.monotonic() > give_up_s):
+                raise
+            if code != sqlite3.SQLITE_BUSY:
+                _write_tables(connection, "DELETE")
+                return
+        time.sleep(0.02)  # a change of the journal does not wait for others by itself
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise when the database is not what a run of this program has left, as far as that can be seen.
+
+    SQLite has no checksums. Its own check finds wrong trees and indexes, not wrong values; those are found here where
+    believing them would do harm.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise LedgerNewer(
+            f"The ledger was made by a newer version of landsat_async (format {version}, this one knows {VERSION}).",
+            hint="Update landsat_async, or use another output folder.",
+        )
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise _Damaged(verdict)
+    tables = _tables_of(connection)
+    if not tables:
+        return  # new
+    pattern = set(_tables_of_this_version())
+    lacking = {name for name, _ in pattern.difference(tables)}
+    younger = set[str]().union(*(names for since, names in _NEW_SINCE.items() if since > version))
+    if not pattern.issuperset(tables) or not lacking <= younger:
+        raise _Damaged("other tables than this program makes")
+    for name in (name for name, sql in tables if sql.startswith("CREATE TABLE")):
+        wrong = " OR ".join(map(_is_of_wrong_type, connection.execute(f"PRAGMA table_info({name})")))
+        if connection.execute(f"SELECT 1 FROM {name} WHERE {wrong} LIMIT 1").fetchone():
+            raise _Damaged(f"a value of {name} has a wrong type")
+    for what in _IMPOSSIBLE:
+        if what.partition(" ")[0] in lacking:
+            continue
+        if connection.execute(f"SELECT 1 FROM {what} LIMIT 1").fetchone():
+            raise _Damaged(f"impossible: {what}")
+    for routes, groups in connection.execute("SELECT CAST(routes AS BLOB), CAST(file_groups AS BLOB) FROM item"):
+        _read_routes(routes)
+        _read_names(groups)
+
+
+def _tables_of_this_version() -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as pattern:
+        pattern.executescript(TABLES)
+        return _tables_of(pattern)
+
+
+def _tables_of(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+    return [(name, sql) for name, sql in rows]
+
+
+def _is_of_wrong_type(column: Sequence[Any]) -> str:
+    _, name, declared, not_null, _, primary = column
+    allowed = [declared.lower(), *([] if not_null or primary else ["null"])]
+    return f"typeof({name}) NOT IN({','.join(map(repr, allowed))})"
+
+
+_read_routes = msgspec.json.Decoder(tuple[Route, ...]).decode
+_read_names = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def _write_tables(connection: sqlite3.Connection, journal: str) -> None:
+    connection.execute(f"PRAGMA journal_mode={journal}")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+
+
+class _Damaged(sqlite3.DatabaseError):
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT

@@ -1,0 +1,113 @@
+"""What the members of a bundle have to be: those of its product, all that its metadata lists, each with its sum."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from landsat_async.model import Identity
+from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.inside import identity_by, ids_in_text
+from landsat_async.proof.sniff import FileKind, kind_of
+from landsat_async.proof.tar import Member
+from landsat_async.proof.text import check_odl
+from landsat_async.rules.identity import names_product, other_product
+
+_HASH_STEP_BYTES = 4 * 2**20
+_PRODUCT_ID = re.compile(r"L[A-Z]\d\d_L[12][A-Z0-9]{2}_\d{6}_\d{8}_\d{8}_\d\d_[A-Z0-9]{2}")
+_TILE_WITH_IMAGES = re.compile(r"L[A-Z]\d\d_(CU|AK|HI)_\d{6}_\d{8}_\d{8}_\d\d_(SR|ST|TOA|BT|QA|BA|DSWE|FSCA)")
+"""Bundles of a tile; one of metadata alone exists as well."""
+_LISTED = re.compile(r'^[ \t]*FILE_NAME_\w+[ \t]*=[ \t]*"([\w.-]{1,200})"', re.MULTILINE)
+_ALWAYS_BUNDLED = (".tif", "_ang.txt", "_mtl.txt", "_mtl.xml")
+"""Endings of listed files that every bundle holds. Reports (GCP.txt, VER.txt, VER.jpg) are listed without it."""
+_SUM_LINE = re.compile(r"([0-9a-fA-F]{32})[ \t]+\*?(\S{1,512})")
+
+
+def check_members(window: Window, name: str, members: tuple[Member, ...]) -> Identity:
+    """Hold the members against the product that the bundle is named after, and against its metadata file.
+
+    Only bundles of level 1 and 2 scenes have that file; of others it is known what their members are called.
+
+    Raises:
+        Damage: The bundle is empty, of another product, or something is missing.
+    """
+    if not members:
+        raise Damage("the bundle is empty")
+    here = {base_name(member): member for member in members}
+    if stranger := other_product(name, here):
+        raise Damage(f"{stranger} belongs to another product")
+    product = name.removesuffix(".tar")
+    if not _PRODUCT_ID.fullmatch(product):
+        images = [base for base in here if kind_of(base) is FileKind.TIFF]
+        if not images and _TILE_WITH_IMAGES.fullmatch(product):
+            raise Damage("the bundle holds no image of its product")
+        named = images and all(names_product(name, base) for base in images)
+        return Identity.CONTENT if named else Identity.NONE
+    metadata = here.get(f"{product}_MTL.txt")
+    if metadata is None:
+        raise Damage("the bundle holds no metadata file of its product")
+    text = check_odl(window.part(metadata.offset, metadata.size), is_mtl=True)
+    try:
+        identity = identity_by(name, ids_in_text(text))
+    except Damage as damage:
+        raise Damage(f"{product}_MTL.txt in the bundle: {damage}") from None
+    _check_listed({base for base in _LISTED.findall(text) if base.startswith(product)}, here)
+    return identity
+
+
+def _check_listed(listed: set[str], here: Mapping[str, Member]) -> None:
+    missing = sorted(base for base in listed - here.keys() if base.lower().endswith(_ALWAYS_BUNDLED))
+    if missing:
+        raise Damage(f"the bundle lacks {missing[0]}" + (f" and {len(missing) - 1} more" * (len(missing) > 1)))
+    if not any(kind_of(base) is FileKind.TIFF for base in listed & here.keys()):
+        raise Damage("the bundle holds no image of its product")
+
+
+def check_sums(window: Window, name: str, members: tuple[Member, ...]) -> frozenset[str]:
+    """Compare the members with the bundle's own list of MD5 sums, where it has one; return the members' names.
+
+    Bundles of 2021 and 2022 have it. The sums are read to find damage, not to prove who made them.
+
+    Raises:
+        Damage: A member differs from its sum or is missing, or the list cannot be read.
+    """
+    product = name.removesuffix(".tar")
+    here = {base_name(member): member for member in members}
+    lists = here.get(f"{product}_MD5.txt")
+    if lists is None:
+        return frozenset()
+    sums = _read_sums(window.part(lists.offset, lists.size))
+    for base, md5 in sums.items():
+        member = here.get(base)
+        if member is None:
+            raise Damage(f"the bundle lacks {base[:100]}, of which it has a sum")
+        if digest_of(window.part(member.offset, member.size), "md5") != md5:
+            raise Damage(f"{base[:100]} in the bundle differs from the MD5 sum that the bundle has of it")
+    return frozenset(here[base].name for base in sums)
+
+
+def _read_sums(window: Window) -> dict[str, str]:
+    """Read lines of md5sum, in text and in binary mode."""
+    sums: dict[str, str] = {}
+    for line in window.read(0, window.size).decode("ascii", "replace").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _SUM_LINE.fullmatch(line.strip())
+        base = match[2].rpartition("/")[2] if match else ""
+        if match is None or not base.isprintable() or sums.setdefault(base, match[1].lower()) != match[1].lower():
+            raise Damage("the bundle's list of MD5 sums cannot be read")
+    return sums
+
+
+def digest_of(window: Window, algorithm: str) -> str:
+    """Hash a stretch of the file in bounded steps; hex."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for at in range(0, window.size, _HASH_STEP_BYTES):
+        digest.update(window.read(at, min(_HASH_STEP_BYTES, window.size - at)))
+    return digest.hexdigest()
+
+
+def base_name(member: Member) -> str:
+    """Name of a member without its folders."""
+    return member.name.rpartition("/")[2]

@@ -1,0 +1,191 @@
+"""The proof that stands between a finished transfer and a final name.
+
+    length       the byte count; and the first bytes are not a web page or an error message
+    structure    every index of the tar or TIFF points inside the file, texts end as they must, and a bundle
+                 holds all images that its own metadata file lists, each with its MD5 where the bundle has one;
+                 what names its product inside names the right one
+    content      all image tiles inflate with the right Adler-32
+    published    the SHA-512 that USGS publishes in the STAC item of the product
+
+`prove` tells the level it reached, which may be lower than the one asked for: there is nothing to decode in a text,
+no checksum in an LZW tile, no index in an unknown kind of file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from landsat_async.model import Identity, Proof
+from landsat_async.proof.bundle import base_name, check_members, check_sums, digest_of
+from landsat_async.proof.byte_view import Damage, Stopped, Window
+from landsat_async.proof.inside import identity_by, ids_in_json, ids_in_text
+from landsat_async.proof.jpeg import walk_jpeg
+from landsat_async.proof.sniff import HEAD_BYTES, FileKind, kind_of, sniff
+from landsat_async.proof.tar import Member, walk_tar
+from landsat_async.proof.text import check_json, check_odl, check_xml
+from landsat_async.proof.tiff import walk_tiff
+from landsat_async.proof.tiles import decode_tiles
+
+__all__ = ["Damaged", "Proved", "Stopped", "prove", "published_sums"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The file is what its name says, as far as `proof` goes."""
+
+    proof: Proof
+    members: tuple[Member, ...] = ()
+    """The files of a bundle whose headers were read; empty for everything else."""
+    identity: Identity = Identity.NONE
+    """What the file itself has shown of whose it is; pixels show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The file must not get its final name."""
+
+    reason: str
+
+
+def prove(
+    fd: int,
+    size_bytes: int,
+    name: str,
+    *,
+    level: Proof = Proof.STRUCTURE,
+    published: Mapping[str, str] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Proved | Damaged:
+    """Prove an open file up to `level`. Blocks on the disk, so it belongs in a thread.
+
+    Args:
+        fd: Open for reading; its position is neither used nor moved.
+        size_bytes: What the file must have.
+        name: The final name, which says what the file has to be.
+        level: How far to go; the result tells how far it was possible.
+        published: SHA-512 in hex by file name (see `published_sums`), for `Proof.PUBLISHED`.
+        stop: Asked between reads; True ends the proof.
+
+    Raises:
+        Stopped: `stop` said so; nothing is known about the file.
+        OSError: The disk does not give the file back.
+    """
+    try:
+        if os.fstat(fd).st_size != size_bytes or not size_bytes:
+            raise Damage(f"the file has {os.fstat(fd).st_size} bytes in place of {size_bytes}")
+        return _prove(Window(fd, 0, size_bytes, stop), name, level, published or {})
+    except Damage as damage:
+        return Damaged(str(damage))
+
+
+def published_sums(stac_item: bytes) -> dict[str, str]:
+    """Return the SHA-512 in hex of every file that a STAC item of LandsatLook publishes one for.
+
+    Checksums are multihashes there: 13 40 stands for 64 bytes of SHA2-512. Items of older versions have none,
+    and what is no STAC item has none either.
+    """
+    try:
+        assets = msgspec.json.decode(stac_item, type=_StacItem).assets.values()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return {
+        asset.href.partition("?")[0].rpartition("/")[2]: asset.checksum[4:].lower()
+        for asset in assets
+        if re.fullmatch(r"1340[0-9a-fA-F]{128}", asset.checksum)
+    }
+
+
+class _StacAsset(msgspec.Struct):
+    href: str
+    checksum: str = msgspec.field(name="file:checksum", default="")
+
+
+class _StacItem(msgspec.Struct):
+    assets: dict[str, _StacAsset]
+
+
+def _prove(window: Window, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
+    kind = kind_of(name)
+    if level is Proof.PUBLISHED and name in published:
+        _compare(window, name, published[name])
+        return Proved(Proof.PUBLISHED, identity=Identity.PUBLISHED)
+    if kind is FileKind.TAR and level is not Proof.LENGTH:
+        _check_head(window, kind)
+        return _prove_bundle(window, name, level, published)
+    return _prove_single(window, name, level)
+
+
+def _check_head(window: Window, kind: FileKind) -> None:
+    wrong = sniff(kind, window.read(0, min(HEAD_BYTES, window.size)), None)
+    if wrong:
+        raise Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
+
+
+def _prove_single(window: Window, name: str, level: Proof) -> Proved:
+    kind = kind_of(name)
+    if window.size:
+        _check_head(window, kind)
+    if level is Proof.LENGTH or kind is FileKind.OTHER:
+        return Proved(Proof.LENGTH)
+    ids: tuple[str, ...] = ()
+    match kind:
+        case FileKind.TIFF:
+            return Proved(_prove_image(window, level))
+        case FileKind.TEXT_MTL | FileKind.TEXT_ANG:
+            ids = ids_in_text(check_odl(window, is_mtl=kind is FileKind.TEXT_MTL))
+        case FileKind.XML:
+            ids = check_xml(window, is_mtl=name.lower().endswith("_mtl.xml"))
+        case FileKind.JSON:
+            ids = ids_in_json(check_json(window, name))
+        case FileKind.JPEG:
+            walk_jpeg(window)
+    return Proved(Proof.STRUCTURE, identity=identity_by(name, ids))
+
+
+def _prove_image(window: Window, level: Proof) -> Proof:
+    layout = walk_tiff(window)
+    if level is Proof.STRUCTURE and not layout.unused_bytes:
+        return Proof.STRUCTURE
+    if decode_tiles(window, layout):
+        return Proof.CONTENT
+    if layout.unused_bytes:  # of an image that was rewritten in place, or of bytes that slipped in before
+        raise Damage(f"{layout.unused_bytes} bytes follow the last part of the TIFF, and its tiles have no checksum")
+    return Proof.STRUCTURE
+
+
+def _prove_bundle(window: Window, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
+    members = walk_tar(window)
+    identity = check_members(window, name, members)
+    summed = check_sums(window, name, members)
+    reached = [_prove_member(window, member, level, published) for member in members]
+    if level is Proof.PUBLISHED and reached and all(proof is Proof.PUBLISHED for proof in reached):
+        return Proved(Proof.PUBLISHED, members, Identity.PUBLISHED)
+    # Texts, reports and browse images have been read to their end; only images have pixels to decode.
+    images = [
+        proof.rank >= Proof.CONTENT.rank or member.name in summed
+        for member, proof in zip(members, reached, strict=True)
+        if kind_of(member.name) is FileKind.TIFF
+    ]
+    return Proved(Proof.CONTENT if images and all(images) else Proof.STRUCTURE, members, identity)
+
+
+def _prove_member(window: Window, member: Member, level: Proof, published: Mapping[str, str]) -> Proof:
+    inside = window.part(member.offset, member.size)
+    base = base_name(member)
+    try:
+        if level is Proof.PUBLISHED and base in published:
+            _compare(inside, base, published[base])
+            return Proof.PUBLISHED
+        return _prove_single(inside, base, level).proof
+    except Damage as damage:
+        raise Damage(f"{base} in the bundle: {damage}") from None
+
+
+def _compare(window: Window, name: str, sha512: str) -> None:
+    if digest_of(window, "sha512") != sha512.lower():
+        raise Damage(f"{name} differs from the SHA-512 that USGS publishes for it")

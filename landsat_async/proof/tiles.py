@@ -1,0 +1,69 @@
+"""Decoding every tile of a TIFF: the proof that looks at the pixels.
+
+Collection 2 bands are deflated, and each deflated tile ends with the Adler-32 of its pixels, so inflating all of
+them finds damage that no index shows. Nothing is kept of what comes out, and the predictor does not matter.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.tiff import Page, TiffLayout
+
+_DEFLATE = frozenset({8, 32946})
+_STEP_BYTES = 2**20
+_FRAME_BYTES = 4
+
+
+def decode_tiles(window: Window, layout: TiffLayout) -> bool:
+    """Inflate all tiles, and return True when each of them carried a checksum of its pixels, which then is right.
+
+    False = some page is stored in another way (LZW, JPEG, plain), which has no checksum to be held against.
+
+    Raises:
+        Damage: A tile does not decode, has the wrong size or checksum, or stands in the wrong frame.
+        Stopped: The caller asked for the end; asked before each read.
+    """
+    for page in layout.pages:
+        for index, (offset, count) in enumerate(zip(page.offsets, page.counts, strict=True)):
+            if count and layout.tile_frame:
+                _check_frame(window, offset, count)
+            if count and carries_sums(page):
+                _inflate(window, offset, count, _sizes(page, index))
+    return all(carries_sums(page) for page in layout.pages)
+
+
+def carries_sums(page: Page) -> bool:
+    """Tell whether each stored tile of a page ends with a checksum of its pixels."""
+    return page.compression in _DEFLATE and page.tile_bytes is not None
+
+
+def _sizes(page: Page, index: int) -> tuple[int, ...]:
+    """Return the sizes that a tile may have: the last strip of a plane may be short."""
+    whole, last = page.tile_bytes or 0, page.last_bytes or 0
+    return (whole, last) if (index + 1) % page.per_plane == 0 else (whole,)
+
+
+def _check_frame(window: Window, offset: int, count: int) -> None:
+    leader = window.read(offset - _FRAME_BYTES, _FRAME_BYTES)
+    tail = window.read(offset + count - min(count, _FRAME_BYTES), min(count, _FRAME_BYTES) + _FRAME_BYTES)
+    if int.from_bytes(leader, "little") != count or not tail.endswith(tail[:-_FRAME_BYTES]):
+        raise Damage(f"the tile at byte {offset} of the TIFF is not framed by its size and its last bytes")
+
+
+def _inflate(window: Window, offset: int, count: int, sizes: tuple[int, ...]) -> None:
+    inflater = zlib.decompressobj()
+    size = done = 0
+    try:
+        while done < count and not inflater.eof:
+            step = min(_STEP_BYTES, count - done)
+            piece = window.read(offset + done, step)
+            done += step
+            while piece and size <= max(sizes):
+                size += len(inflater.decompress(piece, _STEP_BYTES))
+                piece = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise Damage(f"the tile at byte {offset} of the TIFF does not decode: {error}") from None
+    if not inflater.eof or size not in sizes:
+        raise Damage(f"the tile at byte {offset} of the TIFF decodes to {size} bytes in place of {sizes[0]}")

@@ -1,0 +1,216 @@
+"""Acting on what the service says of files that wait: shared by requester and poller."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from anyio.streams.memory import MemoryObjectSendStream
+
+from landsat_async.disk.ledger import Item, without_download
+from landsat_async.events import Ready, Retrying
+from landsat_async.m2m.replies import DownloadItem, FailedItem, QueueItem
+from landsat_async.model import SecretUrl
+from landsat_async.rules.lifecycle import State, Step
+from landsat_async.rules.naming import name_from_url
+from landsat_async.rules.redact import quoted_from_outside
+from landsat_async.run.context import RunContext
+from landsat_async.run.host_health import Kind, Ruling
+from landsat_async.run.matching import Answer
+from landsat_async.transfer.link_policy import host_in
+
+DISABLED_WAITS_S = (5.0, 60.0, 300.0)
+"""Pauses before one file that is "temporarily disabled" is asked for again while others of its system are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A file that can be fetched now. The link lives here, in memory, and nowhere else."""
+
+    item_id: int
+    url: SecretUrl
+    host: str
+    born_s: float
+    """Monotonic time of the answer that brought it; an old link is renewed before use."""
+    proxied: bool
+
+
+Links = MemoryObjectSendStream[Link]
+
+
+def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, ready: bool) -> list[Answer]:
+    """Rows of availableDownloads, or of preparingDownloads (whose links do not work yet)."""
+    return [
+        Answer(
+            row.download_id,
+            row.entity_id,
+            row.display_id or (name_from_url(row.url.reveal()) if row.url else None),
+            row.url if ready else None,
+            duplicates.get(row.download_id),
+            message=_licence(row.eula),
+            product_id=row.product_id,
+        )
+        for row in rows
+    ]
+
+
+def from_queue(rows: Iterable[QueueItem]) -> list[Answer]:
+    """Rows of download-retrieve or download-search: ready is what has a link, whatever list it stands in."""
+    return [
+        Answer(
+            row.download_id,
+            row.entity_id,
+            row.display_id,
+            row.url,
+            message=_licence(row.eula),
+            proxied=row.status_code == "P",
+        )
+        for row in rows
+    ]
+
+
+def _licence(code: str | None) -> str | None:
+    """Why a file with a licence is not fetched: nobody but the user may accept it."""
+    return f"a licence has to be accepted before it may be fetched (EULA {quoted_from_outside(code)})" if code else None
+
+
+def from_failed(rows: Iterable[FailedItem]) -> list[Answer]:
+    """Rows of `failed`."""
+    return [
+        Answer(row.download_id, row.entity_id, None, message=row.message, product_id=row.product_id) for row in rows
+    ]
+
+
+async def refused(context: RunContext, item: Item, message: str, *, serving: Collection[str] = ()) -> None:
+    """The service does not give a file: another storage system if there is one, else the file has failed.
+
+    `serving`: download systems that have given other files in the same answer.
+    """
+    if "temporarily disabled" in message.lower() and not context.elsewhere(item):
+        await _disabled(context, item, message, serving=item.system in serving)
+        return
+    hint = "Try again later."
+    if message.startswith("a licence"):
+        hint = "Order one such scene at https://earthexplorer.usgs.gov by hand and accept its licence there."
+    await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", hint)
+
+
+async def _disabled(context: RunContext, item: Item, message: str, *, serving: bool) -> None:
+    """Ask again later: for the file alone while its system gives others, with all of the system otherwise."""
+    system, ruling = f"system:{item.system}", Ruling.OWN
+    if not serving:
+        row = context.hosts.of(system).row | {item.item_id}
+        found = await context.ledger.open_of(context.run_id, [item.system], len(row) + 1)
+        others = any(item_id not in row for item_id in found)
+        ruling = context.hosts.judge(system, Kind.DISABLED, item.item_id, message, others=others)
+    if ruling in (Ruling.HOST, Ruling.WAIT):
+        await context.step(item.item_id, Step.UNASK, label=None)
+        return
+    patience_s, tries = context.config.service.patience_s, context.config.download.attempts - 1
+    if item.fresh >= min(len(DISABLED_WAITS_S), max(1, tries)):
+        context.hosts.forget(system, item.item_id)
+        await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later.")
+        return
+    wait_s = min(DISABLED_WAITS_S[item.fresh], max(patience_s, DISABLED_WAITS_S[0]))
+    columns = {"label": None, "fresh": item.fresh + 1, "next_try": context.now() + wait_s}
+    if await context.step(item.item_id, Step.UNASK, **columns):
+        await context.bus.emit(Retrying(item.relpath, message, item.fresh + 1, wait_s))
+
+
+Pairs = Sequence[tuple[Item, Answer]]
+
+
+async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str) -> int:
+    """Hand links to the workers and note what is being prepared; returns how many links were handed over.
+
+    Waits while the stream is full; a file becomes `ready` only when its turn has come. Links to a host that is left
+    alone stay where they are. `label` may be an older one: from now on the files are polled under it.
+    """
+    for system in {item.system for item, _ in pairs if item.state is not State.PREPARING}:
+        context.hosts.ok(f"system:{system}")  # it has taken a request, whatever it said before
+    await _note_preparing(context, [pair for pair in pairs if pair[1].url is None], label)
+    rest = [pair for pair in pairs if pair[1].url is not None]
+    born_s = context.loop_time()
+    held = {item.item_id for item, _ in rest}
+    context.held |= held
+    delivered = 0
+    try:
+        while rest:
+            room = send.statistics()
+            count = max(1, int(room.max_buffer_size) - room.current_buffer_used + room.tasks_waiting_receive)
+            usable, parked = _sort_out(context, rest[:count])
+            await _park(context, parked, label)
+            await _hand_over(context, usable, send, label, born_s)
+            delivered += len(usable)
+            rest = rest[count:]
+    finally:
+        context.held -= held
+    return delivered
+
+
+async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
+    await context.step_many(
+        [
+            (
+                item.item_id,
+                Step.PREPARE,
+                {"download_id": answer.download_id, "label": answer.label or label, "missed": 0},
+            )
+            for item, answer in pairs
+            if item.state is not State.PREPARING or item.missed
+        ]
+    )
+
+
+def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answer]], list[tuple[Item, Answer]]]:
+    """Links that may be used now, and those to leave where they are; of a host on probation one is used."""
+    hosts, now = context.hosts, context.now()
+    closed, on_probation = set(hosts.paused_systems()), set(hosts.on_probation())
+    usable: list[tuple[Item, Answer]] = []
+    parked: list[tuple[Item, Answer]] = []
+    # What has failed there before says less about a host than a file that has not been tried.
+    ordered = sorted(pairs, key=lambda pair: hosts.fails_at(pair[0].system, pair[0].item_id)) if on_probation else pairs
+    for pair in ordered:
+        system = pair[0].system
+        waits = system in closed or context.parked.get(pair[0].item_id, 0.0) > now
+        (parked if waits else usable).append(pair)
+        if system in on_probation and not waits:
+            closed.add(system)
+    return usable, parked
+
+
+async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
+    """Leave files at the service; those that another storage system has now are asked for there instead."""
+    elsewhere: list[tuple[Item, Answer]] = []
+    stay: list[tuple[Item, Answer]] = []
+    for pair in pairs:
+        (elsewhere if context.elsewhere(pair[0]) else stay).append(pair)
+    await context.step_many(
+        [(item.item_id, Step.UNASK, without_download(item, answer.download_id)) for item, answer in elsewhere]
+    )
+    for item, _ in stay:
+        context.parked.setdefault(item.item_id, 0.0)
+    await _note_preparing(context, stay, label)
+
+
+async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str, born_s: float) -> None:
+    """Make files `ready` in one commit, then put their links into the stream."""
+    columns = [{"download_id": answer.download_id, "label": answer.label or label, "missed": 0} for _, answer in pairs]
+    steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
+    parked = set(context.parked)
+    moved = await context.step_many(steps)
+    context.held.difference_update(item.item_id for item, _ in pairs)
+    waits = [
+        (item.system, context.now() - item.asked_at)
+        for (item, _), linked in zip(pairs, moved, strict=True)
+        if linked and item.state is State.PREPARING and item.asked_at is not None and item.item_id not in parked
+    ]
+    if waits:
+        await context.ledger.add_staged(waits, context.now())
+    for (item, answer), linked in zip(pairs, moved, strict=True):
+        if linked and answer.url is not None:
+            host = host_in(answer.url)
+            context.hosts.learn(item.system, host)
+            await context.bus.emit(Ready(item.relpath))
+            proxied = answer.proxied or item.system.startswith("ls_")
+            await send.send(Link(item.item_id, answer.url, host, born_s, proxied))

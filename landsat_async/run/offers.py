@@ -1,0 +1,233 @@
+"""From scenes to files: ask what the service offers, a portion of scenes at a time, and apply the selection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeAlias, TypeVar
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectSendStream
+
+from landsat_async.config import Config
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.ledger import Ledger
+from landsat_async.errors import single_error
+from landsat_async.events import LeftOut
+from landsat_async.m2m.client import M2MClient
+from landsat_async.m2m.options import ProductOption
+from landsat_async.model import Scene, Unavailable, WantedFile
+from landsat_async.rules.naming import layout_folder
+from landsat_async.run.fallback import with_single_files
+from landsat_async.run.order_only import with_orders
+from landsat_async.run.scene_cache import Settled
+from landsat_async.run.scene_lists import scene_list
+from landsat_async.run.selection import Lacking, Selection, choose
+
+SCENES_PER_CALL = 500
+"""One scene costs about 50 KB of download-options (22 files under each of four rows)."""
+
+T = TypeVar("T")
+_Offered: TypeAlias = tuple[Sequence[Scene], list[ProductOption]]
+"""Scenes and what the service offers of them."""
+
+
+def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces of at most `size`."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+class History(Protocol):
+    """What is known of earlier runs."""
+
+    async def replaced(self) -> frozenset[str]:
+        """Display ids of scenes whose bundle was given up for its single files and is not here."""
+
+    async def names_of(self, planned: Sequence[str]) -> dict[str, str]:
+        """The names that servers have given products, of those that go by these planned names."""
+
+    async def done_among(self, relpaths: Sequence[str]) -> list[WantedFile]:
+        """The files at these places that are proven."""
+
+
+@asynccontextmanager
+async def choosing(
+    config: Config,
+    m2m: M2MClient,
+    ledger: Ledger | None,
+    scenes: Sequence[Scene],
+    history: History,
+    settled: Settled | None = None,
+) -> AsyncIterator[AsyncIterator[Selection]]:
+    """Give an iterator over the selections for one portion of scenes after the other.
+
+    The service is asked for the next portion while the caller works with the last; no more than that is held, so that
+    memory does not grow with the number of scenes. It is not asked about scenes that are `settled`.
+    """
+    send, offered = anyio.create_memory_object_stream[_Offered | Selection](0)
+    with single_error():
+        async with anyio.create_task_group() as group:
+            group.start_soon(_ask, config, m2m, ledger, scenes, settled, send)
+            async with offered:
+                yield _choose(config, m2m, offered, history)
+            group.cancel_scope.cancel()
+
+
+async def _ask(
+    config: Config,
+    m2m: M2MClient,
+    ledger: Ledger | None,
+    scenes: Sequence[Scene],
+    settled: Settled | None,
+    send: MemoryObjectSendStream[_Offered | Selection],
+) -> None:
+    """Ask what the service offers for each portion."""
+    by_group = config.select.type == "band_group"
+    async with send:
+        async for portion in _unsettled(scenes, settled, send):
+            dataset = portion[0].dataset
+            async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
+                options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
+            await send.send((portion, options))
+
+
+async def _unsettled(
+    scenes: Sequence[Scene], settled: Settled | None, send: MemoryObjectSendStream[_Offered | Selection]
+) -> AsyncIterator[Sequence[Scene]]:
+    """Yield the scenes to be asked about in portions of one dataset each; the files of the others are sent."""
+    by_dataset: dict[str, list[Scene]] = {}
+    for scene in scenes:
+        by_dataset.setdefault(scene.dataset, []).append(scene)
+    for own in by_dataset.values():
+        waiting: list[Scene] = []
+        for portion in portions(own, SCENES_PER_CALL):
+            known = await settled.files_of(portion) if settled is not None else {}
+            if known:
+                await send.send(Selection(tuple(file for files in known.values() for file in files), ()))
+            waiting += [scene for scene in portion if scene.display_id not in known]
+            if len(waiting) >= SCENES_PER_CALL:
+                yield waiting[:SCENES_PER_CALL]
+                waiting = waiting[SCENES_PER_CALL:]
+        if waiting:
+            yield waiting
+
+
+async def _choose(
+    config: Config, m2m: M2MClient, offered: AsyncIterable[_Offered | Selection], history: History
+) -> AsyncIterator[Selection]:
+    """Apply the selection to what is offered."""
+    aliases: dict[str, str] = {}
+    replaced = await history.replaced() if config.select.may_replace_bundles else frozenset[str]()
+    folder = OutputFolder(Path(config.download.directory))
+    async for one in offered:
+        if isinstance(one, Selection):
+            yield one
+            continue
+        portion, options = one
+        whole = [scene for scene in portion if scene.display_id not in replaced]
+        decide = partial(choose, whole, options, config.select, layout=config.download.layout)
+        selection = await anyio.to_thread.run_sync(decide)
+        selection = with_orders(selection, portion)
+        if config.select.type == "band_group":
+            files = [await _with_alias(m2m, file, aliases) for file in selection.files]
+            selection = replace(selection, files=tuple(files))
+        if config.select.type == "product":
+            selection = await _with_names(selection, history)
+        if places := _places(selection, whole, config.download.layout):
+            selection = _with_what_is_here(selection, await history.done_among(places))
+        if config.select.may_replace_bundles:
+            add = partial(with_single_files, selection, portion, options, config, replaced)
+            selection = await anyio.to_thread.run_sync(add)
+        await anyio.to_thread.run_sync(folder.check_names, [file.relpath for file in selection.files])
+        yield selection
+
+
+async def _with_names(selection: Selection, history: History) -> Selection:
+    """Give products the names that an earlier link has told."""
+    known = await history.names_of([file.name for file in selection.files])
+    return replace(
+        selection, files=tuple(replace(file, name=known.get(file.name, file.name)) for file in selection.files)
+    )
+
+
+def _places(selection: Selection, scenes: Sequence[Scene], layout: str) -> list[str]:
+    """Where the files that cannot be had would lie, or lie already."""
+    by_id = {scene.display_id: scene for scene in scenes}
+    places = []
+    for gap in selection.unavailable:
+        stem = gap.file.removesuffix(".tar")
+        while stem and stem not in by_id:
+            stem = stem.rpartition("_")[0]
+        if stem:
+            folder = layout_folder(layout, by_id[stem])
+            places.append(f"{folder}/{gap.file}" if folder else gap.file)
+    return places
+
+
+def _with_what_is_here(selection: Selection, here: Sequence[WantedFile]) -> Selection:
+    """What the service does not offer now is no gap if it has been fetched already."""
+    names = {file.name for file in here}
+    gaps = tuple(gap for gap in selection.unavailable if gap.file not in names)
+    return replace(selection, files=(*selection.files, *here), unavailable=gaps)
+
+
+async def _with_alias(m2m: M2MClient, file: WantedFile, aliases: dict[str, str]) -> WantedFile:
+    """Replace the id of the secondary dataset by its alias, which dataGroups needs."""
+    dataset_id = file.group_dataset
+    if dataset_id is None:
+        return file
+    if dataset_id not in aliases:
+        aliases[dataset_id] = (await m2m.dataset(dataset_id=dataset_id)).alias
+    return replace(file, group_dataset=aliases[dataset_id])
+
+
+def _asked_for(config: Config) -> tuple[str, Sequence[str]]:
+    """What is asked for by name, and the names."""
+    select = config.select
+    if select.type == "product":
+        return "product", select.products
+    return ("band", select.bands) if select.type == "band" else ("file group", select.file_groups)
+
+
+class Gaps:
+    """Collects what was selected and cannot be had, across portions of scenes."""
+
+    def __init__(self, config: Config) -> None:
+        self._kind, asked = _asked_for(config)
+        self._nowhere = set(asked)
+        """Bands or groups that no portion so far has had."""
+        self._lacking: dict[str, Lacking] = {}
+        self._named: list[Unavailable] = []
+        self._any = False
+
+    def add(self, selection: Selection) -> None:
+        """Note the gaps of one portion."""
+        self._any = True
+        self._nowhere &= set(selection.unmatched_bands)
+        self._named += selection.unavailable
+        for more in selection.lacking:
+            known = self._lacking.setdefault(more.name, replace(more, scenes=0))
+            self._lacking[more.name] = replace(known, scenes=known.scenes + more.scenes)
+
+    def all(self) -> list[Unavailable]:
+        """Everything that cannot be had; a band is missing only if no portion has it."""
+        if not self._any:
+            return []
+        reason = f"no scene of the search has this {self._kind}"
+        nowhere = [Unavailable(name, reason, self._spelling(name)) for name in sorted(self._nowhere)]
+        return [*self._named, *nowhere]
+
+    def left_out(self) -> list[LeftOut]:
+        """Bands that some scenes have and others lack, by name: no failure, and never silent."""
+        reason = f"these scenes have no such {self._kind}"
+        some = [lack for name, lack in sorted(self._lacking.items()) if name not in self._nowhere]
+        return [LeftOut(lack.name, reason, lack.scenes, lack.example) for lack in some]
+
+    def _spelling(self, name: str) -> str:
+        lack = self._lacking.get(name)
+        return f"Check the spelling. {lack.example}: {lack.known}" if lack else "Check the spelling."

@@ -1,0 +1,53 @@
+"""Scenes that need not be asked about: settled not long ago, with every file still here as it was recorded.
+
+A folder that is finished says so after the search alone. What a product id lists hardly changes (a reprocessed scene
+has another id); what does change is found when a day has passed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio.to_thread
+import msgspec
+
+from landsat_async.config import Config
+from landsat_async.disk.inspect import is_as_recorded
+from landsat_async.disk.ledger import Ledger, SettledFile
+from landsat_async.model import Scene, WantedFile
+
+SETTLED_FOR_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The settled scenes of one folder, for one choice of files."""
+
+    config: Config
+    ledger: Ledger
+    now: Callable[[], float]
+
+    @property
+    def choice(self) -> str:
+        """Stands for the [select] table and the layout: other ones ask for other files."""
+        asked = msgspec.json.encode((self.config.select, self.config.download.layout))
+        return hashlib.sha256(asked).hexdigest()[:16]
+
+    async def files_of(self, scenes: Sequence[Scene]) -> dict[str, list[WantedFile]]:
+        """The files of those scenes that are settled, by display id."""
+        now = self.now()
+        ids = [scene.display_id for scene in scenes]
+        found = await self.ledger.settled(ids, self.choice, since=now - SETTLED_FOR_S, until=now)
+        if not found:
+            return {}
+        return await anyio.to_thread.run_sync(_all_here, self.config.download.directory, found)
+
+
+def _all_here(directory: str, found: Mapping[str, Sequence[SettledFile]]) -> dict[str, list[WantedFile]]:
+    return {
+        display_id: [one.file for one in files]
+        for display_id, files in found.items()
+        if all(is_as_recorded(f"{directory}/{one.file.relpath}", one.size_bytes, one.mtime_ns) for one in files)
+    }

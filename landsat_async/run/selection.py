@@ -1,0 +1,294 @@
+"""Which files of the kept scenes: bundle, band, band_group, product or all; each file once, with every route to it.
+
+What the service lists has traps. A scene has two bundle rows, one for each storage system, and which of them
+can be had depends on its age. The same list of single files hangs under every row. Folders and browse images
+look like products. And "B1" is part of "B10". So rows are told apart by what they are, files are known by
+their names, and a band is compared with the whole of what follows the product id.
+
+Whatever was selected and cannot be had is told by name.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from landsat_async.errors import ConfigError
+from landsat_async.m2m.options import ProductOption, SecondaryFile
+from landsat_async.model import Route, Scene, Unavailable, WantedFile
+from landsat_async.rules.asked import SelectValues
+from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, safe_name, shown
+from landsat_async.rules.server_names import planned_name
+from landsat_async.run.products import Several, chosen_products, is_bundle, several_of
+
+_NOT_NOW = "USGS does not offer it at the moment"
+_LATER = "Run again later; products move between storage systems."
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A band or file group that some scenes do not have."""
+
+    name: str
+    """As the user asked for it."""
+    scenes: int
+    example: str
+    """Display id of the first of them."""
+    known: str
+    """What that scene has in its place, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What will be asked for, and what cannot be."""
+
+    files: tuple[WantedFile, ...]
+    unavailable: tuple[Unavailable, ...]
+    unmatched_bands: tuple[str, ...] = ()
+    """Bands (or file groups) that none of these scenes has; scenes of another portion may have them."""
+    complete: frozenset[str] = frozenset()
+    """Display ids of scenes of which everything that was asked for is among the files."""
+    lacking: tuple[Lacking, ...] = ()
+    """Bands (or file groups) that scenes of this portion do not have: L2SR has no ST_B10, LO08 no thermal band."""
+
+
+@dataclass(slots=True)
+class _Single:
+    """One single file of a scene, under all its product ids."""
+
+    name: str
+    suffix: str
+    """What follows the product id: SR_B3.TIF."""
+    offers: list[SecondaryFile]
+
+    @property
+    def stem(self) -> str:
+        """The band name: what follows the product id, without the ending."""
+        return self.suffix.rpartition(".")[0] or self.suffix
+
+    @property
+    def groups(self) -> set[str]:
+        return {group for offer in self.offers for group in offer.file_groups or ()}
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """The selection while it grows."""
+
+    layout: str
+    files: list[WantedFile] = field(default_factory=list)
+    unavailable: list[Unavailable] = field(default_factory=list)
+    lacking: dict[str, Lacking] = field(default_factory=dict)
+    several: Several = field(default_factory=Several)
+
+    def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
+            group_dataset: str | None = None, file_groups: tuple[str, ...] = ()) -> None:  # fmt: skip
+        if not any(route.available for route in routes):
+            self.unavailable.append(Unavailable(name, _NOT_NOW, _LATER))
+            return
+        routes = sorted(routes, key=lambda route: not route.available)
+        size = next((one for one in sizes if one and one > 0), None)
+        folder = layout_folder(self.layout, scene)
+        ids = scene.entity_id, scene.display_id
+        file = WantedFile(name, *ids, kind, tuple(routes), size, folder, group_dataset, file_groups)
+        self.files.append(file)
+
+    def refuse(self, name: str, reason: str, hint: str = "") -> None:
+        self.unavailable.append(Unavailable(shown(name), reason, hint))
+
+    def lack(self, scene: Scene, name: str, known: str) -> None:
+        before = self.lacking.setdefault(name, Lacking(name, 0, scene.display_id, known))
+        self.lacking[name] = replace(before, scenes=before.scenes + 1)
+
+
+def choose(
+    scenes: Sequence[Scene], options: Sequence[ProductOption], select: SelectValues, *, layout: str = ""
+) -> Selection:
+    """Choose the files of `scenes` among what `download-options` offers.
+
+    Raises:
+        ConfigError: when two files would get one name, or a scene has several products and nobody has chosen.
+    """
+    by_scene: dict[str, list[ProductOption]] = {}
+    for option in options:
+        by_scene.setdefault(option.entity_id, []).append(option)
+    chosen = _Chosen(layout)
+    wanted = {"band": select.bands, "band_group": select.file_groups, "product": select.products}.get(select.type, ())
+    matched: set[str] = set()
+    complete: set[str] = set()
+    for scene in scenes:
+        gaps, files = len(chosen.unavailable), len(chosen.files)
+        try:
+            safe_name(scene.display_id)
+            layout_folder(layout, scene)
+        except UnsafeName as error:
+            chosen.refuse(scene.display_id, str(error), "Nothing of this scene is fetched.")
+            continue
+        rows = by_scene.get(scene.entity_id, [])
+        if select.type in ("bundle", "all"):
+            _add_bundle(chosen, scene, rows)
+        if select.type == "product":
+            hits = _add_products(chosen, scene, rows, select.products)
+        else:
+            hits = set() if select.type == "bundle" else _add_singles(chosen, scene, rows, select, wanted)
+        matched |= hits
+        least = 2 if select.type == "all" else 1
+        if len(chosen.unavailable) == gaps and len(chosen.files) >= files + least and hits.issuperset(wanted):
+            complete.add(scene.display_id)
+    chosen.several.refuse()
+    unmatched = tuple(name for name in wanted if name not in matched) if scenes else ()
+    once = _each_once(chosen.files)
+    if len(once) < len(chosen.files):
+        complete.clear()  # a file of one scene stands for that of another
+    gone, lacking = tuple(dict.fromkeys(chosen.unavailable)), tuple(chosen.lacking.values())
+    return Selection(once, gone, unmatched, frozenset(complete), lacking)
+
+
+@lru_cache(maxsize=4096)
+def band_matches(pattern: str, suffix: str) -> bool:
+    """Compare a band with what follows the product id, with and without the ending; case does not matter."""
+    asked, whole = pattern.casefold(), suffix.casefold()
+    return any(fnmatch.fnmatchcase(one, asked) for one in (whole, whole.rpartition(".")[0] or whole))
+
+
+def _add_bundle(chosen: _Chosen, scene: Scene, rows: list[ProductOption]) -> None:
+    bundles = [row for row in rows if row.display_id == scene.display_id and is_bundle(row)]
+    if not bundles:
+        newer = sorted({row.display_id for row in rows if row.display_id != scene.display_id and is_bundle(row)})
+        hint = f"USGS offers it now as {shown(newer[-1])}; run again." if newer else "Single files may still be there."
+        chosen.refuse(bundle_name(scene.display_id), "USGS lists no product bundle for this scene", hint)
+        return
+    # Rows of another name would be another product, not another way to this one.
+    if several := several_of(bundles):
+        chosen.several.note(several)
+        return
+    product = min(bundles, key=lambda row: ("product bundle" not in row.product_name.lower(), not row.available))
+    alike = [row for row in bundles if row.product_name == product.product_name]
+    chosen.add(scene, bundle_name(scene.display_id), "bundle", *_ways(alike))
+
+
+def _ways(rows: Iterable[ProductOption]) -> tuple[list[Route], list[int | None]]:
+    """Routes to one product, and the sizes that are listed for it, those that can be had first."""
+    alike = {row.product_id: row for row in rows}.values()
+    routes = [Route(row.entity_id, row.product_id, row.system, row.available) for row in alike]
+    return routes, [row.bytes_nominal for row in sorted(alike, key=lambda row: not row.available)]
+
+
+def _add_products(chosen: _Chosen, scene: Scene, rows: list[ProductOption], patterns: Sequence[str]) -> set[str]:
+    """Add the products that were chosen by name; return the patterns that have a product."""
+    own = [row for row in rows if row.display_id == scene.display_id]
+    if not patterns:
+        chosen.several.note(own)
+        return set()
+    matched: set[str] = set()
+    for alike, hits in chosen_products(own, patterns):
+        matched |= hits
+        chosen.add(scene, planned_name(scene.display_id, alike[0].product_name), "product", *_ways(alike))
+    for pattern in patterns:
+        if own and pattern not in matched:
+            names = sorted({shown(row.product_name) for row in own})
+            chosen.lack(scene, pattern, f"It has: {', '.join(names)}.")
+    if not own:
+        chosen.refuse(scene.display_id, "USGS lists no products for this scene", _LATER)
+    return matched
+
+
+def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:
+    """The single files of a scene: every name once, in the order listed."""
+    found: dict[str, _Single] = {}
+    seen: set[tuple[str, str]] = set()
+    for listed in {id(row.secondary): row.secondary for row in rows}.values():
+        for offer in listed:
+            key = (offer.entity_id, offer.product_id)
+            if key in seen or offer.system == "folder":
+                continue
+            seen.add(key)
+            single = found.get(offer.display_id)
+            if single is None:
+                suffix = _suffix(offer.display_id, scene.display_id)
+                single = found.setdefault(offer.display_id, _Single(offer.display_id, suffix, []))
+            single.offers.append(offer)
+    return list(found.values())
+
+
+def _suffix(name: str, product_id: str) -> str:
+    head, tail = name[: len(product_id)], name[len(product_id) :]
+    return tail.lstrip("_") if head.casefold() == product_id.casefold() and tail else name
+
+
+def _add_singles(
+    chosen: _Chosen, scene: Scene, rows: list[ProductOption], select: SelectValues, wanted: Sequence[str]
+) -> set[str]:
+    """Add the files of one scene and note which of the `wanted` bands or groups it lacks; return those that it has."""
+    singles = _singles(scene, rows)
+    matched: set[str] = set()
+    before = len(chosen.files), len(chosen.unavailable)
+    for single, hits, groups in _taken(singles, select):
+        matched |= hits
+        _add_single(chosen, scene, single, groups)
+    if select.type == "all":
+        return matched  # the bundle has the same files
+    if not singles:
+        chosen.refuse(scene.display_id, "USGS lists no single files for this scene", _LATER)
+    elif not wanted and before == (len(chosen.files), len(chosen.unavailable)):
+        chosen.refuse(scene.display_id, "it has no file groups", _what_it_has(singles, select))
+    else:
+        for name in wanted:
+            if name not in matched:
+                chosen.lack(scene, name, _what_it_has(singles, select))
+    return matched
+
+
+def _what_it_has(singles: list[_Single], select: SelectValues) -> str:
+    if select.type == "band":
+        names = {single.stem for single in singles}
+    else:
+        names = set[str]().union(*(single.groups for single in singles))
+    return f"It has: {', '.join(sorted(names)) or 'none'}."
+
+
+def _taken(singles: list[_Single], select: SelectValues) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:
+    """Yield the files that are selected, what selected them, and the groups to ask for them by."""
+    for single in singles:
+        if select.type == "all":
+            yield single, set(), ()
+        elif select.type == "band":
+            if hits := {band for band in select.bands if band_matches(band, single.suffix)}:
+                yield single, hits, ()
+        elif groups := single.groups & set(select.file_groups) if select.file_groups else single.groups:
+            yield single, groups, tuple(sorted(groups))
+
+
+def _add_single(chosen: _Chosen, scene: Scene, single: _Single, groups: tuple[str, ...]) -> None:
+    try:
+        safe_name(single.name)
+    except UnsafeName as error:
+        chosen.refuse(single.name, str(error))
+        return
+    offers = single.offers
+    if groups:
+        offers = [offer for offer in offers if set(groups) & set(offer.file_groups or ())]
+    routes = [Route(offer.entity_id, offer.product_id, offer.system, offer.available) for offer in offers]
+    dataset = next((offer.dataset_id for offer in offers if offer.dataset_id), None) if groups else None
+    chosen.add(scene, single.name, "file", routes, (offer.bytes_nominal for offer in offers), dataset, groups)
+
+
+def _each_once(files: Iterable[WantedFile]) -> tuple[WantedFile, ...]:
+    """Drop a file that is listed under two scenes, and refuse two different files of one name.
+
+    They would overwrite each other, also where they differ in case only: many file systems do not tell.
+    """
+    taken: dict[str, WantedFile] = {}
+    for file in files:
+        other = taken.setdefault(file.relpath.casefold(), file)
+        same = {(r.entity_id, r.product_id) for r in file.routes} & {(r.entity_id, r.product_id) for r in other.routes}
+        if other.name != file.name or not same:
+            raise ConfigError(
+                f"two files would get one name: {file.relpath} of {shown(file.scene_entity_id)} and "
+                f"{other.relpath} of {shown(other.scene_entity_id)}",
+                hint='Keep them apart with a layout, for example layout = "{entity_id}".',
+                reference="name-collision",
+            )
+    return tuple(taken.values())

@@ -1,0 +1,225 @@
+"""The fast way for the bytes of a body: from the socket straight into the sink's buffer.
+
+The plain way costs twice what the kernel needs: aiohttp makes a bytes object of each receive, parses it, queues it, and
+the sink copies it. When the framing of a body is known beforehand (Content-Length, no transfer coding, no content
+coding), nothing of it has to be parsed. So after the head has been read, the connection's transport gets another
+protocol, a BufferedProtocol whose buffer is the sink's own; after exactly the announced bytes the old protocol gets the
+transport back, and the connection can be used again.
+
+Only public parts of aiohttp and asyncio are used: `response.connection`, `transport.set_protocol`,
+`StreamReader.read_nowait` and `feed_eof`. Wherever one of them is not as expected, `can_go_direct` says no and the
+plain way is taken; both ways refuse the same bodies, which the tests show by running on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import aiohttp
+from aiohttp import hdrs
+from anyio import Event, current_time, get_cancelled_exc_class, move_on_after
+
+from landsat_async.connections import what_follows
+from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.retry import Fault, FaultKind
+
+WORTH_BYTES = 256 * 1024
+"""Shorter bodies mostly come along with the head; changing the protocol would cost more than it gives."""
+TICK_S = 1.0
+"""How often a body that fills no buffer is looked at."""
+
+
+class Target(Protocol):
+    """Where the bytes go: `body.Sink`."""
+
+    def room(self) -> memoryview:
+        """The free end of the buffer; never empty after `settle`."""
+
+    def took(self, size: int) -> None:
+        """So many bytes of the room have been filled."""
+
+    def pass_on_now(self) -> bool:
+        """Make room at once; False when that takes `settle`, and some waiting."""
+
+    async def settle(self) -> None:
+        """Look at the head, pass a full buffer on, or one that is old."""
+
+    def leave(self, rest: bytes) -> None:
+        """Take what had come when everything was stopped; does not wait."""
+
+
+async def fill(target: Target, piece: bytes) -> None:
+    """Copy bytes into the room as it is made."""
+    rest = memoryview(piece)
+    while rest:
+        room = target.room()
+        fits = min(len(rest), len(room))
+        room[:fits] = rest[:fits]
+        target.took(fits)
+        rest = rest[fits:]
+        try:
+            await target.settle()
+        except get_cancelled_exc_class():
+            target.leave(bytes(rest))
+            raise
+
+
+class _Filler(asyncio.BufferedProtocol):
+    """Fills the target's room until `remaining` bytes have come, no room is left, or the connection ends."""
+
+    def __init__(
+        self, transport: asyncio.Transport, handler: asyncio.BaseProtocol, target: Target, remaining: int,
+        report: Callable[[int], None],
+    ) -> None:  # fmt: skip
+        self._transport, self._handler, self._target, self._report = transport, handler, target, report
+        self.remaining = remaining
+        self.wake = Event()
+        self.silent_s = 0.0
+        """Time spent waiting since the last byte; waiting for the disk does not count."""
+        self.ended = False
+        self.error: Exception | None = None
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Never more room than there are bytes to come: what follows belongs to nobody."""
+        room = self._target.room()[: self.remaining]
+        if room:
+            return room
+        self.ended = True  # somebody else lets it receive: what comes now belongs nowhere
+        self._transport.abort()
+        return memoryview(bytearray(1))
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Some bytes have come."""
+        if self.ended:
+            return
+        self._target.took(nbytes)
+        self.remaining -= nbytes
+        self.silent_s = 0.0
+        self._report(nbytes)
+        if self.remaining and (self._target.room() or self._target.pass_on_now()):
+            return
+        self._transport.pause_reading()
+        self.wake.set()
+
+    def eof_received(self) -> bool:
+        """The server has closed its side."""
+        self.ended = True
+        self.wake.set()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing will come any more; aiohttp has to know it too, or its session waits for this connection."""
+        self.ended, self.error = True, exc
+        self._handler.connection_lost(exc)
+        self.wake.set()
+
+
+def can_go_direct(response: aiohttp.ClientResponse, remaining: int | None) -> bool:
+    """Tell whether the rest of the body can be received without a parser."""
+    connection = response.connection
+    return (
+        remaining is not None
+        and hdrs.CONTENT_LENGTH in response.headers
+        and hdrs.TRANSFER_ENCODING not in response.headers
+        and hdrs.CONTENT_ENCODING not in response.headers
+        and connection is not None
+        and connection.protocol is not None
+        and isinstance(connection.transport, asyncio.Transport)
+        and not connection.transport.is_closing()
+        and (remaining >= WORTH_BYTES or not connection.transport.is_reading())  # begun this way, it goes on so
+        and response.content.exception() is None
+    )
+
+
+def take_over(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body bytes that aiohttp has received already, and let it receive no more."""
+    piece = b"".join(iter(response.content.read_nowait, b""))
+    connection = response.connection
+    if connection is not None and connection.protocol is not None and not response.content.is_eof():
+        connection.protocol.pause_reading()  # stops its timer as well: the guards of this way are its own
+    return piece
+
+
+def unread_at_end(content: aiohttp.StreamReader) -> list[bytes]:
+    """Return a list that is given, once the whole body has come, what of it nobody has read by then.
+
+    The connection serves another answer from then on, and a late read would let aiohttp receive on it.
+    """
+    unread: list[bytes] = []
+
+    def take_all() -> None:
+        if content.exception() is None:
+            unread.append(b"".join(iter(content.read_nowait, b"")))
+
+    def soon() -> None:  # not at once: a read may be under way
+        loop.call_soon(take_all)
+
+    loop = asyncio.get_running_loop()
+    content.on_eof(soon)
+    return unread
+
+
+async def receive_direct(
+    response: aiohttp.ClientResponse,
+    target: Target,
+    remaining: int,
+    *,
+    stall_s: float,
+    watch: Callable[[int, float, float], Fault | None],
+    report: Callable[[int], None],
+) -> None:
+    """Receive exactly `remaining` more bytes, then give the connection back for reuse.
+
+    To be called as soon as `take_over` has nothing to give: a reader of an older answer may let aiohttp receive again.
+    `watch(size, waited_s, silent_s)` is asked at each look whether what comes is enough.
+
+    Raises:
+        AttemptFailed: a cut, a stall or a useless connection; what has come is in the target.
+    """
+    connection = response.connection
+    transport, handler = (None, None) if connection is None else (connection.transport, connection.protocol)
+    if handler is None or not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        raise AttemptFailed(_fault_of_end(None, ""))
+    filler = _Filler(transport, handler, target, remaining, report)
+    transport.set_protocol(filler)
+    try:
+        while filler.remaining:
+            await target.settle()
+            if not filler.remaining:
+                break  # the rest has come while the disk was waited for
+            if filler.ended:
+                raise AttemptFailed(_fault_of_end(filler.error, response.url.host or ""))
+            transport.resume_reading()
+            await _wait(filler, response.url.host or "", stall_s, watch)
+    finally:
+        transport.pause_reading()
+        transport.set_protocol(handler)
+    if follows := what_follows(transport):
+        handler.force_close()
+        if not b"HTTP/".startswith(follows[:5]):  # another answer says that this one has ended; anything else does not
+            raise failed(FaultKind.OVERRUN, "the server sends more bytes than it announced")
+    response.content.feed_eof()
+
+
+async def _wait(filler: _Filler, host: str, stall_s: float, watch: Callable[[int, float, float], Fault | None]) -> None:
+    """Wait until the buffer is full, the body complete, the connection over, or a tick. Raises AttemptFailed."""
+    before, since_s = filler.remaining, current_time()
+    with move_on_after(min(TICK_S, stall_s)):
+        await filler.wake.wait()
+    waited_s = current_time() - since_s
+    filler.silent_s = 0.0 if filler.remaining != before else filler.silent_s + waited_s
+    if filler.wake.is_set():
+        filler.wake = Event()
+    elif filler.silent_s >= stall_s:
+        raise failed(FaultKind.NETWORK, f"{host} stopped sending")
+    fault = watch(before - filler.remaining, waited_s, filler.silent_s)
+    if fault is not None and filler.remaining:
+        raise AttemptFailed(fault)
+
+
+def _fault_of_end(error: Exception | None, host: str) -> Fault:
+    if error is not None:
+        return fault_of_client(error, host)
+    return Fault(FaultKind.NETWORK, "the connection broke in the middle of the file")

@@ -1,0 +1,102 @@
+"""What the exceptions of the HTTP client and of the disk mean.
+
+Foreign exceptions stop here. Their texts and reprs hold signed links and header values, so nothing of them is
+quoted; every reason is put together from what is known to be harmless (host names, error numbers).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import aiohttp
+
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, resources_lacking
+from landsat_async.transfer.retry import Fault, FaultKind
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
+_TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
+
+
+class AttemptFailed(Exception):
+    """One attempt ends here; never leaves this package."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+        self.host = ""
+        """The host it happened at, when that is not the one that was asked first."""
+
+
+def failed(kind: FaultKind, reason: str) -> AttemptFailed:
+    """Return the exception for a fault."""
+    return AttemptFailed(Fault(kind, reason))
+
+
+def fault_of_client(error: Exception, host: str) -> Fault:
+    """Return what an exception of the HTTP client means."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
+            return Fault(FaultKind.CERTIFICATE, f"the certificate of {host} is not trusted{_why(error)}")
+        case aiohttp.ClientHttpProxyError(status=407):
+            return Fault(FaultKind.PROXY, "the proxy wants a login")
+        case aiohttp.ClientHttpProxyError(status=status):
+            return Fault(FaultKind.NETWORK, f"the proxy answers with status {status}")
+        case aiohttp.ClientSSLError():
+            return Fault(FaultKind.HANDSHAKE, f"no secure connection to {host}")
+        case aiohttp.ClientConnectorDNSError():
+            return Fault(FaultKind.UNREACHABLE, f"cannot resolve {host}")
+        case aiohttp.ClientProxyConnectionError():
+            return Fault(FaultKind.UNREACHABLE, "cannot reach the proxy")
+        case OSError(errno=int(number)) if number in _TOO_MANY_FILES:
+            return Fault(FaultKind.FILES, "too many open files")
+        case aiohttp.ClientConnectorError():
+            return Fault(FaultKind.UNREACHABLE, f"cannot reach {host}: {_plain(error.os_error)}")
+        case aiohttp.ConnectionTimeoutError():
+            return Fault(FaultKind.UNREACHABLE, f"{host} does not answer")
+        case aiohttp.SocketTimeoutError():
+            return Fault(FaultKind.NETWORK, f"{host} stopped sending")
+        case aiohttp.ServerDisconnectedError():
+            return Fault(FaultKind.NETWORK, f"{host} closed the connection")
+        case aiohttp.ClientPayloadError():
+            return Fault(FaultKind.NETWORK, "the connection broke in the middle of the file")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | aiohttp.RedirectClientError():
+            return Fault(FaultKind.BAD_LINK, "the link is no proper URL")
+        case aiohttp.TooManyRedirects():
+            return Fault(FaultKind.BAD_LINK, "too many redirects")
+        case aiohttp.ClientConnectionError() | OSError():
+            return Fault(FaultKind.NETWORK, f"connection to {host} lost: {_plain(error)}")
+        case RuntimeError() if (lacking := resources_lacking(error)) is not None:  # for resolving a name
+            return Fault(FaultKind.FILES, str(lacking))
+        case RuntimeError():  # aiohttp: "Connection closed."
+            return Fault(FaultKind.NETWORK, f"connection to {host} lost")
+    return Fault(FaultKind.PROTOCOL, f"{host} does not answer in proper HTTP")
+
+
+def fault_of_disk(error: OSError, folder: str) -> Fault | LandsatError:
+    """Return what an error of the file system means: for one attempt a Fault, for the run an exception to raise."""
+    number = error.errno
+    if number in _FULL:
+        return DiskFull(
+            f"the disk is full: {folder} ({_plain(error)})",
+            hint="Free some space and run the same command again; everything so far is kept.",
+        )
+    if number in _UNWRITABLE:
+        return FolderUnwritable(
+            f"cannot write in {folder}: {_plain(error)}", hint="Check that the folder is there and yours to write."
+        )
+    if number in _TOO_MANY_FILES:
+        return Fault(FaultKind.FILES, "too many open files")
+    return Fault(FaultKind.DISK, f"disk error in {folder}: {_plain(error)}")
+
+
+def _plain(error: BaseException) -> str:
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if isinstance(number, int) and number > 0 else type(error).__name__
+
+
+def _why(error: Exception) -> str:
+    inner = getattr(error, "certificate_error", None)
+    message = getattr(inner, "verify_message", "")
+    return f": {message}" if isinstance(message, str) and message.isprintable() and message else ""

@@ -1,0 +1,359 @@
+"""What the transfers of a run share: one HTTP session for file hosts, threads for the disk, what hosts have shown.
+
+The session carries no token, no cookies and no credentials of any kind. Redirects are followed here and not by the
+client, so that each hop is checked against the list of hosts, Range and If-Range go along, and a signed query is sent
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from random import random
+from typing import cast
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from anyio import CancelScope, move_on_after
+from yarl import URL
+
+from landsat_async.connections import ALONE, Answer, OutOfStep, checked
+from landsat_async.disk.finalise import Proving
+from landsat_async.disk.fs import Fs
+from landsat_async.disk.io_threads import DiskPool, Threads
+from landsat_async.errors import SessionClosed
+from landsat_async.model import Identity
+from landsat_async.proof.prove import prove
+from landsat_async.rules.identity import OtherFile, evidence_of_name
+from landsat_async.rules.naming import name_from_url
+from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.headers import names_in_disposition, parse_filename
+from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
+from landsat_async.transfer.resume import HostHabits
+from landsat_async.transfer.retry import FaultKind
+from landsat_async.transfer.types import TransferPolicy
+from landsat_async.transfer.waits import OpenWaits
+
+MAX_REDIRECTS = 5
+_STALE_AT_MOST = 100
+"""So many answers in a row that may belong to other requests: as many connections as others have used before us."""
+MAX_HEADER_BYTES = 64 * 1024
+USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
+BUFFERS_BYTES = 64 * 1024 * 1024
+"""For the blocks that go round in all transfers together, and for spare ones. The ranges of files that come over
+several connections are not among them, see `TransferPolicy.span_bytes`."""
+_KEEP_ALIVE_S = 15.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NO_HABITS = HostHabits()
+
+
+@dataclass(slots=True)
+class Net:
+    """Shared by the transfers of one run; make one with `open_net`."""
+
+    session: aiohttp.ClientSession
+    pool: DiskPool
+    hosts: AllowedHosts
+    fs: Fs = field(default_factory=Fs)
+    prove: Proving = prove
+    uniform: Callable[[], float] = random
+    """Draws the jitter, in [0, 1)."""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """Proxy by scheme, as the environment has it."""
+    block_bytes: int = BUFFERS_BYTES
+    """The largest block for which there is memory; a policy may ask for smaller ones."""
+    clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
+    """Time of the event loop."""
+    bytes_received: int = 0
+    """Body bytes from file hosts, of all transfers, whatever became of them."""
+    waits: OpenWaits = field(default_factory=OpenWaits)
+    """What transfers wait for just now."""
+    splits: Counter[str] = field(default_factory=Counter)
+    """Host -> files that are coming over several connections now."""
+    _running: set[Threads] = field(default_factory=set)
+    _hurried: bool = False
+    _habits: dict[str, HostHabits] = field(default_factory=dict)
+    _mismatches: Counter[str] = field(default_factory=Counter)
+    _told: set[str] = field(default_factory=set)
+    _nameless: set[str] = field(default_factory=set)
+    """Hosts whose answers do not name the file: each of their connections serves one request."""
+    _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
+    _timeouts: dict[TransferPolicy, aiohttp.ClientTimeout] = field(default_factory=dict)
+
+    def hurry(self) -> None:
+        """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
+        self._hurried = True
+        for threads in self._running:
+            threads.hurry()
+
+    @contextmanager
+    def may_hurry(self, threads: Threads) -> Iterator[None]:
+        """Have `hurry` concern a transfer's threads inside the block."""
+        self._running.add(threads)
+        if self._hurried:
+            threads.hurry()
+        try:
+            yield
+        finally:
+            self._running.discard(threads)
+
+    def habits(self, host: str) -> HostHabits:
+        """Return how `host` has treated ranges so far in this run."""
+        return self._habits.get(host, _NO_HABITS)
+
+    def learn(self, host: str, **news: bool) -> None:
+        """Remember something about `host` for this run."""
+        self._habits[host] = replace(self.habits(host), **news)
+
+    def count_mismatch(self, host: str) -> None:
+        """Remember that a range of `host` had wrong bytes; the second time, no more ranges are asked for."""
+        self._mismatches[host] += 1
+        if self._mismatches[host] > 1:
+            self.learn(host, resume_off=True)
+
+    def tell_once(self, topic: str) -> bool:
+        """Return True the first time a topic comes up in this run."""
+        first = topic not in self._told
+        self._told.add(topic)
+        return first
+
+    def take_buffer(self, size: int) -> memoryview:
+        """Return a buffer to fill; used ones are cheaper, their memory is there already."""
+        spare = self._buffers.get(size)
+        return spare.pop() if spare else memoryview(bytearray(size))
+
+    def give_buffer(self, buffer: memoryview) -> None:
+        """Hand a buffer back."""
+        spare = self._buffers.setdefault(len(buffer), [])
+        if len(spare) < BUFFERS_BYTES // len(buffer):
+            spare.append(buffer)
+
+    async def get(
+        self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None
+    ) -> tuple[Answer, URL]:
+        """Ask for `url`, follow redirects, and return the answer with its head read.
+
+        Args:
+            url: What to ask for.
+            headers: Of each request.
+            policy: How long to wait.
+            name: File that is asked for, as answers name it; None = they do not.
+
+        Raises:
+            AttemptFailed: there is no answer, or none that can be believed.
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                response = await self._get_own(url, headers, policy, name)
+            except AttemptFailed as failure:
+                failure.host = host_of(url)
+                raise
+            if response.status not in _REDIRECTS:
+                _check_names(response, name, url)
+                return response, url
+            location = response.headers.getall("Location", [])
+            response.release()
+            if len(location) != 1:
+                raise failed(FaultKind.PROTOCOL, f"{url.host} redirects without a target")
+            try:
+                url = read_link(location[0], url)
+                self.hosts.check(url)
+            except LinkRefused as refused:
+                raise failed(FaultKind.BAD_LINK, f"redirect: {refused}") from None
+            _check_target(url, name)
+        raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
+
+    async def _get_own(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None) -> Answer:
+        """Return an answer that belongs to this request: it names the file, or is the first of its connection.
+
+        One that does neither may be a copy of the answer before it, so it is dropped with its connection. A connection
+        whose answers do not name files serves one request.
+        """
+        host = host_of(url)
+        alone = name is None or host in self._nameless
+        for _ in range(_STALE_AT_MOST):
+            response = await self._get_once(url, {**headers, **ALONE} if alone else headers, policy)
+            named = name is not None and _name_in(response) == name
+            if not named:
+                response.last()
+            if named or response.first:
+                if name is not None:
+                    self._note_names(host, response.status, named=named)
+                return response
+            response.close()
+            alone = True
+        raise failed(FaultKind.PROTOCOL, f"{url.host} sends answers to other requests")
+
+    def _note_names(self, host: str, status: int, *, named: bool) -> None:
+        if named:
+            self._nameless.discard(host)
+        elif status < 400:  # pages under a bad status never name a file
+            self._nameless.add(host)
+
+    async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> Answer:
+        timeout = self._timeouts.get(policy)
+        if timeout is None:
+            timeout = self._timeouts[policy] = aiohttp.ClientTimeout(
+                total=None, sock_connect=policy.connect_timeout_s, sock_read=policy.stall_timeout_s
+            )
+        host = url.host or ""
+        try:
+            async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
+                while True:
+                    with suppress(OutOfStep):  # one connection fewer each time
+                        answer = await self.session.get(
+                            url, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy(url)
+                        )
+                        return cast(Answer, answer)
+        except LinkRefused as refused:
+            raise failed(FaultKind.BAD_LINK, str(refused)) from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise AttemptFailed(fault_of_client(error, host)) from None
+        except TimeoutError:
+            raise failed(FaultKind.NETWORK, f"{host} does not answer") from None
+        except RuntimeError as error:  # aiohttp has no type of its own for a closed session
+            if self.session.closed:
+                raise SessionClosed from None
+            raise AttemptFailed(fault_of_client(error, host)) from None
+        except OSError as error:
+            raise AttemptFailed(fault_of_client(error, host)) from None
+
+    def _proxy(self, url: URL) -> URL | None:
+        proxy = self.proxies.get(url.scheme)
+        if not proxy or urllib.request.proxy_bypass(url.host or ""):
+            return None
+        return _proxy_url(proxy)
+
+
+@asynccontextmanager
+async def open_net(
+    *,
+    hosts: AllowedHosts,
+    workers: int = 5,
+    ca_bundle: str | None = None,
+    connector: aiohttp.BaseConnector | None = None,
+    trust_env: bool = True,
+    root: str | None = None,
+    fs: Fs | None = None,
+    proving: Proving = prove,
+    uniform: Callable[[], float] = random,
+) -> AsyncIterator[Net]:
+    """Open what transfers need, and close it again.
+
+    Args:
+        hosts: Where files may come from.
+        workers: How many transfers will run at a time; sizes the thread pool and the blocks.
+        ca_bundle: Certificates to trust besides the system's.
+        connector: The connections of a host program's session; used with its own resolver, and never closed.
+        trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
+        root: The output folder, see `Fs.guard`.
+        fs: File calls; tests put a failing one here.
+        proving: Proves a complete file, see `disk.proof.prove`.
+        uniform: Draws random numbers in [0, 1).
+    """
+    proxies = urllib.request.getproxies_environment() if trust_env else {}
+    resolver = _CheckingResolver(hosts, proxies.values())
+    files = fs or Fs()
+    if root is not None:
+        files.guard(root)
+    pool = DiskPool(workers + 2)
+    session = aiohttp.ClientSession(
+        connector=connector or _connector(ca_bundle, resolver),
+        connector_owner=connector is None,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
+        auto_decompress=False,
+        requote_redirect_url=False,
+        trust_env=False,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        **checked(lent=connector is not None),
+    )
+    try:
+        yield Net(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
+    finally:
+        with CancelScope(shield=True), move_on_after(2.0):
+            await session.close()
+            await resolver.close()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def block_bytes_for(transfers: int) -> int:
+    """Return how large a block may be when so many transfers run at a time: a power of two, two of them in each."""
+    fair = BUFFERS_BYTES // (2 * transfers)
+    return 1 << (fair.bit_length() - 1)
+
+
+def _check_names(response: aiohttp.ClientResponse, name: str | None, url: URL) -> None:
+    """Refuse a body that its head gives the name of another file."""
+    if name is None or response.status >= 400:
+        return
+    dispositions = response.headers.getall("Content-Disposition", ())
+    names = [one for text in dispositions[:4] for one in names_in_disposition(text)]
+    said = evidence_of_name(name, filenames=names)
+    if isinstance(said, OtherFile):
+        response.close()
+        raise failed(FaultKind.OTHER_FILE, f"{url.host} sends {said.name} in place of it")
+
+
+def _check_target(url: URL, name: str | None) -> None:
+    """Refuse a redirect to another file."""
+    said = Identity.NONE if name is None else evidence_of_name(name, urls=[str(url)])
+    if isinstance(said, OtherFile):
+        raise failed(FaultKind.OTHER_FILE, f"the link is redirected to {said.name}")
+
+
+def _name_in(response: aiohttp.ClientResponse) -> str | None:
+    """Return the file name that a head gives: that of the body, or of where it leads to."""
+    if response.status in _REDIRECTS:
+        return name_from_url(response.headers.get("Location", ""))
+    disposition = response.headers.get("Content-Disposition")
+    return None if disposition is None else parse_filename(disposition)
+
+
+def _proxy_url(text: str) -> URL:
+    return URL(text if "://" in text else f"http://{text}")
+
+
+class _CheckingResolver(AbstractResolver):
+    """Resolves names as aiohttp does, and refuses what leads into the local network; see `AllowedHosts.may_be_at`."""
+
+    def __init__(self, hosts: AllowedHosts, proxies: Iterable[str]) -> None:
+        self._hosts, self._proxies = hosts, set[str | None]()
+        for proxy in proxies:
+            with suppress(ValueError):  # told when it is used
+                self._proxies.add(_proxy_url(proxy).host)
+        self._inner = aiohttp.DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve `host`; raises OSError when that is not possible, LinkRefused when it is not right."""
+        found = await self._inner.resolve(host, port, family)
+        if host in self._proxies:
+            return found
+        allowed = [one for one in found if self._hosts.may_be_at(host, one["host"])]
+        if found and not allowed:
+            raise LinkRefused(
+                f"refused a link to {host}, which stands for an address in the local network here;"
+                " name the host in full in file_hosts if that is right"
+            )
+        return allowed
+
+    async def close(self) -> None:
+        """Close the resolver that does the work."""
+        await self._inner.close()
+
+
+def _connector(ca_bundle: str | None, resolver: AbstractResolver) -> aiohttp.TCPConnector:
+    if ca_bundle is None:  # aiohttp has a verifying context already; another one takes 60 ms to make
+        return aiohttp.TCPConnector(limit=0, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=ca_bundle)
+    return aiohttp.TCPConnector(limit=0, ssl=context, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)

@@ -1,0 +1,197 @@
+"""What goes into a transfer and what comes out: plain values, so that a transfer can run anywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.events import Notice, Retrying, Started, Transferred
+from landsat_async.model import Identity, Proof, SecretUrl
+
+MIB = 1024 * 1024
+
+IN_THE_WAY = "in-the-way"
+"""Kind of a FileFailed: something that is not ours has the final name."""
+
+TransferEvent: TypeAlias = Started | Transferred | Retrying | Notice
+"""What `notify` is called with; `file` is the job's `file`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPolicy:
+    """How patient and how careful a transfer is."""
+
+    attempts: int = 8
+    """In a row without progress (64 KiB of new bytes)."""
+    connect_timeout_s: float = 30.0
+    header_timeout_s: float = 60.0
+    """From the connection to the end of the response head."""
+    stall_timeout_s: float = 60.0
+    """No byte for so long = a fault."""
+    min_rate_bytes_s: float = 10_000.0
+    """Slower than this over `min_rate_window_s` = a new connection is tried; accepted after `slow_tries`, above
+    the floor of `rules.speed`."""
+    min_rate_window_s: float = 120.0
+    slow_tries: int = 3
+    backoff_cap_s: float = 60.0
+    block_bytes: int = 4 * MIB
+    """One write, unless many transfers share the memory, see `net.block_bytes_for`; two such buffers go round per
+    running transfer."""
+    connections: int = 1
+    """For one large file, where the server has proved ranges; see `transfer.split`."""
+    span_bytes: int = 8 * MIB
+    """One such range; at most `connections` + 1 of them are in memory per running transfer."""
+    checkpoint_bytes: int = 16 * MIB
+    checkpoint_s: float = 5.0
+    min_free_bytes: int = 1024 * MIB
+    grace_s: float = 5.0
+    """How long a cancelled transfer may take to make its bytes durable."""
+    proof: Proof = Proof.STRUCTURE
+    overwrite: bool = False
+    """Replace a file that is in the way under the final name."""
+    file_mode: int = 0o644
+    """Of finished files; unfinished ones are their owner's alone."""
+
+    @property
+    def answer_timeout_s(self) -> float:
+        """How long the head of an answer is waited for at most."""
+        return min(self.stall_timeout_s, self.connect_timeout_s + self.header_timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferJob:
+    """One file to fetch."""
+
+    url: SecretUrl
+    name: str
+    """USGS file name: tells what kind of file the bytes must be."""
+    parts_dir: str
+    """Folder of unfinished files, on the same file system as `final_path`; made when only itself is missing."""
+    part_name: str
+    final_path: str
+    part: PartFacts | None = None
+    """The last checkpoint; None = begin at byte 0."""
+    policy: TransferPolicy = field(default_factory=TransferPolicy)
+    bytes_nominal: int | None = None
+    """Listed size: bounds how much is accepted; a file that is far from it must be proven by its content."""
+    file: str = ""
+    """The `file` of events; "" = `name`."""
+    published: Mapping[str, str] | None = None
+    """SHA-512 in hex by file name, where the policy asks for `Proof.PUBLISHED`."""
+    name_begins: str = ""
+    """Set where only the server knows the name (`name` is a planned one): what it has to begin with. Then nothing is
+    received; the name is learnt from the head of the answer, see `NameLearnt`."""
+    part_was: tuple[str, ...] = ()
+    """Names under which an earlier transfer may have left the part; each transfer has a `part_name` of its own, so
+    that two of them can never write to one file."""
+
+    @property
+    def part_path(self) -> str:
+        """Where the bytes go until they are proven."""
+        return os.path.join(self.parts_dir, self.part_name)
+
+    @property
+    def max_bytes(self) -> int:
+        """More than this is no Landsat file."""
+        return max(4 * (self.bytes_nominal or 0), 8 * 1024 * MIB)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The file has its final name, proven and durable. Record that, then call `discard_part`."""
+
+    size_bytes: int
+    sha256: str
+    proof: Proof
+    bytes_received: int
+    mtime_ns: int = field(default=0, compare=False)
+    """The file's time of change."""
+    identity: Identity = field(default=Identity.NONE, compare=False)
+    """What evidence there was that it is the file that it is named after."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameLearnt:
+    """The server has told what the file is called; write it down and transfer it under that name."""
+
+    name: str
+    bytes_received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsLink:
+    """Only a fresh link can help; the bytes so far are kept."""
+
+    reason: str
+    bytes_received: int
+    expired: bool
+    """True: refused, as old links are (worth several fresh ones). False: it leads nowhere (worth one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """The link is a staging link, and the service is still preparing the file."""
+
+    reason: str
+    bytes_received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostDown:
+    """The whole host should be left alone for a while; this file goes on later."""
+
+    host: str
+    reason: str
+    wait_s: float
+    kind: str
+    """network, server, maintenance, certificate or refused."""
+    bytes_received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed:
+    """This file cannot be had by this run."""
+
+    reason: str
+    hint: str
+    bytes_received: int
+    kind: str = ""
+    """The kind of the last fault (`rules.retry.FaultKind`), or IN_THE_WAY; "" when it was none of the network."""
+
+
+Outcome: TypeAlias = Done | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
+
+
+class CheckpointStore(Protocol):
+    """Where checkpoints go. A call returns when the fact is durable."""
+
+    async def save(self, facts: PartFacts) -> None:
+        """Remember that these bytes are durable; replaces what was remembered."""
+
+    async def lower(self, durable: int) -> None:
+        """Believe no more than the first `durable` bytes from now on; called before a part is overwritten."""
+
+    async def clear(self) -> None:
+        """Forget the part's bytes."""
+
+
+class MemoryStore:
+    """A store for transfers that need not outlive the process."""
+
+    def __init__(self, facts: PartFacts | None = None) -> None:
+        self.facts = facts
+
+    async def save(self, facts: PartFacts) -> None:
+        """Remember the checkpoint."""
+        self.facts = facts
+
+    async def lower(self, durable: int) -> None:
+        """Forget it: its digest does not fit fewer bytes."""
+        self.facts = None
+
+    async def clear(self) -> None:
+        """Forget it."""
+        self.facts = None

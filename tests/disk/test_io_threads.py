@@ -1,0 +1,131 @@
+"""The threads for blocking work: as few as will do, as many as a slow disk needs."""
+
+from __future__ import annotations
+
+import math
+import threading
+from contextlib import contextmanager
+
+import anyio
+import pytest
+from landsat_async.disk.threads import DiskPool, threads_wanted
+
+from landsat_async.disk import io_threads
+from landsat_async.errors import OutOfResources
+
+MS = 0.001
+
+
+@pytest.mark.parametrize(
+    ("threads", "each_s", "waiting", "wanted"),
+    [
+        (2, 10 * MS, True, 3),  # a slow disk
+        (2, math.inf, True, 3),  # nothing ends at all
+        (8, 10 * MS, True, 8),  # the most that may be
+        (2, 10 * MS, False, 2),  # slow, but nobody waits
+        (2, 2 * MS, True, 2),  # the interpreter is waited for, and one more would make that longer
+        (5, 2 * MS, True, 5),
+        (5, 0.5 * MS, True, 4),
+        (5, 0.5 * MS, False, 4),
+        (2, 0.5 * MS, True, 2),  # the fewest
+    ],
+)
+def test_the_number_of_threads_follows_how_long_work_takes(threads, each_s, waiting, wanted):
+    assert threads_wanted(threads, 8, each_s, waiting=waiting) == wanted
+
+
+@contextmanager
+def pool_of(most):
+    pool = DiskPool(most)
+    release = threading.Event()
+    try:
+        yield pool, release
+    finally:
+        release.set()
+        pool.shutdown(cancel_futures=True)
+
+
+async def all_ended():
+    while any(thread.name.startswith("landsat-disk") for thread in threading.enumerate()):
+        await anyio.sleep(0.001)
+
+
+async def test_work_gets_its_turn_while_other_work_hangs():
+    with pool_of(5) as (pool, release):
+        hung = [pool.start(release.wait) for _ in range(4)]
+        with anyio.fail_after(10):
+            assert await pool.start(pow, 2, 10) == 1024
+            release.set()
+            assert [await one for one in hung] == [True] * 4
+
+
+async def test_there_are_never_more_threads_than_allowed():
+    with pool_of(3) as (pool, release):
+        began = [threading.Event() for _ in range(4)]
+
+        def hang(event):
+            event.set()
+            return release.wait(30)
+
+        hung = [pool.start(hang, event) for event in began]
+        with anyio.fail_after(10):
+            while not all(event.is_set() for event in began[:3]):
+                await anyio.sleep(0.001)
+            await anyio.sleep(0.05)  # for a thread too many to show itself; a right pool needs nothing of it
+            assert not began[3].is_set()
+            release.set()
+            assert [await one for one in hung] == [True] * 4
+
+
+async def test_what_work_raises_reaches_who_waits_and_nobody_else():
+    with pool_of(2) as (pool, _):
+        first, second = pool.start(int, "x"), pool.start(int, "7")
+        assert await second == 7
+        with pytest.raises(ValueError, match="'x'"):
+            await first
+
+
+async def test_a_pool_that_has_just_shrunk_ends_all_its_threads(monkeypatch):
+    monkeypatch.setattr(io_threads, "threads_wanted", lambda threads, most, each_s, *, waiting: threads - 1)
+    with pool_of(2) as (pool, release):
+        hung = [pool.start(release.wait) for _ in range(3)]  # one waits: a reason to look
+        with anyio.fail_after(10):
+            while pool._threads == 2:
+                await anyio.sleep(0.001)
+            pool.shutdown(cancel_futures=True)
+            release.set()
+            await hung[0]
+            await all_ended()
+
+
+async def test_a_pool_ends_its_threads_and_leaves_out_what_has_not_begun():
+    with pool_of(1) as (pool, release):
+        done = []
+        first = pool.start(release.wait)
+        pool.start(done.append, 1)
+        pool.shutdown(cancel_futures=True)
+        release.set()
+        with anyio.fail_after(10):
+            await first
+            await all_ended()
+        assert not done
+
+
+@pytest.mark.faults("L35")
+async def test_L35_where_no_more_threads_can_be_started_those_that_are_here_do_the_work(monkeypatch):
+    allowed, start = [1], threading.Thread.start
+
+    def limited(thread):
+        if not allowed:
+            raise RuntimeError("can't start new thread")
+        allowed.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    with pool_of(5) as (pool, _):
+        with anyio.fail_after(10):
+            assert [await one for one in [pool.start(pow, 2, n) for n in range(50)]] == [2**n for n in range(50)]
+        assert pool._threads == 1
+    await all_ended()
+    with pool_of(5) as (pool, _), pytest.raises(OutOfResources, match="threads"):
+        pool.start(pow, 2, 10)

@@ -1,0 +1,162 @@
+"""The ledger's thread: nobody waits for ever, whatever becomes of it or of the database."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
+import anyio
+import pytest
+
+from landsat_async.disk import ledger_schema, ledger_writer
+from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.ledger_writer import LedgerThread
+from landsat_async.errors import FolderBusy, LedgerError, OutOfResources
+
+
+async def _gone(name):
+    with anyio.fail_after(10):
+        while any(thread.name == name for thread in threading.enumerate()):
+            await anyio.sleep(0.002)
+
+
+def _no_memory(*_):
+    raise MemoryError
+
+
+class _Connection:
+    """A connection whose statements fail as in a process without memory, from the moment that it is told to."""
+
+    def __init__(self):
+        self._real = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.fails_at = ""
+        self.rollback_fails = False
+
+    @property
+    def in_transaction(self):
+        return self._real.in_transaction
+
+    def execute(self, sql, *values):
+        if (self.fails_at and sql.startswith(self.fails_at)) or (self.rollback_fails and sql.startswith("ROLLBACK")):
+            raise MemoryError
+        return self._real.execute(sql, *values)
+
+    def close(self):
+        self._real.close()
+
+
+@pytest.mark.faults("L37")
+@pytest.mark.parametrize("fails_at", ["BEGIN", "COMMIT", "SELECT 1"])
+async def test_L37_memory_that_ends_in_a_statement_is_told_to_all_of_the_batch_and_the_thread_goes_on(fails_at):
+    connection = _Connection()
+    thread = LedgerThread(lambda: connection, "ledger")
+    thread.start()
+    connection.fails_at = fails_at
+    with anyio.fail_after(5):
+        calls = [asyncio.ensure_future(thread.call(lambda c: c.execute("SELECT 1").fetchone())) for _ in range(5)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {OutOfResources}
+        connection.fails_at = ""
+        assert await thread.call(lambda c: c.execute("SELECT 1").fetchone()) == (1,)
+        await thread.aclose()
+
+
+@pytest.mark.faults("L37")
+async def test_L37_a_thread_that_dies_leaves_nobody_waiting():
+    connection = _Connection()
+    thread = LedgerThread(lambda: connection, "ledger")
+    thread.start()
+    connection.fails_at, connection.rollback_fails = "SELECT 1", True
+    with anyio.fail_after(5):
+        calls = [asyncio.ensure_future(thread.call(lambda c: c.execute("SELECT 1"))) for _ in range(300)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {OutOfResources}
+        with pytest.raises(OutOfResources, match="memory"):
+            await thread.call(lambda c: None)
+        await thread.aclose()
+        with pytest.raises(LedgerError, match="closed"):
+            await thread.call(lambda c: None)
+    await _gone("landsat-ledger")
+
+
+@pytest.mark.faults("L35")
+def test_L35_a_ledger_that_gets_no_thread_says_so(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(OutOfResources):
+        LedgerThread(lambda: sqlite3.connect(":memory:"), "ledger").start()
+
+
+@pytest.mark.faults("L31")
+async def test_L31_a_ledger_whose_opening_is_cancelled_is_closed_again(tmp_path, monkeypatch):
+    real = ledger_schema.connect
+
+    def slow(path):
+        time.sleep(0.05)
+        return real(path)
+
+    monkeypatch.setattr("landsat_async.disk.ledger_rows.connect", slow)
+    for way in ("plain", "scope"):
+        if way == "plain":
+            task = asyncio.ensure_future(Ledger.open(tmp_path / "ledger"))
+            await asyncio.sleep(0.02)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            with anyio.move_on_after(0.02):
+                await Ledger.open(tmp_path / "ledger")
+        await _gone("landsat-ledger")
+
+
+@pytest.mark.faults("L38", "J03")
+async def test_L38_a_ledger_that_another_program_holds_is_told_and_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger_schema, "BUSY_OPENING_S", 0.2)
+    path = tmp_path / "ledger"
+    await (await Ledger.open(path)).aclose()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        with pytest.raises(FolderBusy, match="Another program holds the ledger") as busy:
+            await Ledger.open(path)
+        assert (busy.value.exit_code, busy.value.reference) == (8, "ledger-busy")
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.faults("L38")
+async def test_L38_a_lock_in_mid_run_is_told_waited_for_and_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger_schema, "BUSY_STEP_S", 0.02)
+    monkeypatch.setattr(ledger_writer, "BUSY_TOLD_S", 0.05)
+    path, told = tmp_path / "ledger", []
+    ledger = await Ledger.open(path)
+    ledger.on_busy(told.append)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with anyio.create_task_group() as group:
+
+            async def let_go():
+                while not told:
+                    await anyio.sleep(0.01)
+                other.execute("COMMIT")
+
+            group.start_soon(let_go)
+            with anyio.fail_after(10):
+                await ledger.begin_run("a", 1.0)
+        assert told
+        assert 29 < told[0] < 30
+        monkeypatch.setattr(ledger_writer, "BUSY_LIMIT_S", 0.2)
+        other.execute("BEGIN IMMEDIATE")
+        with anyio.fail_after(10), pytest.raises(FolderBusy):
+            await ledger.begin_run("b", 1.0)
+        monkeypatch.setattr(ledger_writer, "BUSY_LIMIT_S", 600.0)
+        call = asyncio.ensure_future(ledger.begin_run("b", 1.0))
+        await anyio.sleep(0.1)
+        with anyio.fail_after(10):
+            await ledger.aclose()  # a stop does not wait for the other program
+        with pytest.raises(FolderBusy):
+            await call

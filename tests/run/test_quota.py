@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landsat_async.run.quota import WINDOW_DOWNLOADS, WINDOW_S, Allowance, allowance, eta_s, poll_delay_s
+
+
+@pytest.mark.faults("A16", "E17")
+@pytest.mark.parametrize(
+    ("asked", "now", "want", "in_flight", "expected"),
+    [
+        ([], 0.0, 64, 0, Allowance(64)),
+        ([(0.0, 14_990)], 100.0, 64, 0, Allowance(10)),
+        ([(0.0, 15_000)], 100.0, 64, 0, Allowance(0, 800.0)),
+        ([(0.0, 15_000)], 901.0, 64, 0, Allowance(64)),
+        ([(0.0, 5_000), (300.0, 10_000)], 400.0, 64, 0, Allowance(0, 500.0)),
+        ([], 0.0, 64, 19_990, Allowance(10)),
+        ([], 0.0, 64, 20_000, Allowance(0, 0.0)),
+        ([(5_000.0, 15_000)], 100.0, 64, 0, Allowance(0, WINDOW_S)),  # the clock was set back: no endless wait
+    ],
+)
+def test_portions_stay_within_the_limits_of_the_account(asked, now, want, in_flight, expected):
+    assert allowance(asked, now, want=want, in_flight=in_flight) == expected
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5000), st.integers(0, 20_000)), max_size=20),
+    st.floats(0, 5000),
+    st.integers(1, 500),
+)
+def test_a_window_never_holds_more_than_allowed_and_every_pause_ends(asked, now, want):
+    result = allowance(asked, now, want=want, in_flight=0)
+    recent = sum(n for at, n in asked if at > now - WINDOW_S)
+    assert result.downloads == 0 or recent + result.downloads <= WINDOW_DOWNLOADS
+    assert 0 <= result.wait_s <= WINDOW_S
+    if result.downloads == 0:
+        assert allowance(asked, max(now, *(at for at, _ in asked)) + WINDOW_S + 1, want=want, in_flight=0).downloads > 0
+
+
+@pytest.mark.faults("E01")
+def test_polls_become_rarer_when_nothing_changes_but_never_stop():
+    delays = [poll_delay_s(30.0, rounds, 0.5) for rounds in range(60)]
+    assert delays[:6] == [30.0] * 6
+    assert delays == sorted(delays)
+    assert delays[-1] == 300.0
+
+
+def test_an_eta_needs_experience():
+    assert eta_s([], 3, 0.0) is None
+    assert eta_s([60.0] * 9 + [600.0], 3, 100.0) == 500.0
+    assert eta_s([60.0], 3, 100.0) == 0.0
