@@ -38,7 +38,7 @@ from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.transfer.headers import parse_content_range, parse_filename
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import open_net
+from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.disk import damaged_ledgers, damaged_parts
@@ -384,7 +384,7 @@ async def heads(folder: Path) -> AsyncIterator[AsyncCase]:
     )
     async with (
         RawServer([answer]) as server,
-        open_net(
+        open_transfer_session(
             hosts=AllowedHosts.for_service("http://127.0.0.1:1/", ()), trust_env=False, uniform=lambda: 0.0
         ) as net,
     ):
@@ -455,7 +455,7 @@ def dice_of(seed: int, number: int) -> Random:
 
 
 @dataclass
-class Tally:
+class RunCounts:
     seen: Counter[str]
     failures: list[str]
     elapsed_s: float = 0.0
@@ -467,9 +467,9 @@ class Tally:
             traceback.print_exception(error)
 
 
-def play(kind: str, count: int, seed: int, first: int = 0) -> Tally:
+def play(kind: str, count: int, seed: int, first: int = 0) -> RunCounts:
     """Play `count` cases of a kind."""
-    tally = Tally(Counter(), [])
+    tally = RunCounts(Counter(), [])
     begun_s = time.perf_counter()
     if KINDS[kind].on_disk:
         anyio.run(_play_on_disk, kind, range(first, first + count), seed, tally)
@@ -479,7 +479,7 @@ def play(kind: str, count: int, seed: int, first: int = 0) -> Tally:
     return tally
 
 
-def _play_in_memory(kind: str, numbers: range, seed: int, tally: Tally) -> None:
+def _play_in_memory(kind: str, numbers: range, seed: int, tally: RunCounts) -> None:
     def hung(*_: object) -> None:
         raise Hung(f"longer than {LONGEST_S} s")
 
@@ -499,7 +499,7 @@ def _play_in_memory(kind: str, numbers: range, seed: int, tally: Tally) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-async def _play_on_disk(kind: str, numbers: range, seed: int, tally: Tally) -> None:
+async def _play_on_disk(kind: str, numbers: range, seed: int, tally: RunCounts) -> None:
     with tempfile.TemporaryDirectory(dir=_memory(), prefix="fuzz-") as name:
         async with KINDS[kind].open(Path(name)) as case:  # type: ignore[call-arg,attr-defined]
             for number in numbers:
@@ -512,7 +512,7 @@ async def _play_on_disk(kind: str, numbers: range, seed: int, tally: Tally) -> N
                         return
 
 
-def report(kind: str, count: int, seed: int, tally: Tally) -> str:
+def report(kind: str, count: int, seed: int, tally: RunCounts) -> str:
     outcomes = ", ".join(f"{number:,} {what}" for what, number in tally.seen.most_common())
     rate = (tally.seen.total() + len(tally.failures)) / tally.elapsed_s
     lines = [f"{kind:22} {count:9,}  {rate:9,.0f}/s  {len(tally.failures)} failures  seed {seed}  ({outcomes})"]

@@ -24,8 +24,8 @@ from tests.support.kill_lab import (
     MIB,
     Broken,
     MemoryArchive,
+    RunCounts,
     Script,
-    Tally,
     kill_at_call,
     kill_in_phase,
     kill_until_done,
@@ -56,7 +56,7 @@ async def main() -> int:
 
 async def _random_kills(given: Counts) -> Counter[str]:
     rng, said = random.Random(given.seed), time.monotonic()
-    tallies = {connections: Tally() for connections in (1, SEVERAL)}
+    tallies = {connections: RunCounts() for connections in (1, SEVERAL)}
     while (kills := sum(tally.kills for tally in tallies.values())) < given.count:
         connections = rng.choice((1, 1, SEVERAL))
         size = rng.choice((8, 8, 8, 16, 16, 32, 64))
@@ -87,7 +87,7 @@ async def _random_kills(given: Counts) -> Counter[str]:
 
 
 async def _every_call(given: Counts) -> Counter[str]:
-    rng, tally = random.Random(given.seed), Tally()
+    rng, tally = random.Random(given.seed), RunCounts()
     with tempfile.TemporaryDirectory(dir=given.directory) as folder:
         async with open_lab(Path(folder), MemoryArchive.demo(band_bytes=1 * MIB), Script(seed=given.seed)) as lab:
             number, more = 1, True
@@ -101,7 +101,7 @@ async def _every_call(given: Counts) -> Counter[str]:
 
 
 async def _each_phase(given: Counts, hits: Counter[str]) -> None:
-    rng, tally = random.Random(given.seed), Tally()
+    rng, tally = random.Random(given.seed), RunCounts()
     with tempfile.TemporaryDirectory(dir=given.directory) as folder:
         async with open_lab(Path(folder), MemoryArchive.demo(band_bytes=1 * MIB), Script(seed=given.seed)) as lab:
             for phase in RARE_PHASES:

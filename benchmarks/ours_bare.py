@@ -19,7 +19,7 @@ from landsat_async.disk import part
 from landsat_async.disk.finalise import discard_part
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import Net, open_net
+from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.transfer import transfer_in_group
 from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferJob, TransferPolicy
 
@@ -34,12 +34,12 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
     bad: list[Outcome] = []
     landed: list[str] = []
 
-    async def discard(net: Net) -> None:
+    async def discard(net: TransferSession) -> None:
         done = landed.copy()
         landed.clear()
         await net.pool.start(lambda: [discard_part(net.fs, path) for path in done])
 
-    async def work(net: Net) -> None:
+    async def work(net: TransferSession) -> None:
         for url in waiting:  # one iterator for all workers: each URL is taken once
             job = _job(errand, url)
             outcome = await transfer_in_group(job, net, notify=lambda event: None, store=MemoryStore())
@@ -51,7 +51,9 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
                 bad.append(outcome)
 
     hosts = AllowedHosts((), loopback=True)
-    async with open_net(hosts=hosts, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False) as net:
+    async with open_transfer_session(
+        hosts=hosts, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False
+    ) as net:
         async with anyio.create_task_group() as tasks:
             for _ in range(errand.connections):
                 tasks.start_soon(work, net)

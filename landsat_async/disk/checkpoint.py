@@ -22,7 +22,7 @@ def _checksum(known: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PartFacts:
+class Checkpoint:
     """What is known for sure about the bytes of an unfinished file; a checkpoint stores exactly this."""
 
     durable: int = 0
@@ -50,7 +50,7 @@ class PartFacts:
         return msgspec.json.encode({**known, "check": _checksum(known)})
 
     @classmethod
-    def unpack(cls, data: bytes) -> PartFacts | None:
+    def unpack(cls, data: bytes) -> Checkpoint | None:
         """Read what `pack` wrote; None when it has suffered: a wrong total could make half a file look whole."""
         try:
             known = msgspec.json.decode(data, type=dict[str, Any])

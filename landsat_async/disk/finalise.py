@@ -41,7 +41,7 @@ _NO_SUCH_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class Committed:
     """The file has its final name, durably."""
 
     proof: Proof
@@ -61,7 +61,7 @@ class PartLost:
     """Somebody removed or swapped the part's name; its bytes cannot be named any more."""
 
 
-Landing: TypeAlias = Landed | Damaged | InTheWay | PartLost
+Landing: TypeAlias = Committed | Damaged | InTheWay | PartLost
 
 
 def finalise(
@@ -102,7 +102,7 @@ def finalise(
     except FileNotFoundError:
         return PartLost()
     fs.fsync_dir(os.path.dirname(final_path))
-    return Landed(proved.proof, mine.st_mtime_ns, proved.identity)
+    return Committed(proved.proof, mine.st_mtime_ns, proved.identity)
 
 
 def discard_part(fs: Fs, part_path: str) -> None:

@@ -107,7 +107,7 @@ class FileSystem(Protocol):
     def together(self) -> AbstractContextManager[None]:
         """Look up each folder below the root only once for all calls of this thread inside such a block."""
 
-    def hurry(self) -> None:
+    def cancel_soon(self) -> None:
         """Wait for other programs no longer: calls that do, and later ones, raise FileInUse at once. For any thread."""
 
     def join(self, root: str, relpath: str) -> str:

@@ -24,7 +24,7 @@ _NAME_MAX, _PATH_MAX = 255, 4095
 class PosixFs(Fs):
     """The file system of a POSIX system, as far as transfers need it."""
 
-    def hurry(self) -> None:
+    def cancel_soon(self) -> None:
         """Do nothing: no call waits for other programs here."""
 
     def join(self, root: str, relpath: str) -> str:

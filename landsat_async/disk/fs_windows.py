@@ -65,9 +65,9 @@ class WindowsFs:
         self._folders = HeldFolders(self._api, self._patience)
         self._paths: dict[int, str] = {}  # of open descriptors, for messages and free space
 
-    def hurry(self) -> None:
+    def cancel_soon(self) -> None:
         """Wait for other programs no longer; for any thread."""
-        self._patience.hurry()
+        self._patience.cancel_soon()
 
     def _in_use(self, native: str, *, allowed_means_yes: bool = False) -> bool:
         """Tell whether "access denied" means that somebody has the file open, and not that we lack the right.

@@ -3,7 +3,7 @@
 The loop's default executor also resolves host names; six stalled writes in it would stop that. And a thread cannot be
 cancelled: if its caller were, the thread's bytes would still land, perhaps after the file has been closed or given to
 somebody else. So callers are shielded until their thread has come back. Only when somebody wants the whole transfer
-to end (`hurry`), the patience has a bound; a thread that is not back by then is lost, and so is what it works on.
+to end (`cancel_soon`), the patience has a bound; a thread that is not back by then is lost, and so is what it works on.
 
 Small files make many short trips to a thread, and what is dear about them is not the disk: each system call gives the
 interpreter away and has to get it back, and each thread more is one more to fight with over it; each end wakes the
@@ -229,7 +229,7 @@ class Threads:
         self._stops: set[Callable[[], object]] = set()
 
     async def run(self, work: Callable[..., T], *arguments: object, stop: Callable[[], object] | None = None) -> T:
-        """Run blocking work and wait for its end; `stop` is what `hurry` may call to make that come soon."""
+        """Run blocking work and wait for its end; `stop` is what `cancel_soon` may call to make that come soon."""
         if stop is not None:
             self._stops.add(stop)
         try:
@@ -245,7 +245,7 @@ class Threads:
         """Shield what waits for a thread."""
         return _Waiting(self)
 
-    def hurry(self) -> None:
+    def cancel_soon(self) -> None:
         """The transfer is to end: threads have the grace period, counted from now, and no more."""
         self.give_up_at_s = min(self.give_up_at_s, current_time() + self._grace_s)
         for scope in self.waits:

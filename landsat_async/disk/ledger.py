@@ -31,14 +31,14 @@ from landsat_async.disk.ledger_rows import (
     marks,
     without_download,
 )
-from landsat_async.disk.ledger_scene_cache import SettledBook, SettledFile, settle
+from landsat_async.disk.ledger_scene_cache import CachedFile, SceneCacheBook, settle
 from landsat_async.model import Scene, WantedFile
 from landsat_async.rules.lifecycle import State, Step
 
-__all__ = ["FinishedFile", "Item", "Ledger", "SavedPart", "SettledFile", "without_download"]
+__all__ = ["CachedFile", "FinishedFile", "Item", "Ledger", "SavedPart", "without_download"]
 
 
-class Ledger(RequestBook, FileBook, SettledBook, LeftoverBook, NameBook):
+class Ledger(RequestBook, FileBook, SceneCacheBook, LeftoverBook, NameBook):
     """Async face of the ledger. Make it with `Ledger.open`; close it with `aclose`."""
 
     @classmethod

@@ -31,7 +31,7 @@ def settle(connection: sqlite3.Connection, files: Iterable[WantedFile], choice: 
 
 
 @dataclass(frozen=True, slots=True)
-class SettledFile:
+class CachedFile:
     """A finished file of a settled scene."""
 
     file: WantedFile
@@ -39,16 +39,16 @@ class SettledFile:
     mtime_ns: int
 
 
-class SettledBook(LedgerCore):
+class SceneCacheBook(LedgerCore):
     """The part of the ledger that spares questions."""
 
     async def settled(
         self, display_ids: Sequence[str], choice: str, *, since: float, until: float
-    ) -> dict[str, list[SettledFile]]:
+    ) -> dict[str, list[CachedFile]]:
         """Which of these scenes were settled in that time and have all their files done; with the files."""
 
-        def read(c: sqlite3.Connection) -> dict[str, list[SettledFile]]:
-            found: dict[str, list[SettledFile]] = {}
+        def read(c: sqlite3.Connection) -> dict[str, list[CachedFile]]:
+            found: dict[str, list[CachedFile]] = {}
             counts: dict[str, int] = {}
             rows = c.execute(_SETTLED.format(marks(display_ids)), (choice, since, until, *display_ids))
             for display_id, count, *columns in rows:
@@ -69,9 +69,9 @@ WHERE choice=? AND at BETWEEN ? AND ? AND state='done' AND scene_display_id=disp
 def _settled_file(
     display_id: str, name: str, relpath: str, entity_id: str, kind: str, routes: str, bytes_nominal: int | None,
     group_dataset: str | None, file_groups: str, size_bytes: int, mtime_ns: int,
-) -> SettledFile:  # fmt: skip
+) -> CachedFile:  # fmt: skip
     folder, groups = relpath.rpartition("/")[0], NAMES.decode(file_groups)
     file = WantedFile(
         name, entity_id, display_id, kind, ROUTES.decode(routes), bytes_nominal, folder, group_dataset, groups
     )
-    return SettledFile(file, size_bytes, mtime_ns)
+    return CachedFile(file, size_bytes, mtime_ns)

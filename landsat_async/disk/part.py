@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, cast
 from aiofiles.threadpool.binary import AsyncFileIO
 
 from landsat_async.disk.acquire import Handover
-from landsat_async.disk.checkpoint import EMPTY_SHA256, PartFacts
+from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.disk.fs import Fs
 from landsat_async.disk.io_threads import Threads
 
@@ -105,7 +105,7 @@ class HashedFile:
 
 
 def _open_file(
-    fs: Fs, path: str, was: Sequence[str], facts: PartFacts, min_free_bytes: int, opened: list[HashedFile]
+    fs: Fs, path: str, was: Sequence[str], facts: Checkpoint, min_free_bytes: int, opened: list[HashedFile]
 ) -> bool:
     """Open the part of a checkpoint, put it into `opened`, and tell whether it holds what `facts` say."""
     _make_folder(fs, path)
@@ -186,7 +186,7 @@ class PartFile:
         self, path: str, fs: Fs, threads: Threads, min_free_bytes: int, was: Sequence[str], file: HashedFile | None
     ) -> None:
         self.path = path
-        self.facts = PartFacts()
+        self.facts = Checkpoint()
         """Validators and total of the bytes here; `durable` and `sha256` are those of the last checkpoint."""
         self.threads = threads
         self._fs = fs
@@ -233,7 +233,7 @@ class PartFile:
         return self.file.fileno()
 
     @property
-    def now(self) -> PartFacts:
+    def now(self) -> Checkpoint:
         """What a checkpoint would store, once the bytes are durable."""
         return self.facts if self._file is None else replace(self.facts, durable=self.length, sha256=self.sha256)
 
@@ -316,7 +316,7 @@ def _shut_all(files: Sequence[HashedFile]) -> None:
 
 async def open_part(
     path: str,
-    facts: PartFacts | None,
+    facts: Checkpoint | None,
     *,
     fs: Fs,
     threads: Threads,

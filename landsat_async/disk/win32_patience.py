@@ -15,15 +15,15 @@ T = TypeVar("T")
 
 
 class Patience:
-    """Repeats calls that fail because somebody has a file open. Blocks its thread; `hurry` ends all waits."""
+    """Repeats calls that fail because somebody has a file open. Blocks its thread; `cancel_soon` ends all waits."""
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
-        self._hurried = threading.Event()
+        self._cancelled_soon = threading.Event()
 
-    def hurry(self) -> None:
+    def cancel_soon(self) -> None:
         """End all waits, and begin none any more."""
-        self._hurried.set()
+        self._cancelled_soon.set()
 
     def call(self, path: str, call: Callable[..., T], *arguments: object) -> T:
         """Call until no other program is in the way.
@@ -42,9 +42,9 @@ class Patience:
             pause_s = win32_errors.pause_s(waits)
             if code not in win32_errors.WORTH_WAITING:
                 raise os_error(code, path)
-            if self._hurried.is_set() or time.monotonic() + pause_s > give_up_at_s:
+            if self._cancelled_soon.is_set() or time.monotonic() + pause_s > give_up_at_s:
                 break
-            self._hurried.wait(pause_s)
+            self._cancelled_soon.wait(pause_s)
             waits += 1
         if code == win32_errors.ACCESS_DENIED:
             raise os_error(code, path)

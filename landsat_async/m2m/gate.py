@@ -16,7 +16,7 @@ import anyio
 
 from landsat_async.errors import ServiceError
 from landsat_async.m2m.api_retry import Outage, after_failure
-from landsat_async.rules.slow_start import Easing
+from landsat_async.rules.slow_start import SlowStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class CallUnderWay:
 class Gate:
     """Shared by all clients of one account in one event loop; `easing` is shared with whatever else comes back then."""
 
-    def __init__(self, easing: Easing | None = None) -> None:
+    def __init__(self, easing: SlowStart | None = None) -> None:
         self._lock = anyio.Lock()
-        self._easing = easing or Easing()
+        self._easing = easing or SlowStart()
         self.outage: Outage | None = None
         self.under_way: CallUnderWay | None = None
         self.calls = 0

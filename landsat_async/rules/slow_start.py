@@ -12,7 +12,7 @@ EASE_S = 60.0
 GAP_S = 1.0
 
 
-class Easing:
+class SlowStart:
     """Hands out turns. It knows no clock: every call is told the monotonic time."""
 
     def __init__(self) -> None:

@@ -31,14 +31,14 @@ class Standing:
     stall_left_s: float = 0.0
     """Until a connection that brings nothing is given up."""
     preparing: int = 0
-    parked: int = 0
+    deferred: int = 0
     """Ready at the service, but not to be fetched now."""
     requested: int = 0
     planned: int = 0
     look_s: float | None = None
     """Until the service is asked for links again; None = not known."""
     due_s: float | None = None
-    """Until the next parked or planned file may be tried; None = not known."""
+    """Until the next deferred or planned file may be tried; None = not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def explain(standing: Standing) -> Waiting | None:
     due_s = UNKNOWN_S if s.due_s is None else max(1.0, s.due_s)
     if s.preparing:
         return Waiting(f"{_files(s.preparing)} being prepared at USGS; the next look is then", look_s)
-    if s.parked:
-        return Waiting(f"{_files(s.parked)} put back until the host may be tried again", min(look_s, due_s))
+    if s.deferred:
+        return Waiting(f"{_files(s.deferred)} put back until the host may be tried again", min(look_s, due_s))
     if s.requested:
         return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; the next look is then", look_s)
     if s.planned:

@@ -16,12 +16,39 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
+import anyio
+
 from landsat_async.events import Event, Notice, Progress, Transferred
-from landsat_async.run.pulse import Pulse
 
 BUFFER_EVENTS = 1000
 ABSENT_S = 60.0
 """A reader that takes nothing for so long while another task waits for the end of the run does not read any more."""
+
+
+class Wakeup:
+    """An event that can happen again and again. Waiters see every beat after they began to wait."""
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None  # there are many more beats than waits
+
+    def notify(self) -> None:
+        """Wake every waiter."""
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
+
+    async def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the next beat; False when `timeout_s` passed without one."""
+        if self._event is None:
+            self._event = anyio.Event()
+        event = self._event
+        if timeout_s is None:
+            await event.wait()
+            return True
+        with anyio.move_on_after(timeout_s):
+            await event.wait()
+            return True
+        return False
 
 
 class EventBus:
@@ -31,7 +58,7 @@ class EventBus:
         self._buffer: deque[Event] = deque()
         self._limit = buffer_events
         self._latest: dict[str, Event] = {}
-        self._news, self._room = Pulse(), Pulse()
+        self._news, self._room = Wakeup(), Wakeup()
         self._reading = False
         self._reader: asyncio.Task[object] | None = None
         """The task that has read last."""
@@ -52,7 +79,7 @@ class EventBus:
         self._muted = True
         self._buffer.clear()
         self._latest.clear()
-        self._room.beat()
+        self._room.notify()
 
     def tell(self, event: Event) -> None:
         """Emit without waiting: progress, and anything told while cleaning up."""
@@ -69,7 +96,7 @@ class EventBus:
                 self._buffer.popleft()
                 self._dropped += 1
             self._buffer.append(event)
-        self._news.beat()
+        self._news.notify()
 
     async def emit(self, event: Event) -> None:
         """Emit a life-cycle event; waits while a reader has not taken the earlier ones."""
@@ -89,7 +116,7 @@ class EventBus:
         """The task that runs the block waits for the end of the run inside, so it reads nothing."""
         task = asyncio.current_task()
         self._waiting.append(task)
-        self._room.beat()
+        self._room.notify()
         try:
             yield
         finally:
@@ -99,7 +126,7 @@ class EventBus:
         """No event follows; progress that nobody took yet is out of date."""
         self._latest.clear()
         self._ended = True
-        self._news.beat()
+        self._news.notify()
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield events until the run has ended. One reader; leaving early is fine."""
@@ -124,13 +151,13 @@ class EventBus:
     def _here(self) -> None:
         self._reading, task = True, asyncio.current_task()
         if task is not None and task is not self._reader:
-            task.add_done_callback(lambda _: self._room.beat())
+            task.add_done_callback(lambda _: self._room.notify())
             self._reader = task
 
     def _take(self) -> Event:
         if self._buffer:
             event = self._buffer.popleft()
             if len(self._buffer) <= self._limit // 2:
-                self._room.beat()
+                self._room.notify()
             return event
         return self._latest.pop(next(iter(self._latest)))

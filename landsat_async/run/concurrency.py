@@ -23,7 +23,7 @@ HOLD_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class CrewSize:
+class ConcurrencyLimit:
     """The number of workers and what it is judged by."""
 
     ceiling: int
@@ -37,12 +37,12 @@ class CrewSize:
     """The file that was pushed back last: one bad file must not slow all others down."""
 
     @classmethod
-    def start(cls, ceiling: int) -> CrewSize:
+    def start(cls, ceiling: int) -> ConcurrencyLimit:
         """Begin."""
         return cls(ceiling, min(FIRST, ceiling))
 
 
-def after_window(size: CrewSize, rate: float, *, busy: int, now_s: float) -> CrewSize:
+def after_window(size: ConcurrencyLimit, rate: float, *, busy: int, now_s: float) -> ConcurrencyLimit:
     """Judge a window in which `busy` workers had something to do and `rate` came through."""
     if now_s < size.hold_until_s or busy < size.allowed:
         return replace(size, rate=rate, grown_by=0)
@@ -54,7 +54,7 @@ def after_window(size: CrewSize, rate: float, *, busy: int, now_s: float) -> Cre
     return replace(size, allowed=size.allowed + step, rate=rate, grown_by=step)
 
 
-def after_push_back(size: CrewSize, item: int, now_s: float) -> CrewSize:
+def after_push_back(size: ConcurrencyLimit, item: int, now_s: float) -> ConcurrencyLimit:
     """The server said to `item` that it is too much. Answers of the round of the last halving do not count again."""
     if item == size.pushed_by or (size.pushed_by is not None and now_s < size.hold_until_s - HOLD_S + ROUND_S):
         return size

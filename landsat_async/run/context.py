@@ -19,10 +19,9 @@ from landsat_async.events import Failed, Retrying
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Unavailable, WantedFile
 from landsat_async.rules.lifecycle import State, Step, advance
-from landsat_async.run.bus import EventBus
-from landsat_async.run.counts import Tally
+from landsat_async.run.bus import EventBus, Wakeup
+from landsat_async.run.counts import RunCounts
 from landsat_async.run.hosts import Hosts
-from landsat_async.run.pulse import Pulse
 
 UNTRUSTED_HINT = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
 NEVER_S = 10 * 365 * 86400.0
@@ -39,22 +38,22 @@ class RunContext:
     ledger: Ledger
     m2m: M2MClient
     bus: EventBus
-    tally: Tally
+    counts: RunCounts
     hosts: Hosts
-    pulse: Pulse = field(default_factory=Pulse)
+    wakeup: Wakeup = field(default_factory=Wakeup)
     """Beats when there is something to ask for again, and when the run has ended."""
-    crowded: bool = False
+    waiting_for_capacity: bool = False
     """The requester waits until less is in flight."""
-    poked: bool = False
+    poll_now: bool = False
     """The poller should look at once."""
-    parked: dict[int, float] = field(default_factory=dict)
+    deferred: dict[int, float] = field(default_factory=dict)
     """Files that are ready at the service and wait there: until the unix time, or as long as their host is left alone.
     """
     first_reasons: dict[int, str] = field(default_factory=dict)
     """Why files could not be had from the storage systems that were tried before."""
     refused_bundles: dict[int, str] = field(default_factory=dict)
     """Bundles that no storage system gives and whose single files may come instead, with the reason."""
-    held: set[int] = field(default_factory=set)
+    undelivered: set[int] = field(default_factory=set)
     """Files whose links the requester holds while the stream is full; at most one portion."""
     working: bool = False
     """Files are being asked for and fetched; before that the run is prepared."""
@@ -79,7 +78,7 @@ class RunContext:
     @property
     def ended(self) -> bool:
         """Nothing is left that requester and poller could do."""
-        return self.tally.open == 0 or self.fatal is not None
+        return self.counts.open == 0 or self.fatal is not None
 
     def now(self) -> float:
         """Unix time for facts that outlive the process.
@@ -90,25 +89,25 @@ class RunContext:
 
     def waited_s(self, item: Item) -> float:
         """How long this run has waited for a file to be prepared."""
-        return min(self.now() - (item.asked_at or 0.0), self.loop_time() - self.tally.started_s)
+        return min(self.now() - (item.asked_at or 0.0), self.loop_time() - self.counts.started_s)
 
     def give_up(self, error: LandsatError) -> None:
         """End the run with `error` once the running transfers are through."""
         if self.fatal is None:
             self.fatal = error
-        self.pulse.beat()
+        self.wakeup.notify()
 
     def parked_wait_s(self) -> float:
-        """Seconds until a parked file may be used, as far as that is known."""
+        """Seconds until a deferred file may be used, as far as that is known."""
         now = self.now()
-        waits = [due - now for due in self.parked.values() if due > now]
+        waits = [due - now for due in self.deferred.values() if due > now]
         waits += [outage.wait_s for outage in self.hosts.outages()]
         return min(waits, default=NEVER_S)
 
-    def poke(self) -> None:
+    def poll_soon(self) -> None:
         """Have the poller look at once."""
-        self.poked = True
-        self.pulse.beat()
+        self.poll_now = True
+        self.wakeup.notify()
 
     async def step(self, item_id: int, step: Step, **columns: Any) -> bool:
         """Move one file; False when it was no longer in a state that allows it."""
@@ -157,8 +156,8 @@ class RunContext:
             reason = f"{first}; then {reason}"
         columns = {"reason": reason, "hint": hint} | ({} if keep_label else {"label": None, "download_id": None})
         if await self.step(item.item_id, Step.FAIL, **columns):
-            self.tally.nominal_left -= item.bytes_nominal or 0
-            self.tally.failed(Unavailable(item.relpath, reason, hint))
+            self.counts.nominal_left -= item.bytes_nominal or 0
+            self.counts.failed(Unavailable(item.relpath, reason, hint))
             await self.bus.emit(Failed(item.relpath, reason, hint))
 
     def elsewhere(self, item: Item) -> bool:
@@ -215,23 +214,23 @@ class RunContext:
         if done is None:
             return False
         before, states = done
-        self.tally.replaced(before, states)
-        self.tally.nominal_left = await self.ledger.nominal_left(self.run_id)
-        self.parked.pop(item.item_id, None)
-        self.pulse.beat()
+        self.counts.replaced(before, states)
+        self.counts.nominal_left = await self.ledger.nominal_left(self.run_id)
+        self.deferred.pop(item.item_id, None)
+        self.wakeup.notify()
         return True
 
     async def sleep(self, seconds: float) -> None:
         """Wait `seconds`, or until the run has ended."""
         with anyio.move_on_after(seconds):
             while not self.ended:
-                await self.pulse.wait()
+                await self.wakeup.wait()
 
     def _count(self, item_id: int, before: State | None, step: Step) -> None:
-        """Keep the tally in step, and wake those who wait for what has just happened; most steps wake nobody."""
+        """Keep the counts in step, and wake those who wait for what has just happened; most steps wake nobody."""
         if before is not None:
-            self.tally.moved(before, advance(before, step))
+            self.counts.moved(before, advance(before, step))
             if step is not Step.PREPARE:
-                self.parked.pop(item_id, None)
-            if step in _WAKING or self.crowded or self.ended:
-                self.pulse.beat()
+                self.deferred.pop(item_id, None)
+            if step in _WAKING or self.waiting_for_capacity or self.ended:
+                self.wakeup.notify()

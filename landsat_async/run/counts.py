@@ -13,7 +13,7 @@ RATE_WINDOW_S = 10.0
 KEPT_FAILURES = 100
 
 
-class Tally:
+class RunCounts:
     """The numbers that the end of the run, the progress line and the summary are made from."""
 
     def __init__(self, started_s: float) -> None:
@@ -92,8 +92,8 @@ class Tally:
         """A transfer is over, one way or the other."""
         self._active.pop(item_id, None)
 
-    def progress(self, now_s: float, *, parked: int = 0) -> Progress:
-        """The state of the run for a progress line; `parked` files are ready at the service, but their host is not."""
+    def progress(self, now_s: float, *, deferred: int = 0) -> Progress:
+        """Return the state of the run; `deferred` files are ready at the service, but their host is not."""
         received = self.received()
         self._samples.append((now_s, received))
         while len(self._samples) > 1 and now_s - self._samples[0][0] > RATE_WINDOW_S:
@@ -107,7 +107,7 @@ class Tally:
             bytes_done=done,
             bytes_total=self.expected(done),
             rate_bytes_s=max(0.0, (received - first_bytes) / elapsed) if elapsed > 0 else 0.0,
-            files_preparing=max(0, self.states[State.PREPARING] - parked),
+            files_preparing=max(0, self.states[State.PREPARING] - deferred),
             workers=self.workers,
             staging_eta_s=None if self.staged_at_s is None else max(0.0, self.staged_at_s - now_s),
         )

@@ -132,19 +132,19 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
     rest = [pair for pair in pairs if pair[1].url is not None]
     born_s = context.loop_time()
     held = {item.item_id for item, _ in rest}
-    context.held |= held
+    context.undelivered |= held
     delivered = 0
     try:
         while rest:
             room = send.statistics()
             count = max(1, int(room.max_buffer_size) - room.current_buffer_used + room.tasks_waiting_receive)
-            usable, parked = _sort_out(context, rest[:count])
-            await _park(context, parked, label)
+            usable, deferred = _sort_out(context, rest[:count])
+            await _park(context, deferred, label)
             await _hand_over(context, usable, send, label, born_s)
             delivered += len(usable)
             rest = rest[count:]
     finally:
-        context.held -= held
+        context.undelivered -= held
     return delivered
 
 
@@ -167,16 +167,16 @@ def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answe
     hosts, now = context.hosts, context.now()
     closed, on_probation = set(hosts.paused_systems()), set(hosts.on_probation())
     usable: list[tuple[Item, Answer]] = []
-    parked: list[tuple[Item, Answer]] = []
+    deferred: list[tuple[Item, Answer]] = []
     # What has failed there before says less about a host than a file that has not been tried.
     ordered = sorted(pairs, key=lambda pair: hosts.fails_at(pair[0].system, pair[0].item_id)) if on_probation else pairs
     for pair in ordered:
         system = pair[0].system
-        waits = system in closed or context.parked.get(pair[0].item_id, 0.0) > now
-        (parked if waits else usable).append(pair)
+        waits = system in closed or context.deferred.get(pair[0].item_id, 0.0) > now
+        (deferred if waits else usable).append(pair)
         if system in on_probation and not waits:
             closed.add(system)
-    return usable, parked
+    return usable, deferred
 
 
 async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
@@ -189,7 +189,7 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
         [(item.item_id, Step.UNASK, without_download(item, answer.download_id)) for item, answer in elsewhere]
     )
     for item, _ in stay:
-        context.parked.setdefault(item.item_id, 0.0)
+        context.deferred.setdefault(item.item_id, 0.0)
     await _note_preparing(context, stay, label)
 
 
@@ -197,13 +197,13 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
     """Make files `ready` in one commit, then put their links into the stream."""
     columns = [{"download_id": answer.download_id, "label": answer.label or label, "missed": 0} for _, answer in pairs]
     steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
-    parked = set(context.parked)
+    deferred = set(context.deferred)
     moved = await context.step_many(steps)
-    context.held.difference_update(item.item_id for item, _ in pairs)
+    context.undelivered.difference_update(item.item_id for item, _ in pairs)
     waits = [
         (item.system, context.now() - item.asked_at)
         for (item, _), linked in zip(pairs, moved, strict=True)
-        if linked and item.state is State.PREPARING and item.asked_at is not None and item.item_id not in parked
+        if linked and item.state is State.PREPARING and item.asked_at is not None and item.item_id not in deferred
     ]
     if waits:
         await context.ledger.add_staged(waits, context.now())

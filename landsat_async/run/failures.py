@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import OutOfResources
 from landsat_async.events import Retrying
@@ -85,7 +85,7 @@ class Failures:
             case NotReady():
                 await context.step(item.item_id, Step.UNREADY, missed=0)
             case HostDown() if outcome.kind == CERTIFICATE:
-                context.hosts.distrusted[outcome.host] = outcome.reason
+                context.hosts.untrusted_hosts[outcome.host] = outcome.reason
                 await context.fail_or_reroute(item, Step.RELINK, outcome.reason, UNTRUSTED_HINT)
             case HostDown() if outcome.kind == PAUSED:
                 await self._put_back(item, outcome.wait_s)
@@ -159,7 +159,7 @@ class Failures:
     async def _links_without_progress(self, item: Item) -> int:
         context = self._context
         saved = await context.ledger.load_part(item.item_id)
-        facts = PartFacts.unpack(saved) if saved else None
+        facts = Checkpoint.unpack(saved) if saved else None
         kept = facts.durable if facts else 0
         best = self._kept_bytes.get(item.item_id, 0)
         self._kept_bytes[item.item_id] = max(kept, best)
@@ -177,8 +177,8 @@ class Failures:
         elif relink:
             await context.step(item.item_id, Step.RELINK, fresh=item.fresh, next_try=due)
         elif await context.step(item.item_id, Step.UNREADY, missed=0):
-            context.parked[item.item_id] = due if aside else 0.0
-            context.pulse.beat()  # the poller rests until the first of them may be used
+            context.deferred[item.item_id] = due if aside else 0.0
+            context.wakeup.notify()  # the poller rests until the first of them may be used
 
     async def _fail(self, item: Item, host: str, reason: str, hint: str) -> None:
         context = self._context

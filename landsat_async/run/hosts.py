@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from landsat_async.rules.slow_start import Easing
+from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import host_health
 from landsat_async.run.host_health import Gate, HostHealth, Kind, Ruling
 
@@ -28,7 +28,7 @@ class Hosts:
     """Health by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
 
     def __init__(
-        self, said: Callable[[str, HostHealth], None], easing: Easing, *, patience_s: float = math.inf
+        self, said: Callable[[str, HostHealth], None], easing: SlowStart, *, patience_s: float = math.inf
     ) -> None:
         self.easing = easing
         self._patience_s = patience_s
@@ -36,7 +36,7 @@ class Hosts:
         self._systems: dict[str, str] = {}
         self._asides: dict[int, int] = {}
         """File -> how often it has stepped back to let others be tried."""
-        self.distrusted: dict[str, str] = {}
+        self.untrusted_hosts: dict[str, str] = {}
         """Host -> why its certificate is not trusted. No pause helps: its files fail, in this run."""
         self._said = said
 
@@ -161,9 +161,11 @@ class Hosts:
         before = anyio.current_time() - seconds
         return self._systems_of({outage.name for outage in self.outages() if outage.since_s <= before})
 
-    def distrusted_systems(self) -> dict[str, str]:
+    def untrusted_systems(self) -> dict[str, str]:
         """Download systems whose host is not trusted, and why."""
-        return {system: self.distrusted[host] for system, host in self._systems.items() if host in self.distrusted}
+        return {
+            system: self.untrusted_hosts[host] for system, host in self._systems.items() if host in self.untrusted_hosts
+        }
 
     def is_down(self, system: str) -> bool:
         """Whether files of a system cannot be had now, as far as one can tell.
@@ -172,7 +174,7 @@ class Hosts:
         """
         if system in self.paused_systems():
             return True
-        hosts = {outage.name for outage in self.outages()} | self.distrusted.keys()
+        hosts = {outage.name for outage in self.outages()} | self.untrusted_hosts.keys()
         known = [self._systems[system]] if system in self._systems else self._relatives(system)
         return any(host in hosts for host in known)
 

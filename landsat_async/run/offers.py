@@ -24,7 +24,7 @@ from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.naming import layout_folder
 from landsat_async.run.fallback import with_single_files
 from landsat_async.run.order_only import with_orders
-from landsat_async.run.scene_cache import Settled
+from landsat_async.run.scene_cache import SceneCache
 from landsat_async.run.scene_lists import scene_list
 from landsat_async.run.selection import Lacking, Selection, choose
 
@@ -62,7 +62,7 @@ async def choosing(
     ledger: Ledger | None,
     scenes: Sequence[Scene],
     history: History,
-    settled: Settled | None = None,
+    settled: SceneCache | None = None,
 ) -> AsyncIterator[AsyncIterator[Selection]]:
     """Give an iterator over the selections for one portion of scenes after the other.
 
@@ -83,7 +83,7 @@ async def _ask(
     m2m: M2MClient,
     ledger: Ledger | None,
     scenes: Sequence[Scene],
-    settled: Settled | None,
+    settled: SceneCache | None,
     send: MemoryObjectSendStream[_Offered | Selection],
 ) -> None:
     """Ask what the service offers for each portion."""
@@ -97,7 +97,7 @@ async def _ask(
 
 
 async def _unsettled(
-    scenes: Sequence[Scene], settled: Settled | None, send: MemoryObjectSendStream[_Offered | Selection]
+    scenes: Sequence[Scene], settled: SceneCache | None, send: MemoryObjectSendStream[_Offered | Selection]
 ) -> AsyncIterator[Sequence[Scene]]:
     """Yield the scenes to be asked about in portions of one dataset each; the files of the others are sent."""
     by_dataset: dict[str, list[Scene]] = {}
@@ -194,7 +194,7 @@ def _asked_for(config: Config) -> tuple[str, Sequence[str]]:
     return ("band", select.bands) if select.type == "band" else ("file group", select.file_groups)
 
 
-class Gaps:
+class MissingFiles:
     """Collects what was selected and cannot be had, across portions of scenes."""
 
     def __init__(self, config: Config) -> None:

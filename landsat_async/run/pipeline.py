@@ -21,12 +21,12 @@ from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link, Links
 from landsat_async.run.poller import Poller
 from landsat_async.run.requester import Requester
-from landsat_async.run.worker import Crew
+from landsat_async.run.worker import WorkerPool
 
 PROGRESS_EVERY_S = 1.0
 
 
-async def run_pipeline(context: RunContext, crew: Crew) -> None:
+async def run_pipeline(context: RunContext, crew: WorkerPool) -> None:
     """Go on until every selected file is done or failed. Raises what ended the run early."""
     download = context.config.download
     context.working = True
@@ -39,7 +39,7 @@ async def run_pipeline(context: RunContext, crew: Crew) -> None:
                 group.start_soon(Poller(context).run, sends[1])
                 for number, receive in enumerate(receives):
                     group.start_soon(crew.work, number, receive)
-                group.start_soon(crew.hurry_when_cancelled)
+                group.start_soon(crew.cancel_soon_when_cancelled)
             outer.cancel_scope.cancel()
     await crew.discard_parts()
     if context.fatal is not None:
@@ -48,7 +48,7 @@ async def run_pipeline(context: RunContext, crew: Crew) -> None:
 
 async def _report_progress(context: RunContext) -> None:
     while True:
-        context.bus.tell(context.tally.progress(context.loop_time(), parked=len(context.parked)))
+        context.bus.tell(context.counts.progress(context.loop_time(), deferred=len(context.deferred)))
         await anyio.sleep(PROGRESS_EVERY_S)
 
 

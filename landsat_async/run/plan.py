@@ -28,7 +28,7 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run import fallback
-from landsat_async.run.offers import Gaps, choosing
+from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.runner import check_role, find_credentials
 from landsat_async.run.search import Unreadable, find_scenes, read_aoi
 
@@ -90,7 +90,7 @@ async def plan(
     refused = await anyio.to_thread.run_sync(refusal, folder)
     if refused is not None and not isinstance(refused, FolderBusy):
         raise refused
-    gaps, unreadable = Gaps(config), Unreadable()
+    gaps, unreadable = MissingFiles(config), Unreadable()
     files: list[PlannedFile] = []
     in_files = set[str]()
     history = _Ledger(config)

@@ -50,7 +50,7 @@ class Poller:
         """Poll until no file waits any more, then close our side of the stream."""
         context = self._context
         async with send:
-            at_once = context.tally.waiting > 0  # files of an earlier run
+            at_once = context.counts.waiting > 0  # files of an earlier run
             while not context.ended:
                 if not at_once:
                     await self._rest()
@@ -71,14 +71,14 @@ class Poller:
             delay_s = min(delay_s, SETTLE_S)
         now_s = context.loop_time()
         soonest_s, latest_s = now_s + min(1.0, delay_s), now_s + delay_s
-        while not (context.ended or context.poked):
+        while not (context.ended or context.poll_now):
             until_s = latest_s
-            if context.parked:
+            if context.deferred:
                 until_s = min(until_s, max(soonest_s, context.loop_time() + context.parked_wait_s()))
             context.next_look_s = until_s
-            if not await context.pulse.wait(max(0.0, until_s - context.loop_time())):
+            if not await context.wakeup.wait(max(0.0, until_s - context.loop_time())):
                 break
-        context.poked, context.next_look_s = False, None
+        context.poll_now, context.next_look_s = False, None
 
     async def _round(self, send: Links) -> bool:
         """Ask for every label that can still bring something; True when something was ready."""
@@ -86,7 +86,7 @@ class Poller:
         news = self._in_doubt = False
         for label, created, foreign in await context.ledger.labels(context.run_id):
             waiting = await context.ledger.waiting(context.run_id, None if foreign else label)
-            waiting = [item for item in waiting if item.item_id not in context.held]
+            waiting = [item for item in waiting if item.item_id not in context.undelivered]
             if not waiting or context.ended:
                 continue
             reply = await context.m2m.download_retrieve(label)
@@ -126,10 +126,10 @@ class Poller:
     async def _estimate(self) -> None:
         """When the last of the files in preparation is likely to be ready."""
         context = self._context
-        preparing = context.tally.states[State.PREPARING]
+        preparing = context.counts.states[State.PREPARING]
         waits, elapsed_s = await context.ledger.staging(context.run_id, context.now()) if preparing else ([], 0.0)
         left_s = eta_s(waits, preparing, elapsed_s)
-        context.tally.staged_at_s = None if left_s is None else context.loop_time() + left_s
+        context.counts.staged_at_s = None if left_s is None else context.loop_time() + left_s
 
     async def _search(self, label: str) -> list[QueueItem]:
         """Everything of a label, for files that are in neither list; without that call the lists alone decide."""

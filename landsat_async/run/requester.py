@@ -85,21 +85,21 @@ class Requester:
             return []
         now = context.now()
         asked = await context.ledger.asked(now - WINDOW_S)
-        allowed = allowance(asked, now, want=len(files), in_flight=context.tally.in_flight)
+        allowed = allowance(asked, now, want=len(files), in_flight=context.counts.in_flight)
         if allowed.downloads == 0:
             if allowed.wait_s > 0:
                 await self._pause_for_quota(allowed.wait_s)
             else:
-                context.crowded = True
-                await context.pulse.wait(HOUSEKEEPING_S)
-                context.crowded = False
+                context.waiting_for_capacity = True
+                await context.wakeup.wait(HOUSEKEEPING_S)
+                context.waiting_for_capacity = False
             return []
         return files[: allowed.downloads]
 
     async def _fail_distrusted(self) -> None:
         """Do not ask for files that only a host without a trusted certificate has."""
         context = self._context
-        distrusted = context.hosts.distrusted_systems()
+        distrusted = context.hosts.untrusted_systems()
         if distrusted.keys() <= self._given_up:
             return
         self._given_up |= distrusted.keys()
@@ -157,13 +157,13 @@ class Requester:
             waits.append(due - context.now())
             context.next_due_s = context.loop_time() + due - context.now()
         if not context.ended:
-            await context.pulse.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
+            await context.wakeup.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
 
     async def _check_patience(self) -> None:
         """End the run when only files of dead hosts are left, the patience is used up and the last try has failed."""
         context = self._context
         oldest = context.hosts.given_up()
-        if oldest is None or context.tally.in_flight > len(context.parked):
+        if oldest is None or context.counts.in_flight > len(context.deferred):
             return
         dead = {*context.hosts.paused_systems(), *context.hosts.on_probation()}
         if await context.ledger.open_systems(context.run_id) <= dead:
@@ -194,11 +194,11 @@ class Requester:
         """Ask once. While the call is under way the poller leaves these files alone."""
         context = self._context
         ids = {item.item_id for item in files}
-        context.held |= ids
+        context.undelivered |= ids
         try:
             wait_s = await self._ask_held(files, send)
         finally:
-            context.held -= ids
+            context.undelivered -= ids
         if wait_s > 0:
             await self._pause_for_quota(wait_s)
 
@@ -213,7 +213,7 @@ class Requester:
         except OutcomeUnknown as error:
             await context.ledger.note_asked([item.item_id for item in files], context.now())
             await context.bus.emit(Retrying(None, str(error), 1, 0.0))
-            context.poke()
+            context.poll_soon()
             return 0.0
         except QuotaReached as error:
             await self._unask(files)
@@ -271,7 +271,7 @@ class Requester:
             await context.ledger.watch_label(old_label, context.run_id, context.now())
         if unanswered := [item.item_id for item in files if item.item_id not in pairs]:
             await context.ledger.note_asked(unanswered, context.now())
-            context.poke()
+            context.poll_soon()
         await deliver(context, good, send, label=label)
         return bool(over)
 

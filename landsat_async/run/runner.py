@@ -37,25 +37,25 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.gate import ApiWait
 from landsat_async.m2m.gate import Gate as ApiGate
 from landsat_async.model import RunSummary
-from landsat_async.rules.slow_start import Easing
+from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
-from landsat_async.run.counts import Tally
+from landsat_async.run.counts import RunCounts
 from landsat_async.run.host_health import Gate, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
-from landsat_async.run.offers import Gaps, choosing
+from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
-from landsat_async.run.scene_cache import Settled
+from landsat_async.run.scene_cache import SceneCache
 from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import Unreadable, find_scenes, read_aoi
 from landsat_async.run.selection import Selection
 from landsat_async.run.waits import waits_told
-from landsat_async.run.worker import Crew
+from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import Net, open_net
+from landsat_async.transfer.session import TransferSession, open_transfer_session
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
@@ -90,7 +90,7 @@ class Run:
         self._session = session
         self._credentials = credentials
         self._overwrite = overwrite
-        self._tally = Tally(time.monotonic())
+        self._counts = RunCounts(time.monotonic())
         self._summary: RunSummary | None = None
         self._unreadable = Unreadable()
         self._done = False
@@ -101,13 +101,13 @@ class Run:
         self._run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
 
     def __repr__(self) -> str:
-        states = ", ".join(f"{number} {state}" for state, number in self._tally.states.items() if number)
+        states = ", ".join(f"{number} {state}" for state, number in self._counts.states.items() if number)
         return f"<Run {self._run_id} {states or 'starting'}>"
 
     @property
     def summary(self) -> RunSummary:
         """The counts as they are now; final once the run is over."""
-        return self._summary or self._tally.summary(time.monotonic(), self._exit_code())
+        return self._summary or self._counts.summary(time.monotonic(), self._exit_code())
 
     def events(self) -> AsyncIterator[Event]:
         """Yield what happens until the run is over. One reader at a time; leaving early is fine."""
@@ -146,7 +146,7 @@ class Run:
 
     def _tell_the_end(self) -> None:
         code = self._exit_code()
-        self._summary = summary = self._tally.summary(time.monotonic(), code)
+        self._summary = summary = self._counts.summary(time.monotonic(), code)
         if self.error is not None:
             self.bus.tell(Error(self.error.reference, str(self.error), self.error.hint))
         self.bus.tell(
@@ -169,7 +169,7 @@ class Run:
             return self.error.exit_code
         if not self._done:
             return INTERRUPTED
-        return 4 if self._tally.failures else 0
+        return 4 if self._counts.failures else 0
 
     async def _work(self) -> None:
         await self._ledger.begin_run(self._run_id, time.time())
@@ -177,7 +177,7 @@ class Run:
         for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
-        easing = Easing()
+        easing = SlowStart()
         gate = ApiGate(easing)
         async with M2MClient(
             service.url,
@@ -191,7 +191,7 @@ class Run:
         ) as m2m:
             hosts = Hosts(self._on_health, easing, patience_s=service.patience_s)
             context = RunContext(
-                self.config, self._run_id, self._ledger, m2m, self.bus, self._tally, hosts, overwrite=self._overwrite
+                self.config, self._run_id, self._ledger, m2m, self.bus, self._counts, hosts, overwrite=self._overwrite
             )
             try:
                 async with waits_told(context, gate):
@@ -202,7 +202,7 @@ class Run:
                 self._done = True
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
-                    await _last_words(context)
+                    await _clean_up(context)
 
     async def _prepare(self, context: RunContext) -> None:
         """Search, select, and compare with what is here."""
@@ -211,10 +211,10 @@ class Run:
             self.bus.tell(Notice(note))
         for warning in found.warnings:
             self.bus.tell(Notice(warning, "warning"))
-        self._tally.scenes = len(found.scenes)
+        self._counts.scenes = len(found.scenes)
         await self._ledger.remember_scenes(found.scenes, context.now())
-        gaps, nominal = Gaps(self.config), 0
-        ledger, settled = self._ledger, Settled(self.config, self._ledger, context.now)
+        gaps, nominal = MissingFiles(self.config), 0
+        ledger, settled = self._ledger, SceneCache(self.config, self._ledger, context.now)
         async with choosing(self.config, context.m2m, ledger, found.scenes, ledger, settled) as selections:
             async for selection in selections:
                 gaps.add(selection)
@@ -224,14 +224,14 @@ class Run:
                 )
                 await self._note_singles(selection)
         await self._ledger.reattach(self._run_id, context.now())
-        self._tally.load(await self._ledger.count(self._run_id))
+        self._counts.load(await self._ledger.count(self._run_id))
         missing = [*self._unreadable.missing(), *found.missing, *gaps.all()]
-        self._tally.unlisted = len(missing)
-        await self.bus.emit(Planned(len(found.scenes), self._tally.files_total, nominal))
+        self._counts.unlisted = len(missing)
+        await self.bus.emit(Planned(len(found.scenes), self._counts.files_total, nominal))
         if not found.scenes:
             self.bus.tell(Notice(_nothing(len(found.dropped))))
         for gap in missing:
-            self._tally.failed(gap)
+            self._counts.failed(gap)
             await self.bus.emit(Failed(gap.file, gap.reason, gap.hint))
         for lack in gaps.left_out():
             await self.bus.emit(lack)
@@ -249,7 +249,7 @@ class Run:
 
     async def _warn_of_space(self, context: RunContext) -> None:
         """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
-        self._tally.nominal_left = wanted = await self._ledger.nominal_left(self._run_id)
+        self._counts.nominal_left = wanted = await self._ledger.nominal_left(self._run_id)
         free = await anyio.to_thread.run_sync(OutputFolder(context.directory).free_bytes)
         if wanted > free - self.config.download.min_free_bytes:
             keep = self.config.download.min_free_bytes
@@ -261,20 +261,22 @@ class Run:
 
     async def _pipeline(self, context: RunContext) -> None:
         """Requester, poller and workers, until every selected file is done or failed."""
-        if self._tally.open == 0:
+        if self._counts.open == 0:
             return
         async with self._net() as net:
-            self._tally.received = lambda: net.bytes_received
-            await run_pipeline(context, Crew(context, net, overwrite=self._overwrite, file_mode=self._claim.file_mode))
+            self._counts.received = lambda: net.bytes_received
+            await run_pipeline(
+                context, WorkerPool(context, net, overwrite=self._overwrite, file_mode=self._claim.file_mode)
+            )
 
     async def _tell_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""
         for text in (await self._ledger.leftovers(self._run_id, context.directory)).told():
             self.bus.tell(Notice(text))
 
-    def _net(self) -> AbstractAsyncContextManager[Net]:
+    def _net(self) -> AbstractAsyncContextManager[TransferSession]:
         service = self.config.service
-        return open_net(
+        return open_transfer_session(
             hosts=AllowedHosts.for_service(service.url, service.file_hosts),
             workers=self.config.download.workers,
             ca_bundle=service.ca_bundle,
@@ -325,7 +327,7 @@ async def check_role(m2m: M2MClient) -> None:
         )
 
 
-async def _last_words(context: RunContext) -> None:
+async def _clean_up(context: RunContext) -> None:
     """Report what arrived and remove our lists; what does not work now is done by the next run."""
     try:
         await report_completed(context)

@@ -15,14 +15,14 @@ import msgspec
 
 from landsat_async.config import Config
 from landsat_async.disk.inspect import is_as_recorded
-from landsat_async.disk.ledger import Ledger, SettledFile
+from landsat_async.disk.ledger import CachedFile, Ledger
 from landsat_async.model import Scene, WantedFile
 
 SETTLED_FOR_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SceneCache:
     """The settled scenes of one folder, for one choice of files."""
 
     config: Config
@@ -45,7 +45,7 @@ class Settled:
         return await anyio.to_thread.run_sync(_all_here, self.config.download.directory, found)
 
 
-def _all_here(directory: str, found: Mapping[str, Sequence[SettledFile]]) -> dict[str, list[WantedFile]]:
+def _all_here(directory: str, found: Mapping[str, Sequence[CachedFile]]) -> dict[str, list[WantedFile]]:
     return {
         display_id: [one.file for one in files]
         for display_id, files in found.items()

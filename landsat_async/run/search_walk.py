@@ -30,7 +30,7 @@ class Walk:
     """Where the first step really begins: the dates that a dataset tells of itself may be out of date."""
     real: dt.date | None = None
     """Where to begin instead if the first step holds too much, which shows that those dates are out of date."""
-    crowded: dt.date | None = None
+    waiting_for_capacity: dt.date | None = None
     """End of a step that held too much: there is something between `edge` and here."""
 
     def window(self) -> tuple[dt.date, dt.date]:
@@ -48,20 +48,20 @@ class Walk:
         days = longest if found == 0 else min(longest, max(1, self.days * 2 * max(1, left - found) // found))
         edge = far - _DAY if self.newest else far + _DAY
         walk = replace(self, edge=edge, days=days, opening=None, real=None)
-        if walk.crowded is None or walk._distance(walk.crowded) < 0:
-            return replace(walk, crowded=None)
-        return replace(walk, days=min(days, max(1, (walk._distance(walk.crowded) + 1) // 2)))
+        if walk.waiting_for_capacity is None or walk._distance(walk.waiting_for_capacity) < 0:
+            return replace(walk, waiting_for_capacity=None)
+        return replace(walk, days=min(days, max(1, (walk._distance(walk.waiting_for_capacity) + 1) // 2)))
 
     def narrowed(self, hits: int, most: int) -> Walk | None:
         """The same walk with a shorter step, because this one holds `hits` and `most` are of use; None = a day."""
         if self.real is not None:
             begin = replace(self, edge=self.real, real=None)
-            return replace(begin, days=max(1, begin._distance(self.edge) // 2), crowded=self.edge)
+            return replace(begin, days=max(1, begin._distance(self.edge) // 2), waiting_for_capacity=self.edge)
         length = self._distance(self._far()) + 1
         if length <= 1:
             return None
         days = max(1, min(length // 2, length * most // max(1, hits)))
-        return replace(self, days=days, crowded=self._far())
+        return replace(self, days=days, waiting_for_capacity=self._far())
 
     def _distance(self, day: dt.date) -> int:
         """Days from the edge to `day` in walking order."""

@@ -39,9 +39,9 @@ async def _tell(context: RunContext, gate: Gate) -> None:
     context.bus.listen(listen)
     while True:
         await anyio.sleep(TICK_S)
-        now_s, tally = context.loop_time(), context.tally
-        states = tuple(sorted(tally.states.items()))
-        if not silence.is_to_be_told(now_s, (tally.received(), states, tally.verified, gate.calls)):
+        now_s, counts = context.loop_time(), context.counts
+        states = tuple(sorted(counts.states.items()))
+        if not silence.is_to_be_told(now_s, (counts.received(), states, counts.verified, gate.calls)):
             continue
         waiting = explain(_standing(context, gate, now_s - silence.since_s))
         if waiting is not None:
@@ -50,21 +50,21 @@ async def _tell(context: RunContext, gate: Gate) -> None:
 
 
 def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:
-    now_s, states = context.loop_time(), context.tally.states
+    now_s, states = context.loop_time(), context.counts.states
     call = gate.under_way
-    due_s = context.parked_wait_s() if context.parked else None
+    due_s = context.parked_wait_s() if context.deferred else None
     if context.next_due_s is not None:
         planned_s = context.next_due_s - now_s
         due_s = planned_s if due_s is None else min(due_s, planned_s)
-    parked = len(context.parked)
+    deferred = len(context.deferred)
     return Standing(
         call=None if call is None else call.endpoint,
         call_left_s=0.0 if call is None else call.begun_s + call.limit_s - now_s,
         working=context.working,
         active=states[State.ACTIVE],
         stall_left_s=context.config.download.stall_timeout_s - quiet_s,
-        preparing=max(0, states[State.PREPARING] - parked),
-        parked=parked,
+        preparing=max(0, states[State.PREPARING] - deferred),
+        deferred=deferred,
         requested=states[State.REQUESTED],
         planned=states[State.PLANNED],
         look_s=None if context.next_look_s is None else context.next_look_s - now_s,

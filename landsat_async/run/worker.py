@@ -15,7 +15,7 @@ from typing import TypeAlias
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
@@ -24,7 +24,7 @@ from landsat_async.events import Notice, Retrying, Started, Transferred, Verifie
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.server_names import is_planned
-from landsat_async.run.concurrency import WINDOW_S, CrewSize, after_push_back, after_window
+from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
 from landsat_async.run.failures import CERTIFICATE, PAUSED, Failures, kind_of_attempt
@@ -33,7 +33,7 @@ from landsat_async.run.link_expiry import LinkAges
 from landsat_async.run.part_names import part_name
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.retry import PROGRESS_BYTES
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.transfer import transfer_in_group
 from landsat_async.transfer.types import (
     Done,
@@ -76,7 +76,7 @@ class LedgerStore:
     def __init__(self, context: RunContext, item_id: int, part_name: str) -> None:
         self._ledger, self._item_id, self._part_name = context.ledger, item_id, part_name
 
-    async def save(self, facts: PartFacts) -> None:
+    async def save(self, facts: Checkpoint) -> None:
         """Record a checkpoint after its fsync."""
         await self._ledger.save_part(self._item_id, self._part_name, facts.durable, facts.pack())
 
@@ -89,13 +89,13 @@ class LedgerStore:
         await self._ledger.drop_part(self._item_id)
 
 
-class Crew:
+class WorkerPool:
     """What all workers of a run share."""
 
     def __init__(
         self,
         context: RunContext,
-        net: Net,
+        net: TransferSession,
         *,
         overwrite: bool,
         file_mode: int = 0o644,
@@ -122,7 +122,7 @@ class Crew:
         self._renewed: Counter[int] = Counter()
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
-        self.size = CrewSize.start(download.workers)
+        self.size = ConcurrencyLimit.start(download.workers)
         self._busy = 0
         self._most_busy = 0
         self._working = 0
@@ -139,19 +139,19 @@ class Crew:
             if not self._working:
                 self._ended.set()
 
-    async def hurry_when_cancelled(self) -> None:
+    async def cancel_soon_when_cancelled(self) -> None:
         """Beside the workers, until the last has ended: see to it that cancelled ones do not wait for a dead disk."""
         try:
             await self._ended.wait()
         except anyio.get_cancelled_exc_class():
-            self.net.hurry()
+            self.net.cancel_soon()
             raise
 
     async def _work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
         async with receive:
             while True:
                 while number >= self.size.allowed and not self.context.ended:
-                    await self.context.pulse.wait()
+                    await self.context.wakeup.wait()
                 try:
                     link = await receive.receive()
                 except anyio.EndOfStream:
@@ -167,13 +167,13 @@ class Crew:
         """Adapt the number of workers to the line, for ever."""
         before = 0.0
         while True:
-            self.context.tally.workers = self.size.allowed
+            self.context.counts.workers = self.size.allowed
             self._most_busy = self._busy
             await anyio.sleep(WINDOW_S)
-            through = self.net.bytes_received + FILE_WORTH_BYTES * self.context.tally.verified
+            through = self.net.bytes_received + FILE_WORTH_BYTES * self.context.counts.verified
             rate, before = (through - before) / WINDOW_S, through
             self.size = after_window(self.size, rate, busy=self._most_busy, now_s=self.context.loop_time())
-            self.context.pulse.beat()
+            self.context.wakeup.notify()
 
     async def _one(self, link: Link) -> None:
         context = self.context
@@ -210,7 +210,7 @@ class Crew:
             await context.fail(item, "an internal error of landsat_async", "Please report it, with the output of -v.")
             return
         finally:
-            context.tally.leave(item.item_id)
+            context.counts.leave(item.item_id)
         self.bugs = 0
         if isinstance(outcome, Done):
             self._ages.worked(link.host, age_s)
@@ -223,7 +223,7 @@ class Crew:
     async def _look_up_again(self, item_id: int) -> None:
         """Have the service give a new link for what it holds already."""
         await self.context.step(item_id, Step.REATTACH, missed=0)
-        self.context.poke()
+        self.context.poll_soon()
 
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         context = self.context
@@ -235,7 +235,7 @@ class Crew:
             part_name=part_name(item.item_id, item.gen),
             part_was=_earlier_names(item, saved),
             final_path=f"{self._directory}/{item.relpath}",
-            part=PartFacts.unpack(saved.facts) if saved else None,
+            part=Checkpoint.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
             file=item.relpath,
@@ -248,17 +248,17 @@ class Crew:
             nonlocal served_at
             if isinstance(event, Started):
                 served_at = event.offset_bytes + PROGRESS_BYTES
-                context.tally.position(item.item_id, event.offset_bytes)
+                context.counts.position(item.item_id, event.offset_bytes)
             elif isinstance(event, Transferred):
-                context.tally.position(item.item_id, event.position_bytes)
+                context.counts.position(item.item_id, event.position_bytes)
                 if event.position_bytes >= served_at:  # long before its end: others are judged meanwhile
                     served_at = event.position_bytes + PROGRESS_BYTES
                     self._served(link.host, item)
             context.bus.tell(event)
 
-        def admit(host: str) -> HostDown | None:
-            if host in context.hosts.distrusted:
-                return HostDown(host, context.hosts.distrusted[host], 0.0, CERTIFICATE)
+        def check_host(host: str) -> HostDown | None:
+            if host in context.hosts.untrusted_hosts:
+                return HostDown(host, context.hosts.untrusted_hosts[host], 0.0, CERTIFICATE)
             wait_s = context.hosts.ask(host)
             return HostDown(host, "", wait_s, PAUSED) if wait_s > 0 else None
 
@@ -271,11 +271,11 @@ class Crew:
                 self.size = after_push_back(self.size, item.item_id, context.loop_time())
 
         store = LedgerStore(context, item.item_id, job.part_name)
-        return await self._fetch(job, self.net, notify=notify, store=store, admit=admit, health=health)
+        return await self._fetch(job, self.net, notify=notify, store=store, check_host=check_host, health=health)
 
     def _served(self, host: str, item: Item) -> None:
         if self.context.hosts.ok(host, item.item_id):
-            self.context.poke()  # what waits at the service for this host may come now
+            self.context.poll_soon()  # what waits at the service for this host may come now
 
     async def _sums(self, item: Item, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
@@ -308,8 +308,8 @@ class Crew:
             )
             if not await context.finish(file, report=link.proxied):
                 return
-        context.tally.verified += 1
-        context.tally.arrived(item.bytes_nominal or 0, done.size_bytes)
+        context.counts.verified += 1
+        context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)
         self._used_parts.append(f"{self._parts_dir}/{part_name(item.item_id, item.gen)}")
         await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
         if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was told

@@ -30,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return done.code if isinstance(done.code, int) else 2
     from landsat_async.show.error_report import report
     from landsat_async.show.logs import showing_logs
-    from landsat_async.show.output import Manner, Output
+    from landsat_async.show.output import Output, OutputOptions
     from landsat_async.show.signals import STOPPED
 
-    manner = Manner(
+    manner = OutputOptions(
         json=getattr(options, "json", False),
         quiet=options.quiet,
         verbose=options.verbose,

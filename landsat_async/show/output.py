@@ -20,7 +20,7 @@ from landsat_async.show.formatting import clean
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class OutputOptions:
     """How a command was asked to talk."""
 
     json: bool = False
@@ -96,7 +96,7 @@ class SafeStream:
 class Output:
     """Where a command says things. One per process; made by `main`."""
 
-    def __init__(self, manner: Manner, *, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+    def __init__(self, manner: OutputOptions, *, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self.manner = manner
         self.out = SafeStream(stdout if stdout is not None else sys.stdout)
         self.err = SafeStream(stderr if stderr is not None else sys.stderr)

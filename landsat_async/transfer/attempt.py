@@ -19,15 +19,15 @@ from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.identity import evidence_of_name
 from landsat_async.rules.server_names import served_name
-from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.multi_range import Source, Split, Unfit
-from landsat_async.transfer.ranges import PUSHED_BACK, Blame, Misfit, blame, connections_for
-from landsat_async.transfer.resume import Ask, AskPlainly, Complete, Refuse, Restart, Take, next_ask, read_answer
+from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, blame, connections_for
+from landsat_async.transfer.resume import AcceptBody, Ask, AskPlainly, Complete, Refuse, Restart, next_ask, read_answer
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.sink import Sink, checkpoint, receive
 from landsat_async.transfer.speed import Speed, Window, floor
 from landsat_async.transfer.types import CheckpointStore, TransferEvent, TransferJob
@@ -39,18 +39,18 @@ _PAGE_TIMEOUT_S = 5.0
 
 
 @dataclass(slots=True)
-class Trip:
+class TransferContext:
     """What the attempts of one transfer share."""
 
     job: TransferJob
-    net: Net
+    net: TransferSession
     notify: Callable[[TransferEvent], None]
     store: CheckpointStore
     url: URL = field(repr=False)
     host: str
     """The host that is asked first; what is learnt about ranges is kept under this name."""
     part: PartFile
-    lander: Lander
+    lander: Committer
     whole: bool = False
     """Ranges are not to be used for this file any more."""
     any_speed: bool = False
@@ -87,7 +87,7 @@ class Trip:
         return {"Accept-Encoding": _IDENTITY_ONLY} if self.identity_only else {}
 
     async def get(self, headers: dict[str, str]) -> tuple[aiohttp.ClientResponse, URL]:
-        """Ask for the file; see `Net.get`."""
+        """Ask for the file; see `TransferSession.get`."""
         policy = self.job.policy
         name = None if self.job.name_begins else self.job.name
         with self.waits.around(self.url.host or "", "has not answered yet", policy.answer_timeout_s):
@@ -128,11 +128,11 @@ class Received:
 
     complete: bool
     """The whole file is here, as far as headers can tell."""
-    framed: bool
+    length_known: bool
     """The server has marked the end, so that a cut would have been noticed."""
 
 
-async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
+async def attempt(trip: TransferContext, *, plainly: bool = False) -> Received:
     """Ask once and keep what comes. `plainly` leaves If-Range out.
 
     Raises:
@@ -154,12 +154,12 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
         if job.name_begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
             raise NameSeen(served_name(job.name_begins, reply.filename, str(url)))
         match read_answer(ask, trip.part.now, reply):
-            case Take() as take:
+            case AcceptBody() as take:
                 _learn_ranges(trip, ask, reply, plainly=plainly)
                 return await _take(trip, response, reply, take, staging=staging)
             case Complete():
                 trip.part.facts = replace(trip.part.facts, total=trip.part.length)
-                return Received(complete=True, framed=True)
+                return Received(complete=True, length_known=True)
             case Restart(reason, odd):
                 raise failed(FaultKind.ODD_RANGE if odd else FaultKind.RESTART, reason)
             case Refuse(reason, resume_off):
@@ -173,7 +173,7 @@ async def attempt(trip: Trip, *, plainly: bool = False) -> Received:
     return await attempt(trip, plainly=True)
 
 
-async def _check_head(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, *, staging: bool) -> None:
+async def _check_head(trip: TransferContext, response: aiohttp.ClientResponse, reply: Reply, *, staging: bool) -> None:
     """Raise AttemptFailed for an answer whose head already says that it is not the file."""
     fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
     if fault is not None:
@@ -193,7 +193,7 @@ async def _check_head(trip: Trip, response: aiohttp.ClientResponse, reply: Reply
         raise failed(FaultKind.TOO_BIG, f"the server announces {total} bytes")
 
 
-async def _read_page(trip: Trip, response: aiohttp.ClientResponse, reply: Reply) -> WrongBody | None:
+async def _read_page(trip: TransferContext, response: aiohttp.ClientResponse, reply: Reply) -> WrongBody | None:
     """Look at the page that came with a bad status."""
     if "html" not in (reply.content_type or "").lower():
         return None
@@ -231,7 +231,7 @@ def _fault_of_page(wrong: WrongBody, *, staging: bool = False) -> Fault:
 
 
 @contextmanager
-def _push_back_noted(trip: Trip) -> Iterator[None]:
+def _push_back_noted(trip: TransferContext) -> Iterator[None]:
     """Other files use several connections to the host: when it pushes back, they are too many."""
     try:
         yield
@@ -241,7 +241,7 @@ def _push_back_noted(trip: Trip) -> Iterator[None]:
         raise
 
 
-def _leave_one(trip: Trip) -> None:
+def _leave_one(trip: TransferContext) -> None:
     """Use one connection a file for the host from now on."""
     if not trip.net.habits(trip.host).one_connection:
         trip.net.learn(trip.host, one_connection=True)
@@ -249,7 +249,7 @@ def _leave_one(trip: Trip) -> None:
         trip.notify(Notice(text, "warning"))
 
 
-def _learn_ranges(trip: Trip, ask: Ask, reply: Reply, *, plainly: bool) -> None:
+def _learn_ranges(trip: TransferContext, ask: Ask, reply: Reply, *, plainly: bool) -> None:
     if not ask.start:
         return
     if reply.status == 206 and not trip.net.habits(trip.host).gives_ranges:
@@ -260,7 +260,9 @@ def _learn_ranges(trip: Trip, ask: Ask, reply: Reply, *, plainly: bool) -> None:
         trip.net.learn(trip.host, ignores_ranges=True)
 
 
-async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take: Take, *, staging: bool) -> Received:
+async def _take(
+    trip: TransferContext, response: aiohttp.ClientResponse, reply: Reply, take: AcceptBody, *, staging: bool
+) -> Received:
     """Receive the body that `take` describes."""
     part, job = trip.part, trip.job
     take = _with_name(take, reply, job.name, part)
@@ -309,7 +311,7 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
         if split is not None:
             _learn_of_split(trip, failure, opening=False)
         if isinstance(failure, Unfit):
-            return Received(complete=False, framed=True)  # the next attempt sees what has become of the file
+            return Received(complete=False, length_known=True)  # the next attempt sees what has become of the file
         raise
     finally:
         if split is not None:
@@ -323,14 +325,14 @@ async def _take(trip: Trip, response: aiohttp.ClientResponse, reply: Reply, take
     return _received(part, take, reply)
 
 
-def _with_name(take: Take, reply: Reply, name: str, part: PartFile) -> Take:
+def _with_name(take: AcceptBody, reply: Reply, name: str, part: PartFile) -> AcceptBody:
     """Note whether all bytes come with the file's name; a body from byte 0 on is compared with those that are here."""
     said = evidence_of_name(name, filenames=reply.filenames)
     named = said is Identity.NAMED and (take.start == 0 or part.facts.named)
     return replace(take, facts=replace(take.facts, named=named))
 
 
-def _connections(trip: Trip, reply: Reply, take: Take) -> int:
+def _connections(trip: TransferContext, reply: Reply, take: AcceptBody) -> int:
     policy = trip.job.policy
     if trip.whole or trip.one_connection:
         return 1
@@ -338,7 +340,7 @@ def _connections(trip: Trip, reply: Reply, take: Take) -> int:
     return connections_for(policy.connections, take, reply, habits, here=trip.part.length, span_bytes=policy.span_bytes)
 
 
-def _source(trip: Trip, take: Take, report: Callable[[int], None]) -> Source:
+def _source(trip: TransferContext, take: AcceptBody, report: Callable[[int], None]) -> Source:
     """Say how more connections for the file are opened."""
     habits = trip.net.habits(trip.host)
     tie = {} if habits.dislikes_if_range else {"If-Range": take.facts.etag or ""}
@@ -357,10 +359,10 @@ def _source(trip: Trip, take: Take, report: Callable[[int], None]) -> Source:
     )
 
 
-def _learn_of_split(trip: Trip, failure: AttemptFailed, *, opening: bool) -> None:
+def _learn_of_split(trip: TransferContext, failure: AttemptFailed, *, opening: bool) -> None:
     """See to it that what several connections have led to does not come again."""
     trip.breaks += 1
-    changed = isinstance(failure, Unfit) and failure.misfit is Misfit.CHANGED
+    changed = isinstance(failure, Unfit) and failure.misfit is RangeMismatch.CHANGED
     match Blame.FILE if changed else blame(failure.fault.kind, opening=opening, breaks=trip.breaks):
         case Blame.HOST:
             _leave_one(trip)
@@ -368,17 +370,17 @@ def _learn_of_split(trip: Trip, failure: AttemptFailed, *, opening: bool) -> Non
             trip.one_connection = True
 
 
-def _received(part: PartFile, take: Take, reply: Reply) -> Received:
+def _received(part: PartFile, take: AcceptBody, reply: Reply) -> Received:
     """Judge a body that ended without an error: for a body without announced length that means little."""
     if take.end is not None and part.length < take.end:
         raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
     if not part.length:
         raise failed(FaultKind.EMPTY, "USGS sends an empty file")
     total = take.facts.total
-    framed = total is not None or (reply.chunked and reply.status == 200)
-    if framed and total is None:
+    length_known = total is not None or (reply.chunked and reply.status == 200)
+    if length_known and total is None:
         part.facts = replace(part.facts, total=part.length)
-    return Received(complete=total in (None, part.length), framed=framed)
+    return Received(complete=total in (None, part.length), length_known=length_known)
 
 
 async def checkpoint_if_new(part: PartFile, store: CheckpointStore) -> None:

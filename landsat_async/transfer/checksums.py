@@ -19,7 +19,7 @@ from landsat_async.proof.prove import published_sums
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.transfer.file_errors import AttemptFailed
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import TransferPolicy
 from landsat_async.transfer.waits import LongWaits
 
@@ -34,7 +34,7 @@ _ID_LENGTH = len("LC08_L2SP_004053_20240705_20240714_02_T1")
 class PublishedSums:
     """Fetches items when they are needed, one at a time, and keeps the last ones."""
 
-    def __init__(self, net: Net, policy: TransferPolicy) -> None:
+    def __init__(self, net: TransferSession, policy: TransferPolicy) -> None:
         self._net, self._policy = net, policy
         self._items: dict[str, dict[str, str]] = {}
         self._in_vain: dict[str, int] = {}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from landsat_async.disk.finalise import Landed, Landing, finalise
+from landsat_async.disk.finalise import Committed, Landing, finalise
 from landsat_async.disk.part import PartFile
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.proof.sizes import needs_content
 from landsat_async.proof.sums_inside import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import TransferJob
 
 
@@ -23,12 +23,12 @@ class Joined:
     stretches: list[Stretch]
 
 
-class Lander:
+class Committer:
     """Proves the complete part and gives it its final name."""
 
-    def __init__(self, job: TransferJob, net: Net, part: PartFile) -> None:
+    def __init__(self, job: TransferJob, net: TransferSession, part: PartFile) -> None:
         self.part = part
-        self.framed = True
+        self.length_known = True
         """The server has told how long the file is, or marked its end."""
         self.landing: Landing | Proved | Joined | OSError | Stopped | None = None
         """What came out."""
@@ -52,7 +52,7 @@ class Lander:
             return Proof.PUBLISHED  # whatever else is reached, there is something to be done before it is named
         if needs_content(self._job.name, self.part.length, self._job.bytes_nominal):
             return Proof.CONTENT
-        return Proof.LENGTH if self.framed else Proof.STRUCTURE
+        return Proof.LENGTH if self.length_known else Proof.STRUCTURE
 
     def forget(self) -> None:
         """The part has other bytes from now on."""
@@ -68,7 +68,7 @@ class Lander:
                 size_bytes=part.length, prove=self._prove, needed=self.needed, overwrite=policy.overwrite,
                 mode=policy.file_mode,
             )  # fmt: skip
-            if isinstance(self.landing, Landed):
+            if isinstance(self.landing, Committed):
                 part.shut()
             elif isinstance(self.landing, Proved) and self._several_answers:
                 self._proved = self.landing

@@ -76,7 +76,7 @@ class Reply:
     """Accept-Ranges says bytes."""
 
     @property
-    def framed(self) -> bool:
+    def length_known(self) -> bool:
         """True when a cut of the body cannot pass for its end."""
         return self.length is not None or self.chunked
 

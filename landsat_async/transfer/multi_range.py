@@ -28,10 +28,10 @@ from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import read_reply
-from landsat_async.transfer.ranges import Misfit, Span, misfit, spans
-from landsat_async.transfer.resume import Take
+from landsat_async.transfer.ranges import RangeMismatch, Span, misfit, spans
+from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.sink import Sink, receive
 from landsat_async.transfer.speed import Speed, Window
 from landsat_async.transfer.types import TransferPolicy
@@ -43,7 +43,7 @@ _NOTHING = memoryview(b"")
 class Unfit(AttemptFailed):
     """The host does not give the range that was asked for; one connection may do better."""
 
-    def __init__(self, misfit: Misfit) -> None:
+    def __init__(self, misfit: RangeMismatch) -> None:
         super().__init__(Fault(FaultKind.PROTOCOL, misfit))
         self.misfit = misfit
 
@@ -56,7 +56,7 @@ class _ShareTaken(Exception):
 class Source:
     """How more connections are opened, and what watches over them."""
 
-    net: Net
+    net: TransferSession
     url: URL = field(repr=False)
     host: str
     name: str
@@ -69,7 +69,7 @@ class Source:
     floor: Window
     waits: LongWaits
 
-    async def open(self, span: Span, take: Take) -> aiohttp.ClientResponse:
+    async def open(self, span: Span, take: AcceptBody) -> aiohttp.ClientResponse:
         """Ask for a span and return the answer, which is one to just that. Raises AttemptFailed."""
         with self.waits.around(self.url.host or "", "has not answered yet", self.policy.answer_timeout_s):
             response, _ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
@@ -98,7 +98,7 @@ class Source:
 class _Piece:
     """A span on its way: filled by `body.receive`, emptied in buffers by whoever appends."""
 
-    def __init__(self, net: Net, size: int, span: Span, tell: Callable[[], None]) -> None:
+    def __init__(self, net: TransferSession, size: int, span: Span, tell: Callable[[], None]) -> None:
         self.span = span
         self.position = self.passed_on = span.start
         self._full: deque[tuple[memoryview, int]] = deque()
@@ -194,7 +194,9 @@ class _FirstPiece(_Piece):
 class Split:
     """The connections of one file and what they bring. `run` once, then `rescue` if that failed, then `close`."""
 
-    def __init__(self, source: Source, sink: Sink, take: Take, first: aiohttp.ClientResponse, connections: int) -> None:
+    def __init__(
+        self, source: Source, sink: Sink, take: AcceptBody, first: aiohttp.ClientResponse, connections: int
+    ) -> None:
         assert take.end is not None
         self._source, self._sink, self._take, self._first = source, sink, take, first
         self._end = take.end

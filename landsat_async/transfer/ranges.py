@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from landsat_async.transfer.headers import ContentRange, Reply, is_strong
-from landsat_async.transfer.resume import OVERLAP_BYTES, HostHabits, Take
+from landsat_async.transfer.resume import OVERLAP_BYTES, AcceptBody, RangeSupport
 from landsat_async.transfer.retry import FaultKind
 
 WORTH_SPANS = 4
@@ -51,7 +51,7 @@ class Span:
         return {"Range": f"bytes={self.start}-{self.end - 1}"}
 
 
-class Misfit(enum.StrEnum):
+class RangeMismatch(enum.StrEnum):
     """Why the answer to a span is not to be taken."""
 
     CHANGED = "the file at the server is another one now"
@@ -66,7 +66,9 @@ class Blame(enum.Enum):
     HOST = "host"
 
 
-def connections_for(wanted: int, take: Take, reply: Reply, host: HostHabits, *, here: int, span_bytes: int) -> int:
+def connections_for(
+    wanted: int, take: AcceptBody, reply: Reply, host: RangeSupport, *, here: int, span_bytes: int
+) -> int:
     """Return how many connections may fetch the body that `take` describes, of which `here` bytes are here."""
     proved = reply.status == 206 or reply.accepts_ranges or host.gives_ranges
     refused = host.ignores_ranges or host.resume_off or host.etag_unstable or host.one_connection
@@ -89,10 +91,10 @@ def spans(start: int, end: int, span_bytes: int) -> Iterator[Span]:
         start = stop - OVERLAP_BYTES
 
 
-def misfit(span: Span, total: int, etag: str, reply: Reply) -> Misfit | None:
+def misfit(span: Span, total: int, etag: str, reply: Reply) -> RangeMismatch | None:
     """Judge the head of an answer to a span; None = take it. Statuses that are faults are not for this function."""
     if reply.status in (412, 416) or (reply.etag is not None and reply.etag != etag):
-        return Misfit.CHANGED
+        return RangeMismatch.CHANGED
     right = (
         reply.status == 206
         and reply.etag == etag
@@ -100,7 +102,7 @@ def misfit(span: Span, total: int, etag: str, reply: Reply) -> Misfit | None:
         and reply.length in (None, span.end - span.start)
         and reply.encoding is None
     )
-    return None if right else Misfit.UNABLE
+    return None if right else RangeMismatch.UNABLE
 
 
 def blame(kind: FaultKind, *, opening: bool, breaks: int) -> Blame:

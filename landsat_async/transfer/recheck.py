@@ -8,12 +8,12 @@ import aiohttp
 
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.joins import Stretch
-from landsat_async.transfer.attempt import Trip
-from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.attempt import TransferContext
+from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply, read_reply
-from landsat_async.transfer.resume import HostHabits
+from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind, fault_of_status
 from landsat_async.transfer.sink import receive
 from landsat_async.transfer.speed import Speed
@@ -22,7 +22,7 @@ _BLOCK_BYTES = 256 * 1024
 _DIFFERS = "the file came in several answers, and the server sends other bytes now"
 
 
-def gives_ranges(trip: Trip, habits: HostHabits) -> bool:
+def gives_ranges(trip: TransferContext, habits: RangeSupport) -> bool:
     """Tell whether the host may be asked for ranges of this file."""
     return not (trip.whole or habits.ignores_ranges or habits.resume_off)
 
@@ -31,7 +31,7 @@ class _Enough(Exception):
     """The body goes on behind what has to be compared."""
 
 
-async def compare_again(trip: Trip, lander: Lander) -> None:
+async def compare_again(trip: TransferContext, lander: Committer) -> None:
     """Ask for the lander's stretches and compare them with the part; what has been compared is taken off the list.
 
     Raises:
@@ -43,7 +43,7 @@ async def compare_again(trip: Trip, lander: Lander) -> None:
     lander.joins_settled = True
 
 
-async def _compare_next(trip: Trip, stretches: list[Stretch]) -> None:
+async def _compare_next(trip: TransferContext, stretches: list[Stretch]) -> None:
     start, end = stretches[0]
     response, _ = await trip.get({"Range": f"bytes={start}-{end - 1}"})
     try:
@@ -67,7 +67,9 @@ async def _compare_next(trip: Trip, stretches: list[Stretch]) -> None:
         response.close()
 
 
-async def _receive(trip: Trip, response: aiohttp.ClientResponse, comparison: _Comparison, stop: int | None) -> None:
+async def _receive(
+    trip: TransferContext, response: aiohttp.ClientResponse, comparison: _Comparison, stop: int | None
+) -> None:
     """Compare a body that ends at byte `stop` of the file, as far as it has to be. Raises AttemptFailed."""
     policy = trip.job.policy
     speed, stall_s = Speed.of(policy, trip.floor, any_speed=trip.any_speed), policy.stall_timeout_s
@@ -104,7 +106,7 @@ def _fits(reply: Reply, start: int, end: int, total: int) -> bool:
 class _Comparison:
     """Takes the bytes of a stretch, see `body.Receiver`, and holds them against the part."""
 
-    def __init__(self, trip: Trip, stretch: Stretch, *, more: bool = False) -> None:
+    def __init__(self, trip: TransferContext, stretch: Stretch, *, more: bool = False) -> None:
         self.compared, self.end = stretch
         self._more = more
         self._part = trip.part

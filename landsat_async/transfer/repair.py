@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 from anyio import move_on_after
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.io_threads import Threads
 from landsat_async.disk.part import PartFile, open_part
-from landsat_async.transfer.attempt import Trip
-from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.attempt import TransferContext
+from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.resume import CUT_BACK_BYTES
 from landsat_async.transfer.retry import Fault, FaultKind
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import CheckpointStore, TransferJob
 
 
 async def open_believed(
-    job: TransferJob, net: Net, threads: Threads, facts: PartFacts | None, store: CheckpointStore
+    job: TransferJob, net: TransferSession, threads: Threads, facts: Checkpoint | None, store: CheckpointStore
 ) -> PartFile:
     """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
     policy = job.policy
@@ -48,8 +48,8 @@ async def open_believed(
 class Repairs:
     """Remembers what has been put right in one transfer."""
 
-    trip: Trip
-    lander: Lander
+    trip: TransferContext
+    lander: Committer
     too_many_files: bool = False
     """The process had no descriptor left."""
     _slow: int = 0
@@ -94,14 +94,14 @@ class Repairs:
         self.lander.forget()
         await part.digest_of(keep)
         if not keep:
-            part.facts = PartFacts()
+            part.facts = Checkpoint()
             await store.clear()
         elif keep < part.facts.durable:
             part.facts = part.now
             await store.save(part.facts)
         await part.cut()
 
-    async def _reopen(self, facts: PartFacts | None) -> None:
+    async def _reopen(self, facts: Checkpoint | None) -> None:
         """Give up the descriptor and go back to the last checkpoint."""
         trip = self.trip
         self.lander.forget()

@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.headers import Reply, is_strong
 
 OVERLAP_BYTES = 64 * 1024
@@ -35,7 +35,7 @@ CUT_BACK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class HostHabits:
+class RangeSupport:
     """How a host treats ranges, learnt in this run."""
 
     ignores_ranges: bool = False
@@ -68,13 +68,13 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class AcceptBody:
     """Take the body. It begins at byte `start` of the file; what is already there is compared first."""
 
     start: int
     end: int | None
     """First byte NOT in the body; None = not told."""
-    facts: PartFacts
+    facts: Checkpoint
     """Validators and total that hold once the comparison has passed (its `durable` and `sha256` are not set)."""
     overwrite: bool
     """What to do when the comparison fails: True = this body is right (200), False = it is not to be trusted (206)."""
@@ -110,10 +110,10 @@ class Refuse:
     resume_off: bool = False
 
 
-Reading: TypeAlias = Take | Complete | AskPlainly | Restart | Refuse
+Reading: TypeAlias = AcceptBody | Complete | AskPlainly | Restart | Refuse
 
 
-def next_ask(part: PartFacts, host: HostHabits, *, whole: bool = False) -> Ask:
+def next_ask(part: Checkpoint, host: RangeSupport, *, whole: bool = False) -> Ask:
     """Decide what to ask for, given the bytes that are here. `whole` forbids ranges for this file."""
     start = part.durable - OVERLAP_BYTES
     if whole or start <= 0 or host.ignores_ranges or host.resume_off:
@@ -122,7 +122,7 @@ def next_ask(part: PartFacts, host: HostHabits, *, whole: bool = False) -> Ask:
     return Ask(start, None if host.dislikes_if_range else tie.validator)
 
 
-def read_answer(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
+def read_answer(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
     """Decide what a 200, 206, 412 or 416 may do to the part. Other statuses are not for this function."""
     if reply.status == 416:
         return _read_416(ask, part, reply)
@@ -133,7 +133,7 @@ def read_answer(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
     return _read_206(ask, part, reply) if reply.status == 206 else _read_200(ask, part, reply)
 
 
-def _read_416(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
+def _read_416(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
     if not ask.start:
         return Refuse("status 416 to a request without Range")
     said = reply.range.total if reply.range is not None and reply.range.start is None else None
@@ -144,7 +144,7 @@ def _read_416(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
     return Restart("the server refuses a range of bytes that it has", odd=True)
 
 
-def _read_200(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
+def _read_200(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
     contained = reply.range
     if contained is not None and (contained.start != 0 or contained.end != contained.total):
         return Refuse("status 200 with the header of a partial answer")
@@ -155,10 +155,10 @@ def _read_200(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
     total = reply.length if contained is None else contained.total
     if reply.length not in (total, None):
         return Refuse("Content-Length and Content-Range contradict each other")
-    return Take(0, total, _facts(reply, total, joined_weakly=False), overwrite=True)
+    return AcceptBody(0, total, _facts(reply, total, joined_weakly=False), overwrite=True)
 
 
-def _read_206(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
+def _read_206(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
     if not ask.start:
         return Refuse("a partial answer that nobody asked for")
     if (reply.content_type or "").lower().startswith("multipart/"):
@@ -178,7 +178,7 @@ def _read_206(ask: Ask, part: PartFacts, reply: Reply) -> Reading:
     return _joined(ask, part, reply, total, contained.end)
 
 
-def _joined(ask: Ask, part: PartFacts, reply: Reply, total: int | None, end: int) -> Reading:
+def _joined(ask: Ask, part: Checkpoint, reply: Reply, total: int | None, end: int) -> Reading:
     """Decide how strongly a range that fits is tied to the part."""
     etags_differ = reply.etag is not None and part.etag is not None and reply.etag != part.etag
     if etags_differ and total is None:
@@ -193,11 +193,11 @@ def _joined(ask: Ask, part: PartFacts, reply: Reply, total: int | None, end: int
         facts = replace(part, total=total, joined_weakly=weakly, joined=ask.start)
     else:
         facts = replace(_facts(reply, total, joined_weakly=weakly), joined=ask.start)
-    return Take(ask.start, end, facts, overwrite=False, etag_unstable=etags_differ)
+    return AcceptBody(ask.start, end, facts, overwrite=False, etag_unstable=etags_differ)
 
 
-def _facts(reply: Reply, total: int | None, *, joined_weakly: bool) -> PartFacts:
-    return PartFacts(
+def _facts(reply: Reply, total: int | None, *, joined_weakly: bool) -> Checkpoint:
+    return Checkpoint(
         total=total,
         etag=reply.etag,
         last_modified=reply.last_modified,

@@ -35,7 +35,7 @@ from landsat_async.rules.naming import name_from_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.headers import names_in_disposition, parse_filename
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
-from landsat_async.transfer.resume import HostHabits
+from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.types import TransferPolicy
 from landsat_async.transfer.waits import OpenWaits
@@ -50,12 +50,12 @@ BUFFERS_BYTES = 64 * 1024 * 1024
 several connections are not among them, see `TransferPolicy.span_bytes`."""
 _KEEP_ALIVE_S = 15.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_NO_HABITS = HostHabits()
+_NO_HABITS = RangeSupport()
 
 
 @dataclass(slots=True)
-class Net:
-    """Shared by the transfers of one run; make one with `open_net`."""
+class TransferSession:
+    """Shared by the transfers of one run; make one with `open_transfer_session`."""
 
     session: aiohttp.ClientSession
     pool: DiskPool
@@ -77,8 +77,8 @@ class Net:
     splits: Counter[str] = field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
     _running: set[Threads] = field(default_factory=set)
-    _hurried: bool = False
-    _habits: dict[str, HostHabits] = field(default_factory=dict)
+    _cancelled_soon: bool = False
+    _habits: dict[str, RangeSupport] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
     _nameless: set[str] = field(default_factory=set)
@@ -86,24 +86,24 @@ class Net:
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
     _timeouts: dict[TransferPolicy, aiohttp.ClientTimeout] = field(default_factory=dict)
 
-    def hurry(self) -> None:
+    def cancel_soon(self) -> None:
         """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
-        self._hurried = True
+        self._cancelled_soon = True
         for threads in self._running:
-            threads.hurry()
+            threads.cancel_soon()
 
     @contextmanager
-    def may_hurry(self, threads: Threads) -> Iterator[None]:
-        """Have `hurry` concern a transfer's threads inside the block."""
+    def may_cancel_soon(self, threads: Threads) -> Iterator[None]:
+        """Have `cancel_soon` concern a transfer's threads inside the block."""
         self._running.add(threads)
-        if self._hurried:
-            threads.hurry()
+        if self._cancelled_soon:
+            threads.cancel_soon()
         try:
             yield
         finally:
             self._running.discard(threads)
 
-    def habits(self, host: str) -> HostHabits:
+    def habits(self, host: str) -> RangeSupport:
         """Return how `host` has treated ranges so far in this run."""
         return self._habits.get(host, _NO_HABITS)
 
@@ -232,7 +232,7 @@ class Net:
 
 
 @asynccontextmanager
-async def open_net(
+async def open_transfer_session(
     *,
     hosts: AllowedHosts,
     workers: int = 5,
@@ -243,7 +243,7 @@ async def open_net(
     fs: Fs | None = None,
     proving: Proving = prove,
     uniform: Callable[[], float] = random,
-) -> AsyncIterator[Net]:
+) -> AsyncIterator[TransferSession]:
     """Open what transfers need, and close it again.
 
     Args:
@@ -276,7 +276,7 @@ async def open_net(
         **checked(lent=connector is not None),
     )
     try:
-        yield Net(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
+        yield TransferSession(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
     finally:
         with CancelScope(shield=True), move_on_after(2.0):
             await session.close()

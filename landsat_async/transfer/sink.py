@@ -20,15 +20,15 @@ import aiohttp
 from anyio import Event, Semaphore, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 
-from landsat_async.disk.checkpoint import EMPTY_SHA256, PartFacts
+from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.disk.part import PartFile
 from landsat_async.proof.sniff import HEAD_BYTES
-from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.fast_path import Target, can_go_direct, fill, receive_direct, take_over, unread_at_end
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
-from landsat_async.transfer.resume import Take
+from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.speed import Speed
 from landsat_async.transfer.types import CheckpointStore, TransferPolicy
 from landsat_async.transfer.waits import LongWaits
@@ -53,13 +53,13 @@ class Sink:
 
     def __init__(
         self,
-        net: Net,
+        net: TransferSession,
         part: PartFile,
         store: CheckpointStore,
         policy: TransferPolicy,
-        take: Take,
+        take: AcceptBody,
         look: Callable[[bytes], None],
-        lander: Lander,
+        lander: Committer,
     ) -> None:
         self.tasks: TaskGroup | None = None
         """Where blocks are kept while the next one comes; a body that `fits` into one buffer can do without."""
@@ -287,7 +287,7 @@ class Sink:
         else:
             self.tasks.start_soon(self._checkpoint, self._part.now, self._saving)
 
-    async def _checkpoint(self, mark: PartFacts, ended: Event) -> None:
+    async def _checkpoint(self, mark: Checkpoint, ended: Event) -> None:
         try:
             await checkpoint(self._part, self._store, mark)
             self._saved_s = self._net.clock()
@@ -296,7 +296,7 @@ class Sink:
             ended.set()
 
 
-async def checkpoint(part: PartFile, store: CheckpointStore, mark: PartFacts) -> None:
+async def checkpoint(part: PartFile, store: CheckpointStore, mark: Checkpoint) -> None:
     """Make the bytes that `mark` speaks of durable, then say so in the store.
 
     Not interrupted in between: the store would be ahead of what we know, and a full disk cuts the part to that.

@@ -3,7 +3,7 @@
 It can be used alone:
 
     hosts = AllowedHosts(("*.usgs.gov",))
-    async with open_net(hosts=hosts) as net:
+    async with open_transfer_session(hosts=hosts) as net:
         job = TransferJob(SecretUrl(link), "LC08_..._SR_B3.TIF", "data/parts", "1.part", "data/LC08_..._SR_B3.TIF")
         match await transfer(job, net, notify=print, store=MemoryStore()):
             case Done(size_bytes, sha256, proof):
@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
 
-from landsat_async.disk.finalise import InTheWay, Landed, PartLost
+from landsat_async.disk.finalise import Committed, InTheWay, PartLost
 from landsat_async.disk.io_threads import Threads
 from landsat_async.disk.part import NoRoom
 from landsat_async.errors import LandsatError
@@ -36,14 +36,14 @@ from landsat_async.proof.sizes import is_doubtful
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.joins import Next, after_proof
-from landsat_async.transfer.attempt import NameSeen, Trip, attempt, checkpoint_if_new, one_error
-from landsat_async.transfer.commit import Joined, Lander
+from landsat_async.transfer.attempt import NameSeen, TransferContext, attempt, checkpoint_if_new, one_error
+from landsat_async.transfer.commit import Committer, Joined
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.repair import Repairs, open_believed
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import (
     IN_THE_WAY,
     CheckpointStore,
@@ -60,8 +60,8 @@ from landsat_async.transfer.types import (
 
 T = TypeVar("T")
 
-Admit = Callable[[str], HostDown | None]
-"""admit(host): None = go on; asked before every attempt."""
+CheckHost = Callable[[str], HostDown | None]
+"""check_host(host): None = go on; asked before every attempt."""
 Health = Callable[[str, str, str], None]
 """health(host, kind, reason): kind is "ok", or what a circuit breaker counts a failure as."""
 
@@ -78,21 +78,21 @@ def _nobody(host: str, kind: str, reason: str) -> None:
 
 async def transfer(
     job: TransferJob,
-    net: Net,
+    net: TransferSession,
     *,
     notify: Callable[[TransferEvent], None],
     store: CheckpointStore,
-    admit: Admit = _always,
+    check_host: CheckHost = _always,
     health: Health = _nobody,
 ) -> Outcome:
     """Fetch one file, prove it and give it its final name.
 
     Args:
         job: What to fetch and where to.
-        net: Shared session and threads, see `open_net`.
+        net: Shared session and threads, see `open_transfer_session`.
         notify: Called with events; must return at once and not raise.
         store: Keeps checkpoints; `job.part` is what it said last.
-        admit: May stop the transfer before an attempt, because the host is to be left alone.
+        check_host: May stop the transfer before an attempt, because the host is to be left alone.
         health: Told what each attempt says about its host.
 
     Raises:
@@ -103,7 +103,7 @@ async def transfer(
     threads = Threads(net.pool, job.policy.grace_s)
 
     async def run() -> None:
-        outcome = await _transfer(job, net, threads, notify, store, admit, health)
+        outcome = await _transfer(job, net, threads, notify, store, check_host, health)
         if not ended.done():
             ended.set_result(outcome)
 
@@ -115,37 +115,37 @@ async def transfer(
             try:
                 return await ended
             except get_cancelled_exc_class():
-                threads.hurry()
+                threads.cancel_soon()
                 raise
     raise AssertionError
 
 
 async def transfer_in_group(
     job: TransferJob,
-    net: Net,
+    net: TransferSession,
     *,
     notify: Callable[[TransferEvent], None],
     store: CheckpointStore,
-    admit: Admit = _always,
+    check_host: CheckHost = _always,
     health: Health = _nobody,
 ) -> Outcome:
     """Do the same without a task of its own, which costs a small file as much as its request.
 
-    For tasks that nobody but a task group of anyio cancels, where `net.hurry` is called as soon as it does: what waits
-    for a thread is shielded, and cannot see it.
+    For tasks that nobody but a task group of anyio cancels, where `net.cancel_soon` is called as soon as it does: what
+    waits for a thread is shielded, and cannot see it.
     """
     threads = Threads(net.pool, job.policy.grace_s)
-    with net.may_hurry(threads):
-        return await _transfer(job, net, threads, notify, store, admit, health)
+    with net.may_cancel_soon(threads):
+        return await _transfer(job, net, threads, notify, store, check_host, health)
 
 
 async def _transfer(
     job: TransferJob,
-    net: Net,
+    net: TransferSession,
     threads: Threads,
     notify: Callable[[TransferEvent], None],
     store: CheckpointStore,
-    admit: Admit,
+    check_host: CheckHost,
     health: Health,
 ) -> Outcome:
     try:
@@ -159,9 +159,9 @@ async def _transfer(
     course = None
     try:
         part = await open_believed(job, net, threads, job.part, store)
-        lander = Lander(job, net, part)
-        trip = Trip(job, net, notify, store, url, host_of(url), part, lander)
-        course = _Course(trip, lander, admit, health, Budget(job.policy.attempts))
+        lander = Committer(job, net, part)
+        trip = TransferContext(job, net, notify, store, url, host_of(url), part, lander)
+        course = _AttemptLoop(trip, lander, check_host, health, Budget(job.policy.attempts))
         return await course.run()
     except NameSeen as seen:
         health(host_of(url), "ok", "")
@@ -174,7 +174,7 @@ async def _transfer(
         return FileFailed(fault.reason, RULES[fault.kind].hint, received, fault.kind)
     except get_cancelled_exc_class():
         if course is not None:
-            await course.farewell()
+            await course.checkpoint_on_cancel()
         raise
     finally:
         if course is not None and not course.trip.part.closed:
@@ -190,12 +190,12 @@ def _named(name: str | None, begins: str) -> Outcome:
 
 
 @dataclass(slots=True)
-class _Course:
+class _AttemptLoop:
     """The way of one transfer: what has been tried, and what comes next."""
 
-    trip: Trip
-    lander: Lander
-    admit: Admit
+    trip: TransferContext
+    lander: Committer
+    check_host: CheckHost
     health: Health
     budget: Budget
     _damaged: set[str] = field(default_factory=set)
@@ -224,8 +224,8 @@ class _Course:
         if part.facts.total is not None and part.length > part.facts.total:
             return Fault(FaultKind.RESTART, "more bytes here than the file has")
         if part.length and part.length == part.facts.total and not self.trip.job.name_begins:
-            return await self._finish(framed=True)
-        down = self.admit(self.trip.host)
+            return await self._finish(length_known=True)
+        down = self.check_host(self.trip.host)
         if down is not None:
             return replace(down, bytes_received=self.trip.bytes_received)
         if self._repairs.too_many_files:  # before anything is asked for once more
@@ -241,7 +241,7 @@ class _Course:
         if self.trip.job.name_begins:
             return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
         if received.complete:
-            return await self._finish(framed=received.framed)
+            return await self._finish(length_known=received.length_known)
         if part.length > before:
             return None  # a server may send less than was asked for
         return Fault(FaultKind.NETWORK, "the server sends nothing new")
@@ -275,19 +275,19 @@ class _Course:
 
     # -- complete ----------------------------------------------------------------------------------------------------
 
-    async def _finish(self, *, framed: bool) -> Outcome | Fault:
+    async def _finish(self, *, length_known: bool) -> Outcome | Fault:
         """See what became of the complete part; when it was complete from the beginning, prove and name it now."""
         part, job, lander = self.trip.part, self.trip.job, self.lander
         if lander.landing is None and lander.stretches:
-            return await self._compare(framed=framed)
+            return await self._compare(length_known=length_known)
         if lander.landing is None:
-            lander.framed = framed
+            lander.length_known = length_known
             await part.threads.run(lander.land, stop=lander.stop)
-        landing, lander.landing, lander.framed = lander.landing, None, True
+        landing, lander.landing, lander.length_known = lander.landing, None, True
         if isinstance(landing, OSError):
             return await self._naming_fault(landing)
         match landing:
-            case Landed(proof, mtime_ns, shown):
+            case Committed(proof, mtime_ns, shown):
                 if doubt := self._doubt_of_size():
                     self.trip.notify(Notice(f"{self.trip.file}: {doubt}; its proof is {proof}", "warning"))
                 named = Identity.NAMED if part.facts.named else Identity.NONE
@@ -303,16 +303,16 @@ class _Course:
             case PartLost():
                 return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")
             case Damaged(reason):
-                return self._damage(reason, framed=framed)
+                return self._damage(reason, length_known=length_known)
             case Joined():
-                return await self._joined(landing, framed=framed)
+                return await self._joined(landing, length_known=length_known)
             case Proved():
                 return self._unproven()
         await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
         raise AssertionError
 
-    def _damage(self, reason: str, *, framed: bool) -> Outcome | Fault:
-        if not framed:
+    def _damage(self, reason: str, *, length_known: bool) -> Outcome | Fault:
+        if not length_known:
             return Fault(FaultKind.UNPROVEN, f"the server gives no length; the file could not be proven: {reason}")
         sha256, self._copies = self.trip.part.sha256, self._copies + 1
         if sha256 in self._damaged:
@@ -335,7 +335,7 @@ class _Course:
             return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be proven")
         return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")
 
-    async def _joined(self, landing: Joined, *, framed: bool) -> Outcome | Fault:
+    async def _joined(self, landing: Joined, *, length_known: bool) -> Outcome | Fault:
         """Go on with a file whose bytes came with several answers, and are proven as far as sums inside it go."""
         trip, lander, facts = self.trip, self.lander, self.trip.part.facts
         ranges = gives_ranges(trip, trip.net.habits(trip.host))
@@ -343,7 +343,7 @@ class _Course:
         match after_proof(landing.proof, landing.stretches, size=size, joined_weakly=weakly, ranges=ranges):
             case Next.COMPARE:
                 lander.stretches = landing.stretches
-                return await self._compare(framed=framed)
+                return await self._compare(length_known=length_known)
             case Next.FETCH_ANEW if weakly:
                 return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
             case Next.FETCH_ANEW:
@@ -352,16 +352,16 @@ class _Course:
                 text = f"{trip.file} came in several answers and holds no sums to tell that they are of one version"
                 trip.notify(Notice(f"{text}; it is proven by {landing.proof} only", "warning"))
         lander.joins_settled = True
-        return await self._finish(framed=framed)
+        return await self._finish(length_known=length_known)
 
-    async def _compare(self, *, framed: bool) -> Outcome | Fault:
+    async def _compare(self, *, length_known: bool) -> Outcome | Fault:
         """Hold against the server what no sum covers, then go on; what has been compared is not asked for again."""
         trip = self.trip
-        down = self.admit(trip.host)
+        down = self.check_host(trip.host)
         if down is not None:
             return replace(down, bytes_received=trip.bytes_received)
         fault = await self._ask(compare_again(trip, self.lander))
-        return await self._finish(framed=framed) if fault is None else fault
+        return await self._finish(length_known=length_known) if fault is None else fault
 
     async def _naming_fault(self, error: OSError) -> Outcome | Fault:
         if error.errno == errno.ELOOP:
@@ -404,7 +404,7 @@ class _Course:
     def _failed(self, reason: str, hint: str) -> FileFailed:
         return FileFailed(reason, hint, self.trip.bytes_received)
 
-    async def farewell(self) -> None:
+    async def checkpoint_on_cancel(self) -> None:
         """On cancellation: make what is here durable, within the grace period."""
         part = self.trip.part
         with move_on_after(self.trip.job.policy.grace_s, shield=True), suppress(OSError):

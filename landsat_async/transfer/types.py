@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity, Proof, SecretUrl
 
@@ -72,7 +72,7 @@ class TransferJob:
     """Folder of unfinished files, on the same file system as `final_path`; made when only itself is missing."""
     part_name: str
     final_path: str
-    part: PartFacts | None = None
+    part: Checkpoint | None = None
     """The last checkpoint; None = begin at byte 0."""
     policy: TransferPolicy = field(default_factory=TransferPolicy)
     bytes_nominal: int | None = None
@@ -168,7 +168,7 @@ Outcome: TypeAlias = Done | NameLearnt | NeedsLink | NotReady | HostDown | FileF
 class CheckpointStore(Protocol):
     """Where checkpoints go. A call returns when the fact is durable."""
 
-    async def save(self, facts: PartFacts) -> None:
+    async def save(self, facts: Checkpoint) -> None:
         """Remember that these bytes are durable; replaces what was remembered."""
 
     async def lower(self, durable: int) -> None:
@@ -181,10 +181,10 @@ class CheckpointStore(Protocol):
 class MemoryStore:
     """A store for transfers that need not outlive the process."""
 
-    def __init__(self, facts: PartFacts | None = None) -> None:
+    def __init__(self, facts: Checkpoint | None = None) -> None:
         self.facts = facts
 
-    async def save(self, facts: PartFacts) -> None:
+    async def save(self, facts: Checkpoint) -> None:
         """Remember the checkpoint."""
         self.facts = facts
 

@@ -102,7 +102,7 @@ def _record_first() -> Patches:
         await crew.context.finish(file)
         crew.net.fs.catch_up()
 
-    return [mock.patch.object(commit, "finalise", marked), mock.patch.object(worker.Crew, "_done", done)]
+    return [mock.patch.object(commit, "finalise", marked), mock.patch.object(worker.WorkerPool, "_done", done)]
 
 
 class _StraightJob(TransferJob):

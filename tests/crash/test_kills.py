@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.support.kill_lab import KIB, MIB, MemoryArchive, Script, Tally, kill_at_call, kill_until_done, open_lab
+from tests.support.kill_lab import KIB, MIB, MemoryArchive, RunCounts, Script, kill_at_call, kill_until_done, open_lab
 
 pytestmark = pytest.mark.faults("I01", "I03", "J02", "H21")
 FILES = {"bands": ["SR_B3", "SR_B5", "ANG"], "limit": 3}
@@ -24,7 +24,7 @@ async def lab(tmp_path):
 
 
 async def test_I01_kills_at_random_times_cost_time_and_nothing_else(lab):
-    place, tally, rng = lab.place(**FILES), Tally(), random.Random(1)
+    place, tally, rng = lab.place(**FILES), RunCounts(), random.Random(1)
     cycle = await lab.run(place, **SMALL)
     place.check_finished(9)
     while tally.kills < 12 or (len(tally.phases) < 3 and tally.kills < 60):  # starting takes most of such a short run
@@ -36,7 +36,7 @@ async def test_I01_kills_at_random_times_cost_time_and_nothing_else(lab):
 
 
 async def test_I01_kills_at_chosen_calls_and_again_in_the_recovery(lab):
-    tally, rng = Tally(), random.Random(2)
+    tally, rng = RunCounts(), random.Random(2)
     calls = (await lab.run(lab.place(**FILES), **SMALL)).calls
     assert calls > 100
     for number in range(3, calls, calls // 6):

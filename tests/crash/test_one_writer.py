@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs import Fs
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.ledger import Ledger
@@ -32,8 +32,8 @@ async def opened(path, facts=None, **how):
             await part.close()
 
 
-def facts(size: int) -> PartFacts:
-    return PartFacts(size, hashlib.sha256(DATA[:size]).hexdigest())
+def facts(size: int) -> Checkpoint:
+    return Checkpoint(size, hashlib.sha256(DATA[:size]).hexdigest())
 
 
 async def test_J03_who_still_has_the_part_open_cannot_touch_what_the_next_one_makes_of_it(tmp_path):
@@ -64,7 +64,7 @@ async def test_J03_a_part_that_has_a_final_name_already_is_never_cut(tmp_path):
     os.link(tmp_path / "7.1.part", tmp_path / "final.TIF")
     async with opened(tmp_path / "7.2.part", facts(1000), was=("7.1.part",)) as (_, believed):
         assert believed
-    async with opened(tmp_path / "7.3.part", PartFacts(1000, "00"), was=("7.2.part",)) as (part, believed):
+    async with opened(tmp_path / "7.3.part", Checkpoint(1000, "00"), was=("7.2.part",)) as (part, believed):
         assert not believed
         await part.cut()
     async with opened(tmp_path / "7.4.part", was=("7.3.part",)) as (part, _):

@@ -22,7 +22,7 @@ import msgspec
 from anyio import fail_after
 
 from landsat_async import Config, Credentials, open_run
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.inspect import is_as_recorded
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import LandsatError, LedgerError
@@ -261,7 +261,7 @@ async def _use(made: Template, place: Path, ledger: Ledger) -> None:
         claimed = await ledger.claim(item.item_id, now)
         assert claimed is not None
         saved = claimed[1]
-        if saved is not None and PartFacts.unpack(saved.facts) is not None:
+        if saved is not None and Checkpoint.unpack(saved.facts) is not None:
             assert saved.facts in made.facts, "a checkpoint that nobody has made"
     assert not wanted, f"N6: {wanted}"
 

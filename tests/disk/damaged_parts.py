@@ -12,10 +12,10 @@ from pathlib import Path
 
 from anyio import fail_after
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import Net, open_net
+from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.disk.whole_files import PRODUCT, mtl, tar, tiff
@@ -36,7 +36,7 @@ FILES = {
 class Bench:
     servers: list[RawServer]
     """One with strong validators, one without any, one that knows no ranges; each serves all files."""
-    net: Net
+    net: TransferSession
     folder: Path
 
 
@@ -55,7 +55,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
 
     async with (
         RawServer([strong]) as one, RawServer([weak]) as two, RawServer([plain]) as three,
-        open_net(hosts=hosts, trust_env=False, uniform=lambda: 0.0) as net,
+        open_transfer_session(hosts=hosts, trust_env=False, uniform=lambda: 0.0) as net,
     ):  # fmt: skip
         yield Bench([one, two, three], net, folder)
 
@@ -103,7 +103,7 @@ def _checkpoint(dice: random.Random, true: bytes, *, strong: bool) -> bytes:
     """What the ledger holds of the part: mostly right, sometimes hurt, sometimes of another time."""
     durable = dice.choice((0, 1, 65_536, len(true) - 1, len(true), dice.randrange(len(true))))
     total = dice.choice((len(true), len(true), None))
-    facts = PartFacts(durable, hashlib.sha256(true[:durable]).hexdigest(), total, ETAG if strong else None)
+    facts = Checkpoint(durable, hashlib.sha256(true[:durable]).hexdigest(), total, ETAG if strong else None)
     packed = bytearray(facts.pack())
     if dice.random() < 0.3:
         _DAMAGES[dice.randrange(4)](dice, packed)
@@ -114,7 +114,7 @@ async def one(bench: Bench, dice: random.Random) -> str:
     """Damage a part or its checkpoint and let a transfer go on from there."""
     name = dice.choice(list(FILES))
     true, which = FILES[name], dice.randrange(3)
-    facts = PartFacts.unpack(_checkpoint(dice, true, strong=which == 0))
+    facts = Checkpoint.unpack(_checkpoint(dice, true, strong=which == 0))
     parts, final = bench.folder / "parts", bench.folder / "out" / name
     parts.mkdir(exist_ok=True)
     body = bytearray(true[: facts.durable if facts else dice.randrange(len(true))])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.ledger_schema import reading
 from landsat_async.errors import LedgerError
@@ -77,13 +77,13 @@ async def test_H12_values_that_no_run_has_written_are_damage(in_memory, change):
 
 @pytest.mark.faults("H09", "H12")
 def test_H12_a_checkpoint_with_any_byte_changed_is_not_believed():
-    facts = PartFacts(65_536, "ab" * 32, 300_000, '"v1"', "Tue, 14 Nov 2023 22:13:20 GMT", None, True)
+    facts = Checkpoint(65_536, "ab" * 32, 300_000, '"v1"', "Tue, 14 Nov 2023 22:13:20 GMT", None, True)
     packed = facts.pack()
-    assert PartFacts.unpack(packed) == facts
+    assert Checkpoint.unpack(packed) == facts
     for at in range(len(packed)):
         for bit in range(8):
             hurt = bytearray(packed)
             hurt[at] ^= 1 << bit
-            assert PartFacts.unpack(bytes(hurt)) in (None, facts)
+            assert Checkpoint.unpack(bytes(hurt)) in (None, facts)
     for other in (b"", b"{}", b"[]", b"null", b'{"check":null}', packed[:-1], packed + b"x"):
-        assert PartFacts.unpack(other) is None
+        assert Checkpoint.unpack(other) is None

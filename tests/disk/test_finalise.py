@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from landsat_async.disk.finalise import InTheWay, Landed, PartLost, discard_part, finalise
+from landsat_async.disk.finalise import Committed, InTheWay, PartLost, discard_part, finalise
 from landsat_async.disk.fs import Fs
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
@@ -44,7 +44,7 @@ def table(tmp_path):
 
 
 def test_a_proven_part_gets_its_name_and_keeps_its_own_until_it_is_discarded(table):
-    assert table.land() == Landed(Proof.STRUCTURE)
+    assert table.land() == Committed(Proof.STRUCTURE)
     assert table.final_bytes() == b"data"
     assert os.path.samefile(table.part, table.final)
     discard_part(table.fs, table.part)
@@ -118,7 +118,7 @@ def test_H06_what_is_in_the_way_stays_whatever_the_file_system_can_do(table, lin
     assert table.land() == InTheWay()
     assert table.final_bytes() == theirs
     os.unlink(table.final)
-    assert table.land() == Landed(Proof.STRUCTURE)
+    assert table.land() == Committed(Proof.STRUCTURE)
     assert table.final_bytes() == b"data"
 
 
@@ -128,7 +128,7 @@ def test_overwrite_replaces_a_file_and_never_a_folder(table):
     os.rmdir(table.final)
     with open(table.final, "wb") as file:
         file.write(b"old")
-    assert table.land(overwrite=True) == Landed(Proof.STRUCTURE)
+    assert table.land(overwrite=True) == Committed(Proof.STRUCTURE)
     assert table.final_bytes() == b"data"
 
 

@@ -228,7 +228,7 @@ def test_hurry_ends_waits_and_begins_none(api, at):
         waiting = threading.Thread(target=wait)
         waiting.start()
         time.sleep(0.05)
-        fs.hurry()
+        fs.cancel_soon()
         waiting.join(30)
         assert not waiting.is_alive()
         with pytest.raises(FileInUse):

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs import Fs
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.part import HashedFile, NoRoom, open_part
@@ -21,8 +21,8 @@ from landsat_async.disk.part import HashedFile, NoRoom, open_part
 DATA = random.Random(1).randbytes(3_000_000)
 
 
-def facts(data: bytes) -> PartFacts:
-    return PartFacts(len(data), hashlib.sha256(data).hexdigest(), 10**7, '"v"')
+def facts(data: bytes) -> Checkpoint:
+    return Checkpoint(len(data), hashlib.sha256(data).hexdigest(), 10**7, '"v"')
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def opened(path, known=None, fs=None, **how):
 async def test_a_new_part_is_made_with_its_first_write_private_and_alone_in_its_folder(tmp_path):
     async with opened(tmp_path / "parts" / "1.part") as (part, believed):
         assert believed
-        assert (part.now, part.facts) == (PartFacts(), PartFacts())
+        assert (part.now, part.facts) == (Checkpoint(), Checkpoint())
         assert repr(part) == "<PartFile 1.part 0 of None>"
         await part.cut()
         await part.digest_of(0)
@@ -73,7 +73,7 @@ async def test_what_is_written_is_counted_and_hashed(tmp_path):
         for at in range(0, len(DATA), 700_000):
             await part.write(memoryview(DATA[at : at + 700_000]))
         await part.sync()
-        assert part.now == PartFacts(len(DATA), hashlib.sha256(DATA).hexdigest())
+        assert part.now == Checkpoint(len(DATA), hashlib.sha256(DATA).hexdigest())
         assert os.pread(part.fd, 10, 5) == DATA[5:15]
     assert (tmp_path / "1.part").read_bytes() == DATA
 
@@ -106,7 +106,7 @@ async def test_H09_H10_damage_anywhere_below_the_checkpoint_is_found(tmp_path):
         (tmp_path / "1.part").write_bytes(damaged)
         async with opened(tmp_path / "1.part", known) as (part, believed):
             assert not believed
-            assert (part.length, part.facts) == (0, PartFacts())
+            assert (part.length, part.facts) == (0, Checkpoint())
             assert (tmp_path / "1.part").read_bytes() == damaged  # the ledger is lowered before anything is cut
             await part.cut()
             assert (tmp_path / "1.part").read_bytes() == b""
@@ -145,7 +145,7 @@ async def test_H01_a_write_that_fails_half_way_is_not_counted(tmp_path):
     async with opened(tmp_path / "1.part", fs=Full()) as (part, _):
         with pytest.raises(OSError, match="full"):
             await part.write(memoryview(DATA[:300]))
-        assert part.now == PartFacts()
+        assert part.now == Checkpoint()
         assert (tmp_path / "1.part").stat().st_size == 100
 
 
@@ -242,7 +242,7 @@ async def test_H16_a_lost_thread_is_left_its_descriptor(tmp_path):
                 while not begun.is_set():
                     await anyio.sleep(0.001)
                 scope.cancel()
-                threads.hurry()
+                threads.cancel_soon()
         assert part.abandoned
         assert not ended.is_set()
         await part.close()
@@ -278,7 +278,7 @@ async def test_L31_a_part_that_is_opened_for_nobody_is_closed_again(tmp_path, wa
                 group.start_soon(wait)
             while not begun.is_set():
                 await anyio.sleep(0.001)
-            threads.hurry()
+            threads.cancel_soon()
             task.cancel() if way == "plain" else group.cancel_scope.cancel()
         assert threads.lost == (way == "lost")
         go_on.set()

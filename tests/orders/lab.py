@@ -38,14 +38,14 @@ from landsat_async.m2m.gate import Gate
 from landsat_async.m2m.options import ProductOption, SecondaryFile
 from landsat_async.model import Proof, Route, WantedFile
 from landsat_async.rules.lifecycle import OPEN, State, Step
-from landsat_async.rules.slow_start import Easing
+from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import pipeline, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
-from landsat_async.run.counts import Tally
+from landsat_async.run.counts import RunCounts
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.pipeline import run_pipeline
-from landsat_async.run.worker import Crew
+from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import host_in
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady, Outcome, TransferJob
 from tests.orders.service import LAG_MAX_S, Client, Climate, OrderBook
@@ -194,13 +194,15 @@ class Weather:
     fetched: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
 
-    async def fetch(self, job: TransferJob, net: Any, *, notify: Any, store: Any, admit: Any, health: Any) -> Outcome:
+    async def fetch(
+        self, job: TransferJob, net: Any, *, notify: Any, store: Any, check_host: Any, health: Any
+    ) -> Outcome:
         url, host = job.url.reveal(), host_in(job.url)
         if f"/{job.name}?" not in url:
             self.wrong.append(f"the link of another file was used for {job.name}: {url}")
         if job.name in self.now:
             self.wrong.append(f"two workers on {job.name}")
-        down = admit(host)
+        down = check_host(host)
         if down is not None:
             await anyio.lowlevel.checkpoint()
             return down
@@ -256,7 +258,7 @@ class _Net:
     fs = Fs()
     pool = _Pool()
 
-    def hurry(self):
+    def cancel_soon(self):
         pass
 
 
@@ -267,7 +269,7 @@ class Life:
     ended: str
     """"by itself", "killed", "stopped", or the reference of what ended it."""
     events: list[Event]
-    tally: Tally
+    counts: RunCounts
 
 
 class Lab:
@@ -308,10 +310,10 @@ class Lab:
         """One process from its start to its end."""
         ledger, book = self.ledger, self.book
         ledger.dead, ledger.calls, ledger.kill_at = False, 0, kill_at
-        tally, bus, events = Tally(anyio.current_time()), EventBus(), list[Event]()
+        tally, bus, events = RunCounts(anyio.current_time()), EventBus(), list[Event]()
         bus.listen(events.append)
         bus.mute()
-        easing = Easing()
+        easing = SlowStart()
         client: Any = Client(book, Gate(easing))
         hosts = Hosts(lambda *_: None, easing)
         context = RunContext(self.config, f"run{len(self.lives)}", ledger, client, bus, tally, hosts)
@@ -344,9 +346,9 @@ class Lab:
         replaced = await ledger.replaced()
         await ledger.select([f for file in self.files for f in self._as_chosen(file, replaced)], context.run_id, now)
         await ledger.reattach(context.run_id, now)
-        context.tally.load(await ledger.count(context.run_id))
-        if context.tally.open:
-            crew = Crew(context, _Net(), overwrite=False, fetch=self.weather.fetch)  # type: ignore[arg-type]
+        context.counts.load(await ledger.count(context.run_id))
+        if context.counts.open:
+            crew = WorkerPool(context, _Net(), overwrite=False, fetch=self.weather.fetch)  # type: ignore[arg-type]
             with _watched_streams(stream):
                 await run_pipeline(context, crew)
 

@@ -66,7 +66,7 @@ async def test_E13_a_bug_in_the_poller_ends_the_run_and_leaves_nobody_waiting(op
 
 
 def _broken_transfer(monkeypatch, breaks):
-    true, broken = worker.Crew._transfer, []
+    true, broken = worker.WorkerPool._transfer, []
 
     async def transfer(self, item, saved, link, **options):
         if breaks(item):
@@ -74,7 +74,7 @@ def _broken_transfer(monkeypatch, breaks):
             raise ZeroDivisionError
         return await true(self, item, saved, link, **options)
 
-    monkeypatch.setattr(worker.Crew, "_transfer", transfer)
+    monkeypatch.setattr(worker.WorkerPool, "_transfer", transfer)
     return broken
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from landsat_async.disk.checkpoint import PartFacts, _checksum
+from landsat_async.disk.checkpoint import Checkpoint, _checksum
 from landsat_async.model import Proof
 from landsat_async.rules.joins import MOST_COMPARED_BYTES, Next, after_proof, without_sums
 
@@ -78,5 +78,5 @@ def test_facts_of_an_older_version_do_not_say_where_the_last_join_was_so_none_of
     old = {"durable": 500, "sha256": "x", "total": 900, "etag": '"v"', "last_modified": None, "date": None}
     old |= {"joined_weakly": False}
     packed = msgspec.json.encode({**old, "check": _checksum(old)})
-    assert PartFacts.unpack(packed) == PartFacts(500, "x", 900, '"v"', joined=500)
-    assert PartFacts.unpack(PartFacts(500, "x", 900).pack()) == PartFacts(500, "x", 900)
+    assert Checkpoint.unpack(packed) == Checkpoint(500, "x", 900, '"v"', joined=500)
+    assert Checkpoint.unpack(Checkpoint(500, "x", 900).pack()) == Checkpoint(500, "x", 900)

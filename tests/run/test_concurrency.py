@@ -1,6 +1,6 @@
 import pytest
 
-from landsat_async.run.concurrency import HOLD_S, CrewSize, after_push_back, after_window
+from landsat_async.run.concurrency import HOLD_S, ConcurrencyLimit, after_push_back, after_window
 
 
 def grow(size, rates, busy=None):
@@ -10,25 +10,25 @@ def grow(size, rates, busy=None):
 
 
 def test_a_small_ceiling_is_used_at_once_and_never_exceeded():
-    assert CrewSize.start(3).allowed == 3
-    assert grow(CrewSize.start(8), [10, 20, 40, 80]).allowed == 8
+    assert ConcurrencyLimit.start(3).allowed == 3
+    assert grow(ConcurrencyLimit.start(8), [10, 20, 40, 80]).allowed == 8
 
 
 def test_grows_while_throughput_grows_and_goes_back_by_what_did_not_pay():
-    assert [grow(CrewSize.start(64), [10, 15, 22][:n]).allowed for n in (1, 2, 3)] == [10, 20, 40]
-    full = grow(CrewSize.start(64), [10, 15, 15.1])
+    assert [grow(ConcurrencyLimit.start(64), [10, 15, 22][:n]).allowed for n in (1, 2, 3)] == [10, 20, 40]
+    full = grow(ConcurrencyLimit.start(64), [10, 15, 15.1])
     assert full.allowed == 10
     assert after_window(full, 20, busy=10, now_s=8.0).allowed == 10  # holds for a while
     assert after_window(full, 20, busy=10, now_s=6.0 + HOLD_S).allowed == 15  # with smaller steps after that
 
 
 def test_idle_workers_are_no_reason_to_grow():
-    assert grow(CrewSize.start(64), [10, 20, 40], busy=2).allowed == 5
+    assert grow(ConcurrencyLimit.start(64), [10, 20, 40], busy=2).allowed == 5
 
 
 @pytest.mark.faults("G14")
 def test_G14_is_halved_when_the_server_pushes_back_down_to_one_and_grows_again_later():
-    size = grow(CrewSize.start(16), [10])
+    size = grow(ConcurrencyLimit.start(16), [10])
     assert size.allowed == 10
     size = after_push_back(size, 1, 5.0)
     assert size.allowed == 5
@@ -40,7 +40,7 @@ def test_G14_is_halved_when_the_server_pushes_back_down_to_one_and_grows_again_l
 
 
 def test_one_bad_file_halves_only_once():
-    size = after_push_back(CrewSize.start(8), 1, 5.0)
+    size = after_push_back(ConcurrencyLimit.start(8), 1, 5.0)
     for n in range(10):
         size = after_push_back(size, 1, 100.0 * n)
     assert size.allowed == 2

@@ -11,7 +11,7 @@ import pytest
 from landsat_async.config import Config
 from landsat_async.events import LeftOut
 from landsat_async.model import Unavailable
-from landsat_async.run.offers import Gaps
+from landsat_async.run.offers import MissingFiles
 from landsat_async.run.plan import plan
 from landsat_async.run.selection import Lacking, Selection
 from landsat_async.show.jsonlines import json_line
@@ -25,7 +25,7 @@ LACKS = Lacking("ST_B10", 2, SR, "It has: SR_B1.")
 
 def gaps(*selections):
     bands = {"dataset": "landsat_ot_c2_l2"}
-    collected = Gaps(Config.from_dict({"search": bands, "select": {"bands": ["SR_B3", "ST_B10"]}}))
+    collected = MissingFiles(Config.from_dict({"search": bands, "select": {"bands": ["SR_B3", "ST_B10"]}}))
     for selection in selections:
         collected.add(selection)
     return collected

@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import open_net
+from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, FileFailed, MemoryStore, NeedsLink, TransferJob, TransferPolicy
 from tests.support.raw_server import RawServer, whole
@@ -61,7 +61,7 @@ async def fetch(monkeypatch, tmp_path, names, host, port, *, hosts=DEFAULT, prox
         SecretUrl(f"https://{host}:{port}/f?requestSignature=x"), "f.bin", str(tmp_path / "parts"), "1.part",
         str(tmp_path / "f.bin"), policy=policy,
     )  # fmt: skip
-    async with open_net(hosts=hosts) as net:
+    async with open_transfer_session(hosts=hosts) as net:
         return await transfer(job, net, notify=lambda event: None, store=MemoryStore())
 
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from landsat_async.show.output import Manner, Output
+from landsat_async.show.output import Output, OutputOptions
 
 CONFIG = '[search]\ndataset = "landsat_ot_c2_l2"\n[download]\ndirectory = "out"\n'
 
@@ -23,7 +23,7 @@ class Heard:
 
     def __init__(self, **manner):
         self.stdout, self.stderr = io.StringIO(), io.StringIO()
-        self.output = Output(Manner(**manner), stdout=self.stdout, stderr=self.stderr)
+        self.output = Output(OutputOptions(**manner), stdout=self.stdout, stderr=self.stderr)
 
     @property
     def out(self):

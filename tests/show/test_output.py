@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from landsat_async.events import Error, Notice, Planned
-from landsat_async.show.output import Manner, Output, SafeStream
+from landsat_async.show.output import Output, OutputOptions, SafeStream
 from tests.show.fake_run import finished
 
 PROJECT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_I07_a_stream_that_fails_goes_quiet_and_is_not_tried_again(code):
 def test_lost_data_is_told_unless_the_reader_closed_the_pipe():
     for code, told in ((errno.ENOSPC, True), (errno.EPIPE, False)):
         stderr = io.StringIO()
-        output = Output(Manner(quiet=True), stdout=Broken(OSError(code, "reason")), stderr=stderr)
+        output = Output(OutputOptions(quiet=True), stdout=Broken(OSError(code, "reason")), stderr=stderr)
         output.data("line")
         output.close()
         assert ("could not be written" in stderr.getvalue()) is told

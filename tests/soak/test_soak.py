@@ -8,7 +8,7 @@ from benchmarks import soak as bench
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved
 from landsat_async.transfer import attempt
-from landsat_async.transfer.transfer import _Course
+from landsat_async.transfer.transfer import _AttemptLoop
 
 
 @pytest.mark.faults("F01", "F02", "F03", "F04", "F05", "F06", "F09", "F18", "F19", "F31", "F32")
@@ -35,8 +35,8 @@ async def test_a_transfer_that_looks_at_nothing_is_found_out(tmp_path, monkeypat
         monkeypatch.setattr(course.trip.net, "prove", lambda fd, size, name, **how: Proved(Proof.CONTENT))
         return await finish(course, framed=framed)
 
-    finish = _Course._finish
-    monkeypatch.setattr(_Course, "_finish", finish_unproven)
+    finish = _AttemptLoop._finish
+    monkeypatch.setattr(_AttemptLoop, "_finish", finish_unproven)
     monkeypatch.setattr(attempt, "sniff", lambda *look: None)
     result = await bench.soak(50, 0.4, 7, tmp_path)
     assert result.wrong

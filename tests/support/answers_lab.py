@@ -22,7 +22,7 @@ import trustme
 
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import Net, open_net
+from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.transfer import transfer_in_group
 from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.disk.whole_files import tiff
@@ -240,7 +240,7 @@ async def play(schedule: Schedule, folder: Path, trust: Trust, **net_options: ob
     waiting = iter(schedule.files)
     policy = replace(POLICY, connections=schedule.connections)
 
-    async def work(server: RawServer, net: Net) -> None:
+    async def work(server: RawServer, net: TransferSession) -> None:
         for file in waiting:
             job = TransferJob(
                 SecretUrl(server.url(f"/data/{file.name}")), file.name,
@@ -252,7 +252,7 @@ async def play(schedule: Schedule, folder: Path, trust: Trust, **net_options: ob
 
     hosts = AllowedHosts.for_service("http://127.0.0.1:1/", ())
     options = {"ca_bundle": trust.ca_bundle if schedule.tls else None, "trust_env": False} | net_options
-    net = open_net(hosts=hosts, workers=schedule.workers, **options)  # type: ignore[arg-type]
+    net = open_transfer_session(hosts=hosts, workers=schedule.workers, **options)  # type: ignore[arg-type]
     async with RawServer([host], ssl=trust.server if schedule.tls else None) as server, net as opened:
         async with anyio.create_task_group() as tasks:
             for _ in range(schedule.workers):

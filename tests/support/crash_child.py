@@ -153,7 +153,7 @@ class _Watch:
         self.around(sink, "checkpoint", "checkpoint")
         self.around(attempt, "checkpoint", "checkpoint")
         self.around(commit, "finalise", "proof")
-        self.around(runner, "_last_words", "end")
+        self.around(runner, "_clean_up", "end")
         self._split_requests()
         connect = ledger_rows.connect
         ledger_rows.connect = lambda path: WatchedConnection(connect(path), self.commit)
@@ -161,7 +161,7 @@ class _Watch:
     def _split_requests(self) -> None:
         """A file request is `request` until it is sent, and `headers` until the head of the answer is here."""
         of_file: contextvars.ContextVar[bool] = contextvars.ContextVar("of_file", default=False)
-        get, start = session.Net._get_once, aiohttp.client_reqrep.ClientResponse.start
+        get, start = session.TransferSession._get_once, aiohttp.client_reqrep.ClientResponse.start
 
         async def watched_get(*args: Any, **kwargs: Any) -> Any:
             token = of_file.set(True)
@@ -181,7 +181,7 @@ class _Watch:
             finally:
                 self.add("request", 1)
 
-        session.Net._get_once = watched_get
+        session.TransferSession._get_once = watched_get
         aiohttp.client_reqrep.ClientResponse.start = watched_start
 
     def commit(self, execute: Callable[[], Any]) -> Any:

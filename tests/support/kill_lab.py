@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.sim import Archive, Script, Simulator, open_simulator
 from landsat_async.sim.content import Content, Literal, sha256
 from tests.support.crash_child import MARKS_BYTES, PHASES
@@ -191,7 +191,7 @@ class Place:
             if relpath not in finals or recorded != self.sha256(finals[relpath]):
                 raise Broken(f"N3: the ledger says that {relpath} is done")
         for name, durable, facts in self.ledger("SELECT name, durable, facts FROM part"):
-            self._check_part(self._part(name), durable, msgspec.json.decode(facts, type=PartFacts))
+            self._check_part(self._part(name), durable, msgspec.json.decode(facts, type=Checkpoint))
 
     def _part(self, name: str) -> Path:
         """A part may have been renamed by the run that was killed."""
@@ -199,7 +199,7 @@ class Place:
         found = sorted(folder.glob(f"{item}.*part"), key=lambda path: path.stat().st_mtime)
         return folder / name if not found or (folder / name).exists() else found[-1]
 
-    def _check_part(self, path: Path, durable: int, facts: PartFacts) -> None:
+    def _check_part(self, path: Path, durable: int, facts: Checkpoint) -> None:
         with open(path, "rb") as part:
             prefix = part.read(durable)
         if facts.durable != durable or hashlib.sha256(prefix).hexdigest() != facts.sha256:
@@ -363,7 +363,7 @@ async def open_lab(base: Path, archive: MemoryArchive, script: Script | None = N
         yield Lab(sim, nursery, archive, base)
 
 
-class Tally:
+class RunCounts:
     """Where the kills fell, and what they cost."""
 
     def __init__(self) -> None:
@@ -408,7 +408,7 @@ class MemoryArchive(Archive):
 
 
 async def kill_until_done(
-    lab: Lab, place: Place, rng: random.Random, cycle: Death, tally: Tally, *, most: int, **order: Any
+    lab: Lab, place: Place, rng: random.Random, cycle: Death, tally: RunCounts, *, most: int, **order: Any
 ) -> int:
     """Kill runs on one folder at random times until one ends by itself; returns the number of kills.
 
@@ -431,7 +431,7 @@ async def kill_until_done(
         tally.add(death, max(0, death.served_bytes - (place.kept_bytes - kept)))
 
 
-async def kill_at_call(lab: Lab, place: Place, number: int, rng: random.Random, tally: Tally, **order: Any) -> bool:
+async def kill_at_call(lab: Lab, place: Place, number: int, rng: random.Random, tally: RunCounts, **order: Any) -> bool:
     """Kill a run at one of its calls, the next one at a call of its recovery, and let the third go on to the end.
 
     False when the run has fewer calls.
@@ -454,7 +454,7 @@ async def kill_at_call(lab: Lab, place: Place, number: int, rng: random.Random, 
 
 
 async def kill_in_phase(
-    lab: Lab, place: Place, phase: str, nth: int, rng: random.Random, tally: Tally, **order: Any
+    lab: Lab, place: Place, phase: str, nth: int, rng: random.Random, tally: RunCounts, **order: Any
 ) -> bool:
     """Kill a run when it enters a phase for the nth time, and go on to the end; False when it does so less often."""
     first = await lab.run(place, kill_in=phase, nth=nth, **order)

@@ -14,7 +14,7 @@ import pytest
 from landsat_async.disk.fs import Fs
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import open_net
+from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import MemoryStore, TransferJob, TransferPolicy
 from tests.disk.whole_files import tiff
@@ -105,7 +105,9 @@ class Bench:
 
     def net(self):
         hosts = AllowedHosts.for_service(self.service, ("*.usgs.gov",))
-        return open_net(hosts=hosts, fs=self.fs, uniform=lambda: 0.5, **({"trust_env": False} | self.net_options))
+        return open_transfer_session(
+            hosts=hosts, fs=self.fs, uniform=lambda: 0.5, **({"trust_env": False} | self.net_options)
+        )
 
     async def run(self, server, path=PATH, net=None):
         url = server if isinstance(server, str) else server.url(path)
@@ -134,12 +136,12 @@ class Bench:
 
     def keep(self, data: bytes, **facts) -> None:
         """Leave a part behind, as an earlier run would have."""
-        from landsat_async.disk.checkpoint import PartFacts
+        from landsat_async.disk.checkpoint import Checkpoint
 
         os.makedirs(os.path.dirname(self.part), exist_ok=True)
         with open(self.part, "wb") as part:
             part.write(data)
-        self.store.facts = PartFacts(len(data), sha(data), **facts)
+        self.store.facts = Checkpoint(len(data), sha(data), **facts)
 
     def final_bytes(self) -> bytes | None:
         try:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from landsat_async.transfer.session import Net
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done
 from tests.support.answers_lab import SIDES, Trust, play, seeded
 from tests.support.raw_server import RawServer, named, ranged, whole
@@ -59,7 +59,7 @@ async def test_without_names_and_with_equal_sizes_only_a_connection_of_its_own_h
     async def believe(net, url, headers, policy, name):
         return await net._get_once(url, headers, policy)
 
-    monkeypatch.setattr(Net, "_get_own", believe)
+    monkeypatch.setattr(TransferSession, "_get_own", believe)
     wrong, *_ = await _play_all(tmp_path / "believed", trust, names=False)
     assert wrong > 0, "looking at idle connections was enough; the schedules are too easy"
 

@@ -57,11 +57,11 @@ class Awaits:
                 error = thrown
 
 
-async def hurry_when_cancelled(net, ended: anyio.Event) -> None:
+async def cancel_soon_when_cancelled(net, ended: anyio.Event) -> None:
     try:
         await ended.wait()
     except anyio.get_cancelled_exc_class():
-        net.hurry()
+        net.cancel_soon()
         raise
 
 
@@ -93,7 +93,7 @@ async def interrupted(bench: Bench, server, net, at: int, how: str) -> tuple[int
         awaits = Awaits(at, lambda: tasks.cancel_scope.cancel())
         with awaits.installed():
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(hurry_when_cancelled, net, ended)
+                tasks.start_soon(cancel_soon_when_cancelled, net, ended)
                 tasks.start_soon(run_and_tell, run, ended)
     else:
 

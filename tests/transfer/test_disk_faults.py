@@ -470,11 +470,11 @@ async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the
                 await anyio.sleep(0.001)
             scope.cancel()
             if place == "in a group":
-                net.hurry()
+                net.cancel_soon()
 
         tasks.start_soon(cancel)
         if place == "begun in a hurry":
-            net.hurry()
+            net.cancel_soon()
         begun_s = time.monotonic()
         with anyio.CancelScope() as scope:
             await bench.run(server, net=net)

@@ -154,7 +154,7 @@ def test_a_whole_head_is_read():
     assert (got.length, got.range, got.range_bad) == (5, ContentRange(5, 10, 10), False)
     assert (got.etag, got.last_modified, got.date) == ('"v"', DATE, DATE)
     assert (got.content_type, got.filename, got.disposition, got.retry_after) == ("image/tiff", "x.TIF", True, "5")
-    assert got.framed
+    assert got.length_known
 
 
 def test_a_field_that_comes_twice_is_not_chosen_from():
@@ -167,11 +167,11 @@ def test_a_field_that_comes_twice_is_not_chosen_from():
 
 
 @pytest.mark.parametrize(
-    ("fields", "framed"),
+    ("fields", "length_known"),
     [([("Content-Length", "5")], True), ([("Transfer-Encoding", "chunked")], True), ([], False)],
 )
-def test_only_a_marked_end_is_an_end(fields, framed):
-    assert reply(200, *fields).framed is framed
+def test_only_a_marked_end_is_an_end(fields, length_known):
+    assert reply(200, *fields).length_known is length_known
 
 
 @pytest.mark.parametrize(

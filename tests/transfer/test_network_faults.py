@@ -18,7 +18,7 @@ import trustme
 from landsat_async.disk.fs import Fs
 from landsat_async.events import Retrying
 from landsat_async.model import Proof, SecretUrl
-from landsat_async.transfer.attempt import Trip
+from landsat_async.transfer.attempt import TransferContext
 from landsat_async.transfer.file_errors import fault_of_client
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, read_link
 from landsat_async.transfer.multi_range import Source
@@ -563,7 +563,7 @@ def test_K03_a_job_does_not_show_its_link(bench):
 
 
 @pytest.mark.faults("K03")
-@pytest.mark.parametrize("kind", [Trip, Source])
+@pytest.mark.parametrize("kind", [TransferContext, Source])
 def test_K03_what_holds_the_bare_link_does_not_show_it(kind):
     assert [one.name for one in dataclasses.fields(kind) if one.repr and one.type == "URL"] == []
 
@@ -627,12 +627,12 @@ async def test_a_maintained_host_is_not_asked_again_when_the_breaker_is_open(ben
 
     asked = []
 
-    def admit(host):
+    def check_host(host):
         asked.append(host)
         return down
 
     async with RawServer([whole(DATA)]) as server, bench.net() as net:
         job = bench.job(server.url())
-        assert await transfer(job, net, notify=lambda event: None, store=MemoryStore(), admit=admit) == down
+        assert await transfer(job, net, notify=lambda event: None, store=MemoryStore(), check_host=check_host) == down
         assert server.requests == []
     assert asked == [f"127.0.0.1:{server.port}"]

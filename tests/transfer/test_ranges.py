@@ -7,23 +7,23 @@ from dataclasses import replace
 
 import pytest
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.headers import ContentRange, Reply
-from landsat_async.transfer.ranges import BREAKS, Blame, Misfit, Span, blame, connections_for, misfit, spans
-from landsat_async.transfer.resume import OVERLAP_BYTES, HostHabits, Take
+from landsat_async.transfer.ranges import BREAKS, Blame, RangeMismatch, Span, blame, connections_for, misfit, spans
+from landsat_async.transfer.resume import OVERLAP_BYTES, AcceptBody, RangeSupport
 from landsat_async.transfer.retry import FaultKind
 
 MIB = 1024 * 1024
 TOTAL = 100 * MIB
-FACTS = PartFacts(total=TOTAL, etag='"v1"')
+FACTS = Checkpoint(total=TOTAL, etag='"v1"')
 WHOLE = Reply(200, length=TOTAL, etag='"v1"', accepts_ranges=True)
-TAKE = Take(0, TOTAL, FACTS, overwrite=True)
+TAKE = AcceptBody(0, TOTAL, FACTS, overwrite=True)
 REST = Reply(206, length=60 * MIB, etag='"v1"', range=ContentRange(40 * MIB, TOTAL, TOTAL))
-TAKE_REST = Take(40 * MIB, TOTAL, FACTS, overwrite=False)
+TAKE_REST = AcceptBody(40 * MIB, TOTAL, FACTS, overwrite=False)
 
 
 def connections(take=TAKE, reply=WHOLE, host=None, here=0, wanted=4):
-    return connections_for(wanted, take, reply, host or HostHabits(), here=here, span_bytes=8 * MIB)
+    return connections_for(wanted, take, reply, host or RangeSupport(), here=here, span_bytes=8 * MIB)
 
 
 def test_a_large_file_with_proved_ranges_gets_what_was_asked_for():
@@ -47,10 +47,10 @@ def test_the_rest_of_a_file_that_was_resumed_by_etag_does_too():
         (replace(TAKE_REST, etag_unstable=True), REST, None, 41 * MIB),
         (TAKE_REST, replace(REST, etag=None), None, 41 * MIB),
         (replace(TAKE_REST, start=TOTAL - 32 * MIB + 1), REST, None, 70 * MIB),
-        (TAKE, WHOLE, HostHabits(ignores_ranges=True), 0),
-        (TAKE, WHOLE, HostHabits(resume_off=True), 0),
-        (TAKE, WHOLE, HostHabits(etag_unstable=True), 0),
-        (TAKE, WHOLE, HostHabits(one_connection=True), 0),
+        (TAKE, WHOLE, RangeSupport(ignores_ranges=True), 0),
+        (TAKE, WHOLE, RangeSupport(resume_off=True), 0),
+        (TAKE, WHOLE, RangeSupport(etag_unstable=True), 0),
+        (TAKE, WHOLE, RangeSupport(one_connection=True), 0),
     ],
     ids=[
         "weak", "no etag", "no Accept-Ranges", "no length", "not to the end", "to be compared first", "unstable etag",
@@ -62,7 +62,7 @@ def test_otherwise_one_connection_does(take, reply, host, here):
 
 
 def test_a_host_that_has_given_a_range_needs_no_accept_ranges():
-    assert connections(reply=replace(WHOLE, accepts_ranges=False), host=HostHabits(gives_ranges=True)) == 4
+    assert connections(reply=replace(WHOLE, accepts_ranges=False), host=RangeSupport(gives_ranges=True)) == 4
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, TOTAL), (3, TOTAL - 5), (0, 8 * MIB), (0, 8 * MIB + 1)])
@@ -88,21 +88,21 @@ RIGHT = Reply(206, length=8 * MIB, range=ContentRange(8 * MIB, 16 * MIB, TOTAL),
     [
         (RIGHT, None),
         (replace(RIGHT, length=None, chunked=True), None),
-        (replace(RIGHT, status=200), Misfit.UNABLE),
-        (replace(RIGHT, etag=None), Misfit.UNABLE),
-        (replace(RIGHT, etag='W/"v1"'), Misfit.CHANGED),
-        (replace(RIGHT, etag='"v2"'), Misfit.CHANGED),
-        (Reply(200, length=TOTAL, etag='"v2"'), Misfit.CHANGED),
-        (Reply(412), Misfit.CHANGED),
-        (Reply(416), Misfit.CHANGED),
-        (replace(RIGHT, range=None), Misfit.UNABLE),
-        (replace(RIGHT, range=None, range_bad=True), Misfit.UNABLE),
-        (replace(RIGHT, range=ContentRange(8 * MIB + 1, 16 * MIB, TOTAL)), Misfit.UNABLE),
-        (replace(RIGHT, range=ContentRange(8 * MIB, 16 * MIB - 1, TOTAL)), Misfit.UNABLE),
-        (replace(RIGHT, range=ContentRange(8 * MIB, 16 * MIB, TOTAL + 1)), Misfit.UNABLE),
-        (replace(RIGHT, range=ContentRange(8 * MIB, 16 * MIB, None)), Misfit.UNABLE),
-        (replace(RIGHT, length=8 * MIB - 1), Misfit.UNABLE),
-        (replace(RIGHT, encoding="gzip"), Misfit.UNABLE),
+        (replace(RIGHT, status=200), RangeMismatch.UNABLE),
+        (replace(RIGHT, etag=None), RangeMismatch.UNABLE),
+        (replace(RIGHT, etag='W/"v1"'), RangeMismatch.CHANGED),
+        (replace(RIGHT, etag='"v2"'), RangeMismatch.CHANGED),
+        (Reply(200, length=TOTAL, etag='"v2"'), RangeMismatch.CHANGED),
+        (Reply(412), RangeMismatch.CHANGED),
+        (Reply(416), RangeMismatch.CHANGED),
+        (replace(RIGHT, range=None), RangeMismatch.UNABLE),
+        (replace(RIGHT, range=None, range_bad=True), RangeMismatch.UNABLE),
+        (replace(RIGHT, range=ContentRange(8 * MIB + 1, 16 * MIB, TOTAL)), RangeMismatch.UNABLE),
+        (replace(RIGHT, range=ContentRange(8 * MIB, 16 * MIB - 1, TOTAL)), RangeMismatch.UNABLE),
+        (replace(RIGHT, range=ContentRange(8 * MIB, 16 * MIB, TOTAL + 1)), RangeMismatch.UNABLE),
+        (replace(RIGHT, range=ContentRange(8 * MIB, 16 * MIB, None)), RangeMismatch.UNABLE),
+        (replace(RIGHT, length=8 * MIB - 1), RangeMismatch.UNABLE),
+        (replace(RIGHT, encoding="gzip"), RangeMismatch.UNABLE),
     ],
 )
 def test_only_the_very_span_of_the_very_version_is_taken(reply, expected):

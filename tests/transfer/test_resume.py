@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.disk.checkpoint import PartFacts
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.headers import ContentRange, Reply
 from landsat_async.transfer.resume import (
     OVERLAP_BYTES,
+    AcceptBody,
     Ask,
     AskPlainly,
     Complete,
-    HostHabits,
+    RangeSupport,
     Refuse,
     Restart,
-    Take,
     next_ask,
     read_answer,
 )
@@ -24,30 +24,30 @@ TOTAL = 900 * KIB
 HERE = 300 * KIB
 START = HERE - OVERLAP_BYTES
 OLD, NEW = "Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 23:13:20 GMT"
-STRONG = PartFacts(HERE, "x", TOTAL, '"v1"')
-WEAK = PartFacts(HERE, "x", TOTAL, 'W/"v1"')
-DATED = PartFacts(HERE, "x", TOTAL, None, OLD, NEW)
-BARE = PartFacts(HERE, "x", TOTAL)
-NO_TOTAL = PartFacts(HERE, "x", None, '"v1"')
+STRONG = Checkpoint(HERE, "x", TOTAL, '"v1"')
+WEAK = Checkpoint(HERE, "x", TOTAL, 'W/"v1"')
+DATED = Checkpoint(HERE, "x", TOTAL, None, OLD, NEW)
+BARE = Checkpoint(HERE, "x", TOTAL)
+NO_TOTAL = Checkpoint(HERE, "x", None, '"v1"')
 
 
 @pytest.mark.parametrize(
     ("part", "habits", "whole", "expected"),
     [
-        (PartFacts(), HostHabits(), False, Ask(0, None)),
-        (PartFacts(OVERLAP_BYTES, "x", TOTAL, '"v1"'), HostHabits(), False, Ask(0, None)),
-        (PartFacts(OVERLAP_BYTES + 1, "x", TOTAL, '"v1"'), HostHabits(), False, Ask(1, '"v1"')),
-        (STRONG, HostHabits(), False, Ask(START, '"v1"')),
-        (WEAK, HostHabits(), False, Ask(START, None)),
-        (DATED, HostHabits(), False, Ask(START, OLD)),
-        (PartFacts(HERE, "x", TOTAL, None, OLD, OLD), HostHabits(), False, Ask(START, None)),
-        (BARE, HostHabits(), False, Ask(START, None)),
-        (STRONG, HostHabits(dislikes_if_range=True), False, Ask(START, None)),
-        (STRONG, HostHabits(etag_unstable=True), False, Ask(START, None)),
-        (PartFacts(HERE, "x", TOTAL, '"v1"', OLD, NEW), HostHabits(etag_unstable=True), False, Ask(START, OLD)),
-        (STRONG, HostHabits(ignores_ranges=True), False, Ask(0, None)),
-        (STRONG, HostHabits(resume_off=True), False, Ask(0, None)),
-        (STRONG, HostHabits(), True, Ask(0, None)),
+        (Checkpoint(), RangeSupport(), False, Ask(0, None)),
+        (Checkpoint(OVERLAP_BYTES, "x", TOTAL, '"v1"'), RangeSupport(), False, Ask(0, None)),
+        (Checkpoint(OVERLAP_BYTES + 1, "x", TOTAL, '"v1"'), RangeSupport(), False, Ask(1, '"v1"')),
+        (STRONG, RangeSupport(), False, Ask(START, '"v1"')),
+        (WEAK, RangeSupport(), False, Ask(START, None)),
+        (DATED, RangeSupport(), False, Ask(START, OLD)),
+        (Checkpoint(HERE, "x", TOTAL, None, OLD, OLD), RangeSupport(), False, Ask(START, None)),
+        (BARE, RangeSupport(), False, Ask(START, None)),
+        (STRONG, RangeSupport(dislikes_if_range=True), False, Ask(START, None)),
+        (STRONG, RangeSupport(etag_unstable=True), False, Ask(START, None)),
+        (Checkpoint(HERE, "x", TOTAL, '"v1"', OLD, NEW), RangeSupport(etag_unstable=True), False, Ask(START, OLD)),
+        (STRONG, RangeSupport(ignores_ranges=True), False, Ask(0, None)),
+        (STRONG, RangeSupport(resume_off=True), False, Ask(0, None)),
+        (STRONG, RangeSupport(), True, Ask(0, None)),
     ],
 )
 def test_what_is_asked_for(part, habits, whole, expected):
@@ -92,7 +92,7 @@ WITH_TAG, WITH_DATE, PLAIN = Ask(START, '"v1"'), Ask(START, OLD), Ask(START, Non
 @pytest.mark.faults("F09", "F10", "F11")
 def test_partial_answers_that_are_compared_and_joined(ask, part, reply, joined_weakly, unstable):
     take = read_answer(ask, part, reply)
-    assert isinstance(take, Take)
+    assert isinstance(take, AcceptBody)
     assert (take.start, take.end, take.overwrite) == (START, reply.range.end, False)
     assert take.facts.joined_weakly is joined_weakly
     assert take.facts.total == (reply.range.total or part.total)
@@ -100,7 +100,7 @@ def test_partial_answers_that_are_compared_and_joined(ask, part, reply, joined_w
 
 
 def test_once_joined_weakly_a_part_stays_so():
-    part = PartFacts(HERE, "x", TOTAL, '"v1"', joined_weakly=True)
+    part = Checkpoint(HERE, "x", TOTAL, '"v1"', joined_weakly=True)
     assert read_answer(WITH_TAG, part, partial()).facts.joined_weakly
 
 
@@ -152,7 +152,7 @@ def test_F13_F14_answers_that_are_dropped_without_harm(ask, reply, resume_off):
 @pytest.mark.parametrize(
     ("ask", "part", "reply"),
     [
-        (Ask(0, None), PartFacts(), full()),
+        (Ask(0, None), Checkpoint(), full()),
         (WITH_TAG, STRONG, full(etag='"v2"')),
         (WITH_TAG, STRONG, full(TOTAL + 1, etag='"v1"')),
         (WITH_TAG, STRONG, full()),
@@ -164,7 +164,7 @@ def test_F13_F14_answers_that_are_dropped_without_harm(ask, reply, resume_off):
 )
 def test_F08_a_whole_answer_is_compared_and_overwrites(ask, part, reply):
     take = read_answer(ask, part, reply)
-    assert isinstance(take, Take)
+    assert isinstance(take, AcceptBody)
     assert (take.start, take.overwrite, take.facts.joined_weakly) == (0, True, False)
     assert take.facts.total == (reply.length or TOTAL)
 
@@ -187,7 +187,7 @@ def test_a_host_that_may_dislike_if_range_is_asked_once_without(ask, part, reply
     ("part", "said", "complete"),
     [
         (NO_TOTAL, HERE, True),
-        (PartFacts(HERE, "x", HERE), HERE, True),
+        (Checkpoint(HERE, "x", HERE), HERE, True),
         (STRONG, HERE, False),
         (NO_TOTAL, HERE - 1, False),
         (NO_TOTAL, HERE + 1, False),

@@ -9,7 +9,7 @@ from landsat_async.disk.finalise import discard_part
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import open_net
+from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferJob
 from tests.support.raw_server import RawServer, ranged
@@ -32,7 +32,10 @@ async def test_a_straight_transfer_ends_under_its_final_name_and_leaves_the_part
 async def test_the_documented_way_to_use_it_alone(tmp_path):
     image = big_tiff_file()
     name = "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.TIF"
-    async with RawServer([ranged(image)]) as server, open_net(hosts=AllowedHosts((), loopback=True)) as net:
+    async with (
+        RawServer([ranged(image)]) as server,
+        open_transfer_session(hosts=AllowedHosts((), loopback=True)) as net,
+    ):
         job = TransferJob(SecretUrl(server.url()), name, str(tmp_path / "parts"), "1.part", str(tmp_path / name))
         match await transfer(job, net, notify=lambda event: None, store=MemoryStore()):
             case Done(_, sha256, proof):

@@ -21,7 +21,7 @@ from landsat_async.events import Planned, Verified
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.proof.prove import Proved
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.session import open_net
+from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
 from tests.whole.apart import simulator_apart
@@ -145,7 +145,9 @@ async def test_L09_L13_a_host_that_blocks_the_loop_longer_than_a_stall_causes_no
     with _steady_server(size, chunked=chunked) as (port, requests):
         link = SecretUrl(f"http://127.0.0.1:{port}/f")
         job = TransferJob(link, "f.dat", f"{folder}/parts", "1.part", f"{folder}/f.dat", None, policy)
-        async with open_net(hosts=hosts, trust_env=False, proving=lambda *_, **how: Proved(Proof.STRUCTURE)) as net:
+        async with open_transfer_session(
+            hosts=hosts, trust_env=False, proving=lambda *_, **how: Proved(Proof.STRUCTURE)
+        ) as net:
             outcome = await transfer(job, net, notify=block, store=MemoryStore())
 
     assert len(blocked_s) == 2

@@ -14,14 +14,14 @@ from landsat_async import open_run
 from landsat_async.disk.fs import Fs
 from landsat_async.errors import DiskFull
 from landsat_async.run import worker
-from landsat_async.transfer.commit import Lander
+from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.types import TransferPolicy
 
 
 @pytest.mark.parametrize("number", [1, 3, 6])
 async def test_a_file_that_lands_while_the_run_is_stopped_is_told_as_it_is_counted(opened, monkeypatch, number):
     monkeypatch.setattr(worker, "DISCARD_TOGETHER", 1)
-    loop, land, runs, landings = asyncio.get_running_loop(), Lander.land, [], []
+    loop, land, runs, landings = asyncio.get_running_loop(), Committer.land, [], []
 
     def land_while_stopped(lander):
         landings.append(lander)
@@ -31,7 +31,7 @@ async def test_a_file_that_lands_while_the_run_is_stopped_is_told_as_it_is_count
             stopped.wait(10)
         land(lander)
 
-    monkeypatch.setattr(Lander, "land", land_while_stopped)
+    monkeypatch.setattr(Committer, "land", land_while_stopped)
     async with opened() as world:
         result = await world.run(watch=lambda run, event: runs.append(run))
 
@@ -64,7 +64,7 @@ async def test_H16_L02_a_run_that_ends_waits_for_a_disk_that_hangs_only_for_the_
     opened, hung, monkeypatch, how
 ):
     hangs, may_go_on = hung
-    one = worker.Crew._one
+    one = worker.WorkerPool._one
 
     async def fail_beside_it(crew, link):
         if hangs.is_set():
@@ -72,7 +72,7 @@ async def test_H16_L02_a_run_that_ends_waits_for_a_disk_that_hangs_only_for_the_
         await one(crew, link)
 
     if how == "error":
-        monkeypatch.setattr(worker.Crew, "_one", fail_beside_it)
+        monkeypatch.setattr(worker.WorkerPool, "_one", fail_beside_it)
     async with opened() as world:
         world.may_leave = True
 
