@@ -67,7 +67,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "proof/bundle.py": _PROOF,
     "proof/inside.py": _PROOF,
     "proof/jpeg.py": ("tests/proof/test_jpeg.py",),
-    "disk/jpeg_scan.py": ("tests/proof/test_jpeg.py",),
+    "proof/jpeg_scan.py": ("tests/proof/test_jpeg.py",),
     "rules/identity.py": ("tests/rules/test_identity.py",),
     "proof/sizes.py": ("tests/proof/test_sizes.py",),
     "run/matching.py": ("tests/run/test_matching.py",),

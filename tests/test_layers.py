@@ -14,6 +14,7 @@ PACKAGE = PROJECT / "landsat_async"
 LAYERS = (
     ("errors", "model", "events"),
     ("rules",),
+    ("proof",),
     ("user_files", "user_commands"),
     ("config_readers",),
     ("config",),
@@ -29,11 +30,43 @@ ALONE = "sim"
 """Imports nothing of ours; only `show`, tests and benchmarks import it."""
 MAY_IMPORT_SIM = ("show",)
 
-PURE = "rules"
+PURE_PACKAGE = "rules"
+PURE = frozenset(
+    f"landsat_async.{name}"
+    for name in (
+        "disk.checkpoint",
+        "disk.leftovers",
+        "disk.win32_paths",
+        "m2m.api_retry",
+        "m2m.api_shapes",
+        "m2m.credential_doubts",
+        "m2m.options",
+        "proof.sizes",
+        "proof.sniff",
+        "run.concurrency",
+        "run.host_health",
+        "run.link_expiry",
+        "run.lookup_plan",
+        "run.matching",
+        "run.order_only",
+        "run.products",
+        "run.quota",
+        "run.scene_filter",
+        "run.search_bounds",
+        "run.search_walk",
+        "run.selection",
+        "transfer.headers",
+        "transfer.ranges",
+        "transfer.resume",
+        "transfer.retry",
+        "transfer.speed",
+    )
+)
+"""Modules that decide, and stand with the package that they decide for; `rules` is pure as a whole."""
 IMPURE = frozenset(
     ("asyncio", "anyio", "aiohttp", "aiofiles", "time", "random", "os", "sqlite3", "socket", "subprocess", "threading")
 )
-"""`rules` decides with values only: no waiting, clock, chance, files or sockets."""
+"""What decides does so with values only: no waiting, clock, chance, files or sockets."""
 IMPURE_CALLS = frozenset(("open", "input", "print"))
 
 OWNERLESS = frozenset(("create_task", "ensure_future", "gather", "run_coroutine_threadsafe"))
@@ -51,6 +84,10 @@ def layer_of(module: str) -> str:
 def module_of(path: Path) -> str:
     parts = path.relative_to(PROJECT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_pure(module: str) -> bool:
+    return layer_of(module) == PURE_PACKAGE or module in PURE
 
 
 def imports_of(tree: ast.AST, module: str) -> set[str]:
@@ -79,7 +116,7 @@ def trespasses(module: str, source: str) -> list[str]:
     wrong = []
     for imported in imports_of(ast.parse(source), module):
         if not imported.startswith("landsat_async"):
-            if own == PURE and imported.split(".")[0] in IMPURE:
+            if is_pure(module) and imported.split(".")[0] in IMPURE:
                 wrong.append(f"{module} is pure, but imports {imported}")
             continue
         other = layer_of(imported)
@@ -122,10 +159,16 @@ def test_no_task_is_started_without_an_owner(path):
     assert calls_of(ast.parse(path.read_text())) & OWNERLESS == set()
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if layer_of(module_of(p)) == PURE], ids=module_of)
-def test_rules_open_nothing(path):
-    names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+@pytest.mark.parametrize("path", [p for p in FILES if is_pure(module_of(p))], ids=module_of)
+def test_what_decides_opens_nothing_and_waits_for_nothing(path):
+    tree = ast.parse(path.read_text())
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert names & IMPURE_CALLS == set()
+    assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree))
+
+
+def test_the_list_of_pure_modules_names_modules():
+    assert {module_of(path) for path in FILES} >= PURE
 
 
 @pytest.mark.parametrize(

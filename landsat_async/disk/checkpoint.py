@@ -1,8 +1,4 @@
-"""What a checkpoint says of a part.
-
-How many of its bytes are durable, their digest, and what the server
-said of the file.
-"""
+"""What a checkpoint says of a part: how many bytes are durable, their digest, what the server said of the file."""
 
 from __future__ import annotations
 
@@ -11,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-
-from landsat_async.transfer.headers import is_strong, is_strong_date
 
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
@@ -61,10 +55,3 @@ class Checkpoint:
             return msgspec.convert(known, cls)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-
-    @property
-    def validator(self) -> str | None:
-        """The strong validator to send as If-Range; None without one."""
-        if is_strong(self.etag):
-            return self.etag
-        return self.last_modified if is_strong_date(self.last_modified, self.date) else None

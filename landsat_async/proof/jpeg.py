@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from landsat_async.disk.jpeg_scan import Component, check_scan, lookup
 from landsat_async.proof.byte_view import MOST_AT_ONCE_BYTES, Damage, Window
+from landsat_async.proof.jpeg_scan import Component, check_scan, lookup
 
 _STEP_BYTES = 2**20
 _MOST_SEGMENTS = 10_000

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.transfer.headers import Reply, is_strong
+from landsat_async.transfer.headers import Reply, is_strong, is_strong_date
 
 OVERLAP_BYTES = 64 * 1024
 """How much is fetched again and compared at each resume."""
@@ -119,7 +119,7 @@ def next_ask(part: Checkpoint, host: RangeSupport, *, whole: bool = False) -> As
     if whole or start <= 0 or host.ignores_ranges or host.resume_off:
         return Ask(0, None)
     tie = replace(part, etag=None) if host.etag_unstable else part
-    return Ask(start, None if host.dislikes_if_range else tie.validator)
+    return Ask(start, None if host.dislikes_if_range else _validator_of(tie))
 
 
 def read_answer(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
@@ -204,3 +204,10 @@ def _facts(reply: Reply, total: int | None, *, joined_weakly: bool) -> Checkpoin
         date=reply.date,
         joined_weakly=joined_weakly,
     )
+
+
+def _validator_of(known: Checkpoint) -> str | None:
+    """Return the strong validator to send as If-Range; None without one."""
+    if is_strong(known.etag):
+        return known.etag
+    return known.last_modified if is_strong_date(known.last_modified, known.date) else None
