@@ -47,10 +47,16 @@ _KINDS = {
     "tif": "tif", "tiff": "tif", "tar": "tar", "txt": "txt", "xml": "xml", "json": "json", "jpg": "jpg", "jpeg": "jpg",
 }  # fmt: skip
 _NAMING_KEYS = frozenset(
-    {"landsat_product_id", "product_id", "name", "filename", "file_name", "file", "response-content-disposition"}
-)
+    {
+        "landsat_product_id", "product_id", "productid", "landsat_scene_id", "scene_id", "sceneid", "entity_id",
+        "entityid", "display_id", "displayid", "id", "name", "filename", "file_name", "file", "path", "key",
+        "response-content-disposition",
+    }
+)  # fmt: skip
 """Parameters of links that may name what the link leads to."""
-_KEY_ENDS = ("id=", "name=", "file=", "disposition=")
+_KEY_ENDS = ("id=", "name=", "file=", "path=", "key=", "disposition=")
+_FIRST_CHARS = ("L", "l", "%")
+"""What a Landsat name in a path begins with; most parts are folders, and are passed over."""
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
 
 
@@ -190,15 +196,21 @@ def _read(name: str) -> _Read | None:
 
 
 def _names_in(url: str) -> Iterator[str]:
-    """Yield what in a link may be a name: the last part of its path, and parameters that are made for that."""
+    """Yield what in a link may be a name: the last Landsat name of its path, and parameters that are made for that.
+
+    It need not be the last part of the path: `.../NAME/download` leads to NAME.
+    """
     try:
         parts = urlsplit(url)
         lower = parts.query.lower()  # most queries are one long signature, which says nothing
         pairs = parse_qsl(parts.query, max_num_fields=100) if any(end in lower for end in _KEY_ENDS) else []
     except ValueError:
         return
-    yield unquote(parts.path.rstrip("/").rsplit("/", 1)[-1])
+    for part in reversed(parts.path.split("/")):
+        if part[:1] in _FIRST_CHARS and _read(name := unquote(part.partition(";")[0])):
+            yield name
+            break
     for key, value in pairs:
         if key.lower() in _NAMING_KEYS:
             said = _IN_DISPOSITION.search(value)
-            yield said[1] if said else value
+            yield said[1] if said else value.rpartition("/")[2]

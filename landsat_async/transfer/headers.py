@@ -32,7 +32,11 @@ _IMF_DATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) (" + "|".join(_MONTHS) + r") (\d{4}) (\d\d):(\d\d):(\d\d) GMT",
     re.ASCII,
 )
-_DISPOSITION_PARAM = re.compile(r';\s*(filename\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))', re.IGNORECASE)
+_DISPOSITION_PARAM = re.compile(r"""([^\s;,="']+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|'([^';]*)'|([^;]*))""")
+"""A parameter. Quotes may be single or left open, and the type before the first one may be absent: a name that is
+not found here cannot speak against a file."""
+
+_CHARSETS = frozenset({"", "us-ascii", "utf-8", "iso-8859-1", "windows-1252"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +192,15 @@ def _disposition_names(disposition: str) -> tuple[str, ...]:
     """Read `filename`, then `filename*`, which counts for more."""
     values: dict[str, str] = {}
     for found in _DISPOSITION_PARAM.finditer(disposition[:1024]):
-        value = re.sub(r"\\(.)", r"\1", found[2]) if found[2] is not None else found[3]
+        quoted, single, plain = found[2], found[3], found[4]
+        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else single or (plain or "").strip()
         values.setdefault(found[1].lower(), value)
     names = [values["filename"]] if "filename" in values else []
-    extended = values.get("filename*", "").split("'", 2)
-    if len(extended) == 3 and extended[0].lower() in ("utf-8", "iso-8859-1"):
-        names.append(unquote(extended[2], encoding=extended[0], errors="replace"))
+    charset, *rest = values.get("filename*", "").split("'", 2)
+    if not rest and charset:  # no charset: a name all the same
+        charset, rest = "utf-8", [charset]
+    if charset.lower() in _CHARSETS and rest:
+        names.append(unquote(rest[-1].strip('"'), encoding=charset or "utf-8", errors="replace"))
     return tuple(names)
 
 

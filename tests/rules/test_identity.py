@@ -85,6 +85,10 @@ def test_any_other_name_says_nothing(expected, name):
         (f"name={OTHER}.tar", f"{OTHER}.tar"),
         (f"response-content-disposition=attachment%3B%20filename%3D%22{OTHER}.tar%22", f"{OTHER}.tar"),
         (f"response-content-disposition=attachment%3B%20filename%2A%3DUTF-8%27%27{BUNDLE}", None),
+        (f"entityId={OTHER}&x=1", OTHER),
+        (f"displayId={ID}", None),
+        (f"key=collection02/level-2/{OTHER}.tar", f"{OTHER}.tar"),
+        (f"file=/a/b/{OTHER}.tar", f"{OTHER}.tar"),
         (f"referer={OTHER}&name=bundle", None),
         ("&" * 5000, None),
     ],
@@ -94,7 +98,15 @@ def test_a_link_may_name_in_its_parameters_what_it_leads_to(query, other):
     assert verdict == (OtherFile(other) if other else Identity.NONE)
 
 
-def test_only_the_last_part_of_a_path_counts_and_a_path_is_no_name():
+@pytest.mark.faults("N02")
+@pytest.mark.parametrize("path", ["{}/download", "{}/", "{};v=1", "{};v=1/data/latest", "%4C{}"])
+def test_N02_the_last_landsat_name_of_a_path_counts_wherever_it_stands(path):
+    name = f"{OTHER}_SR_B3.TIF"
+    assert evidence_of_name(BAND, urls=[f"{HOST}/data/{path.format(name[path[0] == '%' :])}"]) == OtherFile(name)
+    assert evidence_of_name(BAND, urls=[f"{HOST}/data/{path.format(BAND[path[0] == '%' :])}"]) is Identity.NONE
+
+
+def test_only_the_last_landsat_name_of_a_path_counts_and_a_path_is_no_name():
     links = [f"{HOST}/{OTHER}/{BAND}", f"{HOST}/download-staging/eyJpZCI6MX0="]
     assert evidence_of_name(BAND, urls=links) is Identity.NONE
     assert evidence_of_name(BAND, urls=["http://[broken", f"{HOST}/a%2F{OTHER}_SR_B3.TIF"]) is Identity.NONE
@@ -110,10 +122,39 @@ def test_only_the_last_part_of_a_path_counts_and_a_path_is_no_name():
         (f'attachment; filename="C:\\\\{BAND}"', ()),
         ("attachment", ()),
         ("inline; filename=", ()),
+        (f"attachment; filename*=UTF-16''{BAND}", ()),
+        (f'attachment; x="; filename=a.TIF"; filename="{BAND}"', (BAND,)),
     ],
 )
 def test_names_in_a_disposition(header, names):
     assert read_reply(200, lambda name: [header] if name == "Content-Disposition" else []).filenames == names
+
+
+@pytest.mark.faults("N01")
+@pytest.mark.parametrize(
+    "header",
+    [
+        'filename="{}"',
+        "filename={}",
+        "attachment; filename='{}'",
+        'attachment; filename="{}',
+        "attachment; filename={} ",
+        'attachment, filename="{}"',
+        'attachment filename="{}"',
+        "attachment; filename*={}",
+        'attachment; filename*="{}"',
+        "attachment; filename*=\"UTF-8''{}\"",
+        "attachment; filename*=UTF-8''\"{}\"",
+        "attachment; filename*=windows-1252''{}",
+    ],
+)
+def test_N01_a_name_counts_however_carelessly_the_header_is_written(header):
+    def said(name):
+        reply = read_reply(200, lambda field: [header.format(name)] if field == "Content-Disposition" else [])
+        return evidence_of_name(BAND, filenames=reply.filenames)
+
+    assert said(BAND) is Identity.NAMED
+    assert said(f"{OTHER}_SR_B3.TIF") == OtherFile(f"{OTHER}_SR_B3.TIF")
 
 
 def test_ids_inside_a_file():
