@@ -27,6 +27,8 @@ from landsat_async.transfer.retry import Fault, FaultKind
 
 WORTH_BYTES = 256 * 1024
 """Shorter bodies mostly come along with the head; changing the protocol would cost more than it gives."""
+SPILL_MOST_BYTES = 256 * 1024
+"""What may come after a pause. The Proactor loop hands over 64 KiB at a time; more: somebody else reads on."""
 TICK_S = 1.0
 """How often a body that fills no buffer is looked at."""
 
@@ -50,7 +52,7 @@ class Target(Protocol):
         """Take what had come when everything was stopped; does not wait."""
 
 
-async def fill(target: Target, piece: bytes) -> None:
+async def fill(target: Target, piece: bytes | bytearray) -> None:
     """Copy bytes into the room as it is made."""
     rest = memoryview(piece)
     while rest:
@@ -67,7 +69,11 @@ async def fill(target: Target, piece: bytes) -> None:
 
 
 class _Filler(asyncio.BufferedProtocol):
-    """Fills the target's room until `remaining` bytes have come, no room is left, or the connection ends."""
+    """Fills the target's room until `remaining` bytes have come, no room is left, or the connection ends.
+
+    The Proactor loop of Windows receives 64 KiB into a buffer of its own and puts that into ours, asking for as many
+    as it takes, also after a pause: what has no room then waits in `spilled`.
+    """
 
     def __init__(
         self, transport: asyncio.Transport, handler: asyncio.BaseProtocol, target: Target, remaining: int,
@@ -75,6 +81,9 @@ class _Filler(asyncio.BufferedProtocol):
     ) -> None:  # fmt: skip
         self._transport, self._handler, self._target, self._report = transport, handler, target, report
         self.remaining = remaining
+        self.spilled = bytearray()
+        """Bytes that have come after the room was full; they go into the target before more is received."""
+        self._spill: memoryview | None = None
         self.wake = Event()
         self.silent_s = 0.0
         """Time spent waiting since the last byte; waiting for the disk does not count."""
@@ -86,6 +95,9 @@ class _Filler(asyncio.BufferedProtocol):
         room = self._target.room()[: self.remaining]
         if room:
             return room
+        if self.remaining and sizehint > 0 and len(self.spilled) < SPILL_MOST_BYTES:
+            self._spill = memoryview(bytearray(min(sizehint, self.remaining)))
+            return self._spill
         self.ended = True  # somebody else lets it receive: what comes now belongs nowhere
         self._transport.abort()
         return memoryview(bytearray(1))
@@ -94,10 +106,14 @@ class _Filler(asyncio.BufferedProtocol):
         """Some bytes have come."""
         if self.ended:
             return
-        self._target.took(nbytes)
         self.remaining -= nbytes
         self.silent_s = 0.0
         self._report(nbytes)
+        if self._spill is not None:
+            self.spilled += self._spill[:nbytes]
+            self._spill = None
+            return  # paused already
+        self._target.took(nbytes)
         if self.remaining and (self._target.room() or self._target.pass_on_now()):
             return
         self._transport.pause_reading()
@@ -185,8 +201,11 @@ async def receive_direct(
     filler = _Filler(transport, handler, target, remaining, report)
     transport.set_protocol(filler)
     try:
-        while filler.remaining:
+        while filler.remaining or filler.spilled:
             await target.settle()
+            if filler.spilled:
+                spilled, filler.spilled = filler.spilled, bytearray()
+                await fill(target, spilled)
             if not filler.remaining:
                 break  # the rest has come while the disk was waited for
             if filler.ended:

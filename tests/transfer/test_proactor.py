@@ -1,9 +1,9 @@
 """The fast way on connections that hand bytes over in pieces, as the Proactor loop of Windows does.
 
-The fault: its transport takes 64 KiB from the kernel and asks `get_buffer` for room until all of them are put away.
-When they do not end where the sink's buffer ends, the second question comes after `pause_reading`, while the full
-buffer waits for the disk: there is no room, the connection is aborted, and the transfer fails at exactly the size of
-the buffer. The disk has to be slower than the line for that, or the file larger than two buffers; demo files are not.
+The fault that it had: its transport takes 64 KiB from the kernel and asks `get_buffer` for room until all of them are
+put away. When they do not end where the sink's buffer ends, the second question comes after `pause_reading`, while the
+full buffer waits for the disk: there was no room, the connection was aborted, and the transfer failed at exactly the
+size of the buffer. The disk has to be slower than the line for that, or the file larger than two buffers.
 
 The cure: what comes after the pause goes into a spill buffer of the protocol (never more than `remaining`, and never
 more than one hand-over holds), is counted when it comes, and is put into the sink's room before the transport may read
@@ -93,7 +93,6 @@ async def test_a_body_larger_than_the_buffer_arrives(block_bytes):
         assert await fetch(server, block_bytes) == BODY
 
 
-@pytest.mark.xfail(reason="the fast way has no spill buffer yet: see the header", strict=True)
 @pytest.mark.parametrize("block_bytes", [100 * KIB, 100 * KIB + 1, 300 * KIB])
 async def test_a_body_larger_than_the_buffer_arrives_in_pieces_too(block_bytes):
     with proactor_like():
@@ -101,7 +100,6 @@ async def test_a_body_larger_than_the_buffer_arrives_in_pieces_too(block_bytes):
             assert await fetch(server, block_bytes) == BODY
 
 
-@pytest.mark.xfail(reason="the fast way has no spill buffer yet: see the header", strict=True)
 async def test_a_transfer_of_a_file_larger_than_two_buffers_needs_one_connection(bench):
     def slow_disk(operation, *arguments):
         if operation == "pwrite":
