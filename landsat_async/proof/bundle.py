@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from landsat_async.model import Identity
 from landsat_async.proof.byte_view import Damage, Window
@@ -21,7 +21,11 @@ _TILE_WITH_IMAGES = re.compile(r"L[A-Z]\d\d_(CU|AK|HI)_\d{6}_\d{8}_\d{8}_\d\d_(S
 _LISTED = re.compile(r'^[ \t]*FILE_NAME_\w+[ \t]*=[ \t]*"([\w.-]{1,200})"', re.MULTILINE)
 _ALWAYS_BUNDLED = (".tif", "_ang.txt", "_mtl.txt", "_mtl.xml")
 """Endings of listed files that every bundle holds. Reports (GCP.txt, VER.txt, VER.jpg) are listed without it."""
-_SUM_LINE = re.compile(r"([0-9a-fA-F]{32})[ \t]+\*?(\S{1,512})")
+_SUM_LINE = re.compile(r"(?P<md5>[0-9a-fA-F]{32})[ \t]+\*?(?P<name>\S{1,512})")
+_TAGGED_LINE = re.compile(r"MD5 \((?P<name>\S{1,512})\) = (?P<md5>[0-9a-fA-F]{32})")
+"""What `md5sum --tag` and BSD systems write."""
+_LONGEST_LIST_BYTES = 2**20
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 
 
 def check_members(window: Window, name: str, members: tuple[Member, ...]) -> Identity:
@@ -77,7 +81,9 @@ def check_sums(window: Window, name: str, members: tuple[Member, ...]) -> frozen
     lists = here.get(f"{product}_MD5.txt")
     if lists is None:
         return frozenset()
-    sums = _read_sums(window.part(lists.offset, lists.size))
+    sums = _read_sums(window.part(lists.offset, lists.size), here.keys())
+    for own in (f"{product}_MD5.txt", name):  # written while it was being made: the sum of what it was then
+        sums.pop(own, None)
     for base, md5 in sums.items():
         member = here.get(base)
         if member is None:
@@ -87,16 +93,30 @@ def check_sums(window: Window, name: str, members: tuple[Member, ...]) -> frozen
     return frozenset(here[base].name for base in sums)
 
 
-def _read_sums(window: Window) -> dict[str, str]:
-    """Read lines of md5sum, in text and in binary mode."""
+def _read_sums(window: Window, members: Collection[str]) -> dict[str, str]:
+    """Read lines of md5sum, in text and in binary mode, and of its BSD form.
+
+    A list of the members in a form that is not known says nothing. Where a line can be read, another one that speaks
+    of a member and cannot is damage; the rest are remarks.
+    """
+    if window.size > _LONGEST_LIST_BYTES:
+        raise Damage(f"a list of MD5 sums of {window.size} bytes in the bundle")
+    text = window.read(0, window.size).decode("utf-8", "replace").removeprefix("\ufeff")
+    if _NO_TEXT.search(text):
+        raise Damage("the bundle's list of MD5 sums holds bytes that are no text")
     sums: dict[str, str] = {}
-    for line in window.read(0, window.size).decode("ascii", "replace").splitlines():
-        if not line.strip() or line.startswith("#"):
+    unread: list[str] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        match = _SUM_LINE.fullmatch(line) or _TAGGED_LINE.fullmatch(line)
+        if match is None:
+            unread.append(line)
             continue
-        match = _SUM_LINE.fullmatch(line.strip())
-        base = match[2].rpartition("/")[2] if match else ""
-        if match is None or not base.isprintable() or sums.setdefault(base, match[1].lower()) != match[1].lower():
-            raise Damage("the bundle's list of MD5 sums cannot be read")
+        base, md5 = re.split(r"[/\\]", match["name"])[-1], match["md5"].lower()
+        if sums.setdefault(base, md5) != md5:
+            raise Damage("the bundle's list of MD5 sums contradicts itself")
+    speaks = any(base in line for line in unread for base in members)
+    if unread and speaks is bool(sums):
+        raise Damage("the bundle's list of MD5 sums cannot be read")
     return sums
 
 

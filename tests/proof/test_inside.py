@@ -136,12 +136,39 @@ def test_K28_a_bundle_is_held_against_its_own_sums(style):
         assert f"{name} in the bundle differs" in reason(in_bundle(files | {f"{PRODUCT}_MD5.txt": wrong}))
 
 
+FORMS = ["MD5 ({name}) = {md5}", "{md5}  C:\\x\\{name}", "{md5}\t{name}", "{md5}  {name}\r"]
+MADE_OF = {f"{PRODUCT}_MD5.txt": b"", f"{PRODUCT}.tar": b"before"}
+"""A list that was written with `md5sum * > LIST` has a sum of its own beginning."""
+
+
+@pytest.mark.faults("N03")
+@pytest.mark.parametrize("style", FORMS)
+@pytest.mark.parametrize("head", [b"", b"\xef\xbb\xbf", b"MD5 sums of the product\n\n"])
+def test_N03_a_list_of_sums_is_read_in_every_form_that_tools_write(style, head):
+    files, name = product_files(), f"{PRODUCT}_MD5.txt"
+    proved = in_bundle(files | {name: head + sums(files | MADE_OF, style)})
+    assert (proved.proof, proved.identity) == (Proof.CONTENT, Identity.CONTENT)
+    wrong = sums(files | {f"{PRODUCT}_SR_B3.TIF": b"other"}, style)
+    assert "SR_B3.TIF in the bundle differs" in reason(in_bundle(files | {name: head + wrong}))
+
+
+@pytest.mark.faults("N03")
+@pytest.mark.parametrize("style", ["{name}  {md5}", "{md5},{name}", "sha1:{md5}{md5:.8}  {name}"])
+def test_N03_a_list_in_a_form_that_is_not_known_says_nothing(style):
+    files = product_files()
+    proved = in_bundle(files | {f"{PRODUCT}_MD5.txt": sums(files, style)})
+    assert (proved.proof, proved.identity) == (Proof.STRUCTURE, Identity.CONTENT)
+
+
 @pytest.mark.faults("K28")
 def test_K28_a_list_of_sums_that_cannot_be_true_is_damage():
     files, name = product_files(), f"{PRODUCT}_MD5.txt"
     assert "lacks" in reason(in_bundle(files | {name: sums(files | {f"{PRODUCT}_SR_B4.TIF": b"x"})}))
     assert "cannot be read" in reason(in_bundle(files | {name: b"<html>\n"}))
     assert "cannot be read" in reason(in_bundle(files | {name: sums(files).replace(b"0", b"x")}))
+    assert "cannot be read" in reason(in_bundle(files | {name: sums(files).replace(b"  ", b"Q ", 1)}))
+    assert "no text" in reason(in_bundle(files | {name: sums(files)[:40] + bytes(60) + sums(files)[100:]}))
+    assert "contradicts" in reason(in_bundle(files | {name: sums(files) + b"0" * 32 + sums(files)[32:]}))
     some = dict(list(files.items())[1:])
     plain = in_bundle(files | {name: sums(some)})  # a member that is not in the list is none of its business
     assert (plain.proof, plain.identity) == (Proof.STRUCTURE, Identity.CONTENT)
