@@ -30,6 +30,7 @@ _PROOF = ("tests/proof/test_prove.py", "tests/proof/test_inside.py")
 _ORDERS = ("tests/orders", "tests/whole/test_orders.py")
 TESTS: dict[str, tuple[str, ...]] = {
     "transfer/resume.py": ("tests/transfer/test_resume.py", "tests/disk/test_damaged_ledgers.py", *_TRANSFER),
+    "disk/checkpoint.py": ("tests/disk/test_checkpoint.py", "tests/disk/test_damaged_ledgers.py"),
     "transfer/retry.py": ("tests/transfer/test_retry.py", *_TRANSFER),
     "transfer/headers.py": ("tests/transfer/test_headers.py",),
     "proof/sniff.py": ("tests/proof/test_sniff.py",),
@@ -110,10 +111,11 @@ class Mutant:
         return next(tests for prefix, tests in TESTS.items() if self.file.startswith(prefix))
 
     def source(self) -> str:
-        """The file with the mistake in it."""
-        text = (PROJECT / "landsat_async" / self.file).read_text()
+        """Return the file with the mistake in it. Raises ValueError when the entry does not fit the program."""
+        file = PROJECT / "landsat_async" / self.file
+        text = file.read_text() if file.exists() else ""
         if text.count(self.old) != 1:
-            sys.exit(f"{self}: its text stands {text.count(self.old)} times in the file; mend mutants.txt")
+            raise ValueError(f"{self}: its text stands {text.count(self.old)} times in the file; mend mutants.txt")
         mutated = text.replace(self.old, self.new)
         compile(mutated, self.file, "exec")
         return mutated
