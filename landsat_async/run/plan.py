@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import aiohttp
 import anyio.to_thread
@@ -30,7 +30,10 @@ from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run import fallback
 from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.runner import check_role, find_credentials
-from landsat_async.run.search import Unreadable, find_scenes, read_aoi
+from landsat_async.run.search import Unreadable, find_scenes, finds_at_most, read_aoi
+
+if TYPE_CHECKING:  # loads shapely, see run/scene_filter
+    from landsat_async.rules.aoi import Aoi
 
 T = TypeVar("T")
 
@@ -86,14 +89,8 @@ async def plan(
     """Make the plan. Nothing is requested, downloaded or written. Raises what would end a run at once: LandsatError."""
     service = config.service
     aoi = await read_aoi(config)
-    folder = OutputFolder(Path(config.download.directory))
-    refused = await anyio.to_thread.run_sync(refusal, folder)
-    if refused is not None and not isinstance(refused, FolderBusy):
-        raise refused
-    gaps, unreadable = MissingFiles(config), Unreadable()
-    files: list[PlannedFile] = []
-    in_files = set[str]()
-    history = _Ledger(config)
+    busy = await _busy(config)
+    unreadable = Unreadable()
     async with M2MClient(
         service.url,
         await find_credentials(config, credentials),
@@ -104,24 +101,54 @@ async def plan(
         on_unusable=unreadable.note,
     ) as m2m:
         await check_role(m2m)
-        found = await find_scenes(config, m2m, aoi)
-        known = await history.known()
-        async with choosing(config, m2m, None, found.scenes, history) as selections:
-            async for selection in selections:
-                gaps.add(selection)
-                in_files |= fallback.scenes_in_files(selection)
-                files += await anyio.to_thread.run_sync(_states, config, known, selection.files)
+        return await _make(config, m2m, aoi, unreadable, busy)
+
+
+async def plan_if_small(config: Config, m2m: M2MClient, *, scenes_max: int) -> Plan | None:
+    """Make the plan when no more than `scenes_max` scenes have to be looked at; None: that would take too long here.
+
+    `m2m` is logged in, and its account may download; who holds the folder is not looked at. Raises what would end a
+    run at once.
+    """
+    aoi = await read_aoi(config)
+    if not await finds_at_most(config, m2m, aoi, scenes_max):
+        return None
+    return await _make(config, m2m, aoi, Unreadable(), None)
+
+
+async def _busy(config: Config) -> FolderBusy | None:
+    """Who holds the output folder now. Raises what else a run could not do with it."""
+    refused = await anyio.to_thread.run_sync(refusal, OutputFolder(Path(config.download.directory)))
+    if refused is not None and not isinstance(refused, FolderBusy):
+        raise refused
+    return refused
+
+
+async def _make(
+    config: Config, m2m: M2MClient, aoi: Aoi | None, unreadable: Unreadable, busy: FolderBusy | None
+) -> Plan:
+    """Search, choose, and compare with what is here."""
+    gaps, history = MissingFiles(config), _Ledger(config)
+    files: list[PlannedFile] = []
+    in_files = set[str]()
+    found = await find_scenes(config, m2m, aoi)
+    known = await history.known()
+    async with choosing(config, m2m, None, found.scenes, history) as selections:
+        async for selection in selections:
+            gaps.add(selection)
+            in_files |= fallback.scenes_in_files(selection)
+            files += await anyio.to_thread.run_sync(_states, config, known, selection.files)
     missing = [*unreadable.missing(), *found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
-    free = await anyio.to_thread.run_sync(folder.free_bytes)
+    free = await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).free_bytes)
     short = max(0, left - max(0, free - config.download.min_free_bytes))
     notes = [*config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
     notes += [*await history.leftovers([planned.file for planned in files]), *history.damage]
     lacks = tuple(gaps.left_out())
-    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, refused)
+    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, busy)
 
 
 _Known: TypeAlias = tuple[str, int | None, int | None, int | None]

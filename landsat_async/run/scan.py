@@ -51,6 +51,33 @@ class Scan:
         except TooManyHits:
             return await self._clearest()
 
+    async def finds_at_most(self, most: int) -> bool:
+        """Whether `hits` would read no more than about `most` scenes; costs one call a filter.
+
+        Raises:
+            TooManyHits: there are too many, and nothing bounds the search.
+        """
+        if self.search.limit and self.search.order != "least_cloud":
+            return self.search.limit <= most
+        allowed = None if self.search.limit else self._allowed()
+        for one in self.filters:
+            try:
+                rows = self.m2m.scene_search(self.dataset, one, page_size=1, hits_max=most, pages_max=1)
+                _ = [scene async for scene in rows]
+            except TooManyHits as error:
+                if allowed is not None and error.total_hits > allowed:
+                    raise unbounded(self.dataset, error.total_hits) from None
+                return False
+            except RequestRefused as error:
+                if error.reference != "fails-each-time":
+                    raise
+                return False  # too large for the service as well; `hits` halves it
+        return True
+
+    def _allowed(self) -> int | None:
+        sent = self.filters[0]
+        return hits_allowed(self.search, has_area="spatialFilter" in sent, has_path_row="metadataFilter" in sent)
+
     async def _clearest(self) -> list[Scene]:
         """The least cloudy part of a search that is too large to be read: band after band, until the limit is met."""
         found: list[Scene] = []
@@ -67,8 +94,7 @@ class Scan:
         return found
 
     async def _bounded(self, filters: Sequence[dict[str, Any]]) -> list[Scene]:
-        sent = filters[0]
-        allowed = hits_allowed(self.search, has_area="spatialFilter" in sent, has_path_row="metadataFilter" in sent)
+        allowed = self._allowed()
         try:
             return await self._all(filters, allowed)
         except TooManyHits as error:

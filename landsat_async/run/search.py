@@ -78,8 +78,7 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     dataset = config.search.dataset
     assert dataset is not None  # the config has checked it
     try:
-        filters = scene_filters(config.search, aoi, await _path_row(config, m2m))
-        hits = await Scan(m2m, dataset, config.search, aoi, filters).hits()
+        hits = await (await _scan(config, m2m, aoi)).hits()
         hint = await _swapped(m2m, dataset, aoi) if aoi is not None and not hits else None
     except DatasetRefused as error:
         raise await dataset_refused(m2m, dataset, error) from None
@@ -87,6 +86,22 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, config.search, aoi)
     notes = () if aoi is None else (f"area: {aoi.place}", *aoi.notes)
     return Found(kept, dropped, [], (*notes, *filter(None, (hint,))), () if aoi is None else aoi.warnings)
+
+
+async def finds_at_most(config: Config, m2m: M2MClient, aoi: Aoi | None, most: int) -> bool:
+    """Whether `find_scenes` would look at no more than about `most` scenes; raises what it would raise at once."""
+    if config.search.scenes:
+        return len(config.search.scenes) <= most
+    try:
+        return await (await _scan(config, m2m, aoi)).finds_at_most(most)
+    except DatasetRefused as error:
+        raise await dataset_refused(m2m, config.search.dataset or "", error) from None
+
+
+async def _scan(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Scan:
+    dataset = config.search.dataset
+    assert dataset is not None  # the config has checked it
+    return Scan(m2m, dataset, config.search, aoi, scene_filters(config.search, aoi, await _path_row(config, m2m)))
 
 
 async def _named_scenes(config: Config, m2m: M2MClient) -> Found:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from landsat_async.config import Config
@@ -20,11 +20,14 @@ from landsat_async.credentials import Credentials, resolve_credentials
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.errors import ConfigError, DatasetRefused, FolderBusy, LandsatError
-from landsat_async.show.formatting import size_text, span_text
+from landsat_async.show.formatting import count_text, size_text, span_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.setup_commands import load_or_environment
 from landsat_async.show.signals import Stopper, run_async
+
+if TYPE_CHECKING:
+    from landsat_async.run.plan import Plan
 
 NETWORK_FILE_SYSTEMS = frozenset(
     [
@@ -47,6 +50,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 CLOCK_TOLERANCE_S = 120.0
 REACH_TIMEOUT_S = 20.0
+SCENES_MAX = 500
+"""A search of no more scenes is looked at as a run would: two or three calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,12 @@ def doctor(path: str | None, output: Output) -> int:
 
 
 def verdict(checks: Iterable[Check]) -> int:
-    """Return the code that a run would end with: of the fault that it meets first. Of a full disk it hears last."""
+    """Return the code that a run would end with: of the fault that it meets first.
+
+    Of a full disk it hears last; and 4 is only the end of a run that nothing ends earlier.
+    """
     failed = [check for check in checks if check.exit_code]
-    failed.sort(key=lambda check: check.name == "disk")  # the order of the checks is that of a run else
+    failed.sort(key=lambda check: (check.exit_code == 4, check.exit_code == 9))  # else in the order of a run
     return failed[0].exit_code if failed else 0
 
 
@@ -109,7 +117,9 @@ def _tell(check: Check, output: Output) -> None:
         return
     if check.state == "ok" and output.manner.quiet:
         return
-    output.data(f"{check.state:<4}  {check.name}: {check.message}")
+    first, *others = check.message.split("\n")  # a choice is listed line by line
+    for text in (f"{check.state:<4}  {check.name}: {first}", *(f"      {other}" for other in others)):
+        output.data(text)
     if check.hint:
         output.data(f"      {check.hint}")
 
@@ -202,6 +212,7 @@ def _read_mounts() -> str:
 async def _service(config: Config, credentials: Credentials | None) -> AsyncIterator[Check]:
     from landsat_async.m2m.client import M2MClient
     from landsat_async.run.dataset_names import dataset_refused
+    from landsat_async.run.plan import plan_if_small
 
     host = urlsplit(config.service.url).netloc
     if credentials is not None:
@@ -217,7 +228,8 @@ async def _service(config: Config, credentials: Credentials | None) -> AsyncIter
             await m2m.login()
             yield Check("login", "ok", f"{host} accepts the token")
             step = "role"
-            yield _role(await m2m.permissions())
+            permissions = await m2m.permissions()
+            yield _role(permissions)
             step = "dataset"
             if config.search.dataset is not None:
                 try:
@@ -225,8 +237,36 @@ async def _service(config: Config, credentials: Credentials | None) -> AsyncIter
                 except DatasetRefused as error:
                     raise await dataset_refused(m2m, config.search.dataset, error) from None
                 yield Check("dataset", "ok", f"{dataset.alias}: {dataset.name}")
+            step = "search"
+            if config.path is not None and "download" in permissions:
+                for check in _search(await plan_if_small(config, m2m, scenes_max=SCENES_MAX)):
+                    yield check
     except LandsatError as error:
         yield _failure(step, error)
+
+
+def _search(plan: Plan | None) -> Iterator[Check]:
+    """Say what the search finds, and what of it cannot be had; None: it finds too much for a look."""
+    if plan is None:
+        yield Check("search", "ok", f"more than {SCENES_MAX:,} scenes: what is to be had of them is shown by `plan`")
+        return
+    text = f"{count_text(len(plan.scenes), 'scene')}, {count_text(len(plan.files), 'file')}"
+    if lacking := [*(f"{one.file}: {one.reason}" for one in plan.unavailable), *_refused_files(plan)]:
+        more = f"; and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+        hint = plan.unavailable[0].hint if plan.unavailable else "move it away, or replace it with `run --overwrite`"
+        yield Check("search", "fail", f"{text}; {lacking[0]}{more}", f"{hint} `plan` shows all.", 4)
+    else:
+        doubts = [note for note in plan.notes if note.startswith("warning: ")]
+        yield Check("search", "warn" if doubts else "ok", text, "; ".join(doubts))
+    if plan.bytes_short:
+        text = f"no room for all of it: about {size_text(plan.bytes_short)} too little"
+        yield Check("room", "fail", text, "free space, choose less, or lower [download] min_free_bytes", 9)
+
+
+def _refused_files(plan: Plan) -> Iterator[str]:
+    for planned in plan.files:
+        if planned.state == "refused":
+            yield f"{planned.file.relpath}: something that is no proven file has this name"
 
 
 def _role(permissions: tuple[str, ...] | list[str]) -> Check:

@@ -184,9 +184,13 @@ def _ending(result: Plan) -> list[str]:
     if not result.exit_code:
         return []
     refused = sum(1 for planned in result.files if planned.state == "refused")
+    lacking = [
+        *([f"{len(result.unavailable):,} cannot be had"] if result.unavailable else []),
+        *([f"{count_text(refused, 'file')} cannot come because something is in the way"] if refused else []),
+    ]
     reasons = {
         8: "another run holds the folder",
         9: "the disk would be full before all is here",
-        4: f"{count_text(len(result.unavailable) + refused, 'thing')} cannot be had or is in the way, the rest comes",
+        4: f"{' and '.join(lacking)}, the rest comes",
     }
     return [f"`run` would end with exit code {result.exit_code}: {reasons[result.exit_code]}"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 
 import pytest
 
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.show import doctor
+from landsat_async.sim.computed import ComputedArchive
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import open_simulator
 
@@ -16,26 +18,33 @@ CONFIG = """
 url = "{url}"
 {service}
 [search]
-dataset = "landsat_ot_c2_l2"
-bbox = [-68.01, 9.99, -67.49, 10.34]
+{search}
 [download]
 directory = "data"
-min_free_bytes = "0 B"
+min_free_bytes = {free}
+{lines}
 """
+SEARCH = """dataset = "landsat_ot_c2_l2"
+bbox = [-68.01, 9.99, -67.49, 10.34]"""
 GOOD = "username:demo\ntoken:demo-application-token\n"
 
 
 @pytest.fixture
 def examine(tmp_path):
-    async def examine(script=None, *, credentials=GOOD, change=None):
+    async def examine(
+        script=None, *, credentials=GOOD, change=None, search=SEARCH, lines="", free_bytes=0, archive=None
+    ):
         """All checks by name, for an account file and a service that behaves as `change` says."""
         (tmp_path / "cred.txt").write_text(credentials)
         (tmp_path / "cred.txt").chmod(0o600)
-        async with open_simulator(script=script or Script()) as sim:
+        async with open_simulator(archive, script=script or Script()) as sim:
             if change is not None:
                 change(sim)
             path = tmp_path / "config.toml"
-            path.write_text(CONFIG.format(url=sim.service_url, service='credentials_file = "cred.txt"'))
+            service = 'credentials_file = "cred.txt"'
+            path.write_text(
+                CONFIG.format(url=sim.service_url, service=service, search=search, lines=lines, free=free_bytes)
+            )
             checks = {check.name: check async for check in doctor._checks(str(path))}
             return checks, sim
 
@@ -159,6 +168,8 @@ async def test_M17_a_dataset_that_is_closed_to_the_account_is_told_as_that(exami
         ([("disk", 9), ("credentials", 3), ("service", 6)], 3),
         ([("disk", 9), ("dataset", 2)], 2),
         ([("disk", 9)], 9),
+        ([("search", 4), ("room", 9)], 9),
+        ([("disk", 0), ("search", 4)], 4),
     ],
 )
 def test_M33_the_code_is_that_of_the_fault_which_a_run_meets_first(checks, code):
@@ -178,3 +189,49 @@ async def test_M33_a_folder_that_another_run_holds_is_a_fault(examine, tmp_path)
     held[0].release()
     checks, _ = await examine()
     assert checks["lock"].state == "ok"
+
+
+@pytest.mark.faults("N20")
+@pytest.mark.parametrize(
+    ("lines", "name", "code", "words"),
+    [
+        ('[select]\nbands = ["SR_B3", "SR_B33"]', "search", 4, "SR_B33"),
+        ('[select]\nbands = ["SR_B3"]', "search", 0, "10 scenes, 10 files"),
+    ],
+)
+async def test_N20_what_a_run_could_not_have_is_found_by_the_doctor(examine, tmp_path, lines, name, code, words):
+    checks, _ = await examine(lines=lines)
+    assert (checks[name].state, checks[name].exit_code) == ("fail" if code else "ok", code)
+    assert words in checks[name].message
+
+
+@pytest.mark.faults("N20")
+@pytest.mark.parametrize(
+    ("search", "name", "code", "words"),
+    [
+        ('dataset = "landsat_ot_c2_l2"\nscenes = ["LC80040532024188LGN00"]', "search", 4, "no such scene"),
+        ('dataset = "landsat_ard_tile_c2"', "search", 2, "several products"),
+    ],
+)
+async def test_N20_scenes_and_products_that_end_a_run_end_the_doctor(examine, search, name, code, words):
+    checks, _ = await examine(search=search)
+    assert (checks[name].state, checks[name].exit_code) == ("fail", code)
+    assert words in checks[name].message
+
+
+@pytest.mark.faults("N20")
+async def test_N20_a_search_without_bounds_is_refused_by_the_doctor_and_a_large_one_is_not_read(examine):
+    archive = ComputedArchive(200_000)
+    checks, sim = await examine(archive=archive, search='dataset = "landsat_ot_c2_l2"')
+    assert (checks["search"].state, checks["search"].exit_code) == ("fail", 2)
+    assert "200,000" in checks["search"].message
+    checks, sim = await examine(archive=archive, search='dataset = "landsat_ot_c2_l2"\nbbox = [-170, -60, 170, 60]')
+    assert checks["search"].state == "ok"
+    assert sim.log.calls["scene-search"] == 1
+
+
+@pytest.mark.faults("N20")
+async def test_N20_what_does_not_fit_on_the_disk_is_told_before_the_run(examine, tmp_path):
+    room = shutil.disk_usage(tmp_path).free - (20 << 20)
+    checks, _ = await examine(free_bytes=room, lines='[select]\ntype = "all"')
+    assert (checks["room"].state, checks["room"].exit_code) == ("fail", 9)
