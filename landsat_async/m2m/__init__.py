@@ -1,5 +1,6 @@
 """Talks to the USGS Machine-to-Machine API; the only place that knows its JSON.
 
-`client.M2MClient` is usable alone. `payloads` builds what is sent, `wire` reads what comes back, `faults` names what
-goes wrong, `transport` moves bytes, `gate` keeps calls one at a time.
+`client.M2MClient` is usable alone. A call is built by `payloads`, sent until it has an answer by `caller` (one at a
+time, with `api_retry` deciding about failures), moved by `transport`, opened by `response` and read by `read_*` into
+the types of `replies`; `tolerant` knows all spellings of a value, and `api_errors` names what goes wrong.
 """

@@ -1,7 +1,7 @@
 """Names what went wrong: error codes, HTTP statuses and network faults become the errors of `landsat_async.errors`.
 
 Foreign exceptions end here, because their texts hold signed links and their reprs the X-Auth-Token header. Nothing in
-this module decides what happens next; that is `rules.api_retry`.
+this module decides what happens next; that is `api_retry`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from landsat_async.errors import (
     resources_lacking,
 )
 from landsat_async.m2m.credential_doubts import doubts
-from landsat_async.m2m.envelope import Envelope
 from landsat_async.m2m.payloads import LOGIN
 from landsat_async.proof.sniff import speaks_of_maintenance
 from landsat_async.rules.redact import quoted_from_outside
@@ -84,12 +83,13 @@ _TRY_AGAIN_STATUS = {408, 425, 429}
 _TITLE = re.compile(rb"<title[^>]*>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
 
 
-def from_code(endpoint: str, envelope: Envelope, *, status: int, retry_after_s: float | None) -> LandsatError:
-    """Turn an envelope that carries an error code into an error."""
-    code = envelope.code or "UNKNOWN"
+def from_code(
+    endpoint: str, code: str, message: str, *, request_id: int | None, status: int, retry_after_s: float | None
+) -> LandsatError:
+    """Turn the error code and message of an envelope into an error."""
     if code not in _CODES and code not in _ROLE_CODES:
         code = quoted_from_outside(code)
-    message = quoted_from_outside(envelope.message, 300) or "no message"
+    message = quoted_from_outside(message, 300) or "no message"
     if code in _ROLE_CODES:
         return CredentialsError(
             f"the account has no access to {endpoint}: the MACHINE role is missing [{code}]",
@@ -105,7 +105,7 @@ def from_code(endpoint: str, envelope: Envelope, *, status: int, retry_after_s: 
         f"{endpoint}: {message} [{code}]",
         code=code,
         endpoint=endpoint,
-        request_id=envelope.request_id,
+        request_id=request_id,
         http_status=status,
         retry_after_s=retry_after_s,
         hint=_HINTS.get(kind, ""),

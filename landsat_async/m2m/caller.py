@@ -49,9 +49,8 @@ from landsat_async.m2m.api_retry import (
 )
 from landsat_async.m2m.gate import ApiWait, Gate
 from landsat_async.m2m.payloads import LOGIN, PERMISSIONS, Call
-from landsat_async.m2m.replies import FailedItem
 from landsat_async.m2m.response import outcome_unknown, understand
-from landsat_async.m2m.tolerant import NULL
+from landsat_async.m2m.tolerant import NULL, FailedItem
 from landsat_async.m2m.transport import Transport, Unanswered
 
 if TYPE_CHECKING:

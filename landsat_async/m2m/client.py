@@ -20,26 +20,26 @@ from landsat_async.errors import BadReply, LandsatError, M2MError, TooManyHits
 from landsat_async.m2m import payloads
 from landsat_async.m2m.caller import Caller
 from landsat_async.m2m.gate import ApiWait, Gate
-from landsat_async.m2m.options import ProductOption
 from landsat_async.m2m.paging import HITS_MAX, is_past_end, next_start
 from landsat_async.m2m.payloads import Call, DataGroup
 from landsat_async.m2m.replies import (
     Dataset,
     DatasetFilter,
     DownloadReply,
-    FailedItem,
     FileGroup,
     GridCell,
     LabelInfo,
     LabelSummary,
     ListedScene,
     Notification,
+    ProductOption,
     QueueItem,
     RateLimits,
     RetrieveReply,
     SceneMetadata,
     ScenePage,
 )
+from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.m2m.transport import Transport, tls_context
 from landsat_async.model import Scene
 

@@ -14,24 +14,24 @@ from typing import Generic, TypeVar
 import msgspec
 
 from landsat_async.m2m import read_datasets, read_downloads, read_scenes
-from landsat_async.m2m.options import ProductOption
 from landsat_async.m2m.replies import (
     Dataset,
     DatasetFilter,
     DownloadReply,
-    FailedItem,
     FileGroup,
     GridCell,
     LabelInfo,
     LabelSummary,
     ListedScene,
     Notification,
+    ProductOption,
     QueueItem,
     RateLimits,
     RetrieveReply,
     SceneMetadata,
     ScenePage,
 )
+from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import Scene
 
 APPLICATION = "M2M"
@@ -309,7 +309,7 @@ def download_complete_proxied(items: Sequence[tuple[int, int]]) -> Call[int]:
 
 def download_labels() -> Call[tuple[LabelInfo, ...]]:
     """Labels of the queue."""
-    return Call("download-labels", {"downloadApplication": APPLICATION}, read_datasets.read_labels)
+    return Call("download-labels", {"downloadApplication": APPLICATION}, read_datasets.read_labels_of_queue)
 
 
 def download_summary(label: str) -> Call[LabelSummary]:

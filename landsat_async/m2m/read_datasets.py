@@ -1,9 +1,10 @@
-"""Reads the answers of the calls round datasets, labels and limits; a sibling of `wire`."""
+"""Reads the answers of the calls round datasets, labels and limits."""
 
 from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,6 @@ from landsat_async.m2m.read_downloads import read_remaining
 from landsat_async.m2m.replies import (
     Dataset,
     DatasetFilter,
-    FailedItem,
     FileGroup,
     GridCell,
     LabelInfo,
@@ -22,44 +22,45 @@ from landsat_async.m2m.replies import (
 )
 from landsat_async.m2m.tolerant import (
     NULL,
-    flag,
+    FailedItem,
+    Flag,
+    Number,
+    Row,
+    Text,
+    TextOrEmpty,
+    TextOrNone,
+    WholeOrNone,
+    build_rows,
     is_blank,
     number,
     pieces,
     plain,
     read_object,
     read_rows,
-    required,
-    size_bytes,
     text,
-    whole,
 )
 
 
-class _Row(msgspec.Struct, rename="camel"):
-    """Names of fields are the service's; values may be anything."""
-
-
-class _DatasetRow(_Row):
-    dataset_id: object = None
-    dataset_alias: object = None
-    collection_name: object = None
-    scene_count: object = None
-    acquisition_start: object = None
-    acquisition_end: object = None
-    support_cloud_cover: object = None
-    spatial_bounds: object = None
-    temporal_coverage: object = None
+class _DatasetRow(Row):
+    dataset_id: Text
+    dataset_alias: Text
+    collection_name: TextOrEmpty = ""
+    scene_count: WholeOrNone = None
+    acquisition_start: TextOrNone = None
+    acquisition_end: TextOrNone = None
+    support_cloud_cover: Flag = False
+    spatial_bounds: Any = None
+    temporal_coverage: Any = None
 
 
 def read_datasets(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Dataset, ...]:
     """dataset-search."""
-    return read_rows(data, _DatasetRow, _dataset, where="dataset-search: data", unusable=unusable)
+    return build_rows(data, _DatasetRow, _dataset, where="dataset-search: data", unusable=unusable)
 
 
 def read_dataset(data: msgspec.Raw, unusable: list[FailedItem]) -> Dataset | None:
     """Dataset; None when the one that came cannot be used."""
-    one = read_rows(_as_list(data), _DatasetRow, _dataset, where="dataset: data", unusable=unusable)
+    one = build_rows(_as_list(data), _DatasetRow, _dataset, where="dataset: data", unusable=unusable)
     return one[0] if one else None
 
 
@@ -69,13 +70,13 @@ def _as_list(data: msgspec.Raw) -> msgspec.Raw:
 
 def _dataset(row: _DatasetRow) -> Dataset:
     return Dataset(
-        dataset_id=required(text(row.dataset_id), "datasetId"),
-        alias=required(text(row.dataset_alias), "datasetAlias"),
-        name=text(row.collection_name) or "",
-        scene_count=whole(row.scene_count),
-        acquisition_start=text(row.acquisition_start),
-        acquisition_end=text(row.acquisition_end),
-        supports_cloud_cover=flag(row.support_cloud_cover),
+        dataset_id=row.dataset_id,
+        alias=row.dataset_alias,
+        name=row.collection_name,
+        scene_count=row.scene_count,
+        acquisition_start=row.acquisition_start,
+        acquisition_end=row.acquisition_end,
+        supports_cloud_cover=row.support_cloud_cover,
         bounds=_bounds(row.spatial_bounds),
         temporal_coverage=_coverage(row.temporal_coverage),
     )
@@ -96,38 +97,38 @@ def _bounds(value: object) -> tuple[float, float, float, float] | None:
     return west, south, east, north
 
 
-class _FilterRow(_Row):
-    id: object = None
-    field_label: object = None
-    field_config: object = None
-    value_list: object = None
+class _FilterRow(Row):
+    id: Text
+    field_label: Text
+    field_config: Any = None
+    value_list: Any = None
 
 
 def read_filters(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[DatasetFilter, ...]:
     """dataset-filters."""
-    return read_rows(data, _FilterRow, _filter, where="dataset-filters: data", unusable=unusable)
+    return build_rows(data, _FilterRow, _filter, where="dataset-filters: data", unusable=unusable)
 
 
 def _filter(row: _FilterRow) -> DatasetFilter:
     config = row.field_config if isinstance(row.field_config, dict) else {}
     values = row.value_list if isinstance(row.value_list, dict) else {}
     return DatasetFilter(
-        required(text(row.id), "id"),
-        required(text(row.field_label), "fieldLabel"),
+        row.id,
+        row.field_label,
         text(config.get("type")) or "",
         tuple((code, text(label) or "") for code, label in values.items()),
     )
 
 
-class _GroupsData(_Row):
+class _GroupsData(Row):
     primary: msgspec.Raw = NULL
     secondary: msgspec.Raw = NULL
 
 
-class _GroupRow(_Row):
-    id: object = None
-    label: object = None
-    files: object = None
+class _GroupRow(Row):
+    id: Text
+    label: TextOrEmpty = ""
+    files: Any = None
 
 
 def read_file_groups(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[FileGroup, ...]:
@@ -140,7 +141,7 @@ def read_file_groups(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Fil
     for dataset_id, raw in {"": reply.primary, **below}.items():
         build = functools.partial(_group, dataset_id)
         where = f"dataset-file-groups: {dataset_id or 'primary'}"
-        groups += read_rows(raw, _GroupRow, build, where=where, unusable=unusable)
+        groups += build_rows(raw, _GroupRow, build, where=where, unusable=unusable)
     return tuple(groups)
 
 
@@ -154,50 +155,20 @@ def _by_key(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
 def _group(dataset_id: str, row: _GroupRow) -> FileGroup:
     files = row.files if isinstance(row.files, list) else []
     names = (text(file.get("name")) for file in files if isinstance(file, dict))
-    group_id = required(text(row.id), "id")
-    return FileGroup(dataset_id, group_id, text(row.label) or group_id, tuple(name for name in names if name))
+    return FileGroup(dataset_id, row.id, row.label or row.id, tuple(name for name in names if name))
 
 
-class _LabelRow(_Row):
-    label: object = None
-    date_entered: object = None
-    download_count: object = None
-    total_complete: object = None
-
-
-def read_labels(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[LabelInfo, ...]:
+def read_labels_of_queue(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[LabelInfo, ...]:
     """download-labels."""
-    return read_rows(data, _LabelRow, _label_info, where="download-labels: data", unusable=unusable)
-
-
-def _label_info(row: _LabelRow) -> LabelInfo:
-    return LabelInfo(
-        required(text(row.label), "label"),
-        whole(row.date_entered),
-        whole(row.download_count) or 0,
-        whole(row.total_complete) or 0,
-    )
-
-
-class _SummaryData(_Row):
-    label: object = None
-    scene_count: object = None
-    download_count: object = None
-    total_estimated_size: object = None
+    return read_rows(data, LabelInfo, where="download-labels: data", unusable=unusable)
 
 
 def read_summary(data: msgspec.Raw, _unusable: list[FailedItem]) -> LabelSummary:
     """download-summary: zeros for an unknown label."""
-    row = _SummaryData() if is_blank(data) else read_object(data, _SummaryData, "download-summary")
-    return LabelSummary(
-        text(row.label) or "",
-        whole(row.scene_count) or 0,
-        whole(row.download_count) or 0,
-        size_bytes(row.total_estimated_size),
-    )
+    return LabelSummary() if is_blank(data) else read_object(data, LabelSummary, "download-summary")
 
 
-class _LimitsData(_Row):
+class _LimitsData(Row):
     initial_limits: msgspec.Raw = NULL
     remaining_limits: msgspec.Raw = NULL
 
@@ -214,43 +185,23 @@ def read_permissions(data: msgspec.Raw, _unusable: list[FailedItem]) -> tuple[st
     return tuple(name for name in names if name)
 
 
-class _GridData(_Row):
-    shape: object = None
+class _GridData(Row):
+    shape: TextOrEmpty = ""
     coordinates: msgspec.Raw = NULL
 
 
-class _PointRow(_Row):
-    latitude: object = None
-    longitude: object = None
+class _PointRow(Row):
+    latitude: Number
+    longitude: Number
 
 
 def read_grid(data: msgspec.Raw, unusable: list[FailedItem]) -> GridCell:
     """grid2ll."""
     row = read_object(data, _GridData, "grid2ll")
-    points = read_rows(row.coordinates, _PointRow, _point, where="grid2ll: coordinates", unusable=unusable)
-    return GridCell(text(row.shape) or "", points)
-
-
-def _point(row: _PointRow) -> tuple[float, float]:
-    return required(number(row.longitude), "longitude"), required(number(row.latitude), "latitude")
-
-
-class _NotificationRow(_Row):
-    subject: object = None
-    message_content: object = None
-    severity_text: object = None
-    date_updated: object = None
+    points = read_rows(row.coordinates, _PointRow, where="grid2ll: coordinates", unusable=unusable)
+    return GridCell(row.shape, tuple((point.longitude, point.latitude) for point in points))
 
 
 def read_notifications(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Notification, ...]:
-    """Messages to users, as written: not safe to print without cleaning."""
-    return read_rows(data, _NotificationRow, _notification, where="notifications: data", unusable=unusable)
-
-
-def _notification(row: _NotificationRow) -> Notification:
-    return Notification(
-        text(row.subject) or "",
-        text(row.message_content) or "",
-        text(row.severity_text) or "",
-        text(row.date_updated),
-    )
+    """Read messages to users."""
+    return read_rows(data, Notification, where="notifications: data", unusable=unusable)

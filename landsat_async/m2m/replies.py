@@ -1,23 +1,39 @@
-"""What the calls of `M2MClient` return: frozen values, free of JSON.
+"""What the calls of `M2MClient` return: frozen values that hold no JSON.
 
-Rows that cannot be used do not disappear: each becomes a `FailedItem` whose message names call, row and field.
+What is one row of an answer is decoded straight into its class here, so these classes carry the service's names of
+their members; a download-options answer for 500 scenes has 22,000 of them. Types such as `TextOrNone` (`str | None`)
+take every spelling of a value, see `tolerant`. Rows that cannot be used do not disappear: each becomes a `FailedItem`
+whose message names call, row and field.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as data_field
+from typing import Annotated
 
-from landsat_async.model import Scene, SecretUrl
+from msgspec import Meta, Struct, field
+
+from landsat_async.m2m.tolerant import (
+    FailedItem,
+    LinkOrNone,
+    QuotedOrNone,
+    SizeOrNone,
+    Text,
+    TextOrEmpty,
+    TextOrNone,
+    Whole,
+    WholeOrNone,
+    WholeOrZero,
+)
+from landsat_async.model import Scene
+
+_Text = Annotated[str, Meta(min_length=1)]
+_Size = Annotated[int, Meta(gt=0, lt=2**50)]
 
 
-@dataclass(frozen=True, slots=True)
-class FailedItem:
-    """An item that the service refused, or a row of an answer that cannot be used."""
-
-    entity_id: str | None
-    product_id: str | None
-    download_id: int | None
-    message: str
+class _Row(Struct, frozen=True, rename="camel"):
+    """One row of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +57,28 @@ class SceneMetadata:
     """(label, value) in the order of the service."""
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadItem:
+class DownloadItem(_Row, frozen=True):
     """A download that `download-request` accepted."""
 
-    download_id: int
-    entity_id: str | None
+    download_id: Whole
+    entity_id: TextOrNone = None
     """None in answers before 2025."""
-    url: SecretUrl | None
-    label: str | None
+    url: LinkOrNone = None
+    label: TextOrNone = None
     """From newRecords, when the service says it."""
-    product_id: str | None = None
-    display_id: str | None = None
-    eula: str | None = None
+    product_id: TextOrNone = None
+    display_id: TextOrNone = None
+    eula: TextOrNone = field(name="eulaCode", default=None)
     """Code of a licence that has to be accepted; Landsat has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remaining:
+class Remaining(_Row, frozen=True):
     """What is left of the account's limits: the smaller of the user's and the address's; None = not told."""
 
-    recent: int | None
+    recent: WholeOrNone = field(name="recentDownloadCount", default=None)
     """Downloads that may still be requested in this quarter of an hour."""
-    pending: int | None
-    unattempted: int | None
+    pending: WholeOrNone = field(name="pendingDownloadCount", default=None)
+    unattempted: WholeOrNone = field(name="unattemptedDownloadCount", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +89,29 @@ class DownloadReply:
     preparing: tuple[DownloadItem, ...] = ()
     failed: tuple[FailedItem, ...] = ()
     """Refused by the service, and rows that cannot be used."""
-    duplicates: dict[int, str] = field(default_factory=dict)
+    duplicates: dict[int, str] = data_field(default_factory=dict)
     """Download id to the label under which it was requested before."""
-    new_records: dict[int, str] = field(default_factory=dict)
+    new_records: dict[int, str] = data_field(default_factory=dict)
     """Download id to label."""
     invalid_scenes: int = 0
     remaining: Remaining | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QueueItem:
+class QueueItem(_Row, frozen=True):
     """One row of the account's download queue."""
 
-    download_id: int
-    entity_id: str | None
-    display_id: str | None
-    product_code: str | None
-    url: SecretUrl | None
+    download_id: Whole
+    entity_id: TextOrNone = None
+    display_id: TextOrNone = None
+    product_code: TextOrNone = None
+    url: LinkOrNone = None
     """Present as soon as the file can be fetched, whichever list the row stands in."""
-    status_code: str | None
+    status_code: TextOrNone = None
     """A available, P proxied, C complete; other letters exist."""
-    status_text: str | None
-    label: str | None
-    bytes_nominal: int | None
-    eula: str | None = None
+    status_text: QuotedOrNone = None
+    label: TextOrNone = None
+    bytes_nominal: SizeOrNone = field(name="filesize", default=None)
+    eula: TextOrNone = field(name="eulaCode", default=None)
     """Code of a licence that has to be accepted; Landsat has none."""
 
 
@@ -156,32 +169,29 @@ class FileGroup:
     """Short names as listed (ANG.txt)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedScene:
+class ListedScene(_Row, frozen=True):
     """One entry of a scene list at the service."""
 
-    entity_id: str
-    dataset: str
+    entity_id: Text
+    dataset: TextOrEmpty = field(name="datasetName", default="")
 
 
-@dataclass(frozen=True, slots=True)
-class LabelInfo:
+class LabelInfo(_Row, frozen=True):
     """One label of the download queue."""
 
-    label: str
-    entered_unix_ms: int | None
-    downloads: int
-    complete: int
+    label: Text
+    entered_unix_ms: WholeOrNone = field(name="dateEntered", default=None)
+    downloads: WholeOrZero = field(name="downloadCount", default=0)
+    complete: WholeOrZero = field(name="totalComplete", default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class LabelSummary:
+class LabelSummary(_Row, frozen=True):
     """Counts of one label."""
 
-    label: str
-    scenes: int
-    downloads: int
-    bytes_nominal: int | None
+    label: TextOrEmpty = ""
+    scenes: WholeOrZero = field(name="sceneCount", default=0)
+    downloads: WholeOrZero = field(name="downloadCount", default=0)
+    bytes_nominal: SizeOrNone = field(name="totalEstimatedSize", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +211,45 @@ class GridCell:
     """(longitude, latitude) in degrees."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """A message of USGS to its users."""
+class Notification(_Row, frozen=True):
+    """A message of USGS to its users, as written: not safe to print without cleaning."""
 
-    subject: str
-    text: str
-    severity: str
-    updated: str | None
+    subject: TextOrEmpty = ""
+    text: TextOrEmpty = field(name="messageContent", default="")
+    severity: TextOrEmpty = field(name="severityText", default="")
+    updated: TextOrNone = field(name="dateUpdated", default=None)
+
+
+class SecondaryFile(Struct, frozen=True, gc=False):
+    """One single file of a scene, as one storage system offers it."""
+
+    entity_id: _Text = field(name="entityId")
+    """Identifier of the file (L2SR_<product id>_SR_B3_TIF), for `download-request`."""
+    display_id: _Text = field(name="displayId")
+    """File name (<product id>_SR_B3.TIF)."""
+    product_id: _Text = field(name="id")
+    system: str = field(name="downloadSystem")
+    """downloadSystem: ls_s3, dds ...; "" when not told."""
+    available: bool
+    bytes_nominal: _Size | None = field(name="filesize")
+    """Size as listed, often rounded; None when absent."""
+    dataset_id: _Text | None = field(name="datasetId")
+    """Secondary dataset; None when not told."""
+    file_groups: tuple[_Text, ...] | None = field(name="fileGroups", default=None)
+    """Groups that list the file; None unless asked for."""
+
+
+class ProductOption(Struct, frozen=True, gc=False):
+    """One product row of a scene: a bundle, a folder or a browse image."""
+
+    entity_id: str
+    display_id: str
+    product_id: str
+    product_name: str
+    system: str
+    """downloadSystem: ls_zip, dds_ms, folder, ls_frb, wms ...; "" when not told."""
+    available: bool
+    bytes_nominal: int | None
+    dataset_id: str | None
+    secondary: tuple[SecondaryFile, ...] = ()
+    """The service hangs the same list under every row of a scene."""

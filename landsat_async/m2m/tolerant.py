@@ -1,23 +1,28 @@
 """Reads JSON that is not quite what was promised.
 
 The service is written in PHP: an empty map arrives as `[]`, a list with gaps as an object, a number as text, and fields
-come and go between versions. Therefore every field is declared as "anything" and read by one of the functions below,
-which return None for what they cannot use. Only a field without which a row is worthless makes the row fail, and then
-that row alone: a list is first cut into raw pieces, each piece is read on its own.
+come and go between versions. A strict type would refuse a whole answer for one odd value. Therefore the members of a
+row are declared with the types of this module (`Text`, `WholeOrNone` ...): msgspec decodes the row in one call and has
+each of these members read by a function that takes every spelling. Only a member without which a row is worthless
+(`Text`, `Whole`, `Number`) makes the row fail, and then that row alone: a list is first cut into raw pieces, each piece
+is read on its own.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from landsat_async.errors import BadReply
-from landsat_async.m2m.replies import FailedItem
+from landsat_async.model import SecretUrl
+from landsat_async.rules.redact import quoted_from_outside
 
 NULL = msgspec.Raw(b"null")
 _READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -33,126 +38,17 @@ class Unusable(Exception):
     """A row without something that it must have; the text names the field."""
 
 
-class AnyRow(msgspec.Struct, rename="camel"):
-    """What is told about a row that cannot be used."""
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """An item that the service refused, or a row of an answer that cannot be used."""
 
-    entity_id: object = None
-    product_id: object = None
-    download_id: object = None
-    error_message: object = None
-
-
-def relaxed(body: bytes | bytearray | memoryview) -> bytes:
-    """Turn nearly-JSON into JSON: byte order mark, NaN, endless numbers, lone surrogates, bytes that are no UTF-8.
-
-    Raises:
-        ValueError, RecursionError: it is not even nearly JSON.
-    """
-    if len(body) > _RELAXED_MAX_BYTES:
-        raise ValueError("too large for a second reading")
-    text = bytes(body).decode("utf-8-sig", errors="replace")
-    value = json.loads(text, parse_int=_short_int, parse_float=_finite, parse_constant=lambda _: None)
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", errors="replace")
+    entity_id: str | None
+    product_id: str | None
+    download_id: int | None
+    message: str
 
 
-def _short_int(digits: str) -> int | None:
-    return int(digits) if len(digits) <= 20 and -_INT64_MAX <= int(digits) <= _INT64_MAX else None
-
-
-def _finite(digits: str) -> float | None:
-    value = float(digits)
-    return value if math.isfinite(value) else None
-
-
-def read_struct(raw: msgspec.Raw, kind: type[S]) -> S:
-    """Read one JSON object.
-
-    Raises:
-        Unusable: it is none, or it is broken.
-    """
-    decoder: msgspec.json.Decoder[S] = _decoder(kind)
-    try:
-        return decoder.decode(raw)
-    except RecursionError:
-        raise Unusable("is nested too deeply") from None
-    except _READ_ERRORS:
-        pass
-    try:
-        return decoder.decode(relaxed(memoryview(raw)))
-    except _READ_ERRORS:
-        raise Unusable("is no readable object") from None
-
-
-@cache
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
-
-
-def read_object(data: msgspec.Raw, kind: type[S], endpoint: str) -> S:
-    """Read `data` of an answer as one object.
-
-    Raises:
-        BadReply: it is none.
-    """
-    try:
-        return read_struct(data, kind)
-    except Unusable as error:
-        raise BadReply(f"{endpoint}: data {error}") from None
-
-
-def plain(raw: msgspec.Raw) -> object:
-    """Read a small value of unknown shape; None when it cannot be read."""
-    try:
-        value: object = msgspec.json.decode(raw)
-    except _READ_ERRORS:
-        return None
-    return value
-
-
-def is_blank(raw: msgspec.Raw) -> bool:
-    """null, and the empty list that PHP makes of an empty map."""
-    view = memoryview(raw)
-    return len(view) <= 4 and bytes(view) in {b"null", b"[]", b"{}", b'""'}
-
-
-def pieces(raw: msgspec.Raw, where: str) -> Sequence[msgspec.Raw]:
-    """Cut a list into its rows without reading them. null, absent and empty maps are empty lists.
-
-    Raises:
-        BadReply: `raw` is neither a list nor an object.
-    """
-    try:
-        listed = msgspec.json.decode(raw, type=list[msgspec.Raw] | None)
-        return listed or ()
-    except _READ_ERRORS:
-        pass
-    try:
-        # PHP writes a list with gaps in its numbering as an object.
-        return tuple(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).values())
-    except _READ_ERRORS:
-        raise BadReply(f"{where} is no list") from None
-
-
-def read_rows(
-    raw: msgspec.Raw, kind: type[S], build: Callable[[S], T], *, where: str, unusable: list[FailedItem]
-) -> tuple[T, ...]:
-    """Read every row of a list; what cannot be used goes to `unusable`, naming the row and the field."""
-    good: list[T] = []
-    for number, piece in enumerate(pieces(raw, where), start=1):
-        try:
-            good.append(build(read_struct(piece, kind)))
-        except Unusable as error:
-            unusable.append(failed_row(piece, f"{where}, row {number}: {error}"))
-    return tuple(good)
-
-
-def failed_row(piece: msgspec.Raw, message: str) -> FailedItem:
-    """Tell whatever can be told about a row that cannot be used."""
-    try:
-        row = read_struct(piece, AnyRow)
-    except Unusable:
-        return FailedItem(None, None, None, message)
-    return FailedItem(text(row.entity_id), text(row.product_id), whole(row.download_id), message)
+# -- values
 
 
 def text(value: object) -> str | None:
@@ -202,8 +98,246 @@ def flag(value: object) -> bool:
     return value is True or value == 1
 
 
-def required(value: T | None, field: str) -> T:
-    """Return the value, or fail the row with the name of the field."""
-    if value is None:
-        raise Unusable(f"{field} is missing or of a wrong type")
+def _link(value: object) -> SecretUrl | None:
+    url = text(value)
+    return SecretUrl(url) if url else None
+
+
+def _quoted(value: object) -> str | None:
+    words = text(value)
+    return quoted_from_outside(words) if words else None
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    return tuple(name for one in value if (name := text(one))) if isinstance(value, list) else None
+
+
+# -- types of members
+
+_FAILS = object()
+
+if TYPE_CHECKING:
+    Text = str
+    """A row without it fails."""
+    TextOrNone = str | None
+    TextOrEmpty = str
+    TextsOrNone = tuple[str, ...] | None
+    QuotedOrNone = str | None
+    """Text of the service that is shown to people: harmless to print."""
+    LinkOrNone = SecretUrl | None
+    Whole = int
+    """A row without it fails."""
+    WholeOrNone = int | None
+    WholeOrZero = int
+    SizeOrNone = int | None
+    """Bytes."""
+    Number = float
+    """A row without it fails."""
+    NumberOrNone = float | None
+    Flag = bool
+else:
+
+    class _Member(type):
+        """What a reader returns belongs to each of these types: msgspec asks, and gets True at the speed of C."""
+
+        __instancecheck__ = staticmethod(id)
+
+    def _member(read: Callable[[object], object], default: object = None) -> type:
+        return _Member("Member", (), {"read": staticmethod(read), "default": default})
+
+    Text, TextOrNone, TextOrEmpty = _member(text, _FAILS), _member(text), _member(text, "")
+    TextsOrNone, QuotedOrNone, LinkOrNone = _member(_texts), _member(_quoted), _member(_link)
+    Whole, WholeOrNone, WholeOrZero = _member(whole, _FAILS), _member(whole), _member(whole, 0)
+    Number, NumberOrNone = _member(number, _FAILS), _member(number)
+    SizeOrNone, Flag = _member(size_bytes), _member(flag)
+
+
+def _read_member(member: Any, value: object) -> object:
+    """Read one member of a row for msgspec."""
+    read = member.read(value)
+    if read is not None:
+        return read
+    if member.default is _FAILS:
+        raise ValueError("cannot be used")
+    return member.default
+
+
+class Row(msgspec.Struct, rename="camel"):
+    """A row as the service names its members; what has no default makes the row fail when it is missing."""
+
+
+class _FailedRow(Row):
+    entity_id: TextOrNone = None
+    product_id: TextOrNone = None
+    download_id: WholeOrNone = None
+    error_message: TextOrNone = None
+    message: TextOrNone = None
+
+
+# -- objects and lists
+
+
+def relaxed(body: bytes | bytearray | memoryview) -> bytes:
+    """Turn nearly-JSON into JSON: byte order mark, NaN, endless numbers, lone surrogates, bytes that are no UTF-8.
+
+    Raises:
+        ValueError, RecursionError: it is not even nearly JSON.
+    """
+    if len(body) > _RELAXED_MAX_BYTES:
+        raise ValueError("too large for a second reading")
+    text = bytes(body).decode("utf-8-sig", errors="replace")
+    value = json.loads(text, parse_int=_short_int, parse_float=_finite, parse_constant=lambda _: None)
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", errors="replace")
+
+
+def _short_int(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 20 and -_INT64_MAX <= int(digits) <= _INT64_MAX else None
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def read_struct(raw: msgspec.Raw, kind: type[S]) -> S:
+    """Read one JSON object.
+
+    Raises:
+        Unusable: it is none, or it is broken.
+    """
+    decoder: msgspec.json.Decoder[S] = _decoder(kind)
+    try:
+        return decoder.decode(raw)
+    except RecursionError:
+        raise Unusable("is nested too deeply") from None
+    except _READ_ERRORS:
+        pass
+    try:
+        return decoder.decode(relaxed(memoryview(raw)))
+    except _READ_ERRORS as error:
+        raise Unusable(_why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """Name the member that makes a row unusable, from msgspec's text."""
+    member = re.search(r"missing required field `(\w+)`|- at `\$\.(\w+)", str(error))
+    return f"{member[1] or member[2]} is missing or of a wrong type" if member else "is no readable object"
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, dec_hook=_read_member)
+
+
+def read_object(data: msgspec.Raw, kind: type[S], endpoint: str) -> S:
+    """Read `data` of an answer as one object.
+
+    Raises:
+        BadReply: it is none.
+    """
+    try:
+        return read_struct(data, kind)
+    except Unusable as error:
+        raise BadReply(f"{endpoint}: data {error}") from None
+
+
+def plain(raw: msgspec.Raw) -> object:
+    """Read a small value of unknown shape; None when it cannot be read."""
+    try:
+        value: object = msgspec.json.decode(raw)
+    except _READ_ERRORS:
+        return None
     return value
+
+
+def is_blank(raw: msgspec.Raw) -> bool:
+    """null, and the empty list that PHP makes of an empty map."""
+    view = memoryview(raw)
+    return len(view) <= 4 and bytes(view) in {b"null", b"[]", b"{}", b'""'}
+
+
+def pieces(raw: msgspec.Raw, where: str) -> Sequence[msgspec.Raw]:
+    """Cut a list into its rows without reading them. null, absent and empty maps are empty lists.
+
+    Raises:
+        BadReply: `raw` is neither a list nor an object.
+    """
+    try:
+        listed = msgspec.json.decode(raw, type=list[msgspec.Raw] | None)
+        return listed or ()
+    except _READ_ERRORS:
+        pass
+    try:
+        # PHP writes a list with gaps in its numbering as an object.
+        return tuple(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).values())
+    except _READ_ERRORS:
+        raise BadReply(f"{where} is no list") from None
+
+
+def read_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
+    """Read every row of a list; what cannot be used goes to `unusable`, naming the row and the member.
+
+    Raises:
+        BadReply: `raw` is no list at all.
+    """
+    return build_rows(raw, kind, None, where=where, unusable=unusable)
+
+
+def build_rows(
+    raw: msgspec.Raw, kind: type[S], build: Callable[[S], T] | None, *, where: str, unusable: list[FailedItem]
+) -> tuple[T, ...]:
+    """Read as `read_rows` does, and return what `build` makes of each row; it may raise Unusable."""
+    good: list[Any] = []
+    for place, piece in enumerate(pieces(raw, where), start=1):
+        try:
+            row = read_struct(piece, kind)
+            good.append(row if build is None else build(row))
+        except Unusable as error:
+            unusable.append(failed_row(piece, f"{where}, row {place}: {error}"))
+    return tuple(good)
+
+
+def salvage_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
+    """Read as `read_rows` does; what is no list at all becomes one unusable row, so the other lists still count."""
+    try:
+        return () if is_blank(raw) else read_rows(raw, kind, where=where, unusable=unusable)
+    except BadReply as error:
+        unusable.append(FailedItem(None, None, None, str(error)))
+        return ()
+
+
+def failed_row(piece: msgspec.Raw, message: str = "") -> FailedItem:
+    """Return what can be told about a row that was refused or cannot be used: `message`, or what it says itself."""
+    try:
+        row = read_struct(piece, _FailedRow)
+    except Unusable:
+        row = _FailedRow(message=text(plain(piece)))
+    said = row.error_message or row.message or "refused without a reason"
+    return FailedItem(row.entity_id, row.product_id, row.download_id, message or quoted_from_outside(said, 300))
+
+
+def refused_rows(raw: msgspec.Raw, where: str) -> list[FailedItem]:
+    """Read the items that the service refused. None was ever recorded, so every shape is taken."""
+    try:
+        return [] if is_blank(raw) else [failed_row(piece) for piece in pieces(raw, where)]
+    except BadReply as error:
+        return [FailedItem(None, None, None, str(error))]
+
+
+def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dict[int, str]:
+    """Read a map of download id to label; `[]` when it is empty."""
+    if is_blank(raw):
+        return {}
+    try:
+        entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except _READ_ERRORS:
+        unusable.append(FailedItem(None, None, None, f"{where} is no map"))
+        return {}
+    labels: dict[int, str] = {}
+    for key, piece in entries.items():
+        download_id = whole(key)
+        if download_id is None:
+            unusable.append(FailedItem(None, None, None, f"{where} has no download id as key"))
+            continue
+        labels[download_id] = text(plain(piece)) or ""
+    return labels

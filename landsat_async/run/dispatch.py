@@ -9,7 +9,8 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.disk.ledger import Item, without_download
 from landsat_async.events import Ready, Retrying
-from landsat_async.m2m.replies import DownloadItem, FailedItem, QueueItem
+from landsat_async.m2m.replies import DownloadItem, QueueItem
+from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.naming import name_from_url

@@ -16,7 +16,7 @@ from landsat_async.config import Config, SelectConfig
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import RequestRefused
 from landsat_async.events import Notice
-from landsat_async.m2m.options import ProductOption
+from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene, WantedFile
 from landsat_async.rules.naming import bundle_name
 from landsat_async.run.context import RunContext

@@ -19,7 +19,7 @@ from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import single_error
 from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.options import ProductOption
+from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.naming import layout_folder
 from landsat_async.run.fallback import with_single_files

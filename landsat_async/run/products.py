@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from landsat_async.errors import ConfigError
-from landsat_async.m2m.options import ProductOption
+from landsat_async.m2m.replies import ProductOption
 from landsat_async.rules.naming import shown
 
 _BUNDLE_SYSTEMS = ("ls_zip", "dds_ms", "dds")

@@ -12,7 +12,7 @@ from landsat_async.config import Config
 from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.api_errors import NEWER
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.replies import FailedItem
+from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.naming import shown
 from landsat_async.rules.scene_ids import group_ids, read_scene_ids

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from landsat_async.errors import ConfigError
-from landsat_async.m2m.options import ProductOption, SecondaryFile
+from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Route, Scene, Unavailable, WantedFile
 from landsat_async.rules.asked import SelectValues
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, safe_name, shown

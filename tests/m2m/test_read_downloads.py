@@ -10,8 +10,7 @@ import pytest
 
 from landsat_async.errors import BadReply, DatasetRefused, OutcomeUnknown, ServiceError, SessionExpired
 from landsat_async.m2m import payloads, read_downloads
-from landsat_async.m2m.envelope import open_envelope
-from landsat_async.m2m.response import understand
+from landsat_async.m2m.response import open_envelope, understand
 from landsat_async.m2m.transport import Reply
 
 RECORDED = Path(__file__).resolve().parent.parent / "recorded"

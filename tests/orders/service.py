@@ -16,9 +16,9 @@ import anyio
 
 from landsat_async.errors import OutcomeUnknown, QuotaReached, RequestRefused, ServiceDown
 from landsat_async.m2m.gate import Gate
-from landsat_async.m2m.options import ProductOption
 from landsat_async.m2m.payloads import DataGroup
-from landsat_async.m2m.replies import DownloadItem, DownloadReply, FailedItem, QueueItem, RetrieveReply
+from landsat_async.m2m.replies import DownloadItem, DownloadReply, ProductOption, QueueItem, RetrieveReply
+from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import SecretUrl
 
 OURS = "la-"

@@ -6,7 +6,7 @@ import pytest
 
 from landsat_async.config import SelectConfig
 from landsat_async.errors import ConfigError
-from landsat_async.m2m.options import ProductOption
+from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene
 from landsat_async.rules.naming import UnsafeName
 from landsat_async.rules.server_names import is_planned, planned_name, served_name

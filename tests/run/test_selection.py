@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from landsat_async.config import SelectConfig
 from landsat_async.errors import ConfigError
-from landsat_async.m2m.options import ProductOption, SecondaryFile
+from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Scene
 from landsat_async.run.selection import Lacking, band_matches, choose
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landsat_async.m2m.api_shapes import SHAPES, misfit
+from landsat_async.m2m.response import SHAPES, foreign_shape
 
 pytestmark = pytest.mark.faults("K43")
 OPTIONS = [{"id": "5e83", "entityId": "LC8", "displayId": "LC08", "downloadSystem": "ls_s3", "available": True}]
@@ -36,8 +36,8 @@ REQUESTED = {"availableDownloads": [], "preparingDownloads": [], "failed": []}
         ("download-complete-proxied", {"results": []}, "other data"),
     ],
 )
-def test_what_another_call_would_bring_is_a_misfit(endpoint, data, came):
-    assert misfit(endpoint, json.dumps(data).encode()) == came
+def test_what_another_call_would_bring_is_a_foreign_shape(endpoint, data, came):
+    assert foreign_shape(endpoint, json.dumps(data).encode()) == came
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_what_another_call_would_bring_is_a_misfit(endpoint, data, came):
     ],
 )
 def test_what_the_call_itself_brings_in_any_spelling_is_none(endpoint, data):
-    assert misfit(endpoint, json.dumps(data).encode()) is None
+    assert foreign_shape(endpoint, json.dumps(data).encode()) is None
 
 
 @given(st.sampled_from(sorted(SHAPES)), st.binary(max_size=80))
 def test_anything_can_be_asked_about(endpoint, data):
-    misfit(endpoint, data)
+    foreign_shape(endpoint, data)
