@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import anyio
 
@@ -25,32 +26,6 @@ ABSENT_S = 60.0
 """A reader that takes nothing for so long while another task waits for the end of the run does not read any more."""
 
 
-class Wakeup:
-    """An event that can happen again and again. Waiters see every beat after they began to wait."""
-
-    def __init__(self) -> None:
-        self._event: anyio.Event | None = None  # there are many more beats than waits
-
-    def notify(self) -> None:
-        """Wake every waiter."""
-        event, self._event = self._event, None
-        if event is not None:
-            event.set()
-
-    async def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for the next beat; False when `timeout_s` passed without one."""
-        if self._event is None:
-            self._event = anyio.Event()
-        event = self._event
-        if timeout_s is None:
-            await event.wait()
-            return True
-        with anyio.move_on_after(timeout_s):
-            await event.wait()
-            return True
-        return False
-
-
 class EventBus:
     """One reader through `events()`, any number of synchronous listeners."""
 
@@ -58,7 +33,8 @@ class EventBus:
         self._buffer: deque[Event] = deque()
         self._limit = buffer_events
         self._latest: dict[str, Event] = {}
-        self._news, self._room = Wakeup(), Wakeup()
+        self._news, self._room = asyncio.Event(), asyncio.Event()
+        """Set by each event and each place that becomes free; cleared by whoever is about to wait for the next one."""
         self._reading = False
         self._reader: asyncio.Task[object] | None = None
         """The task that has read last."""
@@ -68,23 +44,24 @@ class EventBus:
         """Events that a reader who came late, or went away for a while, does not get."""
         self._ended = False
         self._muted = False
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[tuple[type, Callable[[Any], None]]] = []
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` for every event, at once; it must return quickly and may not raise."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[Any], None], kind: type = object) -> None:
+        """Call `listener` for every event of a kind, at once; it must return quickly and may not raise."""
+        self._listeners.append((kind, listener))
 
     def mute(self) -> None:
         """Nobody will read `events()`: keep nothing."""
         self._muted = True
         self._buffer.clear()
         self._latest.clear()
-        self._room.notify()
+        self._room.set()
 
     def tell(self, event: Event) -> None:
         """Emit without waiting: progress, and anything told while cleaning up."""
-        for listener in self._listeners:
-            listener(event)
+        for kind, listener in self._listeners:
+            if isinstance(event, kind):
+                listener(event)
         if self._muted:
             return
         if isinstance(event, Transferred):
@@ -96,13 +73,16 @@ class EventBus:
                 self._buffer.popleft()
                 self._dropped += 1
             self._buffer.append(event)
-        self._news.notify()
+        self._news.set()
 
     async def emit(self, event: Event) -> None:
         """Emit a life-cycle event; waits while a reader has not taken the earlier ones."""
         self.tell(event)
         while self._must_wait():
-            if not await self._room.wait(ABSENT_S) and self._waiting:
+            self._room.clear()
+            with anyio.move_on_after(ABSENT_S) as absent:
+                await self._room.wait()
+            if absent.cancelled_caught and self._waiting:
                 self._reading = False
 
     def _must_wait(self) -> bool:
@@ -116,7 +96,7 @@ class EventBus:
         """The task that runs the block waits for the end of the run inside, so it reads nothing."""
         task = asyncio.current_task()
         self._waiting.append(task)
-        self._room.notify()
+        self._room.set()
         try:
             yield
         finally:
@@ -126,7 +106,7 @@ class EventBus:
         """No event follows; progress that nobody took yet is out of date."""
         self._latest.clear()
         self._ended = True
-        self._news.notify()
+        self._news.set()
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield events until the run has ended. One reader; leaving early is fine."""
@@ -143,6 +123,7 @@ class EventBus:
                     self._here()
                 if self._ended:
                     return
+                self._news.clear()
                 await self._news.wait()
         finally:
             self._reading = False
@@ -151,13 +132,13 @@ class EventBus:
     def _here(self) -> None:
         self._reading, task = True, asyncio.current_task()
         if task is not None and task is not self._reader:
-            task.add_done_callback(lambda _: self._room.notify())
+            task.add_done_callback(lambda _: self._room.set())
             self._reader = task
 
     def _take(self) -> Event:
         if self._buffer:
             event = self._buffer.popleft()
             if len(self._buffer) <= self._limit // 2:
-                self._room.notify()
+                self._room.set()
             return event
         return self._latest.pop(next(iter(self._latest)))

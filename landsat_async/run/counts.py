@@ -1,27 +1,27 @@
-"""Counts of a run, kept in step with the ledger: how many files are in which state, how many bytes have come."""
+"""The numbers of a run: how many bytes have come and are still to come, how fast, and how it has ended."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable
 
 from landsat_async.events import Progress
 from landsat_async.model import RunSummary, Unavailable
-from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, State
+from landsat_async.rules.lifecycle import State
+from landsat_async.run.file_states import FileStates
 
 RATE_WINDOW_S = 10.0
 KEPT_FAILURES = 100
 
 
 class RunCounts:
-    """The numbers that the end of the run, the progress line and the summary are made from."""
+    """What the progress line and the summary are made from."""
 
-    def __init__(self, started_s: float) -> None:
+    def __init__(self, started_s: float, states: FileStates) -> None:
         self.started_s = started_s
+        """Monotonic time, on the clock that `summary` is called with."""
+        self.states = states
         self.scenes = 0
-        self.states: Counter[State] = Counter()
-        self.open = 0
-        """Files that this run can still deliver."""
         self.verified = 0
         self.skipped = 0
         self.unlisted = 0
@@ -41,35 +41,9 @@ class RunCounts:
         self.staged_at_s: float | None = None
         """Monotonic time at which the last file in preparation is likely to be ready."""
 
-    def load(self, states: Mapping[State, int]) -> None:
-        """Start from what the ledger counts."""
-        self.states = Counter(states)
-        self.open = sum(self.states[state] for state in OPEN)
-
-    def moved(self, before: State, after: State) -> None:
-        """A file went from one state to another."""
-        self.states[before] -= 1
-        self.states[after] += 1
-        self.open += (after in OPEN) - (before in OPEN)
-
-    def replaced(self, before: State, states: Iterable[State]) -> None:
-        """A file has left the run, and others have come in its place."""
-        self.states[before] -= 1
-        self.states.update(states)
-        self.open = sum(self.states[state] for state in OPEN)
-
-    @property
-    def in_flight(self) -> int:
-        """Files that the service has been asked for and that are not finished."""
-        return sum(self.states[state] for state in IN_FLIGHT)
-
-    @property
-    def waiting(self) -> int:
-        """Files that wait for an answer of the service."""
-        return self.states[State.REQUESTED] + self.states[State.PREPARING]
-
-    def failed(self, failure: Unavailable) -> None:
+    def failed(self, failure: Unavailable, nominal_bytes: int = 0) -> None:
         """Keep the reason of a failure; the first ones are enough for a summary, the ledger has all."""
+        self.nominal_left -= nominal_bytes
         if len(self.failures) < KEPT_FAILURES:
             self.failures.append(failure)
 
@@ -92,8 +66,8 @@ class RunCounts:
         """A transfer is over, one way or the other."""
         self._active.pop(item_id, None)
 
-    def progress(self, now_s: float, *, deferred: int = 0) -> Progress:
-        """Return the state of the run; `deferred` files are ready at the service, but their host is not."""
+    def progress(self, now_s: float) -> Progress:
+        """Return how far the run is; files that are ready at the service but put back are not being prepared."""
         received = self.received()
         self._samples.append((now_s, received))
         while len(self._samples) > 1 and now_s - self._samples[0][0] > RATE_WINDOW_S:
@@ -102,12 +76,12 @@ class RunCounts:
         elapsed = now_s - first_s
         done = self.bytes_done + sum(self._active.values())
         return Progress(
-            files_done=self.states[State.DONE],
+            files_done=self.states.by_state[State.DONE],
             files_total=self.files_total,
             bytes_done=done,
             bytes_total=self.expected(done),
             rate_bytes_s=max(0.0, (received - first_bytes) / elapsed) if elapsed > 0 else 0.0,
-            files_preparing=max(0, self.states[State.PREPARING] - deferred),
+            files_preparing=max(0, self.states.by_state[State.PREPARING] - len(self.states.deferred)),
             workers=self.workers,
             staging_eta_s=None if self.staged_at_s is None else max(0.0, self.staged_at_s - now_s),
         )
@@ -115,7 +89,7 @@ class RunCounts:
     @property
     def files_total(self) -> int:
         """Everything that was selected."""
-        return sum(self.states.values()) + self.unlisted
+        return sum(self.states.by_state.values()) + self.unlisted
 
     def summary(self, now_s: float, exit_code: int) -> RunSummary:
         """The counts as they are now; total = verified + skipped + failed + pending by construction."""
@@ -123,9 +97,9 @@ class RunCounts:
             scenes=self.scenes,
             files_total=self.files_total,
             files_verified=self.verified,
-            files_skipped=self.states[State.DONE] - self.verified,
-            files_failed=self.states[State.FAILED] + self.unlisted,
-            files_pending=self.open,
+            files_skipped=self.states.by_state[State.DONE] - self.verified,
+            files_failed=self.states.by_state[State.FAILED] + self.unlisted,
+            files_pending=self.states.open,
             bytes_received=self.received(),
             elapsed_s=now_s - self.started_s,
             exit_code=exit_code,

@@ -87,13 +87,13 @@ async def refused(context: RunContext, item: Item, message: str, *, serving: Col
 
     `serving`: download systems that have given other files in the same answer.
     """
-    if "temporarily disabled" in message.lower() and not context.elsewhere(item):
+    if "temporarily disabled" in message.lower() and not context.routes.elsewhere(item):
         await _disabled(context, item, message, serving=item.system in serving)
         return
     hint = "Try again later."
     if message.startswith("a licence"):
         hint = "Order one such scene at https://earthexplorer.usgs.gov by hand and accept its licence there."
-    await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", hint)
+    await context.routes.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", hint)
 
 
 async def _disabled(context: RunContext, item: Item, message: str, *, serving: bool) -> None:
@@ -105,16 +105,18 @@ async def _disabled(context: RunContext, item: Item, message: str, *, serving: b
         others = any(item_id not in row for item_id in found)
         ruling = context.hosts.judge(system, Kind.DISABLED, item.item_id, message, others=others)
     if ruling in (Ruling.HOST, Ruling.WAIT):
-        await context.step(item.item_id, Step.UNASK, label=None)
+        await context.states.step(item.item_id, Step.UNASK, label=None)
         return
     patience_s, tries = context.config.service.patience_s, context.config.download.attempts - 1
     if item.fresh >= min(len(DISABLED_WAITS_S), max(1, tries)):
         context.hosts.forget(system, item.item_id)
-        await context.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later.")
+        await context.routes.fail_or_reroute(
+            item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later."
+        )
         return
     wait_s = min(DISABLED_WAITS_S[item.fresh], max(patience_s, DISABLED_WAITS_S[0]))
-    columns = {"label": None, "fresh": item.fresh + 1, "next_try": context.now() + wait_s}
-    if await context.step(item.item_id, Step.UNASK, **columns):
+    columns = {"label": None, "fresh": item.fresh + 1, "next_try": context.states.now() + wait_s}
+    if await context.states.step(item.item_id, Step.UNASK, **columns):
         await context.bus.emit(Retrying(item.relpath, message, item.fresh + 1, wait_s))
 
 
@@ -131,9 +133,9 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
         context.hosts.ok(f"system:{system}")  # it has taken a request, whatever it said before
     await _note_preparing(context, [pair for pair in pairs if pair[1].url is None], label)
     rest = [pair for pair in pairs if pair[1].url is not None]
-    born_s = context.loop_time()
+    born_s = context.states.loop_time()
     held = {item.item_id for item, _ in rest}
-    context.undelivered |= held
+    context.states.undelivered |= held
     delivered = 0
     try:
         while rest:
@@ -145,12 +147,12 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
             delivered += len(usable)
             rest = rest[count:]
     finally:
-        context.undelivered -= held
+        context.states.undelivered -= held
     return delivered
 
 
 async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
-    await context.step_many(
+    await context.states.step_many(
         [
             (
                 item.item_id,
@@ -165,7 +167,7 @@ async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answer]], list[tuple[Item, Answer]]]:
     """Links that may be used now, and those to leave where they are; of a host on probation one is used."""
-    hosts, now = context.hosts, context.now()
+    hosts, now = context.hosts, context.states.now()
     closed, on_probation = set(hosts.paused_systems()), set(hosts.on_probation())
     usable: list[tuple[Item, Answer]] = []
     deferred: list[tuple[Item, Answer]] = []
@@ -173,7 +175,7 @@ def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answe
     ordered = sorted(pairs, key=lambda pair: hosts.fails_at(pair[0].system, pair[0].item_id)) if on_probation else pairs
     for pair in ordered:
         system = pair[0].system
-        waits = system in closed or context.deferred.get(pair[0].item_id, 0.0) > now
+        waits = system in closed or context.states.deferred.get(pair[0].item_id, 0.0) > now
         (deferred if waits else usable).append(pair)
         if system in on_probation and not waits:
             closed.add(system)
@@ -185,12 +187,12 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
     elsewhere: list[tuple[Item, Answer]] = []
     stay: list[tuple[Item, Answer]] = []
     for pair in pairs:
-        (elsewhere if context.elsewhere(pair[0]) else stay).append(pair)
-    await context.step_many(
+        (elsewhere if context.routes.elsewhere(pair[0]) else stay).append(pair)
+    await context.states.step_many(
         [(item.item_id, Step.UNASK, without_download(item, answer.download_id)) for item, answer in elsewhere]
     )
     for item, _ in stay:
-        context.deferred.setdefault(item.item_id, 0.0)
+        context.states.deferred.setdefault(item.item_id, 0.0)
     await _note_preparing(context, stay, label)
 
 
@@ -198,16 +200,16 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
     """Make files `ready` in one commit, then put their links into the stream."""
     columns = [{"download_id": answer.download_id, "label": answer.label or label, "missed": 0} for _, answer in pairs]
     steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
-    deferred = set(context.deferred)
-    moved = await context.step_many(steps)
-    context.undelivered.difference_update(item.item_id for item, _ in pairs)
+    deferred = set(context.states.deferred)
+    moved = await context.states.step_many(steps)
+    context.states.undelivered.difference_update(item.item_id for item, _ in pairs)
     waits = [
-        (item.system, context.now() - item.asked_at)
+        (item.system, context.states.now() - item.asked_at)
         for (item, _), linked in zip(pairs, moved, strict=True)
         if linked and item.state is State.PREPARING and item.asked_at is not None and item.item_id not in deferred
     ]
     if waits:
-        await context.ledger.add_staged(waits, context.now())
+        await context.ledger.add_staged(waits, context.states.now())
     for (item, answer), linked in zip(pairs, moved, strict=True):
         if linked and answer.url is not None:
             host = host_in(answer.url)

@@ -79,14 +79,14 @@ class Failures:
         """Write down what follows; `host` is the one that the link led to."""
         context = self._context
         match outcome:
-            case NotReady() if context.waited_s(item) > context.config.download.staging_timeout_s:
+            case NotReady() if context.states.waited_s(item) > context.config.download.staging_timeout_s:
                 reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
                 await self._fail(item, host, reason, "Run the same command again later.")
             case NotReady():
-                await context.step(item.item_id, Step.UNREADY, missed=0)
+                await context.states.step(item.item_id, Step.UNREADY, missed=0)
             case HostDown() if outcome.kind == CERTIFICATE:
                 context.hosts.untrusted_hosts[outcome.host] = outcome.reason
-                await context.fail_or_reroute(item, Step.RELINK, outcome.reason, UNTRUSTED_HINT)
+                await context.routes.fail_or_reroute(item, Step.RELINK, outcome.reason, UNTRUSTED_HINT)
             case HostDown() if outcome.kind == PAUSED:
                 await self._put_back(item, outcome.wait_s)
             case HostDown():
@@ -95,8 +95,8 @@ class Failures:
             case NeedsLink():
                 await self._needs_link(item, host, outcome)
             case FileFailed() if outcome.kind == IN_THE_WAY:
-                await context.ledger.note_stranger(item.relpath, context.now())
-                await context.fail(item, outcome.reason, outcome.hint)
+                await context.ledger.note_stranger(item.relpath, context.states.now())
+                await context.routes.fail(item, outcome.reason, outcome.hint)
             case FileFailed() if outcome.kind == FaultKind.FILES:
                 raise OutOfResources(outcome.reason, hint=outcome.hint)  # the next file would lack them as well
             case FileFailed() if outcome.kind in _OF_FILE_FAILED:
@@ -154,7 +154,7 @@ class Failures:
         wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(trouble)), left_s)
         if wait_s > 0:
             await self._tell(item, f"{trouble.reason}; a new link is asked for then", fresh + 1, wait_s)
-        await context.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.now() + wait_s)
+        await context.states.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.states.now() + wait_s)
 
     async def _links_without_progress(self, item: Item) -> int:
         context = self._context
@@ -171,20 +171,20 @@ class Failures:
         `relink`: only a new request brings a new link. `aside`: only this file waits, and for the whole pause.
         """
         context = self._context
-        due = context.now() + pause_s
-        if context.elsewhere(item):
-            await context.step(item.item_id, Step.RELINK, next_try=due)
+        due = context.states.now() + pause_s
+        if context.routes.elsewhere(item):
+            await context.states.step(item.item_id, Step.RELINK, next_try=due)
         elif relink:
-            await context.step(item.item_id, Step.RELINK, fresh=item.fresh, next_try=due)
-        elif await context.step(item.item_id, Step.UNREADY, missed=0):
-            context.deferred[item.item_id] = due if aside else 0.0
-            context.wakeup.notify()  # the poller rests until the first of them may be used
+            await context.states.step(item.item_id, Step.RELINK, fresh=item.fresh, next_try=due)
+        elif await context.states.step(item.item_id, Step.UNREADY, missed=0):
+            context.states.deferred[item.item_id] = due if aside else 0.0
+            context.wakeups.notify()  # the poller rests until the first of them may be used
 
     async def _fail(self, item: Item, host: str, reason: str, hint: str) -> None:
         context = self._context
         context.hosts.forget(host, item.item_id)
         self._kept_bytes.pop(item.item_id, None)
-        await context.fail_or_reroute(item, Step.RELINK, reason, hint)
+        await context.routes.fail_or_reroute(item, Step.RELINK, reason, hint)
 
     async def _tell(self, item: Item, reason: str, attempt: int, wait_s: float) -> None:
         await self._context.bus.emit(Retrying(item.relpath, reason, attempt, wait_s))

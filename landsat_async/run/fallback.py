@@ -70,10 +70,10 @@ class BundleFallback:
         context = self._context
         if not context.config.select.may_replace_bundles:
             return
-        refused, context.refused_bundles = context.refused_bundles, {}
+        refused, context.routes.refused_bundles = context.routes.refused_bundles, {}
         items = [await context.ledger.item(item_id) for item_id in refused]
-        if context.loop_time() >= self._look_s:
-            self._look_s = context.loop_time() + LOOK_EVERY_S
+        if context.states.loop_time() >= self._look_s:
+            self._look_s = context.states.loop_time() + LOOK_EVERY_S
             down = context.hosts.systems_down_for(FALLBACK_AFTER_S)
             known = {item.item_id for item in items}
             waiting = await context.ledger.bundles_of(context.run_id, down) if down else []
@@ -87,13 +87,25 @@ class BundleFallback:
         replaced = 0
         for item in items:
             found = files.get(item.scene_display_id, [])
-            if found and await context.replace_bundle(item, found):
+            if found and await self._put_in(item, found):
                 replaced += 1
                 await take_stock(context, item.scene_display_id)
             elif not found and item.item_id in refused:
-                await context.fail(item, refused[item.item_id], "Its single files cannot be had either; try later.")
+                await context.routes.fail(
+                    item, refused[item.item_id], "Its single files cannot be had either; try later."
+                )
         if replaced:
             context.bus.tell(told(replaced, "its storage systems are down or refuse it"))
+
+    async def _put_in(self, item: Item, files: Sequence[WantedFile]) -> bool:
+        """Put single files into the run in place of a bundle; False when the bundle is on its way after all."""
+        context = self._context
+        done = await context.ledger.replace_bundle(item.item_id, files, context.run_id, context.states.now())
+        if done is None:
+            return False
+        context.states.replaced(item.item_id, *done)
+        context.counts.nominal_left = await context.ledger.nominal_left(context.run_id)
+        return True
 
     async def _single_files(self, items: Sequence[Item]) -> dict[str, list[WantedFile]]:
         """The single files by scene, of the scenes of which each can be had now."""

@@ -49,7 +49,7 @@ async def sweep_parts(context: RunContext) -> None:
     folder = OutputFolder(context.directory).parts
     names = [name for name in await anyio.to_thread.run_sync(os.listdir, folder) if _PART.fullmatch(name)]
     if names:
-        await anyio.to_thread.run_sync(_sweep, folder, names, await context.ledger.states(), context.now())
+        await anyio.to_thread.run_sync(_sweep, folder, names, await context.ledger.states(), context.states.now())
 
 
 def _sweep(folder: Path, names: Sequence[str], states: Mapping[int, State], now: float) -> None:
@@ -79,13 +79,13 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
         return True
     told = f"{file.relpath} was deleted since it was verified; it is fetched again"
     if file.adopted and not isinstance(finding, Absent):  # never ours to move: `_adopt_found` finds it in the way
-        await context.ledger.note_stranger(file.relpath, context.now())
+        await context.ledger.note_stranger(file.relpath, context.states.now())
         told = f"{file.relpath} was found on disk by an earlier run, and has changed since; it is left alone"
     elif not isinstance(finding, Absent):
         kept = await anyio.to_thread.run_sync(put_aside, path, OutputFolder(context.directory).changed)
         told = f"{file.relpath} has changed since it was verified; it is fetched again"
         told += f", and the changed file is kept as {kept.relative_to(context.directory)}" if kept else ""
-    await context.lose([file.item_id])
+    await context.states.lose([file.item_id])
     await context.bus.emit(Notice(told, "warning"))
     return False
 
@@ -129,10 +129,10 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
 
     As at the beginning of a run: a file that is here already is adopted, and one that cannot be proven is left alone.
     """
-    named = await context.ledger.learn_name(item.item_id, name, context.now())
+    named = await context.ledger.learn_name(item.item_id, name, context.states.now())
     if named is None:
         reason = f"the server calls it {name}, and another file of this folder has that name"
-        await context.fail(
+        await context.routes.fail(
             item, reason, "Keep them apart with a layout, or choose one of the two in [select] products."
         )
         return None
@@ -170,7 +170,7 @@ async def _adopt(context: RunContext, item: Item, *, ours: bool) -> None:
                 item.item_id, item.relpath, finding.size_bytes, finding.sha256, finding.proof, finding.mtime_ns,
                 finding.identity, adopted=not ours,
             )  # fmt: skip
-            if await context.finish(file):
+            if await context.states.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
         case Unproven(reason) if not context.overwrite or _is_folder(context.directory / item.relpath):
             await _leave_alone(context, item, f"it is not recorded here and cannot be verified ({reason})")
@@ -180,8 +180,8 @@ async def _adopt(context: RunContext, item: Item, *, ours: bool) -> None:
 
 async def _leave_alone(context: RunContext, item: Item, why: str) -> None:
     """Fail a file because of what stands in its place, and remember that for later runs."""
-    await context.ledger.note_stranger(item.relpath, context.now())
-    await context.fail(item, f"something is in the way: {why}; it was kept", IN_THE_WAY_HINT)
+    await context.ledger.note_stranger(item.relpath, context.states.now())
+    await context.routes.fail(item, f"something is in the way: {why}; it was kept", IN_THE_WAY_HINT)
 
 
 def _is_folder(path: Path) -> bool:

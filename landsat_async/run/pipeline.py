@@ -29,7 +29,7 @@ PROGRESS_EVERY_S = 1.0
 async def run_pipeline(context: RunContext, crew: WorkerPool) -> None:
     """Go on until every selected file is done or failed. Raises what ended the run early."""
     download = context.config.download
-    context.working = True
+    context.wakeups.working = True
     with _links(download.queue_size, 2, download.workers) as (sends, receives):
         async with anyio.create_task_group() as outer:
             outer.start_soon(_report_progress, context)
@@ -42,13 +42,13 @@ async def run_pipeline(context: RunContext, crew: WorkerPool) -> None:
                 group.start_soon(crew.cancel_soon_when_cancelled)
             outer.cancel_scope.cancel()
     await crew.discard_parts()
-    if context.fatal is not None:
-        raise context.fatal
+    if context.wakeups.fatal is not None:
+        raise context.wakeups.fatal
 
 
 async def _report_progress(context: RunContext) -> None:
     while True:
-        context.bus.tell(context.counts.progress(context.loop_time(), deferred=len(context.deferred)))
+        context.bus.tell(context.counts.progress(context.states.loop_time()))
         await anyio.sleep(PROGRESS_EVERY_S)
 
 

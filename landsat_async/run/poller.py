@@ -50,8 +50,8 @@ class Poller:
         """Poll until no file waits any more, then close our side of the stream."""
         context = self._context
         async with send:
-            at_once = context.counts.waiting > 0  # files of an earlier run
-            while not context.ended:
+            at_once = context.states.waiting > 0  # files of an earlier run
+            while not context.states.ended:
                 if not at_once:
                     await self._rest()
                 at_once = False
@@ -61,7 +61,7 @@ class Poller:
                     self._quiet_rounds = 0 if news else self._quiet_rounds + 1
                     await self._estimate()
                 except (CredentialsError, ServiceError) as error:
-                    context.give_up(error)
+                    context.wakeups.give_up(error)
 
     async def _rest(self) -> None:
         """Wait for the next round: the interval, less when an answer got lost or a host may be tried again."""
@@ -69,16 +69,16 @@ class Poller:
         delay_s = poll_delay_s(context.config.download.poll_interval_s, self._quiet_rounds, random.random())
         if self._in_doubt:
             delay_s = min(delay_s, SETTLE_S)
-        now_s = context.loop_time()
+        now_s = context.states.loop_time()
         soonest_s, latest_s = now_s + min(1.0, delay_s), now_s + delay_s
-        while not (context.ended or context.poll_now):
+        while not (context.states.ended or context.wakeups.poll_now):
             until_s = latest_s
-            if context.deferred:
-                until_s = min(until_s, max(soonest_s, context.loop_time() + context.parked_wait_s()))
-            context.next_look_s = until_s
-            if not await context.wakeup.wait(max(0.0, until_s - context.loop_time())):
+            if context.states.deferred:
+                until_s = min(until_s, max(soonest_s, context.states.loop_time() + context.deferred_wait_s()))
+            context.wakeups.next_look_s = until_s
+            if not await context.wakeups.wait(max(0.0, until_s - context.states.loop_time())):
                 break
-        context.poll_now, context.next_look_s = False, None
+        context.wakeups.poll_now, context.wakeups.next_look_s = False, None
 
     async def _round(self, send: Links) -> bool:
         """Ask for every label that can still bring something; True when something was ready."""
@@ -86,8 +86,8 @@ class Poller:
         news = self._in_doubt = False
         for label, created, foreign in await context.ledger.labels(context.run_id):
             waiting = await context.ledger.waiting(context.run_id, None if foreign else label)
-            waiting = [item for item in waiting if item.item_id not in context.undelivered]
-            if not waiting or context.ended:
+            waiting = [item for item in waiting if item.item_id not in context.states.undelivered]
+            if not waiting or context.states.ended:
                 continue
             reply = await context.m2m.download_retrieve(label)
             rows = [*reply.available, *reply.requested]
@@ -118,7 +118,7 @@ class Poller:
             reason = f"USGS does not offer it any more (status: {texts.get(answer.download_id or 0)})"
             await self._ask_again(item, reason, answer.download_id)
         lost = [item for item in lost if item.item_id not in ended]
-        just_now = context.now() - min(SETTLE_S, context.config.download.poll_interval_s)
+        just_now = context.states.now() - min(SETTLE_S, context.config.download.poll_interval_s)
         settled = [item for item in lost if (item.asked_at or 0.0) <= just_now]
         self._in_doubt |= len(settled) < len(lost)
         await self._missed(settled)
@@ -126,10 +126,12 @@ class Poller:
     async def _estimate(self) -> None:
         """When the last of the files in preparation is likely to be ready."""
         context = self._context
-        preparing = context.counts.states[State.PREPARING]
-        waits, elapsed_s = await context.ledger.staging(context.run_id, context.now()) if preparing else ([], 0.0)
+        preparing = context.states.by_state[State.PREPARING]
+        waits, elapsed_s = (
+            await context.ledger.staging(context.run_id, context.states.now()) if preparing else ([], 0.0)
+        )
         left_s = eta_s(waits, preparing, elapsed_s)
-        context.counts.staged_at_s = None if left_s is None else context.loop_time() + left_s
+        context.counts.staged_at_s = None if left_s is None else context.states.loop_time() + left_s
 
     async def _search(self, label: str) -> list[QueueItem]:
         """Everything of a label, for files that are in neither list; without that call the lists alone decide."""
@@ -153,23 +155,25 @@ class Poller:
         context = self._context
         if item.asks + 1 >= MAX_ASKS:
             reason = f"{reason}, asked for twice"
-            await context.fail_or_reroute(item, Step.UNASK, reason, "Run the same command again later.")
+            await context.routes.fail_or_reroute(item, Step.UNASK, reason, "Run the same command again later.")
             return
         columns = without_download(item, ended) | {"asks": item.asks + 1, "missed": 0}
-        await context.step(item.item_id, Step.UNASK, **columns)
+        await context.states.step(item.item_id, Step.UNASK, **columns)
 
     async def _expire(self, waiting: Sequence[Item]) -> None:
         """End the wait for files that have been preparing for too long."""
         context = self._context
         limit_s = context.config.download.staging_timeout_s
-        oldest = context.now() - limit_s
+        oldest = context.states.now() - limit_s
         for item in waiting:
             if item.state is not State.PREPARING or (item.asked_at or 0.0) > oldest:
                 continue
-            waited_s = context.waited_s(item)
+            waited_s = context.states.waited_s(item)
             if waited_s > limit_s:
                 reason = f"still being prepared at USGS after {waited_s:.0f} s, under label {item.label}"
-                await context.fail(item, reason, "The next run picks it up without asking again.", keep_label=True)
+                await context.routes.fail(
+                    item, reason, "The next run picks it up without asking again.", keep_label=True
+                )
 
 
 def _is_ready(pair: tuple[Item, Answer] | None) -> bool:

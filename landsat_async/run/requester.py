@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import anyio
+
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import (
     CredentialsError,
@@ -62,7 +64,7 @@ class Requester:
         """Ask until nothing is left to ask for, then close our side of the stream."""
         context = self._context
         async with send:
-            while not context.ended:
+            while not context.states.ended:
                 try:
                     portion = await self._portion()
                     if portion:
@@ -70,7 +72,7 @@ class Requester:
                     else:
                         await self._idle()
                 except (CredentialsError, ServiceError) as error:
-                    context.give_up(error)
+                    context.wakeups.give_up(error)
 
     async def _portion(self) -> list[Item]:
         """The files to ask for now; empty while there are none or the limits say no."""
@@ -79,20 +81,20 @@ class Requester:
         await self._fallback.look()
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
-        files = await context.ledger.portion(context.run_id, self._most, context.now(), paused)
+        files = await context.ledger.portion(context.run_id, self._most, context.states.now(), paused)
         files = _of_one_product(one_per_entity(self._one_probe_each(files)))
         if not files:
             return []
-        now = context.now()
+        now = context.states.now()
         asked = await context.ledger.asked(now - WINDOW_S)
-        allowed = allowance(asked, now, want=len(files), in_flight=context.counts.in_flight)
+        allowed = allowance(asked, now, want=len(files), in_flight=context.states.in_flight)
         if allowed.downloads == 0:
             if allowed.wait_s > 0:
                 await self._pause_for_quota(allowed.wait_s)
             else:
-                context.waiting_for_capacity = True
-                await context.wakeup.wait(HOUSEKEEPING_S)
-                context.waiting_for_capacity = False
+                context.wakeups.waiting_for_capacity = True
+                await context.wakeups.wait(HOUSEKEEPING_S)
+                context.wakeups.waiting_for_capacity = False
             return []
         return files[: allowed.downloads]
 
@@ -103,19 +105,19 @@ class Requester:
         if distrusted.keys() <= self._given_up:
             return
         self._given_up |= distrusted.keys()
-        await context.ledger.reroute(context.run_id, list(distrusted), context.now())
+        await context.ledger.reroute(context.run_id, list(distrusted), context.states.now())
         after = 0
         while page := await context.ledger.items(context.run_id, [State.PLANNED], after=after):
             after = page[-1].item_id
             for item in page:
-                if item.system in distrusted and context.may_come_in_files(item):
-                    context.refused_bundles[item.item_id] = distrusted[item.system]
+                if item.system in distrusted and context.routes.may_come_in_files(item):
+                    context.routes.refused_bundles[item.item_id] = distrusted[item.system]
                 elif item.system in distrusted:
-                    await context.fail(item, distrusted[item.system], UNTRUSTED_HINT)
+                    await context.routes.fail(item, distrusted[item.system], UNTRUSTED_HINT)
 
     def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:
         """Of each system whose pause has ended, ask for one file only, until the system has shown that it works."""
-        hosts, now_s = self._context.hosts, self._context.loop_time()
+        hosts, now_s = self._context.hosts, self._context.states.loop_time()
         on_probation = set(hosts.on_probation())
         barred = {system for system in on_probation if self._is_being_probed(system, now_s)}
         kept = []
@@ -138,10 +140,10 @@ class Requester:
     async def _reroute(self, paused: Sequence[str]) -> None:
         """Files of a system that is down change over to another one that has them, if there is one."""
         context = self._context
-        if not paused or context.loop_time() < self._reroute_s:
+        if not paused or context.states.loop_time() < self._reroute_s:
             return
-        self._reroute_s = context.loop_time() + REROUTE_EVERY_S
-        moved = await context.ledger.reroute(context.run_id, paused, context.now())
+        self._reroute_s = context.states.loop_time() + REROUTE_EVERY_S
+        moved = await context.ledger.reroute(context.run_id, paused, context.states.now())
         if moved:
             text = f"{', '.join(paused)} cannot be used now: {moved} files are fetched from another storage system"
             context.bus.tell(Notice(text, "warning"))
@@ -152,22 +154,22 @@ class Requester:
         await self._check_patience()
         due = await context.ledger.next_due(context.run_id)
         waits = [outage.wait_s for outage in context.hosts.outages()]
-        context.next_due_s = None
-        if due is not None and due > context.now():
-            waits.append(due - context.now())
-            context.next_due_s = context.loop_time() + due - context.now()
-        if not context.ended:
-            await context.wakeup.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
+        context.wakeups.next_due_s = None
+        if due is not None and due > context.states.now():
+            waits.append(due - context.states.now())
+            context.wakeups.next_due_s = context.states.loop_time() + due - context.states.now()
+        if not context.states.ended:
+            await context.wakeups.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
 
     async def _check_patience(self) -> None:
         """End the run when only files of dead hosts are left, the patience is used up and the last try has failed."""
         context = self._context
         oldest = context.hosts.given_up()
-        if oldest is None or context.counts.in_flight > len(context.deferred):
+        if oldest is None or context.states.in_flight > len(context.states.deferred):
             return
         dead = {*context.hosts.paused_systems(), *context.hosts.on_probation()}
         if await context.ledger.open_systems(context.run_id) <= dead:
-            context.give_up(
+            context.wakeups.give_up(
                 ServiceDown(
                     f"{oldest.name.removeprefix('system:')} does not answer as it should: {oldest.reason}.",
                     hint="Everything fetched so far is kept. Run the same command again later.",
@@ -184,7 +186,9 @@ class Requester:
                 await self._ask(files, send)
             except RequestRefused as refusal:
                 if len(files) == 1:
-                    await self._context.fail_or_reroute(files[0], Step.UNASK, f"USGS refuses this file: {refusal}")
+                    await self._context.routes.fail_or_reroute(
+                        files[0], Step.UNASK, f"USGS refuses this file: {refusal}"
+                    )
                     continue
                 await self._unask(files)
                 middle = len(files) // 2
@@ -194,11 +198,11 @@ class Requester:
         """Ask once. While the call is under way the poller leaves these files alone."""
         context = self._context
         ids = {item.item_id for item in files}
-        context.undelivered |= ids
+        context.states.undelivered |= ids
         try:
             wait_s = await self._ask_held(files, send)
         finally:
-            context.undelivered -= ids
+            context.states.undelivered -= ids
         if wait_s > 0:
             await self._pause_for_quota(wait_s)
 
@@ -206,14 +210,14 @@ class Requester:
         """Returns how long to pause because the limits of the account are used up."""
         context = self._context
         label = self._label(len(files), _product(files[0]))
-        moved = set(await context.intend(label, [item.item_id for item in files]))
+        moved = set(await context.states.intend(label, [item.item_id for item in files]))
         files = [item for item in files if item.item_id in moved]
         try:
             reply = await self._call(label, files)
         except OutcomeUnknown as error:
-            await context.ledger.note_asked([item.item_id for item in files], context.now())
+            await context.ledger.note_asked([item.item_id for item in files], context.states.now())
             await context.bus.emit(Retrying(None, str(error), 1, 0.0))
-            context.poll_soon()
+            context.wakeups.poll_soon()
             return 0.0
         except QuotaReached as error:
             await self._unask(files)
@@ -268,10 +272,10 @@ class Requester:
             if item not in over:
                 await refused(context, item, answer.message or "no reason given", serving=serving)
         for old_label in sorted(set(reply.duplicates.values()) - {label}):
-            await context.ledger.watch_label(old_label, context.run_id, context.now())
+            await context.ledger.watch_label(old_label, context.run_id, context.states.now())
         if unanswered := [item.item_id for item in files if item.item_id not in pairs]:
-            await context.ledger.note_asked(unanswered, context.now())
-            context.poll_soon()
+            await context.ledger.note_asked(unanswered, context.states.now())
+            context.wakeups.poll_soon()
         await deliver(context, good, send, label=label)
         return bool(over)
 
@@ -281,10 +285,12 @@ class Requester:
         wait_s += random.uniform(0.0, min(60.0, 0.1 * wait_s))
         reason = "download quota of the account used up; running transfers go on"
         await context.bus.emit(Retrying(None, reason, self._quota_hits, wait_s))
-        await context.sleep(wait_s)
+        with anyio.move_on_after(wait_s):
+            while not context.states.ended:
+                await context.wakeups.wait()
 
     async def _unask(self, files: Sequence[Item]) -> None:
-        await self._context.step_many([(item.item_id, Step.UNASK, {"label": None}) for item in files])
+        await self._context.states.step_many([(item.item_id, Step.UNASK, {"label": None}) for item in files])
 
     def _label(self, downloads: int, product: str) -> str:
         number, used = self._labels.get(product, (-1, 0))

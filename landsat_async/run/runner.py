@@ -42,6 +42,7 @@ from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
+from landsat_async.run.file_states import FileStates
 from landsat_async.run.host_health import Gate, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
@@ -90,7 +91,6 @@ class Run:
         self._session = session
         self._credentials = credentials
         self._overwrite = overwrite
-        self._counts = RunCounts(time.monotonic())
         self._summary: RunSummary | None = None
         self._unreadable = Unreadable()
         self._done = False
@@ -99,9 +99,11 @@ class Run:
         self._over = anyio.Event()
         ledger.on_busy(self._on_ledger_busy)
         self._run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        self._states = FileStates(ledger, self._run_id)
+        self._counts = RunCounts(time.monotonic(), self._states)
 
     def __repr__(self) -> str:
-        states = ", ".join(f"{number} {state}" for state, number in self._counts.states.items() if number)
+        states = ", ".join(f"{number} {state}" for state, number in self._states.by_state.items() if number)
         return f"<Run {self._run_id} {states or 'starting'}>"
 
     @property
@@ -191,7 +193,7 @@ class Run:
         ) as m2m:
             hosts = Hosts(self._on_health, easing, patience_s=service.patience_s)
             context = RunContext(
-                self.config, self._run_id, self._ledger, m2m, self.bus, self._counts, hosts, overwrite=self._overwrite
+                self.config, self._ledger, m2m, self.bus, self._counts, hosts, overwrite=self._overwrite
             )
             try:
                 async with waits_told(context, gate):
@@ -212,19 +214,23 @@ class Run:
         for warning in found.warnings:
             self.bus.tell(Notice(warning, "warning"))
         self._counts.scenes = len(found.scenes)
-        await self._ledger.remember_scenes(found.scenes, context.now())
+        await self._ledger.remember_scenes(found.scenes, context.states.now())
         gaps, nominal = MissingFiles(self.config), 0
-        ledger, settled = self._ledger, SceneCache(self.config, self._ledger, context.now)
+        ledger, settled = self._ledger, SceneCache(self.config, self._ledger, context.states.now)
         async with choosing(self.config, context.m2m, ledger, found.scenes, ledger, settled) as selections:
             async for selection in selections:
                 gaps.add(selection)
                 nominal += sum(file.bytes_nominal or 0 for file in selection.files)
                 await ledger.select(
-                    selection.files, self._run_id, context.now(), complete=selection.complete, choice=settled.choice
+                    selection.files,
+                    self._run_id,
+                    context.states.now(),
+                    complete=selection.complete,
+                    choice=settled.choice,
                 )
                 await self._note_singles(selection)
-        await self._ledger.reattach(self._run_id, context.now())
-        self._counts.load(await self._ledger.count(self._run_id))
+        await self._ledger.reattach(self._run_id, context.states.now())
+        self._states.load(await self._ledger.count(self._run_id))
         missing = [*self._unreadable.missing(), *found.missing, *gaps.all()]
         self._counts.unlisted = len(missing)
         await self.bus.emit(Planned(len(found.scenes), self._counts.files_total, nominal))
@@ -261,7 +267,7 @@ class Run:
 
     async def _pipeline(self, context: RunContext) -> None:
         """Requester, poller and workers, until every selected file is done or failed."""
-        if self._counts.open == 0:
+        if self._states.open == 0:
             return
         async with self._net() as net:
             self._counts.received = lambda: net.bytes_received

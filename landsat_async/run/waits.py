@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from landsat_async.errors import single_error
-from landsat_async.events import Event, Retrying
+from landsat_async.events import Retrying
 from landsat_async.m2m.gate import Gate
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.waiting import Silence, Standing, explain
@@ -30,17 +30,16 @@ async def waits_told(context: RunContext, gate: Gate) -> AsyncIterator[None]:
 
 
 async def _tell(context: RunContext, gate: Gate) -> None:
-    silence, lines = Silence(context.loop_time()), 0
+    silence, lines = Silence(context.states.loop_time()), 0
 
-    def listen(event: Event) -> None:
-        if isinstance(event, Retrying):
-            silence.told(context.loop_time(), event.wait_s, of_file=event.file is not None)
+    def note(wait: Retrying) -> None:
+        silence.told(context.states.loop_time(), wait.wait_s, of_file=wait.file is not None)
 
-    context.bus.listen(listen)
+    context.bus.listen(note, Retrying)
     while True:
         await anyio.sleep(TICK_S)
-        now_s, counts = context.loop_time(), context.counts
-        states = tuple(sorted(counts.states.items()))
+        now_s, counts = context.states.loop_time(), context.counts
+        states = tuple(sorted(context.states.by_state.items()))
         if not silence.is_to_be_told(now_s, (counts.received(), states, counts.verified, gate.calls)):
             continue
         waiting = explain(_standing(context, gate, now_s - silence.since_s))
@@ -50,23 +49,23 @@ async def _tell(context: RunContext, gate: Gate) -> None:
 
 
 def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:
-    now_s, states = context.loop_time(), context.counts.states
+    now_s, states = context.states.loop_time(), context.states.by_state
     call = gate.under_way
-    due_s = context.parked_wait_s() if context.deferred else None
-    if context.next_due_s is not None:
-        planned_s = context.next_due_s - now_s
+    due_s = context.deferred_wait_s() if context.states.deferred else None
+    if context.wakeups.next_due_s is not None:
+        planned_s = context.wakeups.next_due_s - now_s
         due_s = planned_s if due_s is None else min(due_s, planned_s)
-    deferred = len(context.deferred)
+    deferred = len(context.states.deferred)
     return Standing(
         call=None if call is None else call.endpoint,
         call_left_s=0.0 if call is None else call.begun_s + call.limit_s - now_s,
-        working=context.working,
+        working=context.wakeups.working,
         active=states[State.ACTIVE],
         stall_left_s=context.config.download.stall_timeout_s - quiet_s,
         preparing=max(0, states[State.PREPARING] - deferred),
         deferred=deferred,
         requested=states[State.REQUESTED],
         planned=states[State.PLANNED],
-        look_s=None if context.next_look_s is None else context.next_look_s - now_s,
+        look_s=None if context.wakeups.next_look_s is None else context.wakeups.next_look_s - now_s,
         due_s=due_s,
     )

@@ -150,8 +150,8 @@ class WorkerPool:
     async def _work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
         async with receive:
             while True:
-                while number >= self.size.allowed and not self.context.ended:
-                    await self.context.wakeup.wait()
+                while number >= self.size.allowed and not self.context.states.ended:
+                    await self.context.wakeups.wait()
                 try:
                     link = await receive.receive()
                 except anyio.EndOfStream:
@@ -172,22 +172,22 @@ class WorkerPool:
             await anyio.sleep(WINDOW_S)
             through = self.net.bytes_received + FILE_WORTH_BYTES * self.context.counts.verified
             rate, before = (through - before) / WINDOW_S, through
-            self.size = after_window(self.size, rate, busy=self._most_busy, now_s=self.context.loop_time())
-            self.context.wakeup.notify()
+            self.size = after_window(self.size, rate, busy=self._most_busy, now_s=self.context.states.loop_time())
+            self.context.wakeups.notify()
 
     async def _one(self, link: Link) -> None:
         context = self.context
-        age_s = context.loop_time() - link.born_s
+        age_s = context.states.loop_time() - link.born_s
         if self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW:
             self._renewed[link.item_id] += 1
             await self._look_up_again(link.item_id)
             return
         self._renewed.pop(link.item_id, None)
-        claimed = await context.claim(link.item_id)
+        claimed = await context.states.claim(link.item_id)
         if claimed is None:
             return  # somebody else has it
         item, saved = claimed
-        wait_s = context.hosts.easing.turn(context.loop_time())
+        wait_s = context.hosts.easing.turn(context.states.loop_time())
         if wait_s > 0:
             await anyio.sleep(wait_s)
         try:
@@ -207,7 +207,9 @@ class WorkerPool:
             self.bugs += 1
             if self.bugs >= BUGS_IN_A_ROW:
                 raise
-            await context.fail(item, "an internal error of landsat_async", "Please report it, with the output of -v.")
+            await context.routes.fail(
+                item, "an internal error of landsat_async", "Please report it, with the output of -v."
+            )
             return
         finally:
             context.counts.leave(item.item_id)
@@ -222,8 +224,8 @@ class WorkerPool:
 
     async def _look_up_again(self, item_id: int) -> None:
         """Have the service give a new link for what it holds already."""
-        await self.context.step(item_id, Step.REATTACH, missed=0)
-        self.context.poll_soon()
+        await self.context.states.step(item_id, Step.REATTACH, missed=0)
+        self.context.wakeups.poll_soon()
 
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         context = self.context
@@ -268,14 +270,14 @@ class WorkerPool:
             elif (counted := kind_of_attempt(kind)) is not None:
                 context.hosts.attempt_failed(host, counted, item.item_id, reason)
             if kind == "server":
-                self.size = after_push_back(self.size, item.item_id, context.loop_time())
+                self.size = after_push_back(self.size, item.item_id, context.states.loop_time())
 
         store = LedgerStore(context, item.item_id, job.part_name)
         return await self._fetch(job, self.net, notify=notify, store=store, check_host=check_host, health=health)
 
     def _served(self, host: str, item: Item) -> None:
         if self.context.hosts.ok(host, item.item_id):
-            self.context.poll_soon()  # what waits at the service for this host may come now
+            self.context.wakeups.poll_soon()  # what waits at the service for this host may come now
 
     async def _sums(self, item: Item, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
@@ -306,7 +308,7 @@ class WorkerPool:
                 done.mtime_ns,
                 done.identity.value,
             )
-            if not await context.finish(file, report=link.proxied):
+            if not await context.states.finish(file, report=link.proxied):
                 return
         context.counts.verified += 1
         context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)

@@ -99,7 +99,7 @@ def _record_first() -> Patches:
 
     async def done(crew: Any, item: Any, link: Any, outcome: Any) -> None:
         file = FinishedFile(item.item_id, item.relpath, outcome.size_bytes, outcome.sha256, outcome.proof, 0)
-        await crew.context.finish(file)
+        await crew.context.states.finish(file)
         crew.net.fs.catch_up()
 
     return [mock.patch.object(commit, "finalise", marked), mock.patch.object(worker.WorkerPool, "_done", done)]

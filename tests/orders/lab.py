@@ -43,6 +43,7 @@ from landsat_async.run import pipeline, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
+from landsat_async.run.file_states import FileStates
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.worker import WorkerPool
@@ -310,14 +311,15 @@ class Lab:
         """One process from its start to its end."""
         ledger, book = self.ledger, self.book
         ledger.dead, ledger.calls, ledger.kill_at = False, 0, kill_at
-        tally, bus, events = RunCounts(anyio.current_time()), EventBus(), list[Event]()
+        states = FileStates(ledger, f"run{len(self.lives)}")
+        tally, bus, events = RunCounts(anyio.current_time(), states), EventBus(), list[Event]()
         bus.listen(events.append)
         bus.mute()
         easing = SlowStart()
         client: Any = Client(book, Gate(easing))
         hosts = Hosts(lambda *_: None, easing)
-        context = RunContext(self.config, f"run{len(self.lives)}", ledger, client, bus, tally, hosts)
-        context._epoch_s = 1_720_000_000.0
+        context = RunContext(self.config, ledger, client, bus, tally, hosts)
+        states._epoch_s = 1_720_000_000.0
         watch(context)
         ended = "by itself"
         with anyio.move_on_after(LIFE_LIMIT_S) as limit:
@@ -341,13 +343,13 @@ class Lab:
         return life
 
     async def _life(self, context: RunContext, stream: Callable[[int], None]) -> None:
-        ledger, now = self.ledger, context.now()
+        ledger, now = self.ledger, context.states.now()
         await ledger.begin_run(context.run_id, now)
         replaced = await ledger.replaced()
         await ledger.select([f for file in self.files for f in self._as_chosen(file, replaced)], context.run_id, now)
         await ledger.reattach(context.run_id, now)
-        context.counts.load(await ledger.count(context.run_id))
-        if context.counts.open:
+        context.states.load(await ledger.count(context.run_id))
+        if context.states.open:
             crew = WorkerPool(context, _Net(), overwrite=False, fetch=self.weather.fetch)  # type: ignore[arg-type]
             with _watched_streams(stream):
                 await run_pipeline(context, crew)
@@ -375,7 +377,9 @@ class Lab:
         assert not verified or verified.most_common(1)[0][1] == 1, "verified twice"
         if life.ended == "by itself":
             assert left == 0, f"ended with {left} files open: {states}"
-            assert {s: n for s, n in life.tally.states.items() if n} == {State(s): n for s, n in states.items() if n}
+            assert {s: n for s, n in life.counts.states.by_state.items() if n} == {
+                State(s): n for s, n in states.items() if n
+            }
             told = {event.file for event in life.events if isinstance(event, Failed)}
             failed = self.failed()
             assert told == set(failed), "what failed was not told, or the other way round"

@@ -65,7 +65,7 @@ async def _fetch_staged(count: int, folder: Path, share: float) -> Staged:
         original = context.ledger.call
 
         async def call(function):
-            most["ready"] = max(most["ready"], context.counts.states[State.READY])
+            most["ready"] = max(most["ready"], context.states.by_state[State.READY])
             return await original(function)
 
         context.ledger.call = call

@@ -14,8 +14,8 @@ from landsat_async import M2MClient
 from landsat_async.events import Retrying, Started, Verified
 from landsat_async.m2m.gate import Gate
 from landsat_async.rules.lifecycle import Step
-from landsat_async.run import context, poller, worker
-from landsat_async.run.context import RunContext
+from landsat_async.run import file_states, poller, worker
+from landsat_async.run.file_states import FileStates
 from landsat_async.sim import orders
 from landsat_async.sim.script import Script
 from tests.orders.lab import Lab, draw_weather, names_of, run_in_virtual_time, wanted
@@ -66,13 +66,13 @@ async def test_E12_links_that_die_in_our_queue_are_renewed_and_every_file_comes(
 @pytest.mark.faults("E12")
 async def test_E12_old_links_are_renewed_before_use_without_asking_for_the_file_again(opened, monkeypatch):
     monkeypatch.setattr(worker, "LINK_MAX_AGE_S", 3.0)
-    true, renewed = RunContext.step, []
+    true, renewed = FileStates.step, []
 
     async def step(self, item_id, step, **columns):
         renewed.append(item_id) if step is Step.REATTACH else None
         return await true(self, item_id, step, **columns)
 
-    monkeypatch.setattr(RunContext, "step", step)
+    monkeypatch.setattr(FileStates, "step", step)
     async with opened(script=Script(rate_bytes_s=5000)) as world:
         result = await world.run(world.config(download={"workers": 1, "poll_interval_s": 5}))
 
@@ -90,7 +90,7 @@ async def test_E12_old_links_are_renewed_before_use_without_asking_for_the_file_
 async def test_E19_a_wall_clock_that_jumps_in_mid_run_neither_ends_nor_prolongs_a_wait(opened, monkeypatch, jump_s):
     offset = []
     true = time.time
-    monkeypatch.setattr(context.time, "time", lambda: true() + sum(offset))
+    monkeypatch.setattr(file_states.time, "time", lambda: true() + sum(offset))
 
     def jump(run, event):
         if isinstance(event, Verified) and not offset:

@@ -17,7 +17,6 @@ import pytest
 from landsat_async import FolderBusy, open_run
 from landsat_async.events import Planned, Progress, Ready, Requested, Started, Transferred, Verified
 from landsat_async.run import pipeline
-from landsat_async.run.context import RunContext
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 from landsat_async.transfer import attempt
@@ -275,7 +274,7 @@ async def test_an_end_between_the_final_name_and_the_ledger_is_made_good_for_eve
         scenes = [p.entity_id for p in world.sim.archive if p.sensor == "LE07" and p.level == "L1TP"]
         search = {"dataset": "landsat_etm_c2_l1", "scenes": scenes[:1]}
         config = world.config(search=search, select={"type": "band", "bands": [band]})
-        true, landed = RunContext.finish, []
+        true, landed = FileStates.finish, []
 
         async def finish(self, file, **options):
             landed.append(file.relpath)
@@ -283,13 +282,13 @@ async def test_an_end_between_the_final_name_and_the_ledger_is_made_good_for_eve
             await anyio.sleep(0)
             return await true(self, file, **options)
 
-        monkeypatch.setattr(RunContext, "finish", finish)
+        monkeypatch.setattr(FileStates, "finish", finish)
         with anyio.CancelScope() as scope:
             runs = []
             async with open_run(config, credentials=world.credentials) as run:
                 runs.append(run)
                 await run.wait()
-        monkeypatch.setattr(RunContext, "finish", true)
+        monkeypatch.setattr(FileStates, "finish", true)
         assert landed
         assert set(landed) <= world.files().keys(), "it has its name"
 

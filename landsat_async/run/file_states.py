@@ -1,0 +1,130 @@
+"""The one way in which the tasks of a run move a file from state to state: ledger, counts and waiters in one step.
+
+The end of a run is a count ("no file is open"), so a count that disagrees with the ledger would end a run too early or
+never. Therefore nobody counts but the object that moves, and only after the ledger has said what it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from landsat_async.disk.ledger import FinishedFile, Item, Ledger, SavedPart
+from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TRANSITIONS, State, Step
+from landsat_async.run.wakeups import Wakeups
+
+_WAKING = frozenset({Step.UNASK, Step.RELINK})
+"""Steps after which a file wants to be requested."""
+
+
+class FileStates:
+    """How many files of a run are in which state, and every change of that."""
+
+    def __init__(self, ledger: Ledger, run_id: str) -> None:
+        self.run_id = run_id
+        self.wakeups = Wakeups()
+        self.by_state: Counter[State] = Counter()
+        self.open = 0
+        """Files that this run can still deliver."""
+        self.deferred: dict[int, float] = {}
+        """Files that are ready at the service and wait there: until the unix time, or as long as their host is left
+        alone."""
+        self.undelivered: set[int] = set()
+        """Files whose links the requester has while the stream is full; at most one batch."""
+        self.loop_time = asyncio.get_running_loop().time
+        """Monotonic time of the event loop, in seconds."""
+        self._started_s = self.loop_time()
+        self._epoch_s = time.time() - self._started_s
+        self._ledger = ledger
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left that requester and poller could do."""
+        return self.open == 0 or self.wakeups.fatal is not None
+
+    @property
+    def in_flight(self) -> int:
+        """Files that the service has been asked for and that are not finished."""
+        return sum([self.by_state[state] for state in IN_FLIGHT])
+
+    @property
+    def waiting(self) -> int:
+        """Files that wait for an answer of the service."""
+        return self.by_state[State.REQUESTED] + self.by_state[State.PREPARING]
+
+    def now(self) -> float:
+        """Return the unix time for facts that outlive the process.
+
+        It was read once and goes on with the loop's clock: a wall clock that jumps neither ends nor prolongs a wait.
+        """
+        return self._epoch_s + self.loop_time()
+
+    def waited_s(self, item: Item) -> float:
+        """Return how long this run has waited for a file to be prepared."""
+        return min(self.now() - (item.asked_at or 0.0), self.loop_time() - self._started_s)
+
+    def load(self, states: Mapping[State, int]) -> None:
+        """Start from what the ledger counts."""
+        self.by_state = Counter(states)
+        self.open = sum(self.by_state[state] for state in OPEN)
+
+    def replaced(self, item_id: int, before: State, states: Iterable[State]) -> None:
+        """Count that a file has left the run, and that others have come in its place."""
+        self.by_state[before] -= 1
+        self.by_state.update(states)
+        self.open = sum(self.by_state[state] for state in OPEN)
+        self.deferred.pop(item_id, None)
+        self.wakeups.notify()
+
+    async def step(self, item_id: int, step: Step, **columns: Any) -> bool:
+        """Move one file; False when it was no longer in a state that allows it."""
+        before = await self._ledger.step(item_id, step, self.now(), **columns)
+        return self._count(item_id, before, step)
+
+    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]]) -> list[bool]:
+        """Move several files in one commit; tells for each whether it moved."""
+        if not steps:
+            return []
+        befores = await self._ledger.step_many(steps, self.now())
+        return [self._count(item_id, before, step) for (item_id, step, _), before in zip(steps, befores, strict=True)]
+
+    async def intend(self, label: str, item_ids: Sequence[int]) -> list[int]:
+        """Write a label down before its call; returns the files that were still there to be requested."""
+        moved = await self._ledger.intend(label, self.run_id, item_ids, self.now())
+        for item_id in moved:
+            self._count(item_id, State.PLANNED, Step.ASK)
+        return moved
+
+    async def claim(self, item_id: int) -> tuple[Item, SavedPart | None] | None:
+        """Take a ready file: its row and its part. None when it is not ready any more."""
+        claimed = await self._ledger.claim(item_id, self.now())
+        self._count(item_id, State.READY if claimed else None, Step.CLAIM)
+        return claimed
+
+    async def finish(self, file: FinishedFile, *, report: bool = False) -> bool:
+        """Record a proven file; False when its row is in no state that allows it."""
+        before = await self._ledger.finish(file, self.now(), report=report)
+        return self._count(file.item_id, before, Step.FINISH)
+
+    async def lose(self, item_ids: Sequence[int]) -> None:
+        """Want finished files again that are no longer on disk as they were recorded."""
+        await self._ledger.lose(item_ids, self.now())
+        for item_id in item_ids:
+            self._count(item_id, State.DONE, Step.RENEW)
+
+    def _count(self, item_id: int, before: State | None, step: Step) -> bool:
+        """Keep the counts in step, and wake those who wait for what has just happened; most steps wake nobody."""
+        if before is None:
+            return False
+        after = TRANSITIONS[before][step]
+        self.by_state[before] -= 1
+        self.by_state[after] += 1
+        self.open += (after in OPEN) - (before in OPEN)
+        if step is not Step.PREPARE:
+            self.deferred.pop(item_id, None)
+        if step in _WAKING or self.open == 0 or self.wakeups.waiting_for_capacity or self.wakeups.fatal is not None:
+            self.wakeups.notify()
+        return True

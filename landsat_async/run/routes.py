@@ -1,0 +1,90 @@
+"""The storage systems that a file can be had from: the next one when one gives it up, the end when none is left.
+
+What has failed is struck off, so that a file never goes back and forth between its routes, and the first reason is
+kept, because it is the file's own: what the last system says is often only that it never had the file.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from landsat_async.config import Config
+from landsat_async.disk.ledger import Item, without_download
+from landsat_async.events import Failed, Retrying
+from landsat_async.model import Unavailable
+from landsat_async.rules.lifecycle import Step
+from landsat_async.run.bus import EventBus
+from landsat_async.run.counts import RunCounts
+from landsat_async.run.hosts import Hosts
+
+NEVER_S = 10 * 365 * 86400.0
+
+
+class Routes:
+    """Gives up the route of a file, and the file with the last of them."""
+
+    def __init__(self, config: Config, bus: EventBus, counts: RunCounts, hosts: Hosts) -> None:
+        self._bus, self._counts, self._hosts = bus, counts, hosts
+        self._states = counts.states
+        self._may_replace_bundles = config.select.may_replace_bundles
+        self._first_reasons: dict[int, str] = {}
+        """Why files could not be had from the storage systems that were tried before."""
+        self.refused_bundles: dict[int, str] = {}
+        """Bundles that no storage system gives and whose single files may come instead, with the reason."""
+
+    def elsewhere(self, item: Item) -> bool:
+        """Tell whether a file can be had from another storage system now, so that it need not wait for its own."""
+        if len(item.routes) < 2:
+            return False
+        paused = self._hosts.paused_systems()
+        others = (route for number, route in enumerate(item.routes) if number != item.route)
+        return any(route.available and route.system not in paused for route in others)
+
+    def may_come_in_files(self, item: Item) -> bool:
+        """Tell whether single files may come in place of this file."""
+        return self._may_replace_bundles and item.kind == "bundle"
+
+    async def fail(self, item: Item, reason: str, hint: str = "", *, keep_label: bool = False) -> None:
+        """End a file for this run. `keep_label`: the next run looks it up instead of requesting it again."""
+        first = self._first_reasons.pop(item.item_id, None)
+        if first is not None and not reason.startswith(first):
+            reason = f"{first}; then {reason}"
+        columns = {"reason": reason, "hint": hint} | ({} if keep_label else {"label": None, "download_id": None})
+        if await self._states.step(item.item_id, Step.FAIL, **columns):
+            self._counts.failed(Unavailable(item.relpath, reason, hint), item.bytes_nominal or 0)
+            await self._bus.emit(Failed(item.relpath, reason, hint))
+
+    async def fail_or_reroute(self, item: Item, step: Step, reason: str, hint: str = "") -> None:
+        """Give up the route in use and try another one through `step`; fail a file that has no other."""
+        others = item.routes[: item.route] + item.routes[item.route + 1 :]
+        if not others:
+            await self._refuse(item, step, self._all_reasons(item, reason), hint)
+            return
+        self._first_reasons[item.item_id] = self._all_reasons(item, reason)
+        route = others[0]
+        columns = {
+            "routes": msgspec.json.encode(others).decode(), "route": 0,
+            "entity_id": route.entity_id, "product_id": route.product_id, "system": route.system,
+            "asks": 0, "fresh": 0, "next_try": 0.0,
+        } | without_download(item, item.download_id)  # fmt: skip
+        if await self._states.step(item.item_id, step, **columns):
+            text = f"{reason}; trying {route.system or 'another storage system'} instead"
+            await self._bus.emit(Retrying(item.relpath, text, 1, 0.0))
+
+    async def _refuse(self, item: Item, step: Step, reason: str, hint: str) -> None:
+        """Fail a file without another route, or leave a bundle to run/fallback.py."""
+        if not self.may_come_in_files(item):
+            await self.fail(item, reason, hint)
+            return
+        columns = without_download(item, item.download_id) | {"next_try": self._states.now() + NEVER_S}
+        self.refused_bundles[item.item_id] = reason
+        if not await self._states.step(item.item_id, step, **columns):
+            del self.refused_bundles[item.item_id]
+
+    def _all_reasons(self, item: Item, reason: str) -> str:
+        """Return the reasons of all storage systems that were tried, the first one first."""
+        first = self._first_reasons.get(item.item_id)
+        named = f"{item.system}: {reason}" if item.system else reason
+        if first is None:
+            return named if len(item.routes) > 1 else reason
+        return f"{first}; then {named}"
