@@ -12,6 +12,8 @@ LABS = (
     ("benchmarks.soak", "--files", "600", "--faulty", "0.10"),
     ("benchmarks.orders", "--schedules", "500"),
     ("benchmarks.fuzz",),
+    ("benchmarks.decisions",),
+    ("benchmarks.mutants",),
 )
 
 
@@ -54,6 +56,7 @@ def labs(session: nox.Session) -> None:
     session.install("-e", ".[test]")
     for lab in LABS:
         session.run("python", "-m", *lab)
+    session.run("python", "-m", "pytest", "-n", "2", "--hypothesis-profile=full", "-m", "slow or not slow")
 
 
 @nox.session

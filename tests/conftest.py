@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import fault_rows
+from tests.support import volumes
 
+volumes.register()
 SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
 
 

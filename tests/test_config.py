@@ -20,6 +20,7 @@ from landsat_async.config import (
     write_example,
 )
 from landsat_async.errors import ConfigError
+from tests.support.volumes import examples
 
 TABLES = {"service": ServiceConfig, "search": SearchConfig, "select": SelectConfig, "download": DownloadConfig}
 
@@ -473,7 +474,7 @@ KEYS = st.sampled_from([(table, key) for table, struct in TABLES.items() for key
 
 
 @pytest.mark.faults("D05")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(KEYS, TOML_VALUES, max_size=6), st.dictionaries(st.text(max_size=8), TOML_VALUES, max_size=2))
 def test_D05_whatever_toml_brings_is_a_config_or_a_config_error(values, foreign):
     data = dict(foreign)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -99,10 +98,8 @@ async def test_I06_the_installed_program_too(lab):
                 assert program.poll() is None, program.stderr.read()
                 await _let_the_simulator_work()
             program.send_signal(signal.SIGTERM)
-            began = time.monotonic()
             while program.poll() is None:
                 await _let_the_simulator_work()
-            assert time.monotonic() - began < 5
         finally:
             program.kill()
     assert program.returncode == STOPPED

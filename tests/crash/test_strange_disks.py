@@ -146,11 +146,9 @@ def remove(folder: Path) -> None:
 @pytest.mark.parametrize("what", ["data", "data/.landsat_async", "data/.landsat_async/parts"])
 async def test_H08_a_folder_that_vanishes_in_mid_run_ends_it_with_nothing_wrong(sim, tmp_path, what):
     root = tmp_path / "data"
-    began = time.monotonic()
     with suppress(FolderUnwritable):
         await run_and(sim, config_of(sim, root), partial(remove, tmp_path / what))
         assert what.endswith("parts"), "nobody has noticed it"  # it is made again
-    assert time.monotonic() - began < 20
     if root.exists():
         check_finals(sim, root)
     await check_rest(sim, root)
@@ -176,11 +174,9 @@ async def test_E19_a_clock_that_jumps_in_mid_run_changes_nothing(sim, tmp_path, 
     sim.script.fault_file("*.TIF", "status", status=403, times=3)  # new links, with pauses before them
     clock = Clock()
     with mock.patch.object(time, "time", clock):
-        began = time.monotonic()
         summary = await run_and(sim, config_of(sim, tmp_path), partial(clock.jump, jump_s))
         assert clock.offset_s == jump_s, "the clock did not jump"
         assert (summary.exit_code, summary.files_pending) == (0, 0), summary
-        assert time.monotonic() - began < 25
     check_finals(sim, tmp_path)
 
 
@@ -193,6 +189,4 @@ async def test_E19_a_clock_that_was_set_back_between_two_runs_does_not_make_the_
                     run.stop()
     assert run.summary.files_pending, "there was nothing left to do"
     with mock.patch.object(time, "time", Clock(-30 * 86400.0)):
-        began = time.monotonic()
         await check_rest(sim, tmp_path)
-        assert time.monotonic() - began < 10

@@ -153,7 +153,7 @@ def test_H15_a_file_that_stays_open_elsewhere_is_told_as_that_and_nothing_is_los
         began_s = time.perf_counter()
         with pytest.raises(FileInUse) as refused:
             use(fs, at, name)
-        assert 0.05 < time.perf_counter() - began_s < 5
+        assert time.perf_counter() - began_s > 0.05, "it was not tried again"
         assert refused.value.filename == at("a")
         assert refused.value.errno == errno.EBUSY
         assert content(fs, at("a")) == b"abc"

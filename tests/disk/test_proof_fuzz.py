@@ -7,7 +7,6 @@ import os
 import random
 import resource
 import struct
-import time
 from collections.abc import Callable
 
 import pytest
@@ -18,7 +17,6 @@ from landsat_async.sim.browse import jpeg
 from tests.disk.whole_files import ANG, HTML, MTL_JSON, MTL_XML, PRODUCT, bundle, mtl, tar, tiff
 
 SEED = 20240705
-LONGEST_S = 1.0
 MOST_GROWTH_BYTES = 64 * 2**20
 
 _IMAGE = f"{PRODUCT}_SR_B3.TIF"
@@ -148,9 +146,7 @@ def run(name: str, whole: bytes, rounds: int, *, lengths_are_known: bool) -> int
             dice.choice(MUTATIONS)(dice, data)
             os.ftruncate(fd, 0)
             os.pwrite(fd, data, 0)
-            begun_s = time.perf_counter()
             verdict = prove(fd, len(data), name, level=Proof.CONTENT if number % 2 else Proof.STRUCTURE)
-            assert time.perf_counter() - begun_s < LONGEST_S, f"seed {SEED}, round {number}"
             if isinstance(verdict, Damaged):
                 assert verdict.reason.isprintable(), f"seed {SEED}, round {number}"
                 continue

@@ -21,6 +21,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.model import Route, SecretUrl, WantedFile
 from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TRANSITIONS, State, Step
+from tests.support.volumes import examples
 
 FILES = 8
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -214,7 +215,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(50), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_E07_the_ledger_keeps_every_file_whatever_happens = pytest.mark.faults("E07", "E08", "J03")(LedgerMachine.TestCase)
 

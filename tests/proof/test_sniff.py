@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from landsat_async.proof.sniff import FileKind, WrongBody, kind_of, one_line, sniff, speaks_of_maintenance
@@ -211,10 +209,10 @@ def test_what_a_page_echoes_of_the_link_is_masked(secret):
     assert "SECRET" not in repr(sniff(FileKind.TAR, f"<title>{secret}</title>".encode(), None))
 
 
-def test_hostile_heads_cost_no_time():
-    begun_s = time.perf_counter()
+def test_hostile_heads_are_judged():
+    """In milliseconds: `benchmarks.decisions` measures it."""
     heads = [b"<!--x-->" * 500, b"<?a?>" * 800, b"<!a>" * 1000, b"a:" * 2000, b"?a=" * 1400, b'{"' + b'\\"' * 2000]
     for head in heads:
         for kind in FileKind:
-            sniff(kind, head, None)
-    assert time.perf_counter() - begun_s < 1.0
+            verdict = sniff(kind, head, None)
+            assert verdict is None or repr(verdict).isprintable()

@@ -1,6 +1,5 @@
 import json
 import math
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,8 @@ from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
 from landsat_async.errors import ConfigError
 from landsat_async.rules.aoi import aoi_from_bbox, coverages, intersects, parse_aoi, spatial_filters, swapped
 from landsat_async.rules.coverage import EARTH_RADIUS_KM, area_km2
+from tests.support.counting import calls_of
+from tests.support.volumes import examples
 
 VALENCIA = [[-68.01, 9.99], [-67.49, 9.99], [-67.49, 10.34], [-68.01, 10.34], [-68.01, 9.99]]
 
@@ -176,25 +177,23 @@ def test_D12_a_ring_that_crosses_itself_is_refused_with_the_place():
 
 
 @pytest.mark.faults("D12", "K18")
-def test_D12_a_scribble_of_thousands_of_points_ends_at_once():
+def test_D12_a_scribble_of_thousands_of_points_is_refused():
     rng = np.random.default_rng(3)
-    ring = rng.uniform(-10, 10, (20_000, 2)).tolist()
-    started = time.monotonic()
+    ring = rng.uniform(-10, 10, (20_000, 2)).tolist()  # it has 60 million crossings
     assert "crosses itself" in refused(polygon(ring))
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.faults("K18")
-def test_K18_two_combs_across_each_other_are_refused_before_the_union():
-    teeth = 3000
+def test_K18_two_combs_across_each_other_are_refused_before_the_union(monkeypatch):
+    teeth = 800
     x = np.repeat(np.linspace(0, 10, 2 * teeth), 2)
     y = np.tile([0.0, 10.0, 10.0, 0.0], teeth)
     comb = [*np.c_[x, y].tolist(), [10, -1], [0, -1]]
     turned = [[lat, lon] for lon, lat in comb]
     assert Polygon(comb).is_valid
-    started = time.monotonic()
-    assert "too many times" in refused(collection(feature(polygon(comb)), feature(polygon(turned))))
-    assert time.monotonic() - started < 20
+    with monkeypatch.context() as patch:
+        patch.setattr(shapely, "union_all", None)
+        assert "too many times" in refused(collection(feature(polygon(comb)), feature(polygon(turned))))
 
 
 def test_neighbours_that_share_borders_are_dissolved():
@@ -323,21 +322,19 @@ def coast(vertices, *, wiggle=0.02, west=-67.0, south=10.0):
 
 @pytest.mark.faults("D14")
 def test_D14_a_coast_line_is_reduced_outward_before_it_is_sent():
-    started = time.monotonic()
-    aoi = parse(polygon(coast(200_000)))
+    aoi = parse(polygon(coast(20_000)))
     (one,) = spatial_filters(aoi)
-    assert time.monotonic() - started < 20
     ring = one["geoJson"]["coordinates"][0]
     assert len(ring) <= 200
     sent = shape(one["geoJson"])
     assert sent.is_valid
     assert sent.covers(aoi.geometry)
     assert sent.area < 1.2 * aoi.geometry.area
-    assert shapely.get_num_coordinates(aoi.geometry) == 200_001  # the exact comparison stays here
+    assert shapely.get_num_coordinates(aoi.geometry) == 20_001  # the exact comparison stays here
 
 
 @pytest.mark.faults("D14")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.integers(0, 2**32), st.integers(201, 2000), st.floats(0.01, 40), st.floats(-170, 170), st.floats(-80, 80))
 def test_D14_what_is_sent_is_never_smaller_than_the_area(seed, vertices, size, lon, lat):
     rng = np.random.default_rng(seed)
@@ -420,24 +417,25 @@ def test_footprints_across_the_meridian_are_measured_in_every_form(ring):
 
 
 def test_a_long_coast_line_is_measured_within_a_thousandth():
-    aoi = parse(polygon(coast(30_000)))
+    aoi = parse(polygon(coast(10_000)))
     rng = np.random.default_rng(5)
-    places = [(-69 + 3 * rng.random(), 8 + 3 * rng.random()) for _ in range(20)]
+    places = [(-69 + 3 * rng.random(), 8 + 3 * rng.random()) for _ in range(8)]
     texts = [footprint(west, south, west + 1.8, south + 1.8) for west, south in places]
     exact = [area_km2(aoi.geometry.intersection(shape(json.loads(t)))) / area_km2(aoi.geometry) for t in texts]
     assert coverages(aoi, texts) == pytest.approx(exact, abs=1e-3)
 
 
-def test_fifty_thousand_footprints_take_seconds():
+def test_footprints_are_looked_at_together_and_not_one_by_one():
+    """Ten times as many take no more calls; `benchmarks.decisions` has the seconds for 50,000."""
     aoi = parse(polygon(coast(500, wiggle=0)))
     rng = np.random.default_rng(6)
     corners = np.array([[-1, 0.8], [0.8, 1], [1, -0.8], [-0.8, -1], [-1, 0.8]])
-    centres = rng.uniform(-3, 3, (50_000, 2)) + [-67, 10]
+    centres = rng.uniform(-3, 3, (1000, 2)) + [-67, 10]
     texts = [json.dumps(polygon((corners + centre).round(5).tolist())) for centre in centres]
-    started = time.monotonic()
-    shares = coverages(aoi, texts)
-    assert sum(share > 0 for share in shares) > 10_000
-    assert time.monotonic() - started < 30  # about 3 s on a quiet machine
+    coverages(aoi, texts[:10])
+    few, many = (calls_of(lambda texts=some: coverages(aoi, texts)) for some in (texts[:100], texts))
+    assert sum(share > 0 for share in coverages(aoi, texts)) > 200
+    assert many <= few + 5
 
 
 JSON = st.recursive(
@@ -464,7 +462,7 @@ def usable_or_refused(text):
 
 
 @pytest.mark.faults("D11", "D13")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(JSON | RINGS.map(lambda rings: polygon(*rings)))
 def test_D11_any_json_is_an_area_or_a_config_error(document):
     usable_or_refused(json.dumps(document))

@@ -15,6 +15,7 @@ from landsat_async.rules.naming import (
     shown,
 )
 from landsat_async.rules.product_id import parse_product_id, parse_scene_key
+from tests.support.volumes import examples
 
 PID = "LC08_L2SP_004053_20240705_20240712_02_T1"
 SCENE = Scene("LC80040532024187LGN00", PID, acquired="2024-07-05")
@@ -42,7 +43,7 @@ def test_usgs_names_pass_unchanged(name):
 
 
 @pytest.mark.faults("C11")
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.text(max_size=300))
 def test_C11_what_passes_is_one_plain_component(name):
     try:
@@ -101,7 +102,7 @@ def test_layouts_of_plain_folders_are_fine(template):
     assert ".." not in layout_folder(template, SCENE)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text("{}/.\\ abyear~-:!", max_size=30))
 def test_a_layout_that_passes_never_leads_outside(template):
     if check_layout(template) is None:
@@ -182,7 +183,7 @@ def test_entity_ids_tell_place_and_day():
     assert parse_scene_key("LC08_CU_008001_20231101_20231116_02") is None
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.text("LCOTEM0123456789_SPGRTUAKHI", max_size=50))
 def test_no_text_breaks_the_id_parsers(text):
     parse_product_id(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import string
-import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -94,11 +93,10 @@ def test_what_is_redacted_once_more_stays_without_what_was_masked(text):
     assert len(quoted_from_outside(text)) <= 80
 
 
-def test_long_texts_take_no_long_time():
-    began = time.perf_counter()
-    for text in ("a" * 10**6, "https://" * 10**5, "?a" * 10**5, "contact " * 10**5, "token is " * 10**5):
-        redact(text)
-    assert time.perf_counter() - began < 5
+@pytest.mark.parametrize("text", ["a", "https://", "?a", "contact ", "token is "])
+def test_of_a_long_text_only_the_beginning_is_looked_at(text):
+    assert len(redact(text * 10**4)) <= 2000
+    assert redact(text * 10**4) == redact(text * 10**5)
 
 
 @pytest.mark.faults("L34")

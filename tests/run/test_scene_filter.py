@@ -12,6 +12,7 @@ from landsat_async.model import Scene
 from landsat_async.rules.aoi import aoi_from_bbox
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.run.scene_filter import PathRowFilterIds, halve, keep_named, keep_scenes, scene_filters
+from tests.support.volumes import examples
 
 AOI = aoi_from_bbox((0, 0, 1, 1))
 
@@ -287,7 +288,7 @@ SCENES = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(SCENES, max_size=12), st.integers(0, 3))
 def test_every_scene_is_kept_or_dropped_once_and_one_version_stays(scenes, limit):
     values = Plain()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from landsat_async.run.scene_filter import FIRST_DAY, LAST_DAY
 from landsat_async.run.search_walk import walk_through
+from tests.support.volumes import examples
 
 TODAY = dt.date(2026, 11, 28)
 DAY = dt.timedelta(days=1)
@@ -19,7 +20,7 @@ def days_between(start, end):
     return [start + n * DAY for n in range((end - start).days + 1)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.dates(dt.date(2020, 1, 1), dt.date(2020, 12, 31)), st.integers(0, 400), st.booleans(),
     st.none() | st.dates(dt.date(2019, 6, 1), dt.date(2021, 6, 1)), st.lists(st.integers(0, 3000), max_size=40),

@@ -7,6 +7,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Scene
 from landsat_async.run.selection import Lacking, band_matches, choose
+from tests.support.volumes import examples
 
 PID = "LC08_L2SP_004053_20240705_20240712_02_T1"
 PID2 = "LC08_L2SP_004052_20240705_20240712_02_T1"
@@ -324,7 +325,7 @@ ROWS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(ROWS, max_size=8),
     st.sampled_from(["bundle", "band", "band_group", "all", "product"]),

@@ -570,7 +570,7 @@ async def test_a_limit_of_speed():
         url, size = await client.link(), len(true_bytes(sim))
         begun = time.monotonic()
         assert len((await client.get(url))[2]) == size
-        assert time.monotonic() - begun == pytest.approx(size / 400_000, rel=0.5)
+        assert time.monotonic() - begun > size / 400_000 / 2
 
 
 @pytest.mark.faults("G06", "E20")

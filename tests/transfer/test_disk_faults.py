@@ -475,17 +475,16 @@ async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the
         tasks.start_soon(cancel)
         if place == "begun in a hurry":
             net.cancel_soon()
-        begun_s = time.monotonic()
         with anyio.CancelScope() as scope:
             await bench.run(server, net=net)
-        took_s = time.monotonic() - begun_s
+        hung_on = not ended.is_set()
     may_end.set()
     assert ended.wait(5)
     for fd in os.listdir("/proc/self/fd"):  # left open on purpose, because the thread still used it
         if os.path.exists(link := f"/proc/self/fd/{fd}") and os.readlink(link) == bench.part:
             os.close(int(fd))
     assert scope.cancelled_caught
-    assert took_s < 3.0
+    assert hung_on, "the transfer has waited for the disk"
     assert bench.store.saved == []
 
 
