@@ -54,7 +54,7 @@ _NAMING_KEYS = frozenset(
     }
 )  # fmt: skip
 """Parameters of links that may name what the link leads to."""
-_KEY_ENDS = ("id=", "name=", "file=", "path=", "key=", "disposition=")
+_KEY_END = re.compile("(?:id|name|file|path|key|disposition)=", re.IGNORECASE)
 _FIRST_CHARS = ("L", "l", "%")
 """What a Landsat name in a path begins with; most parts are folders, and are passed over."""
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
@@ -104,7 +104,7 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
         Identity.NAMED when the answer carries the expected name, and nothing speaks against it.
         Identity.NONE when no name says anything, which is no reason to refuse the answer.
     """
-    if filenames and not urls and all(name == expected for name in filenames):
+    if filenames and not urls and filenames.count(expected) == len(filenames):
         return Identity.NAMED  # as a rule, and it costs every small file something to find out more
     found = Identity.NONE
     own = _read(expected)
@@ -116,10 +116,11 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
                 return said
             found = Identity.NAMED
     if own:
-        for name in (name for url in urls for name in _names_in(url)):
-            said = _compare(own, name)
-            if isinstance(said, OtherFile):
-                return said
+        for url in urls:
+            for name in _names_in(url):
+                said = None if name == expected else _compare(own, name)
+                if isinstance(said, OtherFile):
+                    return said
     return found
 
 
@@ -202,8 +203,8 @@ def _names_in(url: str) -> Iterator[str]:
     """
     try:
         parts = urlsplit(url)
-        lower = parts.query.lower()  # most queries are one long signature, which says nothing
-        pairs = parse_qsl(parts.query, max_num_fields=100) if any(end in lower for end in _KEY_ENDS) else []
+        # most queries are one long signature, which says nothing
+        pairs = parse_qsl(parts.query, max_num_fields=100) if _KEY_END.search(parts.query) else []
     except ValueError:
         return
     for part in reversed(parts.path.split("/")):

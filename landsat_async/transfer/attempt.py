@@ -14,20 +14,18 @@ from yarl import URL
 from landsat_async.disk.part import PartFile
 from landsat_async.errors import leaves_of
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.model import Identity
 from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
-from landsat_async.rules.identity import evidence_of_name
 from landsat_async.rules.server_names import served_name
 from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.file_errors import AttemptFailed, failed
-from landsat_async.transfer.headers import Reply, read_reply
+from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.multi_range import Source, Split, Unfit
 from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, blame, connections_for
 from landsat_async.transfer.resume import AcceptBody, Ask, AskPlainly, Complete, Refuse, Restart, next_ask, read_answer
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
-from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.session import Answered, TransferSession
 from landsat_async.transfer.sink import Sink, checkpoint, receive
 from landsat_async.transfer.speed import Speed, Window, floor
 from landsat_async.transfer.types import CheckpointStore, TransferEvent, TransferJob
@@ -86,7 +84,7 @@ class TransferContext:
         """Header fields of each request, besides those about ranges."""
         return {"Accept-Encoding": _IDENTITY_ONLY} if self.identity_only else {}
 
-    async def get(self, headers: dict[str, str]) -> tuple[aiohttp.ClientResponse, URL]:
+    async def get(self, headers: dict[str, str]) -> Answered:
         """Ask for the file; see `TransferSession.get`."""
         policy = self.job.policy
         name = None if self.job.name_begins else self.job.name
@@ -144,16 +142,18 @@ async def attempt(trip: TransferContext, *, plainly: bool = False) -> Received:
     if plainly:
         ask = replace(ask, if_range=None)
     trip.tries += not plainly
-    with _push_back_noted(trip):
-        response, url = await trip.get(ask.headers)
+    response: aiohttp.ClientResponse | None = None
     try:
-        reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
-        staging = is_staging(trip.url) or is_staging(url)
-        with _push_back_noted(trip):
+        try:
+            response, reply, url, named = await trip.get(ask.headers)
+            staging = is_staging(trip.url) or (url is not trip.url and is_staging(url))
             await _check_head(trip, response, reply, staging=staging)
+        except AttemptFailed as failure:
+            _note_push_back(trip, failure.fault)
+            raise
         if job.name_begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
             raise NameSeen(served_name(job.name_begins, reply.filename, str(url)))
-        match read_answer(ask, trip.part.now, reply):
+        match read_answer(ask, trip.part.now, reply, named=named):
             case AcceptBody() as take:
                 _learn_ranges(trip, ask, reply, plainly=plainly)
                 return await _take(trip, response, reply, take, staging=staging)
@@ -169,7 +169,8 @@ async def attempt(trip: TransferContext, *, plainly: bool = False) -> Received:
             case AskPlainly():
                 pass
     finally:
-        response.close()  # no harm after a complete body: the connection is in the pool again by then
+        if response is not None:
+            response.close()  # no harm after a complete body: the connection is in the pool again by then
     return await attempt(trip, plainly=True)
 
 
@@ -230,15 +231,10 @@ def _fault_of_page(wrong: WrongBody, *, staging: bool = False) -> Fault:
     )
 
 
-@contextmanager
-def _push_back_noted(trip: TransferContext) -> Iterator[None]:
+def _note_push_back(trip: TransferContext, fault: Fault) -> None:
     """Other files use several connections to the host: when it pushes back, they are too many."""
-    try:
-        yield
-    except AttemptFailed as failure:
-        if failure.fault.kind in PUSHED_BACK and trip.net.splits[trip.host]:
-            _leave_one(trip)
-        raise
+    if fault.kind in PUSHED_BACK and trip.net.splits[trip.host]:
+        _leave_one(trip)
 
 
 def _leave_one(trip: TransferContext) -> None:
@@ -265,7 +261,6 @@ async def _take(
 ) -> Received:
     """Receive the body that `take` describes."""
     part, job = trip.part, trip.job
-    take = _with_name(take, reply, job.name, part)
     old_etag, old_length, total = part.facts.etag, part.length, take.facts.total
     part.expect(total)
     trip.tell_start(total)
@@ -323,13 +318,6 @@ async def _take(
         if old_length and etags_differ and sink.adopted and not sink.diverged:
             trip.net.learn(trip.host, etag_unstable=True)
     return _received(part, take, reply)
-
-
-def _with_name(take: AcceptBody, reply: Reply, name: str, part: PartFile) -> AcceptBody:
-    """Note whether all bytes come with the file's name; a body from byte 0 on is compared with those that are here."""
-    said = evidence_of_name(name, filenames=reply.filenames)
-    named = said is Identity.NAMED and (take.start == 0 or part.facts.named)
-    return replace(take, facts=replace(take.facts, named=named))
 
 
 def _connections(trip: TransferContext, reply: Reply, take: AcceptBody) -> int:

@@ -83,7 +83,7 @@ class PublishedSums:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             with fail_after(_ITEM_TIMEOUT_S):
-                response, _ = await self._net.get(url, headers, self._policy, None)  # alone
+                response = (await self._net.get(url, headers, self._policy, None)).response  # alone
                 try:
                     body = b"" if response.status != 200 else await _at_most(response, _ITEM_MAX_BYTES)
                 finally:

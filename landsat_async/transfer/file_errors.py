@@ -29,9 +29,11 @@ class AttemptFailed(Exception):
         """The host it happened at, when that is not the one that was asked first."""
 
 
-def failed(kind: FaultKind, reason: str) -> AttemptFailed:
-    """Return the exception for a fault."""
-    return AttemptFailed(Fault(kind, reason))
+def failed(kind: FaultKind, reason: str, host: str = "") -> AttemptFailed:
+    """Return the exception for a fault; `host` is where it happened, when that is not the one that was asked first."""
+    failure = AttemptFailed(Fault(kind, reason))
+    failure.host = host
+    return failure
 
 
 def fault_of_client(error: Exception, host: str) -> Fault:

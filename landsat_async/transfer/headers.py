@@ -85,23 +85,30 @@ class Reply:
         return self.length is not None or self.chunked
 
 
-def read_reply(status: int, fields: Callable[[str], Sequence[str]]) -> Reply:
-    """Read a response head; `fields(name)` returns all values of a header field."""
+_SINGLE = (
+    "Content-Length", "Content-Type", "ETag", "Last-Modified", "Date", "Location", "Retry-After", "Accept-Ranges",
+)  # fmt: skip
+"""Fields that say nothing when they are there twice."""
 
-    def one(name: str) -> str | None:
-        values = fields(name)
-        return values[0] if len(values) == 1 else None
 
-    ranges = fields("Content-Range")
+def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]]) -> Reply:
+    """Read a response head; `fields(name, ())` returns all values of a header field, as `getall` of aiohttp does."""
+    said: dict[str, str] = {}
+    for name in _SINGLE:  # a loop and no helper: this runs for each file, and calls are what small files cost
+        values = fields(name, ())
+        if len(values) == 1:
+            said[name] = values[0]
+    one = said.get
+    ranges = fields("Content-Range", ())
     content_range = parse_content_range(ranges[0]) if len(ranges) == 1 else None
-    encoding = ",".join(fields("Content-Encoding")).strip().lower()
-    disposition = fields("Content-Disposition")
+    encoding = ",".join(fields("Content-Encoding", ())).strip().lower()
+    disposition = fields("Content-Disposition", ())
     return Reply(
         status=status,
         length=parse_length(one("Content-Length")),
         range=content_range,
         range_bad=bool(ranges) and content_range is None,
-        chunked="chunked" in ",".join(fields("Transfer-Encoding")).lower(),
+        chunked="chunked" in ",".join(fields("Transfer-Encoding", ())).lower(),
         encoding=None if encoding in ("", "identity") else encoding[:40],
         content_type=_printable(one("Content-Type")),
         etag=parse_etag(one("ETag")),
@@ -110,9 +117,9 @@ def read_reply(status: int, fields: Callable[[str], Sequence[str]]) -> Reply:
         location=one("Location"),
         retry_after=_printable(one("Retry-After")),
         filename=parse_filename(disposition[0]) if disposition else None,
-        filenames=tuple(name for text in disposition[:4] for name in names_in_disposition(text)),
+        filenames=tuple([name for text in disposition[:4] for name in names_in_disposition(text)]),
         disposition=bool(disposition),
-        accepts_ranges=(one("Accept-Ranges") or "").strip(" \t").lower() == "bytes",
+        accepts_ranges=one("Accept-Ranges", "").strip(" \t").lower() == "bytes",
     )
 
 
@@ -155,10 +162,11 @@ def parse_http_date(text: str | None) -> datetime.datetime | None:
     found = _IMF_DATE.fullmatch(text) if text and len(text) <= 64 else None
     if found is None:
         return None
-    day, hour, minute, second = (int(found[group]) for group in (1, 4, 5, 6))
-    month = _MONTHS.index(found[2]) + 1
+    day, month, year, hour, minute, second = found.groups()
     try:
-        return datetime.datetime(int(found[3]), month, day, hour, minute, second, tzinfo=datetime.UTC)
+        return datetime.datetime(
+            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=datetime.UTC
+        )
     except ValueError:
         return None
 
@@ -177,14 +185,14 @@ def parse_filename(disposition: str) -> str | None:
     It is only ever compared with the name that was planned (RFC 6266 §4.3 warns of anything more).
     """
     names = _disposition_names(disposition)
-    last = re.split(r"[/\\]", names[-1] if names else "")[-1][:MAX_FIELD_CHARS]
+    last = (names[-1] if names else "").replace("\\", "/").rpartition("/")[2][:MAX_FIELD_CHARS]
     return last if last not in ("", ".", "..") and last.isprintable() else None
 
 
 def names_in_disposition(disposition: str) -> tuple[str, ...]:
     """Return the names that a Content-Disposition gives, plain and extended; one with a path in it is none."""
-    names = (name.strip() for name in _disposition_names(disposition))
-    return tuple(name for name in names if name and not re.search(r"[/\\]", name) and len(name) <= MAX_FIELD_CHARS)
+    names = [name.strip() for name in _disposition_names(disposition)]
+    return tuple([one for one in names if one and "/" not in one and "\\" not in one and len(one) <= MAX_FIELD_CHARS])
 
 
 @lru_cache(maxsize=64)
@@ -193,7 +201,9 @@ def _disposition_names(disposition: str) -> tuple[str, ...]:
     values: dict[str, str] = {}
     for found in _DISPOSITION_PARAM.finditer(disposition[:1024]):
         quoted, single, plain = found[2], found[3], found[4]
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else single or (plain or "").strip()
+        value = single or (plain or "").strip() if quoted is None else quoted
+        if quoted is not None and "\\" in quoted:
+            value = re.sub(r"\\(.)", r"\1", quoted)
         values.setdefault(found[1].lower(), value)
     names = [values["filename"]] if "filename" in values else []
     charset, *rest = values.get("filename*", "").split("'", 2)
@@ -210,5 +220,6 @@ def _printable(text: str | None) -> str | None:
     return text.strip()
 
 
+@lru_cache(maxsize=256)
 def _date_text(text: str | None) -> str | None:
     return text if parse_http_date(text) is not None else None

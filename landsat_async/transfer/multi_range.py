@@ -27,7 +27,6 @@ from landsat_async.proof.sniff import HEAD_BYTES
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
-from landsat_async.transfer.headers import read_reply
 from landsat_async.transfer.ranges import RangeMismatch, Span, misfit, spans
 from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
@@ -72,9 +71,8 @@ class Source:
     async def open(self, span: Span, take: AcceptBody) -> aiohttp.ClientResponse:
         """Ask for a span and return the answer, which is one to just that. Raises AttemptFailed."""
         with self.waits.around(self.url.host or "", "has not answered yet", self.policy.answer_timeout_s):
-            response, _ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
+            response, reply, *_ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
         try:
-            reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
             fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
             if fault is not None:
                 raise AttemptFailed(fault)

@@ -12,7 +12,7 @@ from landsat_async.transfer.attempt import TransferContext
 from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
-from landsat_async.transfer.headers import Reply, read_reply
+from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind, fault_of_status
 from landsat_async.transfer.sink import receive
@@ -45,9 +45,8 @@ async def compare_again(trip: TransferContext, lander: Committer) -> None:
 
 async def _compare_next(trip: TransferContext, stretches: list[Stretch]) -> None:
     start, end = stretches[0]
-    response, _ = await trip.get({"Range": f"bytes={start}-{end - 1}"})
+    response, reply, *_ = await trip.get({"Range": f"bytes={start}-{end - 1}"})
     try:
-        reply = read_reply(response.status, lambda name: response.headers.getall(name, ()))
         fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
         if fault is not None:
             raise AttemptFailed(fault)

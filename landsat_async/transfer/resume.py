@@ -122,15 +122,24 @@ def next_ask(part: Checkpoint, host: RangeSupport, *, whole: bool = False) -> As
     return Ask(start, None if host.dislikes_if_range else _validator_of(tie))
 
 
-def read_answer(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
-    """Decide what a 200, 206, 412 or 416 may do to the part. Other statuses are not for this function."""
+def read_answer(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool = False) -> Reading:
+    """Decide what a 200, 206, 412 or 416 may do to the part. Other statuses are not for this function.
+
+    Args:
+        ask: What was asked for.
+        part: What is here.
+        reply: The head of the answer.
+        named: It gives the body the name of the file that was asked for.
+    """
     if reply.status == 416:
         return _read_416(ask, part, reply)
     if reply.status == 412:
         return AskPlainly() if ask.if_range else Refuse("status 412 to a request without conditions")
     if reply.range_bad:
         return Restart("unreadable Content-Range", odd=True) if ask.start else Refuse("unreadable Content-Range")
-    return _read_206(ask, part, reply) if reply.status == 206 else _read_200(ask, part, reply)
+    if reply.status == 206:
+        return _read_206(ask, part, reply, named=named and part.named)
+    return _read_200(ask, part, reply, named=named)
 
 
 def _read_416(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
@@ -144,7 +153,7 @@ def _read_416(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
     return Restart("the server refuses a range of bytes that it has", odd=True)
 
 
-def _read_200(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
+def _read_200(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Reading:
     contained = reply.range
     if contained is not None and (contained.start != 0 or contained.end != contained.total):
         return Refuse("status 200 with the header of a partial answer")
@@ -155,10 +164,10 @@ def _read_200(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
     total = reply.length if contained is None else contained.total
     if reply.length not in (total, None):
         return Refuse("Content-Length and Content-Range contradict each other")
-    return AcceptBody(0, total, _facts(reply, total, joined_weakly=False), overwrite=True)
+    return AcceptBody(0, total, _facts(reply, total, named=named), overwrite=True)
 
 
-def _read_206(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
+def _read_206(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Reading:
     if not ask.start:
         return Refuse("a partial answer that nobody asked for")
     if (reply.content_type or "").lower().startswith("multipart/"):
@@ -175,11 +184,12 @@ def _read_206(ask: Ask, part: Checkpoint, reply: Reply) -> Reading:
     total = part.total if contained.total is None else contained.total
     if total is not None and contained.end > total:
         return Restart("partial answer beyond the end of the file", odd=True)
-    return _joined(ask, part, reply, total, contained.end)
+    return _joined(ask, replace(part, total=total, named=named), reply, contained.end)
 
 
-def _joined(ask: Ask, part: Checkpoint, reply: Reply, total: int | None, end: int) -> Reading:
-    """Decide how strongly a range that fits is tied to the part."""
+def _joined(ask: Ask, part: Checkpoint, reply: Reply, end: int) -> Reading:
+    """Decide how strongly a range that fits is tied to the part; of that, total and name are those of both."""
+    total = part.total
     etags_differ = reply.etag is not None and part.etag is not None and reply.etag != part.etag
     if etags_differ and total is None:
         return Restart("another version, and no size to compare")
@@ -190,20 +200,14 @@ def _joined(ask: Ask, part: Checkpoint, reply: Reply, total: int | None, end: in
     tied = by_etag or (by_date and not etags_differ)
     weakly = part.joined_weakly or not tied
     if reply.etag is None and reply.last_modified is None:
-        facts = replace(part, total=total, joined_weakly=weakly, joined=ask.start)
+        facts = replace(part, joined_weakly=weakly, joined=ask.start)
     else:
-        facts = replace(_facts(reply, total, joined_weakly=weakly), joined=ask.start)
+        facts = replace(_facts(reply, total, named=part.named), joined_weakly=weakly, joined=ask.start)
     return AcceptBody(ask.start, end, facts, overwrite=False, etag_unstable=etags_differ)
 
 
-def _facts(reply: Reply, total: int | None, *, joined_weakly: bool) -> Checkpoint:
-    return Checkpoint(
-        total=total,
-        etag=reply.etag,
-        last_modified=reply.last_modified,
-        date=reply.date,
-        joined_weakly=joined_weakly,
-    )
+def _facts(reply: Reply, total: int | None, *, named: bool) -> Checkpoint:
+    return Checkpoint(total=total, etag=reply.etag, last_modified=reply.last_modified, date=reply.date, named=named)
 
 
 def _validator_of(known: Checkpoint) -> str | None:

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import random
-from typing import cast
+from typing import NamedTuple, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -33,7 +33,7 @@ from landsat_async.proof.prove import prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
-from landsat_async.transfer.headers import names_in_disposition, parse_filename
+from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
@@ -51,6 +51,17 @@ several connections are not among them, see `TransferPolicy.span_bytes`."""
 _KEEP_ALIVE_S = 15.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_HABITS = RangeSupport()
+
+
+class Answered(NamedTuple):
+    """An answer whose head has been read, and which belongs to its request."""
+
+    response: Answer
+    reply: Reply
+    url: URL
+    """Where it came from, after redirects."""
+    named: bool
+    """Its head gives the name of the file that was asked for."""
 
 
 @dataclass(slots=True)
@@ -134,10 +145,12 @@ class TransferSession:
         if len(spare) < BUFFERS_BYTES // len(buffer):
             spare.append(buffer)
 
-    async def get(
-        self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None
-    ) -> tuple[Answer, URL]:
-        """Ask for `url`, follow redirects, and return the answer with its head read.
+    async def get(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None) -> Answered:
+        """Ask for `url`, follow redirects, and return the answer that belongs to this request, its head read.
+
+        An answer belongs to its request when it names the file, or is the first of its connection. One that does
+        neither may be a copy of the answer before it, so it is dropped with its connection. A connection whose answers
+        do not name files serves one request.
 
         Args:
             url: What to ask for.
@@ -148,47 +161,49 @@ class TransferSession:
         Raises:
             AttemptFailed: there is no answer, or none that can be believed.
         """
-        for _ in range(MAX_REDIRECTS + 1):
+        redirects = stale = 0
+        while redirects <= MAX_REDIRECTS:
+            host = host_of(url)
+            alone = name is None or stale > 0 or host in self._nameless
             try:
-                response = await self._get_own(url, headers, policy, name)
+                response = await self._get_once(url, {**headers, **ALONE} if alone else headers, policy)
             except AttemptFailed as failure:
-                failure.host = host_of(url)
+                failure.host = host
                 raise
-            if response.status not in _REDIRECTS:
-                _check_names(response, name, url)
-                return response, url
-            location = response.headers.getall("Location", [])
-            response.release()
-            if len(location) != 1:
-                raise failed(FaultKind.PROTOCOL, f"{url.host} redirects without a target")
-            try:
-                url = read_link(location[0], url)
-                self.hosts.check(url)
-            except LinkRefused as refused:
-                raise failed(FaultKind.BAD_LINK, f"redirect: {refused}") from None
-            _check_target(url, name)
-        raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
-
-    async def _get_own(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None) -> Answer:
-        """Return an answer that belongs to this request: it names the file, or is the first of its connection.
-
-        One that does neither may be a copy of the answer before it, so it is dropped with its connection. A connection
-        whose answers do not name files serves one request.
-        """
-        host = host_of(url)
-        alone = name is None or host in self._nameless
-        for _ in range(_STALE_AT_MOST):
-            response = await self._get_once(url, {**headers, **ALONE} if alone else headers, policy)
-            named = name is not None and _name_in(response) == name
+            reply = read_reply(response.status, response.headers.getall)
+            redirected = reply.status in _REDIRECTS
+            said = name_from_url(reply.location or "") if redirected else reply.filename
+            named = name is not None and said == name
             if not named:
                 response.last()
-            if named or response.first:
-                if name is not None:
-                    self._note_names(host, response.status, named=named)
-                return response
-            response.close()
-            alone = True
-        raise failed(FaultKind.PROTOCOL, f"{url.host} sends answers to other requests")
+                if not response.first:
+                    response.close()
+                    stale += 1
+                    if stale == _STALE_AT_MOST:
+                        raise failed(FaultKind.PROTOCOL, f"{url.host} sends answers to other requests", host)
+                    continue
+            if name is not None:
+                self._note_names(host, reply.status, named=named)
+            if not redirected:
+                return Answered(response, reply, url, _is_named(response, reply, name, url))
+            response.release()
+            url = self._target(reply, url, name)
+            redirects, stale = redirects + 1, 0
+        raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
+
+    def _target(self, reply: Reply, url: URL, name: str | None) -> URL:
+        """Return where a redirect leads to, if it may be followed. Raises AttemptFailed."""
+        if reply.location is None:
+            raise failed(FaultKind.PROTOCOL, f"{url.host} redirects without a target")
+        try:
+            target = read_link(reply.location, url)
+            self.hosts.check(target)
+        except LinkRefused as refused:
+            raise failed(FaultKind.BAD_LINK, f"redirect: {refused}") from None
+        said = Identity.NONE if name is None else evidence_of_name(name, urls=[str(target)])
+        if isinstance(said, OtherFile):
+            raise failed(FaultKind.OTHER_FILE, f"the link is redirected to {said.name}")
+        return target
 
     def _note_names(self, host: str, status: int, *, named: bool) -> None:
         if named:
@@ -207,8 +222,9 @@ class TransferSession:
             async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
                 while True:
                     with suppress(OutOfStep):  # one connection fewer each time
+                        proxy = self._proxy(url) if self.proxies else None
                         answer = await self.session.get(
-                            url, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy(url)
+                            url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
                         )
                         return cast(Answer, answer)
         except LinkRefused as refused:
@@ -290,31 +306,15 @@ def block_bytes_for(transfers: int) -> int:
     return 1 << (fair.bit_length() - 1)
 
 
-def _check_names(response: aiohttp.ClientResponse, name: str | None, url: URL) -> None:
-    """Refuse a body that its head gives the name of another file."""
-    if name is None or response.status >= 400:
-        return
-    dispositions = response.headers.getall("Content-Disposition", ())
-    names = [one for text in dispositions[:4] for one in names_in_disposition(text)]
-    said = evidence_of_name(name, filenames=names)
+def _is_named(response: Answer, reply: Reply, name: str | None, url: URL) -> bool:
+    """Tell whether the head gives the body the name of the file. Raises AttemptFailed for that of another."""
+    if name is None or reply.status >= 400:
+        return False
+    said = evidence_of_name(name, filenames=reply.filenames)
     if isinstance(said, OtherFile):
         response.close()
         raise failed(FaultKind.OTHER_FILE, f"{url.host} sends {said.name} in place of it")
-
-
-def _check_target(url: URL, name: str | None) -> None:
-    """Refuse a redirect to another file."""
-    said = Identity.NONE if name is None else evidence_of_name(name, urls=[str(url)])
-    if isinstance(said, OtherFile):
-        raise failed(FaultKind.OTHER_FILE, f"the link is redirected to {said.name}")
-
-
-def _name_in(response: aiohttp.ClientResponse) -> str | None:
-    """Return the file name that a head gives: that of the body, or of where it leads to."""
-    if response.status in _REDIRECTS:
-        return name_from_url(response.headers.get("Location", ""))
-    disposition = response.headers.get("Content-Disposition")
-    return None if disposition is None else parse_filename(disposition)
+    return said is Identity.NAMED
 
 
 def _proxy_url(text: str) -> URL:

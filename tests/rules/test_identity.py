@@ -127,7 +127,7 @@ def test_only_the_last_landsat_name_of_a_path_counts_and_a_path_is_no_name():
     ],
 )
 def test_names_in_a_disposition(header, names):
-    assert read_reply(200, lambda name: [header] if name == "Content-Disposition" else []).filenames == names
+    assert read_reply(200, lambda name, _: [header] if name == "Content-Disposition" else []).filenames == names
 
 
 @pytest.mark.faults("N01")

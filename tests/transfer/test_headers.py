@@ -136,7 +136,7 @@ def test_F37_file_names_are_reduced_to_their_last_part(text, expected):
 
 
 def reply(status=200, *fields):
-    return read_reply(status, lambda name: [value for key, value in fields if key.lower() == name.lower()])
+    return read_reply(status, lambda name, _: [value for key, value in fields if key.lower() == name.lower()])
 
 
 def test_a_whole_head_is_read():

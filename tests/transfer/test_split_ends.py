@@ -287,7 +287,7 @@ async def test_a_page_as_long_as_a_file_leaves_nothing_behind(bench):
     async with RawServer([Host(page)]) as server:
         outcome = await bench.run(server)
     assert isinstance(outcome, FileFailed)
-    assert outcome.kind == "wrong-body"
+    assert outcome.kind == "page"
     assert bench.part_bytes() == b""
     assert bench.store.saved == []
 
