@@ -3,9 +3,9 @@
 The service serves one call per account at a time, forgets a key after two idle hours, goes down for maintenance, and
 says so in ten different ways. The naive client logs in once and exits on the first errorCode. This one
 
-- takes turns at a gate of width one and logs in when it has no key, inside its turn: fifty callers that find the key
+- takes turns at a `Gate` of width one and logs in when it has no key, inside its turn: fifty callers that find the key
   expired cause exactly one login;
-- asks `rules.api_retry` about every failure and waits for all callers together, up to `patience_s`;
+- asks `api_retry` about every failure and waits for all callers together, up to `patience_s`;
 - never repeats a download-request whose answer got lost, because it may have acted: OutcomeUnknown tells the caller to
   look under its label;
 - keeps a refused login in mind: a token that was refused is not sent again, nobody knows when USGS locks an account.
@@ -20,7 +20,7 @@ import functools
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -47,11 +47,11 @@ from landsat_async.m2m.api_retry import (
     judge,
     may_wait,
 )
-from landsat_async.m2m.gate import ApiWait, Gate
 from landsat_async.m2m.payloads import LOGIN, PERMISSIONS, Call
 from landsat_async.m2m.response import outcome_unknown, understand
 from landsat_async.m2m.tolerant import NULL, FailedItem
 from landsat_async.m2m.transport import Transport, Unanswered
+from landsat_async.rules.slow_start import SlowStart
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
@@ -66,6 +66,66 @@ TIDY_LIMIT_S = 3.0
 TIDY_AGAIN_S = 60.0
 THREAD_ABOVE_BYTES = 2**20
 """Larger answers are read in a thread, so that the event loop stays responsive."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiWait:
+    """A call is about to wait."""
+
+    endpoint: str
+    reason: str
+    attempt: int
+    """Failures in a row so far."""
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallUnderWay:
+    """A request that has no answer yet; times are monotonic."""
+
+    endpoint: str
+    begun_s: float
+    limit_s: float
+
+
+class Gate:
+    """What all callers of one account know about the service; shared by all clients of it in one event loop.
+
+    M2M refuses a second call of an account while the first is running, so whoever asks holds `turn`. While the service
+    is down all callers together send one probe per interval, and calls start slowly after a long outage: `slow_start`
+    is shared with whatever else comes back then.
+    """
+
+    def __init__(self, slow_start: SlowStart | None = None) -> None:
+        self.turn = anyio.Lock(fast_acquire=True)
+        """Held by the one call that is under way."""
+        self._slow_start = slow_start or SlowStart()
+        self.outage: Outage | None = None
+        self.under_way: CallUnderWay | None = None
+        self.calls = 0
+        """Requests that have ended, one way or the other."""
+
+    async def pace(self) -> None:
+        """Wait before a request, in the time after a long outage."""
+        wait_s = self._slow_start.turn(anyio.current_time())
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
+
+    def is_closed(self) -> bool:
+        """Tell whether nobody may ask now; False also when a probe is due."""
+        return self.outage is not None and self.outage.closed_until_s > anyio.current_time()
+
+    def reopen(self) -> None:
+        """The service answered: the outage is over for everybody."""
+        if self.outage is not None:
+            now_s = anyio.current_time()
+            self._slow_start.outage_ended(now_s - self.outage.since_s, now_s)
+        self.outage = None
+
+    def close(self, error: ServiceError, patience_s: float) -> None:
+        """The service is down or busy; the caller that has found that out waits for `patience_s` at most."""
+        now_s = anyio.current_time()
+        self.outage = after_failure(self.outage, error, now_s, random.random(), patience_s=patience_s)
 
 
 class Caller:
@@ -94,7 +154,7 @@ class Caller:
         """What `permissions` has said; None = nothing yet."""
         self._key_since_s = 0.0
         self._tidy_after_s = 0.0
-        self._told_until_s = 0.0
+        self._announced_until_s = 0.0
         self._reader = anyio.CapacityLimiter(1)
 
     async def call(self, call: Call[T]) -> T:
@@ -107,15 +167,15 @@ class Caller:
         history, own = History(), None
         while True:
             await self._wait_until_open(call.endpoint, history, own)
-            async with self._gate.turn():
-                if self._gate.closed_for_s() > 0:
+            async with self._gate.turn:
+                if self._gate.is_closed():
                     continue
                 try:
                     value = await self._ask(call)
                 except ServiceError as error:
-                    history, own = await self._settle(error, call, history, own)
+                    history, own = await self._after_failure(error, call, history, own)
                 else:
-                    self._gate.lives()
+                    self._gate.reopen()
                     if call.endpoint == PERMISSIONS and isinstance(value, tuple) and value:
                         self._may_download = "download" in value
                     return value
@@ -125,7 +185,7 @@ class Caller:
 
         After a failure none is sent for TIDY_AGAIN_S. Raises LandsatError, also when nothing was sent.
         """
-        async with self._gate.turn():
+        async with self._gate.turn:
             now_s = anyio.current_time()
             if self._key is None or self._gate.outage is not None or now_s < self._tidy_after_s:
                 raise ServiceDown(f"{call.endpoint} is put off", reference="put-off")
@@ -146,7 +206,7 @@ class Caller:
         """End the key, if there is one. It dies by itself after two hours, so little is tried."""
         if self._key is None:
             return
-        async with self._gate.turn():
+        async with self._gate.turn:
             key, self._key = self._key, None
             try:
                 await self._send(payloads.logout(), key)
@@ -182,30 +242,34 @@ class Caller:
         return key
 
     async def _send(self, call: Call[T], key: str | None) -> T:
-        await self._gate.pace()
+        gate = self._gate
+        await gate.pace()
+        gate.under_way = CallUnderWay(call.endpoint, anyio.current_time(), call.limit_s)
         try:
-            with self._gate.sending(call.endpoint, call.limit_s):
-                reply = await self._transport.post(
-                    call.endpoint,
-                    msgspec.json.encode(call.payload),
-                    key=key,
-                    limit_s=call.limit_s,
-                    max_bytes=call.max_bytes,
-                )
+            reply = await self._transport.post(
+                call.endpoint,
+                msgspec.json.encode(call.payload),
+                key=key,
+                limit_s=call.limit_s,
+                max_bytes=call.max_bytes,
+            )
         except Unanswered as failure:
             if call.effects and failure.sent:
                 raise outcome_unknown(call.endpoint, str(failure)) from None
             raise failure.error from None
+        finally:
+            gate.under_way = None
+            gate.calls += 1
         read = functools.partial(understand, call, reply, (key or "", self._token, self._username))
         if len(reply.body) > THREAD_ABOVE_BYTES:
             value, unusable = await anyio.to_thread.run_sync(read, limiter=self._reader)
         else:
             value, unusable = read()
         for item in unusable:
-            self._tell_unusable(item)
+            self._report_unusable(item)
         return value
 
-    def _tell_unusable(self, item: FailedItem) -> None:
+    def _report_unusable(self, item: FailedItem) -> None:
         if self._on_unusable is not None:
             self._on_unusable(item)
         else:
@@ -213,7 +277,7 @@ class Caller:
 
     # -- after a failure
 
-    async def _settle(
+    async def _after_failure(
         self, error: ServiceError, call: Call[T], history: History, own: Outage | None
     ) -> tuple[History, Outage | None]:
         """Decide what follows from a failure; raises when nothing does."""
@@ -223,15 +287,15 @@ class Caller:
             history = history.after(error)
         verdict = judge(error, history, input_matters=call.input_matters)
         if verdict is Verdict.SUSPECT_INPUT and await self._service_lives():
-            self._gate.lives()
+            self._gate.reopen()
             raise api_errors.blame_input(call.endpoint, error) from None
         if verdict in (Verdict.CLOSE_FOR_ALL, Verdict.SUSPECT_INPUT):
-            self._gate.failed(error, self._patience_s)
+            self._gate.close(error, self._patience_s)
             return history, own
         if verdict is Verdict.REPEAT:
             now_s = anyio.current_time()
             return history, after_failure(own, error, now_s, random.random(), patience_s=self._patience_s)
-        self._gate.lives()  # a refusal is an answer
+        self._gate.reopen()  # a refusal is an answer
         if verdict is Verdict.LOGIN_AGAIN:
             return replace(history, logins=history.logins + 1), own
         raise self._final(error, call) from None
@@ -266,8 +330,10 @@ class Caller:
             wait_s = outage.closed_until_s - now_s
             if not may_wait(outage, wait_s=wait_s, now_s=now_s, tries=history.failures, patience_s=self._patience_s):
                 raise outage.error.with_traceback(None)
-            if outage is not shared or outage.closed_until_s != self._told_until_s:
-                self._told_until_s = outage.closed_until_s  # fifty callers that wait for one thing tell it once
+            if outage is not shared or outage.closed_until_s != self._announced_until_s:
+                self._announced_until_s = (
+                    outage.closed_until_s
+                )  # fifty callers that wait for one thing announce it once
                 if self._on_wait is not None:
                     self._on_wait(ApiWait(endpoint, outage.reason, outage.failures, wait_s))
             await anyio.sleep(wait_s)

@@ -18,11 +18,10 @@ import anyio.to_thread
 
 from landsat_async.errors import BadReply, LandsatError, M2MError, TooManyHits
 from landsat_async.m2m import payloads
-from landsat_async.m2m.caller import Caller
-from landsat_async.m2m.gate import ApiWait, Gate
-from landsat_async.m2m.paging import HITS_MAX, is_past_end, next_start
+from landsat_async.m2m.caller import ApiWait, Caller, Gate
 from landsat_async.m2m.payloads import Call, DataGroup
 from landsat_async.m2m.replies import (
+    HITS_MAX,
     Dataset,
     DatasetFilter,
     DownloadReply,
@@ -234,14 +233,14 @@ class M2MClient:
             try:
                 following = await self._call(ask)
             except M2MError:
-                if is_past_end(page, start):
+                if page is not None and page.total_hits is not None and page.is_past_end(start):
                     return  # the service had counted right after all
                 raise
             page = following
             if start == 1 and page.total_hits is not None and page.total_hits > min(hits_max, HITS_MAX):
                 raise _too_many(dataset, page.total_hits)
             new = [scene for scene in page.scenes if (scene.entity_id, scene.display_id) not in seen]
-            start = next_start(page, start=start, new=len(new), page_size=page_size)
+            start = page.next_start(start=start, new=len(new), page_size=page_size)
             for scene in new:
                 key = (scene.entity_id, scene.display_id)
                 if key not in seen:

@@ -28,6 +28,9 @@ from landsat_async.m2m.tolerant import (
 )
 from landsat_async.model import Scene
 
+HITS_MAX = 50_000
+"""The service hands out no more for one search."""
+
 _Text = Annotated[str, Meta(min_length=1)]
 _Size = Annotated[int, Meta(gt=0, lt=2**50)]
 
@@ -46,6 +49,29 @@ class ScenePage:
     """Rows that the page really has, usable or not."""
     total_hits: int | None
     """What the service claims; often an estimate."""
+
+    def next_start(self, *, start: int, new: int, page_size: int) -> int | None:
+        """Return the startingNumber of the next page; None when this was the last.
+
+        The rows themselves decide. nextRecord points at the last record of the last page (recorded 2020 to 2023), so
+        following it repeats that record for ever; a server may hand out shorter pages than asked for.
+
+        Args:
+            start: startingNumber of this page (1-based).
+            new: scenes on it that were not seen before.
+            page_size: maxResults that was asked for.
+        """
+        repeats = new == 0 and not self.unusable
+        following = start + self.rows
+        if self.rows == 0 or repeats or following > 2 * HITS_MAX:
+            return None
+        # A full page goes on even past the claimed total: one call too many costs less than a lost scene.
+        short = self.rows < page_size
+        return None if short and self.is_past_end(following) else following
+
+    def is_past_end(self, start: int) -> bool:
+        """Tell whether the service claims fewer hits than `start`, or says nothing of their number."""
+        return self.total_hits is None or start > self.total_hits
 
 
 @dataclass(frozen=True, slots=True)

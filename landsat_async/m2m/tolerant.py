@@ -300,7 +300,7 @@ def build_rows(
 def salvage_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
     """Read as `read_rows` does; what is no list at all becomes one unusable row, so the other lists still count."""
     try:
-        return () if is_blank(raw) else read_rows(raw, kind, where=where, unusable=unusable)
+        return read_rows(raw, kind, where=where, unusable=unusable)
     except BadReply as error:
         unusable.append(FailedItem(None, None, None, str(error)))
         return ()
@@ -319,7 +319,7 @@ def failed_row(piece: msgspec.Raw, message: str = "") -> FailedItem:
 def refused_rows(raw: msgspec.Raw, where: str) -> list[FailedItem]:
     """Read the items that the service refused. None was ever recorded, so every shape is taken."""
     try:
-        return [] if is_blank(raw) else [failed_row(piece) for piece in pieces(raw, where)]
+        return [failed_row(piece) for piece in pieces(raw, where)]
     except BadReply as error:
         return [FailedItem(None, None, None, str(error))]
 

@@ -24,8 +24,8 @@ from landsat_async.disk.ledger_names import names_of
 from landsat_async.disk.ledger_schema import LedgerDamaged, reading
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
+from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.gate import ApiWait
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run import fallback
 from landsat_async.run.offers import MissingFiles, choosing

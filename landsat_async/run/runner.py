@@ -33,9 +33,9 @@ from landsat_async.errors import (
     single_error,
 )
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
+from landsat_async.m2m.caller import ApiWait
+from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.gate import ApiWait
-from landsat_async.m2m.gate import Gate as ApiGate
 from landsat_async.model import RunSummary
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import fallback

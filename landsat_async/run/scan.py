@@ -13,7 +13,7 @@ import msgspec
 from landsat_async.config import SearchConfig
 from landsat_async.errors import DatasetRefused, RequestRefused, ServiceError, TooManyHits
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.paging import HITS_MAX
+from landsat_async.m2m.replies import HITS_MAX
 from landsat_async.model import Scene
 from landsat_async.run.scene_filter import halve, keep_scenes, within
 from landsat_async.run.search_bounds import cloud_bands, hits_allowed, unbounded

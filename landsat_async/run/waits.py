@@ -9,7 +9,7 @@ import anyio
 
 from landsat_async.errors import single_error
 from landsat_async.events import Retrying
-from landsat_async.m2m.gate import Gate
+from landsat_async.m2m.caller import Gate
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.waiting import Silence, Standing, explain
 from landsat_async.run.context import RunContext

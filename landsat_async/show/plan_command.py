@@ -19,7 +19,7 @@ from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, left_out_lines, more, width_of
 
 if TYPE_CHECKING:
-    from landsat_async.m2m.gate import ApiWait
+    from landsat_async.m2m.caller import ApiWait
     from landsat_async.run.plan import Plan
 
 ROWS = 200

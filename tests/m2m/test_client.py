@@ -21,8 +21,8 @@ from landsat_async.errors import (
     ServiceDown,
     ServiceError,
 )
+from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.gate import Gate
 from landsat_async.m2m.payloads import DataGroup
 from tests.m2m.conftest import ACCOUNT, TOKEN, USER
 from tests.m2m.server import DISCONNECT, KEY, Answer, bare, fail, ok, page

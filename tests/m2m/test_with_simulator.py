@@ -15,8 +15,8 @@ from landsat_async.errors import (
     QuotaReached,
     ServiceDown,
 )
+from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.client import M2MClient
-from landsat_async.m2m.gate import Gate
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.sim import Script, open_simulator
 

@@ -34,7 +34,7 @@ from landsat_async.disk.ledger_rows import ROUTES
 from landsat_async.disk.ledger_schema import TABLES
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
-from landsat_async.m2m.gate import Gate
+from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Proof, Route, WantedFile
 from landsat_async.rules.lifecycle import OPEN, State, Step

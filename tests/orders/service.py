@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from landsat_async.errors import OutcomeUnknown, QuotaReached, RequestRefused, ServiceDown
-from landsat_async.m2m.gate import Gate
+from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadItem, DownloadReply, ProductOption, QueueItem, RetrieveReply
 from landsat_async.m2m.tolerant import FailedItem
@@ -246,17 +246,18 @@ class Client:
         """Wait for the gate, and send; while the service is away, one probe after the other, as the caller does."""
         book, gate = self.book, self._gate
         while True:
-            await anyio.sleep(gate.closed_for_s())
-            async with gate.turn():
-                if gate.closed_for_s() > 0:
+            closed_until_s = gate.outage.closed_until_s if gate.outage else 0.0
+            await anyio.sleep(max(0.0, closed_until_s - anyio.current_time()))
+            async with gate.turn:
+                if gate.is_closed():
                     continue
                 await gate.pace()
                 book.call_times.append((book.now(), name))
                 begin, end = book.climate.away
                 if begin <= book.now() < end:
-                    gate.failed(ServiceDown("nobody answers"), patience_s=math.inf)
+                    gate.close(ServiceDown("nobody answers"), patience_s=math.inf)
                     continue
-                gate.lives()
+                gate.reopen()
                 await self._half()
                 self._act_late()
                 if book.chance.random() < book.climate.down:

@@ -12,7 +12,7 @@ import pytest
 
 from landsat_async import M2MClient
 from landsat_async.events import Retrying, Started, Verified
-from landsat_async.m2m.gate import Gate
+from landsat_async.m2m.caller import Gate
 from landsat_async.rules.lifecycle import Step
 from landsat_async.run import file_states, poller, worker
 from landsat_async.run.file_states import FileStates

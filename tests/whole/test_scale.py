@@ -11,7 +11,7 @@ import pytest
 
 from landsat_async import M2MClient, open_run, plan
 from landsat_async.events import Finished, Planned, Ready, Started, Verified
-from landsat_async.m2m import paging
+from landsat_async.m2m.replies import HITS_MAX
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 
@@ -69,7 +69,7 @@ async def test_C04_pages_that_repeat_for_ever_end(opened):
 @pytest.mark.faults("C05")
 async def test_C05_more_hits_than_the_service_hands_out_are_searched_by_halves_of_the_time(opened, monkeypatch):
     monkeypatch.setattr("landsat_async.m2m.client.HITS_MAX", 300)
-    assert paging.HITS_MAX == 50_000
+    assert HITS_MAX == 50_000
     async with opened(archive=many(1234)) as world:
         search = ALL | {"start": "2014-01-01", "end": "2022-12-31"}
         shown = await plan(world.config(search=search), credentials=world.credentials)
