@@ -36,6 +36,8 @@ _DISPOSITION_PARAM = re.compile(r"""([^\s;,="']+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|
 """A parameter. Quotes may be single or left open, and the type before the first one may be absent: a name that is
 not found here cannot speak against a file."""
 
+_NO_CODINGS = frozenset({"", "identity", "none", "binary", "8bit", "aws-chunked"})
+"""What hosts and stores write into Content-Encoding of a body that is as it was stored; the proof has the last word."""
 _CHARSETS = frozenset({"", "us-ascii", "utf-8", "iso-8859-1", "windows-1252"})
 
 
@@ -109,7 +111,7 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
         range=content_range,
         range_bad=bool(ranges) and content_range is None,
         chunked="chunked" in ",".join(fields("Transfer-Encoding", ())).lower(),
-        encoding=None if encoding in ("", "identity") else encoding[:40],
+        encoding=None if encoding in _NO_CODINGS else encoding[:40],
         content_type=_printable(one("Content-Type")),
         etag=parse_etag(one("ETag")),
         last_modified=_date_text(one("Last-Modified")),

@@ -168,8 +168,10 @@ def _read_200(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Readi
 
 
 def _read_206(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Reading:
-    if not ask.start:
+    if not ask.start and not _is_all(reply):
         return Refuse("a partial answer that nobody asked for")
+    if not ask.start:
+        return _read_200(ask, part, reply, named=named)
     if (reply.content_type or "").lower().startswith("multipart/"):
         return Refuse("several ranges in one answer", resume_off=True)
     contained = reply.range
@@ -185,6 +187,12 @@ def _read_206(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Readi
     if total is not None and contained.end > total:
         return Restart("partial answer beyond the end of the file", odd=True)
     return _joined(ask, replace(part, total=total, named=named), reply, contained.end)
+
+
+def _is_all(reply: Reply) -> bool:
+    """Whether a partial answer says itself that its part is the whole file: some caches store ranges only."""
+    told = reply.range
+    return told is not None and told.start == 0 and told.total is not None and told.end == told.total == reply.length
 
 
 def _joined(ask: Ask, part: Checkpoint, reply: Reply, end: int) -> Reading:

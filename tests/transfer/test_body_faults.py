@@ -363,14 +363,28 @@ async def test_F13_a_partial_answer_that_nobody_asked_for_is_refused(bench):
 
     async def unasked(wire):
         assert wire.request.start is None
-        await wire.head(206, LENGTH, range_fields(0))
-        await wire.send(DATA)
+        await wire.head(206, ("Content-Length", str(len(DATA) - 100)), range_fields(100))
+        await wire.send(DATA[100:])
         wire.mark("unasked")
 
     async with RawServer([unasked, ranged(DATA)]) as server:
         assert isinstance(await bench.run(server), Done)
         assert server.marks == ["unasked"]
         assert len(server.requests) == 2
+
+
+@pytest.mark.faults("N05")
+async def test_N05_a_partial_answer_that_is_all_of_the_file_is_taken(bench):
+    """Some caches answer so whatever they are asked; they were given up after three tries."""
+    bench.right = [DATA]
+
+    async def whole_as_part(wire):
+        await wire.head(206, LENGTH, range_fields(0))
+        await wire.send(DATA)
+
+    async with RawServer([whole_as_part]) as server:
+        assert isinstance(await bench.run(server), Done)
+        assert len(server.requests) == 1
 
 
 @pytest.mark.faults("F14")

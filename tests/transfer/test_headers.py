@@ -174,6 +174,12 @@ def test_only_a_marked_end_is_an_end(fields, length_known):
     assert reply(200, *fields).length_known is length_known
 
 
+@pytest.mark.faults("N06")
+@pytest.mark.parametrize("value", ["none", "binary", "8bit", "aws-chunked", "AWS-Chunked"])
+def test_N06_words_that_name_no_coding_refuse_no_file(value):
+    assert reply(200, ("Content-Encoding", value)).encoding is None
+
+
 @pytest.mark.parametrize(
     ("value", "expected"), [("gzip", "gzip"), ("Identity", None), ("", None), ("identity, br", "identity, br")]
 )
