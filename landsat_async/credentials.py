@@ -23,7 +23,7 @@ from landsat_async.user_commands import TooMuchOutput, run_command
 from landsat_async.user_files import Unreadable, check_user_file, read_user_file
 
 _FILE_BYTES_MAX = 65536
-_COMMAND_TIMEOUT_S = 60.0  # a person may have to unlock a password store
+COMMAND_TIMEOUT_S = 60.0  # a person may have to unlock a password store
 _OLD_NAMES = ("EROS_", "LANDSATXPLORE_", "USGSM2M_", "RSGIS_USGS_", "USGS_PASSWORD", "USGS_API_KEY")
 _HOW_TO_GET_A_TOKEN = (
     "Sign in at https://ers.cr.usgs.gov, open Application Tokens, make one with the scope M2M API, then set "
@@ -181,9 +181,9 @@ def _command(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
         return _Found(missing="service.token_command: not configured")
     name = f"token_command {os.path.basename(command[0])}"
     try:
-        done = run_command(command, env, limit_s=_COMMAND_TIMEOUT_S, most_bytes=_FILE_BYTES_MAX)
+        done = run_command(command, env, limit_s=COMMAND_TIMEOUT_S, most_bytes=_FILE_BYTES_MAX)
     except TimeoutError:
-        raise CredentialsError(f"{name} did not end within {_COMMAND_TIMEOUT_S:.0f} s") from None
+        raise CredentialsError(f"{name} did not end within {COMMAND_TIMEOUT_S:.0f} s") from None
     except TooMuchOutput:
         raise CredentialsError(
             f"{name} prints more than {_FILE_BYTES_MAX // 1024} KiB; it is to print the token and to end"

@@ -129,7 +129,7 @@ def test_a_token_command_that_fails_is_told_without_its_output(home, tmp_path):
 
 @pytest.mark.faults("B11")
 def test_B11_a_token_command_that_hangs_is_ended(home, tmp_path, monkeypatch):
-    monkeypatch.setattr("landsat_async.credentials._COMMAND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("landsat_async.credentials.COMMAND_TIMEOUT_S", 0.2)
     command = script(tmp_path, "import time\ntime.sleep(60)\n")
     assert "did not end within" in refused(home, username="ana", token_command=command)
 

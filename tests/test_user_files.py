@@ -172,7 +172,7 @@ def test_L41_what_a_token_command_leaves_behind_is_not_waited_for(tmp_path):
 
 
 def test_a_token_command_that_hangs_or_fails_is_told(monkeypatch):
-    monkeypatch.setattr("landsat_async.credentials._COMMAND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("landsat_async.credentials.COMMAND_TIMEOUT_S", 0.3)
     with pytest.raises(CredentialsError, match="did not end within"):
         _token("import time; time.sleep(30)")
     monkeypatch.undo()

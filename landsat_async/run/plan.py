@@ -28,8 +28,9 @@ from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run import fallback
+from landsat_async.run.find_credentials import find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
-from landsat_async.run.runner import check_role, find_credentials
+from landsat_async.run.runner import check_role
 from landsat_async.run.search import Unreadable, find_scenes, finds_at_most, read_aoi
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
@@ -93,7 +94,7 @@ async def plan(
     unreadable = Unreadable()
     async with M2MClient(
         service.url,
-        await find_credentials(config, credentials),
+        await find_credentials(service, credentials, on_wait=on_wait),
         session=session,
         ca_bundle=service.ca_bundle,
         patience_s=service.patience_s,

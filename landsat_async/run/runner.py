@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from landsat_async.config import Config
-from landsat_async.credentials import Credentials, resolve_credentials
+from landsat_async.credentials import Credentials
 from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.ledger import Ledger
@@ -43,6 +43,7 @@ from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
 from landsat_async.run.file_states import FileStates
+from landsat_async.run.find_credentials import find_credentials
 from landsat_async.run.host_health import Gate, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
@@ -175,7 +176,7 @@ class Run:
 
     async def _work(self) -> None:
         await self._ledger.begin_run(self._run_id, time.time())
-        credentials = await find_credentials(self.config, self._credentials)
+        credentials = await find_credentials(self.config.service, self._credentials, on_wait=self._on_wait)
         for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
@@ -305,17 +306,6 @@ class Run:
             self.bus.tell(Retrying(None, reason, health.opened, wait_s))
         else:
             self.bus.tell(Notice(f"{name} works again."))
-
-
-async def find_credentials(config: Config, given: Credentials | None) -> Credentials:
-    """`given`, or what the config and the environment hold; a token_command may take its time."""
-    if given is not None:
-        return given
-
-    def find() -> Credentials:
-        return resolve_credentials(config.service)
-
-    return await acquire_in_thread(find, lambda _: None, name="credentials")  # a stop does not wait for a program
 
 
 async def check_role(m2m: M2MClient) -> None:

@@ -7,26 +7,29 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from landsat_async.config import Config
-from landsat_async.credentials import Credentials, resolve_credentials
+from landsat_async.credentials import Credentials
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.errors import ConfigError, DatasetRefused, FolderBusy, LandsatError
 from landsat_async.show.formatting import count_text, size_text, span_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
+from landsat_async.show.plain import tell_wait
 from landsat_async.show.setup_commands import load_or_environment
 from landsat_async.show.signals import Stopper, run_async
 
 if TYPE_CHECKING:
+    from landsat_async.m2m.caller import ApiWait
     from landsat_async.run.plan import Plan
 
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -71,7 +74,7 @@ def doctor(path: str | None, output: Output) -> int:
 
     async def work(_: Stopper) -> int:
         checks = []
-        async for check in _checks(path):
+        async for check in _checks(path, partial(tell_wait, output)):
             _tell(check, output)
             checks.append(check)
         return verdict(checks)
@@ -89,7 +92,9 @@ def verdict(checks: Iterable[Check]) -> int:
     return failed[0].exit_code if failed else 0
 
 
-async def _checks(path: str | None) -> AsyncIterator[Check]:
+async def _checks(path: str | None, on_wait: Callable[[ApiWait], None] | None = None) -> AsyncIterator[Check]:
+    from landsat_async.run.find_credentials import find_credentials
+
     yield _versions()
     try:
         config = load_or_environment(path)
@@ -102,11 +107,11 @@ async def _checks(path: str | None) -> AsyncIterator[Check]:
     for check in (*_area(config), *_folder(config)):
         yield check
     try:
-        credentials = resolve_credentials(config.service)
+        credentials = await find_credentials(config.service, None, on_wait=on_wait)
     except LandsatError as error:
         yield _failure("credentials", error)
         credentials = None
-    async for check in _service(config, credentials):
+    async for check in _service(config, credentials, on_wait):
         yield check
 
 
@@ -209,7 +214,9 @@ def _read_mounts() -> str:
         return ""
 
 
-async def _service(config: Config, credentials: Credentials | None) -> AsyncIterator[Check]:
+async def _service(
+    config: Config, credentials: Credentials | None, on_wait: Callable[[ApiWait], None] | None
+) -> AsyncIterator[Check]:
     from landsat_async.m2m.client import M2MClient
     from landsat_async.run.dataset_names import dataset_refused
     from landsat_async.run.plan import plan_if_small
@@ -224,7 +231,8 @@ async def _service(config: Config, credentials: Credentials | None) -> AsyncIter
         return
     step = "login"
     try:
-        async with M2MClient(config.service.url, credentials, ca_bundle=config.service.ca_bundle) as m2m:
+        ca_bundle = config.service.ca_bundle
+        async with M2MClient(config.service.url, credentials, ca_bundle=ca_bundle, on_wait=on_wait) as m2m:
             await m2m.login()
             yield Check("login", "ok", f"{host} accepts the token")
             step = "role"

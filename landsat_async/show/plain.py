@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from landsat_async.events import (
     Error,
@@ -38,6 +39,9 @@ from landsat_async.show.formatting import (
 )
 from landsat_async.show.output import Output
 from landsat_async.show.run_summary import KEPT_KINDS, kind_of
+
+if TYPE_CHECKING:
+    from landsat_async.m2m.caller import ApiWait
 
 LINE_EVERY_S = 10.0
 HEARTBEAT_S = 60.0
@@ -171,6 +175,11 @@ def tell_retry(event: Retrying, output: Output) -> None:
         output.event(event)
     else:
         output.talk(retry_text(event, time.time()))
+
+
+def tell_wait(output: Output, wait: ApiWait) -> None:
+    """Say that a call of a command waits."""
+    tell_retry(Retrying(None, wait.reason, wait.attempt, wait.wait_s), output)
 
 
 def retry_text(event: Retrying, now_unix_s: float) -> str:

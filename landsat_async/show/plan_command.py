@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.events import Error, Failed, Planned, Retrying
+from landsat_async.events import Error, Failed, Planned
 from landsat_async.model import DroppedScene, Scene
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.formatting import count_text, size_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
-from landsat_async.show.plain import tell_retry
+from landsat_async.show.plain import tell_wait
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, left_out_lines, more, width_of
 
 if TYPE_CHECKING:
-    from landsat_async.m2m.caller import ApiWait
     from landsat_async.run.plan import Plan
 
 ROWS = 200
@@ -35,10 +35,7 @@ def plan(path: str, overrides: tuple[str, ...], output: Output) -> int:
     async def work(_: Stopper) -> int:
         from landsat_async.run.plan import plan as make_plan
 
-        def on_wait(wait: ApiWait) -> None:
-            tell_retry(Retrying(None, wait.reason, wait.attempt, wait.wait_s), output)
-
-        result = await make_plan(config, on_wait=on_wait)
+        result = await make_plan(config, on_wait=partial(tell_wait, output))
         if output.manner.json:
             write_json(result, output)
         elif not output.manner.quiet:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from landsat_async.config import Config, write_example
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
+from landsat_async.show.plain import tell_wait
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, width_of
 
@@ -26,10 +28,12 @@ def datasets(text: str | None, output: Output) -> int:
     service = load_or_environment(None, dataset_needed=False).service
 
     async def work(_: Stopper) -> int:
-        from landsat_async.credentials import resolve_credentials
         from landsat_async.m2m.client import M2MClient
+        from landsat_async.run.find_credentials import find_credentials
 
-        async with M2MClient(service.url, resolve_credentials(service), ca_bundle=service.ca_bundle) as m2m:
+        on_wait = partial(tell_wait, output)
+        credentials = await find_credentials(service, None, on_wait=on_wait)
+        async with M2MClient(service.url, credentials, ca_bundle=service.ca_bundle, on_wait=on_wait) as m2m:
             found = await m2m.dataset_search(text)
         if output.manner.json:
             for d in found:

@@ -1,0 +1,48 @@
+"""User name and token, which may be a program's or a person's to bring: a wait like any other, told and cancellable."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import anyio
+
+from landsat_async.config import ServiceConfig
+from landsat_async.credentials import COMMAND_TIMEOUT_S, Credentials, resolve_credentials
+from landsat_async.disk.acquire import acquire_in_thread
+from landsat_async.errors import single_error
+from landsat_async.m2m.caller import ApiWait
+from landsat_async.rules.waiting import QUIET_S
+
+
+async def find_credentials(
+    service: ServiceConfig, given: Credentials | None, *, on_wait: Callable[[ApiWait], None] | None = None
+) -> Credentials:
+    """Return `given`, or what the config and the environment hold; `on_wait` hears when that takes its time.
+
+    Raises:
+        CredentialsError: there are none.
+    """
+    if given is not None:
+        return given
+
+    def find() -> Credentials:
+        return resolve_credentials(service)
+
+    with single_error():
+        async with anyio.create_task_group() as group:
+            if on_wait is not None:
+                group.start_soon(_tell, service, on_wait)
+            found = await acquire_in_thread(find, lambda _: None, name="credentials")  # a stop waits for no program
+            group.cancel_scope.cancel()
+    return found
+
+
+async def _tell(service: ServiceConfig, on_wait: Callable[[ApiWait], None]) -> None:
+    began = time.monotonic()
+    await anyio.sleep(QUIET_S)
+    place = "for the credentials file or ~/.netrc"
+    if service.token_command:
+        place = f"for token_command {os.path.basename(service.token_command[0])} to print the token (does it ask you?)"
+    on_wait(ApiWait("credentials", f"waiting {place}", 1, max(1.0, began + COMMAND_TIMEOUT_S - time.monotonic())))
