@@ -68,10 +68,15 @@ class Source:
     floor: Window
     waits: LongWaits
 
-    async def open(self, span: Span, take: AcceptBody) -> aiohttp.ClientResponse:
-        """Ask for a span and return the answer, which is one to just that. Raises AttemptFailed."""
+    async def open(self, span: Span, take: AcceptBody) -> tuple[aiohttp.ClientResponse, bool]:
+        """Ask for a span; return the answer, which is one to just that, and whether it names the file.
+
+        Raises AttemptFailed.
+        """
         with self.waits.around(self.url.host or "", "has not answered yet", self.policy.answer_timeout_s):
-            response, reply, *_ = await self.net.get(self.url, {**self.headers, **span.headers}, self.policy, self.name)
+            response, reply, _, named = await self.net.get(
+                self.url, {**self.headers, **span.headers}, self.policy, self.name
+            )
         try:
             fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
             if fault is not None:
@@ -82,7 +87,7 @@ class Source:
         except BaseException:
             response.close()
             raise
-        return response
+        return response, named
 
     async def receive(self, response: aiohttp.ClientResponse, target: Sink | _Piece, end: int) -> None:
         """Receive a body up to byte `end` of the file. Raises AttemptFailed."""
@@ -95,6 +100,9 @@ class Source:
 
 class _Piece:
     """A span on its way: filled by `body.receive`, emptied in buffers by whoever appends."""
+
+    named = False
+    """Its answer names the file."""
 
     def __init__(self, net: TransferSession, size: int, span: Span, tell: Callable[[], None]) -> None:
         self.span = span
@@ -278,7 +286,7 @@ class Split:
         opening = self._opening
         while (piece := await self._next_piece()) is not None:
             try:
-                response = await self._source.open(piece.span, self._take)
+                response, piece.named = await self._source.open(piece.span, self._take)
                 try:
                     if opening:
                         opening = False
@@ -333,6 +341,8 @@ class Split:
         while self._pieces:
             piece = self._pieces[0]
             block = piece.next_block(full=full)
+            if block is not None and piece is not self._first_piece:
+                self._sink.join(piece.span.start, named=piece.named)
             if block is not None or not piece.passed_on_all or (piece is self._first_piece and self._opening):
                 return block
             self._pieces.popleft()

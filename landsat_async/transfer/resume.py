@@ -137,7 +137,7 @@ def read_answer(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool = False
         return AskPlainly() if ask.if_range else Refuse("status 412 to a request without conditions")
     if reply.range_bad:
         return Restart("unreadable Content-Range", odd=True) if ask.start else Refuse("unreadable Content-Range")
-    if reply.status == 206:
+    if reply.status == 206 and (ask.start or not _is_all(reply)):
         return _read_206(ask, part, reply, named=named and part.named)
     return _read_200(ask, part, reply, named=named)
 
@@ -168,10 +168,8 @@ def _read_200(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Readi
 
 
 def _read_206(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Reading:
-    if not ask.start and not _is_all(reply):
-        return Refuse("a partial answer that nobody asked for")
     if not ask.start:
-        return _read_200(ask, part, reply, named=named)
+        return Refuse("a partial answer that nobody asked for")
     if (reply.content_type or "").lower().startswith("multipart/"):
         return Refuse("several ranges in one answer", resume_off=True)
     contained = reply.range

@@ -133,6 +133,15 @@ class Sink:
         if not self._looked:
             self._look_at_head()
 
+    def join(self, at: int, *, named: bool) -> None:
+        """The bytes from `at` on come with another answer, which has carried the name of the file, or not."""
+        facts = self._take.facts
+        if (facts.joined, facts.named) != (at, facts.named and named):
+            facts = replace(facts, joined=at, named=facts.named and named)
+            self._take = replace(self._take, facts=facts)
+            if self.adopted:
+                self._part.facts = replace(self._part.facts, joined=facts.joined, named=facts.named)
+
     async def take(self, buffer: memoryview, at: int, filled: int) -> None:
         """Do that, and pass it on, which waits for the disk."""
         self.hold(buffer, at, filled)

@@ -23,6 +23,8 @@ class Host:
         """First byte of a span -> what happens to the request for it, once."""
         self.asked = []
         """(first byte, end) of each request with a closed range."""
+        self.compared = []
+        """The same of those that begin at 0: they are for bytes that are compared once more."""
         self.plain = 0
         """Requests without such a range."""
 
@@ -40,7 +42,7 @@ class Host:
             await self.rest(wire, int(found[1]) if found else None)
 
     async def span(self, wire, start, end):
-        self.asked.append((start, end))
+        (self.asked if start else self.compared).append((start, end))
         fault = self.faults.pop(start, None)
         if fault is not None:
             wire.mark(f"fault at {start}")

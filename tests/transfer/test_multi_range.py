@@ -8,9 +8,11 @@ import gzip
 import anyio
 import pytest
 
-from landsat_async.model import Proof
+from landsat_async.events import Retrying
+from landsat_async.model import Identity, Proof
 from landsat_async.transfer import sink
 from landsat_async.transfer.types import Done, NeedsLink
+from tests.disk.whole_files import PRODUCT, tiff
 from tests.support.raw_server import RawServer, status
 from tests.transfer.conftest import CANARY, KIB, sha
 from tests.transfer.span_host import DATA, OTHER, SPAN, STARTS, Host
@@ -151,7 +153,8 @@ async def test_four_connections_bring_the_right_bytes(bench, way):
     assert bench.final_bytes() == DATA
     assert [start for start, _ in sorted(host.asked)] == STARTS[1:]
     assert host.plain == 1
-    overlaps = 64 * KIB * (len(STARTS) - 1)
+    assert host.compared == [(0, STARTS[-1])]  # it holds no sums that could tell that all ranges are of one version
+    overlaps = 64 * KIB * (len(STARTS) - 1) + STARTS[-1]
     assert len(DATA) + overlaps <= outcome.bytes_received <= len(DATA) + overlaps + 256 * KIB
     assert bench.store.saved == sorted(bench.store.saved)
     assert not any(hasattr(event, "wait_s") for event in bench.events)
@@ -173,10 +176,46 @@ async def test_the_connections_work_side_by_side(bench):
         assert len(server.marks) == 7
 
 
+@pytest.mark.faults("N07")
+@pytest.mark.parametrize(("compression", "tells"), [(8, "damaged"), (1, "several answers")])
+async def test_N07_ranges_of_two_versions_under_one_validator_are_never_a_mix(bench, compression, tells):
+    """Two machines behind one name, of which one is late; what differs is not where ranges overlap."""
+    bench.name = f"{PRODUCT}_SR_B3.TIF"
+    bench.right = [data := tiff(side=1000, tile=64, pages=1, compression=compression)]
+
+    class TwoVersions(Host):
+        async def span(self, wire, start, end):
+            if start == STARTS[3]:
+                at = start + 100 * KIB
+                self.data = data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
+            await super().span(wire, start, end)
+            self.data = data
+
+    async with RawServer([TwoVersions(data)]) as server:
+        outcome = await bench.run(server)
+        assert len(server.requests) > len(data) // SPAN
+    assert isinstance(outcome, Done)
+    assert any(tells in event.reason for event in bench.events if isinstance(event, Retrying))
+
+
+@pytest.mark.faults("N07")
+async def test_N07_a_file_is_named_only_when_all_its_ranges_were(bench):
+    class Forgetful(Host):
+        def fields(self, *args, **more):
+            return super().fields(*args, **more)[:3]
+
+    for kind, identity in ((Host, Identity.NAMED), (Forgetful, Identity.NONE)):
+        async with RawServer([kind(name=bench.name)]) as server:
+            outcome = await bench.run(server)
+        assert isinstance(outcome, Done)
+        assert outcome.identity is identity
+        bench.forget()
+
+
 async def test_ranges_go_along_with_the_validator_and_reuse_their_connections(bench):
     async with RawServer([Host(name=bench.name)]) as server:
         await bench.run(server)
-        ranged = [request for request in server.requests if "range" in request.headers]
+        ranged = [one for one in server.requests if not one.headers.get("range", "bytes=0-").startswith("bytes=0-")]
         assert {request.headers["if-range"] for request in ranged} == {'"v1"'}
         assert server.connections <= 5
         assert all(CANARY in request.target for request in ranged)
