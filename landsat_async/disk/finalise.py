@@ -14,17 +14,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs import READ, FileStat, Fs
 from landsat_async.model import Identity, Proof
+from landsat_async.proof.byte_view import Read
 from landsat_async.proof.prove import Damaged, Proved
 
 
 class Proving(Protocol):
-    """Proves an open file, reading with os.pread only; see `disk.proof.prove`."""
+    """Proves an open file; see `proof.prove`."""
 
     def __call__(
         self,
-        fd: int,
+        read: Read,
         size_bytes: int,
         name: str,
         *,
@@ -113,7 +114,7 @@ def discard_part(fs: Fs, part_path: str) -> None:
         pass
 
 
-def _is_named(fs: Fs, mine: os.stat_result, path: str) -> bool:
+def _is_named(fs: Fs, mine: FileStat, path: str) -> bool:
     """Tell whether `path` still names the open file, and not something that was put in its place."""
     try:
         there = fs.lstat(path)
@@ -125,7 +126,7 @@ def _is_named(fs: Fs, mine: os.stat_result, path: str) -> bool:
 def _same_bytes(fs: Fs, fd: int, path: str, size_bytes: int) -> bool:
     """Tell whether the file that has the name already is what we would have put there; then make it durable."""
     try:
-        other = fs.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block us
+        other = fs.open(path, READ)
     except OSError:
         return False
     try:

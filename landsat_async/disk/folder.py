@@ -6,19 +6,19 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs import NEW, Fs, Volume, local_fs
 from landsat_async.disk.lock import FolderLock
 from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable, LandsatError, resources_lacking
 
 STATE_FOLDER = ".landsat_async"
 LEDGER_NAME = "ledger.sqlite3"
+PROBE_NAME = ".landsat_async.probe"
 _LEDGER_PATH_BYTES = 504
 """SQLite opens no longer path."""
-_NAME_BYTES, _PATH_BYTES = 255, 4095
-"""What nearly all file systems take, where this one does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class OutputFolder:
-    """Paths of one output folder."""
+    """Paths of one output folder, and the file system that it lies on."""
 
     root: Path
+    fs: Fs = field(default_factory=local_fs, repr=False, compare=False)
 
     @property
     def state(self) -> Path:
@@ -63,12 +64,11 @@ class OutputFolder:
 
     def free_bytes(self) -> int:
         """Free bytes of the disk that holds the folder, which need not exist yet."""
-        state = os.statvfs(self._there())
-        return state.f_bavail * state.f_frsize
+        return self._volume().free_bytes
 
     def check_path(self) -> None:
         """Raise FolderUnwritable when a ledger cannot be opened there."""
-        if len(os.fsencode(self.ledger.absolute())) > _LEDGER_PATH_BYTES:
+        if self.fs.length_of(str(self.ledger.absolute())) > _LEDGER_PATH_BYTES:
             raise FolderUnwritable(
                 f"The path of the output folder {self.root} is too long.",
                 hint=f"With {STATE_FOLDER}/{LEDGER_NAME} it may have {_LEDGER_PATH_BYTES} bytes.",
@@ -76,22 +76,25 @@ class OutputFolder:
 
     def check_names(self, relpaths: Iterable[str]) -> None:
         """Raise ConfigError for the first path that the file system will not take; the folder need not exist yet."""
-        there = self._there()
-        name_bytes, path_bytes = _limit(there, "PC_NAME_MAX", _NAME_BYTES), _limit(there, "PC_PATH_MAX", _PATH_BYTES)
-        room = path_bytes - len(os.fsencode(self.root.absolute())) - 1
+        length_of, volume = self.fs.length_of, self._volume()
+        room = volume.path_max - length_of(str(self.root.absolute())) - 1
         for relpath in relpaths:
             longest = max(relpath.split("/"), key=len)
-            if len(os.fsencode(longest)) > name_bytes:
-                raise _too_long(longest, f"names may have {name_bytes} bytes on this file system")
-            if len(os.fsencode(relpath)) > room:
+            if length_of(longest) > volume.name_max:
+                raise _too_long(longest, f"names may have {volume.name_max} bytes on this file system")
+            if length_of(relpath) > room:
                 raise _too_long(relpath, f"{room} bytes are left below {self.root}")
 
-    def _there(self) -> Path:
-        """The folder, or the nearest one above it that exists."""
+    def _volume(self) -> Volume:
+        """Return what the folder lies on, or will lie on: that of the nearest one above it that exists."""
         there = self.root
-        while there != there.parent and not _exists(there):
+        while True:
+            try:
+                return self.fs.volume(str(there))
+            except OSError:  # also when its name is too long to ask for
+                if there == there.parent:
+                    raise
             there = there.parent
-        return there
 
     def claim(self) -> Claim:
         """Make the folders, try to write, and lock; blocks.
@@ -100,12 +103,11 @@ class OutputFolder:
         """
         self.check_path()
         try:
-            fs = Fs()
-            fs.make_folder(str(self.root))
+            self.fs.make_folder(str(self.root))
             for folder in (self.state, self.parts):
-                fs.make_folder(str(folder), 0o700)
+                self.fs.make_folder(str(folder), 0o700)
                 self._check_is_ours(folder)
-            lock = FolderLock(self.state)
+            lock = FolderLock(self.state, self.fs)
         except OSError as error:
             raise self._unusable(error) from None
         try:
@@ -119,29 +121,29 @@ class OutputFolder:
 
     def _check_is_ours(self, folder: Path) -> None:
         """Refuse a folder that somebody may have put there to have our files elsewhere, or to change them."""
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode):
+        if not stat.S_ISDIR(self.fs.lstat(str(folder)).st_mode):
             raise FolderUnwritable(
                 f"{folder} is a symbolic link.", hint="Remove it; this folder must be where the finished files are."
             )
-        if found.st_uid not in (os.geteuid(), self.root.stat().st_uid, 0):
+        if self.fs.is_foreign(str(folder), str(self.root)):
             raise FolderUnwritable(
                 f"{folder} belongs to another user.", hint="Use an output folder of your own, or remove that folder."
             )
 
     def _mode_of_new_files(self) -> int:
         """Make a file as any program would, and see what the umask and the folder make of it."""
-        probe = self.root / ".landsat_async.probe"
-        probe.unlink(missing_ok=True)  # of a run that was killed at this point
-        fd = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
+        fs, probe = self.fs, self.fs.join(str(self.root), PROBE_NAME)
+        with suppress(FileNotFoundError):
+            fs.unlink(probe)  # of a run that was killed at this point
+        fd = fs.open(probe, NEW, 0o666)
         try:
-            return stat.S_IMODE(os.fstat(fd).st_mode)
+            return stat.S_IMODE(fs.fstat(fd).st_mode)
         finally:
-            os.close(fd)
-            probe.unlink()
+            fs.close(fd)
+            fs.unlink(probe)
 
     def _warnings(self) -> tuple[str, ...]:
-        if self.root.stat().st_mode & stat.S_IWOTH:
+        if self.fs.is_open_to_all(str(self.root)):
             return (f"everybody may write in {self.root}, and so replace finished files there: chmod o-w",)
         return ()
 
@@ -160,21 +162,6 @@ def _lock_warnings(lock: FolderLock) -> tuple[str, ...]:
     if lock.exclusive:
         return ()
     return ("this file system has no locks: see to it that only one run at a time uses the output folder",)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False  # too long to ask for
-
-
-def _limit(path: Path, name: str, usual: int) -> int:
-    try:
-        known = os.pathconf(path, name)
-    except (OSError, ValueError):
-        return usual
-    return known - (name == "PC_PATH_MAX") if known > 0 else usual
 
 
 def _too_long(what: str, why: str) -> ConfigError:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import struct
-import sys
+import stat
 from pathlib import Path
 
-from landsat_async.disk import lock
 from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.fs import is_there
+from landsat_async.disk.lock import holder
 from landsat_async.errors import FolderBusy, FolderUnwritable, LandsatError
-
-_FLOCK = "hhqqi0q"
-"""struct flock of Linux with 64 bit offsets: type, whence, start, length, process."""
 
 
 def refusal(folder: OutputFolder) -> LandsatError | None:
@@ -29,15 +24,19 @@ def refusal(folder: OutputFolder) -> LandsatError | None:
 
 
 def _unwritable(folder: OutputFolder) -> FolderUnwritable | None:
-    there = folder.root.absolute()
-    while there != there.parent and not os.path.lexists(there):
+    there, fs = folder.root.absolute(), folder.fs
+    while there != there.parent and not is_there(fs, str(there)):
         there = there.parent
-    if not there.is_dir():
-        return _refused(folder.root, errno.ENOTDIR)
-    if not os.access(there, os.W_OK | os.X_OK):
-        return _refused(folder.root, errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES)
+    try:
+        fs.check_writable(str(there))
+    except OSError as error:
+        return _refused(folder.root, error.errno or 0)
     for own in (folder.state, folder.parts):
-        if own.is_symlink() or (own.exists() and not own.is_dir()):
+        try:
+            found = fs.lstat(str(own)).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if not stat.S_ISDIR(found):
             return FolderUnwritable(f"{own} is not a folder of ours.", hint="Remove it; a run makes it itself.")
     return None
 
@@ -50,29 +49,10 @@ def _refused(root: Path, number: int) -> FolderUnwritable:
 
 
 def _busy(folder: OutputFolder) -> FolderBusy | None:
-    hint = "A run would end with this now; wait until the other one ends."
-    if os.path.realpath(folder.state) in lock._held:  # opening the file would give up a lock of this very process
-        return FolderBusy(f"Another run of this process is using {folder.root}.", hint=hint)
-    try:
-        fd = os.open(folder.state / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None  # nobody has ever run here, or nobody but its owner may look
-    try:
-        if not _is_locked(fd):
-            return None
-        return FolderBusy(f"Another run{lock._owner(fd)} is using {folder.root}.", hint=hint)
-    finally:
-        os.close(fd)
-
-
-def _is_locked(fd: int) -> bool:
-    """Ask without locking, where the system can; a run that begins just now must not be turned away by us."""
-    try:
-        if sys.platform == "linux":
-            question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            answer = fcntl.fcntl(fd, fcntl.F_GETLK, question)
-            return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
-        fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in (errno.EAGAIN, errno.EACCES)
-    return False
+    other = holder(folder.state, folder.fs)
+    if other is None:
+        return None
+    return FolderBusy(
+        f"Another run{other} is using {folder.root}.",
+        hint="A run would end with this now; wait until the other one ends.",
+    )

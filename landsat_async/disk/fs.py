@@ -1,328 +1,255 @@
-"""Every call that touches a data file goes through one object, `Fs`.
+"""`Fs`, the only door to the files of an output folder, and what every implementation of it promises.
 
-That makes three things possible which matter more here than anywhere else: a test can fail, delay or kill the n-th
+There is one for POSIX and one for Windows, and tests/disk/test_fs_contract.py holds both against this page. Where the
+systems differ, the promise is the weaker of both, and what a caller has to do about it stands at the method.
+
+One door makes three things possible which matter more here than anywhere else: a test can fail, delay or kill the n-th
 call; a recorded run can be replayed into every state that a power cut may leave; and the rules for safe calls (close
-on exec, never through a symbolic link, loop over short writes) stand in one place. All methods block: they are meant
-for threads.
+on exec, never through a symbolic link, loop over short writes) stand in one place.
+
+All methods block: they belong in threads. All raise OSError with the usual `errno`, on Windows too, so that callers
+decide by `errno` alone. What another program keeps open longer than we are willing to wait is `FileInUse`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import signal
-import stat
 import sys
-import threading
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
-from types import TracebackType
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
 
 Observer = Callable[..., None]
 """Called as `observer(operation, *arguments)` before each call; what it raises is the call's result."""
 
-_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
-_F_FULLFSYNC = 51  # macOS: a plain fsync leaves the data in the drive's cache
-_HOLD_S = 0.1
+READ = os.O_RDONLY
+"""Open what is there, for reading. Others may read, write, rename and remove it meanwhile."""
+WRITE = os.O_RDWR
+"""Open what is there, for reading and writing. Where the system can, nobody else may write to it meanwhile."""
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
+"""Make a file that nobody else has open, for reading and writing; FileExistsError when the name is taken."""
 
 
-class _Folders:
-    """Folders that one thread holds open; closed with the thread, or at the beginning of a later block."""
+class FileInUse(OSError):
+    """Another program keeps the file open in a way that shuts us out; trying again later helps.
 
-    def __init__(self) -> None:
-        self.inside = False
-        self.fds: dict[str, int] = {}
-        self._since_s = 0.0
+    No PermissionError: nothing is wrong with anybody's rights, and what is told to the user is another remedy.
+    """
 
-    def __enter__(self) -> None:
-        now_s = time.monotonic()
-        if now_s - self._since_s > _HOLD_S:
-            self.drop()
-            self._since_s = now_s
-        self.inside = True
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.inside = False
-
-    def drop(self) -> None:
-        """Close them: a folder may be another one by now."""
-        for fd in self.fds.values():
-            os.close(fd)
-        self.fds.clear()
-
-    def __del__(self) -> None:
-        self.drop()
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.EBUSY, "open in another program", path)
 
 
-class _Held(threading.local):
-    def __init__(self) -> None:
-        self.folders = _Folders()
+class LockState(Enum):
+    """What became of the wish to hold a lock."""
+
+    HELD = "held"
+    """It is ours until the descriptor is closed, or this process ends."""
+    BUSY = "busy"
+    """Another process has it; on Windows also another descriptor of this one."""
+    UNSUPPORTED = "unsupported"
+    """This file system says that it has no locks. Any other error is an OSError, never this."""
+    FREE = "free"
+    """Nobody has it now; an answer of `lock_state` alone."""
 
 
-class _Place:
-    """A name and the open folder that it stands in; the path as it is and None outside of the root."""
+class FileStat(Protocol):
+    """What is known about a file: as much of `os.stat_result` as both systems have."""
 
-    __slots__ = ("_fd", "_folders", "_name")
+    @property
+    def st_mode(self) -> int:
+        """Kind of file, for `stat.S_ISREG` and so on. A junction is a link; permission bits mean little."""
 
-    def __init__(self, name: str, fd: int | None, folders: _Folders | None = None) -> None:
-        self._name, self._fd, self._folders = name, fd, folders
+    @property
+    def st_size(self) -> int:
+        """Bytes."""
 
-    def __enter__(self) -> tuple[str, int | None]:
-        return self._name, self._fd
+    @property
+    def st_mtime_ns(self) -> int:
+        """Time of the last change. Final only once every writer has closed the file: NTFS may set it at the end."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._folders is not None:
-            if error is not None:
-                self._folders.drop()
-        elif self._fd is not None:
-            os.close(self._fd)
+    @property
+    def st_dev(self) -> int:
+        """With `st_ino` the identity of the file: equal for two names of one file, different for two files."""
+
+    @property
+    def st_ino(self) -> int:
+        """See `st_dev`."""
+
+    @property
+    def st_nlink(self) -> int:
+        """Number of names."""
 
 
-class Fs:
-    """The file system, as far as transfers need it."""
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """The file system that a folder lies on."""
 
-    def __init__(self, observer: Observer | None = None) -> None:
-        self._observer = observer
-        self._root: str | None = None
-        self._root_is: tuple[int, int] = (0, 0)
-        self._held = _Held()
+    kind: str
+    """"NTFS", "exFAT", "ext4"; "" where the system does not tell."""
+    is_remote: bool
+    """On another machine."""
+    is_removable: bool
+    """A stick, a card."""
+    free_bytes: int
+    """What an ordinary user may still write there."""
+    name_max: int
+    """Longest name, in units of `Fs.length_of`."""
+    path_max: int
+    """Longest path that other programs can open, in the same units."""
+
+
+class Fs(Protocol):
+    r"""The file system, as far as an output folder needs it.
+
+    Paths are absolute or relative texts; "/" separates folders everywhere, on Windows "\" as well.
+    """
 
     def guard(self, root: str) -> None:
-        """From now on, reach every name below the folder `root` without following a symbolic link on the way.
+        """From now on, reach every name below the folder `root` without following a link or junction on the way.
 
-        Who may write there cannot lead us out of it then, not even by swapping a folder for a link between two calls.
-        `root` itself may be reached through links, but must stay the folder that it is now.
+        `root` itself may be reached through links, but must stay the folder that it is now: else FileNotFoundError.
+        A link on the way is OSError ELOOP.
         """
-        found = os.stat(root)
-        self._root, self._root_is = root, (found.st_dev, found.st_ino)
 
     def together(self) -> AbstractContextManager[None]:
-        """Look up each folder below the root only once for all calls of this thread inside such a block.
+        """Look up each folder below the root only once for all calls of this thread inside such a block."""
 
-        To be left within moments: who swaps a folder for another one is seen by a block that begins _HOLD_S later, or
-        after an error. Many small files need many blocks, so what one has looked up serves the next.
+    def cancel_soon(self) -> None:
+        """Wait for other programs no longer: calls that do, and later ones, raise FileInUse at once. For any thread."""
+
+    def join(self, root: str, relpath: str) -> str:
+        """Return the path of `relpath` ("a/b.TIF") below `root`, in the one form that `guard` recognises.
+
+        Raises OSError EINVAL for what leaves `root`, and for names that this system would take for something else
+        (a device, a stream of another file, a name without its last dot).
         """
-        return self._held.folders
 
-    def _at(self, path: str) -> _Place:
-        if self._root is None or not path.startswith(self._root + os.sep):
-            return _Place(path, None)
-        folder, _, name = path[len(self._root) + 1 :].rpartition(os.sep)
-        held = self._held.folders
-        if not held.inside:
-            return _Place(name, self._open_folder(self._root, folder))
-        fd = held.fds.get(folder)
-        if fd is None:
-            fd = held.fds[folder] = self._open_folder(self._root, folder)
-        return _Place(name, fd, held)
-
-    def _held_folder(self, path: str) -> int | None:
-        held = self._held.folders
-        if not held.inside or self._root is None or not f"{path}{os.sep}".startswith(self._root + os.sep):
-            return None
-        return held.fds.get(path[len(self._root) + 1 :])
-
-    def _open_folder(self, root: str, path: str) -> int:
-        """Open a folder below the root, step by step."""
-        fd = os.open(root, _FOLDER)
-        try:
-            found = os.fstat(fd)
-            if (found.st_dev, found.st_ino) != self._root_is:
-                raise FileNotFoundError(errno.ENOENT, "the output folder is another one now", root)
-            for folder in path.split(os.sep) if path else ():
-                inner = _open_inner(folder, fd)
-                os.close(fd)
-                fd = inner
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
-
-    def _see(self, operation: str, *arguments: object) -> None:
-        if self._observer is not None:
-            self._observer(operation, *arguments)
+    def length_of(self, path: str) -> int:
+        """Return how long a name or path is in the units of this system: bytes, or UTF-16 units on Windows."""
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
-        """Open a file, refusing to follow a symbolic link in the last component."""
-        self._see("open", path, flags, mode)
-        with self._at(path) as (name, folder):
-            return os.open(name, flags | _SAFE, mode, dir_fd=folder)
+        """Open a regular file as READ, WRITE or NEW says; never through a link (ELOOP), never waiting for a FIFO.
+
+        The descriptor is not inherited and is binary. FileNotFoundError, FileExistsError, IsADirectoryError (for
+        WRITE; with READ a folder may be opened on POSIX, so look at `fstat`), FileInUse.
+        """
 
     def close(self, fd: int) -> None:
         """Close a descriptor."""
-        self._see("close", fd)
-        os.close(fd)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """Read up to `size` bytes; empty at the end. The position of the descriptor is not used."""
 
     def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
         """Write once; may write less than asked."""
-        self._see("pwrite", fd, data, offset)
-        return os.pwrite(fd, data, offset)
 
     def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
         """Write all of `data`; on an error, a prefix of it may be written."""
-        done = 0
-        while done < len(data):
-            done += self.pwrite(fd, data[done:], offset + done)
-
-    def pread(self, fd: int, size: int, offset: int) -> bytes:
-        """Read up to `size` bytes."""
-        self._see("pread", fd, size, offset)
-        return os.pread(fd, size, offset)
 
     def fsync(self, fd: int) -> None:
-        """Make the file's bytes durable."""
-        self._see("fsync", fd)
-        if sys.platform == "darwin":
-            import fcntl
-
-            fcntl.fcntl(fd, _F_FULLFSYNC)
-        else:
-            os.fsync(fd)
-
-    def fchmod(self, fd: int, mode: int) -> None:
-        """Set who may use a file."""
-        self._see("fchmod", fd, mode)
-        os.fchmod(fd, mode)
+        """Make the file's bytes durable. The descriptor must be open for writing: Windows refuses others."""
 
     def ftruncate(self, fd: int, size: int) -> None:
-        """Cut a file."""
-        self._see("ftruncate", fd, size)
-        os.ftruncate(fd, size)
+        """Cut a file, or extend it by zeros."""
 
-    def fstat(self, fd: int) -> os.stat_result:
+    def fchmod(self, fd: int, mode: int) -> None:
+        """Set who may use a file; nothing where the folder decides that (Windows)."""
+
+    def fstat(self, fd: int) -> FileStat:
         """Describe an open file."""
-        self._see("fstat", fd)
-        return os.fstat(fd)
 
-    def lstat(self, path: str) -> os.stat_result:
-        """Describe what a name stands for, without following a link."""
-        self._see("lstat", path)
-        with self._at(path) as (name, folder):
-            return os.lstat(name, dir_fd=folder)
+    def lstat(self, path: str) -> FileStat:
+        """Describe what a name stands for, without following a link. FileNotFoundError."""
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a folder, in any order."""
 
     def link(self, source: str, target: str) -> None:
-        """Give a file a second name; fails when the name is taken."""
-        self._see("link", source, target)
-        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            os.link(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder, follow_symlinks=False)
+        """Give a file a second name; FileExistsError when that is taken.
+
+        Where there are no links: ENOSYS, ENOTSUP, EPERM, EMLINK or EXDEV. Then `rename_noreplace`.
+        """
 
     def rename_noreplace(self, source: str, target: str) -> None:
-        """Rename, but never over something; OSError EINVAL or ENOSYS where the system cannot promise that."""
-        self._see("rename_noreplace", source, target)
-        call = _renameat2()
-        if call is None:
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            folders = [_AT_FDCWD if fd is None else fd for fd in (old_folder, new_folder)]
-            if call(folders[0], os.fsencode(old), folders[1], os.fsencode(new), _RENAME_NOREPLACE):
-                code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code), target)
+        """Rename, but never over something: FileExistsError. EINVAL, ENOSYS where the system cannot promise that."""
 
     def replace(self, source: str, target: str) -> None:
-        """Rename over whatever file has the name."""
-        self._see("replace", source, target)
-        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            os.replace(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
+        """Rename over whatever file has the name; IsADirectoryError. On Windows FileInUse while anybody has it open."""
 
     def unlink(self, path: str) -> None:
-        """Remove a name."""
-        self._see("unlink", path)
-        with self._at(path) as (name, folder):
-            os.unlink(name, dir_fd=folder)
+        """Remove a name. On Windows it may linger until the last program closes the file: do not reuse it at once.
+
+        Who tries to make a file under a name that lingers gets FileInUse, or FileExistsError.
+        """
 
     def mkdir(self, path: str, mode: int) -> None:
-        """Make one folder."""
-        self._see("mkdir", path, mode)
-        with self._at(path) as (name, folder):
-            os.mkdir(name, mode, dir_fd=folder)
+        """Make one folder; `mode` counts on POSIX. FileExistsError."""
+
+    def make_folder(self, path: str, mode: int = 0o777) -> None:
+        """Make a folder and its missing parents; each new name is as durable as `fsync_dir` can make it."""
 
     def fsync_dir(self, path: str) -> None:
-        """Make the names in a folder durable."""
-        self._see("fsync_dir", path)
-        held = self._held_folder(path)
-        if held is not None:
-            os.fsync(held)
-            return
-        with self._at(path) as (name, folder):
-            fd = os.open(name, _FOLDER, dir_fd=folder) if folder is None else _open_inner(name, folder)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        """Make the names in a folder durable, or do nothing where that cannot be asked for.
+
+        Then a power cut may bring back an older state of the folder, but never a name before its file's bytes.
+        """
+
+    def is_ours_alone(self, fd: int) -> bool:
+        """Tell whether a file open for writing has no second name and no other writer; False if nobody can tell."""
 
     def free_bytes(self, fd: int) -> int:
         """Return how much an ordinary user may still write to the file system of an open file."""
-        self._see("free_bytes", fd)
-        state = os.fstatvfs(fd)
-        return state.f_bavail * state.f_frsize
 
-    def is_ours_alone(self, fd: int) -> bool:
-        """Tell whether an open file has no second name and nobody else has it open.
+    def volume(self, path: str) -> Volume:
+        """Describe the file system of an existing folder."""
 
-        False where the system cannot tell. Only Linux can: it grants a lease to a sole user alone.
+    def open_lock(self, path: str) -> tuple[int, LockState]:
+        """Open (or make) a file for `pread` and `pwrite`, try to lock it, and return its descriptor and the outcome.
+
+        The descriptor is the caller's in any case: also who does not get the lock may read who holds it.
         """
-        self._see("is_ours_alone", fd)
-        if os.fstat(fd).st_nlink != 1 or not sys.platform.startswith("linux"):
-            return False
-        import fcntl
 
-        try:
-            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)  # who opens it meanwhile must not get us killed by SIGIO
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        except OSError:
-            return False
-        return True
+    def unlock(self, fd: int) -> None:
+        """Give a lock back before its descriptor is closed: a child process may have that open as well."""
 
-    def make_folder(self, path: str, mode: int = 0o777) -> None:
-        """Make a folder and its missing parents; each new name is durable when this returns."""
-        try:
-            self.mkdir(path, mode)
-        except FileExistsError:
-            with self._at(path) as (name, folder):
-                found = os.stat(name, dir_fd=folder, follow_symlinks=folder is None).st_mode
-            if stat.S_ISLNK(found):
-                raise OSError(errno.ELOOP, "a symbolic link is in the way", path) from None
-            if not stat.S_ISDIR(found):
-                raise
-            return
-        except FileNotFoundError:
-            parent = os.path.dirname(path)
-            if parent in ("", path):
-                raise
-            self.make_folder(parent)
-            with suppress(FileExistsError):  # by somebody else, just now
-                self.mkdir(path, mode)  # not this method again: /proc takes no folder, and says that none is there
-        self.fsync_dir(os.path.dirname(path) or ".")
+    def lock_state(self, path: str) -> LockState:
+        """Return FREE or BUSY for a lock file that is there, without taking the lock for longer than this call.
+
+        Not for a file that this process has locked: on POSIX its lock might be lost. FileNotFoundError.
+        """
+
+    def check_writable(self, path: str) -> None:
+        """Raise OSError (ENOTDIR, EROFS, EACCES) when it can be seen that nothing can be made in a folder."""
+
+    def is_foreign(self, path: str, root: str) -> bool:
+        """Tell whether `path` belongs to neither us nor the owner of `root` nor the administrator.
+
+        False where that cannot be told (Windows).
+        """
+
+    def is_open_to_all(self, path: str) -> bool:
+        """Tell whether everybody may write in a folder; False where its rights say more than that (Windows)."""
 
 
-def _open_inner(name: str, folder: int) -> int:
+def local_fs(observer: Observer | None = None) -> Fs:
+    """Return the file system of this machine; `observer` is called before each call, for tests."""
+    if sys.platform == "win32":
+        from landsat_async.disk.fs_windows import WindowsFs
+
+        return WindowsFs(observer)
+    from landsat_async.disk.fs_posix import PosixFs
+
+    return PosixFs(observer)
+
+
+def is_there(fs: Fs, path: str) -> bool:
+    """Tell whether anything has this name, be it a dangling link."""
     try:
-        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-    except NotADirectoryError:  # what Linux says of a link here
-        if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
-            raise OSError(errno.ELOOP, "a symbolic link is in the way", name) from None
-        raise
-
-
-def _renameat2() -> Callable[..., int] | None:
-    """Return the C library's renameat2, or None where there is none."""
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        call = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return None
-    call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
-    call.restype = ctypes.c_int
-    result: Callable[..., int] = call
-    return result
+        fs.lstat(path)
+    except OSError:
+        return False
+    return True

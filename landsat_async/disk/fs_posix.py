@@ -1,28 +1,121 @@
-"""The file system door on POSIX systems, see `fs_contract`: `Fs`, and what callers have asked `os` for until now."""
+"""The file system of POSIX systems behind the contract of `disk.fs`."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
+import signal
+import stat
+import struct
 import sys
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from landsat_async.disk.fs import Fs
-from landsat_async.disk.fs_contract import FileSystem, LockState, Volume
+from landsat_async.disk.fs import Fs, LockState, Observer, Volume
+from landsat_async.disk.posix_volume import volume_of
 
 assert sys.platform != "win32"  # there it is fs_windows
 
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block us
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_F_FULLFSYNC = 51  # macOS: a plain fsync leaves the data in the drive's cache
+_HOLD_S = 0.1
+_FLOCK = "hhqqi0q"
+"""struct flock of Linux with 64 bit offsets: type, whence, start, length, process; the kernel wants 0 as process."""
+_BUSY = frozenset({errno.EAGAIN, errno.EACCES})
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 """What file systems without locks answer. Every other error means that we do not know whether we hold the lock."""
-_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs"})
-_NAME_MAX, _PATH_MAX = 255, 4095
-"""What nearly all file systems take, where this one does not tell."""
 
 
-class PosixFs(Fs):
-    """The file system of a POSIX system, as far as transfers need it."""
+class _Folders:
+    """Folders that one thread holds open; closed with the thread, or at the beginning of a later block."""
+
+    def __init__(self) -> None:
+        self.inside = False
+        self.fds: dict[str, int] = {}
+        self._since_s = 0.0
+
+    def __enter__(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._since_s > _HOLD_S:
+            self.drop()
+            self._since_s = now_s
+        self.inside = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.inside = False
+
+    def drop(self) -> None:
+        """Close them: a folder may be another one by now."""
+        for fd in self.fds.values():
+            os.close(fd)
+        self.fds.clear()
+
+    def __del__(self) -> None:
+        self.drop()
+
+
+class _Held(threading.local):
+    def __init__(self) -> None:
+        self.folders = _Folders()
+
+
+class _Place:
+    """A name and the open folder that it stands in; the path as it is and None outside of the root."""
+
+    __slots__ = ("_fd", "_folders", "_name")
+
+    def __init__(self, name: str, fd: int | None, folders: _Folders | None = None) -> None:
+        self._name, self._fd, self._folders = name, fd, folders
+
+    def __enter__(self) -> tuple[str, int | None]:
+        return self._name, self._fd
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._folders is not None:
+            if error is not None:
+                self._folders.drop()
+        elif self._fd is not None:
+            os.close(self._fd)
+
+
+class PosixFs:
+    """The file system of a POSIX system, as far as an output folder needs it."""
+
+    def __init__(self, observer: Observer | None = None) -> None:
+        self._observer = observer
+        self._root: str | None = None
+        self._root_is: tuple[int, int] = (0, 0)
+        self._held = _Held()
+
+    def guard(self, root: str) -> None:
+        """From now on, reach every name below the folder `root` without following a symbolic link on the way.
+
+        Who may write there cannot lead us out of it then, not even by swapping a folder for a link between two calls.
+        `root` itself may be reached through links, but must stay the folder that it is now.
+        """
+        found = os.stat(root)
+        self._root, self._root_is = root, (found.st_dev, found.st_ino)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Look up each folder below the root only once for all calls of this thread inside such a block.
+
+        To be left within moments: who swaps a folder for another one is seen by a block that begins _HOLD_S later, or
+        after an error. Many small files need many blocks, so what one has looked up serves the next.
+        """
+        return self._held.folders
 
     def cancel_soon(self) -> None:
         """Do nothing: no call waits for other programs here."""
@@ -38,9 +131,99 @@ class PosixFs(Fs):
         """Return how many bytes a path has on the disk."""
         return len(os.fsencode(path))
 
+    def _at(self, path: str) -> _Place:
+        if self._root is None or not path.startswith(self._root + os.sep):
+            return _Place(path, None)
+        folder, _, name = path[len(self._root) + 1 :].rpartition(os.sep)
+        held = self._held.folders
+        if not held.inside:
+            return _Place(name, self._open_folder(self._root, folder))
+        fd = held.fds.get(folder)
+        if fd is None:
+            fd = held.fds[folder] = self._open_folder(self._root, folder)
+        return _Place(name, fd, held)
+
+    def _held_folder(self, path: str) -> int | None:
+        held = self._held.folders
+        if not held.inside or self._root is None or not f"{path}{os.sep}".startswith(self._root + os.sep):
+            return None
+        return held.fds.get(path[len(self._root) + 1 :])
+
+    def _open_folder(self, root: str, path: str) -> int:
+        """Open a folder below the root, step by step."""
+        fd = os.open(root, _FOLDER)
+        try:
+            found = os.fstat(fd)
+            if (found.st_dev, found.st_ino) != self._root_is:
+                raise FileNotFoundError(errno.ENOENT, "the output folder is another one now", root)
+            for folder in path.split(os.sep) if path else ():
+                inner = _open_inner(folder, fd)
+                os.close(fd)
+                fd = inner
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _see(self, operation: str, *arguments: object) -> None:
+        if self._observer is not None:
+            self._observer(operation, *arguments)
+
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a file as READ, WRITE or NEW says; never through a link, never waiting for a FIFO's other end."""
-        return super().open(path, flags | os.O_NONBLOCK, mode)
+        self._see("open", path, flags, mode)
+        with self._at(path) as (name, folder):
+            return os.open(name, flags | _SAFE, mode, dir_fd=folder)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        self._see("close", fd)
+        os.close(fd)
+
+    def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+        """Write once; may write less than asked."""
+        self._see("pwrite", fd, data, offset)
+        return os.pwrite(fd, data, offset)
+
+    def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
+        """Write all of `data`; on an error, a prefix of it may be written."""
+        done = 0
+        while done < len(data):
+            done += self.pwrite(fd, data[done:], offset + done)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """Read up to `size` bytes."""
+        self._see("pread", fd, size, offset)
+        return os.pread(fd, size, offset)
+
+    def fsync(self, fd: int) -> None:
+        """Make the file's bytes durable."""
+        self._see("fsync", fd)
+        if sys.platform == "darwin":
+            fcntl.fcntl(fd, _F_FULLFSYNC)
+        else:
+            os.fsync(fd)
+
+    def fchmod(self, fd: int, mode: int) -> None:
+        """Set who may use a file."""
+        self._see("fchmod", fd, mode)
+        os.fchmod(fd, mode)
+
+    def ftruncate(self, fd: int, size: int) -> None:
+        """Cut a file."""
+        self._see("ftruncate", fd, size)
+        os.ftruncate(fd, size)
+
+    def fstat(self, fd: int) -> os.stat_result:
+        """Describe an open file."""
+        self._see("fstat", fd)
+        return os.fstat(fd)
+
+    def lstat(self, path: str) -> os.stat_result:
+        """Describe what a name stands for, without following a link."""
+        self._see("lstat", path)
+        with self._at(path) as (name, folder):
+            return os.lstat(name, dir_fd=folder)
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a folder."""
@@ -54,59 +237,205 @@ class PosixFs(Fs):
         finally:
             os.close(fd)
 
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name; fails when the name is taken."""
+        self._see("link", source, target)
+        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
+            os.link(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder, follow_symlinks=False)
+
+    def rename_noreplace(self, source: str, target: str) -> None:
+        """Rename, but never over something; OSError EINVAL or ENOSYS where the system cannot promise that."""
+        self._see("rename_noreplace", source, target)
+        call = _renameat2()
+        if call is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
+            folders = [_AT_FDCWD if fd is None else fd for fd in (old_folder, new_folder)]
+            if call(folders[0], os.fsencode(old), folders[1], os.fsencode(new), _RENAME_NOREPLACE):
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code), target)
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename over whatever file has the name."""
+        self._see("replace", source, target)
+        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
+            os.replace(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
+
+    def unlink(self, path: str) -> None:
+        """Remove a name."""
+        self._see("unlink", path)
+        with self._at(path) as (name, folder):
+            os.unlink(name, dir_fd=folder)
+
+    def mkdir(self, path: str, mode: int) -> None:
+        """Make one folder."""
+        self._see("mkdir", path, mode)
+        with self._at(path) as (name, folder):
+            os.mkdir(name, mode, dir_fd=folder)
+
+    def fsync_dir(self, path: str) -> None:
+        """Make the names in a folder durable."""
+        self._see("fsync_dir", path)
+        held = self._held_folder(path)
+        if held is not None:
+            os.fsync(held)
+            return
+        with self._at(path) as (name, folder):
+            fd = os.open(name, _FOLDER, dir_fd=folder) if folder is None else _open_inner(name, folder)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def free_bytes(self, fd: int) -> int:
+        """Return how much an ordinary user may still write to the file system of an open file."""
+        self._see("free_bytes", fd)
+        state = os.fstatvfs(fd)
+        return state.f_bavail * state.f_frsize
+
+    def is_ours_alone(self, fd: int) -> bool:
+        """Tell whether an open file has no second name and nobody else has it open.
+
+        False where the system cannot tell. Only Linux can: it grants a lease to a sole user alone.
+        """
+        self._see("is_ours_alone", fd)
+        if os.fstat(fd).st_nlink != 1 or not sys.platform.startswith("linux"):
+            return False
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)  # who opens it meanwhile must not get us killed by SIGIO
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError:
+            return False
+        return True
+
+    def make_folder(self, path: str, mode: int = 0o777) -> None:
+        """Make a folder and its missing parents; each new name is durable when this returns."""
+        try:
+            self.mkdir(path, mode)
+        except FileExistsError:
+            with self._at(path) as (name, folder):
+                found = os.stat(name, dir_fd=folder, follow_symlinks=folder is None).st_mode
+            if stat.S_ISLNK(found):
+                raise OSError(errno.ELOOP, "a symbolic link is in the way", path) from None
+            if not stat.S_ISDIR(found):
+                raise
+            return
+        except FileNotFoundError:
+            parent = os.path.dirname(path)
+            if parent in ("", path):
+                raise
+            self.make_folder(parent)
+            with suppress(FileExistsError):  # by somebody else, just now
+                self.mkdir(path, mode)  # not this method again: /proc takes no folder, and says that none is there
+        self.fsync_dir(os.path.dirname(path) or ".")
+
     def volume(self, path: str) -> Volume:
         """Describe the file system of an existing folder."""
         self._see("volume", path)
-        state, kind = os.statvfs(path), _kind_of(os.path.realpath(path))
-        return Volume(
-            kind=kind,
-            is_remote=kind in _REMOTE,
-            is_removable=False,
-            free_bytes=state.f_bavail * state.f_frsize,
-            name_max=_limit(path, "PC_NAME_MAX", _NAME_MAX),
-            path_max=_limit(path, "PC_PATH_MAX", _PATH_MAX + 1) - 1,  # with the byte that ends it
-        )
+        return volume_of(path)
 
     def open_lock(self, path: str) -> tuple[int, LockState]:
         """Open (or make) a file and try to lock it, by a record lock: cluster-wide where flock is not.
 
-        Record locks do not exclude their own process, and end when any descriptor of the file is closed there.
+        On Linux the lock belongs to the open file ("OFD"), not to the process: a plain record lock is lost as soon as
+        anything in the process opens and closes the lock file, be it a backup or a `Path.read_text` of the host
+        program. The two kinds exclude each other, so runs of older versions are kept out as well. Where the kernel or
+        the file system knows no OFD locks, and on other systems, it is a plain record lock, which does not exclude its
+        own process.
         """
         self._see("open_lock", path)
         with self._at(path) as (name, folder):
-            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-            fd = os.open(name, flags, 0o600, dir_fd=folder)
+            fd = os.open(name, os.O_CREAT | os.O_RDWR | _SAFE, 0o600, dir_fd=folder)
         try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            return fd, LockState.BUSY
+            _take_lock(fd)
         except OSError as error:
+            if error.errno in _BUSY:
+                return fd, LockState.BUSY
             if error.errno in _NO_LOCKS:
                 return fd, LockState.UNSUPPORTED
             os.close(fd)
             raise
         return fd, LockState.HELD
 
+    def unlock(self, fd: int) -> None:
+        """Give a lock back: a child forked without Python may have the file open, and so the lock."""
+        self._see("unlock", fd)
+        with suppress(OSError):
+            if sys.platform == "linux":
+                fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_UNLCK))
 
-def _limit(path: str, name: str, usual: int) -> int:
+    def lock_state(self, path: str) -> LockState:
+        """Ask without locking where the system can; a run that begins just now must not be turned away by us."""
+        self._see("lock_state", path)
+        fd = self.open(path, os.O_RDONLY)
+        try:
+            if sys.platform == "linux":
+                answer = fcntl.fcntl(fd, fcntl.F_GETLK, _whole_file(fcntl.F_WRLCK))
+                return LockState.FREE if struct.unpack(_FLOCK, answer)[0] == fcntl.F_UNLCK else LockState.BUSY
+            fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return LockState.BUSY if error.errno in _BUSY else LockState.FREE
+        finally:
+            os.close(fd)
+        return LockState.FREE
+
+    def check_writable(self, path: str) -> None:
+        """Raise OSError when it can be seen that nothing can be made in a folder."""
+        self._see("check_writable", path)
+        if not os.path.isdir(path):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        if not os.access(path, os.W_OK | os.X_OK):
+            number = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(number, os.strerror(number), path)
+
+    def is_foreign(self, path: str, root: str) -> bool:
+        """Tell whether `path` belongs to neither us nor the owner of `root` nor the administrator."""
+        return os.lstat(path).st_uid not in (os.geteuid(), os.stat(root).st_uid, 0)
+
+    def is_open_to_all(self, path: str) -> bool:
+        """Tell whether everybody may write in a folder."""
+        return bool(os.stat(path).st_mode & stat.S_IWOTH)
+
+
+def _whole_file(kind: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
+
+
+def _take_lock(fd: int) -> None:
+    """Lock, or raise OSError; does not wait."""
+    if sys.platform == "linux":
+        try:
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
+            return
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+    fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _open_inner(name: str, folder: int) -> int:
     try:
-        known = os.pathconf(path, name)
-    except (OSError, ValueError):
-        return usual
-    return known if known > 0 else usual
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except NotADirectoryError:  # what Linux says of a link here
+        if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
+            raise OSError(errno.ELOOP, "a symbolic link is in the way", name) from None
+        raise
 
 
-def _kind_of(path: str) -> str:
-    """Return the kind of file system as Linux tells it; "" elsewhere."""
-    best, kind = "", ""
-    with suppress(OSError), open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
-        for line in mounts:
-            _, place, found, *_ = line.split(" ")
-            place = place.replace("\\040", " ").rstrip("/")
-            if f"{path}/".startswith(f"{place}/") and len(place) >= len(best):
-                best, kind = place, found
-    return kind
+def _renameat2() -> Callable[..., int] | None:
+    """Return the C library's renameat2, or None where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return None
+    call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    call.restype = ctypes.c_int
+    result: Callable[..., int] = call
+    return result
 
 
 if TYPE_CHECKING:
-    _keeps_the_contract: FileSystem = PosixFs()
+    _keeps_the_contract: Fs = PosixFs()

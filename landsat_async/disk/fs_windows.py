@@ -1,4 +1,4 @@
-"""The file system door on Windows, see `fs_contract`.
+"""The file system door on Windows, behind the contract of `disk.fs`.
 
 What is different there, and what is done about it:
 - A file is shared only as far as everybody who has it open allows. Readers of ours allow everything; a writer of ours
@@ -22,15 +22,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from landsat_async.disk import win32, win32_errors, win32_paths
-from landsat_async.disk.fs_contract import FileInUse, FileStat, FileSystem, LockState, Volume
+from landsat_async.disk.fs import FileInUse, FileStat, Fs, LockState, Observer, Volume
 from landsat_async.disk.win32 import Information, Win32
 from landsat_async.disk.win32_errors import Win32Error, os_error
 from landsat_async.disk.win32_folders import HeldFolders, link_in_the_way
 from landsat_async.disk.win32_patience import Patience
 
 T = TypeVar("T")
-Observer = Callable[..., None]
-"""Called as `observer(operation, *arguments)` before each call; what it raises is the call's result."""
 
 _LOCK_OFFSET = 0x7FFFFFFF
 """Locks on Windows shut readers out: this byte lies far behind the text that says who holds the lock."""
@@ -397,6 +395,37 @@ class WindowsFs:
             raise os_error(error.code, path) from None
         return fd, LockState.HELD
 
+    def unlock(self, fd: int) -> None:
+        """Do nothing: no other process inherits the descriptor, so closing it gives the lock back."""
+        self._see("unlock", fd)
+
+    def lock_state(self, path: str) -> LockState:
+        """Try the lock for a moment: Windows has no way to ask only."""
+        self._see("lock_state", path)
+        fd = self._open(path, False, win32.SHARE_ALL, win32.OPEN_EXISTING)
+        try:
+            self._api.lock(self._api.to_handle(fd), _LOCK_OFFSET)
+        except Win32Error as error:
+            busy = error.code in (win32_errors.LOCK_VIOLATION, win32_errors.IO_PENDING)
+            return LockState.BUSY if busy else LockState.FREE
+        finally:
+            self.close(fd)
+        return LockState.FREE
+
+    def check_writable(self, path: str) -> None:
+        """Raise NotADirectoryError for what is no folder; rights are only seen by trying here."""
+        self._see("check_writable", path)
+        if not self._is_folder(self._api.native(path)):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+
+    def is_foreign(self, path: str, root: str) -> bool:
+        """Return False: who may use a folder is decided by the folder above it."""
+        return False
+
+    def is_open_to_all(self, path: str) -> bool:
+        """Return False: rights are lists here, and inherited."""
+        return False
+
 
 if TYPE_CHECKING:
-    _keeps_the_contract: FileSystem = WindowsFs()
+    _keeps_the_contract: Fs = WindowsFs()

@@ -1,4 +1,4 @@
-"""What lies on disk already: is a recorded file still as recorded, can a found one be proven? For threads."""
+"""What lies on disk already: can it be proven, and may it be taken for what it seems to be? For threads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from landsat_async.disk.fs import Fs
 from landsat_async.model import Identity, Proof
+from landsat_async.proof.byte_view import Read
 from landsat_async.proof.prove import Damaged, Stopped, prove
 from landsat_async.proof.sizes import is_doubtful
 from landsat_async.proof.sniff import FileKind, kind_of
@@ -47,56 +48,49 @@ class Unproven:
 Finding: TypeAlias = Facts | Absent | Unproven
 
 
-def is_as_recorded(path: Path | str, size_bytes: int | None, mtime_ns: int | None) -> bool:
-    """Tell by size and time of change whether a finished file was left alone; one stat, no reading."""
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes and found.st_mtime_ns == mtime_ns
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that is open for reading."""
+
+    size_bytes: int
+    mtime_ns: int
+    read: Read
 
 
 def inspect(
-    path: Path,
+    opening: AbstractContextManager[OpenFile],
     name: str,
     *,
     weakest: Proof = Proof.STRUCTURE,
     level: Proof = Proof.STRUCTURE,
-    fs: Fs | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Finding:
-    """Prove the file at `path` and hash it. A symbolic link, a folder or an unreadable file is Unproven.
+    """Prove a file and hash it. A symbolic link, a folder or an unreadable file is Unproven.
 
     Args:
-        path: Where it is.
+        opening: Opens it, see `Target.read`.
         name: The USGS name, which says what it has to be.
         weakest: Less than that is Unproven.
         level: How far to go; the result tells how far it was possible.
-        fs: File calls.
         stop: Asked between reads.
 
     Raises:
         Stopped: `stop` said so.
+        OSError: the disk does not give the file back.
     """
-    fs = fs or Fs()
-    try:
-        fd = fs.open(str(path), os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not block us
-    except FileNotFoundError:
-        return Unproven("a dangling symbolic link") if path.is_symlink() else Absent()
-    except OSError as error:
-        return Unproven(os.strerror(error.errno or 0).lower())
-    try:
-        found = fs.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            return Unproven("not a regular file")
-        proved = prove(fd, found.st_size, name, level=level, stop=stop)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(opening)
+        except FileNotFoundError:
+            return Absent()
+        except OSError as error:
+            return Unproven((error.strerror or os.strerror(error.errno or 0)).lower())
+        proved = prove(file.read, file.size_bytes, name, level=level, stop=stop)
         if isinstance(proved, Damaged):
             return Unproven(proved.reason)
         if proved.proof.rank < weakest.rank:
             return Unproven("its kind of file cannot be proven without its history")
-        return Facts(found.st_size, _sha256(fs, fd, stop), proved.proof, found.st_mtime_ns, proved.identity)
-    finally:
-        fs.close(fd)
+        return Facts(file.size_bytes, _sha256(file.read, stop), proved.proof, file.mtime_ns, proved.identity)
 
 
 def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | None:
@@ -117,19 +111,26 @@ def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | 
     return None
 
 
-def put_aside(path: Path, folder: Path) -> Path | None:
-    """Move a file of ours that somebody has changed into `folder`, where it stays; None when it is no plain file."""
-    if not stat.S_ISREG(os.lstat(path).st_mode):
+def put_aside(fs: Fs, path: str, folder: str) -> str | None:
+    """Move a file of ours that somebody has changed into `folder`; return its name there, None for no plain file.
+
+    Both names are durable when this returns: the ledger forgets the file next, and after a power cut it would stand
+    in the way as somebody else's.
+    """
+    if not stat.S_ISREG(fs.lstat(path).st_mode):
         return None
-    folder.mkdir(mode=0o700, exist_ok=True)
-    kept = folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{path.name}"
-    os.rename(path, kept)
+    with suppress(FileExistsError):
+        fs.mkdir(folder, 0o700)
+    kept = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.path.basename(path)}"
+    fs.replace(path, fs.join(folder, kept))
+    for changed in (folder, os.path.dirname(path)):
+        fs.fsync_dir(changed)
     return kept
 
 
-def _sha256(fs: Fs, fd: int, stop: Callable[[], bool]) -> str:
+def _sha256(read: Read, stop: Callable[[], bool]) -> str:
     digest, offset = hashlib.sha256(), 0
-    while block := fs.pread(fd, _BLOCK_BYTES, offset):
+    while block := read(_BLOCK_BYTES, offset):
         digest.update(block)
         offset += len(block)
         if stop():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from landsat_async.disk.fs import Fs, is_there, local_fs
 from landsat_async.disk.ledger_rows import LedgerCore
 from landsat_async.disk.leftovers import Leftovers, is_newer_version
 from landsat_async.model import WantedFile
@@ -84,8 +84,8 @@ def _selected(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute(f"DROP TABLE temp.{name}")
 
 
-def _look(connection: sqlite3.Connection, root: Path) -> Leftovers:
-    found, looked = Leftovers(), 0
+def _look(connection: sqlite3.Connection, root: Path, fs: Fs | None = None) -> Leftovers:
+    found, looked, files = Leftovers(), 0, fs or local_fs()
     for relpath, old, new in connection.execute(_OLDER):
         if not is_newer_version(new, old):
             continue
@@ -93,10 +93,10 @@ def _look(connection: sqlite3.Connection, root: Path) -> Leftovers:
         if looked > ROWS_MAX:
             found.cut = True
             break
-        if os.path.lexists(root / relpath):
+        if is_there(files, files.join(str(root), relpath)):
             found.older.append(relpath)
             found.versions[old] = new
     paths = [relpath for (relpath,) in connection.execute(_ELSEWHERE, (ROWS_MAX + 1,))]
     found.cut = found.cut or len(paths) > ROWS_MAX
-    found.elsewhere += [relpath for relpath in paths[:ROWS_MAX] if os.path.lexists(root / relpath)]
+    found.elsewhere += [relpath for relpath in paths[:ROWS_MAX] if is_there(files, files.join(str(root), relpath))]
     return found

@@ -6,15 +6,16 @@ No URL, token, user name or contact id has a column. Times are unix seconds (UTC
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
 
+from landsat_async.disk.fs import NEW, FileInUse, Fs, local_fs
 from landsat_async.disk.ledger_writer import BUSY_STEP_S, translate
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route
@@ -91,14 +92,15 @@ class LedgerDamaged(LedgerError):
     """The ledger cannot be read; a run sets it aside and goes on without it."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, fs: Fs | None = None) -> sqlite3.Connection:
     """Open (and create) the ledger for writing; for the ledger thread.
 
     WAL with synchronous=FULL makes each commit durable on a local disk. File systems that refuse WAL (several network
     and FUSE ones do, some only at the first write) get the rollback journal, which is durable there as far as they are.
     A damaged file is set aside as `.bad-<time>`: what is on disk is proven again, so history is lost, never data.
     """
-    connection = _open(path)
+    fs = fs or local_fs()
+    connection = _open(path, fs)
     try:
         _prepare(connection)
     except LedgerNewer:
@@ -108,8 +110,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         if isinstance(error, sqlite3.Error) and not _means_damage(error):
             raise
-        set_aside(path)
-        connection = _open(path)
+        set_aside(path, fs)
+        connection = _open(path, fs)
         _prepare(connection)
     connection.execute(f"PRAGMA busy_timeout={1000 * BUSY_STEP_S:.0f}")
     return connection
@@ -123,8 +125,9 @@ def _means_damage(error: sqlite3.Error) -> bool:
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open for reading only, also while a run is going on. Raises LedgerError, here and for what the block reads."""
     try:
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        connecting = sqlite3.connect(address, uri=True, timeout=BUSY_OPENING_S, isolation_level=None)
+        connecting = sqlite3.connect(
+            reading_uri(path.absolute()), uri=True, timeout=BUSY_OPENING_S, isolation_level=None
+        )
         with contextlib.closing(connecting) as connection:
             connection.row_factory = sqlite3.Row
             _check(connection)
@@ -147,21 +150,37 @@ def _stand_in_for_younger_tables(connection: sqlite3.Connection) -> None:
             connection.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
 
 
-def set_aside(path: Path) -> None:
-    """Rename a damaged ledger and its companions."""
+def reading_uri(path: PurePath) -> str:
+    """Return the URI with which SQLite opens an absolute path for reading only."""
+    uri = path.as_uri()
+    if path.drive.startswith("\\\\"):  # a share of Windows: SQLite takes no server as the authority of a URI
+        uri = f"file:////{uri.removeprefix('file://')}"
+    return f"{uri}?mode=ro"
+
+
+def set_aside(path: Path, fs: Fs) -> None:
+    """Rename a damaged ledger and its companions. Raises LedgerError while another program has it open."""
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     for suffix in ("", "-wal", "-shm", "-journal"):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{suffix}", f"{path}.bad-{stamp}{suffix}")
+        try:
+            fs.replace(f"{path}{suffix}", f"{path}.bad-{stamp}{suffix}")
+        except FileNotFoundError:
+            pass
+        except FileInUse:
+            raise LedgerError(
+                f"The ledger {path} is damaged, and open in another program.",
+                hint="Close that program (status, a database viewer) and run the same command again.",
+            ) from None
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    if path.is_symlink():
-        raise LedgerError(
-            f"The ledger {path} is a symbolic link.", hint="Remove the link; the ledger lies there itself."
-        )
+def _open(path: Path, fs: Fs) -> sqlite3.Connection:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISLNK(fs.lstat(str(path)).st_mode):
+            raise LedgerError(
+                f"The ledger {path} is a symbolic link.", hint="Remove the link; the ledger lies there itself."
+            )
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+        fs.close(fs.open(str(path), NEW))
     connection = sqlite3.connect(path, timeout=BUSY_OPENING_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection

@@ -26,7 +26,7 @@ from aiofiles.threadpool.binary import AsyncFileIO
 
 from landsat_async.disk.acquire import Handover
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs import NEW, WRITE, Fs
 from landsat_async.disk.io_threads import Threads
 
 COPY_SUFFIX = ".copy"
@@ -111,7 +111,7 @@ def _open_file(
     _make_folder(fs, path)
     try:
         _take_over(fs, path, was)
-        fd = fs.open(path, os.O_RDWR)
+        fd = fs.open(path, WRITE)
     except FileNotFoundError:
         return False
     opened.append(HashedFile(fd, fs, min_free_bytes))
@@ -139,15 +139,14 @@ def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int) -> Has
     """Make a file that nobody else has open; what had its name keeps its bytes, and earlier generations go."""
     for name in was:
         _unlink(fs, os.path.join(os.path.dirname(path), name))
-    how = os.O_RDWR | os.O_CREAT | os.O_EXCL
     try:
-        fd = fs.open(path, how, _PART_MODE)
+        fd = fs.open(path, NEW, _PART_MODE)
     except FileExistsError:
         _unlink(fs, path)
-        fd = fs.open(path, how, _PART_MODE)
+        fd = fs.open(path, NEW, _PART_MODE)
     except FileNotFoundError:
         _make_folder(fs, path)
-        fd = fs.open(path, how, _PART_MODE)
+        fd = fs.open(path, NEW, _PART_MODE)
     return HashedFile(fd, fs, min_free_bytes)
 
 
@@ -229,8 +228,12 @@ class PartFile:
 
     @property
     def fd(self) -> int:
-        """The descriptor, for reading with `os.pread`; only after the first write."""
+        """The descriptor; only after the first write."""
         return self.file.fileno()
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Return up to `size` bytes from `offset` on; for threads, and only after the first write."""
+        return self._fs.pread(self.file.fileno(), size, offset)
 
     @property
     def now(self) -> Checkpoint:

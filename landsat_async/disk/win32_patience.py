@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from landsat_async.disk import win32_errors
-from landsat_async.disk.fs_contract import FileInUse
+from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.win32_errors import Win32Error, os_error
 
 T = TypeVar("T")

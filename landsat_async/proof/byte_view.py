@@ -1,13 +1,16 @@
 """Bounded reading of a stretch of a file that nobody vouches for.
 
-Everything that looks into a downloaded file reads through a `Window`: only with `pread`, so that the file
-position is left alone, never outside the stretch, never more than a bounded piece at once.
+Everything that looks into a downloaded file reads through a `Window`: never outside the stretch, never
+more than a bounded piece at once.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from typing import TypeAlias
+
+Read: TypeAlias = Callable[[int, int], bytes]
+"""Called with a size and an offset; returns up to so many bytes, none behind the end of the file. Moves no position."""
 
 MOST_AT_ONCE_BYTES = 16 * 2**20
 """No index, header or text of a Landsat product comes near this."""
@@ -27,10 +30,10 @@ class Stopped(Exception):
 class Window:
     """A stretch of an open file, `size` bytes from `start` on."""
 
-    __slots__ = ("_ahead", "_ahead_at", "_fd", "_start", "_stop", "size")
+    __slots__ = ("_ahead", "_ahead_at", "_read", "_start", "_stop", "size")
 
-    def __init__(self, fd: int, start: int, size: int, stop: Callable[[], bool]) -> None:
-        self._fd = fd
+    def __init__(self, read: Read, start: int, size: int, stop: Callable[[], bool]) -> None:
+        self._read = read
         self._start = start
         self._stop = stop
         self._ahead = b""
@@ -44,7 +47,7 @@ class Window:
             Damage: It does not lie inside.
         """
         self._check_inside(start, size)
-        return Window(self._fd, self._start + start, size, self._stop)
+        return Window(self._read, self._start + start, size, self._stop)
 
     def pause(self) -> None:
         """Raise Stopped when the caller has asked for the end; for work that reads nothing for a while."""
@@ -74,7 +77,7 @@ class Window:
         while length:
             if self._stop():
                 raise Stopped
-            piece = os.pread(self._fd, length, self._start + offset)
+            piece = self._read(length, self._start + offset)
             if not piece:
                 raise Damage(f"the file ends before offset {self._start + offset + length}")
             pieces.append(piece)

@@ -13,7 +13,6 @@ no checksum in an LZW tile, no index in an unknown kind of file.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import msgspec
 
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.bundle import base_name, check_members, check_sums, digest_of
-from landsat_async.proof.byte_view import Damage, Stopped, Window
+from landsat_async.proof.byte_view import Damage, Read, Stopped, Window
 from landsat_async.proof.inside import identity_by, ids_in_json, ids_in_text
 from landsat_async.proof.jpeg import walk_jpeg
 from landsat_async.proof.sniff import HEAD_BYTES, FileKind, kind_of, sniff
@@ -53,7 +52,7 @@ class Damaged:
 
 
 def prove(
-    fd: int,
+    read: Read,
     size_bytes: int,
     name: str,
     *,
@@ -64,7 +63,7 @@ def prove(
     """Prove an open file up to `level`. Blocks on the disk, so it belongs in a thread.
 
     Args:
-        fd: Open for reading; its position is neither used nor moved.
+        read: Reads the file.
         size_bytes: What the file must have.
         name: The final name, which says what the file has to be.
         level: How far to go; the result tells how far it was possible.
@@ -76,9 +75,11 @@ def prove(
         OSError: The disk does not give the file back.
     """
     try:
-        if os.fstat(fd).st_size != size_bytes or not size_bytes:
-            raise Damage(f"the file has {os.fstat(fd).st_size} bytes in place of {size_bytes}")
-        return _prove(Window(fd, 0, size_bytes, stop), name, level, published or {})
+        if size_bytes <= 0:
+            raise Damage("the file is empty")
+        if len(read(2, size_bytes - 1)) != 1:
+            raise Damage(f"the file has not the {size_bytes} bytes that it was said to have")
+        return _prove(Window(read, 0, size_bytes, stop), name, level, published or {})
     except Damage as damage:
         return Damaged(str(damage))
 

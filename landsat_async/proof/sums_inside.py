@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.byte_view import Damage, Read, Window
 from landsat_async.proof.sniff import FileKind, kind_of
 from landsat_async.proof.tar import walk_tar
 from landsat_async.proof.tiff import walk_tiff
@@ -16,11 +16,11 @@ from landsat_async.proof.tiles import carries_sums
 from landsat_async.rules.joins import Stretch
 
 
-def sums_inside(fd: int, size_bytes: int, name: str, *, stop: Callable[[], bool]) -> list[Stretch]:
+def sums_inside(read: Read, size_bytes: int, name: str, *, stop: Callable[[], bool]) -> list[Stretch]:
     """Return the stretches of an open file whose bytes carry a sum; blocks, reads the indexes alone.
 
     Args:
-        fd: Open for reading.
+        read: Reads the file.
         size_bytes: Size of the file.
         name: Says what kind of file it is.
         stop: Asked between reads.
@@ -30,7 +30,7 @@ def sums_inside(fd: int, size_bytes: int, name: str, *, stop: Callable[[], bool]
         OSError: The disk does not give the file back.
     """
     try:
-        return list(_of(Window(fd, 0, size_bytes, stop), name, 0))
+        return list(_of(Window(read, 0, size_bytes, stop), name, 0))
     except Damage:  # not for this function to tell: nothing of it is covered then
         return []
 

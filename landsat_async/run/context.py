@@ -6,6 +6,7 @@ from pathlib import Path
 
 from landsat_async.config import Config
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.target import Target
 from landsat_async.m2m.client import M2MClient
 from landsat_async.run.bus import EventBus
 from landsat_async.run.counts import RunCounts
@@ -26,6 +27,7 @@ class RunContext:
         bus: EventBus,
         counts: RunCounts,
         hosts: Hosts,
+        target: Target,
         *,
         overwrite: bool = False,
     ) -> None:
@@ -36,6 +38,7 @@ class RunContext:
         self.bus = bus
         self.counts = counts
         self.hosts = hosts
+        self.target = target
         self.overwrite = overwrite
         """Files in the way that cannot be proven are replaced."""
         self.states = counts.states

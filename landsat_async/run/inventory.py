@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import anyio.to_thread
 
-from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.inspect import (
-    Absent,
-    Facts,
-    Finding,
-    Unproven,
-    inspect,
-    is_as_recorded,
-    put_aside,
-    why_not_adopted,
-)
+from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect, why_not_adopted
 from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
 from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
@@ -46,17 +35,20 @@ async def take_stock(context: RunContext, scene: str | None = None) -> None:
 
 async def sweep_parts(context: RunContext) -> None:
     """Remove what a crash left of finished files, and parts that nobody has spoken of for a week."""
-    folder = OutputFolder(context.directory).parts
-    names = [name for name in await anyio.to_thread.run_sync(os.listdir, folder) if _PART.fullmatch(name)]
-    if names:
-        await anyio.to_thread.run_sync(_sweep, folder, names, await context.ledger.states(), context.states.now())
+    parts = [part for part in await anyio.to_thread.run_sync(context.target.parts) if _PART.fullmatch(part.name)]
+    if parts:
+        names = litter(parts, await context.ledger.states(), context.states.now())
+        await anyio.to_thread.run_sync(context.target.discard, names)
 
 
-def _sweep(folder: Path, names: Sequence[str], states: Mapping[int, State], now: float) -> None:
-    for name in names:
-        path, state = folder / name, states.get(int(name.partition(".")[0]))
-        if state is State.DONE or (state is None and now - os.lstat(path).st_mtime > LITTER_AGE_S):
-            os.unlink(path)
+def litter(parts: Sequence[StoredPart], states: Mapping[int, State], now_s: float) -> list[str]:
+    """Return the names of the parts that nobody needs, given the states of all files; `now_s` is unix time."""
+
+    def is_litter(part: StoredPart) -> bool:
+        state = states.get(int(part.name.partition(".")[0]))
+        return state is State.DONE or (state is None and now_s - part.changed_s > LITTER_AGE_S)
+
+    return [part.name for part in parts if is_litter(part)]
 
 
 async def _recheck_finished(context: RunContext, scene: str | None) -> None:
@@ -64,16 +56,17 @@ async def _recheck_finished(context: RunContext, scene: str | None) -> None:
     after = 0
     while page := await context.ledger.finished(context.run_id, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
-        good = await anyio.to_thread.run_sync(_as_recorded, context.directory, page)
-        for file, ok in zip(page, good, strict=True):
-            if ok or await _is_the_same(context, file):
+        recorded = [Recorded(file.relpath, file.size_bytes, file.mtime_ns) for file in page]
+        looks = await anyio.to_thread.run_sync(context.target.look, recorded)
+        for file, look in zip(page, looks, strict=True):
+            if look is Look.SAME or await _is_the_same(context, file):
                 await context.bus.emit(Skipped(file.relpath, "already here and verified"))
 
 
 async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
     """Read a finished file whose size or time has changed; when its bytes have, put it aside and want it again."""
-    path = context.directory / file.relpath
-    finding = await _inspect(path, path.name, weakest=Proof.LENGTH)
+    name = file.relpath.rpartition("/")[2]
+    finding = await _inspect(context.target, file.relpath, name, weakest=Proof.LENGTH)
     if isinstance(finding, Facts) and finding.sha256 == file.sha256:
         await context.ledger.touched(file.item_id, finding.mtime_ns)
         return True
@@ -82,28 +75,24 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
         await context.ledger.note_stranger(file.relpath, context.states.now())
         told = f"{file.relpath} was found on disk by an earlier run, and has changed since; it is left alone"
     elif not isinstance(finding, Absent):
-        kept = await anyio.to_thread.run_sync(put_aside, path, OutputFolder(context.directory).changed)
+        kept = await anyio.to_thread.run_sync(context.target.put_aside, file.relpath)
         told = f"{file.relpath} has changed since it was verified; it is fetched again"
-        told += f", and the changed file is kept as {kept.relative_to(context.directory)}" if kept else ""
+        told += f", and the changed file is kept as {kept}" if kept else ""
     await context.states.lose([file.item_id])
     await context.bus.emit(Notice(told, "warning"))
     return False
 
 
 async def _inspect(
-    path: Path, name: str, *, weakest: Proof = Proof.STRUCTURE, level: Proof = Proof.STRUCTURE
+    target: Target, relpath: str, name: str, *, weakest: Proof = Proof.STRUCTURE, level: Proof = Proof.STRUCTURE
 ) -> Finding:
     """Prove and hash a file in a thread that a cancelled run does not wait for."""
     stopped = False
     try:
-        look = partial(inspect, path, name, weakest=weakest, level=level, stop=lambda: stopped)
+        look = partial(inspect, target.read(relpath), name, weakest=weakest, level=level, stop=lambda: stopped)
         return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
     finally:
         stopped = True
-
-
-def _as_recorded(directory: Path, files: Sequence[FinishedFile]) -> list[bool]:
-    return [is_as_recorded(f"{directory}/{file.relpath}", file.size_bytes, file.mtime_ns) for file in files]
 
 
 async def _adopt_found(context: RunContext, scene: str | None) -> None:
@@ -112,15 +101,15 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
     states = (State.PLANNED, State.REQUESTED, State.PREPARING)
     while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
-        present = await anyio.to_thread.run_sync(_present, context.directory, page)
+        present = await anyio.to_thread.run_sync(_present, context.target, page)
         strangers = await context.ledger.strangers([item.relpath for item in page])
         gone = strangers - {item.relpath.casefold() for item, _ in present}
         for relpath in strangers if context.overwrite else gone:
             await context.ledger.forget_stranger(relpath)
-        for item, ours in present:
-            if ours or item.relpath.casefold() not in strangers:
-                await _adopt(context, item, ours=ours)
-            elif not context.overwrite or _is_folder(context.directory / item.relpath):
+        for item, place in present:
+            if place is Place.OURS or item.relpath.casefold() not in strangers:
+                await _adopt(context, item, place)
+            elif not context.overwrite or place is Place.UNUSABLE:
                 await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
 
 
@@ -136,31 +125,25 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
             item, reason, "Keep them apart with a layout, or choose one of the two in [select] products."
         )
         return None
-    for found, ours in await anyio.to_thread.run_sync(_present, context.directory, [named]):
-        await _adopt(context, found, ours=ours)
+    for found, place in await anyio.to_thread.run_sync(_present, context.target, [named]):
+        await _adopt(context, found, place)
         if (await context.ledger.item(item.item_id)).state is not State.ACTIVE:
             return None
     return named
 
 
-def _present(directory: Path, items: Sequence[Item]) -> list[tuple[Item, bool]]:
-    """The files that have something under their final name, and whether that is their own part."""
-    parts = OutputFolder(directory).parts
-    found = [item for item in items if not is_planned(item.name) and os.path.lexists(f"{directory}/{item.relpath}")]
-    return [(item, _is_one_file(directory / item.relpath, parts / part_name(item.item_id, item.gen))) for item in found]
+def _present(target: Target, items: Sequence[Item]) -> list[tuple[Item, Place]]:
+    """Return the files that have something under their final name, and what that is."""
+    named = [item for item in items if not is_planned(item.name)]
+    places = target.places([(item.relpath, part_name(item.item_id, item.gen)) for item in named])
+    return [(item, place) for item, place in zip(named, places, strict=True) if place is not Place.FREE]
 
 
-def _is_one_file(path: Path, other: Path) -> bool:
-    try:
-        return os.path.samestat(os.lstat(path), os.lstat(other))
-    except OSError:
-        return False
-
-
-async def _adopt(context: RunContext, item: Item, *, ours: bool) -> None:
-    """`ours`: it was proven and named by a run that was killed before it could record that."""
+async def _adopt(context: RunContext, item: Item, place: Place) -> None:
+    """Prove what has a file's name: record it as that file, or leave it alone."""
+    ours = place is Place.OURS
     weakest, level = (Proof.LENGTH, Proof.STRUCTURE) if ours else (Proof.STRUCTURE, Proof.CONTENT)
-    finding = await _inspect(context.directory / item.relpath, item.name, weakest=weakest, level=level)
+    finding = await _inspect(context.target, item.relpath, item.name, weakest=weakest, level=level)
     if isinstance(finding, Facts) and not ours:
         doubt = why_not_adopted(item.name, finding, item.bytes_nominal)
         finding = Unproven(doubt) if doubt else finding
@@ -172,7 +155,7 @@ async def _adopt(context: RunContext, item: Item, *, ours: bool) -> None:
             )  # fmt: skip
             if await context.states.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
-        case Unproven(reason) if not context.overwrite or _is_folder(context.directory / item.relpath):
+        case Unproven(reason) if not context.overwrite or place is Place.UNUSABLE:
             await _leave_alone(context, item, f"it is not recorded here and cannot be verified ({reason})")
         case Unproven() | Absent():
             pass
@@ -182,8 +165,3 @@ async def _leave_alone(context: RunContext, item: Item, why: str) -> None:
     """Fail a file because of what stands in its place, and remember that for later runs."""
     await context.ledger.note_stranger(item.relpath, context.states.now())
     await context.routes.fail(item, f"something is in the way: {why}; it was kept", IN_THE_WAY_HINT)
-
-
-def _is_folder(path: Path) -> bool:
-    """A folder, and not a link to one: nothing can be put in its place."""
-    return path.is_dir() and not path.is_symlink()

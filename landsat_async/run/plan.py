@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
-from landsat_async.disk.inspect import is_as_recorded
+from landsat_async.disk.fs import is_there
 from landsat_async.disk.ledger import done_files, replaced_scenes
 from landsat_async.disk.ledger_leftovers import leftovers_of_plan
 from landsat_async.disk.ledger_names import names_of
 from landsat_async.disk.ledger_schema import LedgerDamaged, reading
+from landsat_async.disk.target import LocalTarget, Look, Place, Recorded, Target
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
 from landsat_async.m2m.caller import ApiWait
@@ -161,7 +161,8 @@ class _Ledger:
 
     def __init__(self, config: Config) -> None:
         self._root = Path(config.download.directory)
-        self._path = OutputFolder(self._root).ledger
+        folder = OutputFolder(self._root)
+        self._path, self._fs = folder.ledger, folder.fs
         self._known: dict[str, _Known] = {}
         self.damage: tuple[str, ...] = ()
         """What is to be told of a ledger that cannot be read."""
@@ -190,7 +191,7 @@ class _Ledger:
         return list(found.told()) if found is not None else []
 
     def _read(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
-        if not self._path.exists():
+        if not is_there(self._fs, str(self._path)):
             return None
         try:
             with reading(self._path) as connection:
@@ -209,15 +210,15 @@ def _known(connection: sqlite3.Connection) -> dict[str, _Known]:
 
 
 def _states(config: Config, known: Mapping[str, _Known], files: Sequence[WantedFile]) -> list[PlannedFile]:
-    root = config.download.directory
-    return [PlannedFile(file, _state(f"{root}/{path}", known.get(path))) for file in files if (path := file.relpath)]
+    target = LocalTarget(Path(config.download.directory))
+    return [PlannedFile(file, _state(target, file.relpath, known.get(file.relpath))) for file in files]
 
 
-def _state(path: str, known: _Known | None) -> str:
+def _state(target: Target, relpath: str, known: _Known | None) -> str:
     state, size_bytes, mtime_ns, durable = known or ("", None, None, None)
-    if state == "done" and is_as_recorded(path, size_bytes, mtime_ns):
+    if state == "done" and target.look([Recorded(relpath, size_bytes or 0, mtime_ns or 0)]) == [Look.SAME]:
         return "here"
-    if os.path.lexists(path):
+    if target.places([(relpath, "")]) != [Place.FREE]:
         return "refused" if state == "refused" else "unverified"
     if durable:
         return "partial"

@@ -21,8 +21,9 @@ import anyio.to_thread
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.acquire import acquire_in_thread
-from landsat_async.disk.folder import Claim, OutputFolder
+from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.target import LocalTarget
 from landsat_async.errors import (
     CredentialsError,
     EndpointGone,
@@ -76,6 +77,7 @@ class Run:
         config: Config,
         ledger: Ledger,
         claim: Claim,
+        target: LocalTarget,
         *,
         session: aiohttp.ClientSession | None,
         credentials: Credentials | None,
@@ -89,6 +91,7 @@ class Run:
         """Why the run could not go on; None when it could."""
         self._ledger = ledger
         self._claim = claim
+        self._target = target
         self._session = session
         self._credentials = credentials
         self._overwrite = overwrite
@@ -194,7 +197,7 @@ class Run:
         ) as m2m:
             hosts = Hosts(self._on_health, easing, patience_s=service.patience_s)
             context = RunContext(
-                self.config, self._ledger, m2m, self.bus, self._counts, hosts, overwrite=self._overwrite
+                self.config, self._ledger, m2m, self.bus, self._counts, hosts, self._target, overwrite=self._overwrite
             )
             try:
                 async with waits_told(context, gate):
@@ -257,7 +260,7 @@ class Run:
     async def _warn_of_space(self, context: RunContext) -> None:
         """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
         self._counts.nominal_left = wanted = await self._ledger.nominal_left(self._run_id)
-        free = await anyio.to_thread.run_sync(OutputFolder(context.directory).free_bytes)
+        free = await anyio.to_thread.run_sync(context.target.free_bytes)
         if wanted > free - self.config.download.min_free_bytes:
             keep = self.config.download.min_free_bytes
             text = (
@@ -287,7 +290,7 @@ class Run:
             hosts=AllowedHosts.for_service(service.url, service.file_hosts),
             workers=self.config.download.workers,
             ca_bundle=service.ca_bundle,
-            root=str(Path(self.config.download.directory)),
+            fs=self._target.fs,
             connector=self._session.connector if self._session is not None else None,
         )
 
@@ -391,12 +394,15 @@ async def open_run(
         LandsatError: on leaving the block, what ended the run early.
     """
     aoi = await read_aoi(config)
-    folder = OutputFolder(Path(config.download.directory))
-    claim = await acquire_in_thread(folder.claim, Claim.release, name="claim")
+    target = LocalTarget(Path(config.download.directory))
+    claim = await acquire_in_thread(target.prepare, Claim.release, name="claim")
     try:
-        ledger = await Ledger.open(folder.ledger)
+        ledger = await Ledger.open(target.folder.ledger)
         try:
-            run = Run(config, ledger, claim, session=session, credentials=credentials, overwrite=overwrite, aoi=aoi)
+            run = Run(
+                config, ledger, claim, target,
+                session=session, credentials=credentials, overwrite=overwrite, aoi=aoi,
+            )  # fmt: skip
             async with _owned(run):
                 yield run
         finally:

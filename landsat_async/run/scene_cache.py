@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import anyio.to_thread
 import msgspec
 
 from landsat_async.config import Config
-from landsat_async.disk.inspect import is_as_recorded
 from landsat_async.disk.ledger import CachedFile, Ledger
+from landsat_async.disk.target import LocalTarget, Look, Recorded
 from landsat_async.model import Scene, WantedFile
 
 SETTLED_FOR_S = 86400.0
@@ -46,8 +47,10 @@ class SceneCache:
 
 
 def _all_here(directory: str, found: Mapping[str, Sequence[CachedFile]]) -> dict[str, list[WantedFile]]:
-    return {
-        display_id: [one.file for one in files]
-        for display_id, files in found.items()
-        if all(is_as_recorded(f"{directory}/{one.file.relpath}", one.size_bytes, one.mtime_ns) for one in files)
-    }
+    target = LocalTarget(Path(directory))
+
+    def is_here(files: Sequence[CachedFile]) -> bool:
+        looks = target.look([Recorded(one.file.relpath, one.size_bytes, one.mtime_ns) for one in files])
+        return all(look is Look.SAME for look in looks)
+
+    return {display_id: [one.file for one in files] for display_id, files in found.items() if is_here(files)}

@@ -15,10 +15,12 @@ from anyio import CancelScope
 
 from landsat_async.config import Config
 from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.fs import is_there
 from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect
 from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.ledger_schema import reading
+from landsat_async.disk.target import LocalTarget, Target
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
 from landsat_async.model import Identity, Proof
@@ -65,8 +67,9 @@ async def status(config: Config) -> LedgerStatus:
 
 
 def _status(directory: str) -> LedgerStatus:
-    path = OutputFolder(Path(directory)).ledger
-    if not path.exists():
+    folder = OutputFolder(Path(directory))
+    path = folder.ledger
+    if not is_there(folder.fs, str(path)):
         return LedgerStatus(directory, {}, [], None, None, ledger=False)
     with reading(path) as connection:
         files = [FileStatus(**dict(row)) for row in connection.execute(_STATUS)]
@@ -93,8 +96,9 @@ async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Even
     """
     started = time.monotonic()
     root = Path(config.download.directory)
-    path = OutputFolder(root).ledger
-    if not await anyio.to_thread.run_sync(path.exists):
+    target = LocalTarget(root)
+    path = target.folder.ledger
+    if not await anyio.to_thread.run_sync(is_there, target.fs, str(path)):
         yield Notice(f"{config.download.directory}: there is no ledger here, so nothing was verified", "warning")
     good = bad = 0
     files = await anyio.to_thread.run_sync(_finished, config.download.directory)
@@ -106,7 +110,7 @@ async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Even
             except LandsatError as error:
                 yield Notice(f"what is found out cannot be recorded: {error}", "warning")
         for file in files:
-            finding = await _look(root, file, Proof.CONTENT if content else Proof.STRUCTURE)
+            finding = await _look(target, file, Proof.CONTENT if content else Proof.STRUCTURE)
             reason = _why_bad(file, finding)
             if isinstance(finding, Facts) and reason is None:
                 good += 1
@@ -135,8 +139,9 @@ async def _writing(path: Path) -> AsyncIterator[Ledger]:
 
 
 def _finished(directory: str) -> list[FinishedFile]:
-    path = OutputFolder(Path(directory)).ledger
-    if not path.exists():
+    folder = OutputFolder(Path(directory))
+    path = folder.ledger
+    if not is_there(folder.fs, str(path)):
         return []
     with reading(path) as connection:
         return [finished_file(row) for row in connection.execute(f"{FINISHED} ORDER BY relpath")]
@@ -148,10 +153,10 @@ def _distrust(directory: str, item_id: int) -> None:
         c.execute("UPDATE file SET mtime_ns=0 WHERE item_id=?", (item_id,))
 
 
-async def _look(root: Path, file: FinishedFile, level: Proof) -> Finding:
+async def _look(target: Target, file: FinishedFile, level: Proof) -> Finding:
     """Read a finished file again, in a thread that a cancelled caller does not wait for."""
     name, stopped = file.relpath.rpartition("/")[2], False
-    look = partial(inspect, root / file.relpath, name, weakest=Proof.LENGTH, level=level, stop=lambda: stopped)
+    look = partial(inspect, target.read(file.relpath), name, weakest=Proof.LENGTH, level=level, stop=lambda: stopped)
     try:
         return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
     finally:

@@ -16,8 +16,6 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.finalise import discard_part
-from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred, Verified
@@ -104,8 +102,6 @@ class WorkerPool:
         self.context = context
         self.net = net
         self._fetch = fetch
-        self._directory = str(context.directory)
-        self._parts_dir = str(OutputFolder(context.directory).parts)
         download = context.config.download
         self.policy = TransferPolicy(
             attempts=download.attempts,
@@ -232,11 +228,11 @@ class WorkerPool:
         job = TransferJob(
             url=link.url,
             name=item.name,
-            parts_dir=self._parts_dir,
+            parts_dir=context.target.parts_dir,
             name_begins=item.scene_display_id if is_planned(item.name) else "",
             part_name=part_name(item.item_id, item.gen),
             part_was=_earlier_names(item, saved),
-            final_path=f"{self._directory}/{item.relpath}",
+            final_path=context.target.path_of(item.relpath),
             part=Checkpoint.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
@@ -312,18 +308,12 @@ class WorkerPool:
                 return
         context.counts.verified += 1
         context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)
-        self._used_parts.append(f"{self._parts_dir}/{part_name(item.item_id, item.gen)}")
+        self._used_parts.append(part_name(item.item_id, item.gen))
         await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
         if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was told
             await self.discard_parts()
 
     async def discard_parts(self) -> None:
         """Remove the second names of finished files; together, because each trip to a thread has its price."""
-        paths, self._used_parts = self._used_parts, []
-
-        def discard() -> None:
-            with self.net.fs.together():
-                for path in paths:
-                    discard_part(self.net.fs, path)
-
-        await self.net.pool.start(discard)
+        names, self._used_parts = self._used_parts, []
+        await self.net.pool.start(self.context.target.discard, names)

@@ -83,13 +83,13 @@ class Committer:
         least = Proof.CONTENT if self._several_answers else self.needed
         level = max(least, job.policy.proof, key=lambda proof: proof.rank)
         return self._net.prove(
-            part.fd, part.length, job.name, level=level, published=job.published, stop=lambda: self._stopped
+            part.read, part.length, job.name, level=level, published=job.published, stop=lambda: self._stopped
         )
 
     def _without_sums(self) -> list[Stretch]:
         part = self.part
         below = min(part.facts.joined, part.length) or part.length  # joined by a version that did not say where
-        sums = sums_inside(part.fd, part.length, self._job.name, stop=lambda: self._stopped)
+        sums = sums_inside(part.read, part.length, self._job.name, stop=lambda: self._stopped)
         return without_sums(sums, below)
 
     def stop(self) -> None:

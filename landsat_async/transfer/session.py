@@ -25,7 +25,7 @@ from yarl import URL
 
 from landsat_async.connections import ALONE, Answer, OutOfStep, checked
 from landsat_async.disk.finalise import Proving
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs import Fs, local_fs
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.errors import SessionClosed
 from landsat_async.model import Identity
@@ -71,7 +71,7 @@ class TransferSession:
     session: aiohttp.ClientSession
     pool: DiskPool
     hosts: AllowedHosts
-    fs: Fs = field(default_factory=Fs)
+    fs: Fs = field(default_factory=local_fs)
     prove: Proving = prove
     uniform: Callable[[], float] = random
     """Draws the jitter, in [0, 1)."""
@@ -269,13 +269,13 @@ async def open_transfer_session(
         connector: The connections of a host program's session; used with its own resolver, and never closed.
         trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
         root: The output folder, see `Fs.guard`.
-        fs: File calls; tests put a failing one here.
+        fs: File calls; None = those of this machine.
         proving: Proves a complete file, see `disk.proof.prove`.
         uniform: Draws random numbers in [0, 1).
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
     resolver = _CheckingResolver(hosts, proxies.values())
-    files = fs or Fs()
+    files = fs or local_fs()
     if root is not None:
         files.guard(root)
     pool = DiskPool(workers + 2)

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs import local_fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.lock import FolderLock
@@ -25,7 +26,7 @@ DATA = os.urandom(300_000)
 @asynccontextmanager
 async def opened(path, facts=None, **how):
     with DiskPool(2) as pool:
-        part, believed = await open_part(str(path), facts, fs=Fs(), threads=Threads(pool, 1.0), **how)
+        part, believed = await open_part(str(path), facts, fs=PosixFs(), threads=Threads(pool, 1.0), **how)
         try:
             yield part, believed
         finally:
@@ -87,9 +88,9 @@ def test_J03_looking_whether_a_file_is_ours_alone_survives_somebody_who_opens_it
     fd = os.open(path, os.O_RDWR)
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(lambda: [os.close(os.open(path, os.O_RDWR)) for _ in range(3000)])
-        answers = {Fs().is_ours_alone(fd) for _ in range(3000)}
+        answers = {PosixFs().is_ours_alone(fd) for _ in range(3000)}
         opening.result()
-    assert Fs().is_ours_alone(fd)
+    assert PosixFs().is_ours_alone(fd)
     os.close(fd)
     assert True in answers
 
@@ -110,9 +111,9 @@ async def test_J03_the_later_run_decides_alone(tmp_path):
 
 @pytest.mark.faults("J01", "J06")
 def test_J01_J06_the_second_lock_of_a_process_is_refused_at_once(tmp_path):
-    lock = FolderLock(tmp_path)
+    lock = FolderLock(tmp_path, local_fs())
     with pytest.raises(FolderBusy):
-        FolderLock(tmp_path)
+        FolderLock(tmp_path, local_fs())
     lock.release()
     lock.release()
-    FolderLock(tmp_path).release()
+    FolderLock(tmp_path, local_fs()).release()

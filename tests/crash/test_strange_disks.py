@@ -13,11 +13,11 @@ import anyio
 import pytest
 
 from landsat_async import Credentials, download, open_run
-from landsat_async.disk.fs import Fs
+from landsat_async.disk import target
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import FolderUnwritable
 from landsat_async.events import Started, Verified
 from landsat_async.sim import Script, open_simulator
-from landsat_async.transfer import session
 from tests.support.recorded_runs import Versions, config_of, small_steps
 from tests.support.small_disk import MIB, small_disk
 
@@ -106,7 +106,7 @@ async def test_H19_a_folder_that_becomes_unwritable_in_mid_run_ends_it_without_r
 
     config = config_of(sim, tmp_path)
     with (
-        mock.patch.object(session, "Fs", partial(Fs, observe)),
+        mock.patch.object(target, "local_fs", partial(PosixFs, observe)),
         small_steps(),
         pytest.raises(FolderUnwritable) as refused,
     ):

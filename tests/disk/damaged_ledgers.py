@@ -23,8 +23,8 @@ from anyio import fail_after
 
 from landsat_async import Config, Credentials, open_run
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.inspect import is_as_recorded
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.target import LocalTarget, Look, Recorded
 from landsat_async.errors import LandsatError, LedgerError
 from landsat_async.events import Started
 from landsat_async.model import WantedFile
@@ -244,7 +244,8 @@ async def _use(made: Template, place: Path, ledger: Ledger) -> None:
     finished = await ledger.finished("next")
     assert len(finished) == counts.get(State.DONE, 0), "N3: done, and nothing is known of the file"
     for file in finished:
-        if is_as_recorded(place / file.relpath, file.size_bytes, file.mtime_ns):
+        recorded = Recorded(file.relpath, file.size_bytes, file.mtime_ns)
+        if LocalTarget(place).look([recorded]) == [Look.SAME]:
             body = (place / file.relpath).read_bytes()
             assert hashlib.sha256(body).digest() == hashlib.sha256(made.truth(file.relpath)).digest(), "N3"
     wanted = {file.relpath: file for file in made.selected}

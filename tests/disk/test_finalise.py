@@ -8,7 +8,7 @@ import os
 import pytest
 
 from landsat_async.disk.finalise import Committed, InTheWay, PartLost, discard_part, finalise
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
 
@@ -17,7 +17,7 @@ class Table:
     """A part in a folder, and a way to land it."""
 
     def __init__(self, folder, fs=None) -> None:
-        self.folder, self.fs = folder, fs or Fs()
+        self.folder, self.fs = folder, fs or PosixFs()
         self.part, self.final = str(folder / "1.part"), str(folder / "out" / "deep" / "x.TIF")
         (folder / "1.part").write_bytes(b"data")
         self.fd = os.open(self.part, os.O_RDWR)
@@ -56,7 +56,7 @@ def test_a_proven_part_gets_its_name_and_keeps_its_own_until_it_is_discarded(tab
 @pytest.mark.faults("H11")
 def test_H11_a_failure_at_any_call_leaves_a_whole_file_or_none(tmp_path):
     calls = []
-    whole = Table(tmp_path, Fs(lambda operation, *_: calls.append(operation)))
+    whole = Table(tmp_path, PosixFs(lambda operation, *_: calls.append(operation)))
     whole.land()
     os.close(whole.fd)
     assert calls.index("fsync") < calls.index("link") < len(calls) - 1
@@ -72,7 +72,7 @@ def test_H11_a_failure_at_any_call_leaves_a_whole_file_or_none(tmp_path):
             if left[0] < 0:
                 raise OSError(errno.EIO, operation)
 
-        table = Table(folder, Fs(fail))
+        table = Table(folder, PosixFs(fail))
         with pytest.raises(OSError):
             table.land()
         assert table.final_bytes() == (b"data" if number >= named else None)

@@ -1,4 +1,4 @@
-"""One door to the file system, several systems behind it: what each implementation has to keep (disk/fs_contract.py).
+"""One door to the file system, several systems behind it: what each implementation has to keep (disk/fs.py).
 
 On POSIX it runs for the real file system, and for that of Windows on Windows-like disks; on Windows for the real one.
 """
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from landsat_async.disk.fs_contract import NEW, READ, WRITE, LockState
+from landsat_async.disk.fs import NEW, READ, WRITE, LockState
 from landsat_async.disk.fs_windows import WindowsFs
 
 pytestmark = pytest.mark.portable

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import pytest
 
 from landsat_async.disk import win32
-from landsat_async.disk.fs_contract import NEW, READ, WRITE, FileInUse, LockState
+from landsat_async.disk.fs import NEW, READ, WRITE, FileInUse, LockState
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.disk.win32_errors import Win32Error
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from landsat_async.disk.inspect import Facts, Unproven, inspect, why_not_adopted
+from landsat_async.disk.target import LocalTarget
 from landsat_async.model import Identity, Proof
 
 REPORT = "LC08_L1TP_004053_20240705_20240712_02_T1_GCP.txt"
 
 
 def test_a_file_whose_kind_shows_nothing_is_adopted_only_with_its_history(tmp_path):
-    found = tmp_path / REPORT
-    found.write_bytes(b"half of a report, or all of it: nobody can te")
-    assert isinstance(inspect(found, REPORT), Unproven)
-    known = inspect(found, REPORT, weakest=Proof.LENGTH)
+    target = LocalTarget(tmp_path)
+    (tmp_path / REPORT).write_bytes(b"half of a report, or all of it: nobody can te")
+    assert isinstance(inspect(target.read(REPORT), REPORT), Unproven)
+    known = inspect(target.read(REPORT), REPORT, weakest=Proof.LENGTH)
     assert isinstance(known, Facts)
     assert (known.proof, known.size_bytes) == (Proof.LENGTH, 45)
 

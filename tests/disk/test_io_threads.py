@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import anyio
 import pytest
-from landsat_async.disk.threads import DiskPool, threads_wanted
 
 from landsat_async.disk import io_threads
+from landsat_async.disk.io_threads import DiskPool, threads_wanted
 from landsat_async.errors import OutOfResources
 
 MS = 0.001

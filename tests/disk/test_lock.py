@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from landsat_async.disk import lock
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.lock import FolderLock, LockAnswer, lock_answer
+from landsat_async.disk.fs import LockState, local_fs
+from landsat_async.disk.lock import FolderLock
 from landsat_async.errors import DiskFull, FolderBusy, FolderUnwritable
 
 PROJECT = Path(__file__).parents[2]
@@ -29,10 +29,11 @@ def child(code, *arguments):
 OURS = """
 import sys
 from pathlib import Path
+from landsat_async.disk.fs import local_fs
 from landsat_async.disk.lock import FolderLock
 from landsat_async.errors import FolderBusy
 try:
-    FolderLock(Path(sys.argv[1]))
+    FolderLock(Path(sys.argv[1]), local_fs())
 except FolderBusy as busy:
     sys.exit(str(busy))
 """
@@ -47,7 +48,7 @@ fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 @linux
 @pytest.mark.faults("L32", "J01")
 def test_L32_a_host_that_opens_and_closes_the_lock_file_does_not_lose_the_lock(tmp_path):
-    held = FolderLock(tmp_path)
+    held = FolderLock(tmp_path, local_fs())
     (tmp_path / "lock").read_text()  # a plain record lock would be gone now
     refused = child(OURS, tmp_path)
     assert refused.returncode == 1
@@ -59,7 +60,7 @@ def test_L32_a_host_that_opens_and_closes_the_lock_file_does_not_lose_the_lock(t
 @linux
 @pytest.mark.faults("L32", "J01")
 def test_L32_runs_of_older_versions_and_of_this_one_keep_each_other_out(tmp_path):
-    held = FolderLock(tmp_path)
+    held = FolderLock(tmp_path, local_fs())
     assert "BlockingIOError" in child(PLAIN, tmp_path).stderr
     held.release()
     holder = subprocess.Popen(
@@ -69,9 +70,9 @@ def test_L32_runs_of_older_versions_and_of_this_one_keep_each_other_out(tmp_path
     with holder:
         holder.stdout.readline()
         with pytest.raises(FolderBusy):
-            FolderLock(tmp_path)
+            FolderLock(tmp_path, local_fs())
         holder.stdin.close()
-    FolderLock(tmp_path).release()
+    FolderLock(tmp_path, local_fs()).release()
 
 
 @linux
@@ -80,8 +81,9 @@ def test_L32_a_forked_child_does_not_hold_on_to_the_folder(tmp_path):
     code = """
 import os, sys, time
 from pathlib import Path
+from landsat_async.disk.fs import local_fs
 from landsat_async.disk.lock import FolderLock
-held = FolderLock(Path(sys.argv[1]))
+held = FolderLock(Path(sys.argv[1]), local_fs())
 if os.fork() == 0:
     held.release()  # not the child's to give back
     os.write(1, b"child\\n")
@@ -97,10 +99,10 @@ os._exit(0)  # as a kill does: nothing is given back by hand
     try:
         assert parent.stdout.readline() == b"child\n"
         with pytest.raises(FolderBusy):
-            FolderLock(tmp_path)
+            FolderLock(tmp_path, local_fs())
         parent.stdin.close()
         parent.wait(20)
-        FolderLock(tmp_path).release()
+        FolderLock(tmp_path, local_fs()).release()
     finally:
         os.killpg(parent.pid, 9)
         parent.wait()
@@ -111,23 +113,31 @@ os._exit(0)  # as a kill does: nothing is given back by hand
 @pytest.mark.parametrize(
     ("number", "answer"),
     [
-        (errno.EAGAIN, LockAnswer.BUSY),
-        (errno.EACCES, LockAnswer.BUSY),
-        (errno.ENOLCK, LockAnswer.NO_LOCKS),
-        (errno.ENOTSUP, LockAnswer.NO_LOCKS),
-        (errno.EOPNOTSUPP, LockAnswer.NO_LOCKS),
-        (errno.ENOSYS, LockAnswer.NO_LOCKS),
-        (errno.EINVAL, LockAnswer.NO_LOCKS),
-        (errno.EIO, LockAnswer.ERROR),
-        (errno.ESTALE, LockAnswer.ERROR),
-        (errno.ETIMEDOUT, LockAnswer.ERROR),
-        (errno.EPERM, LockAnswer.ERROR),
-        (errno.EBADF, LockAnswer.ERROR),
-        (None, LockAnswer.ERROR),
+        (errno.EAGAIN, LockState.BUSY),
+        (errno.EACCES, LockState.BUSY),
+        (errno.ENOLCK, LockState.UNSUPPORTED),
+        (errno.ENOTSUP, LockState.UNSUPPORTED),
+        (errno.EOPNOTSUPP, LockState.UNSUPPORTED),
+        (errno.ENOSYS, LockState.UNSUPPORTED),
+        (errno.EINVAL, LockState.UNSUPPORTED),
+        (errno.EIO, None),
+        (errno.ESTALE, None),
+        (errno.ETIMEDOUT, None),
+        (errno.EPERM, None),
+        (errno.EBADF, None),
     ],
 )
-def test_L33_only_the_codes_that_mean_no_locks_count_as_that(number, answer):
-    assert lock_answer(number) is answer
+def test_L33_only_the_codes_that_mean_no_locks_count_as_that(tmp_path, monkeypatch, number, answer):
+    fs = local_fs()
+    with monkeypatch.context() as patched:
+        _refusing(number, patched)
+        if answer is None:
+            with pytest.raises(OSError, match=os.strerror(number)):
+                fs.open_lock(str(tmp_path / "lock"))
+            return
+        fd, state = fs.open_lock(str(tmp_path / "lock"))
+    assert state is answer
+    fs.close(fd)
 
 
 def _refusing(number, monkeypatch):
@@ -167,7 +177,7 @@ def test_L33_a_full_disk_while_the_lock_is_signed_gives_the_lock_back(tmp_path, 
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(lock.os, "pwrite", full)
+        patched.setattr(os, "pwrite", full)
         with pytest.raises(DiskFull):
             OutputFolder(tmp_path).claim()
     OutputFolder(tmp_path).claim().release()

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.part import HashedFile, NoRoom, open_part
 
@@ -28,7 +28,7 @@ def facts(data: bytes) -> Checkpoint:
 @asynccontextmanager
 async def opened(path, known=None, fs=None, **how):
     with DiskPool(2) as pool:
-        part, believed = await open_part(str(path), known, fs=fs or Fs(), threads=Threads(pool, 0.2), **how)
+        part, believed = await open_part(str(path), known, fs=fs or PosixFs(), threads=Threads(pool, 0.2), **how)
         try:
             yield part, believed
         finally:
@@ -136,7 +136,7 @@ async def test_going_back_restores_the_digest(tmp_path):
 
 @pytest.mark.faults("H01")
 async def test_H01_a_write_that_fails_half_way_is_not_counted(tmp_path):
-    class Full(Fs):
+    class Full(PosixFs):
         def pwrite(self, fd, data, offset):
             if offset >= 100:
                 raise OSError(errno.ENOSPC, "full")
@@ -153,7 +153,7 @@ async def test_H01_a_write_that_fails_half_way_is_not_counted(tmp_path):
     ("free", "expected", "enough"), [(1099, 0, False), (1100, 0, True), (1100, 101, False), (1101, 101, True)]
 )
 def test_the_room_to_be_kept_is_kept_for_the_whole_rest_of_the_file(tmp_path, free, expected, enough):
-    class Small(Fs):
+    class Small(PosixFs):
         def free_bytes(self, fd):
             return free
 
@@ -177,7 +177,7 @@ async def test_H03_after_a_failed_sync_no_other_is_believed(tmp_path):
         if operation == "fsync" and failures:
             raise failures.pop()
 
-    async with opened(tmp_path / "1.part", fs=Fs(observer)) as (part, _):
+    async with opened(tmp_path / "1.part", fs=PosixFs(observer)) as (part, _):
         await part.write(memoryview(DATA))
         with pytest.raises(OSError, match="once"):
             await part.sync()
@@ -188,7 +188,7 @@ async def test_H03_after_a_failed_sync_no_other_is_believed(tmp_path):
 @pytest.mark.faults("H11")
 async def test_H11_the_first_sync_makes_the_bytes_durable_and_then_the_name(tmp_path):
     calls = []
-    async with opened(tmp_path / "1.part", fs=Fs(lambda operation, *_: calls.append(operation))) as (part, _):
+    async with opened(tmp_path / "1.part", fs=PosixFs(lambda operation, *_: calls.append(operation))) as (part, _):
         for _ in range(2):
             await part.write(memoryview(DATA))
             await part.sync()
@@ -199,7 +199,7 @@ async def test_H11_the_first_sync_makes_the_bytes_durable_and_then_the_name(tmp_
 async def test_H17_a_cancelled_caller_waits_for_its_thread(tmp_path):
     begun, may_end = threading.Event(), threading.Event()
 
-    class Slow(Fs):
+    class Slow(PosixFs):
         def pwrite(self, fd, data, offset):
             begun.set()
             may_end.wait(5)
@@ -234,7 +234,7 @@ async def test_H16_a_lost_thread_is_left_its_descriptor(tmp_path):
 
     with DiskPool(2) as pool:
         threads = Threads(pool, 0.05)
-        part, _ = await open_part(str(tmp_path / "1.part"), None, fs=Fs(), threads=threads)
+        part, _ = await open_part(str(tmp_path / "1.part"), None, fs=PosixFs(), threads=threads)
         await part.write(memoryview(b"x"))
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
@@ -259,7 +259,7 @@ async def test_L31_a_part_that_is_opened_for_nobody_is_closed_again(tmp_path, wa
     path, begun, go_on = tmp_path / "1.part", threading.Event(), threading.Event()
     path.write_bytes(DATA)
 
-    class Slow(Fs):
+    class Slow(PosixFs):
         def pread(self, *arguments):
             begun.set()
             assert go_on.wait(10)

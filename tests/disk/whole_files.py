@@ -9,6 +9,7 @@ import struct
 import tarfile
 import tempfile
 import zlib
+from functools import partial
 
 from landsat_async.proof.prove import Damaged, Proved, prove
 
@@ -22,7 +23,7 @@ def judge(data: bytes, name: str, **how) -> Proved | Damaged:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
-        return prove(file.fileno(), len(data), name, **how)
+        return prove(partial(os.pread, file.fileno()), len(data), name, **how)
 
 
 def tiff(

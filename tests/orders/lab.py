@@ -28,10 +28,10 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
-from landsat_async.disk.fs import Fs
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.ledger_rows import ROUTES
 from landsat_async.disk.ledger_schema import TABLES
+from landsat_async.disk.target import LocalTarget
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
 from landsat_async.m2m.caller import Gate
@@ -256,7 +256,6 @@ class _Pool:
 
 class _Net:
     bytes_received = 0
-    fs = Fs()
     pool = _Pool()
 
     def cancel_soon(self):
@@ -289,6 +288,7 @@ class Lab:
         self.book, self.weather, self.files = book, weather, files
         self.replaced: frozenset[str] = frozenset()
         self.ledger = MemoryLedger()
+        self.target = LocalTarget(folder)
         self.ledger.excused = book.excused
         self.lives: list[Life] = []
         self.config = Config.from_dict(
@@ -318,7 +318,7 @@ class Lab:
         easing = SlowStart()
         client: Any = Client(book, Gate(easing))
         hosts = Hosts(lambda *_: None, easing)
-        context = RunContext(self.config, ledger, client, bus, tally, hosts)
+        context = RunContext(self.config, ledger, client, bus, tally, hosts, self.target)
         states._epoch_s = 1_720_000_000.0
         watch(context)
         ended = "by itself"

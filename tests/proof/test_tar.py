@@ -4,6 +4,7 @@ import io
 import os
 import random
 import tarfile
+from functools import partial
 
 import pytest
 
@@ -18,7 +19,7 @@ SMALL = {"a.txt": b"first", "b.txt": b"x" * 512, "empty.txt": b"", "c.txt": b"y"
 def walk(data: bytes) -> tuple[Member, ...]:
     fd = open_bytes(data)
     try:
-        return walk_tar(Window(fd, 0, len(data), lambda: False))
+        return walk_tar(Window(partial(os.pread, fd), 0, len(data), lambda: False))
     finally:
         os.close(fd)
 

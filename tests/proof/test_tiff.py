@@ -5,6 +5,7 @@ import os
 import random
 import struct
 import zlib
+from functools import partial
 
 import pytest
 
@@ -24,14 +25,14 @@ FLAVOURS = [
 def walk(data: bytes) -> TiffLayout:
     fd = open_bytes(data)
     try:
-        return walk_tiff(Window(fd, 0, len(data), lambda: False))
+        return walk_tiff(Window(partial(os.pread, fd), 0, len(data), lambda: False))
     finally:
         os.close(fd)
 
 
 def decode(data: bytes) -> bool:
     fd = open_bytes(data)
-    window = Window(fd, 0, len(data), lambda: False)
+    window = Window(partial(os.pread, fd), 0, len(data), lambda: False)
     try:
         return decode_tiles(window, walk_tiff(window))
     finally:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from landsat_async.disk.fs import Fs, _renameat2
+from landsat_async.disk.fs_posix import PosixFs, _renameat2
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import FolderUnwritable, LandsatError, LedgerError
 from landsat_async.events import Started
@@ -129,7 +129,7 @@ def test_K12_a_folder_swapped_for_a_link_again_and_again_never_leads_out(tmp_pat
     root, inner, link = tmp_path / "data", tmp_path / "data" / "inner", tmp_path / "link"
     inner.mkdir(parents=True)
     link.symlink_to(elsewhere)
-    fs, swaps, over = Fs(), [0], threading.Event()
+    fs, swaps, over = PosixFs(), [0], threading.Event()
     fs.guard(str(root))
     renameat2, exchange = _renameat2(), 2
 
@@ -166,7 +166,7 @@ def test_K12_a_folder_swapped_for_a_link_again_and_again_never_leads_out(tmp_pat
 def test_K12_a_root_that_has_become_another_folder_is_refused(tmp_path):
     root = tmp_path / "data"
     root.mkdir()
-    fs = Fs()
+    fs = PosixFs()
     fs.guard(str(root))
     root.rename(tmp_path / "moved")
     root.mkdir()
@@ -178,7 +178,7 @@ def test_K12_a_root_that_has_become_another_folder_is_refused(tmp_path):
 def test_a_root_that_is_reached_through_a_link_is_fine(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "data").symlink_to(tmp_path / "disk")
-    fs = Fs()
+    fs = PosixFs()
     fs.guard(str(tmp_path / "data"))
     fs.make_folder(str(tmp_path / "data"))
     fs.make_folder(str(tmp_path / "data" / "a" / "b"))
@@ -190,7 +190,7 @@ async def test_no_descriptor_is_left_by_any_refusal(tmp_path, elsewhere):
     root = tmp_path / "data"
     root.mkdir()
     (root / "way").symlink_to(elsewhere)
-    fs = Fs()
+    fs = PosixFs()
     fs.guard(str(root))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):

@@ -30,8 +30,8 @@ from typing import Any
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import ledger_rows, ledger_schema, lock, part
-from landsat_async.disk.fs import Fs
+from landsat_async.disk import fs_posix, ledger_rows, ledger_schema, part
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
 from landsat_async.transfer import attempt, commit, multi_range, session, sink
@@ -128,14 +128,14 @@ class _Watch:
 
     def install(self) -> None:
         for name in ("fsync", "link", "replace", "rename_noreplace", "fsync_dir", "unlink", "pwrite"):
-            self.around(Fs, name, _CALL_PHASES[name])
-        see = Fs._see
+            self.around(PosixFs, name, _CALL_PHASES[name])
+        see = PosixFs._see
 
-        def seen(fs: Fs, operation: str, *arguments: object) -> None:
+        def seen(fs: PosixFs, operation: str, *arguments: object) -> None:
             self.call(operation, *arguments)
             see(fs, operation, *arguments)
 
-        Fs._see = seen
+        PosixFs._see = seen
         self.add("start", 1)
         self.around(runner.Run, "_prepare", "plan")
         prepare = runner.Run._prepare
@@ -226,7 +226,7 @@ def _child(order: dict[str, Any]) -> int:
     if "policy" in order:
         worker.TransferPolicy = partial(TransferPolicy, **order["policy"])
     if order.get("lying_lock"):
-        lock.fcntl = _LyingLocks()
+        fs_posix.fcntl = _LyingLocks()
     if "argv" in order:
         os.environ |= {"USGS_USERNAME": order["username"], "USGS_TOKEN": order["token"]}
         return cli.main(order["argv"])
@@ -246,7 +246,15 @@ class _LyingLocks:
     def __getattr__(self, name: str) -> Any:
         import fcntl
 
-        return (lambda *_: None) if name == "lockf" else getattr(fcntl, name)
+        if name == "lockf":
+            return lambda *_: None
+        return self._fcntl if name == "fcntl" else getattr(fcntl, name)
+
+    @staticmethod
+    def _fcntl(fd: int, command: int, *arguments: Any) -> Any:
+        import fcntl
+
+        return b"" if command == fcntl.F_OFD_SETLK else fcntl.fcntl(fd, command, *arguments)
 
 
 def _fork(order: dict[str, Any]) -> int:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import ledger_rows
-from landsat_async.disk.fs import Fs
-from landsat_async.transfer import session
+from landsat_async.disk import ledger_rows, target
+from landsat_async.disk.folder import PROBE_NAME
+from landsat_async.disk.fs_posix import PosixFs
 from tests.support.crash_child import WatchedConnection
 
 
@@ -155,7 +155,7 @@ class Tape:
         """Take what lies there now as given."""
         inodes: dict[int, int] = {}
         for path in sorted(self.root.rglob("*")):
-            if path.is_file() and not path.name.startswith(("ledger", "lock")):
+            if path.is_file() and is_data(path.name):
                 inode = path.stat().st_ino
                 if inode not in inodes:
                     inodes[inode] = self.new_file()
@@ -164,7 +164,12 @@ class Tape:
         self.before = dict(self.names)
 
 
-class RecordingFs(Fs):
+def is_data(name: str) -> bool:
+    """Tell whether a name is neither the lock's, nor the ledger's (which SQLite writes), nor the probe's."""
+    return not os.path.basename(name).startswith(("ledger", "lock", PROBE_NAME))
+
+
+class RecordingFs(PosixFs):
     """The file system, writing down what is done to it."""
 
     def __init__(self, tape: Tape) -> None:
@@ -174,6 +179,8 @@ class RecordingFs(Fs):
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         tape, name = self.tape, self.tape.relative(path)
+        if not is_data(name):
+            return super().open(path, flags, mode)
         with tape.lock:
             there = os.path.lexists(path)
             fd = super().open(path, flags, mode)
@@ -184,12 +191,21 @@ class RecordingFs(Fs):
                 self._files[fd] = tape.names[name]
         return fd
 
+    def close(self, fd: int) -> None:
+        self._files.pop(fd, None)
+        super().close(fd)
+
     def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+        if fd not in self._files:  # of the lock
+            return super().pwrite(fd, data, offset)
         with self.tape.writing(Wrote(self._files[fd], offset, bytes(data))):
             return super().pwrite(fd, data, offset)
 
     def ftruncate(self, fd: int, size: int) -> None:
         if os.fstat(fd).st_size == size:
+            return
+        if fd not in self._files:
+            super().ftruncate(fd, size)
             return
         with self.tape.writing(Wrote(self._files[fd], size, None)):
             super().ftruncate(fd, size)
@@ -218,6 +234,8 @@ class RecordingFs(Fs):
         tape, name = self.tape, self.tape.relative(path)
         with tape.lock:
             super().unlink(path)
+            if not is_data(name):
+                return
             tape.names.pop(name, None)
             tape.add(Named(((name, None),)))
 
@@ -225,6 +243,8 @@ class RecordingFs(Fs):
         tape, old, new = self.tape, self.tape.relative(source), self.tape.relative(target)
         with tape.lock:
             call(source, target)
+            if not is_data(old):
+                return
             file = tape.names[new] = tape.names[old]
             changes: list[tuple[str, int | None]] = [(new, file)]
             if not keep:
@@ -269,5 +289,5 @@ def recorded(tape: Tape, fs: type[RecordingFs] = RecordingFs) -> Iterator[None]:
         connection = connect(path)
         return WatchedConnection(connection, partial(_commit, tape, connection))
 
-    with mock.patch.object(session, "Fs", partial(fs, tape)), mock.patch.object(ledger_rows, "connect", watched):
+    with mock.patch.object(target, "local_fs", partial(fs, tape)), mock.patch.object(ledger_rows, "connect", watched):
         yield

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
@@ -71,7 +71,7 @@ class Bench:
             min_free_bytes=0, block_bytes=64 * KIB, checkpoint_bytes=256 * KIB, grace_s=2.0
         )
     )
-    fs: Fs = field(default_factory=Fs)
+    fs: PosixFs = field(default_factory=PosixFs)
     events: list = field(default_factory=list)
     health: list = field(default_factory=list)
     service: str = "http://127.0.0.1:1/"

@@ -11,7 +11,7 @@ import time
 import anyio
 import pytest
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull, FolderUnwritable
 from landsat_async.transfer.transfer import transfer_in_group
 from landsat_async.transfer.types import Done, FileFailed
@@ -21,7 +21,7 @@ from tests.transfer.conftest import KIB, noise, sha
 DATA = noise(900 * KIB + 7)
 
 
-class Failing(Fs):
+class Failing(PosixFs):
     """Fails chosen calls: `faults[operation] = [None, errno, ...]`, one entry per call; the last one stays."""
 
     def __init__(self, **faults):
@@ -37,7 +37,7 @@ class Failing(Fs):
             raise OSError(code, os.strerror(code))
 
 
-class Filling(Fs):
+class Filling(PosixFs):
     """A disk with room for so many bytes; the write that does not fit is short, then there is ENOSPC."""
 
     def __init__(self, room: int) -> None:
@@ -85,7 +85,7 @@ async def test_H01_the_room_to_be_kept_free_is_not_touched(bench):
 
 
 async def test_a_file_that_will_not_fit_is_not_begun(bench):
-    class Nearly(Fs):
+    class Nearly(PosixFs):
         def free_bytes(self, fd):
             return 10**6
 
@@ -141,7 +141,7 @@ async def test_H03_a_file_is_not_named_while_its_last_checkpoint_fails(bench):
     bench.right = [data]
     requests_at_link = []
 
-    class LateFailure(Fs):
+    class LateFailure(PosixFs):
         failed = False
 
         def fsync(self, fd):
@@ -415,7 +415,7 @@ async def test_H17_a_write_that_is_under_way_when_cancelled_has_ended_before_the
     begun, may_end = threading.Event(), threading.Event()
     ended = []
 
-    class Slow(Fs):
+    class Slow(PosixFs):
         def pwrite(self, fd, data, offset):
             begun.set()
             may_end.wait(5)
@@ -451,7 +451,7 @@ async def test_H17_a_write_that_is_under_way_when_cancelled_has_ended_before_the
 async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the_grace_period(bench, place):
     begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
-    class Hung(Fs):
+    class Hung(PosixFs):
         def pwrite(self, fd, data, offset):
             begun.set()
             may_end.wait(20)
@@ -493,7 +493,7 @@ async def test_H10_the_store_is_lowered_before_bytes_that_it_speaks_of_are_given
     bench.right = [DATA]
     cuts = []
 
-    class Watching(Fs):
+    class Watching(PosixFs):
         def ftruncate(self, fd, size):
             cuts.append((size, bench.store.facts.durable if bench.store.facts else 0))
             super().ftruncate(fd, size)

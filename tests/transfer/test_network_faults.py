@@ -15,7 +15,7 @@ import anyio
 import pytest
 import trustme
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.events import Retrying
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.attempt import TransferContext
@@ -607,7 +607,7 @@ async def test_F02_a_tls_connection_that_is_lost_while_its_first_bytes_are_writt
     assert isinstance(outcome, Done)
 
 
-class WaitingDisk(Fs):
+class WaitingDisk(PosixFs):
     """The first write waits for `go_on`."""
 
     def __init__(self):

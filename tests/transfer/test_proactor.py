@@ -19,7 +19,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.transfer.sink import receive
 from tests.support.proactor_like import proactor_like
 from tests.support.raw_server import RawServer
@@ -105,7 +105,7 @@ async def test_a_transfer_of_a_file_larger_than_two_buffers_needs_one_connection
         if operation == "pwrite":
             time.sleep(0.02)  # in a thread of the disk
 
-    bench.right, bench.fs = [BODY], Fs(slow_disk)
+    bench.right, bench.fs = [BODY], PosixFs(slow_disk)
     bench.policy = replace(bench.policy, block_bytes=100 * KIB)
     with proactor_like():
         async with RawServer([answer]) as server:

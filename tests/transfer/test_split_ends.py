@@ -10,7 +10,7 @@ import socket
 import anyio
 import pytest
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull
 from landsat_async.events import Notice, Transferred
 from landsat_async.transfer.types import Done, FileFailed
@@ -248,7 +248,7 @@ async def test_a_full_disk_stops_all_connections(bench):
     assert bench.part_bytes() == DATA[: bench.store.facts.durable]
 
 
-class Full(Fs):
+class Full(PosixFs):
     def pwrite_all(self, fd, data, offset):
         if offset >= 700 * KIB:
             raise OSError(errno.ENOSPC, "full")

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from landsat_async import open_run
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull
 from landsat_async.run import worker
 from landsat_async.transfer.commit import Committer
@@ -42,7 +42,7 @@ async def test_a_file_that_lands_while_the_run_is_stopped_is_told_as_it_is_count
 @pytest.fixture
 def hung(monkeypatch):
     """(it hangs, it may go on): the third write to a disk."""
-    hangs, may_go_on, writes, pwrite = threading.Event(), threading.Event(), [], Fs.pwrite
+    hangs, may_go_on, writes, pwrite = threading.Event(), threading.Event(), [], PosixFs.pwrite
 
     def hang(fs, fd, data, offset):
         writes.append(fd)
@@ -51,7 +51,7 @@ def hung(monkeypatch):
             may_go_on.wait(30)
         return pwrite(fs, fd, data, offset)
 
-    monkeypatch.setattr(Fs, "pwrite", hang)
+    monkeypatch.setattr(PosixFs, "pwrite", hang)
     monkeypatch.setattr(worker, "TransferPolicy", partial(TransferPolicy, grace_s=0.2))
     yield hangs, may_go_on
     may_go_on.set()
