@@ -219,7 +219,8 @@ def _touched(disk: _Disk, event: object) -> Iterator[tuple[int, str]]:
 
 
 def _is_of(path: str, item_id: int, relpath: str) -> bool:
-    return path == relpath or path.startswith(f"{PARTS}/{item_id}.")
+    aside = path.startswith(f"{STATE_FOLDER}/changed/") and path.endswith(f"-{os.path.basename(relpath)}")
+    return path == relpath or path.startswith(f"{PARTS}/{item_id}.") or aside
 
 
 class _Check:
@@ -256,12 +257,24 @@ class _Check:
                 states.append(names)
         return states
 
+    def _changed(self) -> int | None:
+        """Return the finished file that the user had changed before the run, if it is one."""
+        for file in self._disk.ever.get(self._relpath, ()):
+            content = self._disk.contents.get(file)
+            if content in self._users and content not in self._right:
+                return file
+        return None
+
     def _is_mine(self, path: str) -> bool:
         return _is_of(path, self._item_id, self._relpath)
 
     def _look(self, row: Row | None, names: dict[str, int]) -> Iterator[str]:
-        final = names.get(self._relpath)
-        if row is not None and row.state == "done" and final is None:
+        final, changed = names.get(self._relpath), self._changed()
+        if changed is not None and changed not in names.values():
+            yield "N2: a file that the user has changed is nowhere"
+        if changed is not None and changed == final and row is not None and row.state != "done":
+            yield "N2: a file that the user has changed was forgotten before it was put aside"
+        if row is not None and row.state == "done" and final is None and changed is None:
             self.states += 1
             yield "N3: done in the ledger, and not there"
         if final is not None:
