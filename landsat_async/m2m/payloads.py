@@ -38,6 +38,7 @@ APPLICATION = "M2M"
 LOGIN = "login-token"
 LOGOUT = "logout"
 PERMISSIONS = "permissions"
+SCENE_SEARCH = "scene-search"
 LIMIT_S = 120.0
 SEARCH_LIMIT_S = 300.0
 MAX_BYTES = 64 * 2**20
@@ -160,7 +161,7 @@ def scene_search(
         sceneFilter=scene_filter,
     )
     return Call(
-        "scene-search",
+        SCENE_SEARCH,
         payload,
         read_scenes.read_scene_page,
         limit_s=limit_s or SEARCH_LIMIT_S,

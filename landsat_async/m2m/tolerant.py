@@ -46,6 +46,8 @@ class FailedItem:
     product_id: str | None
     download_id: int | None
     message: str
+    call: str | None = None
+    """The call whose answer has the row, when it cannot be used; None when the service has refused the item."""
 
 
 # -- values
@@ -293,7 +295,7 @@ def build_rows(
             row = read_struct(piece, kind)
             good.append(row if build is None else build(row))
         except Unusable as error:
-            unusable.append(failed_row(piece, f"{where}, row {place}: {error}"))
+            unusable.append(failed_row(piece, f"{where}, row {place}: {error}", _call_of(where)))
     return tuple(good)
 
 
@@ -302,18 +304,24 @@ def salvage_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[
     try:
         return read_rows(raw, kind, where=where, unusable=unusable)
     except BadReply as error:
-        unusable.append(FailedItem(None, None, None, str(error)))
+        unusable.append(FailedItem(None, None, None, str(error), _call_of(where)))
         return ()
 
 
-def failed_row(piece: msgspec.Raw, message: str = "") -> FailedItem:
+def _call_of(where: str) -> str:
+    """Return the call of a place in its answer, which is written as `call: list`."""
+    return where.partition(":")[0]
+
+
+def failed_row(piece: msgspec.Raw, message: str = "", call: str | None = None) -> FailedItem:
     """Return what can be told about a row that was refused or cannot be used: `message`, or what it says itself."""
     try:
         row = read_struct(piece, _FailedRow)
     except Unusable:
         row = _FailedRow(message=text(plain(piece)))
     said = row.error_message or row.message or "refused without a reason"
-    return FailedItem(row.entity_id, row.product_id, row.download_id, message or quoted_from_outside(said, 300))
+    said = message or quoted_from_outside(said, 300)
+    return FailedItem(row.entity_id, row.product_id, row.download_id, said, call)
 
 
 def refused_rows(raw: msgspec.Raw, where: str) -> list[FailedItem]:
@@ -321,7 +329,7 @@ def refused_rows(raw: msgspec.Raw, where: str) -> list[FailedItem]:
     try:
         return [failed_row(piece) for piece in pieces(raw, where)]
     except BadReply as error:
-        return [FailedItem(None, None, None, str(error))]
+        return [FailedItem(None, None, None, str(error), _call_of(where))]
 
 
 def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dict[int, str]:
@@ -331,13 +339,13 @@ def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dic
     try:
         entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except _READ_ERRORS:
-        unusable.append(FailedItem(None, None, None, f"{where} is no map"))
+        unusable.append(FailedItem(None, None, None, f"{where} is no map", _call_of(where)))
         return {}
     labels: dict[int, str] = {}
     for key, piece in entries.items():
         download_id = whole(key)
         if download_id is None:
-            unusable.append(FailedItem(None, None, None, f"{where} has no download id as key"))
+            unusable.append(FailedItem(None, None, None, f"{where} has no download id as key", _call_of(where)))
             continue
         labels[download_id] = text(plain(piece)) or ""
     return labels

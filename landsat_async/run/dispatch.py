@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from anyio.streams.memory import MemoryObjectSendStream
 
@@ -16,8 +17,9 @@ from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.context import RunContext
-from landsat_async.run.host_health import Kind, Ruling
-from landsat_async.run.matching import Answer
+from landsat_async.run.host_health import HostFault, Ruling
+from landsat_async.run.matching import AnswerRow, Refusal
+from landsat_async.run.quota import speaks_of_limits
 from landsat_async.transfer.link_policy import host_in
 
 DISABLED_WAITS_S = (5.0, 60.0, 300.0)
@@ -39,60 +41,80 @@ class Link:
 Links = MemoryObjectSendStream[Link]
 
 
-def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, ready: bool) -> list[Answer]:
+def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, ready: bool) -> list[AnswerRow]:
     """Rows of availableDownloads, or of preparingDownloads (whose links do not work yet)."""
     return [
-        Answer(
+        AnswerRow(
             row.download_id,
             row.entity_id,
             row.display_id or (name_from_url(row.url.reveal()) if row.url else None),
             row.url if ready else None,
             duplicates.get(row.download_id),
-            message=_licence(row.eula),
+            refusal=_licence(row.eula),
+            message=row.eula or "",
             product_id=row.product_id,
         )
         for row in rows
     ]
 
 
-def from_queue(rows: Iterable[QueueItem]) -> list[Answer]:
+def from_queue(rows: Iterable[QueueItem]) -> list[AnswerRow]:
     """Rows of download-retrieve or download-search: ready is what has a link, whatever list it stands in."""
     return [
-        Answer(
+        AnswerRow(
             row.download_id,
             row.entity_id,
             row.display_id,
             row.url,
-            message=_licence(row.eula),
+            refusal=_licence(row.eula),
+            message=row.eula or "",
             proxied=row.status_code == "P",
         )
         for row in rows
     ]
 
 
-def _licence(code: str | None) -> str | None:
-    """Why a file with a licence is not fetched: nobody but the user may accept it."""
-    return f"a licence has to be accepted before it may be fetched (EULA {quoted_from_outside(code)})" if code else None
+def _licence(code: str | None) -> Refusal | None:
+    """Return that a file with a licence is not fetched: nobody but the user may accept it."""
+    return Refusal.LICENCE if code else None
 
 
-def from_failed(rows: Iterable[FailedItem]) -> list[Answer]:
+def from_failed(rows: Iterable[FailedItem]) -> list[AnswerRow]:
     """Rows of `failed`."""
     return [
-        Answer(row.download_id, row.entity_id, None, message=row.message, product_id=row.product_id) for row in rows
-    ]
+        AnswerRow(
+            row.download_id, row.entity_id, None, refusal=refusal_of(row.message), message=row.message,
+            product_id=row.product_id,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
-async def refused(context: RunContext, item: Item, message: str, *, serving: Collection[str] = ()) -> None:
+def refusal_of(message: str) -> Refusal:
+    """Read what the service means by a refusal: it has words for that and no codes."""
+    if speaks_of_limits(message):
+        return Refusal.LIMITS
+    return Refusal.DISABLED if "temporarily disabled" in message.lower() else Refusal.OTHER
+
+
+async def refused(context: RunContext, item: Item, row: AnswerRow, *, serving: Collection[str] = ()) -> None:
     """The service does not give a file: another storage system if there is one, else the file has failed.
 
     `serving`: download systems that have given other files in the same answer.
     """
-    if "temporarily disabled" in message.lower() and not context.routes.elsewhere(item):
-        await _disabled(context, item, message, serving=item.system in serving)
-        return
-    hint = "Try again later."
-    if message.startswith("a licence"):
-        hint = "Order one such scene at https://earthexplorer.usgs.gov by hand and accept its licence there."
+    message, hint = row.message, "Try again later."
+    match row.refusal or Refusal.OTHER:
+        case Refusal.DISABLED:
+            if not context.routes.elsewhere(item):
+                await _disabled(context, item, message, serving=item.system in serving)
+                return
+        case Refusal.LICENCE:
+            message = f"a licence has to be accepted before it may be fetched (EULA {quoted_from_outside(row.message)})"
+            hint = "Order one such scene at https://earthexplorer.usgs.gov by hand and accept its licence there."
+        case Refusal.LIMITS | Refusal.OTHER:
+            pass
+        case refusal:
+            assert_never(refusal)
     await context.routes.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", hint)
 
 
@@ -103,7 +125,7 @@ async def _disabled(context: RunContext, item: Item, message: str, *, serving: b
         row = context.hosts.of(system).row | {item.item_id}
         found = await context.ledger.open_of(context.run_id, [item.system], len(row) + 1)
         others = any(item_id not in row for item_id in found)
-        ruling = context.hosts.judge(system, Kind.DISABLED, item.item_id, message, others=others)
+        ruling = context.hosts.judge(system, HostFault.DISABLED, item.item_id, message, others=others)
     if ruling in (Ruling.HOST, Ruling.WAIT):
         await context.states.step(item.item_id, Step.UNASK, label=None)
         return
@@ -120,7 +142,7 @@ async def _disabled(context: RunContext, item: Item, message: str, *, serving: b
         await context.bus.emit(Retrying(item.relpath, message, item.fresh + 1, wait_s))
 
 
-Pairs = Sequence[tuple[Item, Answer]]
+Pairs = Sequence[tuple[Item, AnswerRow]]
 
 
 async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str) -> int:
@@ -165,12 +187,12 @@ async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None
     )
 
 
-def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answer]], list[tuple[Item, Answer]]]:
+def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, AnswerRow]], list[tuple[Item, AnswerRow]]]:
     """Links that may be used now, and those to leave where they are; of a host on probation one is used."""
     hosts, now = context.hosts, context.states.now()
     closed, on_probation = set(hosts.paused_systems()), set(hosts.on_probation())
-    usable: list[tuple[Item, Answer]] = []
-    deferred: list[tuple[Item, Answer]] = []
+    usable: list[tuple[Item, AnswerRow]] = []
+    deferred: list[tuple[Item, AnswerRow]] = []
     # What has failed there before says less about a host than a file that has not been tried.
     ordered = sorted(pairs, key=lambda pair: hosts.fails_at(pair[0].system, pair[0].item_id)) if on_probation else pairs
     for pair in ordered:
@@ -184,8 +206,8 @@ def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answe
 
 async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
     """Leave files at the service; those that another storage system has now are asked for there instead."""
-    elsewhere: list[tuple[Item, Answer]] = []
-    stay: list[tuple[Item, Answer]] = []
+    elsewhere: list[tuple[Item, AnswerRow]] = []
+    stay: list[tuple[Item, AnswerRow]] = []
     for pair in pairs:
         (elsewhere if context.routes.elsewhere(pair[0]) else stay).append(pair)
     await context.states.step_many(

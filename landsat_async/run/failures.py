@@ -1,12 +1,13 @@
-"""What becomes of a file that a transfer could not bring: whose trouble it is, and what is tried next.
+"""What becomes of a file that a transfer could not bring: whose failure it is, and what is tried next.
 
-The judgement is `rules.host_health`. A file whose own trouble it is gets a few more links, and fails when they are used
+The judgement is `rules.host_health`. A file whose own failure it is gets a few more links, and fails when they are used
 up; a file of a host that is left alone waits at the service, and nothing counts against it. Every wait is told.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import Item
@@ -14,55 +15,56 @@ from landsat_async.errors import OutOfResources
 from landsat_async.events import Retrying
 from landsat_async.rules.lifecycle import Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.host_health import Kind, Ruling
-from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind
-from landsat_async.transfer.types import IN_THE_WAY, FileFailed, HostDown, NeedsLink, NotReady
+from landsat_async.run.host_health import HostFault, Ruling
+from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
+from landsat_async.transfer.types import FileFailed, HostDown, NeedsLink, NotReady
 
 FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""
 ASIDE_S = 5.0
 """So long a file steps back, so that others of its host are tried."""
-PAUSED = "paused"
-"""Kind of a HostDown that is no new fault: the host is left alone."""
-CERTIFICATE = "certificate"
-"""Kind of a HostDown that no pause mends."""
 _KEPT = "The parts are kept; run the same command again later."
-_OF_HOST_DOWN = {
-    "network": Kind.UNREACHABLE,
-    "server": Kind.SERVER,
-    "maintenance": Kind.MAINTENANCE,
-    "proxy": Kind.PROXY,
-    "refused": Kind.REFUSED,
-    "page": Kind.PAGE,
-}
-_OF_FILE_FAILED: dict[str, Kind] = {
-    FaultKind.NETWORK: Kind.NETWORK,
-    FaultKind.BUSY: Kind.SERVER,
-    FaultKind.PAGE: Kind.PAGE,
+_OF_FILE_FAILED = {
+    FaultKind.NETWORK: HostFault.NETWORK,
+    FaultKind.BUSY: HostFault.SERVER,
+    FaultKind.PAGE: HostFault.PAGE,
 }
 """Faults that can be the host's although they have used up the tries of a file; all others are the file's own."""
 
 
-def kind_of_attempt(kind: str) -> Kind | None:
-    """What `health` of a transfer says, if one attempt can say something about the host."""
-    if kind in (CERTIFICATE, Kind.REFUSED):  # settled when the transfer is over: a new link may be all that is needed
-        return None
-    return Kind(kind)
+def fault_of_attempt(report: HostReport) -> HostFault | None:
+    """Return what one attempt that failed says about the host; None = nothing yet.
+
+    A refused link, or a certificate, is judged when the transfer is over: a new link may be all that is needed.
+    """
+    match report:
+        case HostReport.NETWORK:
+            return HostFault.NETWORK
+        case HostReport.SERVER:
+            return HostFault.SERVER
+        case HostReport.MAINTENANCE:
+            return HostFault.MAINTENANCE
+        case HostReport.PROXY:
+            return HostFault.PROXY
+        case HostReport.PAGE:
+            return HostFault.PAGE
+        case HostReport.REFUSED | HostReport.CERTIFICATE | HostReport.PAUSED | HostReport.OK:
+            return None
+        case _:
+            assert_never(report)
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _HostFailure:
     """A failure that may be the host's."""
 
     host: str
-    kind: Kind
+    kind: HostFault
     reason: str
     hint: str = _KEPT
     wish_s: float = 0.0
     tried: bool = False
     """The transfer has used up the tries of the file itself."""
-    renewable: bool = True
-    """Another link may help."""
 
 
 class Failures:
@@ -84,57 +86,70 @@ class Failures:
                 await self._fail(item, host, reason, "Run the same command again later.")
             case NotReady():
                 await context.states.step(item.item_id, Step.UNREADY, missed=0)
-            case HostDown() if outcome.kind == CERTIFICATE:
-                context.hosts.untrusted_hosts[outcome.host] = outcome.reason
-                await context.routes.fail_or_reroute(item, Step.RELINK, outcome.reason, UNTRUSTED_HINT)
-            case HostDown() if outcome.kind == PAUSED:
-                await self._put_back(item, outcome.wait_s)
             case HostDown():
-                kind = _OF_HOST_DOWN.get(outcome.kind, Kind.SERVER)
-                await self._judge(item, _Trouble(host, kind, outcome.reason, wish_s=outcome.wait_s))
+                await self._host_down(item, host, outcome)
             case NeedsLink():
                 await self._needs_link(item, host, outcome)
-            case FileFailed() if outcome.kind == IN_THE_WAY:
+            case FileFailed() if outcome.kind is FaultKind.IN_THE_WAY:
                 await context.ledger.note_stranger(item.relpath, context.states.now())
                 await context.routes.fail(item, outcome.reason, outcome.hint)
-            case FileFailed() if outcome.kind == FaultKind.FILES:
+            case FileFailed() if outcome.kind is FaultKind.FILES:
                 raise OutOfResources(outcome.reason, hint=outcome.hint)  # the next file would lack them as well
             case FileFailed() if outcome.kind in _OF_FILE_FAILED:
                 kind = _OF_FILE_FAILED[outcome.kind]
-                await self._judge(item, _Trouble(host, kind, outcome.reason, outcome.hint, tried=True))
+                await self._judge(item, _HostFailure(host, kind, outcome.reason, outcome.hint, tried=True))
             case FileFailed():
                 await self._fail(item, host, outcome.reason, outcome.hint)
+
+    async def _host_down(self, item: Item, host: str, down: HostDown) -> None:
+        """Put the file back until its host may be used, unless no pause helps."""
+        context = self._context
+        match down.kind:
+            case HostReport.CERTIFICATE:
+                context.hosts.untrusted_hosts[down.host] = down.reason
+                await context.routes.fail_or_reroute(item, Step.RELINK, down.reason, UNTRUSTED_HINT)
+            case HostReport.PAUSED:
+                await self._put_back(item, down.wait_s)
+            case HostReport.NETWORK:  # the transfer gives a host up only when no connection comes about at all
+                await self._judge(item, _HostFailure(host, HostFault.UNREACHABLE, down.reason, wish_s=down.wait_s))
+            case HostReport.REFUSED:
+                await self._judge(item, _HostFailure(host, HostFault.REFUSED, down.reason, wish_s=down.wait_s))
+            case _:
+                fault = fault_of_attempt(down.kind) or HostFault.SERVER
+                await self._judge(item, _HostFailure(host, fault, down.reason, wish_s=down.wait_s))
 
     async def _needs_link(self, item: Item, host: str, outcome: NeedsLink) -> None:
         """A first new link at once; if that one is refused too, it may be the host that refuses."""
         fresh = await self._links_without_progress(item)
-        trouble = _Trouble(host, Kind.REFUSED, outcome.reason)
+        failure = _HostFailure(host, HostFault.REFUSED, outcome.reason)
         if not outcome.expired:  # it leads nowhere: worth one new link
-            await (self._retry(item, trouble, fresh) if fresh < 1 else self._fail(item, host, outcome.reason, _KEPT))
+            await (self._retry(item, failure, fresh) if fresh < 1 else self._fail(item, host, outcome.reason, _KEPT))
         elif fresh < 1:
             self._context.hosts.first_refusal(host, item.item_id)
-            await self._retry(item, trouble, fresh)
+            await self._retry(item, failure, fresh)
         else:
-            await self._judge(item, trouble, fresh)
+            await self._judge(item, failure, fresh)
 
-    async def _judge(self, item: Item, trouble: _Trouble, fresh: int | None = None) -> None:
-        context, host = self._context, trouble.host
+    async def _judge(self, item: Item, failure: _HostFailure, fresh: int | None = None) -> None:
+        context, host = self._context, failure.host
         others = await self._others(host, item)
         ruling = context.hosts.judge(
-            host, trouble.kind, item.item_id, trouble.reason, others=others, wish_s=_wish_s(trouble)
+            host, failure.kind, item.item_id, failure.reason, others=others, wish_s=_wish_s(failure)
         )
         match ruling:
             case Ruling.WAIT | Ruling.HOST:
-                await self._put_back(item, context.hosts.pause_s(host), relink=trouble.kind is Kind.REFUSED)
+                await self._put_back(item, context.hosts.pause_s(host), relink=failure.kind is HostFault.REFUSED)
             case Ruling.ASIDE:
-                wait_s = min(max(ASIDE_S, trouble.wish_s if trouble.kind is Kind.SERVER else 0.0), self._patience_s)
-                await self._tell(item, trouble.reason, 1, wait_s)
-                await self._put_back(item, wait_s, relink=trouble.kind is Kind.REFUSED, aside=True)
-            case Ruling.OWN if trouble.tried:
-                await self._fail(item, host, trouble.reason, trouble.hint)
+                wait_s = min(
+                    max(ASIDE_S, failure.wish_s if failure.kind is HostFault.SERVER else 0.0), self._patience_s
+                )
+                await self._tell(item, failure.reason, 1, wait_s)
+                await self._put_back(item, wait_s, relink=failure.kind is HostFault.REFUSED, aside=True)
+            case Ruling.OWN if failure.tried:
+                await self._fail(item, host, failure.reason, failure.hint)
             case Ruling.OWN:
                 fresh = item.fresh if fresh is None else fresh
-                await self._retry(item, trouble, fresh)
+                await self._retry(item, failure, fresh)
 
     async def _others(self, host: str, item: Item) -> bool:
         """Whether the run has files of a host besides those that stand in its row of failures."""
@@ -144,16 +159,16 @@ class Failures:
         found = await context.ledger.open_of(context.run_id, sorted(systems), len(row) + 1)
         return any(item_id not in row for item_id in found)
 
-    async def _retry(self, item: Item, trouble: _Trouble, fresh: int) -> None:
+    async def _retry(self, item: Item, failure: _HostFailure, fresh: int) -> None:
         """Another link, a bounded number of times without progress."""
         context = self._context
         left_s = max(self._patience_s, FRESH_WAITS_S[1]) - sum(FRESH_WAITS_S[:fresh])
         if fresh >= max(1, min(len(FRESH_WAITS_S), self._attempts - 1)) or left_s <= 0:
-            await self._fail(item, trouble.host, trouble.reason, trouble.hint)
+            await self._fail(item, failure.host, failure.reason, failure.hint)
             return
-        wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(trouble)), left_s)
+        wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(failure)), left_s)
         if wait_s > 0:
-            await self._tell(item, f"{trouble.reason}; a new link is asked for then", fresh + 1, wait_s)
+            await self._tell(item, f"{failure.reason}; a new link is asked for then", fresh + 1, wait_s)
         await context.states.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.states.now() + wait_s)
 
     async def _links_without_progress(self, item: Item) -> int:
@@ -190,6 +205,6 @@ class Failures:
         await self._context.bus.emit(Retrying(item.relpath, reason, attempt, wait_s))
 
 
-def _wish_s(trouble: _Trouble) -> float:
+def _wish_s(failure: _HostFailure) -> float:
     """What the server asked for; other kinds carry pauses of ours, which `host_health` has already."""
-    return trouble.wish_s if trouble.kind is Kind.SERVER else 0.0
+    return failure.wish_s if failure.kind is HostFault.SERVER else 0.0

@@ -37,7 +37,7 @@ ROW_KEPT = 100
 """Files of a row that are remembered."""
 
 
-class Kind(enum.StrEnum):
+class HostFault(enum.StrEnum):
     """Faults that can be a host's."""
 
     NETWORK = "network"
@@ -57,25 +57,25 @@ class Kind(enum.StrEnum):
     """The service says that it does not give the file out for now."""
 
 
-_REFUSALS = frozenset({Kind.REFUSED, Kind.PAGE, Kind.DISABLED})
+_REFUSALS = frozenset({HostFault.REFUSED, HostFault.PAGE, HostFault.DISABLED})
 """What one file can have for itself: alone, it is that file's failure."""
-_OF_THE_HOST = frozenset({Kind.UNREACHABLE, Kind.MAINTENANCE, Kind.PROXY})
+_OF_THE_HOST = frozenset({HostFault.UNREACHABLE, HostFault.MAINTENANCE, HostFault.PROXY})
 """What a single file is believed, when there is nobody else to ask."""
 _QUICK = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 55.0)
-_PAUSES_S: dict[Kind, tuple[float, ...]] = {
-    Kind.NETWORK: _QUICK,
-    Kind.UNREACHABLE: _QUICK,
-    Kind.SERVER: _QUICK,
-    Kind.MAINTENANCE: (60.0, 300.0, 300.0, 600.0),
-    Kind.PROXY: (60.0, 300.0),
-    Kind.REFUSED: (5.0, 15.0, 60.0, 300.0),
-    Kind.PAGE: (5.0, 15.0, 60.0, 300.0),
-    Kind.DISABLED: (60.0, 300.0, 300.0, 600.0),
+_PAUSES_S: dict[HostFault, tuple[float, ...]] = {
+    HostFault.NETWORK: _QUICK,
+    HostFault.UNREACHABLE: _QUICK,
+    HostFault.SERVER: _QUICK,
+    HostFault.MAINTENANCE: (60.0, 300.0, 300.0, 600.0),
+    HostFault.PROXY: (60.0, 300.0),
+    HostFault.REFUSED: (5.0, 15.0, 60.0, 300.0),
+    HostFault.PAGE: (5.0, 15.0, 60.0, 300.0),
+    HostFault.DISABLED: (60.0, 300.0, 300.0, 600.0),
 }
 """Pauses one after the other; the last one is repeated. Each lasts 80 to 120 % of it."""
 
 
-class Gate(enum.StrEnum):
+class Circuit(enum.StrEnum):
     """What a host lets through."""
 
     CLOSED = "closed"
@@ -88,7 +88,7 @@ class Gate(enum.StrEnum):
 class HostHealth:
     """What is known of one host; immutable."""
 
-    gate: Gate = Gate.CLOSED
+    circuit: Circuit = Circuit.CLOSED
     row: frozenset[int] = frozenset()
     """Files that have failed since the host served one."""
     served: int = 0
@@ -107,7 +107,7 @@ class HostHealth:
 
     def is_left_alone(self, now_s: float) -> bool:
         """Nobody may use it now."""
-        return self.gate is not Gate.CLOSED and now_s < self.until_s
+        return self.circuit is not Circuit.CLOSED and now_s < self.until_s
 
     def served_others_since(self, item: int) -> bool:
         """Whether it has served something since this file failed first."""
@@ -150,7 +150,7 @@ def forget(health: HostHealth, item: int) -> HostHealth:
 
 def on_failure(health: HostHealth, *, item: int, now_s: float, reason: str) -> HostHealth:
     """Count a failure; it changes nothing at a host that is left alone, or that has served others meanwhile."""
-    paused = health.gate is Gate.OPEN and now_s < health.until_s
+    paused = health.circuit is Circuit.OPEN and now_s < health.until_s
     if paused or health.served_others_since(item):
         return health
     return replace(
@@ -163,15 +163,15 @@ def on_failure(health: HostHealth, *, item: int, now_s: float, reason: str) -> H
     )
 
 
-def is_ripe(health: HostHealth, kind: Kind, *, now_s: float) -> bool:
+def is_ripe(health: HostHealth, kind: HostFault, *, now_s: float) -> bool:
     """Whether failures of single attempts, files not yet through with their tries, are enough to leave it alone."""
-    if health.gate is not Gate.CLOSED:
+    if health.circuit is not Circuit.CLOSED:
         return True  # the probe has failed
     unknown = health.served == 0 and kind not in _REFUSALS
     return now_s - health.since_s >= RIPE_S and (len(health.row) >= WITNESSES or (unknown and bool(health.row)))
 
 
-def judge(health: HostHealth, kind: Kind, *, item: int, others: bool, asides: int, now_s: float) -> Ruling:
+def judge(health: HostHealth, kind: HostFault, *, item: int, others: bool, asides: int, now_s: float) -> Ruling:
     """Say whose trouble it is that a file could not be had with all its own tries; the failure is counted already.
 
     Args:
@@ -182,13 +182,13 @@ def judge(health: HostHealth, kind: Kind, *, item: int, others: bool, asides: in
         asides: how often this file has stepped back.
         now_s: monotonic time.
     """
-    if health.gate is Gate.OPEN and now_s < health.until_s:
+    if health.circuit is Circuit.OPEN and now_s < health.until_s:
         return Ruling.WAIT
-    if kind is Kind.UNREACHABLE and not others:
+    if kind is HostFault.UNREACHABLE and not others:
         return Ruling.HOST
     if health.served_others_since(item):
         return Ruling.OWN
-    if health.gate is not Gate.CLOSED or len(health.row) >= WITNESSES:
+    if health.circuit is not Circuit.CLOSED or len(health.row) >= WITNESSES:
         return Ruling.HOST
     if others and asides < ASIDES:
         return Ruling.ASIDE
@@ -198,7 +198,7 @@ def judge(health: HostHealth, kind: Kind, *, item: int, others: bool, asides: in
 
 
 def leave_alone(
-    health: HostHealth, kind: Kind, *, now_s: float, u: float, patience_s: float = math.inf, wish_s: float = 0.0
+    health: HostHealth, kind: HostFault, *, now_s: float, u: float, patience_s: float = math.inf, wish_s: float = 0.0
 ) -> HostHealth:
     """Leave the host alone for the next pause.
 
@@ -215,7 +215,7 @@ def leave_alone(
     left_s = health.since_s + patience_s - now_s
     if left_s >= LAST_WAIT_S:
         pause_s = min(pause_s, left_s)
-    return replace(health, gate=Gate.OPEN, opened=health.opened + 1, until_s=now_s + pause_s, failed_s=now_s)
+    return replace(health, circuit=Circuit.OPEN, opened=health.opened + 1, until_s=now_s + pause_s, failed_s=now_s)
 
 
 def ask(health: HostHealth, now_s: float) -> tuple[HostHealth, float]:
@@ -223,17 +223,17 @@ def ask(health: HostHealth, now_s: float) -> tuple[HostHealth, float]:
 
     The first to ask after the pause becomes the probe; the others wait for its result, at most PROBE_S.
     """
-    if health.gate is Gate.CLOSED:
+    if health.circuit is Circuit.CLOSED:
         return health, 0.0
     if now_s < health.until_s:
         return health, health.until_s - now_s
-    return replace(health, gate=Gate.HALF_OPEN, until_s=now_s + PROBE_S), 0.0
+    return replace(health, circuit=Circuit.HALF_OPEN, until_s=now_s + PROBE_S), 0.0
 
 
 def is_given_up(health: HostHealth, *, now_s: float, patience_s: float) -> bool:
     """Whether the patience is used up and the last try, at its end, has failed too."""
-    if health.gate is Gate.CLOSED:
+    if health.circuit is Circuit.CLOSED:
         return False
     end_s = health.since_s + patience_s
-    last_try_failed = health.gate is Gate.OPEN and health.failed_s >= end_s - LAST_WAIT_S
+    last_try_failed = health.circuit is Circuit.OPEN and health.failed_s >= end_s - LAST_WAIT_S
     return last_try_failed or now_s >= end_s + max(120.0, patience_s)  # nobody came to try

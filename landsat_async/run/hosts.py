@@ -11,11 +11,11 @@ import anyio
 
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import host_health
-from landsat_async.run.host_health import Gate, HostHealth, Kind, Ruling
+from landsat_async.run.host_health import Circuit, HostFault, HostHealth, Ruling
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
+class HostOutage:
     """A host or system that is left alone at the moment."""
 
     name: str
@@ -67,13 +67,13 @@ class Hosts:
             self._asides.pop(item, None)
         before = self.of(host)
         self._set(host, host_health.on_served(before, item))
-        if before.gate is Gate.CLOSED:
+        if before.circuit is Circuit.CLOSED:
             return False
         now_s = anyio.current_time()
         self.easing.outage_ended(now_s - before.since_s, now_s)
         return True
 
-    def attempt_failed(self, host: str, kind: Kind, item: int, reason: str) -> None:
+    def attempt_failed(self, host: str, kind: HostFault, item: int, reason: str) -> None:
         """One attempt of a transfer failed; the transfer itself may go on trying."""
         now_s = anyio.current_time()
         before = self.of(host)
@@ -92,7 +92,7 @@ class Hosts:
         """Whether `item` stands in the host's row of failures, so that another file is a better probe."""
         return item in self.of(host).row
 
-    def judge(self, host: str, kind: Kind, item: int, reason: str, *, others: bool, wish_s: float = 0.0) -> Ruling:
+    def judge(self, host: str, kind: HostFault, item: int, reason: str, *, others: bool, wish_s: float = 0.0) -> Ruling:
         """A file could not be had from `host` with all its own tries: say whose trouble that is, and act on the host.
 
         `others`: the run has files of this host that do not stand in its row of failures.
@@ -122,17 +122,17 @@ class Hosts:
         now_s = anyio.current_time()
         return health.until_s - now_s if health.is_left_alone(now_s) else 0.0
 
-    def outages(self) -> list[Outage]:
+    def outages(self) -> list[HostOutage]:
         """Everything that is left alone now."""
         now_s = anyio.current_time()
         left_alone = ((name, h) for name, h in self._health.items() if h.is_left_alone(now_s))
-        return [Outage(name, h.reason, h.until_s - now_s, h.since_s) for name, h in left_alone]
+        return [HostOutage(name, h.reason, h.until_s - now_s, h.since_s) for name, h in left_alone]
 
-    def given_up(self) -> Outage | None:
+    def given_up(self) -> HostOutage | None:
         """A host for which the patience is used up and the last try has failed too; the one that is down longest."""
         now_s = anyio.current_time()
         over = [
-            Outage(name, h.reason, max(0.0, h.until_s - now_s), h.since_s)
+            HostOutage(name, h.reason, max(0.0, h.until_s - now_s), h.since_s)
             for name, h in self._health.items()
             if host_health.is_given_up(h, now_s=now_s, patience_s=self._patience_s)
         ]
@@ -145,7 +145,7 @@ class Hosts:
     def on_probation(self) -> list[str]:
         """Download systems whose pause is over: one file of theirs has to show that they work."""
         paused = {outage.name for outage in self.outages()}
-        open_still = {name for name, h in self._health.items() if h.gate is not Gate.CLOSED}
+        open_still = {name for name, h in self._health.items() if h.circuit is not Circuit.CLOSED}
         return self._systems_of(open_still - paused)
 
     def openings(self, system: str) -> int:
@@ -189,8 +189,8 @@ class Hosts:
     def _set(self, host: str, after: HostHealth) -> None:
         before = self.of(host)
         self._health[host] = after
-        left_alone = after.gate is Gate.OPEN and after.opened != before.opened  # also after a probe that failed
-        if left_alone or (after.gate is Gate.CLOSED and before.gate is not Gate.CLOSED):
+        left_alone = after.circuit is Circuit.OPEN and after.opened != before.opened  # also after a probe that failed
+        if left_alone or (after.circuit is Circuit.CLOSED and before.circuit is not Circuit.CLOSED):
             self._said(host, after)
 
 

@@ -10,6 +10,7 @@ where the answer has one, and asked for in different requests (`one_per_entity`)
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -35,8 +36,20 @@ class Asked(Protocol):
     def spent(self) -> Sequence[int]: ...  # noqa: D102
 
 
+class Refusal(enum.Enum):
+    """Why the service does not give a file."""
+
+    LICENCE = enum.auto()
+    """It has to be accepted first, which nobody but the user may do."""
+    DISABLED = enum.auto()
+    """Out of order for now, or its download system is."""
+    LIMITS = enum.auto()
+    """The account has requested as much as it may."""
+    OTHER = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnswerRow:
     """One row of an answer, whatever call it came from."""
 
     download_id: int | None
@@ -47,8 +60,10 @@ class Answer:
     """None: not ready."""
     label: str | None = None
     """Where the service says that it stands; None = where it was looked for."""
-    message: str | None = None
-    """Why it failed; None unless it did."""
+    refusal: Refusal | None = None
+    """Why the service does not give it; None when it does."""
+    message: str = ""
+    """What the service says with a refusal."""
     product_id: str | None = None
     """Where the row tells which product of the entity it is; None when it does not."""
     proxied: bool = False
@@ -58,7 +73,7 @@ class Answer:
 A = TypeVar("A", bound=Asked)
 
 
-def match(files: Sequence[A], answers: Iterable[Answer]) -> dict[int, tuple[A, Answer]]:
+def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A, AnswerRow]]:
     """Pair files with answers: item id -> (file, answer). A row with a link wins over one without.
 
     By entity id, unless the names contradict each other; by name where the row has no entity id.
@@ -68,7 +83,7 @@ def match(files: Sequence[A], answers: Iterable[Answer]) -> dict[int, tuple[A, A
     for file in files:
         by_entity.setdefault(file.entity_id, []).append(file)
         by_name[_stem(file.name)] = file
-    pairs: dict[int, tuple[A, Answer]] = {}
+    pairs: dict[int, tuple[A, AnswerRow]] = {}
     for answer in answers:
         found = _find(answer, by_entity, by_name)
         if found is None or answer.download_id in found.spent:
@@ -79,7 +94,7 @@ def match(files: Sequence[A], answers: Iterable[Answer]) -> dict[int, tuple[A, A
     return pairs
 
 
-def _find(answer: Answer, by_entity: dict[str, list[A]], by_name: dict[str, A]) -> A | None:
+def _find(answer: AnswerRow, by_entity: dict[str, list[A]], by_name: dict[str, A]) -> A | None:
     if answer.entity_id is not None:
         candidates = by_entity.get(answer.entity_id, [])
         for known in (_of_product(candidates, answer), _of_download(candidates, answer)):
@@ -92,11 +107,11 @@ def _find(answer: Answer, by_entity: dict[str, list[A]], by_name: dict[str, A]) 
     return None
 
 
-def _of_product(files: Sequence[A], answer: Answer) -> list[A]:
+def _of_product(files: Sequence[A], answer: AnswerRow) -> list[A]:
     return [file for file in files if answer.product_id is not None and file.product_id == answer.product_id]
 
 
-def _of_download(files: Sequence[A], answer: Answer) -> list[A]:
+def _of_download(files: Sequence[A], answer: AnswerRow) -> list[A]:
     return [file for file in files if answer.download_id is not None and file.download_id == answer.download_id]
 
 

@@ -42,7 +42,7 @@ def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
-class History(Protocol):
+class EarlierRuns(Protocol):
     """What is known of earlier runs."""
 
     async def replaced(self) -> frozenset[str]:
@@ -61,7 +61,7 @@ async def choosing(
     m2m: M2MClient,
     ledger: Ledger | None,
     scenes: Sequence[Scene],
-    history: History,
+    history: EarlierRuns,
     settled: SceneCache | None = None,
 ) -> AsyncIterator[AsyncIterator[Selection]]:
     """Give an iterator over the selections for one portion of scenes after the other.
@@ -118,7 +118,7 @@ async def _unsettled(
 
 
 async def _choose(
-    config: Config, m2m: M2MClient, offered: AsyncIterable[_Offered | Selection], history: History
+    config: Config, m2m: M2MClient, offered: AsyncIterable[_Offered | Selection], history: EarlierRuns
 ) -> AsyncIterator[Selection]:
     """Apply the selection to what is offered."""
     aliases: dict[str, str] = {}
@@ -147,7 +147,7 @@ async def _choose(
         yield selection
 
 
-async def _with_names(selection: Selection, history: History) -> Selection:
+async def _with_names(selection: Selection, history: EarlierRuns) -> Selection:
     """Give products the names that an earlier link has told."""
     known = await history.names_of([file.name for file in selection.files])
     return replace(

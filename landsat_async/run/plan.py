@@ -31,7 +31,7 @@ from landsat_async.run import fallback
 from landsat_async.run.find_credentials import find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.runner import check_role
-from landsat_async.run.search import Unreadable, find_scenes, finds_at_most, read_aoi
+from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
@@ -91,7 +91,7 @@ async def plan(
     service = config.service
     aoi = await read_aoi(config)
     busy = await _busy(config)
-    unreadable = Unreadable()
+    unreadable = UnreadableScenes()
     async with M2MClient(
         service.url,
         await find_credentials(service, credentials, on_wait=on_wait),
@@ -114,7 +114,7 @@ async def plan_if_small(config: Config, m2m: M2MClient, *, scenes_max: int) -> P
     aoi = await read_aoi(config)
     if not await finds_at_most(config, m2m, aoi, scenes_max):
         return None
-    return await _make(config, m2m, aoi, Unreadable(), None)
+    return await _make(config, m2m, aoi, UnreadableScenes(), None)
 
 
 async def _busy(config: Config) -> FolderBusy | None:
@@ -126,7 +126,7 @@ async def _busy(config: Config) -> FolderBusy | None:
 
 
 async def _make(
-    config: Config, m2m: M2MClient, aoi: Aoi | None, unreadable: Unreadable, busy: FolderBusy | None
+    config: Config, m2m: M2MClient, aoi: Aoi | None, unreadable: UnreadableScenes, busy: FolderBusy | None
 ) -> Plan:
     """Search, choose, and compare with what is here."""
     gaps, history = MissingFiles(config), _Ledger(config)

@@ -25,7 +25,7 @@ from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Links, deliver, from_queue, refused
-from landsat_async.run.matching import Answer, match
+from landsat_async.run.matching import AnswerRow, match
 from landsat_async.run.quota import eta_s, poll_delay_s
 
 SETTLE_S = 20.0
@@ -103,9 +103,9 @@ class Poller:
                 await self._absent(absent, [row for row in rows if _is_over(row)])
                 await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
             for item, answer in pairs.values():
-                if answer.message is not None:
-                    await refused(context, item, answer.message)
-            good = [pair for pair in pairs.values() if pair[1].message is None]
+                if answer.refusal is not None:
+                    await refused(context, item, answer)
+            good = [pair for pair in pairs.values() if pair[1].refusal is None]
             news |= await deliver(context, good, send, label=label) > 0
         return news
 
@@ -176,7 +176,7 @@ class Poller:
                 )
 
 
-def _is_ready(pair: tuple[Item, Answer] | None) -> bool:
+def _is_ready(pair: tuple[Item, AnswerRow] | None) -> bool:
     return pair is not None and pair[1].url is not None
 
 

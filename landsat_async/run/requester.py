@@ -26,10 +26,10 @@ from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refused
+from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refusal_of, refused
 from landsat_async.run.fallback import BundleFallback
-from landsat_async.run.matching import Answer, match, one_per_entity
-from landsat_async.run.quota import WINDOW_S, allowance, speaks_of_limits
+from landsat_async.run.matching import AnswerRow, Refusal, match, one_per_entity
+from landsat_async.run.quota import WINDOW_S, allowance
 from landsat_async.run.scene_lists import scene_list
 
 LABEL_DOWNLOADS = 1000
@@ -261,16 +261,16 @@ class Requester:
         files = await context.ledger.revive(files, reply.duplicates)
         pairs = match(files, answers)
         pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)
-        failed = [(item, answer) for item, answer in pairs.values() if answer.message is not None]
-        good = [(item, answer) for item, answer in pairs.values() if answer.message is None]
+        failed = [(item, answer) for item, answer in pairs.values() if answer.refusal is not None]
+        good = [(item, answer) for item, answer in pairs.values() if answer.refusal is None]
         ready = sum(answer.url is not None for _, answer in good)
         await context.bus.emit(Requested(label, len(files), ready, len(files) - ready - len(failed), len(failed)))
-        over = [item for item, answer in failed if speaks_of_limits(answer.message or "")]
+        over = [item for item, answer in failed if answer.refusal is Refusal.LIMITS]
         await self._unask(over)
         serving = {item.system for item, _ in good}
         for item, answer in failed:
             if item not in over:
-                await refused(context, item, answer.message or "no reason given", serving=serving)
+                await refused(context, item, answer, serving=serving)
         for old_label in sorted(set(reply.duplicates.values()) - {label}):
             await context.ledger.watch_label(old_label, context.run_id, context.states.now())
         if unanswered := [item.item_id for item in files if item.item_id not in pairs]:
@@ -311,11 +311,12 @@ def _of_one_product(files: Sequence[Item]) -> list[Item]:
     return [item for item in files if _product(item) == _product(files[0])]
 
 
-def _without_ids(unanswered: Sequence[Item], reply: DownloadReply) -> dict[int, tuple[Item, Answer]]:
+def _without_ids(unanswered: Sequence[Item], reply: DownloadReply) -> dict[int, tuple[Item, AnswerRow]]:
     """Rows of `failed` may lack all ids: they are the files that got no other answer, if the numbers agree."""
     rows = [row for row in reply.failed if row.entity_id is None and row.download_id is None]
-    unreadable = any(row.message.startswith("download-request:") for row in rows)  # the poller will look
+    unreadable = any(row.call is not None for row in rows)  # nothing is refused there: the poller will look
     if reply.duplicates or unreadable or not rows or len(rows) != len(unanswered):
         return {}
     texts = " / ".join(sorted({row.message for row in rows}))
-    return {item.item_id: (item, Answer(None, None, None, message=texts)) for item in unanswered}
+    row = AnswerRow(None, None, None, refusal=refusal_of(texts), message=texts)
+    return {item.item_id: (item, row) for item in unanswered}

@@ -45,7 +45,7 @@ from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import find_credentials
-from landsat_async.run.host_health import Gate, HostHealth
+from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
 from landsat_async.run.offers import MissingFiles, choosing
@@ -53,7 +53,7 @@ from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_cache import SceneCache
 from landsat_async.run.scene_lists import remove_leftovers
-from landsat_async.run.search import Unreadable, find_scenes, read_aoi
+from landsat_async.run.search import UnreadableScenes, find_scenes, read_aoi
 from landsat_async.run.selection import Selection
 from landsat_async.run.waits import waits_told
 from landsat_async.run.worker import WorkerPool
@@ -96,7 +96,7 @@ class Run:
         self._credentials = credentials
         self._overwrite = overwrite
         self._summary: RunSummary | None = None
-        self._unreadable = Unreadable()
+        self._unreadable = UnreadableScenes()
         self._done = False
         """The pipeline came to its own end."""
         self._scope = anyio.CancelScope()
@@ -303,7 +303,7 @@ class Run:
     def _on_health(self, host: str, health: HostHealth) -> None:
         """One message per change of a host."""
         name = host.removeprefix("system:")
-        if health.gate is Gate.OPEN:
+        if health.circuit is Circuit.OPEN:
             wait_s = max(0.0, health.until_s - anyio.current_time())
             reason = f"{name} is down ({health.reason}); its files wait, others go on"
             self.bus.tell(Retrying(None, reason, health.opened, wait_s))

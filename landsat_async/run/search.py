@@ -12,6 +12,7 @@ from landsat_async.config import Config
 from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.api_errors import NEWER
 from landsat_async.m2m.client import M2MClient
+from landsat_async.m2m.payloads import SCENE_SEARCH
 from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.naming import shown
@@ -41,7 +42,7 @@ class Found:
     """What is probably not meant."""
 
 
-class Unreadable:
+class UnreadableScenes:
     """Rows of a search that cannot be used: each is a scene that would be left out in silence."""
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ class Unreadable:
 
     def note(self, row: FailedItem) -> None:
         """Take what the client says of a row of an answer; rows of other calls are missed by whoever needs them."""
-        if row.message.startswith("scene-search"):
+        if row.call == SCENE_SEARCH:
             self._rows += 1
             self._first = self._first or row
         else:

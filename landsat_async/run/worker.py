@@ -25,12 +25,12 @@ from landsat_async.rules.server_names import is_planned
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
-from landsat_async.run.failures import CERTIFICATE, PAUSED, Failures, kind_of_attempt
+from landsat_async.run.failures import Failures, fault_of_attempt
 from landsat_async.run.inventory import take_name
 from landsat_async.run.link_expiry import LinkAges
 from landsat_async.run.part_names import part_name
 from landsat_async.transfer.checksums import PublishedSums
-from landsat_async.transfer.retry import PROGRESS_BYTES
+from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.transfer import transfer_in_group
 from landsat_async.transfer.types import (
@@ -256,16 +256,16 @@ class WorkerPool:
 
         def check_host(host: str) -> HostDown | None:
             if host in context.hosts.untrusted_hosts:
-                return HostDown(host, context.hosts.untrusted_hosts[host], 0.0, CERTIFICATE)
+                return HostDown(host, context.hosts.untrusted_hosts[host], 0.0, HostReport.CERTIFICATE)
             wait_s = context.hosts.ask(host)
-            return HostDown(host, "", wait_s, PAUSED) if wait_s > 0 else None
+            return HostDown(host, "", wait_s, HostReport.PAUSED) if wait_s > 0 else None
 
-        def health(host: str, kind: str, reason: str) -> None:
-            if kind == "ok":
+        def health(host: str, report: HostReport, reason: str) -> None:
+            if report == HostReport.OK:
                 self._served(host, item)
-            elif (counted := kind_of_attempt(kind)) is not None:
-                context.hosts.attempt_failed(host, counted, item.item_id, reason)
-            if kind == "server":
+            elif (fault := fault_of_attempt(report)) is not None:
+                context.hosts.attempt_failed(host, fault, item.item_id, reason)
+            if report == HostReport.SERVER:
                 self.size = after_push_back(self.size, item.item_id, context.states.loop_time())
 
         store = LedgerStore(context, item.item_id, job.part_name)

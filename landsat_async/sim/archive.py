@@ -15,7 +15,7 @@ from typing import TypedDict, Unpack
 from landsat_async.sim import browse, text
 from landsat_async.sim.conditions import Condition
 from landsat_async.sim.content import Content, Literal
-from landsat_async.sim.datasets import DATASETS, Dataset
+from landsat_async.sim.datasets import DATASETS, SimDataset
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.tar import tar_of
 from landsat_async.sim.tiff import Grid, Pixels, large_band, small_band
@@ -130,20 +130,20 @@ class Archive:
         self._versions[pattern] = self._versions.get(pattern, 0) + 1
         self._cache.clear()
 
-    def products(self, dataset: Dataset) -> Sequence[Product]:
+    def products(self, dataset: SimDataset) -> Sequence[Product]:
         """All products of a dataset."""
         return self._products[dataset.alias]
 
-    def matching(self, dataset: Dataset, conditions: Sequence[Condition]) -> Sequence[Product]:
+    def matching(self, dataset: SimDataset, conditions: Sequence[Condition]) -> Sequence[Product]:
         """Products that meet all conditions."""
         products = self._products[dataset.alias]
         return [p for p in products if all(c.test(p) for c in conditions)] if conditions else products
 
-    def count(self, dataset: Dataset) -> int:
+    def count(self, dataset: SimDataset) -> int:
         """How many products a dataset has."""
         return len(self._products[dataset.alias])
 
-    def days(self, dataset: Dataset) -> tuple[date, date] | None:
+    def days(self, dataset: SimDataset) -> tuple[date, date] | None:
         """First and last day of a dataset; None when it is empty."""
         days = [product.acquired for product in self._products[dataset.alias]]
         return (min(days), max(days)) if days else None
@@ -155,7 +155,7 @@ class Archive:
         for products in self._products.values():
             yield from products
 
-    def find(self, dataset: Dataset, scene_or_product_id: str) -> Product | None:
+    def find(self, dataset: SimDataset, scene_or_product_id: str) -> Product | None:
         """Look a product up by entity or display id."""
         return self._by_id.get((dataset.alias, scene_or_product_id))
 

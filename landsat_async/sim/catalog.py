@@ -7,30 +7,30 @@ from typing import Any
 
 from landsat_async.sim.datasets import (
     DATASETS,
-    Dataset,
     FilterField,
     SecondaryDataset,
+    SimDataset,
     dictionary_link,
 )
 from landsat_async.sim.service import ApiError, Endpoint, Payload, Service
 from landsat_async.sim.wrs import centre, frame
 
 
-def _json(service: Service, dataset: Dataset | SecondaryDataset) -> dict[str, Any]:
-    searchable = isinstance(dataset, Dataset)
-    count = service.archive.count(dataset) if isinstance(dataset, Dataset) else 0
-    days = service.archive.days(dataset) if isinstance(dataset, Dataset) else None
-    start = f"{dataset.first_year}-04-11" if isinstance(dataset, Dataset) else "1972-07-25"
+def _json(service: Service, dataset: SimDataset | SecondaryDataset) -> dict[str, Any]:
+    searchable = isinstance(dataset, SimDataset)
+    count = service.archive.count(dataset) if isinstance(dataset, SimDataset) else 0
+    days = service.archive.days(dataset) if isinstance(dataset, SimDataset) else None
+    start = f"{dataset.first_year}-04-11" if isinstance(dataset, SimDataset) else "1972-07-25"
     return {
         "abstractText": "Simulated archive: same names and shapes as the real one, made-up pixels.",
         "acquisitionStart": start,
         "acquisitionEnd": None,
         "catalogs": ["EE", "GV"] if searchable else [],
         "collectionName": dataset.name,
-        "collectionLongName": dataset.long_name if isinstance(dataset, Dataset) else dataset.name,
+        "collectionLongName": dataset.long_name if isinstance(dataset, SimDataset) else dataset.name,
         "datasetId": dataset.id,
         "datasetAlias": dataset.alias,
-        "datasetCategoryName": dataset.category if isinstance(dataset, Dataset) else None,
+        "datasetCategoryName": dataset.category if isinstance(dataset, SimDataset) else None,
         "dataOwner": "LSAA",
         "dateUpdated": "2023-10-17 12:38:49.315571-05",
         "doiNumber": "https://doi.org//10.5066/P975CC9B" if searchable else None,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from landsat_async.sim.archive import Archive, ArchiveOptions
 from landsat_async.sim.conditions import Box, Condition
-from landsat_async.sim.datasets import DATASETS, Dataset
+from landsat_async.sim.datasets import DATASETS, SimDataset
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.wrs import frame
 
@@ -60,23 +60,23 @@ class ComputedArchive(Archive):
 
     # -- what the endpoints ask
 
-    def products(self, dataset: Dataset) -> Sequence[Product]:
+    def products(self, dataset: SimDataset) -> Sequence[Product]:
         """All products of a dataset; made when they are looked at."""
         return self.matching(dataset, ())
 
-    def count(self, dataset: Dataset) -> int:
+    def count(self, dataset: SimDataset) -> int:
         """How many products a dataset has."""
         computed = self._scenes if dataset.alias in _LEVELS else 0
         gone = sum(f"l{name[6]}" == dataset.alias[-2:] for name in self._gone)
         return computed + super().count(dataset) - gone
 
-    def days(self, dataset: Dataset) -> tuple[datetime.date, datetime.date] | None:
+    def days(self, dataset: SimDataset) -> tuple[datetime.date, datetime.date] | None:
         """First and last day of a dataset."""
         if dataset.alias not in _LEVELS or not self._scenes:
             return super().days(dataset)
         return _FIRST_DAY, _FIRST_DAY + datetime.timedelta(days=15 + 8 * (self._span // _PLACES - 1))
 
-    def matching(self, dataset: Dataset, conditions: Sequence[Condition]) -> Sequence[Product]:
+    def matching(self, dataset: SimDataset, conditions: Sequence[Condition]) -> Sequence[Product]:
         """Products that meet all conditions, in the order of their numbers."""
         added = super().matching(dataset, conditions)
         if dataset.alias not in _LEVELS:
@@ -92,7 +92,7 @@ class ComputedArchive(Archive):
             products = [p for p in products if p.display_id not in self._gone and all(c.test(p) for c in rest)]
         return [*products, *added] if added else products
 
-    def find(self, dataset: Dataset, scene_or_product_id: str) -> Product | None:
+    def find(self, dataset: SimDataset, scene_or_product_id: str) -> Product | None:
         """Look a product up by entity or display id."""
         added = super().find(dataset, scene_or_product_id)
         return added if added is not None else self._computed(dataset.alias, scene_or_product_id)

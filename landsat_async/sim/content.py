@@ -53,7 +53,7 @@ class Zeros:
         return bytes(max(0, min(length, self.size - offset)))
 
 
-class Joined:
+class Concatenated:
     """Several contents one after the other."""
 
     __slots__ = ("_parts", "_starts", "size")

@@ -47,7 +47,7 @@ class FilterField:
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class SimDataset:
     """A dataset whose scenes can be searched, and its secondary dataset of single files."""
 
     alias: str
@@ -273,9 +273,9 @@ def _dataset(
     sensors: tuple[str, ...],
     instrument: str,
     first_year: int,
-) -> Dataset:
+) -> SimDataset:
     level = int(alias[-1])
-    return Dataset(
+    return SimDataset(
         alias,
         dataset_id,
         f"{name} C2 L{level}",
@@ -295,7 +295,7 @@ _ETM = ("Landsat 7 ETM+", "Landsat 7 Enhanced Thematic Mapper Plus")
 _TM = ("Landsat 4-5 TM", "Landsat 4-5 Thematic Mapper")
 _OT_SENSORS = ("LC08", "LC09", "LO08", "LO09", "LT08")
 
-DATASETS: dict[str, Dataset] = {
+DATASETS: dict[str, SimDataset] = {
     dataset.alias: dataset
     for dataset in (
         _dataset("landsat_ot_c2_l1", "5e81f14f59432a27", *_OT, _OT_SENSORS, "oli-tirs", 2013),
@@ -319,7 +319,7 @@ DATASETS: dict[str, Dataset] = {
 ARD = "landsat_ard_tile_c2"
 
 
-def _ard() -> Dataset:
+def _ard() -> SimDataset:
     """Tiles with six bundles of one entity id and displayId, and a folder."""
     kinds = (
         ("D772", "META", "Metadata"),
@@ -342,7 +342,7 @@ def _ard() -> Dataset:
         FilterField("60fabf6880073f49", "Tile Identifier", "Text", "TILE_ID like ?", lambda p: p.display_id),
     )
     name, sensors = "Landsat C2 U.S. ARD Tiles", ("LC08", "LC09", "LE07", "LT04", "LT05")
-    return Dataset(ARD, "60fabf67f0a1a7e3", name, name, name, ARD_LEVEL, sensors, "ard", 1982, tuple(rows), fields)
+    return SimDataset(ARD, "60fabf67f0a1a7e3", name, name, name, ARD_LEVEL, sensors, "ard", 1982, tuple(rows), fields)
 
 
 def _path(product: Product) -> str:
@@ -358,7 +358,7 @@ DATASETS[ARD] = _ard()
 _BY_SENSOR_AND_LEVEL = {(s, d.level): d for d in DATASETS.values() for s in d.sensors}
 
 
-def dataset_of(sensor: str, level: str) -> Dataset:
+def dataset_of(sensor: str, level: str) -> SimDataset:
     """Return the dataset that holds a product, by sensor ("LC08") and level ("L2SP", "ARD")."""
     if level == "ARD":
         return DATASETS[ARD]

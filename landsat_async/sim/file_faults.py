@@ -9,8 +9,8 @@ from dataclasses import replace
 import anyio
 
 from landsat_async.sim.api_faults import LOGIN_PAGE, MAINTENANCE_PAGE
-from landsat_async.sim.content import Content, Joined, Literal
-from landsat_async.sim.reply import Reply, Span
+from landsat_async.sim.content import Concatenated, Content, Literal
+from landsat_async.sim.reply import FileReply, ServedSpan
 from landsat_async.sim.script import FileFault
 from landsat_async.sim.wire import Request, Wire
 
@@ -39,7 +39,7 @@ _WRONG_RANGES = {
 }
 
 
-async def serve_again(fault: FileFault, reply: Reply, wire: Wire, send: Send) -> bool:
+async def serve_again(fault: FileFault, reply: FileReply, wire: Wire, send: Send) -> bool:
     """Serve the right answer, and its copy after a while or before the next answer; True keeps the connection."""
     wire.send_again(fault.seconds if fault.kind == "doubled" else None)
     await wire.head(reply.status, reply.headers())
@@ -48,7 +48,7 @@ async def serve_again(fault: FileFault, reply: Reply, wire: Wire, send: Send) ->
     return True
 
 
-async def serve_faulty(fault: FileFault, reply: Reply, request: Request, wire: Wire, send: Send) -> bool:
+async def serve_faulty(fault: FileFault, reply: FileReply, request: Request, wire: Wire, send: Send) -> bool:
     """Serve one answer as the recipe says; True keeps the connection."""
     kind = fault.kind
     if kind in ("doubled", "late"):
@@ -69,7 +69,7 @@ async def serve_faulty(fault: FileFault, reply: Reply, request: Request, wire: W
     return await _wrong_body(fault, reply, wire, send)
 
 
-async def _answer_without_file(fault: FileFault, reply: Reply, request: Request, wire: Wire) -> None:
+async def _answer_without_file(fault: FileFault, reply: FileReply, request: Request, wire: Wire) -> None:
     headers = list(fault.headers.items())
     match fault.kind:
         case "no-content":
@@ -99,18 +99,18 @@ async def _no_answer(fault: FileFault, wire: Wire) -> bool:
     return False
 
 
-async def _wrong_range(fault: FileFault, reply: Reply, request: Request, wire: Wire, send: Send) -> bool:
+async def _wrong_range(fault: FileFault, reply: FileReply, request: Request, wire: Wire, send: Send) -> bool:
     content, size = reply.content, reply.content.size
-    span = reply.span or Span(0, size, False)
+    span = reply.span or ServedSpan(0, size, False)
     if fault.kind == "ignore-range":
-        reply = replace(reply, span=Span(0, size, False))
+        reply = replace(reply, span=ServedSpan(0, size, False))
         await wire.head(200, reply.headers())
         await send(content, 0, size, wire)
         return True
     if fault.kind == "range-unasked":
-        span = Span(0, size, True)
+        span = ServedSpan(0, size, True)
     elif fault.kind == "range-short" and span.partial:
-        span = Span(span.start, min(span.stop, span.start + max(1, fault.bytes)), True)
+        span = ServedSpan(span.start, min(span.stop, span.start + max(1, fault.bytes)), True)
     if not span.partial:  # the recipe is about answers to ranges; a plain request gets a plain answer
         await wire.head(reply.status, reply.headers())
         await send(content, span.start, span.stop, wire)
@@ -136,7 +136,7 @@ async def _wrong_range(fault: FileFault, reply: Reply, request: Request, wire: W
     return True
 
 
-def _claim(fault: FileFault, span: Span, size: int) -> list[tuple[str, str]]:
+def _claim(fault: FileFault, span: ServedSpan, size: int) -> list[tuple[str, str]]:
     pattern = _WRONG_RANGES[fault.kind]
     if pattern is None:
         return []
@@ -146,7 +146,7 @@ def _claim(fault: FileFault, span: Span, size: int) -> list[tuple[str, str]]:
     return [("Content-Range", pattern.format(**values))]
 
 
-async def _multipart(reply: Reply, wire: Wire) -> bool:
+async def _multipart(reply: FileReply, wire: Wire) -> bool:
     assert reply.span is not None
     head = f"--SIM\r\nContent-Type: {reply.content_type}\r\nContent-Range: {reply.content_range}\r\n\r\n".encode()
     body = head + reply.content.read(reply.span.start, reply.length) + b"\r\n--SIM--\r\n"
@@ -155,7 +155,7 @@ async def _multipart(reply: Reply, wire: Wire) -> bool:
     return True
 
 
-async def _wrong_head(fault: FileFault, reply: Reply, wire: Wire, send: Send) -> bool:
+async def _wrong_head(fault: FileFault, reply: FileReply, wire: Wire, send: Send) -> bool:
     """Serve faults in which the whole body comes, under other headers or with other bytes in it."""
     length, start = reply.length, reply.span.start if reply.span else 0
     content, rows = reply.content, reply.headers()
@@ -187,7 +187,7 @@ async def _wrong_head(fault: FileFault, reply: Reply, wire: Wire, send: Send) ->
 
 def _flipped(content: Content, at: int) -> Content:
     wrong = Literal(bytes((content.read(at, 1)[0] ^ 1,)))
-    return Joined([_Part(content, 0, at), wrong, _Part(content, at + 1, content.size)])
+    return Concatenated([_Part(content, 0, at), wrong, _Part(content, at + 1, content.size)])
 
 
 class _Part:
@@ -201,9 +201,9 @@ class _Part:
         return self._whole.read(self._start + offset, min(length, self.size - offset))
 
 
-async def _wrong_body(fault: FileFault, reply: Reply, wire: Wire, send: Send) -> bool:
+async def _wrong_body(fault: FileFault, reply: FileReply, wire: Wire, send: Send) -> bool:
     """Serve faults in which the body ends early, stops, or is framed in another way."""
-    content, span = reply.content, reply.span or Span(0, 0, False)
+    content, span = reply.content, reply.span or ServedSpan(0, 0, False)
     cut = span.start + fault.place(reply.length)
     kind = fault.kind
     if kind == "cut-other" and span.start <= fault.bytes < cut:
@@ -245,7 +245,7 @@ async def _wrong_body(fault: FileFault, reply: Reply, wire: Wire, send: Send) ->
     return False
 
 
-def _without_length(reply: Reply) -> list[tuple[str, str]]:
+def _without_length(reply: FileReply) -> list[tuple[str, str]]:
     return [row for row in reply.headers() if row[0] != "Content-Length"]
 
 
@@ -254,7 +254,7 @@ async def _let_arrive(wire: Wire) -> None:
     await wire.silence(0.05)
 
 
-async def _chunked(reply: Reply, wire: Wire, stop: int, *, whole: bool) -> bool:
+async def _chunked(reply: FileReply, wire: Wire, stop: int, *, whole: bool) -> bool:
     await wire.head(reply.status, [*_without_length(reply), ("Transfer-Encoding", "chunked")])
     start = reply.span.start if reply.span else 0
     for offset in range(start, stop, 1 << 16):
@@ -267,7 +267,7 @@ async def _chunked(reply: Reply, wire: Wire, stop: int, *, whole: bool) -> bool:
     return whole
 
 
-async def _gzip(fault: FileFault, reply: Reply, wire: Wire) -> bool:
+async def _gzip(fault: FileFault, reply: FileReply, wire: Wire) -> bool:
     start = reply.span.start if reply.span else 0
     data = gzip.compress(reply.content.read(start, reply.length), 1, mtime=0)
     rows = [*_without_length(reply), ("Content-Encoding", "gzip")]

@@ -18,7 +18,7 @@ from landsat_async.sim.downloads import Download
 from landsat_async.sim.file_faults import serve_faulty
 from landsat_async.sim.links import FileLink
 from landsat_async.sim.log import Entry
-from landsat_async.sim.reply import Reply, Span, wanted_span
+from landsat_async.sim.reply import FileReply, ServedSpan, wanted_span
 from landsat_async.sim.script import FileFault
 from landsat_async.sim.service import Service
 from landsat_async.sim.stac import item_of_path, opens, stac_item
@@ -178,7 +178,7 @@ class FileHost:
             service.downloads.move(download, "complete")
         return True
 
-    def _reply(self, request: Request, name: str, content: Content) -> Reply:
+    def _reply(self, request: Request, name: str, content: Content) -> FileReply:
         script = self._service.script
         version = self._service.archive.version(name)
         tag = f'"{zlib.crc32(name.encode()):08x}-{content.size:x}-{version}"'
@@ -188,7 +188,7 @@ class FileHost:
         modified_s = {"old": 1_721_000_000.0 + version, "fresh": time.time(), "none": None}[script.last_modified]
         modified = None if modified_s is None else formatdate(modified_s, usegmt=True)
         span = wanted_span(request, content.size, etag, modified, script)
-        return Reply(
+        return FileReply(
             name,
             content,
             span,
@@ -199,7 +199,7 @@ class FileHost:
             disposition=script.disposition,
         )
 
-    async def _send(self, span: Span | None, content: Content, wire: Wire) -> None:
+    async def _send(self, span: ServedSpan | None, content: Content, wire: Wire) -> None:
         if span is not None:
             await self._pace(content, span.start, span.stop, wire)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shapely.geometry import Polygon, mapping
 
-from landsat_async.sim.datasets import DATASETS, Dataset
+from landsat_async.sim.datasets import DATASETS, SimDataset
 from landsat_async.sim.scene_lists import duration_s
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.search import ring
@@ -23,7 +23,7 @@ def scene_list_add(service: Service, payload: Payload) -> Any:
     if not ids:
         raise ApiError("INPUT_PARAMETER_REQUIRED", "Missing required parameter: entityIds", 400)
     submitted = len(ids)
-    if isinstance(dataset, Dataset):
+    if isinstance(dataset, SimDataset):
         ids = _known(service, dataset, ids, by_display_id=payload.text("idField") == "displayId")
     expires_s = service.now_s() + duration_s(payload.text("timeToLive"))
     added = service.lists.add(list_id, dataset.alias, ids, expires_s)
@@ -31,7 +31,7 @@ def scene_list_add(service: Service, payload: Payload) -> Any:
     return {"added": added, "total": total, "submitted": submitted}[service.script.list_count]
 
 
-def _known(service: Service, dataset: Dataset, ids: list[str], *, by_display_id: bool) -> list[str]:
+def _known(service: Service, dataset: SimDataset, ids: list[str], *, by_display_id: bool) -> list[str]:
     """Entity ids of what is added; what is done with unknown ones is for the script to say."""
     script = service.script
     found = {i: service.archive.find(dataset, i) for i in ids}

@@ -24,10 +24,10 @@ class Disconnected(Exception):
     """The connection is over, from either side."""
 
 
-class Link(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One accepted connection as a stream of bytes."""
 
-    def __init__(self, accepted: MemoryObjectSendStream[Link]) -> None:
+    def __init__(self, accepted: MemoryObjectSendStream[Connection]) -> None:
         self._accepted = accepted
         self._transport: asyncio.Transport | None = None
         self._incoming = bytearray()
@@ -118,21 +118,21 @@ class Door:
     """One listening port that can be shut and opened again, as a host that goes down and comes back."""
 
     def __init__(
-        self, serve: Callable[[Link], Awaitable[None]], host: str, port: int, tls: ssl.SSLContext | None
+        self, serve: Callable[[Connection], Awaitable[None]], host: str, port: int, tls: ssl.SSLContext | None
     ) -> None:
         self._serve = serve
         self._host, self._tls = host, tls
         self.port = port
         self._server: asyncio.Server | None = None
-        self._links: set[Link] = set()
-        self._accepted, self._queue = anyio.create_memory_object_stream[Link](math.inf)
+        self._links: set[Connection] = set()
+        self._accepted, self._queue = anyio.create_memory_object_stream[Connection](math.inf)
 
     async def open(self) -> None:
         """Listen."""
         if self._server is None:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(
-                lambda: Link(self._accepted), self._host, self.port, ssl=self._tls, reuse_address=True
+                lambda: Connection(self._accepted), self._host, self.port, ssl=self._tls, reuse_address=True
             )
             self.port = self._server.sockets[0].getsockname()[1]
 
@@ -153,7 +153,7 @@ class Door:
             self._queue.close()
             self._accepted.close()
 
-    async def _one(self, link: Link) -> None:
+    async def _one(self, link: Connection) -> None:
         self._links.add(link)
         try:
             await self._serve(link)

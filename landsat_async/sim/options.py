@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from landsat_async.sim.datasets import DATASETS, SECONDARY, Dataset, ProductRow, SecondaryDataset
+from landsat_async.sim.datasets import DATASETS, SECONDARY, ProductRow, SecondaryDataset, SimDataset
 from landsat_async.sim.downloads import Offer
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.script import Script, matches
@@ -158,7 +158,7 @@ def resolve(service: Service, entity_id: str, product_id: str) -> Offer | None:
     return None
 
 
-def _product(service: Service, dataset: Dataset, entity_id: str) -> Product | None:
+def _product(service: Service, dataset: SimDataset, entity_id: str) -> Product | None:
     product = service.archive.find(dataset, entity_id)
     return product if product is not None and product.entity_id == entity_id else None
 

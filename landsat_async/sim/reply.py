@@ -13,7 +13,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ServedSpan:
     """Bytes to be sent; `partial` says whether they were asked for as a range."""
 
     start: int
@@ -22,12 +22,12 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class FileReply:
     """What a healthy host would answer. `span` is None for a range that cannot be served (416)."""
 
     name: str
     content: Content
-    span: Span | None
+    span: ServedSpan | None
     content_type: str
     etag: str | None
     modified: str | None
@@ -76,9 +76,11 @@ class Reply:
         return rows
 
 
-def wanted_span(request: Request, size: int, etag: str | None, modified: str | None, script: Script) -> Span | None:
+def wanted_span(
+    request: Request, size: int, etag: str | None, modified: str | None, script: Script
+) -> ServedSpan | None:
     """Work out which bytes a request asks for, the whole file where ranges do not apply."""
-    whole = Span(0, size, False)
+    whole = ServedSpan(0, size, False)
     found = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if found is None or not script.ranges or found[0] == "bytes=-":
         return whole
@@ -88,8 +90,8 @@ def wanted_span(request: Request, size: int, etag: str | None, modified: str | N
         if not holds or (script.if_range == "never" and condition.startswith('"')):
             return whole
     if found[1] == "":
-        return Span(max(0, size - int(found[2])), size, True)
+        return ServedSpan(max(0, size - int(found[2])), size, True)
     start, last = int(found[1]), int(found[2] or size - 1)
     if start >= size or last < start:
         return None
-    return Span(start, min(last + 1, size), True)
+    return ServedSpan(start, min(last + 1, size), True)

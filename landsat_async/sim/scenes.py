@@ -7,7 +7,7 @@ import functools
 import zlib
 from dataclasses import dataclass, field
 
-from landsat_async.sim.datasets import Dataset, dataset_of
+from landsat_async.sim.datasets import SimDataset, dataset_of
 from landsat_async.sim.wrs import Frame, frame
 
 _L1_ANGLES = ("VAA.TIF", "VZA.TIF", "SAA.TIF", "SZA.TIF")
@@ -62,7 +62,7 @@ class Product:
         object.__setattr__(self, "entity_id", f"{short}{place}{self.acquired:%Y%j}{station}")
 
     @property
-    def dataset(self) -> Dataset:
+    def dataset(self) -> SimDataset:
         """Dataset that lists it."""
         return dataset_of(self.sensor, self.level)
 

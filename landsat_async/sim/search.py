@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry import Polygon, box, shape
 
 from landsat_async.sim.conditions import Condition, every, some
-from landsat_async.sim.datasets import Dataset, FilterField, dictionary_link, made_up_id
+from landsat_async.sim.datasets import FilterField, SimDataset, dictionary_link, made_up_id
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.script import matches
 from landsat_async.sim.service import ApiError, Endpoint, Payload, Service
@@ -211,7 +211,7 @@ def _padded(field: FilterField, value: str) -> str:
     return f" {int(value):03}" if field.label in ("WRS Path", "WRS Row") else value
 
 
-def _conditions(service: Service, dataset: Dataset, scene_filter: Payload) -> list[Condition]:
+def _conditions(service: Service, dataset: SimDataset, scene_filter: Payload) -> list[Condition]:
     found: list[Condition] = []
     if (spatial := scene_filter.object("spatialFilter")) is not None:
         found.append(_spatial(service, spatial))
@@ -289,7 +289,7 @@ def _area(spatial: Payload) -> Any:
 _ID_FIELDS = ("Landsat Product Identifier L1", "Landsat Product Identifier L2", "Landsat Scene Identifier")
 
 
-def _metadata_condition(service: Service, dataset: Dataset, metadata: Payload) -> Condition:
+def _metadata_condition(service: Service, dataset: SimDataset, metadata: Payload) -> Condition:
     kind = metadata.text("filterType")
     if kind in ("and", "or"):
         children = metadata.objects("childFilters")
@@ -335,7 +335,7 @@ def _between(field: FilterField, first: str, second: str) -> Condition:
     return Condition(lambda p: least <= float(value_of(p)) <= most)
 
 
-def _in_order(dataset: Dataset, products: Sequence[Product], payload: Payload) -> Sequence[Product]:
+def _in_order(dataset: SimDataset, products: Sequence[Product], payload: Payload) -> Sequence[Product]:
     name = payload.text("sortField")
     if name is None:
         return products

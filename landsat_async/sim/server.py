@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.control import Control
 from landsat_async.sim.file_hosts import FileHost
-from landsat_async.sim.listen import Door, Link, doors
+from landsat_async.sim.listen import Connection, Door, doors
 from landsat_async.sim.log import Log
 from landsat_async.sim.m2m_api import BASE_PATH, M2MApi
 from landsat_async.sim.script import Script
@@ -96,8 +96,8 @@ async def open_simulator(
         yield Simulator(service, opened)
 
 
-def _conversation(service: Service, name: str, handler: Handler) -> Callable[[Link], Awaitable[None]]:
-    async def converse(link: Link) -> None:
+def _conversation(service: Service, name: str, handler: Handler) -> Callable[[Connection], Awaitable[None]]:
+    async def converse(link: Connection) -> None:
         service.log.connections[name] += 1
         wire = Wire(link)
         while await handler(await wire.request(), wire):

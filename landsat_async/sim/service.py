@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from landsat_async.sim.archive import Archive
-from landsat_async.sim.datasets import DATASETS, SECONDARY, Dataset, SecondaryDataset
+from landsat_async.sim.datasets import DATASETS, SECONDARY, SecondaryDataset, SimDataset
 from landsat_async.sim.downloads import Downloads
 from landsat_async.sim.links import Links
 from landsat_async.sim.log import Log
@@ -160,21 +160,21 @@ class Service:
                 scheme, _, address = url.partition("://")
                 self.base_urls[key] = f"{scheme}://{name}:{address.rpartition(':')[2]}"
 
-    def dataset(self, payload: Payload) -> Dataset:
+    def dataset(self, payload: Payload) -> SimDataset:
         """Return the searchable dataset that a payload names."""
         found = self.any_dataset(payload)
         if isinstance(found, SecondaryDataset):
             raise ApiError("DATASET_ERROR", "The dataset does not support this operation")
         return found
 
-    def any_dataset(self, payload: Payload) -> Dataset | SecondaryDataset:
+    def any_dataset(self, payload: Payload) -> SimDataset | SecondaryDataset:
         """Return the dataset that a payload names by alias or id."""
         name = payload.text("datasetName") or payload.text("datasetId")
         if name is None:
             raise ApiError("INPUT_PARAMETER_REQUIRED", "Missing required parameter: datasetName", 400)
         if name.lower() in self.script.withheld:
             raise ApiError("DATASET_AUTH", "Dataset status is unavailable to this user")
-        everything: list[Dataset | SecondaryDataset] = [*DATASETS.values(), *SECONDARY.values()]
+        everything: list[SimDataset | SecondaryDataset] = [*DATASETS.values(), *SECONDARY.values()]
         for dataset in everything:
             if name.lower() in (dataset.alias, dataset.id, dataset.name.lower()):
                 return dataset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable
 
-from landsat_async.sim.content import Content, Joined, Literal, Zeros
+from landsat_async.sim.content import Concatenated, Content, Literal, Zeros
 
 _RECORD_BYTES = tarfile.RECORDSIZE
 
@@ -23,4 +23,4 @@ def tar_of(members: Iterable[tuple[str, Content]], mtime_s: int) -> Content:
         size += tarfile.BLOCKSIZE + content.size + padding
     end = 2 * tarfile.BLOCKSIZE
     parts.append(Zeros(end + -(size + end) % _RECORD_BYTES))
-    return Joined(parts)
+    return Concatenated(parts)

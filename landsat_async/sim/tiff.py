@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from landsat_async.sim.content import Content, Joined, Literal
+from landsat_async.sim.content import Concatenated, Content, Literal
 
 _ASCII, _SHORT, _LONG, _DOUBLE = 2, 3, 4, 12
 _FORMATS = {_SHORT: "H", _LONG: "I", _DOUBLE: "d"}
@@ -67,7 +67,7 @@ def large_band(grid: Grid, pixels: Pixels, seed: int, *, tile: int) -> Content:
     across, down = -(-grid.columns // tile), -(-grid.rows // tile)
     stored = _StoredTile.encoded_bytes(tile * tile * pixels.bits // 8)
     head = _head([_Directory(grid, pixels, grid.columns, grid.rows, tile, [stored] * (across * down), False)])
-    return Joined([Literal(head), _StoredTiles(across * down, tile * tile * pixels.bits // 8, seed)])
+    return Concatenated([Literal(head), _StoredTiles(across * down, tile * tile * pixels.bits // 8, seed)])
 
 
 def _picture(grid: Grid, pixels: Pixels, seed: int) -> npt.NDArray[np.generic]:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote
 import anyio
 import msgspec
 
-from landsat_async.sim.listen import Disconnected, Link
+from landsat_async.sim.listen import Connection, Disconnected
 from landsat_async.sim.log import Entry
 
 _HEAD_LIMIT_BYTES = 1 << 16
@@ -49,7 +49,7 @@ def _no_count(entry: Entry, count: int) -> None:
 class Wire:
     """One connection, as a handler sees it."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Connection) -> None:
         self.link = link
         self._buffer = b""
         self._entry: Entry | None = None

@@ -79,12 +79,33 @@ class FaultKind(enum.StrEnum):
     """The body's end was not marked, and the file could not be proven."""
     DAMAGED = "damaged"
     """The complete file is not what it should be."""
+    IN_THE_WAY = "in-the-way"
+    """Something that is not ours has the final name."""
     LOST = "lost"
     """Somebody removed the part's name."""
     FILES = "files"
     """The process has too many open files, or may start no more threads."""
     DISK = "disk"
     """Reading, writing or syncing the part failed: back to the last checkpoint."""
+
+
+class HostReport(enum.StrEnum):
+    """What a transfer says of the host that it talks to: to `health` after each attempt, or with a `HostDown`."""
+
+    OK = "ok"
+    """It serves."""
+    NETWORK = "network"
+    SERVER = "server"
+    MAINTENANCE = "maintenance"
+    PROXY = "proxy"
+    REFUSED = "refused"
+    """It refuses the link, or shows a login page."""
+    PAGE = "page"
+    """A web page or message in place of the file."""
+    CERTIFICATE = "certificate"
+    """Not trusted; no pause helps."""
+    PAUSED = "paused"
+    """No new fault: `check_host` has said that the host is left alone."""
 
 
 class Then(enum.Enum):
@@ -102,9 +123,9 @@ class _Rule:
     tries: int | None
     """How often this kind may be tried again in one transfer; None = the common budget alone decides."""
     then: Then
-    health: str = ""
-    """What it may say about the host (`rules.host_health.Kind`, or "certificate"); "" = nothing: wrong content,
-    structure, identity and length are the file's own."""
+    health: HostReport | None = None
+    """What it may say about the host; None = nothing: wrong content, structure, identity and length are the file's
+    own."""
     pause_s: float = 0.0
     hint: str = ""
 
@@ -112,23 +133,23 @@ class _Rule:
 _LATER = "Run the same command again; what is here is kept."
 
 RULES: dict[FaultKind, _Rule] = {
-    FaultKind.NETWORK: _Rule(None, Then.FAIL, "network", hint=_LATER),
-    FaultKind.UNREACHABLE: _Rule(3, Then.PAUSE, "network", UNREACHABLE_PAUSE_S),
+    FaultKind.NETWORK: _Rule(None, Then.FAIL, HostReport.NETWORK, hint=_LATER),
+    FaultKind.UNREACHABLE: _Rule(3, Then.PAUSE, HostReport.NETWORK, UNREACHABLE_PAUSE_S),
     FaultKind.SLOW: _Rule(None, Then.FAIL, hint=_LATER),
-    FaultKind.USELESS: _Rule(0, Then.FAIL, "network", hint=_LATER),
-    FaultKind.BUSY: _Rule(None, Then.FAIL, "server", hint=_LATER),
-    FaultKind.CERTIFICATE: _Rule(0, Then.PAUSE, "certificate", CERTIFICATE_PAUSE_S),
-    FaultKind.HANDSHAKE: _Rule(2, Then.PAUSE, "network", HANDSHAKE_PAUSE_S),
-    FaultKind.PROXY: _Rule(0, Then.PAUSE, "proxy", PROXY_PAUSE_S),
-    FaultKind.MAINTENANCE: _Rule(0, Then.PAUSE, "maintenance", MAINTENANCE_PAUSE_S),
-    FaultKind.PROTOCOL: _Rule(2, Then.FAIL, "server", hint=_LATER),
+    FaultKind.USELESS: _Rule(0, Then.FAIL, HostReport.NETWORK, hint=_LATER),
+    FaultKind.BUSY: _Rule(None, Then.FAIL, HostReport.SERVER, hint=_LATER),
+    FaultKind.CERTIFICATE: _Rule(0, Then.PAUSE, HostReport.CERTIFICATE, CERTIFICATE_PAUSE_S),
+    FaultKind.HANDSHAKE: _Rule(2, Then.PAUSE, HostReport.NETWORK, HANDSHAKE_PAUSE_S),
+    FaultKind.PROXY: _Rule(0, Then.PAUSE, HostReport.PROXY, PROXY_PAUSE_S),
+    FaultKind.MAINTENANCE: _Rule(0, Then.PAUSE, HostReport.MAINTENANCE, MAINTENANCE_PAUSE_S),
+    FaultKind.PROTOCOL: _Rule(2, Then.FAIL, HostReport.SERVER, hint=_LATER),
     FaultKind.ENCODED: _Rule(1, Then.FAIL, hint="A proxy on the way may be compressing; try without it."),
-    FaultKind.PAGE: _Rule(3, Then.FAIL, "page", hint=_LATER),
+    FaultKind.PAGE: _Rule(3, Then.FAIL, HostReport.PAGE, hint=_LATER),
     FaultKind.WRONG_BODY: _Rule(3, Then.FAIL, hint=_LATER),
     FaultKind.EMPTY: _Rule(3, Then.FAIL, hint=_LATER),
     FaultKind.STATUS: _Rule(2, Then.FRESH),
-    FaultKind.LOGIN: _Rule(0, Then.FRESH_EXPIRED, "refused"),
-    FaultKind.LINK_REFUSED: _Rule(0, Then.FRESH_EXPIRED, "refused"),
+    FaultKind.LOGIN: _Rule(0, Then.FRESH_EXPIRED, HostReport.REFUSED),
+    FaultKind.LINK_REFUSED: _Rule(0, Then.FRESH_EXPIRED, HostReport.REFUSED),
     FaultKind.NOT_FOUND: _Rule(0, Then.FRESH),
     FaultKind.BAD_LINK: _Rule(0, Then.FRESH),
     FaultKind.OTHER_FILE: _Rule(2, Then.FRESH),
@@ -140,6 +161,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.OVERRUN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.UNPROVEN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.DAMAGED: _Rule(3, Then.FAIL, hint="Try again later."),
+    FaultKind.IN_THE_WAY: _Rule(0, Then.FAIL),
     FaultKind.LOST: _Rule(1, Then.FAIL, hint="Another program works in this folder."),
     FaultKind.FILES: _Rule(None, Then.FAIL, hint="Raise the limit (ulimit -n, ulimit -u), or use fewer workers."),
     FaultKind.DISK: _Rule(1, Then.FAIL, hint="Check the disk."),
@@ -178,7 +200,7 @@ class Pause:
     """Leave the whole host alone for a while."""
 
     wait_s: float
-    kind: str
+    kind: HostReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +244,7 @@ class Budget:
         if self.failures >= self.attempts:
             return GiveUp(f"{self.failures} attempts in a row without progress; the last: {fault.reason}", rule.hint)
         if fault.retry_after_s is not None and fault.retry_after_s > LONGEST_SLEEP_S:
-            return Pause(fault.retry_after_s, rule.health or "server")
+            return Pause(fault.retry_after_s, rule.health or HostReport.SERVER)
         return Retry(self.failures)
 
 
@@ -231,7 +253,7 @@ def _last(rule: _Rule, fault: Fault) -> Verdict:
         case Then.FRESH | Then.FRESH_EXPIRED:
             return Fresh(expired=rule.then is Then.FRESH_EXPIRED)
         case Then.PAUSE:
-            return Pause(max(rule.pause_s, fault.retry_after_s or 0.0), rule.health)
+            return Pause(max(rule.pause_s, fault.retry_after_s or 0.0), rule.health or HostReport.SERVER)
         case Then.UNREADY:
             return Unready()
         case Then.FAIL:

@@ -42,10 +42,20 @@ from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.repair import Repairs, open_believed
-from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, Pause, Retry, Unready
+from landsat_async.transfer.retry import (
+    RULES,
+    Budget,
+    Fault,
+    FaultKind,
+    Fresh,
+    GiveUp,
+    HostReport,
+    Pause,
+    Retry,
+    Unready,
+)
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import (
-    IN_THE_WAY,
     CheckpointStore,
     Done,
     FileFailed,
@@ -62,8 +72,8 @@ T = TypeVar("T")
 
 CheckHost = Callable[[str], HostDown | None]
 """check_host(host): None = go on; asked before every attempt."""
-Health = Callable[[str, str, str], None]
-"""health(host, kind, reason): kind is "ok", or what a circuit breaker counts a failure as."""
+Health = Callable[[str, HostReport, str], None]
+"""health(host, report, reason): what came of an attempt, for a circuit breaker."""
 
 _LIMIT_OF_DAMAGED_COPIES = 3
 
@@ -72,7 +82,7 @@ def _always(host: str) -> HostDown | None:
     return None
 
 
-def _nobody(host: str, kind: str, reason: str) -> None:
+def _nobody(host: str, report: HostReport, reason: str) -> None:
     pass
 
 
@@ -164,7 +174,7 @@ async def _transfer(
         course = _AttemptLoop(trip, lander, check_host, health, Budget(job.policy.attempts))
         return await course.run()
     except NameSeen as seen:
-        health(host_of(url), "ok", "")
+        health(host_of(url), HostReport.OK, "")
         return _named(seen.name, job.name_begins)
     except OSError as error:  # of opening the part; others are faults of an attempt
         fault = fault_of_disk(error, job.parts_dir)
@@ -251,13 +261,13 @@ class _AttemptLoop:
         try:
             received = await answer
         except AttemptFailed as failure:
-            kind = RULES[failure.fault.kind].health
-            if kind:
-                self.health(failure.host or self.trip.host, kind, failure.fault.reason)
+            report = RULES[failure.fault.kind].health
+            if report is not None:
+                self.health(failure.host or self.trip.host, report, failure.fault.reason)
             return failure.fault
         except OSError as error:
             return await self._disk_fault(error)
-        self.health(self.trip.host, "ok", "")
+        self.health(self.trip.host, HostReport.OK, "")
         return received
 
     async def _disk_fault(self, error: OSError) -> Fault:
@@ -298,7 +308,7 @@ class _AttemptLoop:
                     f"{os.path.basename(job.final_path)} exists and was not made by this program",
                     "Move it away, or use --overwrite to replace it.",
                     self.trip.bytes_received,
-                    IN_THE_WAY,
+                    FaultKind.IN_THE_WAY,
                 )
             case PartLost():
                 return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")

@@ -10,11 +10,9 @@ from typing import Protocol, TypeAlias
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity, Proof, SecretUrl
+from landsat_async.transfer.retry import FaultKind, HostReport
 
 MIB = 1024 * 1024
-
-IN_THE_WAY = "in-the-way"
-"""Kind of a FileFailed: something that is not ours has the final name."""
 
 TransferEvent: TypeAlias = Started | Transferred | Retrying | Notice
 """What `notify` is called with; `file` is the job's `file`."""
@@ -146,8 +144,7 @@ class HostDown:
     host: str
     reason: str
     wait_s: float
-    kind: str
-    """network, server, maintenance, certificate or refused."""
+    kind: HostReport
     bytes_received: int = 0
 
 
@@ -158,8 +155,9 @@ class FileFailed:
     reason: str
     hint: str
     bytes_received: int
-    kind: str = ""
-    """The kind of the last fault (`rules.retry.FaultKind`), or IN_THE_WAY; "" when it was none of the network."""
+    kind: FaultKind | None = None
+    """Of the last fault; None when it was no fault of an attempt: a link that must not be followed, a name that cannot
+    be used."""
 
 
 Outcome: TypeAlias = Done | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed

@@ -48,6 +48,7 @@ from landsat_async.run.hosts import Hosts
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import host_in
+from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady, Outcome, TransferJob
 from tests.orders.service import LAG_MAX_S, Client, Climate, OrderBook
 
@@ -219,7 +220,7 @@ class Weather:
         await anyio.sleep(self.chance.expovariate(1.0) * self.mean_s)
         begin, end = self.outages.get(host, (0.0, 0.0))
         if begin <= anyio.current_time() < end:
-            return HostDown(host, "refused connections", 0.0, "network")
+            return HostDown(host, "refused connections", 0.0, HostReport.NETWORK)
         if "/download-staging/" in job.url.reveal():
             self.wrong.append(f"a staging link was fetched for {job.name}")
         kinds = [*self.shares, "done"]
@@ -231,12 +232,12 @@ class Weather:
         if drawn == "failed":
             return FileFailed("damaged at USGS", "", 0)
         if drawn in ("network", "server", "maintenance", "certificate", "refused"):
-            return HostDown(host, drawn, 30.0 if drawn == "server" else 0.0, drawn)
+            return HostDown(host, drawn, 30.0 if drawn == "server" else 0.0, HostReport(drawn))
         if drawn == "bug":
             raise RuntimeError("something unknown")
         if drawn == "disk":
             raise DiskFull("full")
-        health(host, "ok", "")
+        health(host, HostReport.OK, "")
         path = Path(job.final_path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from landsat_async.model import SecretUrl
-from landsat_async.run.matching import Answer, match, one_per_entity
+from landsat_async.run.matching import AnswerRow, match, one_per_entity
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ URL = SecretUrl("https://host/x")
 
 
 def answer(entity=None, name=None, url=URL, download_id=7):
-    return Answer(download_id, entity, name, url)
+    return AnswerRow(download_id, entity, name, url)
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,17 @@ UNNAMED = File(3, TILE, TILE, product_id="D775")
 def test_K37_bundles_of_one_tile_are_told_apart_by_product():
     files = [REFLECTANCE, TEMPERATURE, UNNAMED]
     for file in files:
-        said = Answer(9, TILE, TILE, URL, product_id=file.product_id)
+        said = AnswerRow(9, TILE, TILE, URL, product_id=file.product_id)
         assert match(files, [said]) == {file.item_id: (file, said)}
     for file in files[:2]:  # the queue does not repeat the product, and it knows the download
-        said = Answer(file.download_id, TILE, TILE, URL)
+        said = AnswerRow(file.download_id, TILE, TILE, URL)
         assert match(files, [said]) == {file.item_id: (file, said)}
-    assert match(files[:2], [Answer(9, TILE, TILE, URL)]) == {}  # never one of several at random
-    assert match(files, [Answer(9, TILE, f"{TILE}_ST.tar", URL, product_id="D773")]) == {}
+    assert match(files[:2], [AnswerRow(9, TILE, TILE, URL)]) == {}  # never one of several at random
+    assert match(files, [AnswerRow(9, TILE, f"{TILE}_ST.tar", URL, product_id="D773")]) == {}
     assert one_per_entity([*files, BAND]) == [REFLECTANCE, BAND]
 
 
 def test_an_answer_of_another_product_may_be_that_of_another_storage_system():
     said = answer("LC80", "LC08_A")
-    assert match([BUNDLE], [Answer(7, "LC80", "LC08_A", URL, product_id="of the other system")])
+    assert match([BUNDLE], [AnswerRow(7, "LC80", "LC08_A", URL, product_id="of the other system")])
     assert match([BUNDLE], [said])

@@ -10,7 +10,7 @@ from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene
 from landsat_async.rules.naming import UnsafeName
 from landsat_async.rules.server_names import is_planned, planned_name, served_name
-from landsat_async.run.matching import Answer, match
+from landsat_async.run.matching import AnswerRow, match
 from landsat_async.run.selection import choose
 
 TILE = "LC08_CU_008001_20231101_20231116_02"
@@ -142,4 +142,4 @@ class _File:
     ],
 )
 def test_M37_answers_that_name_the_tile_or_the_product_are_those_of_the_file(name, said, taken):
-    assert bool(match([_File(name)], [Answer(5, TILE, said)])) is taken
+    assert bool(match([_File(name)], [AnswerRow(5, TILE, said)])) is taken

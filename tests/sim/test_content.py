@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from landsat_async.sim.archive import Archive
-from landsat_async.sim.content import Joined, Literal, Zeros, blocks, sha256, sha512
+from landsat_async.sim.content import Concatenated, Literal, Zeros, blocks, sha256, sha512
 from landsat_async.sim.tar import tar_of
 
 PRODUCT = "LC08_L2SP_004053_20240705_20240714_02_T1"
@@ -41,7 +41,7 @@ def test_joined_parts_read_like_their_concatenation():
     whole = b"abc" + bytes(5) + b"xyz"
     for start in range(len(whole) + 2):
         for length in range(len(whole) + 2):
-            assert Joined(parts).read(start, length) == whole[start : start + length]
+            assert Concatenated(parts).read(start, length) == whole[start : start + length]
 
 
 def test_the_python_tar_reader_accepts_the_archives_byte_for_byte():
