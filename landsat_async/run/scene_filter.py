@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from landsat_async.config import SearchConfig
 from landsat_async.model import DroppedScene, Scene
-from landsat_async.rules.asked import SearchValues
 from landsat_async.rules.product_id import ProductId, parse_product_id, parse_scene_key
 
 if TYPE_CHECKING:  # loads shapely, which takes longer than all else; without an area nobody needs it
     from landsat_async.rules.aoi import Aoi
 
 __all__ = [
-    "PathRowFilterIds", "ProductId", "SearchValues", "acquired_day", "halve", "keep_named", "keep_scenes",
+    "PathRowFilterIds", "ProductId", "SearchConfig", "acquired_day", "halve", "keep_named", "keep_scenes",
     "parse_product_id", "scene_filters", "within",
 ]  # fmt: skip
 
@@ -45,7 +45,7 @@ class PathRowFilterIds:
 
 
 def scene_filters(
-    search: SearchValues, aoi: Aoi | None, filter_ids: PathRowFilterIds | None = None
+    search: SearchConfig, aoi: Aoi | None, filter_ids: PathRowFilterIds | None = None
 ) -> list[dict[str, Any]]:
     """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap.
 
@@ -86,7 +86,7 @@ def within(scene_filter: dict[str, Any], start: dt.date, end: dt.date) -> dict[s
 
 
 def keep_scenes(
-    scenes: Sequence[Scene], search: SearchValues, aoi: Aoi | None
+    scenes: Sequence[Scene], search: SearchConfig, aoi: Aoi | None
 ) -> tuple[list[Scene], list[DroppedScene]]:
     """Apply every filter exactly; of several versions of a scene the newest stays.
 
@@ -169,7 +169,7 @@ def _without(
     return kept
 
 
-def _wrong_tier(scene: Scene, search: SearchValues) -> str | None:
+def _wrong_tier(scene: Scene, search: SearchConfig) -> str | None:
     if not search.tiers:
         return None
     product = parse_product_id(scene.display_id)
@@ -177,7 +177,7 @@ def _wrong_tier(scene: Scene, search: SearchValues) -> str | None:
     return None if tier in search.tiers else f"tier {tier or 'unknown'} is not one of {', '.join(search.tiers)}"
 
 
-def _filtered(scene: Scene, search: SearchValues) -> str | None:
+def _filtered(scene: Scene, search: SearchConfig) -> str | None:
     day = acquired_day(scene)
     if day is not None:
         if search.start and day < search.start:
@@ -189,7 +189,7 @@ def _filtered(scene: Scene, search: SearchValues) -> str | None:
     return _wrong_place(scene, search) or _cloudy(scene, search)
 
 
-def _wrong_place(scene: Scene, search: SearchValues) -> str | None:
+def _wrong_place(scene: Scene, search: SearchConfig) -> str | None:
     if not search.path_row:
         return None
     key = parse_scene_key(scene.display_id) or parse_scene_key(scene.entity_id)
@@ -199,7 +199,7 @@ def _wrong_place(scene: Scene, search: SearchValues) -> str | None:
     return None if inside else f"path/row {key.path:03d}/{key.row:03d} is not in path_row"
 
 
-def _cloudy(scene: Scene, search: SearchValues) -> str | None:
+def _cloudy(scene: Scene, search: SearchConfig) -> str | None:
     if search.cloud_cover is None:
         return None
     low, high = search.cloud_cover
@@ -209,7 +209,7 @@ def _cloudy(scene: Scene, search: SearchValues) -> str | None:
     return None if inside else f"cloud cover {scene.cloud_cover:g} % is not in {low:g} to {high:g} %"
 
 
-def _too_little(scene: Scene, search: SearchValues) -> str | None:
+def _too_little(scene: Scene, search: SearchConfig) -> str | None:
     """A scene whose footprint is unknown is kept: nothing speaks against it."""
     if scene.coverage is None or scene.coverage >= search.min_coverage:
         return None

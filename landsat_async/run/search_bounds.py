@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 
+from landsat_async.config import SearchConfig
 from landsat_async.errors import TooManyHits
-from landsat_async.rules.asked import SearchValues
 
 HITS_WITHOUT_FILTER = 10_000
 HITS_WITHOUT_PLACE = 100_000
 _CLOUD_EDGES = (1, 2, 5, 10, 20, 50)
 
 
-def hits_allowed(search: SearchValues, *, has_area: bool, has_path_row: bool) -> int | None:
+def hits_allowed(search: SearchConfig, *, has_area: bool, has_path_row: bool) -> int | None:
     """How many hits a search without a limit may have; None = any number.
 
     Args:

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from landsat_async.config import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Route, Scene, Unavailable, WantedFile
-from landsat_async.rules.asked import SelectValues
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, safe_name, shown
 from landsat_async.rules.server_names import planned_name
 from landsat_async.run.products import Several, chosen_products, is_bundle, several_of
@@ -104,7 +104,7 @@ class _Chosen:
 
 
 def choose(
-    scenes: Sequence[Scene], options: Sequence[ProductOption], select: SelectValues, *, layout: str = ""
+    scenes: Sequence[Scene], options: Sequence[ProductOption], select: SelectConfig, *, layout: str = ""
 ) -> Selection:
     """Choose the files of `scenes` among what `download-options` offers.
 
@@ -219,7 +219,7 @@ def _suffix(name: str, product_id: str) -> str:
 
 
 def _add_singles(
-    chosen: _Chosen, scene: Scene, rows: list[ProductOption], select: SelectValues, wanted: Sequence[str]
+    chosen: _Chosen, scene: Scene, rows: list[ProductOption], select: SelectConfig, wanted: Sequence[str]
 ) -> set[str]:
     """Add the files of one scene and note which of the `wanted` bands or groups it lacks; return those that it has."""
     singles = _singles(scene, rows)
@@ -241,7 +241,7 @@ def _add_singles(
     return matched
 
 
-def _what_it_has(singles: list[_Single], select: SelectValues) -> str:
+def _what_it_has(singles: list[_Single], select: SelectConfig) -> str:
     if select.type == "band":
         names = {single.stem for single in singles}
     else:
@@ -249,7 +249,7 @@ def _what_it_has(singles: list[_Single], select: SelectValues) -> str:
     return f"It has: {', '.join(sorted(names)) or 'none'}."
 
 
-def _taken(singles: list[_Single], select: SelectValues) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:
+def _taken(singles: list[_Single], select: SelectConfig) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:
     """Yield the files that are selected, what selected them, and the groups to ask for them by."""
     for single in singles:
         if select.type == "all":
