@@ -8,7 +8,7 @@ import math
 import anyio
 import pytest
 
-from landsat_async.sim.listen import Link
+from landsat_async.sim.listen import Connection
 from tests.sim.client import box
 from tests.sim.test_file_faults import true_bytes
 
@@ -25,8 +25,8 @@ class Transport:
 async def test_a_transport_of_another_make_is_accepted():
     transport = Transport()
     assert not isinstance(transport, asyncio.Transport)
-    accepted, queue = anyio.create_memory_object_stream[Link](math.inf)
-    link = Link(accepted)
+    accepted, queue = anyio.create_memory_object_stream[Connection](math.inf)
+    link = Connection(accepted)
     with accepted, queue:
         link.connection_made(transport)
         assert queue.receive_nowait() is link
