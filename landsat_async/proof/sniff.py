@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from landsat_async.proof.tar import BLOCK_BYTES, is_old_header
 from landsat_async.rules.redact import redact
 
 HEAD_BYTES = 512
@@ -143,7 +144,7 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
 
 def _has_magic(kind: FileKind, head: bytes) -> bool:
     if kind is FileKind.TAR:
-        return head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
+        return head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar" or is_old_header(head[:BLOCK_BYTES])
     start = head.lstrip(_WHITESPACE) if kind in _TEXT_KINDS else head
     return start.startswith(_MAGIC.get(kind, ()))
 

@@ -97,10 +97,9 @@ def _check_end(window: Window, at: int, pending: _Pending) -> None:
 
 def _check_header(header: bytes, at: int) -> int:
     """Return the size field of a header whose magic and checksum are right."""
-    if header[257:263] not in (b"ustar\0", b"ustar "):
+    if header[257:263] not in (b"ustar\0", b"ustar ") and not is_old_header(header):
         raise Damage(f"no tar header at {at}")
-    said = _octal(header[_CHECKSUM], "checksum", at)
-    if said != sum(header) - sum(header[_CHECKSUM]) + 8 * 0x20:
+    if _octal(header[_CHECKSUM], "checksum", at) != _checksum(header):
         raise Damage(f"the checksum of the tar header at {at} is wrong")
     field = header[124:136]
     if field[0] & 0x80:  # base-256: sizes from 8 GiB on, as GNU writes them
@@ -108,6 +107,17 @@ def _check_header(header: bytes, at: int) -> int:
             raise Damage(f"the tar header at {at} has a negative size")
         return int.from_bytes(field[1:], "big")
     return _octal(field, "size", at)
+
+
+def is_old_header(block: bytes) -> bool:
+    """Whether a block is a header of a writer that knows no magic word: zeros in its place, and the right checksum."""
+    digits = block[_CHECKSUM].strip(b" \0")
+    has_place = len(block) == BLOCK_BYTES and not any(block[257:265])
+    return has_place and re.fullmatch(rb"[0-7]{1,6}", digits) is not None and int(digits, 8) == _checksum(block)
+
+
+def _checksum(header: bytes) -> int:
+    return sum(header) - sum(header[_CHECKSUM]) + 8 * 0x20
 
 
 def _octal(field: bytes, what: str, at: int) -> int:

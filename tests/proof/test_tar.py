@@ -9,8 +9,10 @@ from functools import partial
 import pytest
 
 from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.prove import Damaged
+from landsat_async.proof.sniff import FileKind, sniff
 from landsat_async.proof.tar import Member, walk_tar
-from tests.disk.whole_files import HTML, bundle, checksummed, open_bytes, product_files, tar
+from tests.disk.whole_files import HTML, PRODUCT, bundle, checksummed, judge, open_bytes, product_files, tar
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 SMALL = {"a.txt": b"first", "b.txt": b"x" * 512, "empty.txt": b"", "c.txt": b"y" * 1500}
@@ -41,6 +43,24 @@ def test_tars_of_every_format_are_walked_to_the_last_byte(fmt, padded):
 def test_long_names_are_read_from_extension_headers(fmt):
     name = "LC08_" + "x" * 150 + ".TIF"
     assert [m.name for m in walk(tar({name: b"1"}, fmt=FORMATS[fmt]))] == [name]
+
+
+@pytest.mark.faults("N04")
+def test_N04_headers_of_writers_without_a_magic_word_are_headers():
+    """How bundles are written that are made on the fly is not known; it was refused before a byte was kept."""
+    data = bytearray(tar(product_files()))
+    for member in walk(bytes(data)):
+        header = data[member.offset - 512 : member.offset]
+        header[257:329] = bytes(72)
+        data[member.offset - 512 : member.offset] = checksummed(header)
+    old = bytes(data)
+    assert sniff(FileKind.TAR, old[:512], None) is None
+    assert judge(old, f"{PRODUCT}.tar") == judge(bundle(), f"{PRODUCT}.tar")
+    for at in (0, 3, 130, 150, 260):
+        broken = old[:at] + bytes((old[at] ^ 1,)) + old[at + 1 :]
+        assert sniff(FileKind.TAR, broken[:512], None) is not None
+        assert isinstance(judge(broken, f"{PRODUCT}.tar"), Damaged)
+    assert sniff(FileKind.TAR, bytes(512), None) is not None
 
 
 def test_long_ustar_names_are_put_together_from_both_parts():
