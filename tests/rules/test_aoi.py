@@ -1,3 +1,7 @@
+"""Areas of interest: valid or refused, split at the 180° meridian, and what is sent of them."""
+
+from __future__ import annotations
+
 import json
 import math
 
@@ -6,92 +10,23 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
+from shapely.geometry import MultiPolygon, Polygon, shape
 
 from landsat_async.errors import ConfigError
-from landsat_async.rules.aoi import aoi_from_bbox, coverages, intersects, parse_aoi, spatial_filters, swapped
+from landsat_async.rules.aoi import aoi_from_bbox, coverages, intersects, spatial_filters, swapped
 from landsat_async.rules.coverage import EARTH_RADIUS_KM, area_km2
-from tests.support.counting import calls_of
-from tests.support.volumes import examples
-
-VALENCIA = [[-68.01, 9.99], [-67.49, 9.99], [-67.49, 10.34], [-68.01, 10.34], [-68.01, 9.99]]
-
-
-def polygon(*rings):
-    return {"type": "Polygon", "coordinates": [list(ring) for ring in rings]}
-
-
-def feature(geometry):
-    return {"type": "Feature", "properties": {}, "geometry": geometry}
-
-
-def collection(*features, **more):
-    return {"type": "FeatureCollection", "features": list(features), **more}
-
-
-def parse(document):
-    return parse_aoi(document if isinstance(document, str) else json.dumps(document), source="aoi.geojson")
-
-
-def refused(document):
-    with pytest.raises(ConfigError) as caught:
-        parse(document)
-    assert str(caught.value).startswith("aoi.geojson: ")
-    assert caught.value.reference == "aoi"
-    return f"{caught.value} | {caught.value.hint}"
-
-
-def square(west, south, size):
-    return [[west, south], [west + size, south], [west + size, south + size], [west, south + size], [west, south]]
-
-
-def footprint(west, south, east, north):
-    return json.dumps(mapping(box(west, south, east, north)))
-
-
-def covered(filters, geometry):
-    """Whether the filters together contain the geometry."""
-    areas = []
-    for one in filters:
-        if one["filterType"] == "mbr":
-            low, high = one["lowerLeft"], one["upperRight"]
-            areas.append(box(low["longitude"], low["latitude"], high["longitude"], high["latitude"]))
-        else:
-            areas.append(shape(one["geoJson"]))
-    return shapely.union_all(areas).buffer(1e-9).covers(geometry)
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        polygon(VALENCIA),
-        feature(polygon(VALENCIA)),
-        collection(feature(polygon(VALENCIA))),
-        {"type": "GeometryCollection", "geometries": [polygon(VALENCIA)]},
-        feature({"type": "GeometryCollection", "geometries": [polygon(VALENCIA)]}),
-        {"type": "MultiPolygon", "coordinates": [[VALENCIA]]},
-        polygon([[*position, 430.0] for position in VALENCIA]),
-        polygon(VALENCIA[:-1]),
-        polygon(VALENCIA[::-1]),
-        "\ufeff " + json.dumps(polygon(VALENCIA)) + "\r\n",
-        Polygon(VALENCIA).wkt,
-        "SRID=4326;" + Polygon(VALENCIA).wkt,
-        "srid=4326; " + Polygon(VALENCIA).wkt.lower(),
-        "POLYGON Z ((-68.01 9.99 1, -67.49 9.99 1, -67.49 10.34 1, -68.01 10.34 1, -68.01 9.99 1))",
-        f"GEOMETRYCOLLECTION({Polygon(VALENCIA).wkt})",
-        {**polygon(VALENCIA), "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}},
-        collection(feature(polygon(VALENCIA)), crs={"type": "name", "properties": {"name": "EPSG:4326"}}),
-        {**polygon(VALENCIA), "crs": None},
-    ],
+from tests.rules.areas import (
+    coast,
+    collection,
+    covered,
+    feature,
+    footprint,
+    parse,
+    polygon,
+    refused,
+    square,
 )
-@pytest.mark.faults("D17")
-def test_D17_every_form_of_one_area_is_the_same_area(document):
-    aoi = parse(document)
-    assert aoi.geometry.normalize().equals(Polygon(VALENCIA))
-    assert aoi.bbox == (-68.01, 9.99, -67.49, 10.34)
-    assert not aoi.geometry.has_z
-    assert aoi.notes == ()
-    assert "10.17° N 67.75° W" in aoi.place or "10.16° N 67.75° W" in aoi.place
+from tests.support.volumes import examples
 
 
 def test_holes_stay_holes_and_several_parts_are_one_area():
@@ -113,61 +48,6 @@ def test_a_point_means_the_scenes_that_contain_it():
     assert one["lowerLeft"] == one["upperRight"] == {"latitude": 10.16, "longitude": -67.75}
     two = parse("MULTIPOINT((-67.75 10.16), (-59.5 10.5))")
     assert coverages(two, [inside]) == [0.5]
-
-
-@pytest.mark.faults("D11", "D13", "D15", "D17", "D18")
-@pytest.mark.parametrize(
-    ("document", "said"),
-    [
-        ("", "is empty"),
-        ("  \n", "is empty"),
-        ("hello", "neither GeoJSON nor valid WKT"),
-        ("42", "neither GeoJSON nor WKT"),
-        ("{", "no valid JSON"),
-        ("[]", "is no GeoJSON object"),
-        ("{}", 'the document has no "type": not GeoJSON'),
-        ({"type": None}, "its type is 'None'"),
-        ({"type": "Topology"}, "its type is 'Topology'"),
-        (collection(), "without features"),
-        (feature(None), "the feature has no geometry (null)"),
-        (collection(feature(None), feature(None)), "holds no geometry: all its features have null"),
-        (collection(None), "feature 1 has no geometry"),
-        (collection("x"), "feature 1 is no GeoJSON object"),
-        (feature(polygon()), "without coordinates"),
-        (polygon([]), "must be numbers"),
-        (polygon([["0", "0"], ["1", "0"], ["1", "1"]]), "must be numbers"),
-        (polygon([[0, 0], ["1", 0], [1, 1]]), "must be numbers"),
-        (polygon([[True, False], [True, True], [False, False]]), "must be numbers"),
-        (polygon([[0], [1], [2]]), "must be numbers"),
-        (polygon([[0, None], [1, 1], [1, 0]]), "must be numbers"),
-        (polygon([0, 1, 2]), "must be numbers"),
-        (polygon([[0, 0], [1, 1], [1, 10**400]]), "must be numbers"),
-        ({"type": "Polygon", "coordinates": 3}, "without coordinates"),
-        ({"type": "Polygon", "coordinates": [3]}, "must be numbers"),
-        (polygon([[0, 0], [1, 1]]), "fewer than three corners"),
-        ('{"type":"Point","coordinates":[NaN,0]}', "NaN"),
-        ('{"type":"Point","coordinates":[1e999,0]}', "infinite"),
-        ("POINT(nan 0)", "NaN or infinite"),
-        ("POLYGON EMPTY", "is empty"),
-        ("POLYGON((0 0, 1 1", "valid WKT"),
-        ("LINESTRING(0 0, 1 1)", "has no area"),
-        ({"type": "LineString", "coordinates": [[0, 0], [1, 1]]}, "has no area"),
-        (polygon([[0, 0], [1, 1], [2, 2], [0, 0]]), "without area"),
-        (polygon([[0, 0], [0, 0], [0, 0], [0, 0]]), "without area"),
-        (polygon(square(0, 0, 1), square(5, 5, 1)), "not valid (hole lies outside shell)"),
-        (polygon([[10.2, -167.8], [10.3, -167.8], [10.3, -167.5]]), "swapped"),
-        (polygon([[612345, 1104567], [622345, 1104567], [622345, 1114567]]), "metres"),
-        (polygon([[612345, 1104567], [622345, 1104567], [622345, 1114567]]), "ogr2ogr -t_srs EPSG:4326"),
-        (polygon([[100, 95], [101, 95], [101, 96]]), "outside the Earth"),
-        ("SRID=32619;POINT(1 2)", "EPSG:32619"),
-        ({**polygon(VALENCIA), "crs": {"type": "name", "properties": {"name": "EPSG:32619"}}}, "ogr2ogr"),
-        ({**polygon(VALENCIA), "crs": "x"}, "another coordinate system"),
-        (collection({**feature(polygon(VALENCIA)), "crs": {"properties": {"name": "EPSG:25830"}}}), "EPSG:25830"),
-        (collection(feature(polygon(VALENCIA)), feature({"type": "Point", "coordinates": [0, 0]})), "mixes"),
-    ],
-)
-def test_what_cannot_be_used_is_said_with_feature_and_fault(document, said):
-    assert said in refused(document)
 
 
 @pytest.mark.faults("D12")
@@ -199,28 +79,6 @@ def test_K18_two_combs_across_each_other_are_refused_before_the_union(monkeypatc
 def test_neighbours_that_share_borders_are_dissolved():
     cells = [feature(polygon(square(x / 10, y / 10, 0.1))) for x in range(20) for y in range(20)]
     assert math.isclose(parse(collection(*cells)).geometry.area, 4)
-
-
-@pytest.mark.faults("K18", "D11")
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[" * 200_000,
-        '{"type":"GeometryCollection","geometries":[' * 20_000,
-        "GEOMETRYCOLLECTION(" * 50_000,
-        "POLYGON(" + "(" * 50_000,
-        '{"type":"Point","coordinates":[' + "9" * 5000 + ",0]}",
-    ],
-)
-def test_K18_deep_nesting_and_endless_numbers_are_config_errors(text):
-    refused(text)
-
-
-def test_nested_collections_are_bounded():
-    nested = polygon(VALENCIA)
-    for _ in range(30):
-        nested = {"type": "GeometryCollection", "geometries": [nested]}
-    assert "too deeply" in refused(nested)
 
 
 @pytest.mark.faults("D16")
@@ -314,12 +172,6 @@ def test_many_parts_on_both_sides_of_the_meridian_are_sent_as_two_boxes():
     assert all(one["upperRight"]["longitude"] - one["lowerLeft"]["longitude"] < 30 for one in filters)
 
 
-def coast(vertices, *, wiggle=0.02, west=-67.0, south=10.0):
-    angle = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
-    radius = 2 + 0.3 * np.sin(5 * angle) + 0.1 * np.sin(57 * angle) + wiggle * np.sin(1333 * angle)
-    return np.c_[west + radius * np.cos(angle), south + radius * np.sin(angle)].tolist()
-
-
 @pytest.mark.faults("D14")
 def test_D14_a_coast_line_is_reduced_outward_before_it_is_sent():
     aoi = parse(polygon(coast(20_000)))
@@ -349,140 +201,6 @@ def test_D14_what_is_sent_is_never_smaller_than_the_area(seed, vertices, size, l
     for one in filters:
         if one["filterType"] == "geojson":
             assert len(one["geoJson"]["coordinates"][0]) <= 200
-
-
-def test_coverage_is_measured_on_the_sphere_and_not_in_degrees():
-    aoi = aoi_from_bbox((0, 0, 10, 80))
-    (share,) = coverages(aoi, [footprint(0, 0, 10, 40)])
-    expected = math.sin(math.radians(40)) / math.sin(math.radians(80))
-    assert math.isclose(share, expected, rel_tol=1e-9)  # 0.5 in degrees, 0.65 on the sphere
-
-
-def test_area_under_a_slanted_edge_is_exact():
-    slanted = shapely.segmentize(Polygon([[0, 0], [10, 0], [0, 60]]), 0.001)
-    lon, lat = np.radians(shapely.get_coordinates(slanted)).T
-    by_small_steps = abs(np.sum(np.diff(lon) * (np.sin(lat[1:]) + np.sin(lat[:-1])) / 2)) * EARTH_RADIUS_KM**2
-    assert math.isclose(area_km2(Polygon([[0, 0], [10, 0], [0, 60]])), by_small_steps, rel_tol=1e-6)
-
-
-def test_coverage_goes_from_none_to_all_and_counts_holes():
-    aoi = parse(polygon(square(0, 0, 10), square(4, 4, 2)))
-    shares = coverages(aoi, [footprint(-1, -1, 11, 11), footprint(20, 20, 21, 21), footprint(4.5, 4.5, 5.5, 5.5)])
-    assert shares == [1.0, 0.0, 0.0]
-    assert intersects(aoi, [footprint(4.5, 4.5, 5.5, 5.5), footprint(3.5, 4.5, 5.5, 5.5)]) == [False, True]
-
-
-@pytest.mark.faults("C16")
-@pytest.mark.parametrize(
-    "text",
-    [
-        None, "", "x", "{}", "null", '{"type":"Point","coordinates":[1,2]}', '{"type":"Polygon","coordinates":[]}',
-        json.dumps(polygon([[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]])),
-        '{"type":"Polygon","coordinates":[[[0,0],[1,1]]]}',
-        "[" * 100_000, 7,
-    ],
-)  # fmt: skip
-def test_C16_a_footprint_that_cannot_be_used_is_unknown_and_not_left_out(text):
-    aoi = aoi_from_bbox((0, 0, 1, 1))
-    good = footprint(0, 0, 1, 0.5)
-    shares = coverages(aoi, [good, text, good])
-    assert shares[1] is None
-    assert shares[0] == shares[2] == pytest.approx(0.5, abs=1e-4)
-    assert intersects(aoi, [good, text]) == [True, True]
-
-
-def test_no_footprints_at_all():
-    assert coverages(aoi_from_bbox((0, 0, 1, 1)), []) == []
-    assert intersects(aoi_from_bbox((0, 0, 1, 1)), []) == []
-
-
-@pytest.mark.parametrize(
-    "ring",
-    [
-        [[175, -5], [-175, -5], [-175, 5], [175, 5], [175, -5]],
-        [[175, -5], [185, -5], [185, 5], [175, 5], [175, -5]],
-        [[-185, -5], [-175, -5], [-175, 5], [-185, 5], [-185, -5]],
-    ],
-)
-def test_footprints_across_the_meridian_are_measured_in_every_form(ring):
-    text = json.dumps(polygon(ring))
-    both_sides = aoi_from_bbox((170, -5, -170, 5))
-    east_side, west_side = aoi_from_bbox((170, -5, 180, 5)), aoi_from_bbox((-180, -5, -170, 5))
-    for aoi in (both_sides, east_side, west_side):
-        assert coverages(aoi, [text]) == [pytest.approx(0.5)]
-        assert intersects(aoi, [text]) == [True]
-    far = aoi_from_bbox((-10, -5, 10, 5))
-    assert coverages(far, [text]) == [0.0]
-    assert intersects(far, [text]) == [False]
-
-
-def test_a_long_coast_line_is_measured_within_a_thousandth():
-    aoi = parse(polygon(coast(10_000)))
-    rng = np.random.default_rng(5)
-    places = [(-69 + 3 * rng.random(), 8 + 3 * rng.random()) for _ in range(8)]
-    texts = [footprint(west, south, west + 1.8, south + 1.8) for west, south in places]
-    exact = [area_km2(aoi.geometry.intersection(shape(json.loads(t)))) / area_km2(aoi.geometry) for t in texts]
-    assert coverages(aoi, texts) == pytest.approx(exact, abs=1e-3)
-
-
-def test_footprints_are_looked_at_together_and_not_one_by_one():
-    """Ten times as many take no more calls; `benchmarks.decisions` has the seconds for 50,000."""
-    aoi = parse(polygon(coast(500, wiggle=0)))
-    rng = np.random.default_rng(6)
-    corners = np.array([[-1, 0.8], [0.8, 1], [1, -0.8], [-0.8, -1], [-1, 0.8]])
-    centres = rng.uniform(-3, 3, (1000, 2)) + [-67, 10]
-    texts = [json.dumps(polygon((corners + centre).round(5).tolist())) for centre in centres]
-    coverages(aoi, texts[:10])
-    few, many = (calls_of(lambda texts=some: coverages(aoi, texts)) for some in (texts[:100], texts))
-    assert sum(share > 0 for share in coverages(aoi, texts)) > 200
-    assert many <= few + 5
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-400, 400) | st.floats(-400, 400) | st.sampled_from(["Polygon", "Feature"]),
-    lambda inner: (
-        st.lists(inner, max_size=5)
-        | st.dictionaries(st.sampled_from(["type", "coordinates", "features", "geometry", "geometries", "crs"]), inner)
-    ),
-    max_leaves=20,
-)
-RINGS = st.lists(st.lists(st.tuples(st.floats(-400, 400), st.floats(-100, 100)), max_size=7), max_size=3)
-
-
-def usable_or_refused(text):
-    try:
-        aoi = parse_aoi(text, source="f")
-    except ConfigError:
-        return
-    assert aoi.geometry.is_valid
-    west, south, east, north = aoi.geometry.bounds
-    assert -180 <= west <= east <= 180
-    assert -90 <= south <= north <= 90
-    assert spatial_filters(aoi)
-
-
-@pytest.mark.faults("D11", "D13")
-@settings(max_examples=examples(200), deadline=None)
-@given(JSON | RINGS.map(lambda rings: polygon(*rings)))
-def test_D11_any_json_is_an_area_or_a_config_error(document):
-    usable_or_refused(json.dumps(document))
-
-
-@pytest.mark.slow
-@pytest.mark.faults("D11")
-@pytest.mark.timeout(1200)
-@settings(max_examples=10_000, deadline=None)
-@given(JSON | RINGS.map(lambda rings: polygon(*rings)) | st.text(max_size=100))
-def test_D11_ten_thousand_documents_are_an_area_or_a_config_error(document):
-    usable_or_refused(document if isinstance(document, str) else json.dumps(document))
-
-
-def test_features_without_geometry_are_left_out_with_a_note():
-    good = parse(collection(feature(polygon(VALENCIA))))
-    some = parse(collection(feature(None), feature(polygon(VALENCIA)), feature(None)))
-    assert some.geometry.equals(good.geometry)
-    assert any("2 of its features have no geometry" in note for note in some.notes)
-    assert not any("no geometry" in note for note in good.notes)
 
 
 def test_the_place_of_swapped_coordinates():

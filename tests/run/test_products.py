@@ -8,8 +8,7 @@ from landsat_async.config import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene
-from landsat_async.rules.naming import UnsafeName
-from landsat_async.rules.server_names import is_planned, planned_name, served_name
+from landsat_async.rules.server_names import is_planned, planned_name
 from landsat_async.run.matching import AnswerRow, match
 from landsat_async.run.selection import choose
 
@@ -92,32 +91,6 @@ def test_M37_only_the_one_product_bundle_needs_no_choice(names, several):
         pick(rows, kind="bundle")
     assert caught.value.reference == "choose-products"
     assert all(name in str(caught.value) for name in names)
-
-
-@pytest.mark.faults("M37")
-@pytest.mark.parametrize(
-    ("disposition", "url", "name"),
-    [
-        (f"{TILE}_SR.tar", "https://h/download/secret", f"{TILE}_SR.tar"),
-        (f"{TILE}.zip", "https://h/x", f"{TILE}.zip"),
-        (None, f"https://h/data/{TILE}_BA.zip?s=1", f"{TILE}_BA.zip"),
-        (None, "https://h/download/secret", None),
-        ("download.bin", f"https://h/data/{TILE}_SR.tar", None),
-        (f"{TILE}", "https://h/x", None),
-        (f"{TILE}1_SR.tar", "https://h/x", None),
-        (f"{TILE}_../x", "https://h/x", None),
-        (f"{TILE}_x.product", "https://h/x", None),
-    ],
-)
-def test_M37_the_name_of_the_server_has_to_begin_with_the_display_id(disposition, url, name):
-    assert served_name(TILE, disposition, url) == name
-
-
-def test_planned_names_are_safe_and_readable():
-    assert planned_name(TILE, "C2 ARD / Tile: SR") == f"{TILE}.C2_ARD_Tile_SR.product"
-    assert planned_name(TILE, "…") == f"{TILE}.product.product"
-    with pytest.raises(UnsafeName):
-        planned_name("../x", "SR")
 
 
 class _File:

@@ -1,0 +1,71 @@
+"""How the tests are laid out: beside what they test, and without a clock in what they assert."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.test_layers import FILES, PACKAGE, is_pure, module_of
+
+TESTS = Path(__file__).parent
+TEST_FILES = sorted(TESTS.rglob("test_*.py"))
+CLOCKS = frozenset(("monotonic", "perf_counter", "process_time", "thread_time"))
+MEASURES_A_BENCHMARK = ("benchmarks/test_planning.py",)
+
+
+def decides(path: Path) -> bool:
+    """Whether a pure module holds a decision, and not only the shapes of values."""
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    return any(not _is_stub(function) for function in functions)
+
+
+def _is_stub(function: ast.FunctionDef) -> bool:
+    last = function.body[-1]
+    return isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant)
+
+
+DECIDING = [path for path in FILES if is_pure(module_of(path)) and path.stem != "__init__" and decides(path)]
+
+
+@pytest.mark.parametrize("path", DECIDING, ids=module_of)
+def test_each_module_that_decides_has_a_test_file_of_its_own_name(path):
+    """What acts is tested with what it acts on (tests/whole, crash, orders, ...); CONTRIBUTING says where."""
+    where = path.relative_to(PACKAGE)
+    own = TESTS / where.parent / f"test_{where.name}"
+    assert own.exists(), f"{own.relative_to(TESTS.parent)} is missing"
+
+
+def test_there_are_modules_that_decide():
+    assert len(DECIDING) > 35
+
+
+def clocks_in_assertions(source: str) -> list[int]:
+    """Return the lines that assert that something took no longer than so many seconds."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Assert)
+        and isinstance(node.test, ast.Compare)
+        and any(isinstance(operator, ast.Lt | ast.LtE) for operator in node.test.ops)
+        and any(isinstance(one, ast.Attribute) and one.attr in CLOCKS for one in ast.walk(node.test))
+    ]
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: str(path.relative_to(TESTS)))
+def test_a_timing_is_no_test(path):
+    """A busy machine is no fault of the program: count, order events, or measure in benchmarks/.
+
+    Lower bounds ("it was waited for") hold on any machine.
+    """
+    if str(path.relative_to(TESTS)) not in MEASURES_A_BENCHMARK:
+        allowed = ("end", "until")  # a loop that gives up waiting for a process
+        lines = path.read_text().splitlines()
+        found = [n for n in clocks_in_assertions(path.read_text()) if not any(w in lines[n - 1] for w in allowed)]
+        assert found == []
+
+
+def test_the_test_itself_sees_a_timing():
+    assert clocks_in_assertions("assert time.monotonic() - began_s < 5") == [1]
+    assert clocks_in_assertions("assert time.monotonic() - began_s > 0.1") == []
