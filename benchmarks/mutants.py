@@ -70,7 +70,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "proof/jpeg.py": ("tests/proof/test_jpeg.py",),
     "proof/jpeg_scan.py": ("tests/proof/test_jpeg.py",),
     "rules/identity.py": ("tests/rules/test_identity.py",),
-    "proof/sizes.py": ("tests/proof/test_sizes.py",),
+    "proof/kinds.py": ("tests/proof/test_kinds.py",),
     "run/matching.py": ("tests/run/test_matching.py",),
     "disk/finalise.py": ("tests/disk/test_finalise.py", *_DISK),
     "disk/part.py": ("tests/disk/test_part.py", "tests/crash/test_one_writer.py", *_DISK),

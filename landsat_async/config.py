@@ -21,6 +21,7 @@ import msgspec
 
 from landsat_async import config_readers as read
 from landsat_async.errors import ConfigError
+from landsat_async.model import Proof
 from landsat_async.rules.naming import check_layout
 from landsat_async.rules.search_dataset import settle_dataset
 from landsat_async.rules.select_type import settle_type
@@ -122,8 +123,9 @@ class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
     """No byte for so long is a fault."""
     min_free_bytes: int = 1024**3
     """The disk is never filled beyond this."""
-    proof: Literal["structure", "content", "published"] = "structure"
-    """What a file is held against before it gets its final name, where its kind allows it."""
+    proof: str = Proof.STRUCTURE.value
+    """What a file is held against before it gets its final name, where its kind allows it:
+    structure, content or published, see `Proof`."""
 
 
 _READERS: dict[str, dict[str, read.Reader]] = {
@@ -170,7 +172,7 @@ _READERS: dict[str, dict[str, read.Reader]] = {
         "attempts": read.whole(1, 1000),
         "stall_timeout_s": read.number(0.001, 86400.0),
         "min_free_bytes": read.size_bytes,
-        "proof": read.choice("structure", "content", "published"),
+        "proof": read.choice(*[level.value for level in Proof if level is not Proof.LENGTH]),
     },
 }
 _PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "download.directory"}

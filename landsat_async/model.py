@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Self
 
 
 class Proof(enum.StrEnum):
-    """How much of a file has been proven; the order is the order of strength."""
+    """How much of a file has been proven; the order is the order of strength.
 
-    LENGTH = "length"
-    """Byte count equals what the server announced."""
-    STRUCTURE = "structure"
-    """Every tar or TIFF index points inside the file; text products end as they must."""
-    CONTENT = "content"
-    """All image tiles decode, with matching Adler-32 where there is one."""
-    PUBLISHED = "published"
-    """Equals the SHA-512 that USGS publishes for it."""
+    Config, ledger and tables take the levels and their meaning from here. A new level is a line here and what it takes
+    in `proof.prove`.
+    """
 
-    @property
-    def rank(self) -> int:
-        """0 for the weakest level."""
-        return _RANKS[self]
+    LENGTH = "length", "the byte count is what the server announced"
+    STRUCTURE = "structure", "complete; tar and TIFF indices point inside the file, texts end as they must"
+    CONTENT = "content", "all image tiles decode, with matching Adler-32"
+    PUBLISHED = "published", "equals the SHA-512 that USGS publishes"
 
+    _value_: str
+    rank: int
+    """0 for the weakest level."""
+    meaning: str
+    """What it says, for people."""
 
-_RANKS = {proof: rank for rank, proof in enumerate(Proof)}
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """Make a member; its place in the list is its rank."""
+        level = str.__new__(cls, value)
+        level._value_, level.rank, level.meaning = value, len(cls.__members__), meaning
+        return level
 
 
 class Identity(enum.StrEnum):
     """What evidence there was that a file is the one that it is named after; the order is the order of strength."""
 
     NONE = "none"
-    """None: whoever sent it has not said what it is."""
+    """None: what sent it has not said what it is."""
     NAMED = "named"
     """The answer that brought it carried its name."""
     CONTENT = "content"
@@ -39,13 +44,11 @@ class Identity(enum.StrEnum):
     PUBLISHED = "published"
     """Equals the SHA-512 that USGS publishes under this name."""
 
-    @property
-    def rank(self) -> int:
-        """0 for the weakest."""
-        return _IDENTITY_RANKS[self]
+    rank: int
+    """0 for the weakest."""
 
-
-_IDENTITY_RANKS = {identity: rank for rank, identity in enumerate(Identity)}
+    def __init__(self, _value: str) -> None:
+        self.rank = len(type(self).__members__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class RunSummary:
 
 
 class SecretUrl:
-    """A link that is a credential: whoever has it can fetch the file. Masked wherever it is shown."""
+    """A link that is a credential: with it anybody can fetch the file. Masked wherever it is shown."""
 
     __slots__ = ("_text",)
 

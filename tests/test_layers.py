@@ -42,7 +42,7 @@ PURE = frozenset(
         "m2m.response",
         "m2m.tolerant",
         "m2m.credential_doubts",
-        "proof.sizes",
+        "proof.kinds",
         "proof.sniff",
         "run.concurrency",
         "run.host_health",

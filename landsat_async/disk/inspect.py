@@ -14,9 +14,8 @@ from typing import TypeAlias
 from landsat_async.disk.fs import Fs
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.byte_view import Read
+from landsat_async.proof.kinds import is_doubtful, kind_of
 from landsat_async.proof.prove import Damaged, Stopped, prove
-from landsat_async.proof.sizes import is_doubtful
-from landsat_async.proof.sniff import FileKind, kind_of
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 
@@ -99,14 +98,14 @@ def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | 
     Nobody has said where it comes from. So its pixels must be right, it must name its product where its kind has a
     place for that, and it must have a size that the file could have.
     """
-    kind = kind_of(name)
+    kind = kind_of(name).value
     if is_doubtful(facts.size_bytes, listed_bytes):
         return f"it has {facts.size_bytes:,} bytes where USGS lists {listed_bytes:,}"
-    if kind in (FileKind.TIFF, FileKind.TAR) and facts.proof.rank < Proof.CONTENT.rank:
+    if kind.has_pixels and facts.proof.rank < Proof.CONTENT.rank:
         return "its content cannot be proven"
-    if kind in (FileKind.JPEG, FileKind.OTHER):
+    if not (kind.has_pixels or kind.names_product):
         return "its kind of file cannot be proven without its history"
-    if kind is not FileKind.TIFF and facts.identity.rank < Identity.CONTENT.rank:
+    if kind.names_product and facts.identity.rank < Identity.CONTENT.rank:
         return "nothing inside it names its product"
     return None
 

@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -18,7 +18,7 @@ import msgspec
 from landsat_async.disk.fs import NEW, FileInUse, Fs, local_fs
 from landsat_async.disk.ledger_writer import BUSY_STEP_S, translate
 from landsat_async.errors import LedgerError
-from landsat_async.model import Route
+from landsat_async.model import Identity, Proof, Route
 
 VERSION = 3
 _NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger", "named"}}
@@ -70,13 +70,16 @@ CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT
 """
 
 
+def _listed(names: Iterable[str]) -> str:
+    return ",".join(f"'{name}'" for name in names)
+
+
 _IMPOSSIBLE = (
     "item WHERE state='done' AND item_id NOT IN(SELECT item_id FROM file)",
     "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file','product')",
     "item WHERE gen NOT BETWEEN 0 AND 1e9",
-    "file WHERE length(sha256)<>64 OR size_bytes<0"
-    " OR proof NOT IN('length','structure','content','published','window')",
-    "evidence WHERE identity NOT IN('none','named','content','published')",
+    f"file WHERE length(sha256)<>64 OR size_bytes<0 OR proof NOT IN({_listed(Proof)},'window')",
+    f"evidence WHERE identity NOT IN({_listed(Identity)})",
 )
 """What no run writes: a name that is not the end of the path would let a file be proven as something else."""
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Mapping
 
 from landsat_async.model import Identity
-from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.byte_view import ByteView, Damage
 from landsat_async.proof.inside import identity_by, ids_in_text
-from landsat_async.proof.sniff import FileKind, kind_of
+from landsat_async.proof.kinds import FileKind, kind_of
 from landsat_async.proof.tar import Member
 from landsat_async.proof.text import check_odl
 from landsat_async.rules.identity import names_product, other_product
@@ -28,7 +28,7 @@ _LONGEST_LIST_BYTES = 2**20
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 
 
-def check_members(window: Window, name: str, members: tuple[Member, ...]) -> Identity:
+def check_members(view: ByteView, name: str, members: tuple[Member, ...]) -> Identity:
     """Hold the members against the product that the bundle is named after, and against its metadata file.
 
     Only bundles of level 1 and 2 scenes have that file; of others it is known what their members are called.
@@ -51,7 +51,7 @@ def check_members(window: Window, name: str, members: tuple[Member, ...]) -> Ide
     metadata = here.get(f"{product}_MTL.txt")
     if metadata is None:
         raise Damage("the bundle holds no metadata file of its product")
-    text = check_odl(window.part(metadata.offset, metadata.size), is_mtl=True)
+    text = check_odl(view.part(metadata.offset, metadata.size), is_mtl=True)
     try:
         identity = identity_by(name, ids_in_text(text))
     except Damage as damage:
@@ -68,7 +68,7 @@ def _check_listed(listed: set[str], here: Mapping[str, Member]) -> None:
         raise Damage("the bundle holds no image of its product")
 
 
-def check_sums(window: Window, name: str, members: tuple[Member, ...]) -> frozenset[str]:
+def check_sums(view: ByteView, name: str, members: tuple[Member, ...]) -> frozenset[str]:
     """Compare the members with the bundle's own list of MD5 sums, where it has one; return the members' names.
 
     Bundles of 2021 and 2022 have it. The sums are read to find damage, not to prove who made them.
@@ -81,27 +81,27 @@ def check_sums(window: Window, name: str, members: tuple[Member, ...]) -> frozen
     lists = here.get(f"{product}_MD5.txt")
     if lists is None:
         return frozenset()
-    sums = _read_sums(window.part(lists.offset, lists.size), here.keys())
+    sums = _read_sums(view.part(lists.offset, lists.size), here.keys())
     for own in (f"{product}_MD5.txt", name):  # written while it was being made: the sum of what it was then
         sums.pop(own, None)
     for base, md5 in sums.items():
         member = here.get(base)
         if member is None:
             raise Damage(f"the bundle lacks {base[:100]}, of which it has a sum")
-        if digest_of(window.part(member.offset, member.size), "md5") != md5:
+        if digest_of(view.part(member.offset, member.size), "md5") != md5:
             raise Damage(f"{base[:100]} in the bundle differs from the MD5 sum that the bundle has of it")
     return frozenset(here[base].name for base in sums)
 
 
-def _read_sums(window: Window, members: Collection[str]) -> dict[str, str]:
+def _read_sums(view: ByteView, members: Collection[str]) -> dict[str, str]:
     """Read lines of md5sum, in text and in binary mode, and of its BSD form.
 
     A list of the members in a form that is not known says nothing. Where a line can be read, another one that speaks
     of a member and cannot is damage; the rest are remarks.
     """
-    if window.size > _LONGEST_LIST_BYTES:
-        raise Damage(f"a list of MD5 sums of {window.size} bytes in the bundle")
-    text = window.read(0, window.size).decode("utf-8", "replace").removeprefix("\ufeff")
+    if view.size > _LONGEST_LIST_BYTES:
+        raise Damage(f"a list of MD5 sums of {view.size} bytes in the bundle")
+    text = view.read(0, view.size).decode("utf-8", "replace").removeprefix("\ufeff")
     if _NO_TEXT.search(text):
         raise Damage("the bundle's list of MD5 sums holds bytes that are no text")
     sums: dict[str, str] = {}
@@ -120,11 +120,11 @@ def _read_sums(window: Window, members: Collection[str]) -> dict[str, str]:
     return sums
 
 
-def digest_of(window: Window, algorithm: str) -> str:
+def digest_of(view: ByteView, algorithm: str) -> str:
     """Hash a stretch of the file in bounded steps; hex."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    for at in range(0, window.size, _HASH_STEP_BYTES):
-        digest.update(window.read(at, min(_HASH_STEP_BYTES, window.size - at)))
+    for at in range(0, view.size, _HASH_STEP_BYTES):
+        digest.update(view.read(at, min(_HASH_STEP_BYTES, view.size - at)))
     return digest.hexdigest()
 
 

@@ -1,6 +1,6 @@
 """Bounded reading of a stretch of a file that nobody vouches for.
 
-Everything that looks into a downloaded file reads through a `Window`: never outside the stretch, never
+Everything that looks into a downloaded file reads through a `ByteView`: never outside the stretch, never
 more than a bounded piece at once.
 """
 
@@ -27,7 +27,7 @@ class Stopped(Exception):
     """The caller asked for the work to stop."""
 
 
-class Window:
+class ByteView:
     """A stretch of an open file, `size` bytes from `start` on."""
 
     __slots__ = ("_ahead", "_ahead_at", "_read", "_start", "_stop", "size")
@@ -40,14 +40,14 @@ class Window:
         self._ahead_at = 0
         self.size = size
 
-    def part(self, start: int, size: int) -> Window:
+    def part(self, start: int, size: int) -> ByteView:
         """Return the stretch of `size` bytes that begins `start` bytes into this one.
 
         Raises:
             Damage: It does not lie inside.
         """
         self._check_inside(start, size)
-        return Window(self._read, self._start + start, size, self._stop)
+        return ByteView(self._read, self._start + start, size, self._stop)
 
     def pause(self) -> None:
         """Raise Stopped when the caller has asked for the end; for work that reads nothing for a while."""
@@ -58,7 +58,7 @@ class Window:
         """Return exactly `length` bytes from `offset` on.
 
         Raises:
-            Damage: They do not lie inside the window, are too many, or the file is shorter than it was said.
+            Damage: They do not lie inside the view, are too many, or the file is shorter than it was said.
             Stopped: The caller asked for the end.
         """
         self._check_inside(offset, length)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from landsat_async.proof.byte_view import MOST_AT_ONCE_BYTES, Damage, Window
+from landsat_async.proof.byte_view import MOST_AT_ONCE_BYTES, ByteView, Damage
 from landsat_async.proof.jpeg_scan import Component, check_scan, lookup
 
 _STEP_BYTES = 2**20
@@ -40,39 +40,39 @@ class _Headers:
     restart: int = 0
 
 
-def walk_jpeg(window: Window) -> None:
+def walk_jpeg(view: ByteView) -> None:
     """Check a JPEG from its first to its last marker.
 
     Raises:
         Damage: It is cut, goes on behind its end, or something in it is no JPEG.
         Stopped: The caller asked for the end.
     """
-    if window.size < 4 or window.read(0, 2) != b"\xff\xd8":
+    if view.size < 4 or view.read(0, 2) != b"\xff\xd8":
         raise Damage("no JPEG image")
     at, headers, scans = 2, _Headers(), 0
     for _ in range(_MOST_SEGMENTS):
-        marker, at = _marker(window, at)
+        marker, at = _marker(view, at)
         if marker == _END:
-            _check_end(window, at, scans)
+            _check_end(view, at, scans)
             return
-        body = _segment(window, marker, at)
+        body = _segment(view, marker, at)
         at += 2 + len(body)
         if marker == _SCAN:
             scans += 1
-            begun, at = at, _behind_pixels(window, at)
-            _check_pixels(window, begun, at, headers, body)
+            begun, at = at, _behind_pixels(view, at)
+            _check_pixels(view, begun, at, headers, body)
         else:
             _note(headers, marker, body)
     raise Damage(f"more than {_MOST_SEGMENTS} segments in a JPEG image")
 
 
-def _marker(window: Window, at: int) -> tuple[int, int]:
+def _marker(view: ByteView, at: int) -> tuple[int, int]:
     """Read the marker at `at`, which may be filled up with FF; return it and the offset behind it."""
     begun = at
     while True:
-        if at + 2 > window.size:
-            raise Damage(f"the JPEG image ends at {window.size} bytes without its end mark: it is cut off")
-        lead, marker = window.read(at, 2)
+        if at + 2 > view.size:
+            raise Damage(f"the JPEG image ends at {view.size} bytes without its end mark: it is cut off")
+        lead, marker = view.read(at, 2)
         if lead != 0xFF or at - begun > 1024:
             raise Damage(f"no marker of a JPEG image at {begun}")
         if marker != 0xFF:
@@ -80,22 +80,22 @@ def _marker(window: Window, at: int) -> tuple[int, int]:
         at += 1
 
 
-def _check_end(window: Window, at: int, scans: int) -> None:
+def _check_end(view: ByteView, at: int, scans: int) -> None:
     if not scans:
         raise Damage("a JPEG image without pixels")
-    rest = window.size - at
-    if rest > _STEP_BYTES or any(window.read(at, rest)):  # a little padding is none of our business
+    rest = view.size - at
+    if rest > _STEP_BYTES or any(view.read(at, rest)):  # a little padding is none of our business
         raise Damage(f"something follows the end of the JPEG image at {at}")
 
 
-def _segment(window: Window, marker: int, at: int) -> bytes:
+def _segment(view: ByteView, marker: int, at: int) -> bytes:
     """Return the body of the segment whose length stands at `at`."""
-    if marker not in _KNOWN or at + 2 > window.size:
+    if marker not in _KNOWN or at + 2 > view.size:
         raise Damage(f"no segment of a JPEG image at {at - 2}")
-    length = int.from_bytes(window.read(at, 2), "big")
-    if length < 2 or at + length > window.size:
+    length = int.from_bytes(view.read(at, 2), "big")
+    if length < 2 or at + length > view.size:
         raise Damage(f"a segment of the JPEG image at {at - 2} ends behind the file: it is cut off")
-    return window.read(at + 2, length - 2)
+    return view.read(at + 2, length - 2)
 
 
 def _note(headers: _Headers, marker: int, body: bytes) -> None:
@@ -119,29 +119,29 @@ def _note(headers: _Headers, marker: int, body: bytes) -> None:
         headers.restart = int.from_bytes(body, "big")
 
 
-def _behind_pixels(window: Window, at: int) -> int:
+def _behind_pixels(view: ByteView, at: int) -> int:
     """Return where the next marker stands behind coded pixels."""
     begun = at
-    while at < window.size - 1:
-        piece = window.read(at, min(_STEP_BYTES, window.size - at))
+    while at < view.size - 1:
+        piece = view.read(at, min(_STEP_BYTES, view.size - at))
         found = _MARKER.search(piece)
         if found and at + found.start() == begun:
             raise Damage(f"a JPEG image without pixels at {begun}")
         if found:
             return at + found.start()
-        if len(piece) == window.size - at:
+        if len(piece) == view.size - at:
             break
         at += len(piece) - piece.endswith(b"\xff")
-    raise Damage(f"the JPEG image ends at {window.size} bytes without its end mark: it is cut off")
+    raise Damage(f"the JPEG image ends at {view.size} bytes without its end mark: it is cut off")
 
 
-def _check_pixels(window: Window, begin: int, end: int, headers: _Headers, scan: bytes) -> None:
+def _check_pixels(view: ByteView, begin: int, end: int, headers: _Headers, scan: bytes) -> None:
     """Follow the code of a scan that has a long run of zeros."""
     if not headers.frame:
         raise Damage("the pixels of the JPEG image come before its size")
     if headers.frame not in _SEQUENTIAL or not headers.height or end - begin > MOST_AT_ONCE_BYTES:
         return
-    coded = window.read(begin, end - begin)
+    coded = view.read(begin, end - begin)
     if _SUSPICIOUS not in coded:
         return
     chosen = _components(headers, scan)
@@ -154,7 +154,7 @@ def _check_pixels(window: Window, begin: int, end: int, headers: _Headers, scan:
         unit_across = unit_down = 8
         chosen = [Component(1, 1, one.dc, one.ac)]
     mcus = -(-width // unit_across) * -(-height // unit_down)
-    check_scan(coded, chosen, mcus, headers.restart, window.pause)
+    check_scan(coded, chosen, mcus, headers.restart, view.pause)
 
 
 def _components(headers: _Headers, scan: bytes) -> list[Component]:

@@ -21,12 +21,11 @@ import msgspec
 
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.bundle import base_name, check_members, check_sums, digest_of
-from landsat_async.proof.byte_view import Damage, Read, Stopped, Window
-from landsat_async.proof.inside import identity_by, ids_in_json, ids_in_text
-from landsat_async.proof.jpeg import walk_jpeg
-from landsat_async.proof.sniff import HEAD_BYTES, FileKind, kind_of, sniff
+from landsat_async.proof.byte_view import ByteView, Damage, Read, Stopped
+from landsat_async.proof.inside import identity_by
+from landsat_async.proof.kinds import FileKind, kind_of
+from landsat_async.proof.sniff import HEAD_BYTES, sniff
 from landsat_async.proof.tar import Member, walk_tar
-from landsat_async.proof.text import check_json, check_odl, check_xml
 from landsat_async.proof.tiff import walk_tiff
 from landsat_async.proof.tiles import decode_tiles
 
@@ -79,7 +78,7 @@ def prove(
             raise Damage("the file is empty")
         if len(read(2, size_bytes - 1)) != 1:
             raise Damage(f"the file has not the {size_bytes} bytes that it was said to have")
-        return _prove(Window(read, 0, size_bytes, stop), name, level, published or {})
+        return _prove(ByteView(read, 0, size_bytes, stop), name, level, published or {})
     except Damage as damage:
         return Damaged(str(damage))
 
@@ -110,60 +109,51 @@ class _StacItem(msgspec.Struct):
     assets: dict[str, _StacAsset]
 
 
-def _prove(window: Window, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
+def _prove(view: ByteView, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
     kind = kind_of(name)
     if level is Proof.PUBLISHED and name in published:
-        _compare(window, name, published[name])
+        _compare(view, name, published[name])
         return Proved(Proof.PUBLISHED, identity=Identity.PUBLISHED)
     if kind is FileKind.TAR and level is not Proof.LENGTH:
-        _check_head(window, kind)
-        return _prove_bundle(window, name, level, published)
-    return _prove_single(window, name, level)
+        _check_head(view, kind)
+        return _prove_bundle(view, name, level, published)
+    return _prove_single(view, name, level)
 
 
-def _check_head(window: Window, kind: FileKind) -> None:
-    wrong = sniff(kind, window.read(0, min(HEAD_BYTES, window.size)), None)
+def _check_head(view: ByteView, kind: FileKind) -> None:
+    wrong = sniff(kind, view.read(0, min(HEAD_BYTES, view.size)), None)
     if wrong:
         raise Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
 
 
-def _prove_single(window: Window, name: str, level: Proof) -> Proved:
+def _prove_single(view: ByteView, name: str, level: Proof) -> Proved:
     kind = kind_of(name)
-    if window.size:
-        _check_head(window, kind)
+    if view.size:
+        _check_head(view, kind)
     if level is Proof.LENGTH or kind is FileKind.OTHER:
         return Proved(Proof.LENGTH)
-    ids: tuple[str, ...] = ()
-    match kind:
-        case FileKind.TIFF:
-            return Proved(_prove_image(window, level))
-        case FileKind.TEXT_MTL | FileKind.TEXT_ANG:
-            ids = ids_in_text(check_odl(window, is_mtl=kind is FileKind.TEXT_MTL))
-        case FileKind.XML:
-            ids = check_xml(window, is_mtl=name.lower().endswith("_mtl.xml"))
-        case FileKind.JSON:
-            ids = ids_in_json(check_json(window, name))
-        case FileKind.JPEG:
-            walk_jpeg(window)
-    return Proved(Proof.STRUCTURE, identity=identity_by(name, ids))
+    if kind is FileKind.TIFF:
+        return Proved(_prove_image(view, level))
+    check = kind.value.check
+    return Proved(Proof.STRUCTURE, identity=identity_by(name, check(view, name) if check else ()))
 
 
-def _prove_image(window: Window, level: Proof) -> Proof:
-    layout = walk_tiff(window)
+def _prove_image(view: ByteView, level: Proof) -> Proof:
+    layout = walk_tiff(view)
     if level is Proof.STRUCTURE and not layout.unused_bytes:
         return Proof.STRUCTURE
-    if decode_tiles(window, layout):
+    if decode_tiles(view, layout):
         return Proof.CONTENT
     if layout.unused_bytes:  # of an image that was rewritten in place, or of bytes that slipped in before
         raise Damage(f"{layout.unused_bytes} bytes follow the last part of the TIFF, and its tiles have no checksum")
     return Proof.STRUCTURE
 
 
-def _prove_bundle(window: Window, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
-    members = walk_tar(window)
-    identity = check_members(window, name, members)
-    summed = check_sums(window, name, members)
-    reached = [_prove_member(window, member, level, published) for member in members]
+def _prove_bundle(view: ByteView, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
+    members = walk_tar(view)
+    identity = check_members(view, name, members)
+    summed = check_sums(view, name, members)
+    reached = [_prove_member(view, member, level, published) for member in members]
     if level is Proof.PUBLISHED and reached and all(proof is Proof.PUBLISHED for proof in reached):
         return Proved(Proof.PUBLISHED, members, Identity.PUBLISHED)
     # Texts, reports and browse images have been read to their end; only images have pixels to decode.
@@ -175,8 +165,8 @@ def _prove_bundle(window: Window, name: str, level: Proof, published: Mapping[st
     return Proved(Proof.CONTENT if images and all(images) else Proof.STRUCTURE, members, identity)
 
 
-def _prove_member(window: Window, member: Member, level: Proof, published: Mapping[str, str]) -> Proof:
-    inside = window.part(member.offset, member.size)
+def _prove_member(view: ByteView, member: Member, level: Proof, published: Mapping[str, str]) -> Proof:
+    inside = view.part(member.offset, member.size)
     base = base_name(member)
     try:
         if level is Proof.PUBLISHED and base in published:
@@ -187,6 +177,6 @@ def _prove_member(window: Window, member: Member, level: Proof, published: Mappi
         raise Damage(f"{base} in the bundle: {damage}") from None
 
 
-def _compare(window: Window, name: str, sha512: str) -> None:
-    if digest_of(window, "sha512") != sha512.lower():
+def _compare(view: ByteView, name: str, sha512: str) -> None:
+    if digest_of(view, "sha512") != sha512.lower():
         raise Damage(f"{name} differs from the SHA-512 that USGS publishes for it")

@@ -1,4 +1,4 @@
-"""What kind of file a name promises, and whether the first bytes of a body keep that promise.
+"""Whether the first bytes of a body keep the promise of a file name.
 
 The file hosts answer with status 200 and a web page when a link has expired (the login page), when they are
 being maintained, or when something behind them failed; some send a JSON or XML error instead. Nothing of that
@@ -8,13 +8,11 @@ the Content-Type, which is only asked when the bytes themselves decide nothing.
 
 from __future__ import annotations
 
-import enum
 import html
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
-from landsat_async.proof.tar import BLOCK_BYTES, is_old_header
+from landsat_async.proof.kinds import FileKind
 from landsat_async.rules.redact import redact
 
 HEAD_BYTES = 512
@@ -22,20 +20,6 @@ HEAD_BYTES = 512
 
 _MOST_LOOKED_AT_BYTES = 4096
 _LONGEST_LINE = 200
-_TAR_MAGIC_AT = 257
-
-
-class FileKind(enum.Enum):
-    """Kinds of files that USGS delivers, as far as they can be told apart by name and checked."""
-
-    TAR = "tar"
-    TIFF = "tiff"
-    TEXT_MTL = "mtl-text"
-    TEXT_ANG = "ang-text"
-    XML = "xml"
-    JSON = "json"
-    JPEG = "jpeg"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +38,9 @@ class WrongBody:
     """What it says, one line for a person: at most 200 printable characters, links and long codes masked."""
 
 
-_SUFFIXES = (
-    (".tar", FileKind.TAR),
-    (".tif", FileKind.TIFF),
-    (".tiff", FileKind.TIFF),
-    ("_mtl.txt", FileKind.TEXT_MTL),
-    ("_ang.txt", FileKind.TEXT_ANG),
-    (".xml", FileKind.XML),
-    (".json", FileKind.JSON),
-    (".jpg", FileKind.JPEG),
-    (".jpeg", FileKind.JPEG),
-)
-
-_MAGIC: dict[FileKind, tuple[bytes, ...]] = {
-    FileKind.TIFF: (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # + is BigTIFF
-    FileKind.JPEG: (b"\xff\xd8\xff",),
-    FileKind.TEXT_MTL: (b"GROUP",),
-    FileKind.TEXT_ANG: (b"GROUP",),
-}
 _WHITESPACE = b" \t\r\n\f"
 _CONTROLS = bytes(set(range(32)) - set(_WHITESPACE))
-_TEXT_KINDS = frozenset({FileKind.TEXT_MTL, FileKind.TEXT_ANG})
-_BINARY_KINDS = frozenset({FileKind.TAR, FileKind.TIFF, FileKind.JPEG})
 _PAGES = frozenset({"html", "xml", "json"})
-_OWN_FORMAT = {FileKind.XML: "xml", FileKind.JSON: "json"}
 _NEVER_A_PRODUCT = frozenset({"html", "xml", "json", "pdf"})
 
 _HTML = re.compile(rb"(?i)<!doctype\s+html|<(?:html|head|body|title|script|meta|center)\b")
@@ -102,13 +65,6 @@ _SAID_IN_JSON = re.compile(r'(?i)"(?:error_?)?(?:message|description|detail|erro
 _TAGS = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|<[^>]*(?:>|$)")
 
 
-@lru_cache(maxsize=256)
-def kind_of(name: str) -> FileKind:
-    """Return the kind that a file name promises."""
-    lower = name.lower()
-    return next((kind for suffix, kind in _SUFFIXES if lower.endswith(suffix)), FileKind.OTHER)
-
-
 def speaks_of_maintenance(text: str) -> bool:
     """Tell a page that announces maintenance from one that only says that the server is down."""
     return _MAINTENANCE.search(_GUESS.sub("", text)) is not None
@@ -126,16 +82,16 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
     what = _format_of(head)
     if what is None and _can_still_be(kind, head):
         what = _format_of_content_type(content_type)
-        if what is None or what == _OWN_FORMAT.get(kind):
+        if what is None or what == kind.value.format:
             return None
-    if what is not None and what == _OWN_FORMAT.get(kind) and not _is_error(kind, head):
+    if what == kind.value.format and not _is_error(kind, head):
         return None
     if kind is FileKind.OTHER and what not in _NEVER_A_PRODUCT:
         return None
     text = head.decode("utf-8", "replace") if _is_text(head) else ""
     return WrongBody(
         what=what or ("text" if text else "binary"),
-        page=what in _PAGES or (what is None and bool(text) and kind in _BINARY_KINDS),
+        page=what in _PAGES or (what is None and bool(text) and kind.value.format == "binary"),
         login=(_LOGIN.search(text) or _LINK_REFUSED.search(text)) is not None,
         maintenance=speaks_of_maintenance(text),
         first_line=_first_line(text),
@@ -143,20 +99,20 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
 
 
 def _has_magic(kind: FileKind, head: bytes) -> bool:
-    if kind is FileKind.TAR:
-        return head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar" or is_old_header(head[:BLOCK_BYTES])
-    start = head.lstrip(_WHITESPACE) if kind in _TEXT_KINDS else head
-    return start.startswith(_MAGIC.get(kind, ()))
+    traits = kind.value
+    start = head.lstrip(_WHITESPACE) if traits.format == "text" else head[traits.magic_at :]
+    if traits.magic and start.startswith(traits.magic):
+        return True
+    return traits.begins is not None and traits.begins(head)
 
 
 def _can_still_be(kind: FileKind, head: bytes) -> bool:
     """Tell whether a head without magic number may still be of the kind: too short, or a kind without one."""
-    if kind is FileKind.TAR:
-        return len(head) < _TAR_MAGIC_AT + 5
-    if kind in _OWN_FORMAT:
-        return not head.strip(_WHITESPACE)
-    start = head.lstrip(_WHITESPACE) if kind in _TEXT_KINDS else head
-    return kind is FileKind.OTHER or any(magic.startswith(start) for magic in _MAGIC[kind])
+    traits = kind.value
+    if traits.magic_at:
+        return len(head) < traits.magic_at + len(traits.magic[0])
+    start = head.lstrip(_WHITESPACE) if traits.format != "binary" else head
+    return not start or kind is FileKind.OTHER or any(magic.startswith(start) for magic in traits.magic)
 
 
 def _format_of(head: bytes) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.byte_view import ByteView, Damage
 
 BLOCK_BYTES = 512
 MOST_MEMBERS = 10_000
@@ -42,7 +42,7 @@ class _Pending:
     size: int | None = None
 
 
-def walk_tar(window: Window) -> tuple[Member, ...]:
+def walk_tar(view: ByteView) -> tuple[Member, ...]:
     """Return the plain files of a tar; directories are passed over.
 
     Raises:
@@ -52,19 +52,19 @@ def walk_tar(window: Window) -> tuple[Member, ...]:
     pending = _Pending()
     at = 0
     for _ in range(MOST_MEMBERS):
-        header = _read_block(window, at)
+        header = _read_block(view, at)
         if header == _ZERO_BLOCK:
-            _check_end(window, at, pending)
+            _check_end(view, at, pending)
             return tuple(members.values())
         size = _check_header(header, at)
         kind = header[156:157]
         at += BLOCK_BYTES
         if kind in (b"x", b"g", b"L"):
-            _read_extension(window, kind, at, size, pending)
+            _read_extension(view, kind, at, size, pending)
         else:
             member = _member(header, kind, at, size, pending)
             size = member.size
-            if at + size > window.size:
+            if at + size > view.size:
                 raise Damage(f"member {member.name} ends behind the end of the tar: it is cut off")
             if member.name in members:
                 raise Damage(f"member {member.name} is there twice")
@@ -72,25 +72,25 @@ def walk_tar(window: Window) -> tuple[Member, ...]:
                 members[member.name] = member
             pending = _Pending()
         padding = -size % BLOCK_BYTES
-        if any(window.read(at + size, padding)):
+        if any(view.read(at + size, padding)):
             raise Damage(f"something other than zeros fills the block that ends at {at + size + padding}")
         at += size + padding
     raise Damage(f"more than {MOST_MEMBERS} headers in the tar")
 
 
-def _read_block(window: Window, at: int) -> bytes:
-    if at + BLOCK_BYTES > window.size:
-        raise Damage(f"the tar ends at {window.size} bytes without its end mark: it is cut off")
-    return window.read(at, BLOCK_BYTES)
+def _read_block(view: ByteView, at: int) -> bytes:
+    if at + BLOCK_BYTES > view.size:
+        raise Damage(f"the tar ends at {view.size} bytes without its end mark: it is cut off")
+    return view.read(at, BLOCK_BYTES)
 
 
-def _check_end(window: Window, at: int, pending: _Pending) -> None:
+def _check_end(view: ByteView, at: int, pending: _Pending) -> None:
     if pending != _Pending():
         raise Damage("the tar ends after the header of a member that is not there")
-    if window.size < at + 2 * BLOCK_BYTES:
-        raise Damage(f"the tar ends at {window.size} bytes in its end mark: it is cut off")
-    for begin in range(at, window.size, _STEP_BYTES):
-        piece = window.read(begin, min(_STEP_BYTES, window.size - begin))
+    if view.size < at + 2 * BLOCK_BYTES:
+        raise Damage(f"the tar ends at {view.size} bytes in its end mark: it is cut off")
+    for begin in range(at, view.size, _STEP_BYTES):
+        piece = view.read(begin, min(_STEP_BYTES, view.size - begin))
         if piece.count(0) != len(piece):
             raise Damage(f"something follows the tar's end mark at {at}")
 
@@ -127,10 +127,10 @@ def _octal(field: bytes, what: str, at: int) -> int:
     return int(digits, 8)
 
 
-def _read_extension(window: Window, kind: bytes, at: int, size: int, pending: _Pending) -> None:
+def _read_extension(view: ByteView, kind: bytes, at: int, size: int, pending: _Pending) -> None:
     if size > _LONGEST_EXTENSION_BYTES:
         raise Damage(f"an extension header of {size} bytes at {at}")
-    data = window.read(at, size)
+    data = view.read(at, size)
     if kind == b"L":
         if pending.name is not None:
             raise Damage(f"two names for one member at {at}")

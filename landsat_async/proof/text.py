@@ -1,6 +1,6 @@
 """Checks of the small products: metadata texts, XML and JSON.
 
-They are read as a whole, so they are bounded by `window.MOST_AT_ONCE_BYTES`. A well-formed document may still be
+They are read as a whole, so they are bounded by `byte_view.MOST_AT_ONCE_BYTES`. A well-formed document may still be
 the wrong one (error messages are well-formed too), so MTL documents must have the root that they always have.
 """
 
@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 import msgspec
 
-from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.byte_view import ByteView, Damage
 
 _ROOT = "LANDSAT_METADATA_FILE"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
@@ -21,7 +21,7 @@ _MOST_ELEMENTS = 100_000
 _LONGEST_ID = 100
 
 
-def check_odl(window: Window, *, is_mtl: bool) -> str:
+def check_odl(view: ByteView, *, is_mtl: bool) -> str:
     """Check a metadata text (MTL.txt, ANG.txt) and return it.
 
     ANG files have several outer groups and always close with END. MTL files have one outer group that holds
@@ -32,7 +32,7 @@ def check_odl(window: Window, *, is_mtl: bool) -> str:
         Damage: Not text, groups that do not match, or no end.
     """
     try:
-        text = window.read(0, window.size).decode("utf-8")
+        text = view.read(0, view.size).decode("utf-8")
     except UnicodeDecodeError:
         raise Damage("the metadata text holds bytes that are no text") from None
     if _CONTROL.search(text):
@@ -66,7 +66,7 @@ def _enter_or_leave(groups: list[str], word: str, name: str) -> bool:
     return not groups
 
 
-def check_xml(window: Window, *, is_mtl: bool) -> tuple[str, ...]:
+def check_xml(view: ByteView, *, is_mtl: bool) -> tuple[str, ...]:
     """Check that a file is one well-formed XML document without entities or a document type of its own.
 
     Returns the product id that a MTL.xml gives itself; () for every other document.
@@ -81,7 +81,7 @@ def check_xml(window: Window, *, is_mtl: bool) -> tuple[str, ...]:
     parser.CharacterDataHandler = counter.text
     parser.StartDoctypeDeclHandler = counter.refuse
     try:
-        parser.Parse(window.read(0, window.size), True)
+        parser.Parse(view.read(0, view.size), True)
     except expat.ExpatError as error:
         raise Damage(f"no well-formed XML: {error}") from None
     if is_mtl and counter.root != _ROOT:
@@ -123,14 +123,14 @@ class _XmlCounter:
         raise Damage("XML with a document type of its own")
 
 
-def check_json(window: Window, name: str) -> dict[str, msgspec.Raw]:
+def check_json(view: ByteView, name: str) -> dict[str, msgspec.Raw]:
     """Check that a file is one JSON object, with the root that MTL.json and STAC items have, and return it.
 
     Raises:
         Damage: It is not.
     """
     try:
-        document = msgspec.json.decode(window.read(0, window.size), type=dict[str, msgspec.Raw])
+        document = msgspec.json.decode(view.read(0, view.size), type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damage(f"no JSON object: {type(error).__name__}") from None
     lower = name.lower()

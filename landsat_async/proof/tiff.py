@@ -18,12 +18,14 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.byte_view import ByteView, Damage
 
 MOST_DIRECTORIES = 256
 MOST_TILES = 1_000_000
 _MOST_TAGS = 512
 _LONGEST_SIDE = 2**31
+_HEAD_BYTES = 16 * 1024
+"""The directories of a band of 90 MB and the arrays of its tiles take about 10 KiB."""
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGER_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -70,28 +72,35 @@ class _Tag:
     """The value itself where it fits, else where it is."""
 
 
-def walk_tiff(window: Window) -> TiffLayout:
+def walk_tiff(view: ByteView) -> TiffLayout:
     """Return the layout of a TIFF.
 
     Raises:
         Damage: Some index is broken or points outside the file, or no tile of the image is there.
     """
-    return _Walk(window).run()
+    return _Walk(view).run()
 
 
 class _Walk:
-    def __init__(self, window: Window) -> None:
-        self._window = window
+    def __init__(self, view: ByteView) -> None:
+        self._view = view
         self._end = 0
         """Last byte + 1 of all that the indexes explain."""
         self._tiles = 0
         self._stored_bytes = 0
+        # The indexes of a band stand together at its beginning: one read instead of one for each tag.
+        self._head = view.read(0, min(_HEAD_BYTES, view.size))
         self._read_header()
 
+    def _read(self, at: int, size: int) -> bytes:
+        if at >= 0 and size >= 0 and at + size <= len(self._head):
+            return self._head[at : at + size]
+        return self._view.read(at, size)
+
     def _read_header(self) -> None:
-        if self._window.size < 16:
+        if self._view.size < 16:
             raise Damage("too short for a TIFF")
-        head = self._window.read(0, 16)
+        head = self._read(0, 16)
         self._order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         version = struct.unpack(self._order + "H", head[2:4])[0] if self._order else 0
         if version == 42:
@@ -124,10 +133,10 @@ class _Walk:
             pages.append(self._read_page(tags, 4 if framed else 0))
         if not any(pages[0].counts):
             raise Damage("the TIFF holds no image: not one of its tiles is stored")
-        return TiffLayout(tuple(pages), framed, self._window.size - self._end)
+        return TiffLayout(tuple(pages), framed, self._view.size - self._end)
 
     def _has_framed_tiles(self) -> bool:
-        note = self._window.read(self._header_bytes, min(512, self._window.size - self._header_bytes))
+        note = self._read(self._header_bytes, min(512, self._view.size - self._header_bytes))
         return (
             note.startswith(b"GDAL_STRUCTURAL_METADATA_SIZE=")
             and b"BLOCK_LEADER=SIZE_AS_UINT4\n" in note
@@ -139,11 +148,11 @@ class _Walk:
         if at < self._header_bytes:
             raise Damage("a directory of the TIFF lies in its header")
         counter = struct.Struct(self._order + ("Q" if self._big else "H"))
-        (count,) = counter.unpack(self._window.read(at, counter.size))
+        (count,) = counter.unpack(self._read(at, counter.size))
         if not 0 < count <= _MOST_TAGS:
             raise Damage(f"a directory of {count} tags")
         body = count * self._entry.size
-        data = self._window.read(at + counter.size, body + self._pointer.size)
+        data = self._read(at + counter.size, body + self._pointer.size)
         self._explain(at, counter.size + len(data))
         tags = {}
         for number, kind, length, inline in self._entry.iter_unpack(data[:body]):
@@ -157,8 +166,8 @@ class _Walk:
             self._explain(self._pointer.unpack(tag.inline)[0], size)
 
     def _explain(self, at: int, size: int) -> None:
-        if at < self._header_bytes or at + size > self._window.size:
-            raise Damage(f"the TIFF points at bytes {at} to {at + size}, but has {self._window.size}: it is cut off")
+        if at < self._header_bytes or at + size > self._view.size:
+            raise Damage(f"the TIFF points at bytes {at} to {at + size}, but has {self._view.size}: it is cut off")
         self._end = max(self._end, at + size)
 
     def _integers(self, tag: _Tag, most: int) -> Sequence[int]:
@@ -167,7 +176,7 @@ class _Walk:
             raise Damage("a TIFF tag of the wrong type or length")
         size = _TYPE_BYTES[tag.type] * tag.count
         inline = size <= len(tag.inline)
-        data = tag.inline[:size] if inline else self._window.read(self._pointer.unpack(tag.inline)[0], size)
+        data = tag.inline[:size] if inline else self._read(self._pointer.unpack(tag.inline)[0], size)
         values = array(code, data)
         if (self._order == "<") != (sys.byteorder == "little"):
             values.byteswap()
@@ -235,19 +244,19 @@ class _Walk:
         return -(-tile_width * (bits[0] if planes > 1 else sum(bits)) // 8)
 
     def _check_tiles(self, page: Page, trailer_bytes: int) -> None:
-        floor, ceiling, end = self._header_bytes, self._window.size - trailer_bytes, 0
+        floor, ceiling, end = self._header_bytes, self._view.size - trailer_bytes, 0
         for offset, count in zip(page.offsets, page.counts, strict=True):
             if count == 0:
                 continue
             if offset < floor or offset + count > ceiling:
                 raise Damage(
                     f"a tile of the TIFF is at bytes {offset} to {offset + count}, but the file has "
-                    f"{self._window.size}: it is cut off"
+                    f"{self._view.size}: it is cut off"
                 )
             end = max(end, offset + count)
         self._end = max(self._end, end + trailer_bytes if end else 0)
         self._stored_bytes += sum(page.counts)
-        if self._stored_bytes > self._window.size:
+        if self._stored_bytes > self._view.size:
             raise Damage("tiles of the TIFF lie on top of each other")
         if page.compression == _UNCOMPRESSED:
             self._check_plain_tiles(page)

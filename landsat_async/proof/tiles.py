@@ -2,21 +2,28 @@
 
 Collection 2 bands are deflated, and each deflated tile ends with the Adler-32 of its pixels, so inflating all of
 them finds damage that no index shows. Nothing is kept of what comes out, and the predictor does not matter.
+
+Nothing else carries a sum of its own bytes: no text, no plain or LZW tile, not the directories of a TIFF, not the
+members of a tar (whose headers have sums of themselves alone). `sums_inside` tells which stretches of a file do.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterator
 
-from landsat_async.proof.byte_view import Damage, Window
-from landsat_async.proof.tiff import Page, TiffLayout
+from landsat_async.proof.byte_view import ByteView, Damage, Read
+from landsat_async.proof.kinds import FileKind, kind_of
+from landsat_async.proof.tar import walk_tar
+from landsat_async.proof.tiff import Page, TiffLayout, walk_tiff
+from landsat_async.rules.joins import Stretch
 
 _DEFLATE = frozenset({8, 32946})
 _STEP_BYTES = 2**20
 _FRAME_BYTES = 4
 
 
-def decode_tiles(window: Window, layout: TiffLayout) -> bool:
+def decode_tiles(view: ByteView, layout: TiffLayout) -> bool:
     """Inflate all tiles, and return True when each of them carried a checksum of its pixels, which then is right.
 
     False = some page is stored in another way (LZW, JPEG, plain), which has no checksum to be held against.
@@ -28,9 +35,9 @@ def decode_tiles(window: Window, layout: TiffLayout) -> bool:
     for page in layout.pages:
         for index, (offset, count) in enumerate(zip(page.offsets, page.counts, strict=True)):
             if count and layout.tile_frame:
-                _check_frame(window, offset, count)
+                _check_frame(view, offset, count)
             if count and carries_sums(page):
-                _inflate(window, offset, count, _sizes(page, index))
+                _inflate(view, offset, count, _sizes(page, index))
     return all(carries_sums(page) for page in layout.pages)
 
 
@@ -45,20 +52,20 @@ def _sizes(page: Page, index: int) -> tuple[int, ...]:
     return (whole, last) if (index + 1) % page.per_plane == 0 else (whole,)
 
 
-def _check_frame(window: Window, offset: int, count: int) -> None:
-    leader = window.read(offset - _FRAME_BYTES, _FRAME_BYTES)
-    tail = window.read(offset + count - min(count, _FRAME_BYTES), min(count, _FRAME_BYTES) + _FRAME_BYTES)
+def _check_frame(view: ByteView, offset: int, count: int) -> None:
+    leader = view.read(offset - _FRAME_BYTES, _FRAME_BYTES)
+    tail = view.read(offset + count - min(count, _FRAME_BYTES), min(count, _FRAME_BYTES) + _FRAME_BYTES)
     if int.from_bytes(leader, "little") != count or not tail.endswith(tail[:-_FRAME_BYTES]):
         raise Damage(f"the tile at byte {offset} of the TIFF is not framed by its size and its last bytes")
 
 
-def _inflate(window: Window, offset: int, count: int, sizes: tuple[int, ...]) -> None:
+def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...]) -> None:
     inflater = zlib.decompressobj()
     size = done = 0
     try:
         while done < count and not inflater.eof:
             step = min(_STEP_BYTES, count - done)
-            piece = window.read(offset + done, step)
+            piece = view.read(offset + done, step)
             done += step
             while piece and size <= max(sizes):
                 size += len(inflater.decompress(piece, _STEP_BYTES))
@@ -67,3 +74,36 @@ def _inflate(window: Window, offset: int, count: int, sizes: tuple[int, ...]) ->
         raise Damage(f"the tile at byte {offset} of the TIFF does not decode: {error}") from None
     if not inflater.eof or size not in sizes:
         raise Damage(f"the tile at byte {offset} of the TIFF decodes to {size} bytes in place of {sizes[0]}")
+
+
+def sums_inside(read: Read, size_bytes: int, name: str, *, stop: Callable[[], bool]) -> list[Stretch]:
+    """Return the stretches of an open file whose bytes carry a sum; blocks, reads the indexes alone.
+
+    Args:
+        read: Reads the file.
+        size_bytes: Size of the file.
+        name: Says what kind of file it is.
+        stop: Asked between reads.
+
+    Raises:
+        Stopped: `stop` said so.
+        OSError: The disk does not give the file back.
+    """
+    try:
+        return list(_stretches_of(ByteView(read, 0, size_bytes, stop), name, 0))
+    except Damage:  # not for this function to tell: nothing of it is covered then
+        return []
+
+
+def _stretches_of(view: ByteView, name: str, at: int) -> Iterator[Stretch]:
+    match kind_of(name):
+        case FileKind.TAR:
+            for member in walk_tar(view):
+                if kind_of(member.name) is FileKind.TIFF:
+                    yield from _stretches_of(view.part(member.offset, member.size), member.name, at + member.offset)
+        case FileKind.TIFF:
+            for page in walk_tiff(view).pages:
+                if carries_sums(page):
+                    for offset, count in zip(page.offsets, page.counts, strict=True):
+                        if count:
+                            yield at + offset, at + offset + count

@@ -8,16 +8,11 @@ from collections.abc import Sequence
 from itertools import chain
 
 from landsat_async.events import Failed, Finished, LeftOut, Verified
+from landsat_async.model import Proof
 from landsat_async.show.formatting import clean, count_text, size_text, span_text
 from landsat_async.show.output import SafeStream
 from landsat_async.show.run_summary import Recap
 
-PROOF_WORDS = {
-    "length": "the byte count is what the server announced",
-    "structure": "complete; tar and TIFF indices point inside the file, texts end as they must",
-    "content": "all image tiles decode, with matching Adler-32",
-    "published": "equals the SHA-512 that USGS publishes",
-}
 UNNAMED = "identity none: no evidence is recorded that the file is the one that it is named after"
 _NO_TERMINAL_COLUMNS = 1000
 
@@ -64,11 +59,11 @@ def proven_lines(files: Sequence[Verified], total: int, width: int) -> list[str]
     more_of = {f.file: (f.sha256[:12], f.identity) for f in files}
     if _total([max(map(len, more_of)), 8, 9, 12, 9]) <= width:  # on a narrow screen `--json` and the ledger have them
         head, rows = [*head, "sha256", "identity"], [[*row, *more_of[row[0]]] for row in rows]
-    levels = [level for level in PROOF_WORDS if any(f.proof == level for f in files)]
+    levels = [level for level in Proof if any(f.proof == level for f in files)]
     return [
         *columns(head, rows, width, right=(1,)),
         *more(len(files), total, "file"),
-        *(f"{level}: {PROOF_WORDS[level]}" for level in levels),
+        *(f"{level}: {level.meaning}" for level in levels),
         *([UNNAMED] if "identity" in head and any(f.identity == "none" for f in files) else []),
     ]
 

@@ -14,7 +14,8 @@ from yarl import URL
 from landsat_async.disk.part import PartFile
 from landsat_async.errors import leaves_of
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, kind_of, sniff
+from landsat_async.proof.kinds import kind_of
+from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.server_names import served_name
 from landsat_async.transfer.commit import Committer

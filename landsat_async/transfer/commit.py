@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from landsat_async.disk.finalise import Committed, Landing, finalise
 from landsat_async.disk.part import PartFile
 from landsat_async.model import Proof
+from landsat_async.proof.kinds import needs_content
 from landsat_async.proof.prove import Damaged, Proved, Stopped
-from landsat_async.proof.sizes import needs_content
-from landsat_async.proof.sums_inside import sums_inside
+from landsat_async.proof.tiles import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import TransferJob

@@ -31,8 +31,8 @@ from landsat_async.disk.part import NoRoom
 from landsat_async.errors import LandsatError
 from landsat_async.events import Notice, Retrying
 from landsat_async.model import Identity
+from landsat_async.proof.kinds import is_doubtful
 from landsat_async.proof.prove import Damaged, Proved
-from landsat_async.proof.sizes import is_doubtful
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.joins import Next, after_proof

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.proof.sniff import FileKind, WrongBody, kind_of, one_line, sniff, speaks_of_maintenance
+from landsat_async.proof.kinds import FileKind, kind_of
+from landsat_async.proof.sniff import WrongBody, one_line, sniff, speaks_of_maintenance
 
 TAR_HEAD = b"LC08_MTL.txt".ljust(257, b"\0") + b"ustar\00000".ljust(255, b"\0")
 LOGIN_PAGE = b"""<!DOCTYPE html>

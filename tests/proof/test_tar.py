@@ -8,9 +8,10 @@ from functools import partial
 
 import pytest
 
-from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.byte_view import ByteView, Damage
+from landsat_async.proof.kinds import FileKind
 from landsat_async.proof.prove import Damaged
-from landsat_async.proof.sniff import FileKind, sniff
+from landsat_async.proof.sniff import sniff
 from landsat_async.proof.tar import Member, walk_tar
 from tests.disk.whole_files import HTML, PRODUCT, bundle, checksummed, judge, open_bytes, product_files, tar
 
@@ -21,7 +22,7 @@ SMALL = {"a.txt": b"first", "b.txt": b"x" * 512, "empty.txt": b"", "c.txt": b"y"
 def walk(data: bytes) -> tuple[Member, ...]:
     fd = open_bytes(data)
     try:
-        return walk_tar(Window(partial(os.pread, fd), 0, len(data), lambda: False))
+        return walk_tar(ByteView(partial(os.pread, fd), 0, len(data), lambda: False))
     finally:
         os.close(fd)
 

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from landsat_async.model import Proof
-from landsat_async.proof.byte_view import Damage, Window
+from landsat_async.proof.byte_view import ByteView, Damage
 from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.proof.tiff import TiffLayout, walk_tiff
 from landsat_async.proof.tiles import decode_tiles
@@ -25,14 +25,14 @@ FLAVOURS = [
 def walk(data: bytes) -> TiffLayout:
     fd = open_bytes(data)
     try:
-        return walk_tiff(Window(partial(os.pread, fd), 0, len(data), lambda: False))
+        return walk_tiff(ByteView(partial(os.pread, fd), 0, len(data), lambda: False))
     finally:
         os.close(fd)
 
 
 def decode(data: bytes) -> bool:
     fd = open_bytes(data)
-    window = Window(partial(os.pread, fd), 0, len(data), lambda: False)
+    window = ByteView(partial(os.pread, fd), 0, len(data), lambda: False)
     try:
         return decode_tiles(window, walk_tiff(window))
     finally:

@@ -1,6 +1,6 @@
 import pytest
 
-from landsat_async.proof.sizes import is_doubtful, needs_content
+from landsat_async.proof.kinds import is_doubtful, needs_content
 
 MIB = 2**20
 

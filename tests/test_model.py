@@ -1,0 +1,37 @@
+"""Levels of proof stand in one place, and everything that knows them takes them from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from landsat_async.config import Config
+from landsat_async.model import Identity, Proof
+
+PROJECT = Path(__file__).parents[1]
+
+
+def test_levels_and_evidence_are_ordered_as_they_are_listed():
+    assert [level.rank for level in Proof] == list(range(len(Proof)))
+    assert [kind.rank for kind in Identity] == list(range(len(Identity)))
+    assert [Proof("length"), Proof("structure"), Proof("content"), Proof("published")] == list(Proof)
+    assert f"{Proof.CONTENT} {Proof.CONTENT.value!r}" == "content 'content'"
+
+
+def test_each_level_but_the_weakest_can_be_asked_for():
+    asked = [Config.from_dict(search_and(level)).download.proof for level in Proof if level is not Proof.LENGTH]
+    assert asked == ["structure", "content", "published"]
+
+
+def search_and(level: Proof) -> dict[str, dict[str, object]]:
+    return {"search": {"dataset": "landsat_ot_c2_l2"}, "download": {"proof": level.value}}
+
+
+def test_the_pages_name_every_level():
+    glossary = (PROJECT / "docs/glossary.md").read_text()
+    readme = (PROJECT / "README.md").read_text()
+    assert [level for level in Proof if level not in glossary] == []
+    assert [
+        level
+        for level in Proof
+        if level is not Proof.LENGTH and f"`{level}`" not in readme and f" {level}:" not in readme
+    ] == []
