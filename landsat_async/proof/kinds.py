@@ -53,7 +53,7 @@ class FileKind(enum.Enum):
     TAR = Traits(
         (".tar",),
         (b"ustar",),
-        257,
+        magic_at=257,
         begins=lambda head: is_old_header(head[:BLOCK_BYTES]),
         has_pixels=True,
         names_product=True,
