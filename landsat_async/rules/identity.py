@@ -134,9 +134,15 @@ def other_product(expected: str, ids: Iterable[str]) -> str | None:
         return None
     for one in ids:
         read = _read(one)
-        if read is not None and not _may_be_one_product(own, read):
+        if read is not None and (not _may_be_one_product(own, read) or _is_other_item(own, read)):
             return one
     return None
+
+
+def _is_other_item(own: _Read, read: _Read) -> bool:
+    """A level 2 product has a STAC item of its reflectance and one of its temperature, each with its id inside."""
+    items = {("sr",), ("st",)}
+    return own.suffix[1:] == ("stac",) and {own.suffix[:1], read.suffix} == items
 
 
 def names_product(expected: str, one: str) -> bool:

@@ -116,6 +116,17 @@ def test_K26_a_bundle_without_an_image_is_none(level):
     assert "no image" in reason(in_bundle(stray, level=level))
 
 
+@pytest.mark.faults("N08")
+@pytest.mark.parametrize(
+    ("part", "inside", "good"),
+    [("_SR", "_SR", True), ("_ST", "_ST", True), ("_ST", "", True), ("", "_SR", True), ("_SR", "_ST", False)],
+)
+def test_N08_the_item_of_the_temperature_is_not_that_of_the_reflectance(part, inside, good):
+    item = f'{{"stac_version": "1.0.0", "id": "{PRODUCT}{inside}"}}'.encode()
+    verdict = judge(item, f"{PRODUCT}{part}_stac.json")
+    assert isinstance(verdict, Proved if good else Damaged)
+
+
 def sums(files: dict[str, bytes], style: str = "{md5}  {name}") -> bytes:
     lines = [style.format(md5=hashlib.md5(data).hexdigest(), name=name) for name, data in files.items()]
     return ("\n".join(lines) + "\n").encode()
