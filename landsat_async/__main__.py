@@ -5,6 +5,7 @@ end in a traceback out of somebody's module.
 """
 
 import _signal as signal  # type: ignore[import-not-found]  # `signal` imports enum: milliseconds with a traceback
+import atexit
 import os
 
 INTERRUPTED = b"interrupted; the same command continues\n"
@@ -24,6 +25,16 @@ class EarlySignals:
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self.leave)
 
+    def forget(self) -> None:
+        """Ignore signals from here on.
+
+        The interpreter is about to take the handlers away: a signal would then end it in place of its exit code.
+        """
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not None:
+                signal.signal(number, signal.SIG_IGN)
+
     def leave(self, *_: object) -> None:
         """End the process; a KeyboardInterrupt would be lost, or told as a traceback, inside of imports."""
         if self.code is not None:
@@ -38,6 +49,7 @@ def main() -> int:
     """Run one command and return its exit code."""
     early = EarlySignals()
     early.install()
+    atexit.register(early.forget)  # before all others, so that it comes last
     from landsat_async.show.cli import main as command_line
 
     early.code = code = command_line()

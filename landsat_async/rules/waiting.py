@@ -12,6 +12,9 @@ QUIET_S = 3.0
 """After so long without a byte, an answer or a change of any file, the run says what it waits for."""
 FILE_COVERS_S = 60.0
 """A wait that was told of one file speaks for the run only for so long."""
+REPEAT_S, REPEAT_LATE_S, LATE_S = 10.0, 60.0, 600.0
+"""Where the service is asked more often than this (a look every half second), a wait is told for so long at once, and a
+long one for a minute."""
 UNKNOWN_S = 10.0
 """Told where nothing is known about the time."""
 
@@ -35,6 +38,8 @@ class Standing:
     """Ready at the service, but not to be fetched now."""
     requested: int = 0
     planned: int = 0
+    quiet_s: float = 0.0
+    """Since when nothing has flowed."""
     look_s: float | None = None
     """Until the service is asked for links again; None = not known."""
     due_s: float | None = None
@@ -59,17 +64,24 @@ def explain(standing: Standing) -> Waiting | None:
     if s.active:
         reason = f"{_files(s.active)} being fetched or proven, but no byte comes; a dead connection is given up then"
         return Waiting(reason, max(1.0, s.stall_left_s))
-    look_s = UNKNOWN_S if s.look_s is None else max(1.0, s.look_s)
+    look_s, look = _look(s)
     due_s = UNKNOWN_S if s.due_s is None else max(1.0, s.due_s)
     if s.preparing:
-        return Waiting(f"{_files(s.preparing)} being prepared at USGS; the next look is then", look_s)
+        return Waiting(f"{_files(s.preparing)} being prepared at USGS; {look}", look_s)
     if s.deferred:
         return Waiting(f"{_files(s.deferred)} put back until the host may be tried again", min(look_s, due_s))
     if s.requested:
-        return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; the next look is then", look_s)
+        return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; {look}", look_s)
     if s.planned:
         return Waiting(f"{_files(s.planned)} waiting for the time of the next request", due_s)
     return Waiting("waiting for the next step of the run", UNKNOWN_S)
+
+
+def _look(s: Standing) -> tuple[float, str]:
+    """Until the next look at what is ready, or for how long the looks go on if they come often."""
+    look_s = UNKNOWN_S if s.look_s is None else max(1.0, s.look_s)
+    for_s = REPEAT_LATE_S if s.quiet_s >= LATE_S else REPEAT_S
+    return (look_s, "the next look is then") if look_s >= for_s else (for_s, "looked for all the time")
 
 
 def _files(count: int) -> str:

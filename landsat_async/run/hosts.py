@@ -28,7 +28,7 @@ class Hosts:
     """Health by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
 
     def __init__(
-        self, said: Callable[[str, HostHealth], None], easing: SlowStart, *, patience_s: float = math.inf
+        self, said: Callable[[str, HostHealth, bool], None], easing: SlowStart, *, patience_s: float = math.inf
     ) -> None:
         self.easing = easing
         self._patience_s = patience_s
@@ -191,7 +191,10 @@ class Hosts:
         self._health[host] = after
         left_alone = after.circuit is Circuit.OPEN and after.opened != before.opened  # also after a probe that failed
         if left_alone or (after.circuit is Circuit.CLOSED and before.circuit is not Circuit.CLOSED):
-            self._said(host, after)
+            last = left_alone and host_health.is_given_up(
+                after, now_s=anyio.current_time(), patience_s=self._patience_s
+            )
+            self._said(host, after, last)
 
 
 _UNKNOWN = HostHealth()

@@ -300,10 +300,12 @@ class Run:
     def _on_ledger_busy(self, left_s: float) -> None:
         self.bus.tell(Retrying(None, f"another program holds the ledger {self._ledger.path}; close it", 1, left_s))
 
-    def _on_health(self, host: str, health: HostHealth) -> None:
-        """One message per change of a host."""
+    def _on_health(self, host: str, health: HostHealth, last: bool) -> None:
+        """One message per change of a host; after the `last` try no next one is announced."""
         name = host.removeprefix("system:")
-        if health.circuit is Circuit.OPEN:
+        if last:
+            self.bus.tell(Notice(f"{name} is down ({health.reason}), also at the last try."))
+        elif health.circuit is Circuit.OPEN:
             wait_s = max(0.0, health.until_s - anyio.current_time())
             reason = f"{name} is down ({health.reason}); its files wait, others go on"
             self.bus.tell(Retrying(None, reason, health.opened, wait_s))

@@ -40,7 +40,9 @@ async def _tell(context: RunContext, gate: Gate) -> None:
         await anyio.sleep(TICK_S)
         now_s, counts = context.states.loop_time(), context.counts
         states = tuple(sorted(context.states.by_state.items()))
-        if not silence.is_to_be_told(now_s, (counts.received(), states, counts.verified, gate.calls)):
+        # While files are waited for, a look that finds nothing new is no news, however often there is one.
+        answers = 0 if context.wakeups.working else gate.calls
+        if not silence.is_to_be_told(now_s, (counts.received(), states, counts.verified, answers)):
             continue
         waiting = explain(_standing(context, gate, now_s - silence.since_s))
         if waiting is not None:
@@ -62,6 +64,7 @@ def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:
         working=context.wakeups.working,
         active=states[State.ACTIVE],
         stall_left_s=context.config.download.stall_timeout_s - quiet_s,
+        quiet_s=quiet_s,
         preparing=max(0, states[State.PREPARING] - deferred),
         deferred=deferred,
         requested=states[State.REQUESTED],

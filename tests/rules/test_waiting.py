@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.rules.waiting import FILE_COVERS_S, QUIET_S, UNKNOWN_S, Silence, Standing, explain
+from landsat_async.rules.waiting import (
+    FILE_COVERS_S,
+    LATE_S,
+    QUIET_S,
+    REPEAT_LATE_S,
+    REPEAT_S,
+    UNKNOWN_S,
+    Silence,
+    Standing,
+    explain,
+)
 
 WORKING = {"working": True}
 
@@ -54,3 +64,14 @@ def test_a_long_wait_of_one_file_does_not_speak_for_the_run():
     silence.told(0.0, 3600.0, of_file=True)
     assert not silence.is_to_be_told(FILE_COVERS_S - 1, "flow")
     assert silence.is_to_be_told(FILE_COVERS_S, "flow")
+
+
+@pytest.mark.faults("N22")
+@pytest.mark.parametrize(
+    ("quiet_s", "look_s", "wait_s"),
+    [(5.0, 0.5, REPEAT_S), (LATE_S, 0.5, REPEAT_LATE_S), (LATE_S, 30.0, REPEAT_LATE_S), (5.0, 30.0, 30.0)],
+)
+def test_N22_where_the_service_is_asked_all_the_time_a_wait_is_told_for_a_while_at_once(quiet_s, look_s, wait_s):
+    waiting = explain(Standing(preparing=3, quiet_s=quiet_s, look_s=look_s, **WORKING))
+    assert waiting.wait_s == wait_s
+    assert ("the next look is then" in waiting.reason) == (look_s == wait_s)

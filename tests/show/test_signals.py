@@ -241,3 +241,25 @@ def test_L45_who_closes_stdout_while_json_lines_are_written_stops_the_run(config
     assert talk.startswith("stopping: nobody reads the JSON lines any more")
     assert "Traceback" not in talk
     assert "BrokenPipe" not in talk
+
+
+LATE = """
+import os, sys
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, int(sys_argv[1]))
+sys_argv, late = list(sys.argv), Late()
+sys.argv[1:] = ["--version"]
+from landsat_async.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.faults("N24")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_N24_a_signal_while_the_interpreter_is_taken_down_changes_no_exit_code(number):
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, str(int(number))], cwd=PROJECT, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("landsat-async ")

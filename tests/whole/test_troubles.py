@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from landsat_async.errors import ServiceDown
-from landsat_async.events import Retrying, Verified
+from landsat_async.events import Notice, Retrying, Verified
 from landsat_async.sim.script import Script
 
 VIRTUAL = True
@@ -208,7 +208,8 @@ async def test_the_last_try_is_made_when_the_patience_ends(opened, fault):
         tries = []
 
         def watch(run, event):
-            if isinstance(event, Retrying) and event.file is None and "is down" in event.reason:
+            told = event.reason if isinstance(event, Retrying) else event.text if isinstance(event, Notice) else ""
+            if "is down" in told:
                 tries.append(anyio.current_time() - began)
 
         began = anyio.current_time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from landsat_async.events import Progress, Retrying
+from landsat_async.events import Error, Progress, Retrying
 from landsat_async.sim.script import Script
 
 VIRTUAL = True
@@ -64,3 +64,33 @@ async def test_every_wait_is_told(opened, case):
         assert not silences
         assert result.summary.exit_code in (0, 4, 6)
         assert any(event.wait_s > 5 and event.reason for event in result.of(Retrying))
+
+
+@pytest.mark.faults("N22")
+async def test_N22_staging_is_told_as_a_wait_also_where_the_service_is_asked_twice_a_second(opened):
+    async with opened(script=Script(staging_s=1300)) as world:
+        config = world.config(service={"patience_s": 200}, download={"poll_interval_s": 0.5})
+        result = await world.run(config)
+        told = [event for event in result.of(Retrying) if "being prepared" in event.reason]
+        assert result.summary.exit_code == 0
+        assert 60 < len(told) < 80  # every ten seconds for ten minutes, then every minute
+
+
+@pytest.mark.faults("N23")
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "3600"}])
+async def test_N23_no_next_try_is_announced_when_the_run_gives_up(opened, headers):
+    async with opened() as world:
+        world.script.fault_file("*", "status", host="dds", status=503, headers=headers, times=None)
+        waits, end_s = [], 0.0
+
+        def watch(run, event):
+            nonlocal end_s
+            if isinstance(event, Retrying) and "is down" in event.reason:
+                waits.append(anyio.current_time() + event.wait_s)
+            elif isinstance(event, Error):
+                end_s = anyio.current_time()
+
+        result = await world.run(world.config(service={"patience_s": 20}), watch=watch)
+        assert result.summary.exit_code == 6
+        assert waits
+        assert max(waits) <= end_s + 0.5
