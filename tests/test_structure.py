@@ -1,8 +1,13 @@
-"""How the tests are laid out: beside what they test, and without a clock in what they assert."""
+"""Laws of the code that no type checker knows, read from its syntax trees.
+
+Where states are written and where SQL stands; that tests lie beside what they test, and assert no times.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,3 +74,58 @@ def test_a_timing_is_no_test(path):
 def test_the_test_itself_sees_a_timing():
     assert clocks_in_assertions("assert time.monotonic() - began_s < 5") == [1]
     assert clocks_in_assertions("assert time.monotonic() - began_s > 0.1") == []
+
+
+STATES_ARE_WRITTEN_IN = PACKAGE / "disk/ledger_rows.py"
+DISK = PACKAGE / "disk"
+_SQL = re.compile(r"\s*(SELECT|INSERT (OR|INTO)|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|TEMP|INDEX)|PRAGMA) ?", re.A)
+_ASSIGNS_STATE = re.compile(r"(\bSET\b|,)\s*state\s*=|\bINTO item\b")
+_ONE_COLUMN = re.compile(r"(\bSET\b|,)\s*\{\}\s*=")
+"""A column whose name is put in at run time could be the state."""
+
+
+def texts(path: Path) -> Iterator[str]:
+    """All strings of a file but docstrings; what is put into an f-string is {}."""
+    tree = ast.parse(path.read_text())
+    in_f_strings = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (in_f_strings | bare):
+            yield node.value
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent != DISK], ids=module_of)
+def test_sql_stands_in_disk_alone(path):
+    assert "sqlite3" not in imported(path)
+    assert [text for text in texts(path) if _SQL.match(text)] == []
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent == DISK], ids=module_of)
+def test_states_are_written_in_one_place(path):
+    found = [text for text in texts(path) if _ASSIGNS_STATE.search(text) or _ONE_COLUMN.search(text)]
+    assert bool(found) == (path == STATES_ARE_WRITTEN_IN), found
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE item SET state=?",
+        "UPDATE item SET label=NULL, state = 'done'",
+        ", state=?",
+        "INSERT OR IGNORE INTO item(",
+    ],
+)
+def test_what_writes_a_state_is_seen(sql):
+    assert _ASSIGNS_STATE.search(sql)
+    assert not _ASSIGNS_STATE.search("SELECT 1 FROM item WHERE state='done' AND state=?")

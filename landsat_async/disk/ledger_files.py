@@ -1,23 +1,28 @@
-"""The ledger's book of files: checkpoints of unfinished ones, and what has been proven."""
+"""The ledger's part of files: checkpoints of unfinished ones, what has been proven, and what stands in their places."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
 
+import msgspec
+
+from landsat_async.disk.ledger_leftovers import leftovers_of_run
 from landsat_async.disk.ledger_rows import (
     ITEM_COLUMNS,
     FinishedFile,
     Item,
-    LedgerCore,
+    Move,
     SavedPart,
-    compare_and_set,
     item_of,
     marks,
     move,
+    read_item,
 )
-from landsat_async.rules.lifecycle import State, Step, advance
+from landsat_async.disk.ledger_writer import LedgerWriter
+from landsat_async.disk.leftovers import Leftovers
+from landsat_async.rules.lifecycle import State, Step
 
 _ITEM_AND_PART = (
     f"SELECT {ITEM_COLUMNS}, part.name AS part_name, part.facts AS part_facts"
@@ -29,7 +34,7 @@ _STATE_AND_MORE = (
 )
 
 
-FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns, identity,
+FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns, coalesce(identity, 'none') AS identity,
     coalesce(adopted, file.download_id IS NULL) AS adopted
   FROM file JOIN item USING(item_id) LEFT JOIN evidence USING(item_id) WHERE state='done'"""
 """Files without evidence are of an older version, which wrote down nothing of where they came from; what was fetched
@@ -38,107 +43,103 @@ has a download."""
 
 def finished_file(row: sqlite3.Row) -> FinishedFile:
     """Read a row of FINISHED."""
-    values = dict(row)
-    return FinishedFile(**values | {"identity": values["identity"] or "none", "adopted": bool(values["adopted"])})
+    return FinishedFile(**dict(row) | {"adopted": bool(row["adopted"])})
 
 
-class FileBook(LedgerCore):
-    """The part of the ledger that workers and the stock-taking use."""
+class FileRecords:
+    """What workers and the stock-taking write and ask."""
 
-    async def save_part(self, item_id: int, name: str, durable: int, facts: bytes) -> None:
+    def __init__(self, writer: LedgerWriter) -> None:
+        self._writer = writer
+
+    def save_part(self, item_id: int, name: str, durable: int, facts: bytes) -> Awaitable[None]:
         """Record a checkpoint; call it only after the part has been fsynced."""
-        await self._write("INSERT OR REPLACE INTO part VALUES(?,?,?,?)", (item_id, name, durable, facts))
+        return self._writer.write("INSERT OR REPLACE INTO part VALUES(?,?,?,?)", item_id, name, durable, facts)
 
-    async def load_part(self, item_id: int) -> bytes | None:
+    def load_part(self, item_id: int) -> Awaitable[bytes | None]:
         """The facts of the last checkpoint, as saved; None without one."""
 
         def read(c: sqlite3.Connection) -> bytes | None:
             row = c.execute("SELECT facts FROM part WHERE item_id=?", (item_id,)).fetchone()
             return bytes(row["facts"]) if row else None
 
-        return await self.call(read)
+        return self._writer.call(read)
 
-    async def claim(self, item_id: int, now: float) -> tuple[Item, SavedPart | None] | None:
+    def drop_part(self, item_id: int) -> Awaitable[None]:
+        """Forget a part."""
+        return self._writer.write("DELETE FROM part WHERE item_id=?", item_id)
+
+    def claim(self, item_id: int, now: float) -> Awaitable[tuple[Item, SavedPart | None] | None]:
         """A worker takes a ready file: its row with the next generation, and its part, in one commit."""
 
         def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
             row = c.execute(_ITEM_AND_PART, (item_id,)).fetchone()
-            if row is None or move(c, item_id, row["state"], Step.CLAIM, now, {"gen": row["gen"] + 1}) is None:
+            if row is None or not move(c, item_id, Step.CLAIM, now, ", gen=gen+1", found=row["state"]):
                 return None
             item = item_of(row)
-            item = replace(item, state=advance(item.state, Step.CLAIM), gen=item.gen + 1)
+            item = msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1)
             return item, SavedPart(row["part_name"], bytes(row["part_facts"])) if row["part_name"] is not None else None
 
-        return await self.call(write)
+        return self._writer.call(write)
 
-    async def drop_part(self, item_id: int) -> None:
-        """Forget a part."""
-        await self._write("DELETE FROM part WHERE item_id=?", (item_id,))
-
-    async def states(self) -> dict[int, State]:
-        """State of every file, by item id; bundles that were given up for their single files are left out."""
-        return await self.call(
-            lambda c: {i: State(s) for i, s in c.execute("SELECT item_id, state FROM item WHERE run_id<>''")}
-        )
-
-    async def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> State | None:
-        """Record a proven file, after its folder has been fsynced; the state it came from, None = somebody else has it.
+    def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> Awaitable[list[Move]]:
+        """Record a proven file, after its folder has been fsynced; no move = somebody else has it.
 
         `report` asks for a later download-complete-proxied.
         """
 
-        def write(c: sqlite3.Connection) -> State | None:
+        def write(c: sqlite3.Connection) -> list[Move]:
             row = c.execute(_STATE_AND_MORE, (file.item_id,)).fetchone()
             if row is None:
-                return None
-            before = move(c, file.item_id, row["state"], Step.FINISH, now, {"reason": "", "hint": ""})
-            if before is None:
-                return None
-            wanted = report and row["download_id"] is not None
-            c.execute(
-                "INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?,?)",
-                (file.item_id, file.size_bytes, file.sha256, file.proof, file.mtime_ns, now,
-                 int(wanted), row["download_id"]),
-            )  # fmt: skip
-            c.execute("INSERT OR REPLACE INTO evidence VALUES(?,?,?)", (file.item_id, file.identity, int(file.adopted)))
-            if row["has_part"]:
-                c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
-            return before
+                return []
+            state, download_id, has_part = row
+            moves = move(c, file.item_id, Step.FINISH, now, ", reason='', hint=''", found=state)
+            if moves:
+                reported = int(report and download_id is not None)
+                c.execute(
+                    "INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?,?)",
+                    (file.item_id, file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, reported, download_id),
+                )
+                _write_evidence(c, file)
+                if has_part:
+                    c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
+            return moves
 
-        return await self.call(write)
+        return self._writer.call(write)
 
-    async def finished(
+    def lose(self, item_ids: Sequence[int], now: float) -> Awaitable[list[Move]]:
+        """Files that were proven and are no longer as recorded on disk: wanted again."""
+
+        def write(c: sqlite3.Connection) -> list[Move]:
+            moves = []
+            for item_id in item_ids:
+                moves += move(c, item_id, Step.RENEW, now, ", label=NULL, download_id=NULL")
+                c.execute("DELETE FROM file WHERE item_id=?", (item_id,))
+                c.execute("DELETE FROM evidence WHERE item_id=?", (item_id,))
+            return moves
+
+        return self._writer.call(write)
+
+    def states(self) -> Awaitable[dict[int, State]]:
+        """State of every file, by item id; bundles that were given up for their single files are left out."""
+        look = "SELECT item_id, state FROM item WHERE run_id<>''"
+        return self._writer.call(lambda c: {item_id: State(state) for item_id, state in c.execute(look)})
+
+    def finished(
         self, run_id: str | None, *, after: int = 0, limit: int = 5000, scene: str | None = None
-    ) -> list[FinishedFile]:
+    ) -> Awaitable[list[FinishedFile]]:
         """A page of proven files, by item id; of one run's selection or of all, of one scene (display id) or of all."""
         given = [(column, value) for column, value in (("run_id", run_id), ("scene_display_id", scene)) if value]
         where = "".join(f" AND item.{column}=?" for column, _ in given)
-        arguments = [value for _, value in given]
+        look = f"{FINISHED} AND file.item_id>?{where} ORDER BY file.item_id LIMIT ?"
+        arguments = (after, *(value for _, value in given), limit)
+        return self._writer.call(lambda c: [finished_file(row) for row in c.execute(look, arguments)])
 
-        def read(c: sqlite3.Connection) -> list[FinishedFile]:
-            rows = c.execute(
-                f"{FINISHED} AND file.item_id>?{where} ORDER BY file.item_id LIMIT ?", (after, *arguments, limit)
-            )
-            return [finished_file(row) for row in rows]
+    def touched(self, item_id: int, mtime_ns: int) -> Awaitable[None]:
+        """A finished file has another time of change and the same bytes; 0 = the next run reads it again."""
+        return self._writer.write("UPDATE file SET mtime_ns=? WHERE item_id=?", mtime_ns, item_id)
 
-        return await self.call(read)
-
-    async def touched(self, item_id: int, mtime_ns: int) -> None:
-        """A finished file has another time of change and the same bytes."""
-        await self._write("UPDATE file SET mtime_ns=? WHERE item_id=?", (mtime_ns, item_id))
-
-    async def lose(self, item_ids: Sequence[int], now: float) -> None:
-        """Files that were proven and are no longer as recorded on disk: wanted again."""
-
-        def write(c: sqlite3.Connection) -> None:
-            for item_id in item_ids:
-                compare_and_set(c, item_id, Step.RENEW, now, {"label": None, "download_id": None})
-                c.execute("DELETE FROM file WHERE item_id=?", (item_id,))
-                c.execute("DELETE FROM evidence WHERE item_id=?", (item_id,))
-
-        await self.call(write)
-
-    async def proven_anew(self, file: FinishedFile) -> None:
+    def proven_anew(self, file: FinishedFile) -> Awaitable[None]:
         """A finished file was read again: what that has shown replaces what was recorded."""
 
         def write(c: sqlite3.Connection) -> None:
@@ -146,38 +147,59 @@ class FileBook(LedgerCore):
                 "UPDATE file SET proof=?, mtime_ns=? WHERE item_id=? AND sha256=?",
                 (file.proof, file.mtime_ns, file.item_id, file.sha256),
             )
-            c.execute("INSERT OR REPLACE INTO evidence VALUES(?,?,?)", (file.item_id, file.identity, int(file.adopted)))
+            _write_evidence(c, file)
 
-        await self.call(write)
+        return self._writer.call(write)
 
-    async def disproven(self, item_id: int) -> None:
+    def disproven(self, item_id: int) -> Awaitable[None]:
         """A finished file is not what it is named after, whatever was recorded: the next run takes it for changed."""
-        await self._write("UPDATE file SET mtime_ns=0, sha256=? WHERE item_id=?", ("0" * 64, item_id))
+        return self._writer.write("UPDATE file SET mtime_ns=0, sha256=? WHERE item_id=?", "0" * 64, item_id)
 
-    async def strangers(self, relpaths: Sequence[str]) -> frozenset[str]:
+    def learn_name(self, item_id: int, name: str, now: float) -> Awaitable[Item | None]:
+        """Give a file its name, before any byte of it is kept; None when another file here has that name.
+
+        In one commit with the memory of it, so that later runs plan with the name.
+        """
+
+        def write(c: sqlite3.Connection) -> Item | None:
+            item = read_item(c, item_id)
+            folder = item.relpath.rpartition("/")[0]
+            relpath = f"{folder}/{name}" if folder else name
+            if c.execute("SELECT 1 FROM item WHERE relpath=? AND item_id<>?", (relpath, item_id)).fetchone():
+                return None
+            c.execute("INSERT OR REPLACE INTO named VALUES(?,?)", (item.name, name))
+            c.execute("UPDATE item SET name=?, relpath=?, updated=? WHERE item_id=?", (name, relpath, now, item_id))
+            return read_item(c, item_id)
+
+        return self._writer.call(write)
+
+    def leftovers(self, run_id: str, root: Path) -> Awaitable[Leftovers]:
+        """Files of earlier runs that still lie below `root` beside what this run has brought."""
+        return self._writer.call(lambda c: leftovers_of_run(c, run_id, root))
+
+    def strangers(self, relpaths: Sequence[str]) -> Awaitable[frozenset[str]]:
         """Which of these places held something that was not ours when a run wanted to put a file there; case-folded."""
         look = f"SELECT relpath FROM stranger WHERE relpath IN({marks(relpaths)})"
-        return await self.call(lambda c: frozenset(row[0].casefold() for row in c.execute(look, relpaths)))
+        return self._writer.call(lambda c: frozenset(row[0].casefold() for row in c.execute(look, relpaths)))
 
-    async def note_stranger(self, relpath: str, now: float) -> None:
+    def note_stranger(self, relpath: str, now: float) -> Awaitable[None]:
         """Something that is not ours stands at this place: later runs leave it alone until the user says otherwise."""
-        await self._write("INSERT OR REPLACE INTO stranger VALUES(?,?)", (relpath, now))
+        return self._writer.write("INSERT OR REPLACE INTO stranger VALUES(?,?)", relpath, now)
 
-    async def forget_stranger(self, relpath: str) -> None:
+    def forget_stranger(self, relpath: str) -> Awaitable[None]:
         """It is gone, or the user has said that it may be replaced."""
-        await self._write("DELETE FROM stranger WHERE relpath=?", (relpath,))
+        return self._writer.write("DELETE FROM stranger WHERE relpath=?", relpath)
 
-    async def unreported(self, limit: int = 500) -> list[tuple[int, int, int]]:
-        """(item id, download id, size) of proxied files whose completion the service has not been told."""
-        return await self.call(
-            lambda c: [
-                (i, d, s)
-                for i, d, s in c.execute(
-                    "SELECT item_id, download_id, size_bytes FROM file WHERE report=1 LIMIT ?", (limit,)
-                )
-            ]
-        )
+    def unreported(self, limit: int = 500) -> Awaitable[list[tuple[int, int, int]]]:
+        """(item id, download id, size) of proxied files whose completion has not been reported to the service."""
+        look = "SELECT item_id, download_id, size_bytes FROM file WHERE report=1 LIMIT ?"
+        return self._writer.call(lambda c: [(i, d, s) for i, d, s in c.execute(look, (limit,))])
 
-    async def reported(self, item_ids: Sequence[int]) -> None:
-        """The service has been told."""
-        await self._write(f"UPDATE file SET report=2 WHERE item_id IN({marks(item_ids)})", item_ids)
+    def reported(self, item_ids: Sequence[int]) -> Awaitable[None]:
+        """The service knows now."""
+        return self._writer.write(f"UPDATE file SET report=2 WHERE item_id IN({marks(item_ids)})", *item_ids)
+
+
+def _write_evidence(connection: sqlite3.Connection, file: FinishedFile) -> None:
+    row = (file.item_id, file.identity, int(file.adopted))
+    connection.execute("INSERT OR REPLACE INTO evidence VALUES(?,?,?)", row)

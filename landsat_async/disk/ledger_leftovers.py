@@ -1,4 +1,4 @@
-"""The ledger's view of finished files that a newer version or another layout has left behind."""
+"""What the ledger knows of finished files that a newer version or another layout has left behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from landsat_async.disk.fs import Fs, is_there, local_fs
-from landsat_async.disk.ledger_rows import LedgerCore
 from landsat_async.disk.leftovers import Leftovers, is_newer_version
 from landsat_async.model import WantedFile
 
@@ -38,21 +37,14 @@ SELECT old.relpath FROM item old WHERE old.state='done'
   AND NOT EXISTS(SELECT 1 FROM temp.selected_path now WHERE now.relpath=old.relpath) LIMIT ?"""
 
 
-class LeftoverBook(LedgerCore):
-    """The part of the ledger that knows what lies here besides the selection."""
-
-    async def leftovers(self, run_id: str, root: Path) -> Leftovers:
-        """Files of earlier runs that still lie below `root` beside what this run has brought."""
-
-        def read(c: sqlite3.Connection) -> Leftovers:
-            if not c.execute("SELECT 1 FROM item WHERE state='done' AND run_id<>? LIMIT 1", (run_id,)).fetchone():
-                return Leftovers()  # the first run of a folder, or one that has selected all of it
-            with _selected(c):
-                for sql in _OF_RUN:
-                    c.execute(sql, (run_id,))
-                return _look(c, root)
-
-        return await self.call(read)
+def leftovers_of_run(connection: sqlite3.Connection, run_id: str, root: Path) -> Leftovers:
+    """Files of earlier runs that still lie below `root` beside what this run has brought."""
+    if not connection.execute("SELECT 1 FROM item WHERE state='done' AND run_id<>? LIMIT 1", (run_id,)).fetchone():
+        return Leftovers()  # the first run of a folder, or one that has selected all of it
+    with _selected(connection):
+        for sql in _OF_RUN:
+            connection.execute(sql, (run_id,))
+        return _look(connection, root)
 
 
 def leftovers_of_plan(connection: sqlite3.Connection, files: Sequence[WantedFile], root: Path) -> Leftovers:

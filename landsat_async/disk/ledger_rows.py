@@ -1,28 +1,30 @@
-"""Rows of the ledger, the compare-and-set that alone changes a state, and the way into its thread."""
+"""Rows of the ledger, and the one place that writes their states.
+
+`move` takes one row through one step, `move_all` every row that a condition names, and `PUT` puts files into a run. All
+of it is made from rules/lifecycle.TRANSITIONS; nothing else assigns a state (tests/test_structure.py).
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
-from landsat_async.disk.ledger_schema import connect
-from landsat_async.disk.ledger_writer import LedgerThread
-from landsat_async.errors import FolderBusy
-from landsat_async.model import Route
-from landsat_async.rules.lifecycle import State, Step, advance, sources
-
-T = TypeVar("T")
+from landsat_async.model import Route, WantedFile
+from landsat_async.rules.lifecycle import SOURCES, TARGET, State, Step
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One wanted file as the ledger knows it."""
 
+    state: State
+    routes: tuple[Route, ...]
+    file_groups: tuple[str, ...]
+    superseded_ids: tuple[int, ...]
+    """Downloads that were given up: their rows in answers are not ours any more."""
     item_id: int
     relpath: str
     name: str
@@ -33,23 +35,19 @@ class Item:
     """Of the route in use."""
     product_id: str
     system: str
-    routes: tuple[Route, ...]
     route: int
     group_dataset: str | None
-    file_groups: tuple[str, ...]
     bytes_nominal: int | None
-    state: State
-    gen: int
+    generation: int
+    """Raised by each claim; parts of earlier ones are not written to any more."""
     label: str | None
     download_id: int | None
-    asked_at: float | None
-    spent: tuple[int, ...]
-    """Downloads that were given up: their rows in answers are not ours any more."""
-    asks: int
+    requested_at: float | None
+    request_attempts: int
     """Requests in a row that the service did not answer for this file."""
-    fresh: int
+    link_renewals: int
     """New links asked for because the old one was refused."""
-    missed: int
+    absent_polls: int
     """Poll rounds in a row in which the service did not list it."""
     next_try: float
     reason: str
@@ -82,7 +80,21 @@ class SavedPart:
     """As they were saved."""
 
 
-ITEM_COLUMNS = ", ".join(f"item.{name}" for name in Item.__dataclass_fields__)
+class Move(NamedTuple):
+    """A change of state that is in the ledger."""
+
+    item_id: int
+    before: State
+    step: Step
+
+
+_COLUMNS = {
+    "superseded_ids": "spent", "generation": "gen", "requested_at": "asked_at", "request_attempts": "asks",
+    "link_renewals": "fresh", "absent_polls": "missed",
+}  # fmt: skip
+"""Field -> its column, where they differ: so they are called since format 2, and older ledgers are taken over."""
+ITEM_COLUMNS = ", ".join(f"item.{_COLUMNS.get(name, name)}" for name in Item.__struct_fields__)
+_WIDTH = len(Item.__struct_fields__)
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
 NAMES = msgspec.json.Decoder(tuple[str, ...])
 _numbers = msgspec.json.Decoder(tuple[int, ...])
@@ -90,18 +102,31 @@ _numbers = msgspec.json.Decoder(tuple[int, ...])
 
 def item_of(row: sqlite3.Row) -> Item:
     """Read a row that was selected with ITEM_COLUMNS, and maybe more behind them."""
-    values = dict(zip(Item.__dataclass_fields__, row, strict=False))
-    values["routes"] = ROUTES.decode(values["routes"])
-    values["file_groups"] = NAMES.decode(values["file_groups"])
-    values["spent"] = _numbers.decode(values["spent"])
-    values["state"] = State(values["state"])
-    return Item(**values)
+    state, routes, groups, superseded, *rest = row[:_WIDTH]
+    return Item(State(state), ROUTES.decode(routes), NAMES.decode(groups), _numbers.decode(superseded), *rest)
 
 
-def without_download(item: Item, download_id: int | None) -> dict[str, Any]:
-    """Columns of a file whose download is given up, so that its rows are not taken for those of the next one."""
-    given_up = () if download_id is None or download_id in item.spent else (download_id,)
-    return {"label": None, "download_id": None, "spent": msgspec.json.encode(item.spent + given_up).decode()}
+def read_items(connection: sqlite3.Connection, condition: str, arguments: Sequence[object]) -> list[Item]:
+    """The files that fulfil a condition, which may end with an order and a limit."""
+    rows = connection.execute(f"SELECT {ITEM_COLUMNS} FROM item WHERE {condition}", arguments)
+    return [item_of(row) for row in rows]
+
+
+def read_item(connection: sqlite3.Connection, item_id: int) -> Item:
+    """One file, which must exist."""
+    (item,) = read_items(connection, "item_id=?", (item_id,))
+    return item
+
+
+def superseded(item: Item, download_id: int | None) -> str:
+    """The column `spent` of a file whose download is given up, so that its rows are not taken for the next one's."""
+    more = () if download_id is None or download_id in item.superseded_ids else (download_id,)
+    return json(item.superseded_ids + more)
+
+
+def json(value: object) -> str:
+    """How a column holds a sequence."""
+    return msgspec.json.encode(value).decode()
 
 
 def marks(values: Sequence[object]) -> str:
@@ -109,57 +134,68 @@ def marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
 
 
-def compare_and_set(
-    connection: sqlite3.Connection, item_id: int, step: Step, now: float, columns: Mapping[str, Any]
-) -> State | None:
-    """Apply one step to one row if its state allows it; the state it came from, or None when it did not."""
-    row = connection.execute("SELECT state FROM item WHERE item_id=?", (item_id,)).fetchone()
-    return None if row is None else move(connection, item_id, row["state"], step, now, columns)
+def _in(states: Iterable[State]) -> str:
+    return "state IN(" + ",".join(f"'{state}'" for state in states) + ")"
+
+
+_SET = {step: f"UPDATE item SET state='{TARGET[step]}', updated=?{{}} WHERE " for step in Step}
+_STATE = "SELECT state FROM item WHERE item_id=?"
 
 
 def move(
-    connection: sqlite3.Connection, item_id: int, found: str, step: Step, now: float, columns: Mapping[str, Any]
-) -> State | None:
-    """Do the same to a row of which this transaction has already read that it is in the state `found`."""
+    connection: sqlite3.Connection, item_id: int, step: Step, now: float, changes: str = "", *arguments: object,
+    found: str | None = None,
+) -> list[Move]:  # fmt: skip
+    """Take a file through one step by compare-and-set, with `changes` (", column=?") of other columns.
+
+    `found` is its state if this transaction has read it already. Returns the move; nothing when its state does not
+    allow the step.
+    """
+    if found is None:
+        row = connection.execute(_STATE, (item_id,)).fetchone()
+        if row is None:
+            return []
+        found = row[0]
     before = State(found)
-    if before not in sources(step):
-        return None
-    assignments = "".join(f", {name}=?" for name in columns)
-    connection.execute(
-        f"UPDATE item SET state=?, updated=?{assignments} WHERE item_id=?",
-        (advance(before, step), now, *columns.values(), item_id),
-    )
-    return before
+    if before not in SOURCES[step]:
+        return []
+    connection.execute(_SET[step].format(changes) + "item_id=?", (now, *arguments, item_id))
+    return [Move(item_id, before, step)]
 
 
-class LedgerCore:
-    """The connection, its thread, and the fence against a second run."""
+def move_all(
+    connection: sqlite3.Connection, step: Step, now: float, changes: str, values: Sequence[object], condition: str,
+    arguments: Sequence[object],
+) -> int:  # fmt: skip
+    """Take every file that fulfils `condition` and whose state allows the step through it. Returns how many."""
+    sql = f"{_SET[step].format(changes)}{_in(SOURCES[step])} AND {condition}"
+    return connection.execute(sql, (now, *values, *arguments)).rowcount
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._run_id: str | None = None
-        self._thread = LedgerThread(lambda: connect(path), path.name, self._may_go_on)
 
-    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `function` in the next transaction of the ledger thread.
+def put(connection: sqlite3.Connection, files: Iterable[WantedFile], run_id: str, now: float) -> None:
+    """Put files into a run; see `Ledger.select`."""
+    connection.executemany(_PUT, (_row(file, run_id, now) for file in files))
 
-        Raises FolderBusy when a later run has begun on this folder, which only a lock that lies allows. From then on
-        the later run alone decides, so that the two cannot undo each other's steps.
-        """
-        return await self._thread.call(function)
 
-    def _may_go_on(self, c: sqlite3.Connection) -> None:
-        if self._run_id is None:
-            return
-        newest = c.execute("SELECT run_id FROM run ORDER BY rowid DESC LIMIT 1").fetchone()
-        if newest["run_id"] != self._run_id:
-            raise FolderBusy(
-                f"Another run has begun on {self.path.parent.parent} and goes on with it.",
-                hint="Nothing is lost. This file system does not keep two runs apart: start one only.",
-            )
+def _row(file: WantedFile, run_id: str, now: float) -> tuple[object, ...]:
+    first = file.routes[0]
+    return (
+        file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
+        first.product_id, first.system, json(file.routes), file.group_dataset, json(file.file_groups),
+        file.bytes_nominal, run_id, now,
+    )  # fmt: skip
 
-    async def _write(self, sql: str, arguments: Sequence[Any]) -> None:
-        def write(c: sqlite3.Connection) -> None:
-            c.execute(sql, arguments)
 
-        await self.call(write)
+_FAILED = _in([State.FAILED])
+_ROUTES_ARE_OLD = f"{_in([State.PLANNED, State.DONE])} OR {_FAILED} AND label IS NULL"
+"""No request is under way, so the newest answer of the service counts."""
+_PUT = f"""INSERT INTO item(relpath, name, kind, scene_entity_id, scene_display_id, entity_id, product_id,
+     system, routes, group_dataset, file_groups, bytes_nominal, state, run_id, updated)
+   VALUES(?,?,?,?,?,?,?,?,?,?,?,?,'{State.PLANNED}',?,?)
+   ON CONFLICT(relpath) DO UPDATE SET run_id=excluded.run_id, bytes_nominal=excluded.bytes_nominal,
+     group_dataset=excluded.group_dataset, file_groups=excluded.file_groups, fresh=0, asks=0, next_try=0,
+     state=CASE WHEN NOT {_FAILED} THEN state
+       WHEN label IS NULL THEN '{TARGET[Step.RENEW]}' ELSE '{TARGET[Step.RESUME]}' END""" + "".join(
+    f", {column}=CASE WHEN {_ROUTES_ARE_OLD} THEN excluded.{column} ELSE {column} END"
+    for column in ("routes", "route", "entity_id", "product_id", "system")
+)

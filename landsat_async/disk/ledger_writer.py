@@ -13,8 +13,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from landsat_async.disk.acquire import wait_for_thread
@@ -97,7 +98,7 @@ class _Op:
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def settle(self) -> None:
+    def deliver(self) -> None:
         if self.future.done():  # the caller was cancelled; the commit stands
             return
         if self.error is not None:
@@ -106,16 +107,16 @@ class _Op:
             self.future.set_result(self.result)
 
 
-def _settle(ops: list[_Op]) -> None:
+def _deliver_results(ops: Sequence[_Op]) -> None:
     for op in ops:
-        op.settle()
+        op.deliver()
 
 
-def _hand_over(loop: asyncio.AbstractEventLoop, ops: list[_Op]) -> None:
+def _hand_over(loop: asyncio.AbstractEventLoop, ops: Sequence[_Op]) -> None:
     """Give results to those who wait for them, in their loop."""
     for _ in range(_TRIES_WITHOUT_MEMORY):
         try:
-            loop.call_soon_threadsafe(_settle, ops)
+            loop.call_soon_threadsafe(_deliver_results, ops)
             return
         except RuntimeError:  # that loop is closed: nobody waits any more
             return
@@ -123,18 +124,16 @@ def _hand_over(loop: asyncio.AbstractEventLoop, ops: list[_Op]) -> None:
             time.sleep(0.05)
 
 
-class LedgerThread:
+class LedgerWriter:
     """Runs functions of a connection, in order, on one thread; see the module header."""
 
-    def __init__(
-        self,
-        connect: Callable[[], sqlite3.Connection],
-        where: str,
-        may_go_on: Callable[[sqlite3.Connection], None] = lambda connection: None,
-    ) -> None:
+    run_id: str | None = None
+    """The run that this process goes on with; None before it begins and after its end."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path) -> None:
+        self.path = path
         self._connect = connect
-        self._where = where
-        self._may_go_on = may_go_on  # asked at the beginning of each transaction; what it raises ends all operations
+        self._where = path.name
         self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="landsat-ledger", daemon=True)
         self._opened = threading.Event()
@@ -159,11 +158,13 @@ class LedgerThread:
             self._thread.join()
             raise self._open_error
 
-    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `function(connection)` inside the next transaction; return its result after the commit.
+    def call(self, function: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        """Run `function(connection)` inside the next transaction; the result comes after the commit.
 
         A cancelled caller does not undo the operation. It may be run twice, the first time undone, because of another
-        one that fails: what it does, it does to the connection alone.
+        one that fails: what it does, it does to the connection alone. Raises FolderBusy when a later run has begun on
+        this folder, which only a lock that lies allows: from then on that one alone decides, so that the two cannot
+        undo each other's steps.
         """
         if self._closed:
             raise LedgerError("The ledger is already closed.")
@@ -171,8 +172,15 @@ class LedgerThread:
         self._queue.put(op)
         if self._died_of is not None:  # asked after the put: either the thread has seen it, or we see that it died
             self._answer_all(self._died_of)
-        result: T = await op.future
-        return result
+        return op.future
+
+    def write(self, sql: str, *arguments: object) -> Awaitable[None]:
+        """Execute one statement inside the next transaction."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(sql, arguments)
+
+        return self.call(write)
 
     def leave(self) -> None:
         """Let the thread finish what is queued, close the database and end. Does not wait; safe to call twice."""
@@ -261,12 +269,21 @@ class LedgerThread:
             told = error_of(error, self._where)
             for op in batch:
                 op.error = told
-        for loop in {op.loop for op in batch}:
-            _hand_over(loop, [op for op in batch if op.loop is loop])
+        loops = {op.loop for op in batch}
+        for loop in loops:
+            _hand_over(loop, batch if len(loops) == 1 else [op for op in batch if op.loop is loop])
 
     def _begin(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
+        """Begin a transaction, if no later run has begun."""
         self._patiently(connection, "BEGIN IMMEDIATE", batch)
-        self._may_go_on(connection)
+        if self.run_id is None:
+            return
+        (newest,) = connection.execute("SELECT run_id FROM run ORDER BY rowid DESC LIMIT 1").fetchone()
+        if newest != self.run_id:
+            raise FolderBusy(
+                f"Another run has begun on {self.path.parent.parent} and goes on with it.",
+                hint="Nothing is lost. This file system does not keep two runs apart: start one only.",
+            )
 
     def _patiently(self, connection: sqlite3.Connection, sql: str, batch: Sequence[_Op]) -> None:
         """Wait while another program holds the database, but not for ever, and not when the run is over."""

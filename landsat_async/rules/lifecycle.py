@@ -6,7 +6,8 @@ in three Python lists; whatever was in none of them was lost, and whatever never
 
 What we do. Every file is one row of the ledger and is in exactly one state. A change is legal only if it stands in
 TRANSITIONS; the ledger writes it by compare-and-set, so two runs, or a late answer, can never move a file that is
-no longer where they think it is. Queues and tasks carry row ids only.
+no longer where they think it is. Changes of many rows at once are SQL that is built from the same table. Queues and
+tasks carry row ids only.
 
     planned     wanted; needs a link, maybe not before `next_try`
     requested   its label was written down before the call; whether the service knows it is not yet known
@@ -14,14 +15,16 @@ no longer where they think it is. Queues and tasks carry row ids only.
     ready       its link waits in the bounded stream (the link itself lives in memory only)
     active      a worker has it
     done        proven, under its final name, recorded
-    failed      this run cannot deliver it; the reason is kept, and the next run starts it again
+    failed      this run cannot deliver it; the reason is kept, and the next run starts it again, or looks it up if
+                it was still being prepared
 
 Why `requested` is a state of its own: an answer to download-request can get lost after the service has acted. Such
 rows are looked up by their label (download-retrieve, download-search) and only asked for again when the service does
 not know them. After a kill, files that were `ready` or `active` go through the same door, because their links are
 gone with the process.
 
-Companions: disk/ledger.py writes the states, run/requester.py and run/poller.py cause most of the events.
+Companions: disk/ledger_rows.py is the one place that writes states, run/requester.py and run/poller.py cause most of
+the changes.
 """
 
 from __future__ import annotations
@@ -63,9 +66,13 @@ class Step(enum.StrEnum):
     FAIL = "fail"
     """Cannot be delivered by this run."""
     REATTACH = "reattach"
-    """A new run finds it in flight."""
+    """A new run finds it in flight, or its link is too old: it is looked up by its label."""
+    RELEASE = "release"
+    """A new run finds it in flight without a label: it was never asked for, or has been given up since."""
     RENEW = "renew"
     """A new run tries again what failed, or what is no longer on disk."""
+    RESUME = "resume"
+    """A new run looks up what failed while the service was still preparing it: it kept its label."""
 
 
 TRANSITIONS: dict[State, dict[Step, State]] = {
@@ -80,6 +87,7 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
         Step.LINK: State.READY,
         Step.FAIL: State.FAILED,
         Step.REATTACH: State.REQUESTED,
+        Step.RELEASE: State.PLANNED,
         Step.FINISH: State.DONE,
     },
     State.PREPARING: {
@@ -88,12 +96,14 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
         Step.LINK: State.READY,
         Step.FAIL: State.FAILED,
         Step.REATTACH: State.REQUESTED,
+        Step.RELEASE: State.PLANNED,
         Step.FINISH: State.DONE,
     },
     State.READY: {
         Step.CLAIM: State.ACTIVE,
         Step.RELINK: State.PLANNED,
         Step.REATTACH: State.REQUESTED,
+        Step.RELEASE: State.PLANNED,
         Step.FINISH: State.DONE,
     },
     State.ACTIVE: {
@@ -102,9 +112,10 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
         Step.UNREADY: State.PREPARING,
         Step.FAIL: State.FAILED,
         Step.REATTACH: State.REQUESTED,
+        Step.RELEASE: State.PLANNED,
     },
     State.DONE: {Step.RENEW: State.PLANNED},
-    State.FAILED: {Step.RENEW: State.PLANNED, Step.FINISH: State.DONE},
+    State.FAILED: {Step.RENEW: State.PLANNED, Step.RESUME: State.REQUESTED, Step.FINISH: State.DONE},
 }
 
 OPEN = frozenset({State.PLANNED, State.REQUESTED, State.PREPARING, State.READY, State.ACTIVE})
@@ -114,21 +125,8 @@ IN_FLIGHT = frozenset({State.REQUESTED, State.PREPARING, State.READY, State.ACTI
 """States that a dead process leaves behind and a new run must reattach."""
 
 
-class IllegalTransition(Exception):
-    """A step that the table does not allow: a bug of ours, never a fault of a server."""
+SOURCES = {step: tuple(state for state, steps in TRANSITIONS.items() if step in steps) for step in Step}
+"""Step -> every state in which it is legal, for the WHERE clause of a compare-and-set."""
 
-
-def advance(state: State, step: Step) -> State:
-    """Return the state after `step`; raise IllegalTransition when the table does not allow it."""
-    try:
-        return TRANSITIONS[state][step]
-    except KeyError:
-        raise IllegalTransition(f"{step} is not allowed in state {state}") from None
-
-
-_SOURCES = {step: tuple(state for state, steps in TRANSITIONS.items() if step in steps) for step in Step}
-
-
-def sources(step: Step) -> tuple[State, ...]:
-    """Return every state in which `step` is legal, for the WHERE clause of a compare-and-set."""
-    return _SOURCES[step]
+TARGET = {step: after for steps in TRANSITIONS.values() for step, after in steps.items()}
+"""Step -> the state that it leads to, which is the same from all of its sources (tests/rules/test_lifecycle.py)."""

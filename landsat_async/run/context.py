@@ -33,7 +33,7 @@ class RunContext:
     ) -> None:
         self.config = config
         self.ledger = ledger
-        """For what changes no state; states change through `states` alone."""
+        """What changes states is awaited through `states.apply`, which counts it."""
         self.m2m = m2m
         self.bus = bus
         self.counts = counts
@@ -43,7 +43,7 @@ class RunContext:
         """Files in the way that cannot be proven are replaced."""
         self.states = counts.states
         self.wakeups = counts.states.wakeups
-        self.routes = Routes(config, bus, counts, hosts)
+        self.routes = Routes(config, ledger.requests, bus, counts, hosts)
         self.run_id = counts.states.run_id
         self.directory = Path(config.download.directory)
         """The output folder."""

@@ -8,7 +8,8 @@ from typing import assert_never
 
 from anyio.streams.memory import MemoryObjectSendStream
 
-from landsat_async.disk.ledger import Item, without_download
+from landsat_async.disk.ledger import Item
+from landsat_async.disk.ledger_requests import Answered
 from landsat_async.events import Ready, Retrying
 from landsat_async.m2m.replies import DownloadItem, QueueItem
 from landsat_async.m2m.tolerant import FailedItem
@@ -123,23 +124,23 @@ async def _disabled(context: RunContext, item: Item, message: str, *, serving: b
     system, ruling = f"system:{item.system}", Ruling.OWN
     if not serving:
         row = context.hosts.of(system).row | {item.item_id}
-        found = await context.ledger.open_of(context.run_id, [item.system], len(row) + 1)
+        found = await context.ledger.requests.open_of(context.run_id, [item.system], len(row) + 1)
         others = any(item_id not in row for item_id in found)
         ruling = context.hosts.judge(system, HostFault.DISABLED, item.item_id, message, others=others)
     if ruling in (Ruling.HOST, Ruling.WAIT):
-        await context.states.step(item.item_id, Step.UNASK, label=None)
+        await context.states.apply(context.ledger.requests.unask([item.item_id], context.states.now()))
         return
     patience_s, tries = context.config.service.patience_s, context.config.download.attempts - 1
-    if item.fresh >= min(len(DISABLED_WAITS_S), max(1, tries)):
+    if item.link_renewals >= min(len(DISABLED_WAITS_S), max(1, tries)):
         context.hosts.forget(system, item.item_id)
         await context.routes.fail_or_reroute(
             item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later."
         )
         return
-    wait_s = min(DISABLED_WAITS_S[item.fresh], max(patience_s, DISABLED_WAITS_S[0]))
-    columns = {"label": None, "fresh": item.fresh + 1, "next_try": context.states.now() + wait_s}
-    if await context.states.step(item.item_id, Step.UNASK, **columns):
-        await context.bus.emit(Retrying(item.relpath, message, item.fresh + 1, wait_s))
+    wait_s = min(DISABLED_WAITS_S[item.link_renewals], max(patience_s, DISABLED_WAITS_S[0]))
+    now = context.states.now()
+    if await context.states.apply(context.ledger.requests.put_off(item, now + wait_s, now)):
+        await context.bus.emit(Retrying(item.relpath, message, item.link_renewals + 1, wait_s))
 
 
 Pairs = Sequence[tuple[Item, AnswerRow]]
@@ -174,17 +175,13 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
 
 
 async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
-    await context.states.step_many(
-        [
-            (
-                item.item_id,
-                Step.PREPARE,
-                {"download_id": answer.download_id, "label": answer.label or label, "missed": 0},
-            )
-            for item, answer in pairs
-            if item.state is not State.PREPARING or item.missed
-        ]
-    )
+    news = [(item, answer) for item, answer in pairs if item.state is not State.PREPARING or item.absent_polls]
+    if news:
+        await context.states.apply(context.ledger.requests.prepare(_answered(news, label), context.states.now()))
+
+
+def _answered(pairs: Pairs, label: str) -> list[Answered]:
+    return [Answered(item.item_id, answer.download_id, answer.label or label) for item, answer in pairs]
 
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, AnswerRow]], list[tuple[Item, AnswerRow]]]:
@@ -210,9 +207,9 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
     stay: list[tuple[Item, AnswerRow]] = []
     for pair in pairs:
         (elsewhere if context.routes.elsewhere(pair[0]) else stay).append(pair)
-    await context.states.step_many(
-        [(item.item_id, Step.UNASK, without_download(item, answer.download_id)) for item, answer in elsewhere]
-    )
+    if elsewhere:
+        downloads = [(item, answer.download_id) for item, answer in elsewhere]
+        await context.states.apply(context.ledger.requests.withdraw(downloads, context.states.now()))
     for item, _ in stay:
         context.states.deferred.setdefault(item.item_id, 0.0)
     await _note_preparing(context, stay, label)
@@ -220,20 +217,21 @@ async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
 
 async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str, born_s: float) -> None:
     """Make files `ready` in one commit, then put their links into the stream."""
-    columns = [{"download_id": answer.download_id, "label": answer.label or label, "missed": 0} for _, answer in pairs]
-    steps = [(item.item_id, Step.LINK, column) for (item, _), column in zip(pairs, columns, strict=True)]
-    deferred = set(context.states.deferred)
-    moved = await context.states.step_many(steps)
+    if not pairs:
+        return
+    deferred = set(context.states.deferred)  # their waits say nothing of how long the service takes
+    linked = await context.states.apply(context.ledger.requests.link(_answered(pairs, label), context.states.now()))
     context.states.undelivered.difference_update(item.item_id for item, _ in pairs)
+    watched = linked - deferred
     waits = [
-        (item.system, context.states.now() - item.asked_at)
-        for (item, _), linked in zip(pairs, moved, strict=True)
-        if linked and item.state is State.PREPARING and item.asked_at is not None and item.item_id not in deferred
+        (item.system, context.states.now() - item.requested_at)
+        for item, _ in pairs
+        if item.item_id in watched and item.state is State.PREPARING and item.requested_at is not None
     ]
     if waits:
-        await context.ledger.add_staged(waits, context.states.now())
-    for (item, answer), linked in zip(pairs, moved, strict=True):
-        if linked and answer.url is not None:
+        await context.ledger.requests.add_staged(waits, context.states.now())
+    for item, answer in pairs:
+        if item.item_id in linked and answer.url is not None:
             host = host_in(answer.url)
             context.hosts.learn(item.system, host)
             await context.bus.emit(Ready(item.relpath))

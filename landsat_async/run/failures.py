@@ -85,13 +85,13 @@ class Failures:
                 reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
                 await self._fail(item, host, reason, "Run the same command again later.")
             case NotReady():
-                await context.states.step(item.item_id, Step.UNREADY, missed=0)
+                await context.states.apply(context.ledger.requests.unready(item, context.states.now()))
             case HostDown():
                 await self._host_down(item, host, outcome)
             case NeedsLink():
                 await self._needs_link(item, host, outcome)
             case FileFailed() if outcome.kind is FaultKind.IN_THE_WAY:
-                await context.ledger.note_stranger(item.relpath, context.states.now())
+                await context.ledger.files.note_stranger(item.relpath, context.states.now())
                 await context.routes.fail(item, outcome.reason, outcome.hint)
             case FileFailed() if outcome.kind is FaultKind.FILES:
                 raise OutOfResources(outcome.reason, hint=outcome.hint)  # the next file would lack them as well
@@ -148,7 +148,7 @@ class Failures:
             case Ruling.OWN if failure.tried:
                 await self._fail(item, host, failure.reason, failure.hint)
             case Ruling.OWN:
-                fresh = item.fresh if fresh is None else fresh
+                fresh = item.link_renewals if fresh is None else fresh
                 await self._retry(item, failure, fresh)
 
     async def _others(self, host: str, item: Item) -> bool:
@@ -156,7 +156,7 @@ class Failures:
         context = self._context
         row = context.hosts.of(host).row | {item.item_id}
         systems = {item.system, *context.hosts.systems_at(host)}
-        found = await context.ledger.open_of(context.run_id, sorted(systems), len(row) + 1)
+        found = await context.ledger.requests.open_of(context.run_id, sorted(systems), len(row) + 1)
         return any(item_id not in row for item_id in found)
 
     async def _retry(self, item: Item, failure: _HostFailure, fresh: int) -> None:
@@ -169,16 +169,17 @@ class Failures:
         wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(failure)), left_s)
         if wait_s > 0:
             await self._tell(item, f"{failure.reason}; a new link is asked for then", fresh + 1, wait_s)
-        await context.states.step(item.item_id, Step.RELINK, fresh=fresh + 1, next_try=context.states.now() + wait_s)
+        now = context.states.now()
+        await context.states.apply(context.ledger.requests.relink(item, now + wait_s, now, link_renewals=fresh + 1))
 
     async def _links_without_progress(self, item: Item) -> int:
         context = self._context
-        saved = await context.ledger.load_part(item.item_id)
+        saved = await context.ledger.files.load_part(item.item_id)
         facts = Checkpoint.unpack(saved) if saved else None
         kept = facts.durable if facts else 0
         best = self._kept_bytes.get(item.item_id, 0)
         self._kept_bytes[item.item_id] = max(kept, best)
-        return 0 if kept >= best + PROGRESS_BYTES else item.fresh
+        return 0 if kept >= best + PROGRESS_BYTES else item.link_renewals
 
     async def _put_back(self, item: Item, pause_s: float, *, relink: bool = False, aside: bool = False) -> None:
         """Leave a file at the service until its host may be used again; what another system has is asked for there.
@@ -186,12 +187,13 @@ class Failures:
         `relink`: only a new request brings a new link. `aside`: only this file waits, and for the whole pause.
         """
         context = self._context
-        due = context.states.now() + pause_s
+        states, requests, now = context.states, context.ledger.requests, context.states.now()
+        due = now + pause_s
         if context.routes.elsewhere(item):
-            await context.states.step(item.item_id, Step.RELINK, next_try=due)
+            await states.apply(requests.relink(item, due, now))
         elif relink:
-            await context.states.step(item.item_id, Step.RELINK, fresh=item.fresh, next_try=due)
-        elif await context.states.step(item.item_id, Step.UNREADY, missed=0):
+            await states.apply(requests.relink(item, due, now, link_renewals=item.link_renewals))
+        elif await states.apply(requests.unready(item, now)):
             context.states.deferred[item.item_id] = due if aside else 0.0
             context.wakeups.notify()  # the poller rests until the first of them may be used
 

@@ -76,7 +76,7 @@ class BundleFallback:
             self._look_s = context.states.loop_time() + LOOK_EVERY_S
             down = context.hosts.systems_down_for(FALLBACK_AFTER_S)
             known = {item.item_id for item in items}
-            waiting = await context.ledger.bundles_of(context.run_id, down) if down else []
+            waiting = await context.ledger.requests.bundles_of(context.run_id, down) if down else []
             items += [item for item in waiting if item.item_id not in known]
         for start in range(0, len(items), SCENES_AT_A_TIME):
             await self._replace(items[start : start + SCENES_AT_A_TIME], refused)
@@ -110,7 +110,7 @@ class BundleFallback:
     async def _single_files(self, items: Sequence[Item]) -> dict[str, list[WantedFile]]:
         """The single files by scene, of the scenes of which each can be had now."""
         context = self._context
-        datasets = await context.ledger.datasets_of([item.scene_display_id for item in items])
+        datasets = await context.ledger.scenes.datasets_of([item.scene_display_id for item in items])
         options: list[ProductOption] = []
         for dataset in dict.fromkeys(datasets.values()):
             ids = [item.scene_entity_id for item in items if datasets.get(item.scene_display_id) == dataset]

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
-from landsat_async.disk.ledger import FinishedFile, Item, Ledger, SavedPart
-from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TRANSITIONS, State, Step
+from landsat_async.disk.ledger import FinishedFile, Item, Ledger, Move, SavedPart
+from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TARGET, State, Step
 from landsat_async.run.wakeups import Wakeups
 
 _WAKING = frozenset({Step.UNASK, Step.RELINK})
@@ -64,7 +63,7 @@ class FileStates:
 
     def waited_s(self, item: Item) -> float:
         """Return how long this run has waited for a file to be prepared."""
-        return min(self.now() - (item.asked_at or 0.0), self.loop_time() - self._started_s)
+        return min(self.now() - (item.requested_at or 0.0), self.loop_time() - self._started_s)
 
     def load(self, states: Mapping[State, int]) -> None:
         """Start from what the ledger counts."""
@@ -79,47 +78,30 @@ class FileStates:
         self.deferred.pop(item_id, None)
         self.wakeups.notify()
 
-    async def step(self, item_id: int, step: Step, **columns: Any) -> bool:
-        """Move one file; False when it was no longer in a state that allows it."""
-        before = await self._ledger.step(item_id, step, self.now(), **columns)
-        return self._count(item_id, before, step)
+    async def apply(self, change: Awaitable[Sequence[Move]]) -> set[int]:
+        """Wait for a change of states in the ledger and count it; returns the files that moved.
 
-    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]]) -> list[bool]:
-        """Move several files in one commit; tells for each whether it moved."""
-        if not steps:
-            return []
-        befores = await self._ledger.step_many(steps, self.now())
-        return [self._count(item_id, before, step) for (item_id, step, _), before in zip(steps, befores, strict=True)]
-
-    async def intend(self, label: str, item_ids: Sequence[int]) -> list[int]:
-        """Write a label down before its call; returns the files that were still there to be requested."""
-        moved = await self._ledger.intend(label, self.run_id, item_ids, self.now())
-        for item_id in moved:
-            self._count(item_id, State.PLANNED, Step.ASK)
-        return moved
+        A file does not move when it is no longer in a state that allows the change.
+        """
+        moves = await change
+        for item_id, before, step in moves:
+            self._count(item_id, before, step)
+        return {item_id for item_id, _, _ in moves}
 
     async def claim(self, item_id: int) -> tuple[Item, SavedPart | None] | None:
         """Take a ready file: its row and its part. None when it is not ready any more."""
-        claimed = await self._ledger.claim(item_id, self.now())
-        self._count(item_id, State.READY if claimed else None, Step.CLAIM)
+        claimed = await self._ledger.files.claim(item_id, self.now())
+        if claimed is not None:
+            self._count(item_id, State.READY, Step.CLAIM)
         return claimed
 
     async def finish(self, file: FinishedFile, *, report: bool = False) -> bool:
         """Record a proven file; False when its row is in no state that allows it."""
-        before = await self._ledger.finish(file, self.now(), report=report)
-        return self._count(file.item_id, before, Step.FINISH)
+        return bool(await self.apply(self._ledger.files.finish(file, self.now(), report=report)))
 
-    async def lose(self, item_ids: Sequence[int]) -> None:
-        """Want finished files again that are no longer on disk as they were recorded."""
-        await self._ledger.lose(item_ids, self.now())
-        for item_id in item_ids:
-            self._count(item_id, State.DONE, Step.RENEW)
-
-    def _count(self, item_id: int, before: State | None, step: Step) -> bool:
+    def _count(self, item_id: int, before: State, step: Step) -> None:
         """Keep the counts in step, and wake those who wait for what has just happened; most steps wake nobody."""
-        if before is None:
-            return False
-        after = TRANSITIONS[before][step]
+        after = TARGET[step]
         self.by_state[before] -= 1
         self.by_state[after] += 1
         self.open += (after in OPEN) - (before in OPEN)
@@ -127,4 +109,3 @@ class FileStates:
             self.deferred.pop(item_id, None)
         if step in _WAKING or self.open == 0 or self.wakeups.waiting_for_capacity or self.wakeups.fatal is not None:
             self.wakeups.notify()
-        return True

@@ -37,7 +37,7 @@ async def sweep_parts(context: RunContext) -> None:
     """Remove what a crash left of finished files, and parts that nobody has spoken of for a week."""
     parts = [part for part in await anyio.to_thread.run_sync(context.target.parts) if _PART.fullmatch(part.name)]
     if parts:
-        names = litter(parts, await context.ledger.states(), context.states.now())
+        names = litter(parts, await context.ledger.files.states(), context.states.now())
         await anyio.to_thread.run_sync(context.target.discard, names)
 
 
@@ -54,7 +54,7 @@ def litter(parts: Sequence[StoredPart], states: Mapping[int, State], now_s: floa
 async def _recheck_finished(context: RunContext, scene: str | None) -> None:
     """Skip what is as recorded; what was deleted or changed since is wanted again."""
     after = 0
-    while page := await context.ledger.finished(context.run_id, after=after, limit=PAGE, scene=scene):
+    while page := await context.ledger.files.finished(context.run_id, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
         recorded = [Recorded(file.relpath, file.size_bytes, file.mtime_ns) for file in page]
         looks = await anyio.to_thread.run_sync(context.target.look, recorded)
@@ -68,17 +68,17 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
     name = file.relpath.rpartition("/")[2]
     finding = await _inspect(context.target, file.relpath, name, weakest=Proof.LENGTH)
     if isinstance(finding, Facts) and finding.sha256 == file.sha256:
-        await context.ledger.touched(file.item_id, finding.mtime_ns)
+        await context.ledger.files.touched(file.item_id, finding.mtime_ns)
         return True
     told = f"{file.relpath} was deleted since it was verified; it is fetched again"
     if file.adopted and not isinstance(finding, Absent):  # never ours to move: `_adopt_found` finds it in the way
-        await context.ledger.note_stranger(file.relpath, context.states.now())
+        await context.ledger.files.note_stranger(file.relpath, context.states.now())
         told = f"{file.relpath} was found on disk by an earlier run, and has changed since; it is left alone"
     elif not isinstance(finding, Absent):
         kept = await anyio.to_thread.run_sync(context.target.put_aside, file.relpath)
         told = f"{file.relpath} has changed since it was verified; it is fetched again"
         told += f", and the changed file is kept as {kept}" if kept else ""
-    await context.states.lose([file.item_id])
+    await context.states.apply(context.ledger.files.lose([file.item_id], context.states.now()))
     await context.bus.emit(Notice(told, "warning"))
     return False
 
@@ -102,10 +102,10 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
     while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
         present = await anyio.to_thread.run_sync(_present, context.target, page)
-        strangers = await context.ledger.strangers([item.relpath for item in page])
+        strangers = await context.ledger.files.strangers([item.relpath for item in page])
         gone = strangers - {item.relpath.casefold() for item, _ in present}
         for relpath in strangers if context.overwrite else gone:
-            await context.ledger.forget_stranger(relpath)
+            await context.ledger.files.forget_stranger(relpath)
         for item, place in present:
             if place is Place.OURS or item.relpath.casefold() not in strangers:
                 await _adopt(context, item, place)
@@ -118,7 +118,7 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
 
     As at the beginning of a run: a file that is here already is adopted, and one that cannot be proven is left alone.
     """
-    named = await context.ledger.learn_name(item.item_id, name, context.states.now())
+    named = await context.ledger.files.learn_name(item.item_id, name, context.states.now())
     if named is None:
         reason = f"the server calls it {name}, and another file of this folder has that name"
         await context.routes.fail(
@@ -135,7 +135,7 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
 def _present(target: Target, items: Sequence[Item]) -> list[tuple[Item, Place]]:
     """Return the files that have something under their final name, and what that is."""
     named = [item for item in items if not is_planned(item.name)]
-    places = target.places([(item.relpath, part_name(item.item_id, item.gen)) for item in named])
+    places = target.places([(item.relpath, part_name(item.item_id, item.generation)) for item in named])
     return [(item, place) for item, place in zip(named, places, strict=True) if place is not Place.FREE]
 
 
@@ -163,5 +163,5 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
 
 async def _leave_alone(context: RunContext, item: Item, why: str) -> None:
     """Fail a file because of what stands in its place, and remember that for later runs."""
-    await context.ledger.note_stranger(item.relpath, context.states.now())
+    await context.ledger.files.note_stranger(item.relpath, context.states.now())
     await context.routes.fail(item, f"something is in the way: {why}; it was kept", IN_THE_WAY_HINT)

@@ -33,7 +33,7 @@ class Asked(Protocol):
     @property
     def download_id(self) -> int | None: ...  # noqa: D102
     @property
-    def spent(self) -> Sequence[int]: ...  # noqa: D102
+    def superseded_ids(self) -> Sequence[int]: ...  # noqa: D102
 
 
 class Refusal(enum.Enum):
@@ -86,7 +86,7 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
     pairs: dict[int, tuple[A, AnswerRow]] = {}
     for answer in answers:
         found = _find(answer, by_entity, by_name)
-        if found is None or answer.download_id in found.spent:
+        if found is None or answer.download_id in found.superseded_ids:
             continue
         known = pairs.get(found.item_id)
         if known is None or (known[1].url is None and answer.url is not None):

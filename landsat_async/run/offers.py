@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -45,13 +45,13 @@ def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 class EarlierRuns(Protocol):
     """What is known of earlier runs."""
 
-    async def replaced(self) -> frozenset[str]:
+    def replaced(self) -> Awaitable[frozenset[str]]:
         """Display ids of scenes whose bundle was given up for its single files and is not here."""
 
-    async def names_of(self, planned: Sequence[str]) -> dict[str, str]:
+    def names_of(self, planned: Sequence[str]) -> Awaitable[dict[str, str]]:
         """The names that servers have given products, of those that go by these planned names."""
 
-    async def done_among(self, relpaths: Sequence[str]) -> list[WantedFile]:
+    def done_among(self, relpaths: Sequence[str]) -> Awaitable[list[WantedFile]]:
         """The files at these places that are proven."""
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
 import aiohttp
 import anyio.to_thread
@@ -16,11 +14,7 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
-from landsat_async.disk.fs import is_there
-from landsat_async.disk.ledger import done_files, replaced_scenes
-from landsat_async.disk.ledger_leftovers import leftovers_of_plan
-from landsat_async.disk.ledger_names import names_of
-from landsat_async.disk.ledger_schema import LedgerDamaged, reading
+from landsat_async.disk.ledger_reader import KnownFile, LedgerReader
 from landsat_async.disk.target import LocalTarget, Look, Place, Recorded, Target
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
@@ -35,8 +29,6 @@ from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_mos
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +121,9 @@ async def _make(
     config: Config, m2m: M2MClient, aoi: Aoi | None, unreadable: UnreadableScenes, busy: FolderBusy | None
 ) -> Plan:
     """Search, choose, and compare with what is here."""
-    gaps, history = MissingFiles(config), _Ledger(config)
+    gaps, target = MissingFiles(config), LocalTarget(Path(config.download.directory))
+    damage = dict[str, None]()
+    history = LedgerReader(target.folder, lambda damaged: damage.setdefault(f"{damaged} {damaged.hint}"))
     files: list[PlannedFile] = []
     in_files = set[str]()
     found = await find_scenes(config, m2m, aoi)
@@ -138,88 +132,34 @@ async def _make(
         async for selection in selections:
             gaps.add(selection)
             in_files |= fallback.scenes_in_files(selection)
-            files += await anyio.to_thread.run_sync(_states, config, known, selection.files)
+            files += await anyio.to_thread.run_sync(_states, target, known, selection.files)
     missing = [*unreadable.missing(), *found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
-    free = await anyio.to_thread.run_sync(OutputFolder(Path(config.download.directory)).free_bytes)
+    free = await anyio.to_thread.run_sync(target.folder.free_bytes)
     short = max(0, left - max(0, free - config.download.min_free_bytes))
     notes = [*config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
-    notes += [*await history.leftovers([planned.file for planned in files]), *history.damage]
+    leftovers = await history.leftovers([planned.file for planned in files])
+    notes += [*leftovers.told(), *damage]
     lacks = tuple(gaps.left_out())
     return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, busy)
 
 
-_Known: TypeAlias = tuple[str, int | None, int | None, int | None]
-"""State, size, time of change and durable bytes of a file."""
+def _states(target: Target, known: Mapping[str, KnownFile], files: Sequence[WantedFile]) -> list[PlannedFile]:
+    return [PlannedFile(file, _state(target, file.relpath, known.get(file.relpath, _UNKNOWN))) for file in files]
 
 
-class _Ledger:
-    """History as a ledger tells it that is only read; none if there is no ledger."""
-
-    def __init__(self, config: Config) -> None:
-        self._root = Path(config.download.directory)
-        folder = OutputFolder(self._root)
-        self._path, self._fs = folder.ledger, folder.fs
-        self._known: dict[str, _Known] = {}
-        self.damage: tuple[str, ...] = ()
-        """What is to be told of a ledger that cannot be read."""
-
-    async def replaced(self) -> frozenset[str]:
-        return await anyio.to_thread.run_sync(self._read, replaced_scenes) or frozenset()
-
-    async def done_among(self, relpaths: Sequence[str]) -> list[WantedFile]:
-        done = [relpath for relpath in relpaths if self._known.get(relpath, ("",))[0] == "done"]
-        if not done:
-            return []
-        return await anyio.to_thread.run_sync(self._read, partial(done_files, relpaths=done)) or []
-
-    async def known(self) -> dict[str, _Known]:
-        known = await anyio.to_thread.run_sync(self._read, _known)
-        self._known = known or {}
-        return self._known
-
-    async def names_of(self, planned: Sequence[str]) -> dict[str, str]:
-        return await anyio.to_thread.run_sync(self._read, partial(names_of, planned=planned)) or {}
-
-    async def leftovers(self, files: Sequence[WantedFile]) -> list[str]:
-        """What is to be told of finished files that these leave behind."""
-        look = partial(leftovers_of_plan, files=files, root=self._root)
-        found = await anyio.to_thread.run_sync(self._read, look)
-        return list(found.told()) if found is not None else []
-
-    def _read(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
-        if not is_there(self._fs, str(self._path)):
-            return None
-        try:
-            with reading(self._path) as connection:
-                return look(connection)
-        except LedgerDamaged as damaged:
-            self.damage = (f"{damaged} {damaged.hint}",)  # so does the run go on without it
-            return None
-
-
-def _known(connection: sqlite3.Connection) -> dict[str, _Known]:
-    rows = connection.execute(
-        "SELECT relpath, iif(stranger.relpath IS NULL, state, 'refused'), size_bytes, mtime_ns, durable FROM item"
-        " LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) LEFT JOIN stranger USING(relpath)"
-    )
-    return {relpath: (state, size, mtime_ns, durable) for relpath, state, size, mtime_ns, durable in rows}
-
-
-def _states(config: Config, known: Mapping[str, _Known], files: Sequence[WantedFile]) -> list[PlannedFile]:
-    target = LocalTarget(Path(config.download.directory))
-    return [PlannedFile(file, _state(target, file.relpath, known.get(file.relpath))) for file in files]
-
-
-def _state(target: Target, relpath: str, known: _Known | None) -> str:
-    state, size_bytes, mtime_ns, durable = known or ("", None, None, None)
-    if state == "done" and target.look([Recorded(relpath, size_bytes or 0, mtime_ns or 0)]) == [Look.SAME]:
+def _state(target: Target, relpath: str, known: KnownFile) -> str:
+    recorded = Recorded(relpath, known.size_bytes or 0, known.mtime_ns or 0)
+    if known.state == "done" and target.look([recorded]) == [Look.SAME]:
         return "here"
     if target.places([(relpath, "")]) != [Place.FREE]:
-        return "refused" if state == "refused" else "unverified"
-    if durable:
+        return "refused" if known.state == "refused" else "unverified"
+    if known.durable_bytes:
         return "partial"
-    return "preparing" if state == "preparing" else "missing"
+    return "preparing" if known.state == "preparing" else "missing"
+
+
+_UNKNOWN = KnownFile("", None, None, None)

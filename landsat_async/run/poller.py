@@ -19,7 +19,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from landsat_async.disk.ledger import Item, without_download
+from landsat_async.disk.ledger import Item
 from landsat_async.errors import BadReply, CredentialsError, EndpointGone, RequestRefused, ServiceError
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
@@ -84,8 +84,8 @@ class Poller:
         """Ask for every label that can still bring something; True when something was ready."""
         context = self._context
         news = self._in_doubt = False
-        for label, created, foreign in await context.ledger.labels(context.run_id):
-            waiting = await context.ledger.waiting(context.run_id, None if foreign else label)
+        for label, created, foreign in await context.ledger.requests.labels(context.run_id):
+            waiting = await context.ledger.requests.waiting(context.run_id, None if foreign else label)
             waiting = [item for item in waiting if item.item_id not in context.states.undelivered]
             if not waiting or context.states.ended:
                 continue
@@ -98,7 +98,7 @@ class Poller:
                 pairs |= match(absent, from_queue([row for row in rows if not _is_over(row)]))
                 absent = [item for item in absent if item.item_id not in pairs]
             if foreign:
-                await context.ledger.unwatch_label(label, created)
+                await context.ledger.requests.unwatch_label(label, created)
             else:
                 await self._absent(absent, [row for row in rows if _is_over(row)])
                 await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
@@ -119,7 +119,7 @@ class Poller:
             await self._ask_again(item, reason, answer.download_id)
         lost = [item for item in lost if item.item_id not in ended]
         just_now = context.states.now() - min(SETTLE_S, context.config.download.poll_interval_s)
-        settled = [item for item in lost if (item.asked_at or 0.0) <= just_now]
+        settled = [item for item in lost if (item.requested_at or 0.0) <= just_now]
         self._in_doubt |= len(settled) < len(lost)
         await self._missed(settled)
 
@@ -128,7 +128,7 @@ class Poller:
         context = self._context
         preparing = context.states.by_state[State.PREPARING]
         waits, elapsed_s = (
-            await context.ledger.staging(context.run_id, context.states.now()) if preparing else ([], 0.0)
+            await context.ledger.requests.staging(context.run_id, context.states.now()) if preparing else ([], 0.0)
         )
         left_s = eta_s(waits, preparing, elapsed_s)
         context.counts.staged_at_s = None if left_s is None else context.states.loop_time() + left_s
@@ -143,22 +143,21 @@ class Poller:
     async def _missed(self, lost: Sequence[Item]) -> None:
         """Count rounds without a trace; in the end ask again."""
         for item in lost:
-            rounds = item.missed + 1
-            patient = item.state is State.PREPARING or item.asks > 0
+            rounds = item.absent_polls + 1
+            patient = item.state is State.PREPARING or item.request_attempts > 0
             if patient and rounds < MISSED_ROUNDS:
-                await self._context.ledger.note_missed(item.item_id, rounds)
+                await self._context.ledger.requests.note_absent(item.item_id, rounds)
             else:
                 await self._ask_again(item, f"USGS does not list it under its label {item.label}", None)
 
     async def _ask_again(self, item: Item, reason: str, ended: int | None) -> None:
         """Have a file asked for once more; in the very end try another storage system, or give up."""
         context = self._context
-        if item.asks + 1 >= MAX_ASKS:
+        if item.request_attempts + 1 >= MAX_ASKS:
             reason = f"{reason}, asked for twice"
             await context.routes.fail_or_reroute(item, Step.UNASK, reason, "Run the same command again later.")
             return
-        columns = without_download(item, ended) | {"asks": item.asks + 1, "missed": 0}
-        await context.states.step(item.item_id, Step.UNASK, **columns)
+        await context.states.apply(context.ledger.requests.ask_again(item, ended, context.states.now()))
 
     async def _expire(self, waiting: Sequence[Item]) -> None:
         """End the wait for files that have been preparing for too long."""
@@ -166,7 +165,7 @@ class Poller:
         limit_s = context.config.download.staging_timeout_s
         oldest = context.states.now() - limit_s
         for item in waiting:
-            if item.state is not State.PREPARING or (item.asked_at or 0.0) > oldest:
+            if item.state is not State.PREPARING or (item.requested_at or 0.0) > oldest:
                 continue
             waited_s = context.states.waited_s(item)
             if waited_s > limit_s:
@@ -194,7 +193,7 @@ def _is_over(row: QueueItem) -> bool:
 async def report_completed(context: RunContext) -> None:
     """Tell the service which proxied files have arrived: it cannot see those transfers."""
     while True:
-        rows = await context.ledger.unreported()
+        rows = await context.ledger.files.unreported()
         if not rows:
             return
         try:
@@ -203,4 +202,4 @@ async def report_completed(context: RunContext) -> None:
             pass  # the items are gone there, or the call is: transfers do not depend on it
         except ServiceError:
             return  # later, or by the next run: nothing waits for it
-        await context.ledger.reported([item_id for item_id, _, _ in rows])
+        await context.ledger.files.reported([item_id for item_id, _, _ in rows])

@@ -81,12 +81,12 @@ class Requester:
         await self._fallback.look()
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
-        files = await context.ledger.portion(context.run_id, self._most, context.states.now(), paused)
+        files = await context.ledger.requests.batch(context.run_id, self._most, context.states.now(), paused)
         files = _of_one_product(one_per_entity(self._one_probe_each(files)))
         if not files:
             return []
         now = context.states.now()
-        asked = await context.ledger.asked(now - WINDOW_S)
+        asked = await context.ledger.requests.log(now - WINDOW_S)
         allowed = allowance(asked, now, want=len(files), in_flight=context.states.in_flight)
         if allowed.downloads == 0:
             if allowed.wait_s > 0:
@@ -105,7 +105,7 @@ class Requester:
         if distrusted.keys() <= self._given_up:
             return
         self._given_up |= distrusted.keys()
-        await context.ledger.reroute(context.run_id, list(distrusted), context.states.now())
+        await context.ledger.requests.reroute(context.run_id, list(distrusted), context.states.now())
         after = 0
         while page := await context.ledger.items(context.run_id, [State.PLANNED], after=after):
             after = page[-1].item_id
@@ -143,7 +143,7 @@ class Requester:
         if not paused or context.states.loop_time() < self._reroute_s:
             return
         self._reroute_s = context.states.loop_time() + REROUTE_EVERY_S
-        moved = await context.ledger.reroute(context.run_id, paused, context.states.now())
+        moved = await context.ledger.requests.reroute(context.run_id, paused, context.states.now())
         if moved:
             text = f"{', '.join(paused)} cannot be used now: {moved} files are fetched from another storage system"
             context.bus.tell(Notice(text, "warning"))
@@ -152,7 +152,7 @@ class Requester:
         """Wait until a file changes its state, becomes due, or a paused host may be tried."""
         context = self._context
         await self._check_patience()
-        due = await context.ledger.next_due(context.run_id)
+        due = await context.ledger.requests.next_due(context.run_id)
         waits = [outage.wait_s for outage in context.hosts.outages()]
         context.wakeups.next_due_s = None
         if due is not None and due > context.states.now():
@@ -168,7 +168,7 @@ class Requester:
         if oldest is None or context.states.in_flight > len(context.states.deferred):
             return
         dead = {*context.hosts.paused_systems(), *context.hosts.on_probation()}
-        if await context.ledger.open_systems(context.run_id) <= dead:
+        if await context.ledger.requests.open_systems(context.run_id) <= dead:
             context.wakeups.give_up(
                 ServiceDown(
                     f"{oldest.name.removeprefix('system:')} does not answer as it should: {oldest.reason}.",
@@ -210,12 +210,13 @@ class Requester:
         """Returns how long to pause because the limits of the account are used up."""
         context = self._context
         label = self._label(len(files), _product(files[0]))
-        moved = set(await context.states.intend(label, [item.item_id for item in files]))
+        ids, now = [item.item_id for item in files], context.states.now()
+        moved = await context.states.apply(context.ledger.requests.intend(label, context.run_id, ids, now))
         files = [item for item in files if item.item_id in moved]
         try:
             reply = await self._call(label, files)
         except OutcomeUnknown as error:
-            await context.ledger.note_asked([item.item_id for item in files], context.states.now())
+            await context.ledger.requests.note_requested([item.item_id for item in files], context.states.now())
             await context.bus.emit(Retrying(None, str(error), 1, 0.0))
             context.wakeups.poll_soon()
             return 0.0
@@ -258,7 +259,7 @@ class Requester:
             *from_items(reply.preparing, reply.duplicates, ready=False),
             *from_failed(reply.failed),
         ]
-        files = await context.ledger.revive(files, reply.duplicates)
+        files = await context.ledger.requests.revive(files, reply.duplicates)
         pairs = match(files, answers)
         pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)
         failed = [(item, answer) for item, answer in pairs.values() if answer.refusal is not None]
@@ -272,9 +273,9 @@ class Requester:
             if item not in over:
                 await refused(context, item, answer, serving=serving)
         for old_label in sorted(set(reply.duplicates.values()) - {label}):
-            await context.ledger.watch_label(old_label, context.run_id, context.states.now())
+            await context.ledger.requests.watch_label(old_label, context.run_id, context.states.now())
         if unanswered := [item.item_id for item in files if item.item_id not in pairs]:
-            await context.ledger.note_asked(unanswered, context.states.now())
+            await context.ledger.requests.note_requested(unanswered, context.states.now())
             context.wakeups.poll_soon()
         await deliver(context, good, send, label=label)
         return bool(over)
@@ -290,7 +291,10 @@ class Requester:
                 await context.wakeups.wait()
 
     async def _unask(self, files: Sequence[Item]) -> None:
-        await self._context.states.step_many([(item.item_id, Step.UNASK, {"label": None}) for item in files])
+        if files:
+            context = self._context
+            ids = [item.item_id for item in files]
+            await context.states.apply(context.ledger.requests.unask(ids, context.states.now()))
 
     def _label(self, downloads: int, product: str) -> str:
         number, used = self._labels.get(product, (-1, 0))

@@ -6,10 +6,9 @@ kept, because it is the file's own: what the last system says is often only that
 
 from __future__ import annotations
 
-import msgspec
-
 from landsat_async.config import Config
-from landsat_async.disk.ledger import Item, without_download
+from landsat_async.disk.ledger import Item
+from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.events import Failed, Retrying
 from landsat_async.model import Unavailable
 from landsat_async.rules.lifecycle import Step
@@ -23,7 +22,10 @@ NEVER_S = 10 * 365 * 86400.0
 class Routes:
     """Gives up the route of a file, and the file with the last of them."""
 
-    def __init__(self, config: Config, bus: EventBus, counts: RunCounts, hosts: Hosts) -> None:
+    def __init__(
+        self, config: Config, requests: RequestRecords, bus: EventBus, counts: RunCounts, hosts: Hosts
+    ) -> None:
+        self._requests = requests
         self._bus, self._counts, self._hosts = bus, counts, hosts
         self._states = counts.states
         self._may_replace_bundles = config.select.may_replace_bundles
@@ -49,8 +51,8 @@ class Routes:
         first = self._first_reasons.pop(item.item_id, None)
         if first is not None and not reason.startswith(first):
             reason = f"{first}; then {reason}"
-        columns = {"reason": reason, "hint": hint} | ({} if keep_label else {"label": None, "download_id": None})
-        if await self._states.step(item.item_id, Step.FAIL, **columns):
+        states = self._states
+        if await states.apply(self._requests.fail(item, reason, hint, states.now(), keep_label=keep_label)):
             self._counts.failed(Unavailable(item.relpath, reason, hint), item.bytes_nominal or 0)
             await self._bus.emit(Failed(item.relpath, reason, hint))
 
@@ -61,14 +63,8 @@ class Routes:
             await self._refuse(item, step, self._all_reasons(item, reason), hint)
             return
         self._first_reasons[item.item_id] = self._all_reasons(item, reason)
-        route = others[0]
-        columns = {
-            "routes": msgspec.json.encode(others).decode(), "route": 0,
-            "entity_id": route.entity_id, "product_id": route.product_id, "system": route.system,
-            "asks": 0, "fresh": 0, "next_try": 0.0,
-        } | without_download(item, item.download_id)  # fmt: skip
-        if await self._states.step(item.item_id, step, **columns):
-            text = f"{reason}; trying {route.system or 'another storage system'} instead"
+        if await self._states.apply(self._requests.switch_route(item, step, others, self._states.now())):
+            text = f"{reason}; trying {others[0].system or 'another storage system'} instead"
             await self._bus.emit(Retrying(item.relpath, text, 1, 0.0))
 
     async def _refuse(self, item: Item, step: Step, reason: str, hint: str) -> None:
@@ -76,9 +72,9 @@ class Routes:
         if not self.may_come_in_files(item):
             await self.fail(item, reason, hint)
             return
-        columns = without_download(item, item.download_id) | {"next_try": self._states.now() + NEVER_S}
         self.refused_bundles[item.item_id] = reason
-        if not await self._states.step(item.item_id, step, **columns):
+        now = self._states.now()
+        if not await self._states.apply(self._requests.give_up_routes(item, step, now + NEVER_S, now)):
             del self.refused_bundles[item.item_id]
 
     def _all_reasons(self, item: Item, reason: str) -> str:

@@ -218,10 +218,10 @@ class Run:
         for warning in found.warnings:
             self.bus.tell(Notice(warning, "warning"))
         self._counts.scenes = len(found.scenes)
-        await self._ledger.remember_scenes(found.scenes, context.states.now())
+        await self._ledger.scenes.remember(found.scenes, context.states.now())
         gaps, nominal = MissingFiles(self.config), 0
         ledger, settled = self._ledger, SceneCache(self.config, self._ledger, context.states.now)
-        async with choosing(self.config, context.m2m, ledger, found.scenes, ledger, settled) as selections:
+        async with choosing(self.config, context.m2m, ledger, found.scenes, ledger.scenes, settled) as selections:
             async for selection in selections:
                 gaps.add(selection)
                 nominal += sum(file.bytes_nominal or 0 for file in selection.files)
@@ -254,7 +254,7 @@ class Run:
         if self.config.select.may_replace_bundles:
             scenes = fallback.scenes_in_files(selection)
             if scenes:
-                await self._ledger.note_replaced(scenes)
+                await self._ledger.scenes.note_replaced(scenes)
                 self.bus.tell(fallback.told(len(scenes), fallback.EARLIER))
 
     async def _warn_of_space(self, context: RunContext) -> None:
@@ -281,7 +281,7 @@ class Run:
 
     async def _tell_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""
-        for text in (await self._ledger.leftovers(self._run_id, context.directory)).told():
+        for text in (await self._ledger.files.leftovers(self._run_id, context.directory)).told():
             self.bus.tell(Notice(text))
 
     def _net(self) -> AbstractAsyncContextManager[TransferSession]:

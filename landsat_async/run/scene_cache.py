@@ -40,7 +40,7 @@ class SceneCache:
         """The files of those scenes that are settled, by display id."""
         now = self.now()
         ids = [scene.display_id for scene in scenes]
-        found = await self.ledger.settled(ids, self.choice, since=now - SETTLED_FOR_S, until=now)
+        found = await self.ledger.scenes.cached(ids, self.choice, since=now - SETTLED_FOR_S, until=now)
         if not found:
             return {}
         return await anyio.to_thread.run_sync(_all_here, self.config.download.directory, found)

@@ -31,7 +31,7 @@ async def scene_list(
     """
     list_id = f"la-{uuid.uuid4().hex[:20]}"
     if ledger is not None:
-        await ledger.note_list(list_id, time.time())
+        await ledger.scenes.note_list(list_id, time.time())
     try:
         await m2m.scene_list_add(list_id, dataset, ids, id_field=id_field)
         yield list_id
@@ -44,7 +44,7 @@ async def scene_list(
 
 async def remove_leftovers(m2m: M2MClient, ledger: Ledger) -> None:
     """Remove the lists that could not be removed before, by this run or by one that died."""
-    for list_id in await ledger.lists():
+    for list_id in await ledger.scenes.lists():
         if not await _remove(m2m, ledger, list_id):
             return  # what does not work now is put off
 
@@ -56,5 +56,5 @@ async def _remove(m2m: M2MClient, ledger: Ledger | None, list_id: str) -> bool:
     except LandsatError:
         return False
     if ledger is not None:
-        await ledger.forget_list(list_id)
+        await ledger.scenes.forget_list(list_id)
     return True

@@ -20,7 +20,6 @@ from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred, Verified
 from landsat_async.model import Proof
-from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.server_names import is_planned
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
@@ -64,7 +63,7 @@ Fetch: TypeAlias = Callable[..., Awaitable[Outcome]]
 
 def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
     """Where the part may stand: as it was saved, or as the last worker named it, killed before its first save."""
-    last = (part_name(item.item_id, item.gen - 1),) if item.gen > 1 else ()
+    last = (part_name(item.item_id, item.generation - 1),) if item.generation > 1 else ()
     return last if saved is None or saved.name in last else (saved.name, *last)
 
 
@@ -72,19 +71,19 @@ class LedgerStore:
     """Checkpoints of one transfer, kept in the ledger."""
 
     def __init__(self, context: RunContext, item_id: int, part_name: str) -> None:
-        self._ledger, self._item_id, self._part_name = context.ledger, item_id, part_name
+        self._files, self._item_id, self._part_name = context.ledger.files, item_id, part_name
 
     async def save(self, facts: Checkpoint) -> None:
         """Record a checkpoint after its fsync."""
-        await self._ledger.save_part(self._item_id, self._part_name, facts.durable, facts.pack())
+        await self._files.save_part(self._item_id, self._part_name, facts.durable, facts.pack())
 
     async def lower(self, durable: int) -> None:
         """Believe no more than nothing: the digest of a shorter prefix is not known."""
-        await self._ledger.drop_part(self._item_id)
+        await self._files.drop_part(self._item_id)
 
     async def clear(self) -> None:
         """Forget the part."""
-        await self._ledger.drop_part(self._item_id)
+        await self._files.drop_part(self._item_id)
 
 
 class WorkerPool:
@@ -220,7 +219,8 @@ class WorkerPool:
 
     async def _look_up_again(self, item_id: int) -> None:
         """Have the service give a new link for what it holds already."""
-        await self.context.states.step(item_id, Step.REATTACH, missed=0)
+        states = self.context.states
+        await states.apply(self.context.ledger.requests.look_up(item_id, states.now()))
         self.context.wakeups.poll_soon()
 
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
@@ -230,7 +230,7 @@ class WorkerPool:
             name=item.name,
             parts_dir=context.target.parts_dir,
             name_begins=item.scene_display_id if is_planned(item.name) else "",
-            part_name=part_name(item.item_id, item.gen),
+            part_name=part_name(item.item_id, item.generation),
             part_was=_earlier_names(item, saved),
             final_path=context.target.path_of(item.relpath),
             part=Checkpoint.unpack(saved.facts) if saved else None,
@@ -308,7 +308,7 @@ class WorkerPool:
                 return
         context.counts.verified += 1
         context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)
-        self._used_parts.append(part_name(item.item_id, item.gen))
+        self._used_parts.append(part_name(item.item_id, item.generation))
         await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
         if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was told
             await self.discard_parts()

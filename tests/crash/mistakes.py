@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import finalise, ledger_rows
+from landsat_async.disk import finalise, ledger
 from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
 from landsat_async.run import worker
@@ -127,14 +127,14 @@ def _checkpoint_first() -> Patches:
 
 
 def _normal() -> Patches:
-    connect = ledger_rows.connect
+    connect = ledger.connect
 
     def relaxed(path: Any) -> Any:
         connection = connect(path)
         connection.execute("PRAGMA synchronous=NORMAL")
         return connection
 
-    return [mock.patch.object(ledger_rows, "connect", relaxed)]
+    return [mock.patch.object(ledger, "connect", relaxed)]
 
 
 def _overwrite_first() -> Patches:

@@ -100,7 +100,7 @@ async def test_J03_the_later_run_decides_alone(tmp_path):
     await first.begin_run("a", 1.0)
     await first.count("a")
     await second.begin_run("b", 2.0)
-    for call in (first.count("a"), first.drop_part(1)):
+    for call in (first.count("a"), first.files.drop_part(1)):
         with pytest.raises(FolderBusy, match="Another run"):
             await call
     await second.count("b")

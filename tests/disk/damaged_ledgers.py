@@ -34,6 +34,7 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.downloads import Downloads
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import Simulator, open_simulator
+from tests.support.ledger_steps import take_step
 
 STATE = ".landsat_async"
 LONGEST_S = 20.0
@@ -234,14 +235,14 @@ async def look(made: Template, place: Path) -> str:
 async def _use(made: Template, place: Path, ledger: Ledger) -> None:
     now = 2e9
     await ledger.begin_run("next", now)
-    await ledger.lists()
-    await ledger.asked(0.0)
-    await ledger.unreported()
+    await ledger.scenes.lists()
+    await ledger.requests.log(0.0)
+    await ledger.files.unreported()
     await ledger.select(made.selected, "next", now)
     await ledger.reattach("next", now)
     counts = await ledger.count("next")
     assert sum(counts.values()) == len(made.selected), f"N6: {counts}"
-    finished = await ledger.finished("next")
+    finished = await ledger.files.finished("next")
     assert len(finished) == counts.get(State.DONE, 0), "N3: done, and nothing is known of the file"
     for file in finished:
         recorded = Recorded(file.relpath, file.size_bytes, file.mtime_ns)
@@ -253,13 +254,13 @@ async def _use(made: Template, place: Path, ledger: Ledger) -> None:
         told = wanted.pop(item.relpath)
         assert (item.name, item.kind) == (told.name, told.kind), "what a file must be is not what was selected"
         if item.state in (State.REQUESTED, State.PREPARING):
-            assert await ledger.step(item.item_id, Step.LINK, now)
+            assert await take_step(ledger, item.item_id, Step.LINK, now)
         elif item.state is State.PLANNED:
-            assert await ledger.step(item.item_id, Step.ASK, now)
-            assert await ledger.step(item.item_id, Step.LINK, now)
+            assert await take_step(ledger, item.item_id, Step.ASK, now)
+            assert await take_step(ledger, item.item_id, Step.LINK, now)
         else:
             continue
-        claimed = await ledger.claim(item.item_id, now)
+        claimed = await ledger.files.claim(item.item_id, now)
         assert claimed is not None
         saved = claimed[1]
         if saved is not None and Checkpoint.unpack(saved.facts) is not None:

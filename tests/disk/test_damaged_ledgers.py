@@ -70,7 +70,7 @@ async def test_H12_values_that_no_run_has_written_are_damage(in_memory, change):
         with pytest.raises(LedgerError, match="is damaged"), reading(path):
             pass
         ledger = await Ledger.open(path)
-        assert await ledger.finished(None) == []
+        assert await ledger.files.finished(None) == []
         await ledger.aclose()
         assert list(path.parent.glob("*.bad-*"))
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from landsat_async.disk.ledger import FinishedFile, Ledger, replaced_scenes
+from landsat_async.disk.ledger import FinishedFile, Ledger, Move
 from landsat_async.disk.ledger_files import FINISHED, finished_file
+from landsat_async.disk.ledger_scenes import replaced_scenes
 from landsat_async.disk.ledger_schema import VERSION, LedgerNewer, reading
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route, WantedFile
 from landsat_async.rules.lifecycle import State, Step
+from tests.support.ledger_steps import take_step
 
 RUN = "run1"
 
@@ -36,22 +38,22 @@ async def put(ledger, count, run=RUN):
 
 
 async def finish(ledger, item, **kw):
-    return await ledger.finish(FinishedFile(item.item_id, item.relpath, 5, "ab", "structure", 9), 3.0, **kw)
+    return await ledger.files.finish(FinishedFile(item.item_id, item.relpath, 5, "ab", "structure", 9), 3.0, **kw)
 
 
 async def test_a_step_is_a_compare_and_set(ledger):
     (item,) = await put(ledger, 1)
-    assert await ledger.step(item.item_id, Step.ASK, 2.0, label="l") is State.PLANNED
-    assert await ledger.step(item.item_id, Step.ASK, 2.0) is None
-    assert await ledger.step(item.item_id, Step.LINK, 2.0) is State.REQUESTED
-    assert await ledger.step(item.item_id, Step.LINK, 2.0) is None
+    assert await take_step(ledger, item.item_id, Step.ASK, 2.0, ", label='l'") is State.PLANNED
+    assert await take_step(ledger, item.item_id, Step.ASK, 2.0) is None
+    assert await take_step(ledger, item.item_id, Step.LINK, 2.0) is State.REQUESTED
+    assert await take_step(ledger, item.item_id, Step.LINK, 2.0) is None
     assert (await ledger.item(item.item_id)).label == "l"
 
 
 async def test_selecting_again_keeps_states_and_renews_failures(ledger):
     items = await put(ledger, 3)
-    await ledger.intend("l", RUN, [items[0].item_id], 2.0)
-    await ledger.step(items[1].item_id, Step.FAIL, 2.0, reason="no")
+    await ledger.requests.intend("l", RUN, [items[0].item_id], 2.0)
+    await ledger.requests.fail(items[1], "no", "", 2.0)
     await ledger.select([wanted(0, "dds"), wanted(1, "dds"), wanted(2, "dds")], "run2", 3.0)
     again = await ledger.items("run2", list(State))
     assert [item.state for item in again] == [State.REQUESTED, State.PLANNED, State.PLANNED]
@@ -61,31 +63,32 @@ async def test_selecting_again_keeps_states_and_renews_failures(ledger):
 @pytest.mark.faults("E07")
 async def test_E07_the_label_is_durable_before_the_call(ledger, tmp_path):
     items = await put(ledger, 2)
-    assert await ledger.intend("label-1", RUN, [i.item_id for i in items], 2.0) == [i.item_id for i in items]
+    moves = await ledger.requests.intend("label-1", RUN, [i.item_id for i in items], 2.0)
+    assert moves == [Move(i.item_id, State.PLANNED, Step.ASK) for i in items]
     other = sqlite3.connect(f"file:{ledger.path}?mode=ro", uri=True)
     rows = other.execute("SELECT state, label FROM item").fetchall()
     other.close()
     assert rows == [("requested", "label-1")] * 2
-    assert await ledger.asked(0.0) == [(2.0, 2)]
+    assert await ledger.requests.log(0.0) == [(2.0, 2)]
 
 
 async def test_what_was_in_flight_is_reattached_and_what_has_no_label_is_planned(ledger):
     items = await put(ledger, 4)
-    await ledger.intend("l", RUN, [i.item_id for i in items[:3]], 2.0)
-    await ledger.step(items[0].item_id, Step.LINK, 2.0)
-    await ledger.step(items[1].item_id, Step.LINK, 2.0)
-    await ledger.step(items[1].item_id, Step.CLAIM, 2.0)
-    await ledger.step(items[2].item_id, Step.PREPARE, 2.0)
+    await ledger.requests.intend("l", RUN, [i.item_id for i in items[:3]], 2.0)
+    await take_step(ledger, items[0].item_id, Step.LINK, 2.0)
+    await take_step(ledger, items[1].item_id, Step.LINK, 2.0)
+    await take_step(ledger, items[1].item_id, Step.CLAIM, 2.0)
+    await take_step(ledger, items[2].item_id, Step.PREPARE, 2.0)
     assert await ledger.reattach(RUN, 3.0) == 3
     assert await ledger.count(RUN) == {State.REQUESTED: 3, State.PLANNED: 1}
-    assert [label for label, _, _ in await ledger.labels(RUN)] == ["l"]
+    assert [label for label, _, _ in await ledger.requests.labels(RUN)] == ["l"]
 
 
 async def test_a_failure_that_keeps_its_label_is_looked_up_by_the_next_run(ledger):
     (item,) = await put(ledger, 1)
-    await ledger.intend("l", RUN, [item.item_id], 2.0)
-    await ledger.step(item.item_id, Step.PREPARE, 2.0)
-    await ledger.step(item.item_id, Step.FAIL, 2.0, reason="still being prepared")
+    await ledger.requests.intend("l", RUN, [item.item_id], 2.0)
+    await take_step(ledger, item.item_id, Step.PREPARE, 2.0)
+    await ledger.requests.fail(item, "still being prepared", "", 2.0, keep_label=True)
     await ledger.select([wanted(0)], "run2", 3.0)
     (again,) = await ledger.items("run2", list(State))
     assert (again.state, again.label) == (State.REQUESTED, "l")
@@ -93,30 +96,30 @@ async def test_a_failure_that_keeps_its_label_is_looked_up_by_the_next_run(ledge
 
 async def test_a_finished_file_is_recorded_once_and_its_part_forgotten(ledger):
     (item,) = await put(ledger, 1)
-    await ledger.save_part(item.item_id, "p", 3, b"{}")
-    await ledger.intend("l", RUN, [item.item_id], 2.0)
-    await ledger.step(item.item_id, Step.LINK, 2.0, download_id=77)
-    await ledger.step(item.item_id, Step.CLAIM, 2.0)
-    assert await finish(ledger, item, report=True) is State.ACTIVE
-    assert await finish(ledger, item) is None
-    assert await ledger.load_part(item.item_id) is None
-    assert await ledger.unreported() == [(item.item_id, 77, 5)]
-    await ledger.reported([item.item_id])
-    assert await ledger.unreported() == []
-    await ledger.lose([item.item_id], 4.0)
-    assert await ledger.finished(RUN) == []
+    await ledger.files.save_part(item.item_id, "p", 3, b"{}")
+    await ledger.requests.intend("l", RUN, [item.item_id], 2.0)
+    await take_step(ledger, item.item_id, Step.LINK, 2.0, ", download_id=77")
+    await take_step(ledger, item.item_id, Step.CLAIM, 2.0)
+    assert await finish(ledger, item, report=True) == [Move(item.item_id, State.ACTIVE, Step.FINISH)]
+    assert await finish(ledger, item) == []
+    assert await ledger.files.load_part(item.item_id) is None
+    assert await ledger.files.unreported() == [(item.item_id, 77, 5)]
+    await ledger.files.reported([item.item_id])
+    assert await ledger.files.unreported() == []
+    await ledger.files.lose([item.item_id], 4.0)
+    assert await ledger.files.finished(RUN) == []
     assert (await ledger.item(item.item_id)).state is State.PLANNED
 
 
 async def test_portions_leave_out_what_is_paused_or_not_due_and_never_mix_groups(ledger):
     group = WantedFile("G.TIF", "S", "D", "file", (Route("EG", "P", "ls_s3"),), group_dataset="g")
     await ledger.select([wanted(0), wanted(1, "dds"), group], RUN, 1.0)
-    assert [i.name for i in await ledger.portion(RUN, 10, 5.0)] == ["F0.TIF", "F1.TIF"]
-    assert [i.name for i in await ledger.portion(RUN, 10, 5.0, ["dds"])] == ["F0.TIF"]
-    await ledger.intend("l", RUN, [1], 5.0)
-    await ledger.step(1, Step.UNASK, 5.0, next_try=100.0)
-    assert [i.name for i in await ledger.portion(RUN, 10, 5.0, ["dds"])] == ["G.TIF"]
-    assert await ledger.next_due(RUN) == 0.0
+    assert [i.name for i in await ledger.requests.batch(RUN, 10, 5.0)] == ["F0.TIF", "F1.TIF"]
+    assert [i.name for i in await ledger.requests.batch(RUN, 10, 5.0, ["dds"])] == ["F0.TIF"]
+    await ledger.requests.intend("l", RUN, [1], 5.0)
+    await take_step(ledger, 1, Step.UNASK, 5.0, ", next_try=100.0")
+    assert [i.name for i in await ledger.requests.batch(RUN, 10, 5.0, ["dds"])] == ["G.TIF"]
+    assert await ledger.requests.next_due(RUN) == 0.0
 
 
 async def test_callers_at_the_same_time_share_commits_and_errors_stay_with_their_caller(ledger):
@@ -125,11 +128,11 @@ async def test_callers_at_the_same_time_share_commits_and_errors_stay_with_their
 
     async def bad():
         with pytest.raises(ZeroDivisionError):
-            await ledger.call(lambda c: 1 // 0)
+            await ledger.writer.call(lambda c: 1 // 0)
         outcomes.append("bad")
 
     async def good(item):
-        outcomes.append(await ledger.step(item.item_id, Step.FAIL, 2.0))
+        outcomes.append(await take_step(ledger, item.item_id, Step.FAIL, 2.0))
 
     async with anyio.create_task_group() as group:
         for item in items:
@@ -142,7 +145,7 @@ async def test_callers_at_the_same_time_share_commits_and_errors_stay_with_their
 async def test_a_cancelled_caller_does_not_undo_its_operation(ledger):
     (item,) = await put(ledger, 1)
     with anyio.move_on_after(0):
-        await ledger.step(item.item_id, Step.FAIL, 2.0)
+        await take_step(ledger, item.item_id, Step.FAIL, 2.0)
     await ledger.count(RUN)
     assert (await ledger.item(item.item_id)).state is State.FAILED
 
@@ -185,7 +188,7 @@ async def test_a_ledger_of_the_version_before_is_taken_over_with_all_that_it_kno
     first = await Ledger.open(path)
     await first.begin_run(RUN, 1.0)
     (item,) = await put(first, 1)
-    await first.intend("l", RUN, [item.item_id], 2.0)
+    await first.requests.intend("l", RUN, [item.item_id], 2.0)
     await first.aclose()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DROP TABLE replaced; DROP TABLE evidence; PRAGMA user_version=1;")
@@ -195,7 +198,7 @@ async def test_a_ledger_of_the_version_before_is_taken_over_with_all_that_it_kno
     second = await Ledger.open(path)
     (again,) = await second.items(RUN, list(State))
     assert (again.state, again.label) == (State.REQUESTED, "l")
-    assert await second.replaced() == frozenset()
+    assert await second.scenes.replaced() == frozenset()
     await second.aclose()
     assert [found.name for found in tmp_path.glob("*.bad-*")] == []
     with closing(sqlite3.connect(path)) as connection:
@@ -209,8 +212,8 @@ async def test_K22_files_of_a_ledger_of_version_2_are_taken_over_without_identit
     await first.begin_run(RUN, 1.0)
     fetched, found = await put(first, 2)
     for item, download_id in ((fetched, 7), (found, None)):
-        await first.step(item.item_id, Step.ASK, 2.0, download_id=download_id)
-        await first.finish(FinishedFile(item.item_id, item.relpath, 5, "ab" * 32, "structure", 9, "content"), 3.0)
+        await take_step(first, item.item_id, Step.ASK, 2.0, f", download_id={download_id or 'NULL'}")
+        await first.files.finish(FinishedFile(item.item_id, item.relpath, 5, "ab" * 32, "structure", 9, "content"), 3.0)
     await first.aclose()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DROP TABLE evidence; DROP TABLE stranger; PRAGMA user_version=2;")
@@ -220,19 +223,19 @@ async def test_K22_files_of_a_ledger_of_version_2_are_taken_over_without_identit
         rows = [finished_file(row) for row in connection.execute(f"{FINISHED} ORDER BY file.item_id")]
         assert [(file.identity, file.adopted) for file in rows] == known
     second = await Ledger.open(path)
-    page = await second.finished(RUN)
+    page = await second.files.finished(RUN)
     assert [(file.identity, file.adopted) for file in page] == known
-    await second.proven_anew(replace(page[0], identity="content", proof="content", mtime_ns=11))
-    assert (await second.finished(RUN))[0] == replace(page[0], identity="content", proof="content", mtime_ns=11)
+    await second.files.proven_anew(replace(page[0], identity="content", proof="content", mtime_ns=11))
+    assert (await second.files.finished(RUN))[0] == replace(page[0], identity="content", proof="content", mtime_ns=11)
     await second.aclose()
     assert [found.name for found in tmp_path.glob("*.bad-*")] == []
 
 
 async def test_places_of_strangers_are_remembered_until_they_are_forgotten(ledger):
-    await ledger.note_stranger("a/B.TIF", 1.0)
-    assert await ledger.strangers(["a/b.TIF", "c.TIF"]) == {"a/b.tif"}  # as file systems do that fold case
-    await ledger.forget_stranger("a/b.tif")
-    assert await ledger.strangers(["a/B.TIF"]) == frozenset()
+    await ledger.files.note_stranger("a/B.TIF", 1.0)
+    assert await ledger.files.strangers(["a/b.TIF", "c.TIF"]) == {"a/b.tif"}  # as file systems do that fold case
+    await ledger.files.forget_stranger("a/b.tif")
+    assert await ledger.files.strangers(["a/B.TIF"]) == frozenset()
 
 
 async def test_a_ledger_of_this_version_that_lacks_a_table_is_damaged(tmp_path):
@@ -248,11 +251,11 @@ async def test_a_ledger_of_this_version_that_lacks_a_table_is_damaged(tmp_path):
 
 async def test_what_an_earlier_process_left_of_single_files_is_looked_up_when_a_bundle_is_replaced(ledger):
     items = await put(ledger, 4, run="earlier")
-    await ledger.intend("l", "earlier", [item.item_id for item in items[:3]], 2.0)
-    await ledger.step(items[0].item_id, Step.LINK, 2.0)
+    await ledger.requests.intend("l", "earlier", [item.item_id for item in items[:3]], 2.0)
+    await take_step(ledger, items[0].item_id, Step.LINK, 2.0)
     for item in items[1:3]:
-        await ledger.step(item.item_id, Step.LINK, 2.0)
-        await ledger.step(item.item_id, Step.CLAIM, 2.0)
+        await take_step(ledger, item.item_id, Step.LINK, 2.0)
+        await take_step(ledger, item.item_id, Step.CLAIM, 2.0)
     await finish(ledger, items[2])
     bundle = WantedFile("DISPLAY.tar", "SCENE", "DISPLAY", "bundle", (Route("SCENE", "P", "ls_zip"),), 100)
     await ledger.select([bundle], RUN, 3.0)
@@ -266,8 +269,8 @@ async def test_what_an_earlier_process_left_of_single_files_is_looked_up_when_a_
         {State.REQUESTED: 2, State.DONE: 1, State.PLANNED: 2},
     )
     assert await ledger.count(RUN) == Counter(done[1])
-    assert [label for label, _, _ in await ledger.labels(RUN)] == ["l"]
-    assert await ledger.replaced() == {"DISPLAY"}
+    assert [label for label, _, _ in await ledger.requests.labels(RUN)] == ["l"]
+    assert await ledger.scenes.replaced() == {"DISPLAY"}
 
 
 @pytest.mark.faults("J03")

@@ -33,11 +33,13 @@ async def test_M36_the_work_grows_with_the_number_of_files_and_not_with_its_squa
         def count_steps():
             steps[-1] += 1
 
-        await ledger.call(lambda c: c.execute("DELETE FROM item").connection.executemany(ROW, rows(OLD, count, "r1")))
-        await ledger.call(lambda c: c.executemany(ROW, rows(NEW, count, "r2")) and None)
-        await ledger.call(lambda c: c.set_progress_handler(count_steps, 1000))
-        assert (await ledger.leftovers("r2", tmp_path)).older == []
-        await ledger.call(lambda c: c.set_progress_handler(None, 0))
+        await ledger.writer.call(
+            lambda c: c.execute("DELETE FROM item").connection.executemany(ROW, rows(OLD, count, "r1"))
+        )
+        await ledger.writer.call(lambda c: c.executemany(ROW, rows(NEW, count, "r2")) and None)
+        await ledger.writer.call(lambda c: c.set_progress_handler(count_steps, 1000))
+        assert (await ledger.files.leftovers("r2", tmp_path)).older == []
+        await ledger.writer.call(lambda c: c.set_progress_handler(None, 0))
 
     await look(1000)
     await look(8000)
@@ -53,12 +55,12 @@ async def test_M36_beyond_a_bound_more_than_is_enough(tmp_path, monkeypatch):
         for relpath, *more in rows(pattern, 5, run, folder):
             (tmp_path / relpath).parent.mkdir(exist_ok=True)
             (tmp_path / relpath).touch()
-            await ledger.call(lambda c, row=(relpath, *more): c.execute(ROW, row) and None)
+            await ledger.writer.call(lambda c, row=(relpath, *more): c.execute(ROW, row) and None)
     for _ in range(2):
-        found = await ledger.leftovers("r2", tmp_path)
+        found = await ledger.files.leftovers("r2", tmp_path)
         assert (len(found.older), len(found.elsewhere), found.cut) == (2, 2, True)
         assert [text.startswith("more than 2 files") for text in found.told()] == [True, True]
     files = [WantedFile(name, e, d, "file", (Route("e", "p", "s"),)) for _, name, e, d, _ in rows(NEW, 5, "")]
-    planned = await ledger.call(lambda c: leftovers_of_plan(c, files, tmp_path))
+    planned = await ledger.writer.call(lambda c: leftovers_of_plan(c, files, tmp_path))
     assert (planned.older, planned.elsewhere) == (found.older, found.elsewhere)
     await ledger.aclose()

@@ -15,7 +15,7 @@ NAMES = ["a_B1.TIF", "a_B2.TIF"]
 
 
 async def settled(ledger, **times):
-    found = await ledger.settled(["a", "b"], CHOICE, **({"since": 0.0, "until": 100.0} | times))
+    found = await ledger.scenes.cached(["a", "b"], CHOICE, **({"since": 0.0, "until": 100.0} | times))
     return {scene: sorted(one.file.name for one in files) for scene, files in found.items()}
 
 
@@ -25,7 +25,7 @@ async def write(ledger, done=NAMES):
     await ledger.select(files, RUN, 50.0, complete={"a"}, choice=CHOICE)
     for item in await ledger.items(RUN, ["planned"]):
         if item.name in done:
-            await ledger.finish(FinishedFile(item.item_id, item.relpath, 5, "0" * 64, "structure", 7), 2.0)
+            await ledger.files.finish(FinishedFile(item.item_id, item.relpath, 5, "0" * 64, "structure", 7), 2.0)
     return files
 
 
@@ -33,10 +33,10 @@ async def test_a_scene_with_all_its_files_done_is_settled_for_a_time(tmp_path):
     ledger = await Ledger.open(tmp_path / "ledger.sqlite3")
     files = await write(ledger)
     assert await settled(ledger) == {"a": NAMES}
-    found = await ledger.settled(["a"], CHOICE, since=0.0, until=100.0)
+    found = await ledger.scenes.cached(["a"], CHOICE, since=0.0, until=100.0)
     assert [(one.file, one.size_bytes, one.mtime_ns) for one in found["a"]] == [(file, 5, 7) for file in files]
     assert await settled(ledger, since=51.0) == await settled(ledger, until=49.0) == {}
-    assert await ledger.settled(["a"], "other", since=0.0, until=100.0) == {}
+    assert await ledger.scenes.cached(["a"], "other", since=0.0, until=100.0) == {}
     await ledger.aclose()
 
 

@@ -7,13 +7,14 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import anyio
 import pytest
 
 from landsat_async.disk import ledger_schema, ledger_writer
 from landsat_async.disk.ledger import Ledger
-from landsat_async.disk.ledger_writer import LedgerThread
+from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.errors import FolderBusy, LedgerError, OutOfResources
 
 
@@ -52,7 +53,7 @@ class _Connection:
 @pytest.mark.parametrize("fails_at", ["BEGIN", "COMMIT", "SELECT 1"])
 async def test_L37_memory_that_ends_in_a_statement_is_told_to_all_of_the_batch_and_the_thread_goes_on(fails_at):
     connection = _Connection()
-    thread = LedgerThread(lambda: connection, "ledger")
+    thread = LedgerWriter(lambda: connection, Path("ledger"))
     thread.start()
     connection.fails_at = fails_at
     with anyio.fail_after(5):
@@ -67,7 +68,7 @@ async def test_L37_memory_that_ends_in_a_statement_is_told_to_all_of_the_batch_a
 @pytest.mark.faults("L37")
 async def test_L37_a_thread_that_dies_leaves_nobody_waiting():
     connection = _Connection()
-    thread = LedgerThread(lambda: connection, "ledger")
+    thread = LedgerWriter(lambda: connection, Path("ledger"))
     thread.start()
     connection.fails_at, connection.rollback_fails = "SELECT 1", True
     with anyio.fail_after(5):
@@ -89,7 +90,7 @@ def test_L35_a_ledger_that_gets_no_thread_says_so(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(OutOfResources):
-        LedgerThread(lambda: sqlite3.connect(":memory:"), "ledger").start()
+        LedgerWriter(lambda: sqlite3.connect(":memory:"), Path("ledger")).start()
 
 
 @pytest.mark.faults("L31")
@@ -100,7 +101,7 @@ async def test_L31_a_ledger_whose_opening_is_cancelled_is_closed_again(tmp_path,
         time.sleep(0.05)
         return real(path)
 
-    monkeypatch.setattr("landsat_async.disk.ledger_rows.connect", slow)
+    monkeypatch.setattr("landsat_async.disk.ledger.connect", slow)
     for way in ("plain", "scope"):
         if way == "plain":
             task = asyncio.ensure_future(Ledger.open(tmp_path / "ledger"))

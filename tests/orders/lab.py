@@ -15,7 +15,7 @@ import random
 import selectors
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,9 +28,11 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
-from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.ledger import Item, Ledger, Move
+from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import ROUTES
 from landsat_async.disk.ledger_schema import TABLES
+from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.disk.target import LocalTarget
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
@@ -51,6 +53,7 @@ from landsat_async.transfer.link_policy import host_in
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady, Outcome, TransferJob
 from tests.orders.service import LAG_MAX_S, Client, Climate, OrderBook
+from tests.support.lifecycle_law import hold_to_table
 
 T = TypeVar("T")
 LIFE_LIMIT_S = 40 * 86400.0
@@ -112,23 +115,24 @@ def run_in_virtual_time(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(main())
 
 
-class MemoryLedger(Ledger):
-    """The ledger's own statements on a database in memory, which outlives the processes of a schedule."""
+class MemoryWriter(LedgerWriter):
+    """Executes at once, on a database in memory, which outlives the processes of a schedule."""
 
     def __init__(self) -> None:
+        self.path = Path("memory")
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.row_factory = sqlite3.Row
         self.connection.executescript(TABLES)
+        self.changes = hold_to_table(self.connection)
         self.calls = 0
         self.kill_at: tuple[int, bool] | None = None
         """(number of the call, whether its commit still happens)."""
         self.dead = False
-        self.excused: set[str] = set()
-        self.log: Callable[[str], None] = lambda text: None
 
     async def call(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         await anyio.lowlevel.checkpoint()
-        self._alive()
+        if self.dead:
+            raise Killed
         self.calls += 1
         killed = self.kill_at is not None and self.calls >= self.kill_at[0]
         if killed and self.kill_at is not None and not self.kill_at[1]:
@@ -146,38 +150,75 @@ class MemoryLedger(Ledger):
             raise Killed
         return result
 
-    def _alive(self) -> None:
-        if self.dead:
-            raise Killed
 
-    async def step(self, item_id: int, step: Step, now: float, **columns: Any) -> State | None:
-        try:
-            return await super().step(item_id, step, now, **columns)
-        finally:  # also when the process died right after the commit
-            refused = step is Step.FAIL or (step is Step.RELINK and {"fresh", "spent"} & columns.keys())
-            if refused or (step is Step.RELINK and self._has_another(item_id)):
-                self._excuse([(item_id, step)])
+class MemoryLedger(Ledger):
+    """The ledger's own statements on a database in memory."""
 
-    async def step_many(self, steps: Sequence[tuple[int, Step, Mapping[str, Any]]], now: float) -> list[State | None]:
-        try:
-            return await super().step_many(steps, now)
-        finally:  # "spent": left at a host that is down, to be had from another one
-            self._excuse([(i, step) for i, step, columns in steps if step is Step.UNASK and "spent" in columns])
+    writer: MemoryWriter
 
-    def _has_another(self, item_id: int) -> bool:
-        """Whether a file can be requested from another storage system."""
-        row = self.connection.execute("SELECT route, routes FROM item WHERE item_id=?", (item_id,)).fetchone()
-        return any(r.available and n != row["route"] for n, r in enumerate(ROUTES.decode(row["routes"])))
-
-    def _excuse(self, steps: Sequence[tuple[int, Step]]) -> None:
+    def __init__(self) -> None:
+        super().__init__(MemoryWriter())
+        self.connection = self.writer.connection
+        self.excused: set[str] = set()
         """Files that may be asked for again although the service holds them."""
-        for item_id, _ in steps:
-            name, state = self.connection.execute("SELECT name, state FROM item WHERE item_id=?", (item_id,)).fetchone()
+        self.requests = _WatchedRequests(self)
+
+    def excuse(self, items: Sequence[Item]) -> None:
+        """Excuse those that are to be asked for again, or have failed."""
+        for item in items:
+            found = self.connection.execute("SELECT name, state FROM item WHERE item_id=?", (item.item_id,))
+            name, state = found.fetchone()
             if state in (State.PLANNED, State.FAILED):
                 self.excused.add(name)
 
-    def states(self) -> Counter[str]:  # type: ignore[override]
+    def has_another(self, item: Item) -> bool:
+        """Whether a file can be requested from another storage system."""
+        row = self.connection.execute("SELECT route, routes FROM item WHERE item_id=?", (item.item_id,)).fetchone()
+        return any(r.available and n != row["route"] for n, r in enumerate(ROUTES.decode(row["routes"])))
+
+    def states(self) -> Counter[str]:
         return Counter(row[0] for row in self.connection.execute("SELECT state FROM item WHERE run_id<>''"))
+
+
+class _WatchedRequests(RequestRecords):
+    """Notes which files may be asked for again, also when the process died right after the commit."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        super().__init__(ledger.writer)
+        self._ledger = ledger
+
+    async def fail(self, item: Item, *args: Any, **kw: Any) -> list[Move]:
+        try:
+            return await super().fail(item, *args, **kw)
+        finally:
+            self._ledger.excuse([item])
+
+    async def relink(self, item: Item, *args: Any, **kw: Any) -> list[Move]:
+        try:
+            return await super().relink(item, *args, **kw)
+        finally:
+            if kw.get("link_renewals") is not None or self._ledger.has_another(item):
+                self._ledger.excuse([item])
+
+    async def switch_route(self, item: Item, step: Step, *args: Any) -> list[Move]:
+        try:
+            return await super().switch_route(item, step, *args)
+        finally:
+            if step is Step.RELINK:
+                self._ledger.excuse([item])
+
+    async def give_up_routes(self, item: Item, step: Step, *args: Any) -> list[Move]:
+        try:
+            return await super().give_up_routes(item, step, *args)
+        finally:
+            if step is Step.RELINK:
+                self._ledger.excuse([item])
+
+    async def withdraw(self, downloads: Any, now: float) -> list[Move]:
+        try:
+            return await super().withdraw(downloads, now)
+        finally:  # left at a host that is down, to be had from another one
+            self._ledger.excuse([item for item, _ in downloads])
 
 
 @dataclass
@@ -311,7 +352,7 @@ class Lab:
     ) -> Life:
         """One process from its start to its end."""
         ledger, book = self.ledger, self.book
-        ledger.dead, ledger.calls, ledger.kill_at = False, 0, kill_at
+        ledger.writer.dead, ledger.writer.calls, ledger.writer.kill_at = False, 0, kill_at
         states = FileStates(ledger, f"run{len(self.lives)}")
         tally, bus, events = RunCounts(anyio.current_time(), states), EventBus(), list[Event]()
         bus.listen(events.append)
@@ -346,7 +387,7 @@ class Lab:
     async def _life(self, context: RunContext, stream: Callable[[int], None]) -> None:
         ledger, now = self.ledger, context.states.now()
         await ledger.begin_run(context.run_id, now)
-        replaced = await ledger.replaced()
+        replaced = await ledger.scenes.replaced()
         await ledger.select([f for file in self.files for f in self._as_chosen(file, replaced)], context.run_id, now)
         await ledger.reattach(context.run_id, now)
         context.states.load(await ledger.count(context.run_id))

@@ -62,13 +62,13 @@ async def _fetch_staged(count: int, folder: Path, share: float) -> Staged:
     most = Counter[str]()
 
     def watch(context: RunContext) -> None:
-        original = context.ledger.call
+        original = context.ledger.writer.call
 
         async def call(function):
             most["ready"] = max(most["ready"], context.states.by_state[State.READY])
             return await original(function)
 
-        context.ledger.call = call
+        context.ledger.writer.call = call
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     life = await lab.live(watch=watch, stream=lambda used: most.update(stream=max(0, used - most["stream"])))

@@ -19,13 +19,43 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from landsat_async.disk.ledger import FinishedFile, Ledger
+from landsat_async.disk.ledger_requests import Answered
 from landsat_async.model import Route, SecretUrl, WantedFile
 from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TRANSITIONS, State, Step
+from tests.support.lifecycle_law import hold_to_table
 from tests.support.volumes import examples
 
 FILES = 8
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-STEPS = [step for step in Step if step not in (Step.RENEW, Step.REATTACH, Step.ASK, Step.CLAIM, Step.FINISH)]
+KEPT = object()
+"""The label stays as it was."""
+CHANGES = {
+    "prepare": (Step.PREPARE, "la-9", lambda r, item, now: r.prepare([Answered(item.item_id, 7, "la-9")], now)),
+    "link": (Step.LINK, "la-9", lambda r, item, now: r.link([Answered(item.item_id, 7, "la-9")], now)),
+    "unask": (Step.UNASK, None, lambda r, item, now: r.unask([item.item_id], now)),
+    "put off": (Step.UNASK, None, lambda r, item, now: r.put_off(item, now + 5, now)),
+    "ask again": (Step.UNASK, None, lambda r, item, now: r.ask_again(item, 7, now)),
+    "withdraw": (Step.UNASK, None, lambda r, item, now: r.withdraw([(item, 7)], now)),
+    "switch, refused": (
+        Step.UNASK,
+        None,
+        lambda r, item, now: r.switch_route(item, Step.UNASK, item.routes[::-1], now),
+    ),
+    "switch, failed": (
+        Step.RELINK,
+        None,
+        lambda r, item, now: r.switch_route(item, Step.RELINK, item.routes[::-1], now),
+    ),
+    "give up, refused": (Step.UNASK, None, lambda r, item, now: r.give_up_routes(item, Step.UNASK, now + 9, now)),
+    "give up, failed": (Step.RELINK, None, lambda r, item, now: r.give_up_routes(item, Step.RELINK, now + 9, now)),
+    "relink": (Step.RELINK, KEPT, lambda r, item, now: r.relink(item, now, now)),
+    "relink, counted": (Step.RELINK, KEPT, lambda r, item, now: r.relink(item, now, now, link_renewals=1)),
+    "unready": (Step.UNREADY, KEPT, lambda r, item, now: r.unready(item, now)),
+    "look up": (Step.REATTACH, KEPT, lambda r, item, now: r.look_up(item.item_id, now)),
+    "fail": (Step.FAIL, None, lambda r, item, now: r.fail(item, "why", "", now)),
+    "fail, keep": (Step.FAIL, KEPT, lambda r, item, now: r.fail(item, "why", "", now, keep_label=True)),
+}
+"""What requester, poller and workers do to one file: step, label afterwards, call."""
 numbers = st.integers(0, FILES - 1)
 subsets = st.lists(numbers, unique=True, min_size=1)
 
@@ -52,18 +82,23 @@ class LedgerMachine(RuleBasedStateMachine):
         self.now = 1000.0
         self._start(self.folder / "ledger0.sqlite3")
 
-    def do(self, coroutine):
+    def do(self, call):
         self.now += 1.0
-        return self.runner.run(coroutine)
+
+        async def wait():
+            return await call()
+
+        return self.runner.run(wait())
 
     def _start(self, path):
-        self.ledger = self.do(Ledger.open(path))
+        self.ledger = self.do(lambda: Ledger.open(path))
         self.run = f"run{self.processes}"
         self.processes += 1
-        self.do(self.ledger.begin_run(self.run, self.now))
+        self.do(lambda: self.ledger.begin_run(self.run, self.now))
+        self.do(lambda: self.ledger.writer.call(hold_to_table))
 
     def id_of(self, number):
-        return self.do(self.ledger.call(lambda c: c.execute(
+        return self.do(lambda: self.ledger.writer.call(lambda c: c.execute(
             "SELECT item_id FROM item WHERE relpath=?", (f"F{number}.tar",)).fetchone()[0]))  # fmt: skip
 
     def known(self, chosen):
@@ -73,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(chosen=subsets)
     def select(self, chosen):
-        self.do(self.ledger.select([wanted(n) for n in chosen], self.run, self.now))
+        self.do(lambda: self.ledger.select([wanted(n) for n in chosen], self.run, self.now))
         for number in chosen:
             state, label, gen, _ = self.model.get(number, [State.PLANNED, None, 0, None])
             if state is State.FAILED:
@@ -84,53 +119,66 @@ class LedgerMachine(RuleBasedStateMachine):
     def ask(self, chosen, name):
         label, known = f"la-{name}", self.known(chosen)
         ids = {self.id_of(number): number for number in known}
-        moved = self.do(self.ledger.intend(label, self.run, list(ids), self.now))
+        moved = self.do(lambda: self.ledger.requests.intend(label, self.run, list(ids), self.now))
         expected = [item_id for item_id, number in ids.items() if self.model[number][0] is State.PLANNED]
-        assert moved == expected
-        for item_id in moved:
+        assert [(move.item_id, move.before, move.step) for move in moved] == [
+            (item_id, State.PLANNED, Step.ASK) for item_id in expected
+        ]
+        for item_id in expected:
             self.model[ids[item_id]][:2] = [State.REQUESTED, label]
         self.asked.append(len(moved))
         return label
 
-    @rule(number=numbers, step=st.sampled_from(STEPS), drop_label=st.booleans())
-    def step(self, number, step, drop_label):
+    @rule(number=numbers, name=st.sampled_from(sorted(CHANGES)))
+    def change(self, number, name):
         if number not in self.model:
             return
-        columns = {"label": None} if drop_label else {}
-        before = self.do(self.ledger.step(self.id_of(number), step, self.now, **columns))
-        self._expect(number, step, before)
-        if before is not None and drop_label:
-            self.model[number][1] = None
+        step, label, make = CHANGES[name]
+        item_id = self.id_of(number)
+        item = self.do(lambda: self.ledger.item(item_id))
+        moves = self.do(lambda: make(self.ledger.requests, item, self.now))
+        self._expect(number, step, moves)
+        if moves and label is not KEPT:
+            self.model[number][1] = label
 
-    @rule(chosen=subsets, step=st.sampled_from(STEPS))
-    def step_many(self, chosen, step):
+    @rule(chosen=subsets, name=st.sampled_from(["prepare", "link", "unask"]))
+    def change_many(self, chosen, name):
         known = self.known(chosen)
-        befores = self.do(self.ledger.step_many([(self.id_of(n), step, {}) for n in known], self.now))
-        for number, before in zip(known, befores, strict=True):
-            self._expect(number, step, before)
+        ids = [self.id_of(number) for number in known]
+        answers = [Answered(item_id, 5, "la-8") for item_id in ids]
+        step = CHANGES[name][0]
+        given = ids if name == "unask" else answers
+        moves = self.do(lambda: getattr(self.ledger.requests, name)(given, self.now))
+        moved = {move.item_id: [move] for move in moves}
+        for number, item_id in zip(known, ids, strict=True):
+            self._expect(number, step, moved.get(item_id, []))
+            if item_id in moved:
+                self.model[number][1] = None if name == "unask" else "la-8"
 
-    def _expect(self, number, step, before):
+    def _expect(self, number, step, moves):
         state = self.model[number][0]
-        assert before == (state if step in TRANSITIONS[state] else None)
-        if before is not None:
+        assert [(move.before, move.step) for move in moves] == ([(state, step)] if step in TRANSITIONS[state] else [])
+        if moves:
             self.model[number][0] = TRANSITIONS[state][step]
 
     @rule(number=numbers)
     def claim(self, number):
         if number not in self.model:
             return
-        claimed = self.do(self.ledger.claim(self.id_of(number), self.now))
+        item_id = self.id_of(number)
+        claimed = self.do(lambda: self.ledger.files.claim(item_id, self.now))
         assert (claimed is not None) == (self.model[number][0] is State.READY)
         if claimed is not None:
             self.model[number][0] = State.ACTIVE
             self.model[number][2] += 1
-            assert claimed[0].gen == self.model[number][2]
+            assert claimed[0].generation == self.model[number][2]
             assert (claimed[1] is not None) == (number in self.parts)
 
     @rule(number=numbers)
     def checkpoint(self, number):
         if number in self.model:
-            self.do(self.ledger.save_part(self.id_of(number), "part", 5, b"{}"))
+            item_id = self.id_of(number)
+            self.do(lambda: self.ledger.files.save_part(item_id, "part", 5, b"{}"))
             self.parts.add(number)
 
     @rule(number=numbers, report=st.booleans())
@@ -138,9 +186,9 @@ class LedgerMachine(RuleBasedStateMachine):
         if number not in self.model:
             return
         file = FinishedFile(self.id_of(number), f"F{number}.tar", 5, "ab" * 32, "structure", 9)
-        before = self.do(self.ledger.finish(file, self.now, report=report))
-        self._expect(number, Step.FINISH, before)
-        if before is not None:
+        moves = self.do(lambda: self.ledger.files.finish(file, self.now, report=report))
+        self._expect(number, Step.FINISH, moves)
+        if moves:
             self.finished.add(number)
             self.parts.discard(number)
 
@@ -148,16 +196,17 @@ class LedgerMachine(RuleBasedStateMachine):
     def lose(self, number):
         if number not in self.model or self.model[number][0] not in (State.DONE, State.FAILED):
             return
-        self.do(self.ledger.lose([self.id_of(number)], self.now))
+        item_id = self.id_of(number)
+        self.do(lambda: self.ledger.files.lose([item_id], self.now))
         self.model[number][:2] = [State.PLANNED, None]
         self.finished.discard(number)
 
     @rule(system=st.sampled_from(["ls_zip", "dds_ms"]))
     def reroute(self, system):
-        moved = self.do(self.ledger.reroute(self.run, [system], self.now))
+        moved = self.do(lambda: self.ledger.requests.reroute(self.run, [system], self.now))
         planned = [n for n, (state, _, _, run) in self.model.items() if state is State.PLANNED and run == self.run]
         assert moved <= len(planned)
-        for item in self.do(self.ledger.items(self.run, [State.PLANNED])):
+        for item in self.do(lambda: self.ledger.items(self.run, [State.PLANNED])):
             assert item.system != system
             self.model[int(item.name[1:-4])][1] = item.label
 
@@ -169,14 +218,14 @@ class LedgerMachine(RuleBasedStateMachine):
         old = self.ledger
         path = self.folder / f"ledger{self.processes}.sqlite3"
         if cleanly:
-            self.do(old.aclose())
+            self.do(old.aclose)
         for suffix in ("", "-wal"):
             if Path(f"{old.path}{suffix}").exists():
                 shutil.copyfile(f"{old.path}{suffix}", f"{path}{suffix}")
-        self.do(old.aclose())
+        self.do(old.aclose)
         self._start(path)
         self.select(chosen)
-        self.do(self.ledger.reattach(self.run, self.now))
+        self.do(lambda: self.ledger.reattach(self.run, self.now))
         for number in chosen:
             state, label, _, _ = self.model[number]
             if state in IN_FLIGHT:
@@ -189,11 +238,13 @@ class LedgerMachine(RuleBasedStateMachine):
         if not hasattr(self, "ledger"):
             return
         rows = self.do(
-            self.ledger.call(lambda c: c.execute("SELECT name, state, label, gen, run_id FROM item").fetchall())
+            lambda: self.ledger.writer.call(
+                lambda c: c.execute("SELECT name, state, label, gen, run_id FROM item").fetchall()
+            )
         )
         found = {int(row["name"][1:-4]): [State(row["state"]), row["label"], row["gen"], row["run_id"]] for row in rows}
         assert found == self.model
-        counts = self.do(self.ledger.count(self.run))
+        counts = self.do(lambda: self.ledger.count(self.run))
         mine = Counter(state for state, _, _, run in self.model.values() if run == self.run)
         assert counts == mine
         left = sum(counts.get(state, 0) for state in OPEN)
@@ -203,13 +254,13 @@ class LedgerMachine(RuleBasedStateMachine):
     def what_is_done_is_recorded_and_what_was_asked_is_counted(self):
         if not hasattr(self, "ledger"):
             return
-        done = {int(file.relpath[1:-4]) for file in self.do(self.ledger.finished(None))}
+        done = {int(file.relpath[1:-4]) for file in self.do(lambda: self.ledger.files.finished(None))}
         assert done == {number for number, (state, *_) in self.model.items() if state is State.DONE} == self.finished
-        assert sum(n for _, n in self.do(self.ledger.asked(0.0))) == sum(self.asked)
+        assert sum(n for _, n in self.do(lambda: self.ledger.requests.log(0.0))) == sum(self.asked)
 
     def teardown(self):
         if hasattr(self, "ledger"):
-            self.do(self.ledger.aclose())
+            self.do(lambda: self.ledger.aclose())
             self.runner.close()
             shutil.rmtree(self.folder)
 
@@ -223,16 +274,16 @@ test_E07_the_ledger_keeps_every_file_whatever_happens = pytest.mark.faults("E07"
 @pytest.mark.faults("K04")
 async def test_no_column_can_hold_a_link_or_a_secret_and_none_does(tmp_path):
     ledger = await Ledger.open(tmp_path / "ledger.sqlite3")
-    tables = await ledger.call(
+    tables = await ledger.writer.call(
         lambda c: [row[0] for row in c.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     )
     columns = [
         (table, row["name"])
         for table in tables
-        for row in await ledger.call(lambda c, table=table: c.execute(f"PRAGMA table_info({table})").fetchall())
+        for row in await ledger.writer.call(lambda c, table=table: c.execute(f"PRAGMA table_info({table})").fetchall())
     ]
     suspicious = re.compile(r"url|link|token|secret|password|user|contact|key", re.IGNORECASE)
     assert [column for column in columns if suspicious.search(column[1])] == []
     with pytest.raises(Exception, match="type 'SecretUrl' is not supported"):
-        await ledger.call(lambda c: c.execute("INSERT INTO scene_list VALUES(?, 1)", (SecretUrl("https://x"),)))
+        await ledger.writer.call(lambda c: c.execute("INSERT INTO scene_list VALUES(?, 1)", (SecretUrl("https://x"),)))
     await ledger.aclose()

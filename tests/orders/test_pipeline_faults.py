@@ -11,11 +11,10 @@ import anyio
 import pytest
 
 from landsat_async import M2MClient
+from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.events import Retrying, Started, Verified
 from landsat_async.m2m.caller import Gate
-from landsat_async.rules.lifecycle import Step
 from landsat_async.run import file_states, poller, worker
-from landsat_async.run.file_states import FileStates
 from landsat_async.sim import orders
 from landsat_async.sim.script import Script
 from tests.orders.lab import Lab, draw_weather, names_of, run_in_virtual_time, wanted
@@ -66,13 +65,13 @@ async def test_E12_links_that_die_in_our_queue_are_renewed_and_every_file_comes(
 @pytest.mark.faults("E12")
 async def test_E12_old_links_are_renewed_before_use_without_asking_for_the_file_again(opened, monkeypatch):
     monkeypatch.setattr(worker, "LINK_MAX_AGE_S", 3.0)
-    true, renewed = FileStates.step, []
+    true, renewed = RequestRecords.look_up, []
 
-    async def step(self, item_id, step, **columns):
-        renewed.append(item_id) if step is Step.REATTACH else None
-        return await true(self, item_id, step, **columns)
+    async def look_up(self, item_id, now):
+        renewed.append(item_id)
+        return await true(self, item_id, now)
 
-    monkeypatch.setattr(FileStates, "step", step)
+    monkeypatch.setattr(RequestRecords, "look_up", look_up)
     async with opened(script=Script(rate_bytes_s=5000)) as world:
         result = await world.run(world.config(download={"workers": 1, "poll_interval_s": 5}))
 
@@ -114,7 +113,7 @@ def test_E19_what_was_written_while_the_clock_was_ahead_blocks_no_later_run(tmp_
         ahead = 1_720_000_000.0 + 8 * 3600
         await lab.ledger.begin_run("run-ahead", ahead)
         await lab.ledger.select(lab.files, "run-ahead", ahead)
-        await lab.ledger.intend("la-ahead-0", "run-ahead", range(1, 11), ahead)
+        await lab.ledger.requests.intend("la-ahead-0", "run-ahead", range(1, 11), ahead)
         lab.ledger.connection.execute("INSERT INTO asked VALUES(?, 14990)", (ahead,))
         lab.ledger.connection.execute("UPDATE item SET next_try=? WHERE state='planned'", (ahead + 900,))
         life = await lab.live()

@@ -11,7 +11,7 @@ class File:
     item_id: int
     entity_id: str
     name: str
-    spent: tuple[int, ...] = ()
+    superseded_ids: tuple[int, ...] = ()
     product_id: str = "P"
     download_id: int | None = None
 
@@ -52,7 +52,7 @@ def test_of_two_rows_for_one_file_the_one_with_a_link_counts(turned):
 
 
 def test_rows_of_a_download_that_was_given_up_are_not_taken_for_its_successor():
-    file = File(1, "LC80", "LC08_A.tar", spent=(7,))
+    file = File(1, "LC80", "LC08_A.tar", superseded_ids=(7,))
     assert match([file], [answer("LC80", download_id=7)]) == {}
     assert set(match([file], [answer("LC80", download_id=7), answer("LC80", download_id=8)])) == {1}
 

@@ -94,7 +94,7 @@ def test_M37_only_the_one_product_bundle_needs_no_choice(names, several):
 
 
 class _File:
-    item_id, entity_id, product_id, download_id, spent = 1, TILE, "D773", None, ()
+    item_id, entity_id, product_id, download_id, superseded_ids = 1, TILE, "D773", None, ()
 
     def __init__(self, name):
         self.name = name

@@ -30,7 +30,7 @@ from typing import Any
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import fs_posix, ledger_rows, ledger_schema, part
+from landsat_async.disk import fs_posix, ledger, ledger_schema, part
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
@@ -155,8 +155,8 @@ class _Watch:
         self.around(commit, "finalise", "proof")
         self.around(runner, "_clean_up", "end")
         self._split_requests()
-        connect = ledger_rows.connect
-        ledger_rows.connect = lambda path: WatchedConnection(connect(path), self.commit)
+        connect = ledger.connect
+        ledger.connect = lambda path: WatchedConnection(connect(path), self.commit)
 
     def _split_requests(self) -> None:
         """A file request is `request` until it is sent, and `headers` until the head of the answer is here."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import ledger_rows, target
+from landsat_async.disk import ledger, target
 from landsat_async.disk.folder import PROBE_NAME
 from landsat_async.disk.fs_posix import PosixFs
 from tests.support.crash_child import WatchedConnection
@@ -283,11 +283,11 @@ def recorded(tape: Tape, fs: type[RecordingFs] = RecordingFs) -> Iterator[None]:
     """Record everything that runs in the block do; `fs` may be one with a mistake in it."""
     tape.root.mkdir(parents=True, exist_ok=True)
     tape.look()
-    connect = ledger_rows.connect
+    connect = ledger.connect
 
     def watched(path: Path) -> Any:
         connection = connect(path)
         return WatchedConnection(connection, partial(_commit, tape, connection))
 
-    with mock.patch.object(target, "local_fs", partial(fs, tape)), mock.patch.object(ledger_rows, "connect", watched):
+    with mock.patch.object(target, "local_fs", partial(fs, tape)), mock.patch.object(ledger, "connect", watched):
         yield

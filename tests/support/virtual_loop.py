@@ -23,7 +23,7 @@ from anyio._backends._asyncio import AsyncIOBackend
 
 from landsat_async.disk import acquire
 from landsat_async.disk.io_threads import DiskPool
-from landsat_async.disk.ledger_writer import LedgerThread
+from landsat_async.disk.ledger_writer import LedgerWriter
 
 GRACE_S = 0.004
 
@@ -97,6 +97,6 @@ def _seen_wait(function):
 
 DiskPool.start = _seen(DiskPool.start)
 acquire._Taking.start = _seen(acquire._Taking.start)
-LedgerThread.call = _seen_wait(LedgerThread.call)
-LedgerThread.aclose = _seen_wait(LedgerThread.aclose)
+LedgerWriter.call = _seen_wait(LedgerWriter.call)
+LedgerWriter.aclose = _seen_wait(LedgerWriter.aclose)
 AsyncIOBackend.run_sync_in_worker_thread = _seen_wait(AsyncIOBackend.run_sync_in_worker_thread)
