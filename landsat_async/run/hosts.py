@@ -33,6 +33,8 @@ class Hosts:
         self.easing = easing
         self._patience_s = patience_s
         self._health: dict[str, HostHealth] = {}
+        self.interrupted: set[str] = set()
+        """Names whose circuit is not closed. Mostly empty, so that whoever asks for each file need not look at all."""
         self._systems: dict[str, str] = {}
         self._asides: dict[int, int] = {}
         """File -> how often it has stepped back to let others be tried."""
@@ -54,19 +56,18 @@ class Hosts:
 
     def ask(self, host: str) -> float:
         """May a transfer use `host` now? Seconds to wait; 0 = yes (and it may be the probe)."""
-        current = self._health.get(host)
-        if current is None:
+        if host not in self.interrupted:
             return 0.0
-        after, wait_s = host_health.ask(current, anyio.current_time())
-        self._set(host, after)
+        after, wait_s = host_health.ask(self._health[host], anyio.current_time())
+        self._set(host, self._health[host], after)
         return wait_s
 
     def ok(self, host: str, item: int | None = None) -> bool:
         """`host` has done what was asked of it; True when it had been left alone."""
         if item is not None:
             self._asides.pop(item, None)
-        before = self.of(host)
-        self._set(host, host_health.on_served(before, item))
+        before = self._health.get(host, _UNKNOWN)
+        self._set(host, before, host_health.on_served(before, item))
         if before.circuit is Circuit.CLOSED:
             return False
         now_s = anyio.current_time()
@@ -82,7 +83,7 @@ class Hosts:
             counted = host_health.leave_alone(
                 counted, kind, now_s=now_s, u=random.random(), patience_s=self._patience_s
             )
-        self._set(host, counted)
+        self._set(host, before, counted)
 
     def first_refusal(self, host: str, item: int) -> None:
         """A file's first link was refused; a new one is asked for before that says anything about the host."""
@@ -98,7 +99,8 @@ class Hosts:
         `others`: the run has files of this host that do not stand in its row of failures.
         """
         now_s = anyio.current_time()
-        health = host_health.on_failure(self.of(host), item=item, now_s=now_s, reason=reason)
+        before = self.of(host)
+        health = host_health.on_failure(before, item=item, now_s=now_s, reason=reason)
         asides = self._asides.get(item, 0)
         ruling = host_health.judge(health, kind, item=item, others=others, asides=asides, now_s=now_s)
         if ruling is Ruling.ASIDE:
@@ -107,7 +109,7 @@ class Hosts:
             health = host_health.leave_alone(
                 health, kind, now_s=now_s, u=random.random(), patience_s=self._patience_s, wish_s=wish_s
             )
-        self._set(host, health)
+        self._set(host, before, health)
         return ruling
 
     def forget(self, host: str, item: int) -> None:
@@ -125,15 +127,15 @@ class Hosts:
     def outages(self) -> list[HostOutage]:
         """Everything that is left alone now."""
         now_s = anyio.current_time()
-        left_alone = ((name, h) for name, h in self._health.items() if h.is_left_alone(now_s))
-        return [HostOutage(name, h.reason, h.until_s - now_s, h.since_s) for name, h in left_alone]
+        found = ((name, self._health[name]) for name in self.interrupted)
+        return [HostOutage(n, h.reason, h.until_s - now_s, h.since_s) for n, h in found if h.is_left_alone(now_s)]
 
     def given_up(self) -> HostOutage | None:
         """A host for which the patience is used up and the last try has failed too; the one that is down longest."""
         now_s = anyio.current_time()
         over = [
             HostOutage(name, h.reason, max(0.0, h.until_s - now_s), h.since_s)
-            for name, h in self._health.items()
+            for name, h in ((name, self._health[name]) for name in self.interrupted)
             if host_health.is_given_up(h, now_s=now_s, patience_s=self._patience_s)
         ]
         return min(over, key=lambda outage: outage.since_s, default=None)
@@ -145,8 +147,7 @@ class Hosts:
     def on_probation(self) -> list[str]:
         """Download systems whose pause is over: one file of theirs has to show that they work."""
         paused = {outage.name for outage in self.outages()}
-        open_still = {name for name, h in self._health.items() if h.circuit is not Circuit.CLOSED}
-        return self._systems_of(open_still - paused)
+        return self._systems_of(self.interrupted - paused)
 
     def openings(self, system: str) -> int:
         """How often in a row a system or its host has been left alone."""
@@ -172,9 +173,10 @@ class Hosts:
 
         A system without a link so far is judged by its relatives: ls_zip and ls_s3 share a host.
         """
-        if system in self.paused_systems():
+        left_alone = {outage.name for outage in self.outages()}
+        if system in self._systems_of(left_alone):
             return True
-        hosts = {outage.name for outage in self.outages()} | self.untrusted_hosts.keys()
+        hosts = left_alone | self.untrusted_hosts.keys()
         known = [self._systems[system]] if system in self._systems else self._relatives(system)
         return any(host in hosts for host in known)
 
@@ -186,9 +188,12 @@ class Hosts:
         direct = [name.removeprefix("system:") for name in names if name.startswith("system:")]
         return direct + [system for system, host in self._systems.items() if host in names]
 
-    def _set(self, host: str, after: HostHealth) -> None:
-        before = self.of(host)
+    def _set(self, host: str, before: HostHealth, after: HostHealth) -> None:
         self._health[host] = after
+        if after.circuit is Circuit.CLOSED:
+            self.interrupted.discard(host)
+        else:
+            self.interrupted.add(host)
         left_alone = after.circuit is Circuit.OPEN and after.opened != before.opened  # also after a probe that failed
         if left_alone or (after.circuit is Circuit.CLOSED and before.circuit is not Circuit.CLOSED):
             last = left_alone and host_health.is_given_up(
