@@ -1,4 +1,4 @@
-"""Whether the names that came with an answer say that it is the file that was asked for.
+"""Whether the names that came with an answer say that it is the file that was requested.
 
 The problem. A host, a proxy or the service may answer with another file: a copy of the answer before, another scene
 behind a redirect, another band in a row of `download-retrieve`. Such a file is whole, so no proof of its structure
@@ -94,9 +94,9 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
     """Compare the name that a file shall have with the names that came with an answer.
 
     Args:
-        expected: The USGS file name that was asked for.
+        expected: The USGS file name that was requested.
         filenames: What the Content-Disposition of the answer says (`Reply.filenames`). Only this is evidence for the
-            file: whoever wants to know whether an answer belongs to its request asks with this alone.
+            file: whether an answer belongs to its request is decided by this alone.
         urls: The link and the targets of its redirects. They can only speak against it.
 
     Returns:
@@ -111,16 +111,16 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
     for name in filenames:
         if name.casefold() == expected.casefold():
             found = Identity.NAMED
-        elif own and (said := _compare(own, name)):
-            if isinstance(said, OtherFile):
-                return said
+        elif own and (given := _compare(own, name)):
+            if isinstance(given, OtherFile):
+                return given
             found = Identity.NAMED
     if own:
         for url in urls:
             for name in _names_in(url):
-                said = None if name == expected else _compare(own, name)
-                if isinstance(said, OtherFile):
-                    return said
+                given = None if name == expected else _compare(own, name)
+                if isinstance(given, OtherFile):
+                    return given
     return found
 
 
@@ -219,5 +219,5 @@ def _names_in(url: str) -> Iterator[str]:
             break
     for key, value in pairs:
         if key.lower() in _NAMING_KEYS:
-            said = _IN_DISPOSITION.search(value)
-            yield said[1] if said else value.rpartition("/")[2]
+            given = _IN_DISPOSITION.search(value)
+            yield given[1] if given else value.rpartition("/")[2]

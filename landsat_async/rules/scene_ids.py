@@ -1,6 +1,6 @@
 """Scene ids as users write them: what each stands for, in which dataset it is, and what to say when it is not there.
 
-A display id tells its dataset. An entity id is shared by all levels of a scene, so the dataset has to be told beside
+A display id tells its dataset. An entity id is shared by all levels of a scene, so the dataset has to be named beside
 it, unless only one holds the sensor.
 """
 
@@ -28,7 +28,7 @@ ENDED = "Collection 1, which has ended: USGS withdrew it in December 2022"
 
 
 @dataclass(frozen=True, slots=True)
-class AskedId:
+class RequestedId:
     """One id that the user named."""
 
     written: str
@@ -41,7 +41,7 @@ class AskedId:
     datasets: tuple[str, ...]
     """Aliases of the datasets that can hold it; () = unknown."""
     fault: Unavailable | None = None
-    """Why this is no id of a scene that USGS can have; nobody need be asked then."""
+    """Why this is no id of a scene that USGS can have; no request is needed then."""
 
     @property
     def sent(self) -> str:
@@ -50,38 +50,42 @@ class AskedId:
 
     @property
     def dataset(self) -> str | None:
-        """Alias of the one dataset that can hold it; None when it has to be told."""
+        """Alias of the one dataset that can hold it; None when it has to be named."""
         return self.datasets[0] if len(self.datasets) == 1 else None
 
 
-def read_scene_id(written: str) -> AskedId:
+def read_scene_id(written: str) -> RequestedId:
     """Take an id apart; a file name and an id of Collection 1 get a `fault`."""
     name = written.strip().upper()
     product = parse_product_id(name)
     if (product is not None and product.collection != "02") or _ARD_COLLECTION_1.fullmatch(name):
-        return AskedId(written, name, product, None, (), _of_collection_1(written, product))
+        return RequestedId(written, name, product, None, (), _of_collection_1(written, product))
     if product is not None:
         own = (product.dataset,) if product.dataset else ()
-        return AskedId(written, name, product, parse_scene_key(name), own)
+        return RequestedId(written, name, product, parse_scene_key(name), own)
     if (inner := _product_of_file(name)) is not None:
         hint = f"Write the id: {inner}. Single files are chosen with [select] type and bands."
-        return AskedId(written, name, None, None, (), Unavailable(written, "this is a file name, no scene id", hint))
-    return AskedId(written, name, None, parse_scene_key(name), datasets_of_entity_id(name))
+        return RequestedId(
+            written, name, None, None, (), Unavailable(written, "this is a file name, no scene id", hint)
+        )
+    return RequestedId(written, name, None, parse_scene_key(name), datasets_of_entity_id(name))
 
 
-def read_scene_ids(written: Iterable[str]) -> list[AskedId]:
+def read_scene_ids(written: Iterable[str]) -> list[RequestedId]:
     """Take all ids apart; one that is written twice, also in another case, is one."""
-    return list({(asked := read_scene_id(text)).name: asked for text in written}.values())
+    return list({(one := read_scene_id(text)).name: one for text in written}.values())
 
 
-def group_ids(asked: Iterable[AskedId], dataset: str | None) -> tuple[dict[str, list[AskedId]], tuple[str, ...]]:
+def group_ids(
+    requested: Iterable[RequestedId], dataset: str | None
+) -> tuple[dict[str, list[RequestedId]], tuple[str, ...]]:
     """Sort ids by the dataset that they are looked up in; one line for each that is not `dataset`.
 
     A display id is looked up in its own dataset. Whatever does not tell its dataset is looked up in `dataset`.
     """
-    groups: dict[str, list[AskedId]] = {}
-    elsewhere: dict[str, list[AskedId]] = {}
-    for one in asked:
+    groups: dict[str, list[RequestedId]] = {}
+    elsewhere: dict[str, list[RequestedId]] = {}
+    for one in requested:
         own = one.dataset if one.product is not None or dataset is None else None
         name = own or dataset
         if one.fault is not None or name is None:
@@ -112,28 +116,28 @@ def ended_dataset(dataset: str) -> tuple[str, str] | None:
 
 
 def missing_ids(
-    asked: Sequence[AskedId], scenes: Sequence[Scene], seen: Sequence[Scene], dataset: str
+    requested: Sequence[RequestedId], scenes: Sequence[Scene], seen: Sequence[Scene], dataset: str
 ) -> list[Unavailable]:
     """Say which of the ids that were looked up in `dataset` are not there, and what was probably meant.
 
     Args:
-        asked: The ids.
+        requested: The ids.
         scenes: What was found.
-        seen: Everything that the service showed on the way, also scenes beside those that were asked for.
+        seen: Everything that the service showed on the way, also scenes beside those that were requested.
         dataset: Alias.
     """
     found = {name for scene in scenes for name in (scene.entity_id.upper(), scene.display_id.upper())}
     around = [*scenes, *seen]
     return [
         Unavailable(one.written, f"there is no such scene in {dataset}", _hint(one, around, dataset))
-        for one in asked
+        for one in requested
         if one.name not in found
     ]
 
 
-def _hint(asked: AskedId, around: Sequence[Scene], dataset: str) -> str:
-    if asked.product is not None:
-        key = asked.product.version_key
+def _hint(requested: RequestedId, around: Sequence[Scene], dataset: str) -> str:
+    if requested.product is not None:
+        key = requested.product.version_key
         versions = {
             scene.display_id
             for scene in around
@@ -141,23 +145,23 @@ def _hint(asked: AskedId, around: Sequence[Scene], dataset: str) -> str:
         }
         if versions:
             return f"It was reprocessed: USGS has it now as {shown(max(versions, key=_processed))}."
-    elif near := _near(asked, around):
+    elif near := _near(requested, around):
         return f"USGS has {shown(near)} there: check the id."
-    if asked.datasets and dataset.lower() not in asked.datasets:
-        return f"Scenes of this sensor are in {' and '.join(asked.datasets)}."
+    if requested.datasets and dataset.lower() not in requested.datasets:
+        return f"Scenes of this sensor are in {' and '.join(requested.datasets)}."
     if dataset.lower().endswith("_l2"):
         return "Check the id; and not every scene has a Level-2 product."
     return "Check the id and the dataset."
 
 
-def _near(asked: AskedId, around: Sequence[Scene]) -> str | None:
+def _near(requested: RequestedId, around: Sequence[Scene]) -> str | None:
     """The entity id of the same sensor, place and day, which differs in the station or the version only."""
     same = {
         scene.entity_id.upper()
         for scene in around
-        if asked.key is not None
-        and scene.entity_id[:3].upper() == asked.name[:3]
-        and parse_scene_key(scene.entity_id) == asked.key
+        if requested.key is not None
+        and scene.entity_id[:3].upper() == requested.name[:3]
+        and parse_scene_key(scene.entity_id) == requested.key
     }
     return min(same, default=None)
 

@@ -14,8 +14,8 @@ def settle_dataset(search: dict[str, Any]) -> list[str]:
         return [f"search.dataset: {ended[0]}. {ended[1]}"] if ended else []
     if not search.get("scenes"):
         return ['search.dataset: missing, for example dataset = "landsat_ot_c2_l2"']
-    asked = [one for one in read_scene_ids(search["scenes"]) if one.fault is None]
-    unclear = [one for one in asked if one.dataset is None]
+    requested = [one for one in read_scene_ids(search["scenes"]) if one.fault is None]
+    unclear = [one for one in requested if one.dataset is None]
     if unclear:
         possible = sorted({name for one in unclear for name in one.datasets})
         example = possible[-1] if possible else "landsat_ot_c2_l2"
@@ -24,7 +24,7 @@ def settle_dataset(search: dict[str, Any]) -> list[str]:
             f"search.dataset: needed, because {unclear[0].written} does not tell level 1 from level 2 "
             f'(display ids do){which}; for example dataset = "{example}"'
         ]
-    datasets = {one.dataset for one in asked}
+    datasets = {one.dataset for one in requested}
     if len(datasets) == 1:
         search["dataset"] = datasets.pop()
     return []

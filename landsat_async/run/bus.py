@@ -6,7 +6,7 @@ coalesced: only the latest of each file and of the run is kept, and it never wai
 
 A reader that breaks off its loop and still holds the generator cannot be seen: to Python it looks like one that is
 slow. But a task that waits for the end of the run is not reading, and neither is one that is over; for those the run
-does not stop. The oldest events are dropped meanwhile, and should the reader come back after all, it is told how many.
+does not stop. The oldest events are dropped meanwhile, and should the reader come back after all, it learns how many.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class EventBus:
         self._limit = buffer_events
         self._latest: dict[str, Event] = {}
         self._news, self._room = asyncio.Event(), asyncio.Event()
-        """Set by each event and each place that becomes free; cleared by whoever is about to wait for the next one."""
+        """Set by each event and each place that becomes free; cleared before waiting for the next one."""
         self._reading = False
         self._reader: asyncio.Task[object] | None = None
         """The task that has read last."""
@@ -58,7 +58,7 @@ class EventBus:
         self._room.set()
 
     def tell(self, event: Event) -> None:
-        """Emit without waiting: progress, and anything told while cleaning up."""
+        """Emit without waiting: progress, and anything emitted while cleaning up."""
         for kind, listener in self._listeners:
             if isinstance(event, kind):
                 listener(event)

@@ -2,7 +2,7 @@
 
 More connections help until the line is full, and harm the server after that. So the number grows while growing pays,
 goes back by what did not pay, and is halved as soon as the server pushes back (429, 503, refused connections). Until
-the first step back it doubles, because a slow beginning is dear when the server is far away; later it grows by half.
+the first step back it doubles, because a slow beginning costs much when the server is far away; later it grows by half.
 USGS publishes no limit for these hosts; five at a time is what its own notebook uses.
 """
 
@@ -55,7 +55,7 @@ def after_window(size: ConcurrencyLimit, rate: float, *, busy: int, now_s: float
 
 
 def after_push_back(size: ConcurrencyLimit, item: int, now_s: float) -> ConcurrencyLimit:
-    """The server said to `item` that it is too much. Answers of the round of the last halving do not count again."""
+    """The server refused `item` because it is too much. Answers of the round of the last halving do not count again."""
     if item == size.pushed_by or (size.pushed_by is not None and now_s < size.hold_until_s - HOLD_S + ROUND_S):
         return size
     smaller = max(1, size.allowed // 2)

@@ -1,12 +1,12 @@
 """Whether a file host or download system may be used: judged by what several of its files get, never by one alone.
 
 The problem. A server that answers one file with 503, a login page or "come back in an hour" may be down, or it may have
-trouble with this one file. Who closes the host for the one holds up all others; who never closes it asks a dead host
+a fault of this one file. Closing the host for the one delays all others; never closing it asks a dead host
 ten thousand times.
 
 What we do. Failures of a host stand in a row that ends as soon as it serves any file. The host is closed when WITNESSES
 different files stand in the row and have used up their own tries, or have failed for RIPE_S; or with fewer, when there
-are no other files of it that could be tried. What a file gets while others are served is that file's own trouble.
+are no other files of it that could be tried. What a file gets while others are served is that file's own fault.
 Wrong content, structure, identity and length never stand in a row.
 
 A closed host is left alone for a pause, then one file tries it (half-open): success opens it for all, failure makes
@@ -115,7 +115,7 @@ class HostHealth:
 
 
 class Ruling(enum.Enum):
-    """Whose trouble a failure is."""
+    """Whose fault a failure is."""
 
     WAIT = enum.auto()
     """The host is left alone already: this file waits with the others, and nothing counts against it."""
@@ -172,7 +172,7 @@ def is_ripe(health: HostHealth, kind: HostFault, *, now_s: float) -> bool:
 
 
 def judge(health: HostHealth, kind: HostFault, *, item: int, others: bool, asides: int, now_s: float) -> Ruling:
-    """Say whose trouble it is that a file could not be had with all its own tries; the failure is counted already.
+    """Say whose fault it is that a file could not be had with all its own tries; the failure is counted already.
 
     Args:
         health: of the host, `on_failure` included.
@@ -208,7 +208,7 @@ def leave_alone(
         now_s: monotonic time.
         u: random number in [0, 1) for the jitter.
         patience_s: how long an outage is waited for; the pause ends with it at the latest.
-        wish_s: what a Retry-After header asked for.
+        wish_s: what a Retry-After header wants.
     """
     pauses_s = _PAUSES_S[kind]
     pause_s = max(pauses_s[min(health.opened, len(pauses_s) - 1)] * (0.8 + 0.4 * u), wish_s)

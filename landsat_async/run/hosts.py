@@ -1,4 +1,4 @@
-"""Which file hosts and download systems may be used now: the health of each in a run, and what is said about it."""
+"""Which file hosts and download systems may be used now: the health of each in a run, and reports of every change."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Hosts:
     """Health by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
 
     def __init__(
-        self, said: Callable[[str, HostHealth, bool], None], easing: SlowStart, *, patience_s: float = math.inf
+        self, on_change: Callable[[str, HostHealth, bool], None], easing: SlowStart, *, patience_s: float = math.inf
     ) -> None:
         self.easing = easing
         self._patience_s = patience_s
         self._health: dict[str, HostHealth] = {}
         self.interrupted: set[str] = set()
-        """Names whose circuit is not closed. Mostly empty, so that whoever asks for each file need not look at all."""
+        """Names whose circuit is not closed. Mostly empty, so that most files are passed without a look."""
         self._systems: dict[str, str] = {}
         self._asides: dict[int, int] = {}
         """File -> how often it has stepped back to let others be tried."""
         self.untrusted_hosts: dict[str, str] = {}
         """Host -> why its certificate is not trusted. No pause helps: its files fail, in this run."""
-        self._said = said
+        self._on_change = on_change
 
     def learn(self, system: str, host: str) -> None:
         """Links of `system` point to `host`."""
@@ -63,7 +63,7 @@ class Hosts:
         return wait_s
 
     def ok(self, host: str, item: int | None = None) -> bool:
-        """`host` has done what was asked of it; True when it had been left alone."""
+        """`host` has served a file or taken a request; True when it had been left alone."""
         if item is not None:
             self._asides.pop(item, None)
         before = self._health.get(host, _UNKNOWN)
@@ -86,7 +86,7 @@ class Hosts:
         self._set(host, before, counted)
 
     def first_refusal(self, host: str, item: int) -> None:
-        """A file's first link was refused; a new one is asked for before that says anything about the host."""
+        """A file's first link was refused; a new one is requested before that says anything about the host."""
         self._health[host] = host_health.on_first_refusal(self.of(host), item)
 
     def is_known_to_fail(self, host: str, item: int) -> bool:
@@ -94,7 +94,7 @@ class Hosts:
         return item in self.of(host).row
 
     def judge(self, host: str, kind: HostFault, item: int, reason: str, *, others: bool, wish_s: float = 0.0) -> Ruling:
-        """A file could not be had from `host` with all its own tries: say whose trouble that is, and act on the host.
+        """A file could not be had from `host` with all its own tries: decide whose fault that is, and act on the host.
 
         `others`: the run has files of this host that do not stand in its row of failures.
         """
@@ -141,7 +141,7 @@ class Hosts:
         return min(over, key=lambda outage: outage.since_s, default=None)
 
     def paused_systems(self) -> list[str]:
-        """Download systems that must not be asked for at the moment."""
+        """Download systems that must not be used at the moment."""
         return self._systems_of({outage.name for outage in self.outages()})
 
     def on_probation(self) -> list[str]:
@@ -199,7 +199,7 @@ class Hosts:
             last = left_alone and host_health.is_given_up(
                 after, now_s=anyio.current_time(), patience_s=self._patience_s
             )
-            self._said(host, after, last)
+            self._on_change(host, after, last)
 
 
 _UNKNOWN = HostHealth()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import Scene, Unavailable
-from landsat_async.rules.scene_ids import AskedId, missing_ids
+from landsat_async.rules.scene_ids import RequestedId, missing_ids
 from landsat_async.run.lookup_plan import (
     IDS_PER_SEARCH,
     IdFields,
@@ -36,35 +36,35 @@ class _Dataset:
     """The ids of one dataset, and what was found of them."""
 
     name: str
-    asked: list[AskedId]
+    requested: list[RequestedId]
     fields: IdFields = field(default_factory=lambda: IdFields({}))
     found: dict[str, Scene] = field(default_factory=dict)
-    """By display id; only what was asked for."""
+    """By display id; only what was requested."""
     seen: dict[str, Scene] = field(default_factory=dict)
     """By display id; what else the service showed."""
     refused: DatasetRefused | None = None
 
     def take(self, scenes: Iterable[Scene]) -> None:
-        names = {one.name for one in self.asked}
+        names = {one.name for one in self.requested}
         for scene in scenes:
             here = replace(scene, dataset=self.name)
             wanted = {scene.entity_id.upper(), scene.display_id.upper()} & names
             (self.found if wanted else self.seen)[scene.display_id] = here
 
     @property
-    def missing(self) -> list[AskedId]:
+    def missing(self) -> list[RequestedId]:
         names = {name for s in self.found.values() for name in (s.entity_id.upper(), s.display_id.upper())}
-        return [one for one in self.asked if one.name not in names]
+        return [one for one in self.requested if one.name not in names]
 
 
-async def look_up(m2m: M2MClient, by_dataset: dict[str, list[AskedId]]) -> tuple[list[Scene], list[Unavailable]]:
+async def look_up(m2m: M2MClient, by_dataset: dict[str, list[RequestedId]]) -> tuple[list[Scene], list[Unavailable]]:
     """Find the ids of each dataset; return the scenes, all versions that have the ids, and what is not there.
 
     Raises:
         DatasetRefused: when there is only one dataset, and it is refused.
     """
-    datasets = [_Dataset(name, asked) for name, asked in by_dataset.items()]
-    look = _LookUp(m2m, budget(sum(len(one.asked) for one in datasets), len(datasets)), datasets)
+    datasets = [_Dataset(name, requested) for name, requested in by_dataset.items()]
+    look = _LookUp(m2m, budget(sum(len(one.requested) for one in datasets), len(datasets)), datasets)
     for one in datasets:
         try:
             await look.by_id(one)
@@ -82,9 +82,9 @@ async def look_up(m2m: M2MClient, by_dataset: dict[str, list[AskedId]]) -> tuple
 def _gaps(dataset: _Dataset) -> list[Unavailable]:
     if dataset.refused is not None:
         reason = f"its dataset, {dataset.name}, is refused: {dataset.refused}"
-        return [Unavailable(one.written, reason, dataset.refused.hint) for one in dataset.asked]
+        return [Unavailable(one.written, reason, dataset.refused.hint) for one in dataset.requested]
     found, seen = list(dataset.found.values()), list(dataset.seen.values())
-    return missing_ids(dataset.asked, found, seen, dataset.name)
+    return missing_ids(dataset.requested, found, seen, dataset.name)
 
 
 class _LookUp:
@@ -103,9 +103,9 @@ class _LookUp:
         except (EndpointGone, RequestRefused):
             return
         dataset.fields = IdFields({entry.label.casefold(): entry.filter_id for entry in entries})
-        asked = [one for one in dataset.asked if dataset.fields.field_of(one) is not None]
-        for start in range(0, len(asked), IDS_PER_SEARCH):
-            portion = asked[start : start + IDS_PER_SEARCH]
+        requested = [one for one in dataset.requested if dataset.fields.field_of(one) is not None]
+        for start in range(0, len(requested), IDS_PER_SEARCH):
+            portion = requested[start : start + IDS_PER_SEARCH]
             if not await self._search(dataset, id_filter(portion, dataset.fields), PAGE_ROWS):
                 return
 
@@ -115,20 +115,20 @@ class _LookUp:
         if len(days) > max(1, self._left) and not dataset.found:
             await self._by_list(dataset)
             days = by_day(dataset.missing)
-        for day, asked in days.items():
+        for day, requested in days.items():
             if self._left < 1:
                 break
-            await self._by_day(dataset, day, asked)
+            await self._by_day(dataset, day, requested)
         if any(one.key is None for one in dataset.missing) and self._left >= 2:
             await self._by_list(dataset)
 
-    async def _by_day(self, dataset: _Dataset, day: dt.date, asked: Sequence[AskedId]) -> None:
+    async def _by_day(self, dataset: _Dataset, day: dt.date, requested: Sequence[RequestedId]) -> None:
         if dataset.fields.path_row is not None:
-            if await self._search(dataset, day_filter(day, asked, dataset.fields), PAGE_ROWS):
+            if await self._search(dataset, day_filter(day, requested, dataset.fields), PAGE_ROWS):
                 return
             dataset.fields = IdFields({})  # not taken: whole days from now on
         if self._left >= 1:
-            await self._search(dataset, day_filter(day, asked, dataset.fields), DAY_ROWS)
+            await self._search(dataset, day_filter(day, requested, dataset.fields), DAY_ROWS)
 
     async def _search(self, dataset: _Dataset, scene_filter: dict[str, object], rows: int) -> bool:
         """One page of a search; False when the service does not take it."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from landsat_async.rules.scene_ids import AskedId
+from landsat_async.rules.scene_ids import RequestedId
 
 IDS_PER_SEARCH = 100
 PAIRS_PER_SEARCH = 40
@@ -33,11 +33,11 @@ class IdFields:
     by_label: Mapping[str, str]
     """Label in small letters -> filter id."""
 
-    def field_of(self, asked: AskedId) -> str | None:
+    def field_of(self, requested: RequestedId) -> str | None:
         """Return the field that an id stands in; None where the dataset has none that we know."""
-        if asked.product is None:
-            return self.by_label.get("landsat scene identifier") if asked.key is not None else None
-        level = re.sub(r"\D", "", asked.product.level)[:1]
+        if requested.product is None:
+            return self.by_label.get("landsat scene identifier") if requested.key is not None else None
+        level = re.sub(r"\D", "", requested.product.level)[:1]
         return self.by_label.get(f"landsat product identifier l{level}") or self.by_label.get("tile identifier")
 
     @property
@@ -57,29 +57,30 @@ def kept_for_lists(scenes: Iterable[int]) -> int:
     return sum(-(-count // SCENES_PER_LIST) for count in scenes)
 
 
-def id_filter(asked: Sequence[AskedId], fields: IdFields) -> dict[str, Any]:
+def id_filter(requested: Sequence[RequestedId], fields: IdFields) -> dict[str, Any]:
     """The sceneFilter that finds these ids, which all have a field."""
     children = [
-        {"filterType": "value", "filterId": fields.field_of(one), "value": one.name, "operand": "="} for one in asked
+        {"filterType": "value", "filterId": fields.field_of(one), "value": one.name, "operand": "="}
+        for one in requested
     ]
     one_or_all = children[0] if len(children) == 1 else {"filterType": "or", "childFilters": children}
     return {"metadataFilter": one_or_all}
 
 
-def by_day(asked: Iterable[AskedId]) -> dict[dt.date, list[AskedId]]:
+def by_day(requested: Iterable[RequestedId]) -> dict[dt.date, list[RequestedId]]:
     """The ids that tell place and day, by day."""
-    days: dict[dt.date, list[AskedId]] = {}
-    for one in asked:
+    days: dict[dt.date, list[RequestedId]] = {}
+    for one in requested:
         if one.key is not None:
             days.setdefault(one.key.acquired, []).append(one)
     return days
 
 
-def day_filter(day: dt.date, asked: Sequence[AskedId], fields: IdFields) -> dict[str, Any]:
+def day_filter(day: dt.date, requested: Sequence[RequestedId], fields: IdFields) -> dict[str, Any]:
     """The sceneFilter for the places of these ids on one day; the whole day where places cannot be asked for."""
     days = {"start": day.isoformat(), "end": (day + dt.timedelta(days=1)).isoformat()}  # should the end be exclusive
     scene_filter: dict[str, Any] = {"acquisitionFilter": days}
-    places = sorted({(one.key.path, one.key.row) for one in asked if one.key is not None})
+    places = sorted({(one.key.path, one.key.row) for one in requested if one.key is not None})
     if fields.path_row is not None and len(places) <= PAIRS_PER_SEARCH:
         path_id, row_id = fields.path_row
         pairs = [_pair(path_id, path, row_id, row) for path, row in places]

@@ -4,8 +4,8 @@ Answers of the service may lack the entity id (before 2025), may list files of o
 all), and hardly ever repeat the product id on the way out. An answer is taken only if nothing in it contradicts the
 file.
 
-Several products of one scene or tile share entity id and display id. They are told apart by product id or download id
-where the answer has one, and asked for in different requests (`one_per_entity`) where it has none.
+Several products of one scene or tile share entity id and display id. Product id or download id
+keep them apart where the answer has one; they are requested in different requests (`one_per_entity`) where it has none.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class AnswerRow:
     product_id: str | None = None
     """Where the row tells which product of the entity it is; None when it does not."""
     proxied: bool = False
-    """The service cannot see the transfer and wants to be told of its end."""
+    """The service cannot see the transfer and wants a report of its end."""
 
 
 A = TypeVar("A", bound=Asked)
@@ -116,7 +116,7 @@ def _of_download(files: Sequence[A], answer: AnswerRow) -> list[A]:
 
 
 def one_per_entity(files: Sequence[A]) -> list[A]:
-    """Return the files that may be asked for together: of those with one entity id the first."""
+    """Return the files that may be requested together: of those with one entity id the first."""
     first: dict[str, A] = {}
     for file in files:
         first.setdefault(file.entity_id, file)
@@ -136,10 +136,10 @@ def _agree(file_name: str, answer_name: str | None) -> bool:
     """
     if answer_name is None:
         return True
-    own, said = _stem(file_name), _stem(answer_name)
+    own, given = _stem(file_name), _stem(answer_name)
     if is_planned(file_name):
-        return said.startswith(own.partition(".")[0])
-    return own == said or (own.startswith(said) and own[len(said)] in "._")
+        return given.startswith(own.partition(".")[0])
+    return own == given or (own.startswith(given) and own[len(given)] in "._")
 
 
 def _stem(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Scenes that USGS gives by order only: what is missing of them is told as that."""
+"""Scenes that USGS gives by order only: what is missing of them says so."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ HINT = "Order it at https://earthexplorer.usgs.gov; once USGS has made it, the s
 
 
 def with_orders(selection: Selection, scenes: Sequence[Scene]) -> Selection:
-    """Give the gaps of scenes that have to be ordered their reason."""
+    """Give the missing files of scenes that have to be ordered their reason."""
     ids = tuple(scene.display_id for scene in scenes if scene.order_only)
     if not ids:
         return selection
-    gaps = [
+    missing = [
         replace(gap, reason=REASON, hint=HINT) if gap.file.startswith(ids) else gap for gap in selection.unavailable
     ]
-    return replace(selection, unavailable=tuple(gaps))
+    return replace(selection, unavailable=tuple(missing))

@@ -26,22 +26,22 @@ from landsat_async.run.worker import WorkerPool
 PROGRESS_EVERY_S = 1.0
 
 
-async def run_pipeline(context: RunContext, crew: WorkerPool) -> None:
+async def run_pipeline(context: RunContext, workers: WorkerPool) -> None:
     """Go on until every selected file is done or failed. Raises what ended the run early."""
     download = context.config.download
     context.wakeups.working = True
     with _links(download.queue_size, 2, download.workers) as (sends, receives):
         async with anyio.create_task_group() as outer:
             outer.start_soon(_report_progress, context)
-            outer.start_soon(crew.manage)
+            outer.start_soon(workers.manage)
             async with anyio.create_task_group() as group:
                 group.start_soon(Requester(context).run, sends[0])
                 group.start_soon(Poller(context).run, sends[1])
                 for number, receive in enumerate(receives):
-                    group.start_soon(crew.work, number, receive)
-                group.start_soon(crew.cancel_soon_when_cancelled)
+                    group.start_soon(workers.work, number, receive)
+                group.start_soon(workers.cancel_soon_when_cancelled)
             outer.cancel_scope.cancel()
-    await crew.discard_parts()
+    await workers.discard_parts()
     if context.wakeups.fatal is not None:
         raise context.wakeups.fatal
 

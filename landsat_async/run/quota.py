@@ -27,14 +27,14 @@ POLL_GROWTH_MAX = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many downloads may be asked for now; 0 comes with the time to wait."""
+    """How many downloads may be requested now; 0 comes with the time to wait."""
 
     downloads: int
     wait_s: float = 0.0
 
 
 def allowance(
-    asked: Sequence[tuple[float, int]],
+    requested: Sequence[tuple[float, int]],
     now_s: float,
     *,
     want: int,
@@ -45,15 +45,15 @@ def allowance(
     """Decide how much of `want` fits the limits.
 
     Args:
-        asked: (unix time, downloads) of earlier requests, any order.
+        requested: (unix time, downloads) of earlier requests, any order.
         now_s: unix time.
-        want: downloads that we would like to ask for.
-        in_flight: downloads asked for and not yet fetched.
+        want: downloads that we would like to request.
+        in_flight: downloads requested for and not yet fetched.
         window_limit: downloads that WINDOW_S may hold.
         pending_limit: downloads that may be in flight.
     """
-    # A clock set back must not make an entry of the "future" block for ever: it counts as asked just now.
-    recent = sorted((min(at, now_s), count) for at, count in asked if at > now_s - WINDOW_S)
+    # A clock set back must not make an entry of the "future" block for ever: it counts as requested just now.
+    recent = sorted((min(at, now_s), count) for at, count in requested if at > now_s - WINDOW_S)
     free = window_limit - sum(count for _, count in recent)
     fits = min(want, free, pending_limit - in_flight)
     if fits > 0:

@@ -34,7 +34,7 @@ class Scan:
     search: SearchConfig
     aoi: Aoi | None
     filters: Sequence[dict[str, Any]]
-    """One search each; together they are what was asked for."""
+    """One search each; together they are what was requested."""
 
     async def hits(self) -> list[Scene]:
         """Everything that the filters find, or as much of it as the limit needs.
@@ -104,9 +104,9 @@ class Scan:
 
     async def _walked(self, filters: Sequence[dict[str, Any]], search: SearchConfig, *, newest: bool) -> list[Scene]:
         """Go through time until the limit is met."""
-        told = await self._told_days()
+        known = await self._declared_days()
         today = dt.datetime.now(dt.UTC).date()
-        walk: Walk | None = walk_through(search.start, search.end, newest=newest, told=told, today=today)
+        walk: Walk | None = walk_through(search.start, search.end, newest=newest, known=known, today=today)
         found: list[Scene] = []
         kept = 0
         while walk is not None and kept < search.limit:
@@ -130,16 +130,16 @@ class Scan:
         kept, _ = await anyio.to_thread.run_sync(keep_scenes, hits, unlimited, self.aoi)
         return len(kept)
 
-    async def _told_days(self) -> tuple[dt.date | None, dt.date | None]:
+    async def _declared_days(self) -> tuple[dt.date | None, dt.date | None]:
         """First and last day that the dataset tells of itself."""
         try:
-            told = await self.m2m.dataset(self.dataset)
+            known = await self.m2m.dataset(self.dataset)
         except DatasetRefused:
             raise
         except ServiceError:
             return None, None  # a hint only: without it the walk takes a few steps more
-        first, last = told.temporal_coverage or (told.acquisition_start, told.acquisition_end)
-        return _day(first or told.acquisition_start), _day(told.acquisition_end or last)
+        first, last = known.temporal_coverage or (known.acquisition_start, known.acquisition_end)
+        return _day(first or known.acquisition_start), _day(known.acquisition_end or last)
 
     async def _all(self, filters: Sequence[dict[str, Any]], allowed: int | None) -> list[Scene]:
         """Run one search for each filter, halving by date what the service does not hand out at once.

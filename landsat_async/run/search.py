@@ -50,7 +50,7 @@ class UnreadableScenes:
         self._first: FailedItem | None = None
 
     def note(self, row: FailedItem) -> None:
-        """Take what the client says of a row of an answer; rows of other calls are missed by whoever needs them."""
+        """Count a row of an answer; rows of other calls are missed where they are needed."""
         if row.call == SCENE_SEARCH:
             self._rows += 1
             self._first = self._first or row
@@ -107,9 +107,9 @@ async def _scan(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Scan:
 
 async def _named_scenes(config: Config, m2m: M2MClient) -> Found:
     """Look the ids up that decide alone."""
-    asked = read_scene_ids(config.search.scenes)
-    faults = [one.fault for one in asked if one.fault is not None]
-    by_dataset, notes = group_ids(asked, config.search.dataset)
+    requested = read_scene_ids(config.search.scenes)
+    faults = [one.fault for one in requested if one.fault is not None]
+    by_dataset, notes = group_ids(requested, config.search.dataset)
     try:
         scenes, missing = await look_up(m2m, by_dataset)
     except DatasetRefused as error:

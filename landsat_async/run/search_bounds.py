@@ -17,9 +17,9 @@ def hits_allowed(search: SearchConfig, *, has_area: bool, has_path_row: bool) ->
     """How many hits a search without a limit may have; None = any number.
 
     Args:
-        search: What was asked for.
+        search: What to search for.
         has_area: An area bounds it.
-        has_path_row: Paths and rows bound it, and the service can be asked for them.
+        has_path_row: Paths and rows bound it, and the service can filter by them.
     """
     if has_area or has_path_row:
         return None
@@ -37,9 +37,9 @@ def unbounded(dataset: str, hits: int) -> TooManyHits:
     )
 
 
-def cloud_bands(asked: tuple[float, float] | None) -> list[tuple[int, int]]:
-    """Whole percentages, the clearest first, that together hold what was asked for; None = everything known."""
-    low, high = asked or (0.0, 100.0)
+def cloud_bands(wanted: tuple[float, float] | None) -> list[tuple[int, int]]:
+    """Whole percentages, the clearest first, that together hold what was requested; None = everything known."""
+    low, high = wanted or (0.0, 100.0)
     first, last = math.floor(low), math.ceil(high)
     edges = [first, *(edge for edge in _CLOUD_EDGES if first < edge < last), *([last] if last > first else [])]
     return [(first, first), *itertools.pairwise(edges)]

@@ -77,20 +77,20 @@ def walk_through(
     end: dt.date | None,
     *,
     newest: bool,
-    told: tuple[dt.date | None, dt.date | None],
+    known: tuple[dt.date | None, dt.date | None],
     today: dt.date,
 ) -> Walk:
-    """Begin at the right end of the days that were asked for, and of those that the dataset tells of itself.
+    """Begin at the right end of the days that were requested, and of those that the dataset declares.
 
     Args:
-        start: First day that was asked for; None = no bound.
+        start: First day that was requested; None = no bound.
         end: Last day; None = no bound.
         newest: From the end backwards.
-        told: First and last day that the dataset tells; they place the first step and cut nothing off.
+        known: First and last day that the dataset declares; they place the first step and cut nothing off.
         today: In UTC.
     """
     first, last = start or FIRST_DAY, end or LAST_DAY
-    hint = min(told[1] or today, today) if newest else told[0] or first
+    hint = min(known[1] or today, today) if newest else known[0] or first
     edge = min(last, max(first, hint))
     opening = last if newest else first
     real = min(last, max(first, today)) if newest else first

@@ -2,10 +2,10 @@
 
 What the service lists has traps. A scene has two bundle rows, one for each storage system, and which of them
 can be had depends on its age. The same list of single files hangs under every row. Folders and browse images
-look like products. And "B1" is part of "B10". So rows are told apart by what they are, files are known by
+look like products. And "B1" is part of "B10". So rows are distinguished by what they are, files are known by
 their names, and a band is compared with the whole of what follows the product id.
 
-Whatever was selected and cannot be had is told by name.
+What was selected and cannot be had is reported by name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Lacking:
     """A band or file group that some scenes do not have."""
 
     name: str
-    """As the user asked for it."""
+    """As the user wrote it."""
     scenes: int
     example: str
     """Display id of the first of them."""
@@ -42,14 +42,14 @@ class Lacking:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What will be asked for, and what cannot be."""
+    """What will be requested, and what cannot be."""
 
     files: tuple[WantedFile, ...]
     unavailable: tuple[Unavailable, ...]
     unmatched_bands: tuple[str, ...] = ()
     """Bands (or file groups) that none of these scenes has; scenes of another portion may have them."""
     complete: frozenset[str] = frozenset()
-    """Display ids of scenes of which everything that was asked for is among the files."""
+    """Display ids of scenes of which everything that was requested is among the files."""
     lacking: tuple[Lacking, ...] = ()
     """Bands (or file groups) that scenes of this portion do not have: L2SR has no ST_B10, LO08 no thermal band."""
 
@@ -119,7 +119,7 @@ def choose(
     matched: set[str] = set()
     complete: set[str] = set()
     for scene in scenes:
-        gaps, files = len(chosen.unavailable), len(chosen.files)
+        missing, files = len(chosen.unavailable), len(chosen.files)
         try:
             safe_name(scene.display_id)
             layout_folder(layout, scene)
@@ -135,7 +135,7 @@ def choose(
             hits = set() if select.type == "bundle" else _add_singles(chosen, scene, rows, select, wanted)
         matched |= hits
         least = 2 if select.type == "all" else 1
-        if len(chosen.unavailable) == gaps and len(chosen.files) >= files + least and hits.issuperset(wanted):
+        if len(chosen.unavailable) == missing and len(chosen.files) >= files + least and hits.issuperset(wanted):
             complete.add(scene.display_id)
     chosen.several.refuse()
     unmatched = tuple(name for name in wanted if name not in matched) if scenes else ()
@@ -149,8 +149,8 @@ def choose(
 @lru_cache(maxsize=4096)
 def band_matches(pattern: str, suffix: str) -> bool:
     """Compare a band with what follows the product id, with and without the ending; case does not matter."""
-    asked, whole = pattern.casefold(), suffix.casefold()
-    return any(fnmatch.fnmatchcase(one, asked) for one in (whole, whole.rpartition(".")[0] or whole))
+    wanted, whole = pattern.casefold(), suffix.casefold()
+    return any(fnmatch.fnmatchcase(one, wanted) for one in (whole, whole.rpartition(".")[0] or whole))
 
 
 def _add_bundle(chosen: _Chosen, scene: Scene, rows: list[ProductOption]) -> None:

@@ -8,7 +8,7 @@ from landsat_async.errors import LandsatError
 
 
 class Wakeups:
-    """An event that happens again and again, and what was said with it. Waiters see each one after they began to wait.
+    """An event that happens again and again, and what it is about. Waiters see each one after they began to wait.
 
     One event for all of them: they are few, and each looks at the facts again anyway.
     """

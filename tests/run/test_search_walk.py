@@ -27,7 +27,7 @@ def days_between(start, end):
 )  # fmt: skip
 def test_steps_meet_without_gap_or_overlap_and_in_order(start, length, newest, told, answers):
     end = start + length * DAY
-    walk = walk_through(start, end, newest=newest, told=(told, told), today=TODAY)
+    walk = walk_through(start, end, newest=newest, known=(told, told), today=TODAY)
     met, rounds, answers = [], 0, iter(answers)
     while walk is not None:
         rounds += 1
@@ -47,7 +47,7 @@ def test_steps_meet_without_gap_or_overlap_and_in_order(start, length, newest, t
 @pytest.mark.parametrize("newest", [True, False])
 def test_without_bounds_the_first_step_is_open_to_the_side_it_comes_from(newest):
     told = (dt.date(2013, 3, 18), dt.date(2026, 11, 20))
-    walk = walk_through(None, None, newest=newest, told=told, today=TODAY)
+    walk = walk_through(None, None, newest=newest, known=told, today=TODAY)
     first, last = walk.window()
     if newest:
         assert (first, last) == (told[1], LAST_DAY)
@@ -56,14 +56,14 @@ def test_without_bounds_the_first_step_is_open_to_the_side_it_comes_from(newest)
 
 
 def test_an_empty_past_is_crossed_in_a_few_steps():
-    walk, steps = walk_through(None, None, newest=True, told=(None, None), today=TODAY), 0
+    walk, steps = walk_through(None, None, newest=True, known=(None, None), today=TODAY), 0
     while walk is not None:
         walk, steps = walk.after(0, 1), steps + 1
     assert steps <= 9
 
 
 def test_a_last_day_that_is_out_of_date_does_not_make_the_first_step_long():
-    walk = walk_through(None, None, newest=True, told=(None, dt.date(2024, 1, 1)), today=TODAY)
+    walk = walk_through(None, None, newest=True, known=(None, dt.date(2024, 1, 1)), today=TODAY)
     assert walk.window() == (dt.date(2024, 1, 1), LAST_DAY)
     walk = walk.narrowed(700_000, 1000)
     assert walk.window()[1] == LAST_DAY
