@@ -26,6 +26,7 @@ _UNITS = {
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
 _ITEMS_MAX = 50_000
+_WRONG_TOLD = 5
 _ALIKE = 0.75
 """How alike two words must be to be taken for one; "sort" and "start" have 0.67, "workres" and "workers" 0.86."""
 _WORD_MIN = 3
@@ -198,10 +199,20 @@ def _items(value: object, form: str) -> list[object]:
 
 
 def texts(item: Callable[[object], str], form: str) -> Reader:
-    """Read a list of texts, each through `item`; repeated ones count once."""
+    """Read a list of texts, each through `item`; repeated ones count once, and all that are wrong are told."""
 
     def reader(written: Written) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(item(value) for value in _items(written.value, form)))
+        read: dict[str, None] = {}
+        wrong: dict[str, None] = {}
+        for value in _items(written.value, form):
+            try:
+                read[item(value)] = None
+            except ValueError as error:
+                wrong[str(error)] = None
+        if wrong:
+            told, rest = list(wrong)[:_WRONG_TOLD], len(wrong) - _WRONG_TOLD
+            raise ValueError("; ".join([*told, *([f"and {rest:,} more like this"] if rest > 0 else [])]))
+        return tuple(read)
 
     return reader
 

@@ -544,3 +544,19 @@ def test_a_path_beyond_the_reference_system_of_its_dataset_is_refused(dataset, p
     else:
         with pytest.raises(ConfigError, match="does not exist"):
             Config.from_dict(data)
+
+
+@pytest.mark.faults("N25")
+def test_N25_all_wrong_items_of_a_list_are_told_at_once():
+    wrong = [f"no id {n}" for n in range(9)]
+    with pytest.raises(ConfigError) as refused:
+        Config.from_dict(
+            {"search": {"scenes": ["LC80040532024187LGN00", "", *wrong]}, "select": {"bands": ["a b", "c/d"]}}
+        )
+    (scenes,) = (problem for problem in refused.value.problems if "search.scenes" in problem)
+    (bands,) = (problem for problem in refused.value.problems if "select.bands" in problem)
+    assert "''" in scenes
+    assert "'no id 3'" in scenes
+    assert "and 5 more" in scenes
+    assert "'a b'" in bands
+    assert "'c/d'" in bands

@@ -263,10 +263,8 @@ class Run:
         free = await anyio.to_thread.run_sync(context.target.free_bytes)
         if wanted > free - self.config.download.min_free_bytes:
             keep = self.config.download.min_free_bytes
-            text = (
-                f"about {wanted / GIB:.1f} GiB are still to come; {free / GIB:.1f} GiB are free on the disk, of which"
-            )
-            text += f" min_free_bytes keeps {keep / GIB:.1f} GiB: the run stops before that, and continues later"
+            text = f"about {_size(wanted)} are still to come; {_size(free)} are free on the disk, of which"
+            text += f" min_free_bytes keeps {_size(keep)}: the run stops before that, and continues later"
             self.bus.tell(Notice(text, "warning"))
 
     async def _pipeline(self, context: RunContext) -> None:
@@ -335,6 +333,10 @@ async def _clean_up(context: RunContext) -> None:
         await remove_leftovers(context.m2m, context.ledger)
     except LandsatError:
         pass
+
+
+def _size(count: int) -> str:
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.1f} MiB"
 
 
 def _nothing(dropped: int) -> str:
