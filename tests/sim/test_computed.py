@@ -74,9 +74,9 @@ def test_millions_of_scenes_take_no_memory_and_are_found_by_either_id():
 
 
 def test_no_day_and_no_place_is_without_scenes_and_none_comes_twice():
-    archive, dataset = ComputedArchive(30_000), DATASETS[L2]
+    archive, dataset = ComputedArchive(100_000), DATASETS[L2]
     products = list(archive.products(dataset))
-    assert len({p.display_id for p in products}) == len({p.entity_id for p in products}) == 30_000
+    assert len({p.display_id for p in products}) == len({p.entity_id for p in products}) == 100_000
     first, last = archive.days(dataset)
     assert {p.acquired for p in products} == {first + dt.timedelta(days=n) for n in range((last - first).days + 1)}
 

@@ -21,6 +21,7 @@ ONLY_BAD = {
     "encoded although identity was asked",
     "403 with a page",
     "redirect to a login page",
+    "login page for ever, status 200",
     "empty answer, status 200",
     "a byte a second, for ever",
     "another band under its own name",
@@ -63,7 +64,7 @@ async def test_ours_is_right_or_says_so(tmp_path, files, quick, fault):
 
 async def test_a_program_that_is_content_with_anything_is_found_out(tmp_path, files):
     save = "import sys, urllib.request as u; open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1]).read())"
-    program = comparison._program("python3", "-c", save, "{url}", "{file}")
+    program = comparison._program("python3", "-c", save, each=("{url}", "{file}"))
     page = next(fault for fault in FAULTS if fault.name.startswith("page in place"))
     assert (await judge(program, page, files, tmp_path)).word == WRONG
 

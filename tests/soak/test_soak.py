@@ -31,9 +31,9 @@ async def test_every_file_is_right_though_two_fifths_of_all_answers_are_not(tmp_
 async def test_a_transfer_that_looks_at_nothing_is_found_out(tmp_path, monkeypatch):
     """Pages are taken for files, and whatever has come is given its final name."""
 
-    async def finish_unproven(course, *, framed):
-        monkeypatch.setattr(course.trip.net, "prove", lambda fd, size, name, **how: Proved(Proof.CONTENT))
-        return await finish(course, framed=framed)
+    async def finish_unproven(course, **how):
+        monkeypatch.setattr(course.trip.net, "prove", lambda *file, **how: Proved(Proof.CONTENT))
+        return await finish(course, **how)
 
     finish = _AttemptLoop._finish
     monkeypatch.setattr(_AttemptLoop, "_finish", finish_unproven)

@@ -112,7 +112,9 @@ async def test_F22_a_file_that_is_not_there_fails_by_name_after_one_more_link(op
 
         (name,) = result.failed
         assert "404" in result.failed[name]
-        assert world.log.files[name] == 2
+        # A page names no file: on a connection that has served others it may belong to one of them, and is asked for
+        # once more over a new one.
+        assert 2 <= world.log.files[name] <= 4
 
 
 @pytest.mark.faults("E04")
@@ -243,7 +245,7 @@ async def test_a_resume_that_goes_wrong_ends_in_the_right_bytes(opened, kind):
 
 
 @pytest.mark.faults("F32", "F33")
-async def test_F33_a_bundle_that_is_made_anew_at_each_request_ends_as_a_proper_bundle(opened):
+async def test_F33_a_bundle_that_is_made_anew_at_each_request_comes_in_one_answer_in_the_end(opened):
     script = Script(etag="none", last_modified="none")
     async with opened(archive=large(), script=script) as world:
         world.script.fault_file("*.tar", "cut", times=1, fraction=0.5)
@@ -257,8 +259,8 @@ async def test_F33_a_bundle_that_is_made_anew_at_each_request_ends_as_a_proper_b
         assert again.served == 1
         assert result.summary.exit_code == 0
         ((name, body),) = world.files().items()
-        assert body != world.content(name), "it is of two makings: the times of its members differ"
-        assert tar_members(body) == tar_members(world.content(name)) == old
+        assert body == world.content(name), "of one making: the times of its members are those of one answer"
+        assert tar_members(body) == old
 
 
 @pytest.mark.faults("F32")
