@@ -1,16 +1,42 @@
 """Asyncio downloader for Landsat Collection 2 from the USGS Machine-to-Machine (M2M) API.
 
-The whole job, and the same job inside another service:
+The whole job in one call, and the same job watched from inside another program:
 
     summary = await download(Config.load("config.toml"))
 
-    async with open_run(config, session=session) as run:
+    async with open_run(config) as run:
         async for event in run.events():
-            ...
+            if isinstance(event, Verified):
+                print(event.file, event.size_bytes, event.proof)
+    print(run.summary)
 
-Map of the package: `rules` decides, `m2m` talks to the API, `disk` keeps, `transfer` fetches one file, `run` owns the
-tasks, `show` is the command line, `sim` is a stand-in for the service. Names are imported when they are first used, so
-that `--help` stays quick.
+Doing
+    download(config) -> RunSummary      the whole job
+    open_run(config) -> Run             the same with its events; leaving the block stops it cleanly
+    plan(config) -> Plan                what a run would do; nothing is requested or written
+    M2MClient(url, credentials)         the M2M API alone, as typed coroutines
+
+Giving
+    Config                              Config.load(path) reads TOML, Config.from_dict(tables) plain values
+    Credentials                         user name and token; without them they are looked for as the README says
+
+Getting
+    Event                               any of Planned, Requested, Ready, Started, Transferred, Progress, Retrying,
+                                        Verified, Skipped, Failed, LeftOut, Notice, Error, Finished
+    RunSummary, Plan                    counts of a run; what `plan` has found
+    Scene, WantedFile, Route, ...       plain frozen values; Proof and Identity are what a file was found to be
+
+Errors
+    Everything that is raised on purpose is a LandsatError. It says what happened (str(error)), what to do now
+    (error.hint), which fault it is (error.reference, see the README) and what the command line would end with
+    (error.exit_code). What happens to one file is an event and never an exception.
+
+Units stand in names: `_s` seconds, `_bytes` bytes. Longitude and latitude are in degrees, boxes are west, south, east,
+north, cloud cover is in percent. What None means stands beside each value.
+
+Nothing here sets signal handlers, configures logging or prints. Several runs in one event loop are fine. The names of
+this page are stable, see CONTRIBUTING.md; modules may move. Names are imported when they are first used, so that
+`--help` stays quick.
 """
 
 from __future__ import annotations
@@ -29,20 +55,55 @@ if TYPE_CHECKING:
         CertificateUntrusted,
         ConfigError,
         CredentialsError,
+        DatasetRefused,
         DiskFull,
+        EndpointGone,
         FolderBusy,
         FolderUnwritable,
         LandsatError,
         LedgerError,
         M2MError,
+        OutcomeUnknown,
         OutOfResources,
+        QuotaReached,
+        RateLimited,
+        RequestRefused,
         ServiceDown,
         ServiceError,
+        SessionClosed,
+        SessionExpired,
+        TooManyHits,
     )
-    from landsat_async.events import Event
+    from landsat_async.events import (
+        Error,
+        Event,
+        Failed,
+        Finished,
+        LeftOut,
+        Notice,
+        Planned,
+        Progress,
+        Ready,
+        Requested,
+        Retrying,
+        Skipped,
+        Started,
+        Transferred,
+        Verified,
+    )
     from landsat_async.m2m.client import M2MClient
-    from landsat_async.model import Proof, RunSummary, Scene, WantedFile
-    from landsat_async.run.plan import Plan, plan
+    from landsat_async.model import (
+        DroppedScene,
+        Identity,
+        Proof,
+        Route,
+        RunSummary,
+        Scene,
+        SecretUrl,
+        Unavailable,
+        WantedFile,
+    )
+    from landsat_async.run.plan import Plan, PlannedFile, plan
     from landsat_async.run.runner import Run, download, open_run
 
 __version__ = "0.1.0"
@@ -54,22 +115,51 @@ _HOME = {
     "ConfigError": "errors",
     "Credentials": "credentials",
     "CredentialsError": "errors",
+    "DatasetRefused": "errors",
     "DiskFull": "errors",
+    "DroppedScene": "model",
+    "EndpointGone": "errors",
+    "Error": "events",
     "Event": "events",
+    "Failed": "events",
+    "Finished": "events",
     "FolderBusy": "errors",
     "FolderUnwritable": "errors",
+    "Identity": "model",
     "LandsatError": "errors",
     "LedgerError": "errors",
+    "LeftOut": "events",
     "M2MClient": "m2m.client",
     "M2MError": "errors",
+    "Notice": "events",
     "OutOfResources": "errors",
+    "OutcomeUnknown": "errors",
     "Plan": "run.plan",
+    "Planned": "events",
+    "PlannedFile": "run.plan",
+    "Progress": "events",
     "Proof": "model",
+    "QuotaReached": "errors",
+    "RateLimited": "errors",
+    "Ready": "events",
+    "RequestRefused": "errors",
+    "Requested": "events",
+    "Retrying": "events",
+    "Route": "model",
     "Run": "run.runner",
     "RunSummary": "model",
     "Scene": "model",
+    "SecretUrl": "model",
     "ServiceDown": "errors",
     "ServiceError": "errors",
+    "SessionClosed": "errors",
+    "SessionExpired": "errors",
+    "Skipped": "events",
+    "Started": "events",
+    "TooManyHits": "errors",
+    "Transferred": "events",
+    "Unavailable": "model",
+    "Verified": "events",
     "WantedFile": "model",
     "download": "run.runner",
     "open_run": "run.runner",
@@ -83,22 +173,51 @@ __all__ = [
     "ConfigError",
     "Credentials",
     "CredentialsError",
+    "DatasetRefused",
     "DiskFull",
+    "DroppedScene",
+    "EndpointGone",
+    "Error",
     "Event",
+    "Failed",
+    "Finished",
     "FolderBusy",
     "FolderUnwritable",
+    "Identity",
     "LandsatError",
     "LedgerError",
+    "LeftOut",
     "M2MClient",
     "M2MError",
+    "Notice",
     "OutOfResources",
+    "OutcomeUnknown",
     "Plan",
+    "Planned",
+    "PlannedFile",
+    "Progress",
     "Proof",
+    "QuotaReached",
+    "RateLimited",
+    "Ready",
+    "RequestRefused",
+    "Requested",
+    "Retrying",
+    "Route",
     "Run",
     "RunSummary",
     "Scene",
+    "SecretUrl",
     "ServiceDown",
     "ServiceError",
+    "SessionClosed",
+    "SessionExpired",
+    "Skipped",
+    "Started",
+    "TooManyHits",
+    "Transferred",
+    "Unavailable",
+    "Verified",
     "WantedFile",
     "__version__",
     "download",

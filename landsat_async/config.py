@@ -22,6 +22,7 @@ import msgspec
 from landsat_async import config_readers as read
 from landsat_async.errors import ConfigError
 from landsat_async.model import Proof
+from landsat_async.public import publish
 from landsat_async.rules.naming import check_layout
 from landsat_async.rules.search_dataset import settle_dataset
 from landsat_async.rules.select_type import settle_type
@@ -191,16 +192,31 @@ class _Given(NamedTuple):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole configuration; every value is checked and every path absolute."""
+    """The whole configuration; every value is checked and every path absolute.
+
+    Attributes:
+        service: Where the service is and who asks: table [service].
+        search: Which scenes: table [search].
+        select: Which files of each scene: table [select].
+        download: Where to, and how hard: table [download].
+        path: Absolute path of the file; None when there was none.
+        notes: What the user should know about how the configuration was read.
+
+    Attributes:
+        service: Where the service is and who asks: table [service].
+        search: Which scenes: table [search].
+        select: Which files of each scene: table [select].
+        download: Where to, and how hard: table [download].
+        path: ?
+        notes: ?
+    """
 
     service: ServiceConfig
     search: SearchConfig
     select: SelectConfig
     download: DownloadConfig
     path: str | None = None
-    """Absolute path of the file; None when there was none."""
     notes: tuple[str, ...] = ()
-    """What the user should know about how the configuration was read."""
 
     @classmethod
     def load(
@@ -238,6 +254,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         problems: list[str] = []
         given = list(_from_table(data, "configuration", problems))
         return _build(given, problems, source="configuration", base_dir=os.path.abspath(base_dir), path=None)
+
+
+publish(Config)
 
 
 def write_example(path: str | os.PathLike[str]) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from landsat_async.config import ServiceConfig
 from landsat_async.config_readers import PASSWORDS_ENDED
 from landsat_async.errors import CredentialsError, resources_lacking
+from landsat_async.public import publish
 from landsat_async.user_commands import TooMuchOutput, run_command
 from landsat_async.user_files import Unreadable, check_user_file, read_user_file
 
@@ -36,6 +37,18 @@ _HOW_TO_GET_A_TOKEN = (
 class Credentials:
     """ERS user name and application token; the token is masked wherever this is shown.
 
+    Attributes:
+        username: ERS user name.
+        token: Application token of the M2M API; never shown.
+        notes: Warnings for the user, such as a token file that others can read.
+        source: Where the token was found, for people; "" when the caller brought it.
+
+    Attributes:
+        username: ERS user name.
+        token: Application token of the M2M API; never shown.
+        notes: ?
+        source: ?
+
     Raises:
         CredentialsError: for a value that could not be sent (empty, blanks or control characters inside).
     """
@@ -43,9 +56,7 @@ class Credentials:
     username: str
     token: str
     notes: tuple[str, ...] = field(default=(), compare=False)
-    """Warnings for the user, such as a token file that others can read."""
     source: str = field(default="", compare=False)
-    """Where the token was found, for people; "" when the caller brought it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "username", _clean(self.username, "user name"))
@@ -53,6 +64,9 @@ class Credentials:
 
     def __repr__(self) -> str:
         return f"Credentials(username={self.username!r}, token=***)"
+
+
+publish(Credentials)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ Each error says what happened (`str(error)`), what to do now (`hint`), and carri
 word that the README explains and JSON output repeats. Blame is in the type, the exit code in the class.
 Faults of one file are not exceptions at all: they are outcomes, see `transfer.outcome`.
 
-This module imports nothing of ours, and no text in it may ever hold a token, key or signed URL.
+This module imports nothing of ours but `public`, and no text in it may ever hold a token, key or signed URL.
 """
 
 from __future__ import annotations
@@ -37,9 +37,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from landsat_async.public import publish
+
 
 class LandsatError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Attributes:
+        exit_code: What the command line ends with.
+        hint: What the user can do now; "" when the message says it all.
+        reference: Kebab-case name of the fault, stable between versions; the README lists them.
+    """
 
     exit_code: ClassVar[int] = 1
     default_reference: ClassVar[str] = "internal"
@@ -47,9 +55,7 @@ class LandsatError(Exception):
     def __init__(self, message: str, *, hint: str = "", reference: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
-        """What the user can do now; "" when the message says it all."""
         self.reference = reference or self.default_reference
-        """Kebab-case name of the fault, stable between versions."""
 
 
 class ConfigError(LandsatError):
@@ -87,7 +93,13 @@ class ServiceError(LandsatError):
 
 
 class ServiceDown(ServiceError):
-    """No usable answer: network, 5xx, a web page in place of JSON, maintenance. Repeating may help."""
+    """No usable answer: network, 5xx, a web page in place of JSON, maintenance. Repeating may help.
+
+    Attributes:
+        retry_after_s: What the Retry-After header asked for, in seconds; None without one.
+        maintenance: True when the service sent a web page that speaks of maintenance.
+        http_status: Status of the answer; None when none arrived.
+    """
 
     default_reference = "service-down"
 
@@ -103,11 +115,8 @@ class ServiceDown(ServiceError):
     ) -> None:
         super().__init__(message, hint=hint, reference=reference)
         self.retry_after_s = retry_after_s
-        """What the Retry-After header asked for, in seconds; None without one."""
         self.maintenance = maintenance
-        """True when the service sent a web page that speaks of maintenance."""
         self.http_status = http_status
-        """Status of the answer; None when none arrived."""
 
 
 class CertificateUntrusted(ServiceError):
@@ -129,7 +138,15 @@ class OutcomeUnknown(ServiceError):
 
 
 class M2MError(ServiceError):
-    """The service answered with an error code."""
+    """The service answered with an error code.
+
+    Attributes:
+        code: errorCode exactly as the service spelt it.
+        endpoint: Name of the call.
+        request_id: requestId of the envelope, for a mail to USGS; None when absent.
+        http_status: Status of the answer.
+        retry_after_s: What the Retry-After header asked for, in seconds; None without one.
+    """
 
     default_reference = "m2m"
 
@@ -147,13 +164,10 @@ class M2MError(ServiceError):
     ) -> None:
         super().__init__(message, hint=hint, reference=reference)
         self.code = code
-        """errorCode exactly as the service spelt it."""
         self.endpoint = endpoint
         self.request_id = request_id
-        """requestId of the envelope, for a mail to USGS; None when absent."""
         self.http_status = http_status
         self.retry_after_s = retry_after_s
-        """What the Retry-After header asked for, in seconds; None without one."""
 
 
 class SessionExpired(M2MError):
@@ -188,7 +202,11 @@ class DatasetRefused(M2MError):
 
 
 class TooManyHits(ServiceError):
-    """A search has more hits than the service hands out; split it, for example by date."""
+    """A search has more hits than the service hands out; split it, for example by date.
+
+    Attributes:
+        total_hits: What the service counts, sometimes an estimate.
+    """
 
     exit_code = 2
     default_reference = "too-many-hits"
@@ -196,7 +214,6 @@ class TooManyHits(ServiceError):
     def __init__(self, message: str, *, total_hits: int, hint: str = "", reference: str | None = None) -> None:
         super().__init__(message, hint=hint, reference=reference)
         self.total_hits = total_hits
-        """What the service counts, sometimes an estimate."""
 
 
 class EndpointGone(M2MError):
@@ -244,6 +261,8 @@ class OutOfResources(LandsatError):
     exit_code = 9
     default_reference = "out-of-resources"
 
+
+publish(*(one for one in list(vars().values()) if isinstance(one, type) and issubclass(one, LandsatError)))
 
 _LATER = "Nothing is lost: the same command continues."
 _NO_THREAD = "can't start new thread"  # a plain RuntimeError in every version of Python so far

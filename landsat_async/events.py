@@ -6,12 +6,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, get_args
+
+from landsat_async.public import publish
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Selection is done."""
+    """Selection is done.
+
+    Attributes:
+        scenes: How many scenes are left after all filters.
+        files: How many files are wanted; those that are here already count too.
+        bytes_nominal: Sum of the listed sizes, in bytes; they are often rounded.
+
+    Attributes:
+        scenes: How many scenes are left after all filters.
+        files: How many files are wanted; those that are here already count too.
+        bytes_nominal: Sum of the listed sizes, in bytes; they are often rounded.
+    """
 
     scenes: int
     files: int
@@ -20,7 +33,22 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """One portion was asked for."""
+    """One portion was asked for.
+
+    Attributes:
+        label: Label at the service under which they were asked for.
+        downloads: How many downloads the request named.
+        available: How many can be fetched at once.
+        preparing: How many the service has to prepare first.
+        failed: How many it refused.
+
+    Attributes:
+        label: Label at the service under which they were asked for.
+        downloads: How many downloads the request named.
+        available: How many can be fetched at once.
+        preparing: How many the service has to prepare first.
+        failed: How many it refused.
+    """
 
     label: str
     downloads: int
@@ -31,24 +59,52 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A file can be fetched now."""
+    """A file can be fetched now.
+
+    Attributes:
+        file: Path below the output folder.
+
+    Attributes:
+        file: Path below the output folder.
+    """
 
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker begins, or goes on at `offset_bytes`."""
+    """A worker begins, or goes on at `offset_bytes`.
+
+    Attributes:
+        file: Path below the output folder.
+        offset_bytes: Where it goes on; 0 = from the beginning.
+        size_bytes: Exact size; None as long as the server has not told.
+
+    Attributes:
+        file: Path below the output folder.
+        offset_bytes: Where it goes on; 0 = from the beginning.
+        size_bytes: ?
+    """
 
     file: str
     offset_bytes: int
     size_bytes: int | None
-    """Exact size; None as long as the server has not told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """Progress of one file; coalesced, never a JSON line of its own."""
+    """Progress of one file; coalesced, never a JSON line of its own.
+
+    Attributes:
+        file: Path below the output folder.
+        position_bytes: Bytes of the file that are here.
+        size_bytes: Exact size; None as long as the server has not told.
+
+    Attributes:
+        file: Path below the output folder.
+        position_bytes: Bytes of the file that are here.
+        size_bytes: Exact size; None as long as the server has not told.
+    """
 
     file: str
     position_bytes: int
@@ -57,7 +113,29 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of the whole run, at most one a second."""
+    """Progress of the whole run, at most one a second.
+
+    Attributes:
+        files_done: Files that are here and proven.
+        files_total: Files that are wanted.
+        bytes_done: Bytes of finished and running files.
+        bytes_total: Nominal bytes of all files; None as long as a size is not known.
+        rate_bytes_s: Bytes a second over the last seconds.
+        files_preparing: Files that the service is still preparing.
+        workers: Workers that are allowed to run at the moment (adapts to the line).
+        staging_eta_s: When the last of them is likely to be ready, by what staging took before; None = no experience
+            yet.
+
+    Attributes:
+        files_done: Files that have ended: proven, skipped or failed.
+        files_total: Files that are wanted.
+        bytes_done: Bytes of finished and running files.
+        bytes_total: Nominal bytes of all files; None as long as a size is not known.
+        rate_bytes_s: Bytes a second over the last seconds.
+        files_preparing: ?
+        workers: ?
+        staging_eta_s: ?
+    """
 
     files_done: int
     files_total: int
@@ -65,19 +143,28 @@ class Progress:
     bytes_total: int | None
     rate_bytes_s: float
     files_preparing: int = 0
-    """Files that the service is still preparing."""
     workers: int = 0
-    """Workers that are allowed to run at the moment (adapts to the line)."""
     staging_eta_s: float | None = None
-    """When the last of them is likely to be ready, by what staging took before; None = no experience yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Something will be tried again."""
+    """Something will be tried again.
+
+    Attributes:
+        file: None: the service or a host, not one file.
+        reason: What went wrong, in a sentence.
+        attempt: Tries so far without progress.
+        wait_s: Seconds until the next try.
+
+    Attributes:
+        file: ?
+        reason: What went wrong, in a sentence.
+        attempt: Tries so far without progress.
+        wait_s: Seconds until the next try.
+    """
 
     file: str | None
-    """None: the service or a host, not one file."""
     reason: str
     attempt: int
     wait_s: float
@@ -85,19 +172,42 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A file has its final name."""
+    """A file has its final name.
+
+    Attributes:
+        file: Path below the output folder.
+        size_bytes: Size of the file.
+        sha256: Hex digest of its bytes.
+        proof: Level that was reached: length, structure, content or published.
+        identity: What evidence there was that it is the file that it is named after: published, content, named or none.
+
+    Attributes:
+        file: Path below the output folder.
+        size_bytes: Size of the file.
+        sha256: Hex digest of its bytes.
+        proof: Level that was reached: length, structure, content or published.
+        identity: ?
+    """
 
     file: str
     size_bytes: int
     sha256: str
     proof: str
     identity: str = "none"
-    """What evidence there was that it is the file that it is named after: published, content, named or none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file is already here and proven."""
+    """A file is already here and proven.
+
+    Attributes:
+        file: Path below the output folder.
+        reason: Why it was not fetched.
+
+    Attributes:
+        file: Path below the output folder.
+        reason: Why it was not fetched.
+    """
 
     file: str
     reason: str
@@ -105,7 +215,18 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A file, scene or band that this run cannot deliver."""
+    """A file, scene or band that this run cannot deliver.
+
+    Attributes:
+        file: Path below the output folder; for a scene or band, what the user named.
+        reason: What happened.
+        hint: What to do now; "" when the reason says it all.
+
+    Attributes:
+        file: Path below the output folder; for a scene or band, what the user named.
+        reason: What happened.
+        hint: What to do now; "" when the reason says it all.
+    """
 
     file: str
     reason: str
@@ -114,29 +235,58 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something selected that some scenes have and others lack; no failure, and counted nowhere."""
+    """Something selected that some scenes have and others lack; no failure, and counted nowhere.
+
+    Attributes:
+        what: Band or file group, as the user asked for it.
+        reason: Why it is not among the files.
+        scenes: How many scenes lack it.
+        example: Display id of one of them.
+
+    Attributes:
+        what: ?
+        reason: Why it is not among the files.
+        scenes: ?
+        example: ?
+    """
 
     what: str
-    """Band or file group, as the user asked for it."""
     reason: str
     scenes: int
-    """How many scenes lack it."""
     example: str
-    """Display id of one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Talk for people: goes to stderr, never to JSON lines."""
+    """Talk for people: goes to stderr, never to JSON lines.
+
+    Attributes:
+        text: One sentence, without a line end.
+        level: "info" or "warning".
+
+    Attributes:
+        text: One sentence, without a line end.
+        level: ?
+    """
 
     text: str
     level: str = "info"
-    """"info" or "warning"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The run cannot go on."""
+    """The run cannot go on.
+
+    Attributes:
+        reference: Word of the fault, as in the README.
+        message: What happened.
+        hint: What to do now; "" when the message says it all.
+
+    Attributes:
+        reference: Word of the fault, as in the README.
+        message: What happened.
+        hint: What to do now; "" when the message says it all.
+    """
 
     reference: str
     message: str
@@ -145,7 +295,28 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Always last. files_total = files_verified + files_skipped + files_failed + files_pending."""
+    """Always last. files_total = files_verified + files_skipped + files_failed + files_pending.
+
+    Attributes:
+        files_total: Files that were wanted.
+        files_verified: Fetched and proven by this run.
+        files_skipped: Already here and proven.
+        files_failed: Failed with a reason.
+        files_pending: Left for the next run.
+        bytes_received: Body bytes received from file hosts.
+        elapsed_s: Seconds from start to end.
+        exit_code: What the command line would end with.
+
+    Attributes:
+        files_total: Files that were wanted.
+        files_verified: Fetched and proven by this run.
+        files_skipped: Already here and proven.
+        files_failed: Failed with a reason.
+        files_pending: Left for the next run.
+        bytes_received: Body bytes received from file hosts.
+        elapsed_s: Seconds from start to end.
+        exit_code: What the command line would end with.
+    """
 
     files_total: int
     files_verified: int
@@ -173,3 +344,5 @@ Event: TypeAlias = (
     | Error
     | Finished
 )
+
+publish(*get_args(Event))

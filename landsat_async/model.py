@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Self
 
+from landsat_async.public import publish
+
 
 class Proof(enum.StrEnum):
     """How much of a file has been proven; the order is the order of strength.
@@ -53,59 +55,102 @@ class Identity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene of a search result."""
+    """One scene of a search result.
+
+    Attributes:
+        entity_id: Landsat scene identifier, the same for all levels (LC80040532024187LGN00).
+        display_id: Landsat product identifier (LC08_L2SP_004053_20240705_20240712_02_T1).
+        acquired: Acquisition date, YYYY-MM-DD; None when neither the service nor the id tells.
+        cloud_cover: Percent; None when unknown (the service sends null or -1).
+        footprint: GeoJSON text of the footprint, degrees lon/lat, as sent; None when absent.
+        published: publishDate as sent; None when absent or "Unknown".
+        coverage: Share of the AOI that the footprint covers, 0..1; None without an AOI or footprint.
+        dataset: Alias of the dataset that it was found in; "" until a search has filled it in.
+        order_only: The service says that it has to be ordered and cannot be downloaded.
+
+    Attributes:
+        entity_id: ?
+        display_id: ?
+        acquired: ?
+        cloud_cover: ?
+        footprint: ?
+        published: ?
+        coverage: ?
+        dataset: ?
+        order_only: ?
+    """
 
     entity_id: str
-    """Landsat scene identifier, the same for all levels (LC80040532024187LGN00)."""
     display_id: str
-    """Landsat product identifier (LC08_L2SP_004053_20240705_20240712_02_T1)."""
     acquired: str | None = None
-    """Acquisition date, YYYY-MM-DD; None when neither the service nor the id tells."""
     cloud_cover: float | None = None
-    """Percent; None when unknown (the service sends null or -1)."""
     footprint: str | None = None
-    """GeoJSON text of the footprint, degrees lon/lat, as sent; None when absent."""
     published: str | None = None
-    """publishDate as sent; None when absent or "Unknown"."""
     coverage: float | None = None
-    """Share of the AOI that the footprint covers, 0..1; None without an AOI or footprint."""
     dataset: str = ""
-    """Alias of the dataset that it was found in; "" until a search has filled it in."""
     order_only: bool = False
-    """The service says that it has to be ordered and cannot be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way to ask for a file: the pair that `download-request` takes."""
+    """One way to ask for a file: the pair that `download-request` takes.
+
+    Attributes:
+        entity_id: Entity id that the request names.
+        product_id: Product id that it names.
+        system: downloadSystem: ls_zip, dds_ms, ls_s3, dds ...; "" when not told.
+        available: False: listed, but cannot be requested at the moment.
+
+    Attributes:
+        entity_id: Entity id that the request names.
+        product_id: Product id that it names.
+        system: ?
+        available: ?
+    """
 
     entity_id: str
     product_id: str
     system: str
-    """downloadSystem: ls_zip, dds_ms, ls_s3, dds ...; "" when not told."""
     available: bool = True
-    """False: listed, but cannot be requested at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedFile:
-    """One file that the user selected, with every route to it; the best comes first."""
+    """One file that the user selected, with every route to it; the best comes first.
+
+    Attributes:
+        name: USGS file name: `<display id>.tar`, or the display id of a single file.
+        scene_entity_id: Entity id of its scene.
+        scene_display_id: Display id of its scene.
+        kind: "bundle", "file", or "product" (chosen by its product name; the server names the file).
+        routes: Ways to ask for it, the best first.
+        bytes_nominal: Size the service lists, often rounded; a file that is far from it needs more proof. None = not
+            told.
+        folder: Folder below the output directory, from the layout template; "" = flat.
+        group_dataset: Alias of the secondary dataset when the file is asked for as part of a file group; else None.
+        file_groups: File groups that list this file; empty unless asked for by group.
+
+    Attributes:
+        name: ?
+        scene_entity_id: Entity id of its scene.
+        scene_display_id: Display id of its scene.
+        kind: ?
+        routes: Ways to ask for it, the best first.
+        bytes_nominal: ?
+        folder: ?
+        group_dataset: ?
+        file_groups: ?
+    """
 
     name: str
-    """USGS file name: `<display id>.tar`, or the display id of a single file."""
     scene_entity_id: str
     scene_display_id: str
     kind: str
-    """"bundle", "file", or "product" (chosen by its product name; the server names the file)."""
     routes: tuple[Route, ...]
     bytes_nominal: int | None = None
-    """Size the service lists, often rounded; a file that is far from it needs more proof. None = not told."""
     folder: str = ""
-    """Folder below the output directory, from the layout template; "" = flat."""
     group_dataset: str | None = None
-    """Alias of the secondary dataset when the file is asked for as part of a file group."""
     file_groups: tuple[str, ...] = ()
-    """File groups that list this file; empty unless asked for by group."""
 
     @property
     def relpath(self) -> str:
@@ -115,17 +160,36 @@ class WantedFile:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Something that was selected and cannot be had, told by name."""
+    """Something that was selected and cannot be had, told by name.
+
+    Attributes:
+        file: File, scene or band, as the user would name it.
+        reason: Why it cannot be had.
+        hint: What to do now; "" when the reason says it all.
+
+    Attributes:
+        file: ?
+        reason: Why it cannot be had.
+        hint: What to do now; "" when the reason says it all.
+    """
 
     file: str
-    """File, scene or band, as the user would name it."""
     reason: str
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedScene:
-    """A scene of the search result that the user's filters leave out."""
+    """A scene of the search result that the user's filters leave out.
+
+    Attributes:
+        scene: The scene.
+        reason: The filter that leaves it out.
+
+    Attributes:
+        scene: The scene.
+        reason: The filter that leaves it out.
+    """
 
     scene: Scene
     reason: str
@@ -133,24 +197,43 @@ class DroppedScene:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """Counts of a run. files_total = verified + skipped + failed + pending, always."""
+    """Counts of a run. files_total = verified + skipped + failed + pending, always.
+
+    Attributes:
+        scenes: Scenes left after all filters.
+        files_total: Files that were wanted.
+        files_verified: Fetched and proven by this run.
+        files_skipped: Already here and proven by an earlier run.
+        files_failed: Failed with a reason.
+        files_pending: Left for the next run.
+        bytes_received: Body bytes received from file hosts.
+        elapsed_s: Seconds from start to end, or until now.
+        exit_code: What the command line would end with.
+        failures: The first failed files with their reasons (bounded; the ledger has all).
+
+    Attributes:
+        scenes: Scenes left after all filters.
+        files_total: Files that were wanted.
+        files_verified: ?
+        files_skipped: ?
+        files_failed: Failed with a reason.
+        files_pending: ?
+        bytes_received: ?
+        elapsed_s: Seconds from start to end, or until now.
+        exit_code: ?
+        failures: ?
+    """
 
     scenes: int = 0
     files_total: int = 0
     files_verified: int = 0
-    """Fetched and proven by this run."""
     files_skipped: int = 0
-    """Already here and proven by an earlier run."""
     files_failed: int = 0
     files_pending: int = 0
-    """Left for the next run."""
     bytes_received: int = 0
-    """Body bytes received from file hosts."""
     elapsed_s: float = 0.0
     exit_code: int = 0
-    """What the command line would end with."""
     failures: tuple[Unavailable, ...] = field(default=())
-    """The first failed files with their reasons (bounded; the ledger has all)."""
 
 
 class SecretUrl:
@@ -173,3 +256,6 @@ class SecretUrl:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+publish(Proof, Identity, Scene, Route, WantedFile, Unavailable, DroppedScene, RunSummary, SecretUrl)

@@ -12,6 +12,7 @@ PACKAGE = PROJECT / "landsat_async"
 
 # Each line may import the lines above it. Names of one line do not import each other, except inside a package.
 LAYERS = (
+    ("public",),
     ("errors", "model", "events"),
     ("rules",),
     ("proof",),

@@ -41,6 +41,7 @@ from landsat_async.m2m.replies import (
 from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.m2m.transport import Transport, tls_context
 from landsat_async.model import Scene
+from landsat_async.public import publish
 
 if TYPE_CHECKING:
     import aiohttp
@@ -357,6 +358,9 @@ class M2MClient:
     async def download_order_remove(self, label: str) -> int:
         """Forget an order; return how many rows it had."""
         return await self._call(payloads.download_order_remove(label))
+
+
+publish(M2MClient)
 
 
 def _too_many(dataset: str, total_hits: int) -> TooManyHits:

@@ -21,6 +21,7 @@ from landsat_async.events import LeftOut
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
+from landsat_async.public import publish
 from landsat_async.run import fallback
 from landsat_async.run.find_credentials import find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
@@ -33,17 +34,52 @@ if TYPE_CHECKING:  # loads shapely, see run/scene_filter
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """One file and what would happen to it."""
+    """One file and what would happen to it.
+
+    Attributes:
+        file: The file.
+        state: "here" (verified), "partial", "preparing", "unverified" (something has the name), "refused" (something
+            has it that a run could not verify), or "missing".
+
+    Attributes:
+        file: The file.
+        state: ?
+    """
 
     file: WantedFile
     state: str
-    """"here" (verified), "partial", "preparing", "unverified" (something has the name), "refused" (something has it
-    that a run could not verify), or "missing"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `plan` shows."""
+    """What `plan` shows.
+
+    Attributes:
+        scenes: Scenes left after all filters.
+        dropped: Scenes that the filters leave out.
+        files: Files that are wanted, with what would happen to each.
+        unavailable: What was selected and cannot be had.
+        bytes_nominal: Sum of the listed sizes of all files.
+        bytes_left: Nominal bytes of what is not here yet.
+        free_bytes: Bytes that are free on the disk of the output folder.
+        left_out: Bands that some scenes lack.
+        notes: Where the area lies, what was simplified, what in the config has no effect.
+        bytes_short: So many nominal bytes are more than the disk has room for; 0 when all fits.
+        busy: Another run that holds the folder now; None when nobody does.
+
+    Attributes:
+        scenes: Scenes left after all filters.
+        dropped: Scenes that the filters leave out.
+        files: Files that are wanted, with what would happen to each.
+        unavailable: What was selected and cannot be had.
+        bytes_nominal: Sum of the listed sizes of all files.
+        bytes_left: ?
+        free_bytes: Bytes that are free on the disk of the output folder.
+        left_out: ?
+        notes: ?
+        bytes_short: ?
+        busy: ?
+    """
 
     scenes: list[Scene]
     dropped: list[DroppedScene]
@@ -51,16 +87,11 @@ class Plan:
     unavailable: list[Unavailable]
     bytes_nominal: int
     bytes_left: int
-    """Nominal bytes of what is not here yet."""
     free_bytes: int
     left_out: tuple[LeftOut, ...] = ()
-    """Bands that some scenes lack."""
     notes: tuple[str, ...] = ()
-    """Where the area lies, what was simplified, what in the config has no effect."""
     bytes_short: int = 0
-    """So many nominal bytes are more than the disk has room for; 0 when all fits."""
     busy: FolderBusy | None = None
-    """Another run holds the folder now."""
 
     @property
     def exit_code(self) -> int:
@@ -79,7 +110,17 @@ async def plan(
     credentials: Credentials | None = None,
     on_wait: Callable[[ApiWait], None] | None = None,
 ) -> Plan:
-    """Make the plan. Nothing is requested, downloaded or written. Raises what would end a run at once: LandsatError."""
+    """Return what a run would do. Nothing is requested, downloaded or written.
+
+    Args:
+        config: What to do.
+        session: Its connections are used and it is left open; None = connections of our own.
+        credentials: None = found as `config.service` and the environment say.
+        on_wait: Called before each wait for the service, with its reason and seconds; must return at once.
+
+    Raises:
+        LandsatError: what would end a run at once.
+    """
     service = config.service
     aoi = await read_aoi(config)
     busy = await _busy(config)
@@ -95,6 +136,9 @@ async def plan(
     ) as m2m:
         await check_role(m2m)
         return await _make(config, m2m, aoi, unreadable, busy)
+
+
+publish(PlannedFile, Plan, plan)
 
 
 async def plan_if_small(config: Config, m2m: M2MClient, *, scenes_max: int) -> Plan | None:

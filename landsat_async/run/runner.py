@@ -38,6 +38,7 @@ from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import RunSummary
+from landsat_async.public import publish
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
@@ -70,7 +71,13 @@ GIB = 1024**3
 
 
 class Run:
-    """One run, made by `open_run`."""
+    """One run, made by `open_run`: watch it with `events`, end it with `stop`, wait for its end with `wait`.
+
+    Attributes:
+        config: What it was asked to do.
+        bus: Where its events come from; renderers listen there.
+        error: Why the run could not go on; None as long as it can, and when it could.
+    """
 
     def __init__(
         self,
@@ -88,7 +95,6 @@ class Run:
         self._aoi = aoi
         self.bus = EventBus()
         self.error: LandsatError | None = None
-        """Why the run could not go on; None when it could."""
         self._ledger = ledger
         self._claim = claim
         self._target = target
@@ -124,7 +130,11 @@ class Run:
         self._scope.cancel()
 
     async def wait(self) -> RunSummary:
-        """Wait for the end. Raises the error that ended the run, if one did."""
+        """Wait for the end and return the final counts.
+
+        Raises:
+            LandsatError: what ended the run early, if something did.
+        """
         with self.bus.somebody_waits():
             await self._over.wait()
         if self.error is not None:
@@ -423,7 +433,13 @@ async def download(
     credentials: Credentials | None = None,
     overwrite: bool = False,
 ) -> RunSummary:
-    """Do the whole job and return its counts; arguments and errors as in `open_run`."""
+    """Do the whole job and return its counts; arguments and errors as in `open_run`.
+
+    Files that failed are counts in what is returned, and no exception.
+    """
     async with open_run(config, session=session, credentials=credentials, overwrite=overwrite) as run:
         run.bus.mute()
         return await run.wait()
+
+
+publish(Run, open_run, download)
