@@ -25,7 +25,7 @@ from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.multi_range import Source, Split, Unfit
 from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, blame, connections_for
 from landsat_async.transfer.resume import AcceptBody, Ask, AskPlainly, Complete, Refuse, Restart, next_ask, read_answer
-from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
+from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
 from landsat_async.transfer.session import Answered, TransferSession
 from landsat_async.transfer.sink import Sink, checkpoint, receive
 from landsat_async.transfer.speed import Speed, Window, floor
@@ -151,7 +151,11 @@ async def attempt(trip: TransferContext, *, plainly: bool = False) -> Received:
             await _check_head(trip, response, reply, staging=staging)
         except AttemptFailed as failure:
             _note_push_back(trip, failure.fault)
-            raise
+            if response is None or not ask.start or not may_refuse_range(response.status):
+                raise
+            response.close()
+            trip.whole = True  # whether it is the range that is refused, or the link, the whole file will tell
+            return await attempt(trip)
         if job.name_begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
             raise NameSeen(served_name(job.name_begins, reply.filename, str(url)))
         match read_answer(ask, trip.part.now, reply, named=named):

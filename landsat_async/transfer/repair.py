@@ -55,6 +55,7 @@ class Repairs:
     _slow: int = 0
     _cut_back: bool = False
     _restarted: bool = False
+    _overran: bool = False
 
     async def after(self, fault: Fault) -> None:
         """Put part and trip into the state from which the next attempt begins. Raises OSError."""
@@ -75,6 +76,9 @@ class Repairs:
             case FaultKind.UNPROVEN | FaultKind.DAMAGED:
                 trip.whole = True
                 await self._lower(0)
+            case FaultKind.OVERRUN:  # once it was an accident; the range of a host that always does ends nothing
+                trip.whole = trip.whole or self._overran
+                self._overran = True
             case FaultKind.DISK:
                 await self._reopen(trip.part.facts if trip.part.facts.durable else None)
             case FaultKind.LOST:

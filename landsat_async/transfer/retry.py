@@ -260,6 +260,15 @@ def _last(rule: _Rule, fault: Fault) -> Verdict:
             return GiveUp(fault.reason, rule.hint)
 
 
+def may_refuse_range(status: int) -> bool:
+    """Whether a bad status may be the answer of a host that cannot give ranges of this file.
+
+    Bundles that are made on the fly are such files. 401, 403 and 410 are the link's, 404 the file's, 5xx the host's.
+    """
+    fault = fault_of_status(status)
+    return status in (400, 501) or (fault is not None and fault.kind is FaultKind.STATUS)
+
+
 def fault_of_status(status: int, retry_after_s: float | None = None) -> Fault | None:
     """Return what a status other than 200, 206, 412 and 416 means; None for those, which `rules.resume` reads."""
     if status in (200, 206, 412, 416):

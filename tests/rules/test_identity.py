@@ -150,7 +150,7 @@ def test_names_in_a_disposition(header, names):
 )
 def test_N01_a_name_counts_however_carelessly_the_header_is_written(header):
     def said(name):
-        reply = read_reply(200, lambda field: [header.format(name)] if field == "Content-Disposition" else [])
+        reply = read_reply(200, lambda field, _: [header.format(name)] if field == "Content-Disposition" else [])
         return evidence_of_name(BAND, filenames=reply.filenames)
 
     assert said(BAND) is Identity.NAMED

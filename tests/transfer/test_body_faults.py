@@ -514,7 +514,7 @@ async def test_F20_F22_a_refused_link_wants_a_fresh_one_and_keeps_the_part(bench
     bench.keep(DATA[: 300 * KIB], total=len(DATA), etag='"v1"')
     async with RawServer([status(code)]) as server:
         outcome = await bench.run(server)
-        assert len(server.requests) == 1
+        assert len(server.requests) == 1 + (code == 400)  # that may be meant for the range
     assert isinstance(outcome, NeedsLink)
     assert outcome.expired is expired
     assert bench.part_bytes() == DATA[: 300 * KIB]

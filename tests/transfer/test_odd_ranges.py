@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from landsat_async.events import Retrying
-from landsat_async.transfer.types import Done
-from tests.support.raw_server import RawServer
+from landsat_async.transfer.types import Done, NeedsLink
+from tests.support.raw_server import RawServer, status
 from tests.transfer.conftest import KIB, noise
 
 pytestmark = pytest.mark.faults("K47")
@@ -94,3 +94,37 @@ async def test_K47_after_the_second_file_the_host_is_asked_for_no_range_any_more
             bench.store.facts = None
             assert isinstance(await bench.run(server, net=net), Done)
     assert host.ranges == 2
+
+
+@pytest.mark.faults("N09")
+@pytest.mark.parametrize("code", [204, 304, 400, 405, 406, 501])
+async def test_N09_a_host_that_refuses_the_range_is_asked_for_the_whole_file(bench, code):
+    """It made new links instead, for a range that was refused each time."""
+    bench.right = [DATA]
+    async with RawServer([host := Host(lambda at: answer(code, LENGTH), 1)]) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert (host.ranges, host.plain) == (1, 2)
+
+
+@pytest.mark.faults("N09")
+async def test_N09_a_link_that_is_refused_with_and_without_a_range_has_expired(bench):
+    bench.keep(DATA[: 300 * KIB], total=LENGTH, etag='"v1"')
+    async with RawServer([status(400)]) as server:
+        assert isinstance(await bench.run(server), NeedsLink)
+        assert len(server.requests) == 2
+    assert bench.part_bytes() == DATA[: 300 * KIB]
+
+
+@pytest.mark.faults("N10")
+async def test_N10_after_two_ranges_that_bring_more_than_they_say_the_file_is_asked_for_whole(bench):
+    bench.right = [DATA]
+
+    class TooMuch(Host):
+        async def __call__(self, wire):
+            await super().__call__(wire)
+            if "range" in wire.request.headers:
+                await wire.send(b"more")
+
+    async with RawServer([host := TooMuch(lambda at: answer(206, at, claim=told(at)), 1)]) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert (host.ranges, host.plain) == (2, 2)
