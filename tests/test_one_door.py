@@ -29,16 +29,20 @@ ALLOWED = {
 }
 """What else may be called where, and why."""
 
-OS = frozenset(
-    "access chmod close fchmod fdatasync fstat fstatvfs fsync ftruncate link listdir lstat makedirs mkdir open pathconf"
-    " pread pwrite read readlink remove rename renames replace rmdir scandir stat statvfs symlink truncate unlink utime"
-    " walk".split()
-)
-OS_PATH = frozenset("exists getatime getmtime getsize isdir isfile islink lexists samefile".split())
-OF_PATHS = frozenset(
-    "exists glob hardlink_to is_dir is_file is_symlink iterdir lstat mkdir read_bytes read_text rglob samefile"
-    " symlink_to touch unlink write_bytes write_text".split()
-)
+OS = frozenset((
+    "access", "chmod", "close", "fchmod", "fdatasync", "fstat", "fstatvfs", "fsync", "ftruncate", "link",
+    "listdir", "lstat", "makedirs", "mkdir", "open", "pathconf", "pread", "pwrite", "read", "readlink",
+    "remove", "rename", "renames", "replace", "rmdir", "scandir", "stat", "statvfs", "symlink", "truncate",
+    "unlink", "utime", "walk",
+))  # fmt: skip
+OS_PATH = frozenset((
+    "exists", "getatime", "getmtime", "getsize", "isdir", "isfile", "islink", "lexists", "samefile",
+))  # fmt: skip
+OF_PATHS = frozenset((
+    "exists", "glob", "hardlink_to", "is_dir", "is_file", "is_symlink", "iterdir", "lstat", "mkdir",
+    "read_bytes", "read_text", "rglob", "samefile", "symlink_to", "touch", "unlink", "write_bytes",
+    "write_text",
+))  # fmt: skip
 """Methods of `pathlib.Path`, as far as their names belong to nothing else."""
 DOORS = frozenset(("fs", "_fs", "files"))
 """Names under which an `Fs` goes."""

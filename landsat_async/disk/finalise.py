@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from landsat_async.disk.fs import READ, FileStat, Fs
+from landsat_async.disk.fs import READ, WRITE, FileStat, Fs
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.byte_view import Read
 from landsat_async.proof.prove import Damaged, Proved
@@ -125,8 +125,10 @@ def _is_named(fs: Fs, mine: FileStat, path: str) -> bool:
 
 def _same_bytes(fs: Fs, fd: int, path: str, size_bytes: int) -> bool:
     """Tell whether the file that has the name already is what we would have put there; then make it durable."""
+    if _is_named(fs, fs.fstat(fd), path):
+        return True  # it is this very file, and synced already
     try:
-        other = fs.open(path, READ)
+        other = _open_for_sync(fs, path)
     except OSError:
         return False
     try:
@@ -141,6 +143,14 @@ def _same_bytes(fs: Fs, fd: int, path: str, size_bytes: int) -> bool:
         return False
     finally:
         fs.close(other)
+
+
+def _open_for_sync(fs: Fs, path: str) -> int:
+    """Open a file that we do not want to change; Windows syncs only what is open for writing."""
+    try:
+        return fs.open(path, WRITE)
+    except PermissionError:
+        return fs.open(path, READ)
 
 
 def _name_in_its_folder(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:

@@ -108,6 +108,10 @@ class Fs(Protocol):
     Paths are absolute or relative texts; "/" separates folders everywhere, on Windows "\" as well.
     """
 
+    @property
+    def closing_sets_times(self) -> bool:
+        """The time of the last change is final only once every writer has closed the file (NTFS)."""
+
     def guard(self, root: str) -> None:
         """From now on, reach every name below the folder `root` without following a link or junction on the way.
 

@@ -94,6 +94,8 @@ class _Place:
 class PosixFs:
     """The file system of a POSIX system, as far as an output folder needs it."""
 
+    closing_sets_times = False
+
     def __init__(self, observer: Observer | None = None) -> None:
         self._observer = observer
         self._root: str | None = None

@@ -53,6 +53,8 @@ def _stat_of(found: Information) -> _Stat:
 class WindowsFs:
     """The file system of Windows, as far as transfers need it."""
 
+    closing_sets_times = True
+
     def __init__(
         self, observer: Observer | None = None, *, api: Win32 | None = None,
         patience_s: float = win32_errors.PATIENCE_S,

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from landsat_async.disk.fs import Fs
+from landsat_async.disk.fs import FileInUse, Fs
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.byte_view import Read
 from landsat_async.proof.kinds import is_doubtful, kind_of
@@ -42,6 +42,8 @@ class Unproven:
     """Something has this name and cannot be proven."""
 
     reason: str
+    in_use: bool = False
+    """Another program keeps it open and shuts us out: nothing is known of it."""
 
 
 Finding: TypeAlias = Facts | Absent | Unproven
@@ -82,6 +84,8 @@ def inspect(
             file = stack.enter_context(opening)
         except FileNotFoundError:
             return Absent()
+        except FileInUse:
+            return Unproven("open in another program", in_use=True)
         except OSError as error:
             return Unproven((error.strerror or os.strerror(error.errno or 0)).lower())
         proved = prove(file.read, file.size_bytes, name, level=level, stop=stop)

@@ -19,6 +19,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
@@ -26,10 +27,12 @@ from aiofiles.threadpool.binary import AsyncFileIO
 
 from landsat_async.disk.acquire import Handover
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
-from landsat_async.disk.fs import NEW, WRITE, Fs
+from landsat_async.disk.fs import NEW, WRITE, FileInUse, Fs
 from landsat_async.disk.io_threads import Threads
 
 COPY_SUFFIX = ".copy"
+OLD_SUFFIX = ".old"
+"""Of what stood under the name of a new part, for the moment until it is removed."""
 _READ_BYTES = 1024 * 1024
 _PART_FOLDER_MODE = 0o700
 _PART_MODE = 0o600
@@ -138,12 +141,16 @@ def _take_over(fs: Fs, path: str, was: Sequence[str]) -> None:
 def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int) -> HashedFile:
     """Make a file that nobody else has open; what had its name keeps its bytes, and earlier generations go."""
     for name in was:
-        _unlink(fs, os.path.join(os.path.dirname(path), name))
+        with suppress(FileInUse):
+            _unlink(fs, os.path.join(os.path.dirname(path), name))
     try:
         fd = fs.open(path, NEW, _PART_MODE)
     except FileExistsError:
-        _unlink(fs, path)
+        # Not removed at once: on Windows a name lingers until the last program closes the file, but it can be given up.
+        fs.replace(path, path + OLD_SUFFIX)
         fd = fs.open(path, NEW, _PART_MODE)
+        with suppress(FileInUse):  # swept by a later run
+            _unlink(fs, path + OLD_SUFFIX)
     except FileNotFoundError:
         _make_folder(fs, path)
         fd = fs.open(path, NEW, _PART_MODE)
@@ -173,9 +180,9 @@ def _copy(fs: Fs, path: str, size: int, min_free_bytes: int, opened: list[Hashed
     while block := fs.pread(source.fileno(), min(_READ_BYTES, size - copy.length), copy.length):
         copy.write(block)
     fs.fsync(copy.fileno())
-    fs.replace(path + COPY_SUFFIX, path)
-    source.shut()
+    source.shut()  # Windows replaces no file that is open
     opened.remove(source)
+    fs.replace(path + COPY_SUFFIX, path)
 
 
 class PartFile:

@@ -18,7 +18,8 @@ LAYOUT_FIELDS = (
 )  # fmt: skip
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}", re.ASCII)
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
+_REFUSED_ON_WINDOWS = re.compile(r'[<>:"|?*]')
 _LAYOUT_LENGTH_MAX = 200
 _UNKNOWN = "unknown"
 
@@ -68,6 +69,8 @@ def _check_folders(example: str) -> str | None:
         return None
     if "\\" in example or not example.isprintable():
         return "holds a backslash or control character; write folders with /"
+    if found := _REFUSED_ON_WINDOWS.search(example):
+        return f"holds {found[0]!r}, which Windows takes in no name; it is a folder below `directory`"
     for folder in example.split("/"):
         if not folder:
             return "starts or ends with / or holds //; it is a folder below `directory`"

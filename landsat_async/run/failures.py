@@ -93,6 +93,8 @@ class Failures:
             case FileFailed() if outcome.kind is FaultKind.IN_THE_WAY:
                 await context.ledger.files.note_stranger(item.relpath, context.states.now())
                 await context.routes.fail(item, outcome.reason, outcome.hint)
+            case FileFailed() if outcome.kind is FaultKind.IN_USE:  # another storage system would not help
+                await context.routes.fail(item, outcome.reason, outcome.hint)
             case FileFailed() if outcome.kind is FaultKind.FILES:
                 raise OutOfResources(outcome.reason, hint=outcome.hint)  # the next file would lack them as well
             case FileFailed() if outcome.kind in _OF_FILE_FAILED:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 import anyio.to_thread
 
+from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect, why_not_adopted
 from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
@@ -21,7 +23,8 @@ from landsat_async.run.part_names import part_name
 PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
 LITTER_AGE_S = 7 * 86400.0
-_PART = re.compile(r"\d+\.\d+\.part(\.copy)?")
+IN_USE_HINT = "Close it there and run the same command again."
+_PART = re.compile(r"\d+\.\d+\.part(\.copy)?(\.old)?")
 
 
 async def take_stock(context: RunContext, scene: str | None = None) -> None:
@@ -75,12 +78,24 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
         await context.ledger.files.note_stranger(file.relpath, context.states.now())
         told = f"{file.relpath} was found on disk by an earlier run, and has changed since; it is left alone"
     elif not isinstance(finding, Absent):
-        kept = await anyio.to_thread.run_sync(context.target.put_aside, file.relpath)
         told = f"{file.relpath} has changed since it was verified; it is fetched again"
-        told += f", and the changed file is kept as {kept}" if kept else ""
+        told += await _put_aside(context.target, file.relpath)
     await context.states.apply(context.ledger.files.lose([file.item_id], context.states.now()))
     await context.bus.emit(Notice(told, "warning"))
     return False
+
+
+async def _put_aside(target: Target, relpath: str) -> str:
+    """Move a changed file out of the way; return what is to be told of that."""
+    try:
+        kept = await anyio.to_thread.run_sync(target.put_aside, relpath)
+    except FileInUse:  # `_adopt_found` finds it in the way
+        return ", as soon as no other program has the changed file open"
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return ", and the changed file stays behind the link that leads to it"
+    return f", and the changed file is kept as {kept}" if kept else ""
 
 
 async def _inspect(
@@ -155,6 +170,8 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
             )  # fmt: skip
             if await context.states.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
+        case Unproven(reason, in_use=True):
+            await context.routes.fail(item, f"what has its name is {reason}", IN_USE_HINT)
         case Unproven(reason) if not context.overwrite or place is Place.UNUSABLE:
             await _leave_alone(context, item, f"it is not recorded here and cannot be verified ({reason})")
         case Unproven() | Absent():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from landsat_async.disk.finalise import Committed, Landing, finalise
 from landsat_async.disk.part import PartFile
@@ -70,11 +71,19 @@ class Committer:
             )  # fmt: skip
             if isinstance(self.landing, Committed):
                 part.shut()
+                self._note_time(self.landing)
             elif isinstance(self.landing, Proved) and self._several_answers:
                 self._proved = self.landing
                 self.landing = Joined(self.landing.proof, self._without_sums())
         except (OSError, Stopped) as error:
             self.landing = error
+
+    def _note_time(self, committed: Committed) -> None:
+        """Look at the time of change once more where closing a file may set it (NTFS)."""
+        fs = self._net.fs
+        if fs.closing_sets_times:
+            with suppress(OSError):
+                self.landing = replace(committed, mtime_ns=fs.lstat(self._job.final_path).st_mtime_ns)
 
     def _prove(self) -> Proved | Damaged:
         if self._proved is not None:

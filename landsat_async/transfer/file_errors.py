@@ -11,6 +11,7 @@ import os
 
 import aiohttp
 
+from landsat_async.disk.fs import FileInUse
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, resources_lacking
 from landsat_async.transfer.retry import Fault, FaultKind
 
@@ -78,6 +79,8 @@ def fault_of_client(error: Exception, host: str) -> Fault:
 
 def fault_of_disk(error: OSError, folder: str) -> Fault | LandsatError:
     """Return what an error of the file system means: for one attempt a Fault, for the run an exception to raise."""
+    if isinstance(error, FileInUse):
+        return Fault(FaultKind.IN_USE, f"{os.path.basename(error.filename)} is open in another program")
     number = error.errno
     if number in _FULL:
         return DiskFull(

@@ -85,6 +85,8 @@ class FaultKind(enum.StrEnum):
     """Somebody removed the part's name."""
     FILES = "files"
     """The process has too many open files, or may start no more threads."""
+    IN_USE = "in-use"
+    """Another program keeps the file open and shuts us out; we have waited for that already."""
     DISK = "disk"
     """Reading, writing or syncing the part failed: back to the last checkpoint."""
 
@@ -164,6 +166,9 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.IN_THE_WAY: _Rule(0, Then.FAIL),
     FaultKind.LOST: _Rule(1, Then.FAIL, hint="Another program works in this folder."),
     FaultKind.FILES: _Rule(None, Then.FAIL, hint="Raise the limit (ulimit -n, ulimit -u), or use fewer workers."),
+    FaultKind.IN_USE: _Rule(
+        0, Then.FAIL, hint="Close it there (viewer, scanner, synchroniser) and run the same command again."
+    ),
     FaultKind.DISK: _Rule(1, Then.FAIL, hint="Check the disk."),
 }
 

@@ -100,6 +100,7 @@ class TransferSession:
     def cancel_soon(self) -> None:
         """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
         self._cancelled_soon = True
+        self.fs.cancel_soon()
         for threads in self._running:
             threads.cancel_soon()
 

@@ -383,6 +383,9 @@ class _AttemptLoop:
         fault = fault_of_disk(error, self.trip.job.parts_dir)
         if isinstance(fault, LandsatError):
             raise fault from None  # and nothing is cut: the part may have its final name already
+        if fault.kind is FaultKind.IN_USE:
+            with suppress(OSError):
+                await checkpoint_if_new(self.trip.part, self.trip.store)  # the next run has only to name it
         return fault
 
     # -- after a fault -----------------------------------------------------------------------------------------------
