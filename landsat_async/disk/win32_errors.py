@@ -23,7 +23,9 @@ an open file. Real lack of rights looks the same, and costs one wait.
 """
 NO_LOCKS = frozenset({INVALID_FUNCTION, NOT_SUPPORTED})
 """What a file system without locks answers. Every other error means that we do not know whether we hold the lock."""
-NO_FOLDER_SYNC = frozenset({INVALID_FUNCTION, ACCESS_DENIED, NOT_SUPPORTED, INVALID_PARAMETER, SHARING_VIOLATION})
+NO_FOLDER_SYNC = frozenset(
+    {INVALID_FUNCTION, ACCESS_DENIED, NOT_SUPPORTED, INVALID_PARAMETER, SHARING_VIOLATION, LOCK_VIOLATION}
+)
 """Where a folder's handle may not be opened for writing or flushed: then names are as durable as the system likes."""
 
 _STEP_S, _STEP_MOST_S = 0.010, 0.250

@@ -8,9 +8,12 @@ import os
 import pytest
 
 from landsat_async.disk.finalise import Committed, InTheWay, PartLost, discard_part, finalise
+from landsat_async.disk.fs import WRITE
 from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
+from tests.support.windows_like import Disk, LikeWin32
 
 
 class Table:
@@ -140,3 +143,25 @@ def test_a_link_error_that_is_no_missing_ability_is_an_error(table):
     table.fs._observer = fail
     with pytest.raises(OSError, match="broken"):
         table.land()
+
+
+def test_a_file_that_has_its_name_already_is_known_without_reading_it(tmp_path):
+    reads = []
+    table = Table(tmp_path, PosixFs(lambda operation, *_: reads.append(operation) if operation == "pread" else None))
+    assert isinstance(table.land(), Committed)
+    assert isinstance(table.land(), Committed)
+    assert reads == []
+    os.close(table.fd)
+
+
+@pytest.mark.faults("H15")
+def test_H15_equal_bytes_under_the_name_are_synced_through_a_handle_that_may_write(tmp_path):
+    """Windows flushes no handle that only reads: equal bytes would be taken for somebody else's."""
+    fs = WindowsFs(api=LikeWin32(Disk(tmp_path)), patience_s=0.1)
+    table = Table(tmp_path, fs)
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    (tmp_path / "out" / "deep" / "x.TIF").write_bytes(b"data")
+    os.close(table.fd)
+    table.fd = fs.open(table.part, WRITE)
+    assert isinstance(table.land(), Committed)
+    fs.close(table.fd)

@@ -13,10 +13,13 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from landsat_async.disk import win32
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.part import HashedFile, NoRoom, open_part
+from tests.support.windows_like import Disk, LikeWin32
 
 DATA = random.Random(1).randbytes(3_000_000)
 
@@ -285,3 +288,29 @@ async def test_L31_a_part_that_is_opened_for_nobody_is_closed_again(tmp_path, wa
         with anyio.fail_after(10):
             while any(os.path.realpath(f"/proc/self/fd/{fd}") == str(path) for fd in os.listdir("/proc/self/fd")):
                 await anyio.sleep(0.002)
+
+
+@pytest.mark.faults("H15")
+async def test_H15_a_new_part_takes_its_name_at_once_from_what_somebody_has_open(tmp_path):
+    disk = Disk(tmp_path)
+    fs = WindowsFs(api=LikeWin32(disk), patience_s=0.1)
+    (tmp_path / "7.2.part").write_bytes(b"old")
+    (tmp_path / "7.1.part").write_bytes(b"older")
+    share = win32.SHARE_READ | win32.SHARE_DELETE
+    with disk.other_program(tmp_path / "7.2.part", share=share), disk.other_program(tmp_path / "7.1.part"):
+        async with opened(tmp_path / "7.2.part", fs=fs, was=("7.1.part",)) as (part, _):
+            await part.write(memoryview(b"new"))
+        assert (tmp_path / "7.2.part").read_bytes() == b"new"
+
+
+@pytest.mark.faults("H15")
+async def test_H15_a_part_with_a_second_name_is_gone_on_with_as_a_copy_where_nothing_open_can_be_replaced(tmp_path):
+    fs = WindowsFs(api=LikeWin32(Disk(tmp_path)), patience_s=0.1)
+    (tmp_path / "7.2.part").write_bytes(DATA)
+    os.link(tmp_path / "7.2.part", tmp_path / "final")
+    known = Checkpoint(100, hashlib.sha256(DATA[:100]).hexdigest())
+    async with opened(tmp_path / "7.2.part", known, fs=fs) as (part, believed):
+        assert (believed, part.length) == (True, 100)
+        await part.write(memoryview(b"x"))
+    assert (tmp_path / "7.2.part").read_bytes() == DATA[:100] + b"x"
+    assert (tmp_path / "final").read_bytes() == DATA

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landsat_async.disk.win32_paths import check_name
 from landsat_async.model import Scene
 from landsat_async.rules.naming import (
     LAYOUT_FIELDS,
@@ -188,3 +189,32 @@ def test_entity_ids_tell_place_and_day():
 def test_no_text_breaks_the_id_parsers(text):
     parse_product_id(text)
     parse_scene_key(text)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "C:/x/{sensor}",
+        "a:b",
+        "{sensor}:stream",
+        "a*b",
+        "what?",
+        "a<b",
+        "a>b",
+        "a|b",
+        'a"b',
+        "CONIN$",
+        "x/conout$.txt/y",
+        "com¹",
+        "nul .x",
+    ],
+)
+def test_layouts_that_windows_would_take_for_something_else_are_refused_everywhere(layout):
+    assert check_layout(layout) is not None
+
+
+@given(st.text(st.sampled_from('ab.C:/\\*?<>|" $~-conut1²{}ä'), min_size=1, max_size=12))
+def test_every_folder_of_a_layout_is_a_name_on_windows_too(layout):
+    if "{" not in layout and "}" not in layout and check_layout(layout) is None:
+        for folder in layout.split("/"):
+            assert check_name(folder) == folder
