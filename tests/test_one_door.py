@@ -44,8 +44,8 @@ OF_PATHS = frozenset((
     "write_text",
 ))  # fmt: skip
 """Methods of `pathlib.Path`, as far as their names belong to nothing else."""
-DOORS = frozenset(("fs", "_fs", "files"))
-"""Names under which an `Fs` goes."""
+DOORS = frozenset(("fs", "_fs", "files", "reader"))
+"""Names under which an `Fs` goes, and the reader of the ledger."""
 MODULES = frozenset(("fcntl", "msvcrt", "shutil", "tempfile"))
 HARMLESS = frozenset(("shutil.get_terminal_size", "shutil.which"))
 
