@@ -30,7 +30,7 @@ import anyio
 from landsat_async.config import EXAMPLE_TOML, Config
 from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.m2m.response import understand
-from landsat_async.m2m.transport import Reply
+from landsat_async.m2m.transport import ApiReply
 from landsat_async.model import Identity, Proof, SecretUrl
 from landsat_async.proof.prove import Damaged, prove
 from landsat_async.rules.aoi import parse_aoi, spatial_filters
@@ -183,7 +183,7 @@ def envelopes() -> Iterator[Case]:
         mutant = dice.choice((mutate_bytes, mutate_values))(body, dice)
         status = dice.choice((200, 200, 200, 400, 403, 500))
         try:
-            reply = Reply(status, "application/json", bytearray(mutant), None, None)
+            reply = ApiReply(status, "application/json", bytearray(mutant), None, None)
             value, unusable = understand(CALLS[endpoint], reply, ("tok",))
         except LandsatError as error:
             str(error).encode()

@@ -30,7 +30,7 @@ from benchmarks.probe import probing, rss_bytes
 from landsat_async import Config, Credentials, download, plan
 from landsat_async.m2m import payloads
 from landsat_async.m2m.response import understand
-from landsat_async.m2m.transport import Reply
+from landsat_async.m2m.transport import ApiReply
 from landsat_async.rules.aoi import aoi_from_bbox, coverages
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.log import Log
@@ -97,7 +97,7 @@ def _show_help() -> None:
 def _show_decode(count: int) -> None:
     body = bytearray(_answer(count))
     call = payloads.scene_search(DATASET, None, start=1, page_size=count, metadata_type=None, limit_s=None)
-    reply = Reply(200, "application/json", body, None, None)
+    reply = ApiReply(200, "application/json", body, None, None)
     before_bytes, began_s = rss_bytes(), time.process_time()
     page, unusable = understand(call, reply, ())
     took_s = time.process_time() - began_s

@@ -36,7 +36,7 @@ class EarlySignals:
                 signal.signal(number, signal.SIG_IGN)
 
     def leave(self, *_: object) -> None:
-        """End the process; a KeyboardInterrupt would be lost, or told as a traceback, inside of imports."""
+        """End the process; a KeyboardInterrupt would be lost, or shown as a traceback, inside of imports."""
         if self.code is not None:
             os._exit(self.code)
         try:

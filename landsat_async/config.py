@@ -24,8 +24,8 @@ from landsat_async.errors import ConfigError
 from landsat_async.model import Proof
 from landsat_async.public import publish
 from landsat_async.rules.naming import check_layout
-from landsat_async.rules.search_dataset import settle_dataset
-from landsat_async.rules.select_type import settle_type
+from landsat_async.rules.search_dataset import choose_dataset
+from landsat_async.rules.select_type import choose_type
 from landsat_async.user_files import Unreadable, read_user_file
 
 SERVICE_URL = "https://m2m.cr.usgs.gov/api/api/json/stable/"
@@ -370,7 +370,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
     search = values["search"]
     _check_together(search, refused, source, problems)
     if "select.type" not in refused:
-        wrong, idle = settle_type(values["select"], refused)
+        wrong, idle = choose_type(values["select"], refused)
         problems += [f"{source}: {problem}" for problem in wrong]
         notes += idle
     if problems:
@@ -436,7 +436,7 @@ def _check_together(search: dict[str, Any], refused: set[str], source: str, prob
         problems.append(f"{source}: search.start: {search['start']} lies in the future")
     if refused & {"search.dataset", "search.scenes"}:
         return
-    problems += [f"{source}: {problem}" for problem in settle_dataset(search)]
+    problems += [f"{source}: {problem}" for problem in choose_dataset(search)]
 
 
 def _ids_decide(search: Mapping[str, object]) -> list[str]:

@@ -77,8 +77,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def _holding(typed: str, names: Iterable[str]) -> list[str]:
     """The one name of which `typed` has all the words, or the other way round; none when there are several."""
-    words = {word for word in typed.split("_") if len(word) >= _WORD_MIN}
-    found = [name for name in names if words and (words <= set(name.split("_")) or set(name.split("_")) <= words)]
+    parts = {word for word in typed.split("_") if len(word) >= _WORD_MIN}
+    found = [name for name in names if parts and (parts <= set(name.split("_")) or set(name.split("_")) <= parts)]
     return found if len(found) == 1 else []
 
 

@@ -34,7 +34,7 @@ ALONE: Mapping[str, str] = {"Connection": "close"}
 _served: WeakSet[ResponseHandler] = WeakSet()
 """Connections that have been used by sessions of this module."""
 _is_new: ContextVar[bool] = ContextVar("landsat_async_connection_is_new", default=False)
-"""The connection that is being given out has just been opened; told where a connector is not ours alone."""
+"""The connection that is being given out has just been opened; known where a connector is not ours alone."""
 
 
 class OutOfStep(aiohttp.ClientConnectionError):
@@ -89,10 +89,10 @@ def checked(*, lent: bool) -> dict[str, Any]:
     """
     if not lent:
         return {"request_class": _Request, "response_class": Answer}
-    told = aiohttp.TraceConfig()  # the only public way to know; it costs each request 15 us
-    told.on_connection_create_end.append(_note_new)
-    told.on_connection_reuseconn.append(_note_used)
-    return {"request_class": _LentRequest, "response_class": Answer, "trace_configs": [told]}
+    created = aiohttp.TraceConfig()  # the only public way to know; it costs each request 15 us
+    created.on_connection_create_end.append(_note_new)
+    created.on_connection_reuseconn.append(_note_used)
+    return {"request_class": _LentRequest, "response_class": Answer, "trace_configs": [created]}
 
 
 async def _note_new(*_: object) -> None:
@@ -130,7 +130,7 @@ def what_follows(transport: asyncio.Transport) -> bytes:
 
 
 def _is_readable(fd: int) -> bool:
-    """Ask the system for bytes, or an end, that the event loop has not been told of yet."""
+    """Ask the system for bytes, or an end, that the event loop does not know of yet."""
     if not hasattr(select, "poll"):  # Windows, where `select` takes any socket
         return any(select.select([fd], [], [fd], 0))
     poll = select.poll()

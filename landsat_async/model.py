@@ -160,15 +160,10 @@ class WantedFile:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Something that was selected and cannot be had, told by name.
+    """Something that was selected and cannot be had, by name.
 
     Attributes:
         file: File, scene or band, as the user would name it.
-        reason: Why it cannot be had.
-        hint: What to do now; "" when the reason says it all.
-
-    Attributes:
-        file: ?
         reason: Why it cannot be had.
         hint: What to do now; "" when the reason says it all.
     """

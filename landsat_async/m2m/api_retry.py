@@ -47,7 +47,7 @@ OWN_TRIES = 5
 LOGIN_ROUNDS = 2
 
 
-class Trouble(enum.StrEnum):
+class OutageKind(enum.StrEnum):
     """Why nobody may ask at the moment, or why one call is repeated."""
 
     NETWORK = "network"
@@ -56,10 +56,10 @@ class Trouble(enum.StrEnum):
     BUSY = "busy"
 
 
-PROBE_INTERVAL_S: dict[Trouble, tuple[float, float]] = {
-    Trouble.NETWORK: (15.0, 60.0),
-    Trouble.SERVER: (15.0, 60.0),
-    Trouble.MAINTENANCE: (300.0, 300.0),
+PROBE_INTERVAL_S: dict[OutageKind, tuple[float, float]] = {
+    OutageKind.NETWORK: (15.0, 60.0),
+    OutageKind.SERVER: (15.0, 60.0),
+    OutageKind.MAINTENANCE: (300.0, 300.0),
 }
 """First and longest pause between two probes; each lasts 80 to 100 % of it."""
 
@@ -68,7 +68,7 @@ PROBE_INTERVAL_S: dict[Trouble, tuple[float, float]] = {
 class Outage:
     """A row of failures and what follows from it."""
 
-    trouble: Trouble
+    kind: OutageKind
     failures: int
     since_s: float
     """Monotonic time of the first failure in the row."""
@@ -109,7 +109,7 @@ class History:
         return replace(self, failures=self.failures + 1, equal=self.equal + 1 if text == self.last else 1, last=text)
 
 
-class Refusal(enum.Enum):
+class BareRefusal(enum.Enum):
     """What a call is that was refused by a bare HTTP status, without an envelope that says why."""
 
     OLD_KEY = enum.auto()
@@ -120,7 +120,7 @@ class Refusal(enum.Enum):
     """Nothing speaks for the account: it is not let in."""
 
 
-def bare_refusal(*, logins: int, may_download: bool | None) -> Refusal:
+def bare_refusal(*, logins: int, may_download: bool | None) -> BareRefusal:
     """Decide about HTTP 401 or 403 without an envelope.
 
     Args:
@@ -128,8 +128,8 @@ def bare_refusal(*, logins: int, may_download: bool | None) -> Refusal:
         may_download: what `permissions` said of the account; None = it was not asked, or did not tell.
     """
     if logins < 1:
-        return Refusal.OLD_KEY
-    return Refusal.SERVICE if may_download else Refusal.ACCOUNT
+        return BareRefusal.OLD_KEY
+    return BareRefusal.SERVICE if may_download else BareRefusal.ACCOUNT
 
 
 def judge(error: ServiceError, history: History, *, input_matters: bool) -> Verdict:
@@ -173,43 +173,43 @@ def after_failure(
 
     The wait is cut to what is left of `patience_s`, so that the last try comes when the patience ends.
     """
-    trouble = trouble_of(error)
-    if outage is not None and (outage.trouble is Trouble.BUSY) != (trouble is Trouble.BUSY):
+    kind = outage_kind(error)
+    if outage is not None and (outage.kind is OutageKind.BUSY) != (kind is OutageKind.BUSY):
         outage = None  # "busy" is an answer: the service was up in between
     failures = outage.failures + 1 if outage else 1
     since_s = outage.since_s if outage else now_s
-    own_s = _busy_wait_s(failures, u) if trouble is Trouble.BUSY else _probe_wait_s(trouble, failures, u, patience_s)
+    own_s = _busy_wait_s(failures, u) if kind is OutageKind.BUSY else _probe_wait_s(kind, failures, u, patience_s)
     retry_after_s = error.retry_after_s if isinstance(error, ServiceDown | M2MError) else None
     wait_s = with_retry_after_s(own_s, retry_after_s, u)
-    left_s = since_s + _patience_for(trouble, patience_s) - now_s
+    left_s = since_s + _patience_for(kind, patience_s) - now_s
     if left_s >= LAST_WAIT_S:
         wait_s = min(wait_s, left_s)
     reason = str(error)
-    if trouble is Trouble.BUSY and now_s - since_s >= BUSY_WARN_S:
+    if kind is OutageKind.BUSY and now_s - since_s >= BUSY_WARN_S:
         reason = "another program is using this USGS account; M2M serves one call at a time"
-    return Outage(trouble, failures, since_s, now_s + wait_s, reason, error)
+    return Outage(kind, failures, since_s, now_s + wait_s, reason, error)
 
 
-def trouble_of(error: ServiceError) -> Trouble:
+def outage_kind(error: ServiceError) -> OutageKind:
     """Name the kind of an error that is waited out."""
     if isinstance(error, RateLimited):
-        return Trouble.BUSY
+        return OutageKind.BUSY
     if isinstance(error, ServiceDown):
         if error.maintenance:
-            return Trouble.MAINTENANCE
-        return Trouble.SERVER if error.http_status is not None else Trouble.NETWORK
-    return Trouble.SERVER
+            return OutageKind.MAINTENANCE
+        return OutageKind.SERVER if error.http_status is not None else OutageKind.NETWORK
+    return OutageKind.SERVER
 
 
-def _patience_for(trouble: Trouble, patience_s: float) -> float:
-    return max(patience_s, BUSY_PATIENCE_S) if trouble is Trouble.BUSY else patience_s
+def _patience_for(kind: OutageKind, patience_s: float) -> float:
+    return max(patience_s, BUSY_PATIENCE_S) if kind is OutageKind.BUSY else patience_s
 
 
-def _probe_wait_s(trouble: Trouble, failures: int, u: float, patience_s: float) -> float:
-    quick = trouble is not Trouble.MAINTENANCE or patience_s < SHORT_PATIENCE_S
+def _probe_wait_s(kind: OutageKind, failures: int, u: float, patience_s: float) -> float:
+    quick = kind is not OutageKind.MAINTENANCE or patience_s < SHORT_PATIENCE_S
     if quick and failures <= QUICK_TRIES:
         return full_jitter_s(failures, u, base_s=1.0, cap_s=QUICK_CAP_S)
-    first_s, longest_s = PROBE_INTERVAL_S[trouble]
+    first_s, longest_s = PROBE_INTERVAL_S[kind]
     doublings = min(max(failures - QUICK_TRIES - 1, 0), 10)
     return min(longest_s, first_s * 2.0**doublings) * (0.8 + 0.2 * u)
 
@@ -221,6 +221,6 @@ def _busy_wait_s(failures: int, u: float) -> float:
 def may_wait(outage: Outage, *, wait_s: float, now_s: float, tries: int, patience_s: float) -> bool:
     """Whether a caller who has asked `tries` times waits `wait_s` more, or gives up with the error."""
     # a wait that was cut to the patience ends exactly then, give or take what adding floats loses
-    if now_s + wait_s - outage.since_s <= _patience_for(outage.trouble, patience_s) + 0.001:
+    if now_s + wait_s - outage.since_s <= _patience_for(outage.kind, patience_s) + 0.001:
         return True
     return tries < IMPATIENT_TRIES and wait_s <= IMPATIENT_WAIT_S

@@ -38,9 +38,9 @@ from landsat_async.errors import (
 )
 from landsat_async.m2m import api_errors, payloads
 from landsat_async.m2m.api_retry import (
+    BareRefusal,
     History,
     Outage,
-    Refusal,
     Verdict,
     after_failure,
     bare_refusal,
@@ -91,7 +91,7 @@ class CallUnderWay:
 class Gate:
     """What all callers of one account know about the service; shared by all clients of it in one event loop.
 
-    M2M refuses a second call of an account while the first is running, so whoever asks holds `turn`. While the service
+    M2M refuses a second call of an account while the first is running, so a call holds `turn` while it is under way. While the service
     is down all callers together send one probe per interval, and calls start slowly after a long outage: `slow_start`
     is shared with whatever else comes back then.
     """
@@ -303,10 +303,10 @@ class Caller:
     def _refused_by(self, error: SessionExpired, history: History) -> ServiceError:
         """Forget the key, unless it is young and the service refuses everybody: then no login would help."""
         bare = error.code.startswith("HTTP_")
-        refusal = bare_refusal(logins=history.logins, may_download=self._may_download) if bare else Refusal.OLD_KEY
-        if refusal is not Refusal.SERVICE or anyio.current_time() - self._key_since_s > KEY_LIFE_S:
+        refusal = bare_refusal(logins=history.logins, may_download=self._may_download) if bare else BareRefusal.OLD_KEY
+        if refusal is not BareRefusal.SERVICE or anyio.current_time() - self._key_since_s > KEY_LIFE_S:
             self._key = None
-        return api_errors.refused_by_the_service(error) if refusal is Refusal.SERVICE else error
+        return api_errors.refused_by_the_service(error) if refusal is BareRefusal.SERVICE else error
 
     async def _service_lives(self) -> bool:
         """Ask something harmless that has no input."""

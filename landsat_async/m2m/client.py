@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXIT_LIMIT_S = 3.0
 """For the logout and the closing of connections, also after a cancellation."""
-OPTIONS_PORTION = 500
+OPTIONS_BATCH = 500
 """Scenes per download-options call: about 25 MB of answer."""
 
 
@@ -61,6 +61,11 @@ class M2MClient:
     Calls wait for each other; any number of tasks may share a client. All calls raise `CredentialsError` when the
     account cannot do this and `ServiceError` when the service refuses or stays away for longer than `patience_s`.
 
+    A run uses a part of the calls. `logout`, `rate_limit_summary`, `notifications`, `dataset_file_groups`, `grid2ll`,
+    `scene_metadata`, `scene_list_get`, `download_remove`, `download_labels`, `download_summary`, `download_order_load`
+    and `download_order_remove` are there for users of the library: they are tested against recorded answers and the
+    simulator, and nothing in this package calls them.
+
     Args:
         url: address of the service, up to and with the version (".../json/stable/").
         credentials: user name and application token.
@@ -68,10 +73,10 @@ class M2MClient:
             and limits are used. None = connections of our own.
         ca_bundle: PEM file with certificates that are trusted beside the system's.
         patience_s: how long a service that is down is waited for; 0 = a few quick tries.
-        on_wait: told before each wait; must return at once.
+        on_wait: called before each wait; must return at once.
         trust_env: use the proxies of the environment. ~/.netrc is never used.
         gate: shared by all clients of one account; None = a gate of our own.
-        on_unusable: told of each row of an answer that cannot be used; None = logged as a warning. Rows of
+        on_unusable: called with each row of an answer that cannot be used; None = logged as a warning. Rows of
             download-request and download-retrieve stand in the answers themselves.
     """
 
@@ -291,14 +296,14 @@ class M2MClient:
         time_limit_s: float | None = None,
     ) -> list[ProductOption]:
         """Return what can be requested for scenes, given by ids (asked in portions) or by a list at the service."""
-        portions: list[Sequence[str] | None] = [None]
+        batches: list[Sequence[str] | None] = [None]
         if entity_ids is not None:
-            portions = [entity_ids[at : at + OPTIONS_PORTION] for at in range(0, len(entity_ids), OPTIONS_PORTION)]
+            batches = [entity_ids[at : at + OPTIONS_BATCH] for at in range(0, len(entity_ids), OPTIONS_BATCH)]
         options: list[ProductOption] = []
-        for portion in portions:
+        for batch in batches:
             ask = payloads.download_options(
                 dataset,
-                portion,
+                batch,
                 list_id,
                 with_file_groups=include_secondary_file_groups,
                 limit_s=time_limit_s,
@@ -324,7 +329,7 @@ class M2MClient:
         return await self._call(ask)
 
     async def download_retrieve(self, label: str, *, time_limit_s: float | None = None) -> RetrieveReply:
-        """Return the state of the downloads of a label; whoever carries a url can be fetched."""
+        """Return the state of the downloads of a label; an item with a url can be fetched."""
         return await self._call(payloads.download_retrieve(label, time_limit_s))
 
     async def download_search(self, label: str | None = None, active_only: bool | None = None) -> list[QueueItem]:

@@ -97,7 +97,7 @@ def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Product
 
 def _secondary_files(listed: bytes, unusable: list[FailedItem]) -> tuple[SecondaryFile, ...]:
     """Decode as they are, when every value is of the type and form that was promised; otherwise row by row."""
-    if listed.isascii() and not any(mark in listed for mark in _TO_BE_MENDED):
+    if listed.isascii() and not any(mark in listed for mark in _ODD_TEXT):
         try:
             return _STRICT.decode(listed)
         except msgspec.MsgspecError:
@@ -107,7 +107,7 @@ def _secondary_files(listed: bytes, unusable: list[FailedItem]) -> tuple[Seconda
 
 
 _STRICT = msgspec.json.Decoder(tuple[SecondaryFile, ...])
-_TO_BE_MENDED = (b"\\", b'" ', b' "')
+_ODD_TEXT = (b"\\", b'" ', b' "')
 """Only texts with escapes or blanks at an end could be other than `text` makes them."""
 
 

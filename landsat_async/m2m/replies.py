@@ -99,7 +99,7 @@ class DownloadItem(_Row, frozen=True):
 
 
 class Remaining(_Row, frozen=True):
-    """What is left of the account's limits: the smaller of the user's and the address's; None = not told."""
+    """What is left of the account's limits: the smaller of the user's and the address's; None = not given."""
 
     recent: WholeOrNone = field(name="recentDownloadCount", default=None)
     """Downloads that may still be requested in this quarter of an hour."""
@@ -159,7 +159,7 @@ class Dataset:
     alias: str
     """The name that other calls take (landsat_ot_c2_l2)."""
     name: str
-    """Collection name for people; "" when not told."""
+    """Collection name for people; "" when not given."""
     scene_count: int | None
     acquisition_start: str | None
     acquisition_end: str | None
@@ -168,7 +168,7 @@ class Dataset:
     bounds: tuple[float, float, float, float] | None
     """west, south, east, north in degrees, as sent: east may exceed 180."""
     temporal_coverage: tuple[str, str] | None = None
-    """First and last day that the service counts, YYYY-MM-DD; None when not told."""
+    """First and last day that the service counts, YYYY-MM-DD; None when not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class DatasetFilter:
     filter_id: str
     label: str
     kind: str
-    """Text, Range or Select; "" when not told."""
+    """Text, Range or Select; "" when not given."""
     values: tuple[tuple[str, str], ...] = ()
     """(code, label) of a Select."""
 
@@ -255,12 +255,12 @@ class SecondaryFile(Struct, frozen=True, gc=False):
     """File name (<product id>_SR_B3.TIF)."""
     product_id: _Text = field(name="id")
     system: str = field(name="downloadSystem")
-    """downloadSystem: ls_s3, dds ...; "" when not told."""
+    """downloadSystem: ls_s3, dds ...; "" when not given."""
     available: bool
     bytes_nominal: _Size | None = field(name="filesize")
     """Size as listed, often rounded; None when absent."""
     dataset_id: _Text | None = field(name="datasetId")
-    """Secondary dataset; None when not told."""
+    """Secondary dataset; None when not given."""
     file_groups: tuple[_Text, ...] | None = field(name="fileGroups", default=None)
     """Groups that list the file; None unless asked for."""
 
@@ -273,7 +273,7 @@ class ProductOption(Struct, frozen=True, gc=False):
     product_id: str
     product_name: str
     system: str
-    """downloadSystem: ls_zip, dds_ms, folder, ls_frb, wms ...; "" when not told."""
+    """downloadSystem: ls_zip, dds_ms, folder, ls_frb, wms ...; "" when not given."""
     available: bool
     bytes_nominal: int | None
     dataset_id: str | None

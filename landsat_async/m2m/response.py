@@ -20,14 +20,14 @@ from landsat_async.errors import BadReply, LandsatError, OutcomeUnknown, Service
 from landsat_async.m2m.api_errors import from_answer, from_code
 from landsat_async.m2m.payloads import LOGOUT, Call
 from landsat_async.m2m.tolerant import NULL, FailedItem, is_blank, relaxed, text, whole
-from landsat_async.m2m.transport import Reply
+from landsat_async.m2m.transport import ApiReply
 
 T = TypeVar("T")
 _NOT_ACTED_STATUS = {404, 408, 425, 429, 503}
 """Statuses with which a server says that it did not take the request on."""
 
 
-def understand(call: Call[T], reply: Reply, secrets: Sequence[str]) -> tuple[T, list[FailedItem]]:
+def understand(call: Call[T], reply: ApiReply, secrets: Sequence[str]) -> tuple[T, list[FailedItem]]:
     """Read an answer: the value, and the rows that cannot be used.
 
     Raises:
@@ -42,7 +42,7 @@ def understand(call: Call[T], reply: Reply, secrets: Sequence[str]) -> tuple[T, 
         raise
 
 
-def _read(call: Call[T], reply: Reply) -> tuple[T, list[FailedItem]]:
+def _read(call: Call[T], reply: ApiReply) -> tuple[T, list[FailedItem]]:
     unusable: list[FailedItem] = []
     envelope = open_envelope(reply.body)
     if envelope is not None and envelope.code is not None:

@@ -106,8 +106,8 @@ def _link(value: object) -> SecretUrl | None:
 
 
 def _quoted(value: object) -> str | None:
-    words = text(value)
-    return quoted_from_outside(words) if words else None
+    said = text(value)
+    return quoted_from_outside(said) if said else None
 
 
 def _texts(value: object) -> tuple[str, ...] | None:

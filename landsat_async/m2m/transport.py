@@ -40,7 +40,7 @@ _NOT_SENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiReply:
     """What came back, read completely."""
 
     status: int
@@ -126,7 +126,7 @@ class Transport:
         """Close what is ours; a connector of the caller stays open."""
         await self._session.close()
 
-    async def post(self, endpoint: str, body: bytes, *, key: str | None, limit_s: float, max_bytes: int) -> Reply:
+    async def post(self, endpoint: str, body: bytes, *, key: str | None, limit_s: float, max_bytes: int) -> ApiReply:
         """Send one request and read the whole answer.
 
         Raises:
@@ -150,7 +150,7 @@ class Transport:
 
     async def _post_once(
         self, endpoint: str, body: bytes, headers: dict[str, str], limit_s: float, max_bytes: int
-    ) -> Reply:
+    ) -> ApiReply:
         async with self._session.post(
             self._base / endpoint,
             data=body,
@@ -163,7 +163,7 @@ class Transport:
             return await _read(endpoint, response, max_bytes)
 
 
-async def _read(endpoint: str, response: aiohttp.ClientResponse, max_bytes: int) -> Reply:
+async def _read(endpoint: str, response: aiohttp.ClientResponse, max_bytes: int) -> ApiReply:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -174,7 +174,7 @@ async def _read(endpoint: str, response: aiohttp.ClientResponse, max_bytes: int)
                 ),
                 sent=True,
             )
-    return Reply(
+    return ApiReply(
         status=response.status,
         content_type=response.headers.get("Content-Type", "").strip().lower(),
         body=body,

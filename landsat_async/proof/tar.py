@@ -185,7 +185,7 @@ def _header_name(header: bytes) -> str:
 
 
 def _safe_name(name: str, at: int) -> str:
-    """Return the name without a leading ./; nothing here is ever unpacked, but whoever does gets no surprise."""
+    """Return the name without a leading ./; nothing here is ever unpacked, but other programs unpack it."""
     bare = name.removeprefix("./")
     if not _SAFE_NAME.fullmatch(bare) or {"", ".", ".."} & set(bare.split("/")):
         raise Damage(f"the tar member at {at} has a name that no product has")

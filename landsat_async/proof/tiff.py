@@ -115,7 +115,7 @@ class _Walk:
         self._entry = struct.Struct(self._order + ("HHQ8s" if self._big else "HHI4s"))
 
     def run(self) -> TiffLayout:
-        framed = self._has_framed_tiles()
+        has_frames = self._has_framed_tiles()
         pages: list[Page] = []
         seen: set[int] = set()
         ahead = [self._first]
@@ -130,10 +130,10 @@ class _Walk:
             sub = tags.get(_SUB_DIRECTORIES)
             below = list(self._integers(sub, MOST_DIRECTORIES)) if sub else []
             ahead += [offset for offset in (following, *below) if offset]
-            pages.append(self._read_page(tags, 4 if framed else 0))
+            pages.append(self._read_page(tags, 4 if has_frames else 0))
         if not any(pages[0].counts):
             raise Damage("the TIFF holds no image: not one of its tiles is stored")
-        return TiffLayout(tuple(pages), framed, self._view.size - self._end)
+        return TiffLayout(tuple(pages), has_frames, self._view.size - self._end)
 
     def _has_framed_tiles(self) -> bool:
         note = self._read(self._header_bytes, min(512, self._view.size - self._header_bytes))

@@ -7,7 +7,7 @@ from typing import Any
 from landsat_async.rules.scene_ids import ended_dataset, read_scene_ids
 
 
-def settle_dataset(search: dict[str, Any]) -> list[str]:
+def choose_dataset(search: dict[str, Any]) -> list[str]:
     """Fill `dataset` in where the ids tell it; return the problems found, each beginning with the dotted key."""
     if "dataset" in search:
         ended = ended_dataset(search["dataset"])

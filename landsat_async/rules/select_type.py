@@ -14,7 +14,7 @@ _NEEDED = {"bands": '["SR_B3", "ANG"]'}
 """What a type cannot do without, and how it looks."""
 
 
-def settle_type(select: MutableMapping[str, Any], refused: Collection[str] = ()) -> tuple[list[str], list[str]]:
+def choose_type(select: MutableMapping[str, Any], refused: Collection[str] = ()) -> tuple[list[str], list[str]]:
     """Fill in the `type` that the keys of a [select] table imply.
 
     A type that is written beside its own key is a choice: the other keys are noted as being without effect. Where it

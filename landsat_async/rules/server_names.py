@@ -17,8 +17,8 @@ _PRODUCT_CHARS = 80
 
 def planned_name(display_id: str, product_name: str) -> str:
     """Return what a product goes by until its name is known. Raises UnsafeName for a hostile displayId."""
-    words = re.sub(r"[^A-Za-z0-9]+", "_", product_name).strip("_") or "product"
-    return safe_name(f"{display_id}.{words[:_PRODUCT_CHARS]}{_END}")
+    parts = re.sub(r"[^A-Za-z0-9]+", "_", product_name).strip("_") or "product"
+    return safe_name(f"{display_id}.{parts[:_PRODUCT_CHARS]}{_END}")
 
 
 def is_planned(name: str) -> bool:

@@ -33,18 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     from landsat_async.show.output import Output, OutputOptions
     from landsat_async.show.signals import STOPPED
 
-    manner = OutputOptions(
+    output_options = OutputOptions(
         json=getattr(options, "json", False),
         quiet=options.quiet,
         verbose=options.verbose,
         progress=not getattr(options, "no_progress", False),
     )
-    output = Output(manner)
+    output = Output(output_options)
     try:
         with showing_logs(output):
             return _dispatch(options, output)
     except KeyboardInterrupt:
-        output.talk("interrupted; the same command continues", urgent=True)
+        output.message("interrupted; the same command continues", urgent=True)
         return STOPPED
     except Exception as error:
         return report(error, output)

@@ -116,11 +116,11 @@ async def _checks(path: str | None, on_wait: Callable[[ApiWait], None] | None = 
 
 
 def _tell(check: Check, output: Output) -> None:
-    if output.manner.json:
+    if output.output_options.json:
         values = {"name": check.name, "state": check.state, "message": check.message, "hint": check.hint}
         output.json(line("check", values))
         return
-    if check.state == "ok" and output.manner.quiet:
+    if check.state == "ok" and output.output_options.quiet:
         return
     first, *others = check.message.split("\n")  # a choice is listed line by line
     for text in (f"{check.state:<4}  {check.name}: {first}", *(f"      {other}" for other in others)):

@@ -43,10 +43,10 @@ def tell_error(output: Output, event: Error, details: tuple[str, ...] = ()) -> N
     """Say a fatal error on stderr: what, which detail, what to do now."""
     output.told.add((event.reference, event.message))
     first, *rest = event.message.splitlines() or [""]
-    output.talk(f"error: {first} [{event.reference}]", urgent=True)
+    output.message(f"error: {first} [{event.reference}]", urgent=True)
     hint = "" if event.hint in event.message else event.hint
     for text in (*rest, *details, *hint.splitlines()):
-        output.talk(f"  {text.strip()}", urgent=True)
+        output.message(f"  {text.strip()}", urgent=True)
 
 
 def first_cause(error: BaseException) -> BaseException:
@@ -64,15 +64,15 @@ def first_cause(error: BaseException) -> BaseException:
 def _tell(output: Output, event: Error, details: tuple[str, ...] = ()) -> None:
     if (event.reference, event.message) in output.told:
         return
-    if output.manner.json:
+    if output.output_options.json:
         output.event(event)
     tell_error(output, event, details)
 
 
 def _tell_traceback(error: BaseException, output: Output) -> None:
-    if output.manner.verbose:
+    if output.output_options.verbose:
         for text in "".join(traceback.format_exception(error)).splitlines():
-            output.talk(mask(text), urgent=True)
+            output.message(mask(text), urgent=True)
 
 
 def _details(error: LandsatError) -> tuple[str, ...]:

@@ -31,9 +31,9 @@ def status(path: str, overrides: tuple[str, ...], output: Output) -> int:
         from landsat_async.run.verify import status as read_status
 
         known = await read_status(config)
-        if output.manner.json:
+        if output.output_options.json:
             write_json(known, output)
-        elif not output.manner.quiet:
+        elif not output.output_options.quiet:
             for text in lines(known, width_of(output.out)):
                 output.data(text)
         return 0
@@ -97,20 +97,20 @@ def verify(path: str, overrides: tuple[str, ...], content: bool, output: Output)
     async def work(_: Stopper) -> int:
         from landsat_async.run.verify import verify as check_files
 
-        recap = await follow(check_files(config, content=content), output)
-        if recap.finished is None:
+        overview = await follow(check_files(config, content=content), output)
+        if overview.finished is None:
             return 1
-        if output.manner.json:
-            return recap.finished.exit_code
-        for text in failed_lines(recap.failures, recap, width_of(output.err)):
-            output.talk(text, urgent=True)
-        if not output.manner.quiet:
-            for text in proven_lines(recap.verified, recap.verified_count, width_of(output.out)):
+        if output.output_options.json:
+            return overview.finished.exit_code
+        for text in failed_lines(overview.failures, overview, width_of(output.err)):
+            output.message(text, urgent=True)
+        if not output.output_options.quiet:
+            for text in proven_lines(overview.verified, overview.verified_count, width_of(output.out)):
                 output.data(text)
-            wrong = f", {recap.failed_count:,} missing or changed" if recap.failed_count else ""
-            nothing = "" if recap.finished.files_total else " (nothing was verified)"
-            checked = f"{count_text(recap.finished.files_total, 'file')} checked"
-            output.data(f"{checked}: {recap.verified_count:,} unchanged{wrong}{nothing}")
-        return recap.finished.exit_code
+            wrong = f", {overview.failed_count:,} missing or changed" if overview.failed_count else ""
+            nothing = "" if overview.finished.files_total else " (nothing was verified)"
+            checked = f"{count_text(overview.finished.files_total, 'file')} checked"
+            output.data(f"{checked}: {overview.verified_count:,} unchanged{wrong}{nothing}")
+        return overview.finished.exit_code
 
     return run_async(output, work)

@@ -46,7 +46,7 @@ NARROW_COLUMNS = 70
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _LiveRow:
     file: str
     begun_at: float
     begun_bytes: int
@@ -55,7 +55,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Pause:
     text: str
     count: int
     until: float
@@ -69,8 +69,8 @@ class LiveRenderer:
         self._output = output
         self._now = now
         self._console = console or Console(file=output.err, markup=False, highlight=False)  # type: ignore[arg-type]
-        self._rows: dict[str, _Row] = {}
-        self._troubles: dict[str, _Trouble] = {}
+        self._rows: dict[str, _LiveRow] = {}
+        self._pauses: dict[str, _Pause] = {}
         self._failures: deque[str] = deque(maxlen=FAILURES)
         self._progress = Progress(0, 0, 0, None, 0.0)
         self._headline = "searching"
@@ -103,7 +103,7 @@ class LiveRenderer:
             case Progress():
                 self._progress = event
             case Started(file=file, offset_bytes=offset, size_bytes=size):
-                self._rows[file] = _Row(file, self._now(), offset, offset, size)
+                self._rows[file] = _LiveRow(file, self._now(), offset, offset, size)
             case Transferred(file=file) if file in self._rows:
                 row = self._rows[file]
                 size = event.size_bytes if event.size_bytes is not None else row.size_bytes
@@ -116,7 +116,7 @@ class LiveRenderer:
             case Retrying():
                 self._note_retry(event)
             case Notice():
-                self._output.talk(event.text, urgent=event.level == "warning")
+                self._output.message(event.text, urgent=event.level == "warning")
             case Error():
                 tell_error(self._output, event)
             case Finished():
@@ -125,8 +125,8 @@ class LiveRenderer:
                 self._headline = state_text(event) or self._headline
                 if isinstance(event, Planned):
                     self._progress = replace(self._progress, files_total=event.files)
-        if self._output.manner.verbose and (text := file_text(event)) is not None:
-            self._output.talk(text)
+        if self._output.output_options.verbose and (text := file_text(event)) is not None:
+            self._output.message(text)
 
     def picture(self) -> RenderableType:
         """Return what is on screen now, made for the width and height that the terminal has now."""
@@ -166,13 +166,13 @@ class LiveRenderer:
             parts.append(f"{self._progress.workers} workers")
         lines: list[RenderableType] = [_line(fit(parts, width), "dim")]
         now = self._now()
-        current = [t for t in list(self._troubles.values()) if t.until >= now]
-        for trouble in sorted(current, key=lambda t: -t.last)[:PAUSES]:
-            times = f"{trouble.count:,} x " if trouble.count > 1 else ""
-            lines.append(_line(f"{times}{trouble.text}; next try {clock_text(trouble.until)}", "yellow"))
+        current = [t for t in list(self._pauses.values()) if t.until >= now]
+        for pause in sorted(current, key=lambda t: -t.last)[:PAUSES]:
+            times = f"{pause.count:,} x " if pause.count > 1 else ""
+            lines.append(_line(f"{times}{pause.text}; next try {clock_text(pause.until)}", "yellow"))
         return lines
 
-    def _row(self, row: _Row, width: int) -> RenderableType:
+    def _row(self, row: _LiveRow, width: int) -> RenderableType:
         name = row.file.rpartition("/")[2]
         done = size_text(row.position_bytes)
         if width < NARROW_COLUMNS:
@@ -189,14 +189,14 @@ class LiveRenderer:
         if event.file is not None:
             self._rows.pop(event.file, None)
         kind = kind_of(event.reason)
-        before = self._troubles.get(kind)
+        before = self._pauses.get(kind)
         now = self._now()
         until = now + event.wait_s
-        if len(self._troubles) > 100:
-            self._troubles = {k: t for k, t in self._troubles.items() if t.until >= now}
+        if len(self._pauses) > 100:
+            self._pauses = {k: t for k, t in self._pauses.items() if t.until >= now}
         count = before.count + 1 if before is not None and event.file is not None else 1
         text = event.reason if event.file is None or count > 1 else f"{event.file}: {event.reason}"
-        self._troubles[kind] = _Trouble(text, count, until, now)
+        self._pauses[kind] = _Pause(text, count, until, now)
 
     def _print_above(self, text: str) -> None:
         self._console.print(_line(text), soft_wrap=True)
@@ -211,7 +211,7 @@ def fit(parts: list[str], width: int) -> str:
     return text
 
 
-def _share(row: _Row) -> float:
+def _share(row: _LiveRow) -> float:
     return min(1.0, row.position_bytes / row.size_bytes) if row.size_bytes else 0.0
 
 

@@ -30,17 +30,17 @@ class _TalkHandler(logging.Handler):
         except Exception:  # a record that cannot be formatted must not end a run
             lines = [f"{record.levelname} {record.name}: (unreadable record)"]
         for line in lines:
-            self._output.talk(line, urgent=True)
+            self._output.message(line, urgent=True)
 
 
 @contextmanager
 def showing_logs(output: Output) -> Iterator[None]:
     """Send log records to the talk with -v, and nowhere without, for the time of the block."""
-    handler = _TalkHandler(output) if output.manner.verbose else logging.NullHandler()
+    handler = _TalkHandler(output) if output.output_options.verbose else logging.NullHandler()
     root = logging.getLogger()
     level_before = OURS.level
     root.addHandler(handler)
-    if output.manner.verbose:
+    if output.output_options.verbose:
         OURS.setLevel(logging.DEBUG)
     try:
         yield

@@ -96,8 +96,10 @@ class SafeStream:
 class Output:
     """Where a command says things. One per process; made by `main`."""
 
-    def __init__(self, manner: OutputOptions, *, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
-        self.manner = manner
+    def __init__(
+        self, output_options: OutputOptions, *, stdout: TextIO | None = None, stderr: TextIO | None = None
+    ) -> None:
+        self.output_options = output_options
         self.out = SafeStream(stdout if stdout is not None else sys.stdout)
         self.err = SafeStream(stderr if stderr is not None else sys.stderr)
         self.finished = False
@@ -137,9 +139,9 @@ class Output:
         elif isinstance(event, Error):
             self.told.add((event.reference, event.message))
 
-    def talk(self, line: str, *, urgent: bool = False) -> None:
+    def message(self, line: str, *, urgent: bool = False) -> None:
         """Say one line on stderr. With -q or --json only what is urgent is said."""
-        if (self.manner.quiet or self.manner.json) and not urgent:
+        if (self.output_options.quiet or self.output_options.json) and not urgent:
             return
         line = clean_end(line)
         self.out.flush()  # where both streams end in one place, the order is kept
@@ -169,7 +171,7 @@ class Output:
         """Flush both streams; tell a person when data was lost for another reason than a closed pipe."""
         lost = self.lost
         if lost is not None:
-            self.talk(f"standard output could not be written: {lost.strerror}", urgent=True)
+            self.message(f"standard output could not be written: {lost.strerror}", urgent=True)
         self.err.flush()
 
 

@@ -118,7 +118,7 @@ class PlainRenderer:
             case Progress():
                 self._progress = event
             case Notice():
-                self._output.talk(event.text, urgent=event.level == "warning")
+                self._output.message(event.text, urgent=event.level == "warning")
             case Error():
                 tell_error(self._output, event)
             case Failed():
@@ -127,7 +127,7 @@ class PlainRenderer:
             case Retrying():
                 self._note_retry(event)
             case _:
-                text = state_text(event) or (file_text(event) if self._output.manner.verbose else None)
+                text = state_text(event) or (file_text(event) if self._output.output_options.verbose else None)
                 if text is not None:
                     self._say(text)
         self.tick()
@@ -136,7 +136,7 @@ class PlainRenderer:
         """Say what is due by now; called about once a second."""
         self._repeats.flush()
         since_s = self._now() - self._said_at
-        if not self._output.manner.progress or since_s < LINE_EVERY_S:
+        if not self._output.output_options.progress or since_s < LINE_EVERY_S:
             return
         text = self._standing()
         if text and (text != self._said_progress or since_s >= HEARTBEAT_S):
@@ -166,15 +166,15 @@ class PlainRenderer:
         return f"{so_far}, {waiting}" if so_far else waiting
 
     def _say(self, text: str) -> None:
-        self._output.talk(f"{clock_text(self._now())}  {text}")
+        self._output.message(f"{clock_text(self._now())}  {text}")
 
 
 def tell_retry(event: Retrying, output: Output) -> None:
     """Say that a command without a progress display waits, and until when."""
-    if output.manner.json:
+    if output.output_options.json:
         output.event(event)
     else:
-        output.talk(retry_text(event, time.time()))
+        output.message(retry_text(event, time.time()))
 
 
 def tell_wait(output: Output, wait: ApiWait) -> None:

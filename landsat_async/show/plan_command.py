@@ -36,16 +36,16 @@ def plan(path: str, overrides: tuple[str, ...], output: Output) -> int:
         from landsat_async.run.plan import plan as make_plan
 
         result = await make_plan(config, on_wait=partial(tell_wait, output))
-        if output.manner.json:
+        if output.output_options.json:
             write_json(result, output)
-        elif not output.manner.quiet:
+        elif not output.output_options.quiet:
             for note in result.notes:
-                output.talk(note)
+                output.message(note)
             for text in lines(result, config, width_of(output.out)):
                 output.data(text)
         elif result.exit_code:
             for text in (*_unavailable(result, width_of(output.err)), *_ending(result)):
-                output.talk(text, urgent=True)
+                output.message(text, urgent=True)
         for error in verdicts(result):
             tell_error(output, error)
         return result.exit_code

@@ -14,7 +14,7 @@ from landsat_async.events import Error, Event, Finished, Notice, Progress
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.output import Output
 from landsat_async.show.plain import PlainRenderer
-from landsat_async.show.run_summary import Recap
+from landsat_async.show.run_summary import RunOverview
 
 TICK_S = 1.0
 
@@ -48,7 +48,7 @@ class JsonRenderer:
             self._progress_at = self._now()
         self._output.event(event)
         if isinstance(event, Notice):
-            self._output.talk(event.text, urgent=event.level == "warning")
+            self._output.message(event.text, urgent=event.level == "warning")
         elif isinstance(event, Error):
             tell_error(self._output, event)
 
@@ -59,21 +59,21 @@ class JsonRenderer:
         """Nothing to restore."""
 
 
-async def follow(events: AsyncIterator[Event], output: Output) -> Recap:
+async def follow(events: AsyncIterator[Event], output: Output) -> RunOverview:
     """Show all events until they end and return what is to be said at the end."""
-    recap = Recap()
+    overview = RunOverview()
     with _renderer(output) as renderer, _ticking(renderer):
         async for event in events:
-            recap.note(event)
+            overview.note(event)
             renderer.show(event)
-    _check(recap.finished)
-    return recap
+    _check(overview.finished)
+    return overview
 
 
 @contextmanager
 def _renderer(output: Output) -> Iterator[Renderer]:
     renderer: Renderer
-    if output.manner.json:
+    if output.output_options.json:
         renderer = JsonRenderer(output)
     elif wants_live(output):
         from landsat_async.show.live import LiveRenderer
@@ -91,8 +91,8 @@ def _renderer(output: Output) -> Iterator[Renderer]:
 def wants_live(output: Output) -> bool:
     """Tell whether a display that moves the cursor makes sense here."""
     dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-    manner = output.manner
-    return manner.progress and not manner.quiet and not dumb and output.err.isatty()
+    output_options = output.output_options
+    return output_options.progress and not output_options.quiet and not dumb and output.err.isatty()
 
 
 @contextmanager

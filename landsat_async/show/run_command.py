@@ -9,7 +9,7 @@ from landsat_async.events import Finished
 from landsat_async.show.error_report import report
 from landsat_async.show.output import Output
 from landsat_async.show.render import follow
-from landsat_async.show.run_summary import Recap
+from landsat_async.show.run_summary import RunOverview
 from landsat_async.show.signals import STOPPED, Stopper, run_async
 from landsat_async.show.tables import failed_lines, left_out_lines, proven_lines, totals_line, width_of
 
@@ -34,51 +34,51 @@ async def do_job(
     *,
     overwrite: bool = False,
     credentials: Credentials | None = None,
-) -> Recap:
+) -> RunOverview:
     """Run the pipeline and show it; a signal asks it to stop."""
     from landsat_async.run.runner import open_run
 
-    recap = Recap()
+    overview = RunOverview()
     output.when_reader_goes(stopper.on_reader_gone)
     try:
         async with open_run(config, overwrite=overwrite, credentials=credentials) as job:
             with stopper.calling(job.stop):
-                recap = await follow(job.events(), output)
+                overview = await follow(job.events(), output)
                 await job.wait()
     except Exception as error:
-        if recap.finished is None:
+        if overview.finished is None:
             raise
-        recap.cause = error
-    return recap
+        overview.cause = error
+    return overview
 
 
-def conclude(recap: Recap, output: Output) -> int:
+def conclude(overview: RunOverview, output: Output) -> int:
     """Say how it ended and return the exit code."""
-    end = recap.finished
-    never_began = recap.error is not None and recap.planned is None
-    if end is not None and not never_began and not output.manner.json:
-        _say_end(recap, end, output)
+    end = overview.finished
+    never_began = overview.error is not None and overview.planned is None
+    if end is not None and not never_began and not output.output_options.json:
+        _say_end(overview, end, output)
     if end is not None and output.lost:
-        output.talk(totals_line(end), urgent=True)
-    code = report(recap.cause, output) if recap.cause is not None else 1
+        output.message(totals_line(end), urgent=True)
+    code = report(overview.cause, output) if overview.cause is not None else 1
     return code if end is None else end.exit_code
 
 
-def _say_end(recap: Recap, end: Finished, output: Output) -> None:
+def _say_end(overview: RunOverview, end: Finished, output: Output) -> None:
     """Print the tables: proven files and totals are data, failures are said even with -q."""
     width = width_of(output.out)
-    if not output.manner.quiet:
-        for line in proven_lines(recap.verified, recap.verified_count, width):
+    if not output.output_options.quiet:
+        for line in proven_lines(overview.verified, overview.verified_count, width):
             output.data(line)
-    for line in failed_lines(recap.failures, recap, width_of(output.err)):
-        output.talk(line, urgent=True)
-    if not output.manner.quiet:
-        for line in left_out_lines(recap.left_out):
+    for line in failed_lines(overview.failures, overview, width_of(output.err)):
+        output.message(line, urgent=True)
+    if not output.output_options.quiet:
+        for line in left_out_lines(overview.left_out):
             output.data(line)
         output.data(totals_line(end))
     elif end.exit_code:
-        output.talk(totals_line(end), urgent=True)
+        output.message(totals_line(end), urgent=True)
     if end.exit_code == STOPPED:
-        output.talk("stopped; the same command continues where it was", urgent=True)
+        output.message("stopped; the same command continues where it was", urgent=True)
     elif end.exit_code == 0 and end.files_total == 0:
-        output.talk("nothing matched: widen dates, area or cloud cover; `plan` tells what was left out and why")
+        output.message("nothing matched: widen dates, area or cloud cover; `plan` tells what was left out and why")

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Planned, Skipped, Verified
+from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Planned, Verified
 
 KEPT = 40
 """Rows of each table; the counts are always complete."""
@@ -15,13 +15,12 @@ KEPT_KINDS = 200
 
 
 @dataclass(slots=True)
-class Recap:
+class RunOverview:
     """Counts of everything, and the first rows of it."""
 
     planned: Planned | None = None
     verified: list[Verified] = field(default_factory=list)
     verified_count: int = 0
-    skipped_count: int = 0
     failures: list[Failed] = field(default_factory=list)
     failed_count: int = 0
     failure_kinds: Counter[str] = field(default_factory=Counter)
@@ -41,8 +40,6 @@ class Recap:
                 self.verified_count += 1
                 if len(self.verified) < KEPT:
                     self.verified.append(event)
-            case Skipped():
-                self.skipped_count += 1
             case Failed():
                 self.failed_count += 1
                 if len(self.failures) < KEPT:

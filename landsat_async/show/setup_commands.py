@@ -19,7 +19,7 @@ _ANY_DATASET = 'search.dataset="landsat_ot_c2_l2"'
 def init(path: str, output: Output) -> int:
     """Write the commented example."""
     write_example(path)
-    output.talk(f"wrote {path}; edit it, then: python -m landsat_async plan {path}")
+    output.message(f"wrote {path}; edit it, then: python -m landsat_async plan {path}")
     return 0
 
 
@@ -35,7 +35,7 @@ def datasets(text: str | None, output: Output) -> int:
         credentials = await find_credentials(service, None, on_wait=on_wait)
         async with M2MClient(service.url, credentials, ca_bundle=service.ca_bundle, on_wait=on_wait) as m2m:
             found = await m2m.dataset_search(text)
-        if output.manner.json:
+        if output.output_options.json:
             for d in found:
                 output.json(line("dataset", {"name": d.alias, "title": d.name, "scenes": d.scene_count}))
         elif found:
@@ -43,7 +43,7 @@ def datasets(text: str | None, output: Output) -> int:
             for row in columns(("name", "title", "scenes"), rows, width_of(output.out), right=(2,)):
                 output.data(row)
         else:
-            output.talk("no dataset has that in its name")
+            output.message("no dataset has that in its name")
         return 0
 
     return run_async(output, work)

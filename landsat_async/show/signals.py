@@ -34,7 +34,7 @@ class Stopper:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._call: Callable[[], None] = lambda: None
-        self.farewell = "stopping: finishing what is being written; once more to leave at once"
+        self.stop_text = "stopping: finishing what is being written; once more to leave at once"
         """What is said at the first signal."""
         self._exit = os._exit
         self.asked = False
@@ -52,7 +52,7 @@ class Stopper:
 
     def on_reader_gone(self) -> None:
         """Nobody reads the JSON lines any more: as the first signal, but it must not be said to stdout."""
-        self.farewell = "stopping: nobody reads the JSON lines any more (stdout was closed)"
+        self.stop_text = "stopping: nobody reads the JSON lines any more (stdout was closed)"
         self.on_signal()
 
     def on_signal(self) -> None:
@@ -63,7 +63,7 @@ class Stopper:
         self.arm()
         self._limit()
         self._call()  # before the talk, which a stopped terminal may hold up
-        self._output.talk(self.farewell, urgent=True)
+        self._output.message(self.stop_text, urgent=True)
 
     def _limit(self) -> None:
         """Leave at the hard limit. It outlives the loop on purpose: it also bounds the joining of hung threads."""
@@ -99,7 +99,7 @@ def run_async(output: Output, work: Callable[[Stopper], Awaitable[int]]) -> int:
         with anyio.CancelScope() as scope, stopper.calling(scope.cancel), _listening(stopper):
             code.append(await work(stopper))
             return
-        output.talk("stopped")
+        output.message("stopped")
         code.append(STOPPED)
 
     try:

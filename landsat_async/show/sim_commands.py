@@ -56,12 +56,12 @@ def demo(directory: str, output: Output) -> int:
             _no_proxy_to_loopback()
             path.write_text(_CONFIG.format(url=sim.service_url), encoding="utf-8")
             config = Config.load(path, environ={})
-            output.talk(f"the simulator serves {sim.service_url}; the files go to {config.download.directory}")
+            output.message(f"the simulator serves {sim.service_url}; the files go to {config.download.directory}")
             credentials = Credentials(sim.username, sim.token)
             code = conclude(await do_job(config, output, stopper, credentials=credentials), output)
         if code == 0:
             for text in _next_steps(config, path):
-                output.talk(text)
+                output.message(text)
         return code
 
     return run_async(output, work)
@@ -74,7 +74,7 @@ def simulate(host: str, port: int, scenes: int | None, output: Output) -> int:
         from landsat_async.sim.computed import ComputedArchive
         from landsat_async.sim.serve import serve
 
-        stopper.farewell = "stopping"
+        stopper.stop_text = "stopping"
         with anyio.CancelScope() as scope, stopper.calling(scope.cancel):
             await serve(host, port, output.json, ComputedArchive(scenes) if scenes is not None else None)
         return 0

@@ -11,7 +11,7 @@ from landsat_async.events import Failed, Finished, LeftOut, Verified
 from landsat_async.model import Proof
 from landsat_async.show.formatting import clean, count_text, size_text, span_text
 from landsat_async.show.output import SafeStream
-from landsat_async.show.run_summary import Recap
+from landsat_async.show.run_summary import RunOverview
 
 UNNAMED = "identity none: no evidence is recorded that the file is the one that it is named after"
 _NO_TERMINAL_COLUMNS = 1000
@@ -68,14 +68,17 @@ def proven_lines(files: Sequence[Verified], total: int, width: int) -> list[str]
     ]
 
 
-def failed_lines(files: Sequence[Failed], recap: Recap, width: int) -> list[str]:
+def failed_lines(files: Sequence[Failed], overview: RunOverview, width: int) -> list[str]:
     """Return the table of failed files with reason and next step; kinds of failure when there are many."""
     if not files:
         return []
     rows = [(f.file, f.reason, f.hint) for f in files]
-    lines = [*columns(("failed", "reason", "what to do"), rows, width), *more(len(files), recap.failed_count, "file")]
-    if recap.failed_count > len(files):
-        lines += [f"{count:>7,} x {clean(kind)}" for kind, count in recap.failure_kinds.most_common(10)]
+    lines = [
+        *columns(("failed", "reason", "what to do"), rows, width),
+        *more(len(files), overview.failed_count, "file"),
+    ]
+    if overview.failed_count > len(files):
+        lines += [f"{count:>7,} x {clean(kind)}" for kind, count in overview.failure_kinds.most_common(10)]
     return lines
 
 

@@ -20,12 +20,12 @@ from landsat_async.errors import (
 )
 from landsat_async.m2m.api_retry import (
     History,
-    Trouble,
+    OutageKind,
     Verdict,
     after_failure,
     judge,
     may_wait,
-    trouble_of,
+    outage_kind,
 )
 
 
@@ -114,16 +114,16 @@ def test_B06_logins_are_bounded(code, rounds):
 @pytest.mark.parametrize(
     ("error", "trouble"),
     [
-        (DOWN, Trouble.NETWORK),
-        (ServiceDown("x", http_status=503), Trouble.SERVER),
-        (ServiceDown("x", http_status=200, maintenance=True), Trouble.MAINTENANCE),
-        (m2m(RateLimited), Trouble.BUSY),
-        (m2m(M2MError), Trouble.SERVER),
-        (BadReply("x"), Trouble.SERVER),
+        (DOWN, OutageKind.NETWORK),
+        (ServiceDown("x", http_status=503), OutageKind.SERVER),
+        (ServiceDown("x", http_status=200, maintenance=True), OutageKind.MAINTENANCE),
+        (m2m(RateLimited), OutageKind.BUSY),
+        (m2m(M2MError), OutageKind.SERVER),
+        (BadReply("x"), OutageKind.SERVER),
     ],
 )
-def test_kinds_of_trouble(error, trouble):
-    assert trouble_of(error) is trouble
+def test_kinds_of_trouble(error, kind):
+    assert outage_kind(error) is kind
 
 
 def waits(error, count, u):

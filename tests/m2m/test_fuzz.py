@@ -14,7 +14,7 @@ import pytest
 
 from landsat_async.errors import LandsatError
 from landsat_async.m2m.response import understand
-from landsat_async.m2m.transport import Reply
+from landsat_async.m2m.transport import ApiReply
 from tests.m2m.test_read_downloads import CALLS, recorded_bodies
 
 STRANGE = [
@@ -107,7 +107,7 @@ def run(seed: int, count: int) -> dict[str, int]:
         status = rng.choice((200, 200, 200, 400, 403, 500))
         try:
             value, unusable = understand(
-                CALLS[endpoint], Reply(status, "application/json", bytearray(mutant), None, None), ("tok",)
+                CALLS[endpoint], ApiReply(status, "application/json", bytearray(mutant), None, None), ("tok",)
             )
         except LandsatError as error:
             str(error).encode()

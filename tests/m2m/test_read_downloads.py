@@ -11,7 +11,7 @@ import pytest
 from landsat_async.errors import BadReply, DatasetRefused, OutcomeUnknown, ServiceError, SessionExpired
 from landsat_async.m2m import payloads, read_downloads
 from landsat_async.m2m.response import open_envelope, understand
-from landsat_async.m2m.transport import Reply
+from landsat_async.m2m.transport import ApiReply
 
 RECORDED = Path(__file__).resolve().parent.parent / "recorded"
 ANY = {"limit_s": None}
@@ -54,7 +54,7 @@ NOT_OURS = [
 
 def read(endpoint, body, status=200):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return understand(CALLS[endpoint], Reply(status, "application/json", bytearray(raw), None, None), ())
+    return understand(CALLS[endpoint], ApiReply(status, "application/json", bytearray(raw), None, None), ())
 
 
 def envelope(data):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.rules.search_dataset import settle_dataset
+from landsat_async.rules.search_dataset import choose_dataset
 
 LEVEL_2 = "LC08_L2SP_004053_20240705_20240712_02_T1"
 LEVEL_1 = "LE07_L1TP_004053_20000705_20200712_02_T1"
@@ -23,7 +23,7 @@ ENTITY = "LC80040532024187LGN00"
     ],
 )
 def test_a_dataset_is_filled_in_where_the_ids_tell_one(search, dataset):
-    assert settle_dataset(search) == []
+    assert choose_dataset(search) == []
     assert search.get("dataset") == dataset
 
 
@@ -38,11 +38,11 @@ def test_a_dataset_is_filled_in_where_the_ids_tell_one(search, dataset):
 )
 def test_what_is_missing_is_said_with_its_key(search, said):
     before = dict(search)
-    (problem,) = settle_dataset(search)
+    (problem,) = choose_dataset(search)
     assert problem.startswith(said)
     assert search == before
 
 
 def test_the_possible_ones_are_named():
-    (problem,) = settle_dataset({"scenes": [ENTITY]})
+    (problem,) = choose_dataset({"scenes": [ENTITY]})
     assert "possible are landsat_ot_c2_l1 and landsat_ot_c2_l2" in problem

@@ -4,7 +4,7 @@ import pytest
 
 from landsat_async.config import Config
 from landsat_async.errors import ConfigError
-from landsat_async.rules.select_type import settle_type
+from landsat_async.rules.select_type import choose_type
 
 
 def config(**select):
@@ -68,4 +68,4 @@ def test_M30_an_override_counts_like_the_file(tmp_path):
 
 
 def test_nothing_more_is_said_of_a_value_that_was_refused():
-    assert settle_type({"type": "band"}, {"select.bands"}) == ([], [])
+    assert choose_type({"type": "band"}, {"select.bands"}) == ([], [])

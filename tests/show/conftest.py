@@ -21,9 +21,9 @@ def config_file(tmp_path):
 class Heard:
     """An Output into memory, with what it wrote."""
 
-    def __init__(self, **manner):
+    def __init__(self, **output_options):
         self.stdout, self.stderr = io.StringIO(), io.StringIO()
-        self.output = Output(OutputOptions(**manner), stdout=self.stdout, stderr=self.stderr)
+        self.output = Output(OutputOptions(**output_options), stdout=self.stdout, stderr=self.stderr)
 
     @property
     def out(self):

@@ -10,7 +10,7 @@ from landsat_async.events import Finished, LeftOut, Planned
 from landsat_async.model import Scene
 from landsat_async.run.plan import Plan
 from landsat_async.show import plan_command, run_command
-from landsat_async.show.run_summary import Recap
+from landsat_async.show.run_summary import RunOverview
 
 LACK = LeftOut("ST_B10", "these scenes have no such band", 12, "LC08_L2SR_084024_20160111_20200907_02_T1")
 LINE = (
@@ -21,11 +21,11 @@ LINE = (
 
 @pytest.mark.faults("M32")
 def test_M32_the_end_of_a_run_names_the_band_and_the_number_of_scenes(hear):
-    recap = Recap()
+    overview = RunOverview()
     for event in (Planned(12, 0, 0), LACK, Finished(0, 0, 0, 0, 0, 0, 1.0, 0)):
-        recap.note(event)
+        overview.note(event)
     heard = hear()
-    assert run_command.conclude(recap, heard.output) == 0
+    assert run_command.conclude(overview, heard.output) == 0
     assert LINE in heard.out.splitlines()
 
 

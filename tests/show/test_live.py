@@ -17,11 +17,11 @@ NOW_S = 1_700_000_000.0
 def screen(hear):
     """Return (renderer, function that gives the picture as lines) for a width and height."""
 
-    def make(width=100, height=40, **manner):
+    def make(width=100, height=40, **output_options):
         console = Console(
             file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None, markup=False
         )
-        live = LiveRenderer(hear(**manner).output, console=console, now=lambda: NOW_S)
+        live = LiveRenderer(hear(**output_options).output, console=console, now=lambda: NOW_S)
 
         def picture():
             with console.capture() as capture:
@@ -124,9 +124,9 @@ def test_talk_appears_above_the_picture_and_the_cursor_comes_back(hear):
     heard = hear()
     live = LiveRenderer(heard.output, console=Console(file=file, force_terminal=True, width=80, height=20))
     live.open()
-    heard.output.talk("stopping")
+    heard.output.message("stopping")
     live.close()
-    heard.output.talk("after")
+    heard.output.message("after")
     assert "stopping" in file.getvalue()
     assert file.getvalue().rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in file.getvalue()
     assert heard.err == "after\n"

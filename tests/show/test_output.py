@@ -74,16 +74,16 @@ def test_M03_letters_that_the_terminal_does_not_know_become_question_marks():
 def test_K09_no_line_carries_a_control_character_to_the_terminal(hear):
     heard = hear()
     heard.output.data("  file\x1b[2Jname")
-    heard.output.talk("LC08\x07[/red]")
+    heard.output.message("LC08\x07[/red]")
     assert heard.out == "  file [2Jname\n"
     assert heard.err == "LC08 [/red]\n"
 
 
 def test_with_json_or_quiet_only_urgent_talk_is_said(hear):
-    for manner in ({"json": True}, {"quiet": True}):
-        heard = hear(**manner)
-        heard.output.talk("small talk")
-        heard.output.talk("warning", urgent=True)
+    for output_options in ({"json": True}, {"quiet": True}):
+        heard = hear(**output_options)
+        heard.output.message("small talk")
+        heard.output.message("warning", urgent=True)
         assert heard.err == "warning\n"
         assert heard.out == ""
 

@@ -23,8 +23,8 @@ def clock():
 
 @pytest.fixture
 def renderer(hear, clock):
-    def make(**manner):
-        heard = hear(**manner)
+    def make(**output_options):
+        heard = hear(**output_options)
         return heard, PlainRenderer(heard.output, clock)
 
     return make
@@ -153,8 +153,8 @@ def test_changes_of_state_are_told_at_once_and_files_only_with_verbose(renderer)
 
 
 def test_quiet_and_no_progress_are_kept(renderer, clock):
-    for manner, said in (({"quiet": True}, 0), ({"progress": False}, 1)):
-        heard, plain = renderer(**manner)
+    for output_options, said in (({"quiet": True}, 0), ({"progress": False}, 1)):
+        heard, plain = renderer(**output_options)
         plain.show(e.Planned(1, 1, 1))
         clock.now_s += 20
         plain.show(e.Progress(0, 1, 0, None, 0.0))

@@ -4,7 +4,7 @@ import pytest
 
 from landsat_async import events as e
 from landsat_async.show.output import SafeStream
-from landsat_async.show.run_summary import KEPT, Recap
+from landsat_async.show.run_summary import KEPT, RunOverview
 from landsat_async.show.tables import UNNAMED, columns, failed_lines, proven_lines, totals_line, width_of
 from tests.show.fake_run import SHA, finished
 
@@ -43,21 +43,21 @@ def test_M07_each_file_is_told_with_its_own_level_of_proof():
 
 @pytest.mark.faults("M01")
 def test_M01_failed_files_are_listed_with_reason_and_next_step():
-    recap = Recap()
-    recap.note(e.Failed("LC08.tar", "the service has no bundle for it", "choose type = band"))
-    assert failed_lines(recap.failures, recap, 200)[1] == (
+    overview = RunOverview()
+    overview.note(e.Failed("LC08.tar", "the service has no bundle for it", "choose type = band"))
+    assert failed_lines(overview.failures, overview, 200)[1] == (
         "LC08.tar  the service has no bundle for it  choose type = band"
     )
 
 
 def test_tables_of_huge_runs_are_cut_and_counted():
-    recap = Recap()
+    overview = RunOverview()
     for i in range(2000):
-        recap.note(e.Verified(f"{i}.tar", 1, SHA, "structure"))
-        recap.note(e.Failed(f"{i}.TIF", f"cut at {i} bytes three times", ""))
-    assert len(recap.verified) == len(recap.failures) == KEPT
-    assert "... and 1,960 more files" in proven_lines(recap.verified, recap.verified_count, 200)
-    lines = failed_lines(recap.failures, recap, 200)
+        overview.note(e.Verified(f"{i}.tar", 1, SHA, "structure"))
+        overview.note(e.Failed(f"{i}.TIF", f"cut at {i} bytes three times", ""))
+    assert len(overview.verified) == len(overview.failures) == KEPT
+    assert "... and 1,960 more files" in proven_lines(overview.verified, overview.verified_count, 200)
+    lines = failed_lines(overview.failures, overview, 200)
     assert lines[-2:] == ["... and 1,960 more files", "  2,000 x cut at # bytes three times"]
 
 

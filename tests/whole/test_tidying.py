@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async import CredentialsError, ServiceDown
 from landsat_async.events import Retrying
-from landsat_async.m2m.api_retry import Refusal, bare_refusal
+from landsat_async.m2m.api_retry import BareRefusal, bare_refusal
 from landsat_async.sim.script import Script
 
 VIRTUAL = True
@@ -92,13 +92,13 @@ async def test_a_logout_that_fails_is_no_failure(opened, how):
 @pytest.mark.parametrize(
     ("logins", "may_download", "expected"),
     [
-        (0, True, Refusal.OLD_KEY),
-        (0, None, Refusal.OLD_KEY),
-        (0, False, Refusal.OLD_KEY),
-        (1, True, Refusal.SERVICE),
-        (5, True, Refusal.SERVICE),
-        (1, None, Refusal.ACCOUNT),
-        (1, False, Refusal.ACCOUNT),
+        (0, True, BareRefusal.OLD_KEY),
+        (0, None, BareRefusal.OLD_KEY),
+        (0, False, BareRefusal.OLD_KEY),
+        (1, True, BareRefusal.SERVICE),
+        (5, True, BareRefusal.SERVICE),
+        (1, None, BareRefusal.ACCOUNT),
+        (1, False, BareRefusal.ACCOUNT),
     ],
 )
 def test_a_bare_refusal_is_the_services_when_the_account_is_known_to_hold_the_role(logins, may_download, expected):
