@@ -112,7 +112,7 @@ def test_B06_logins_are_bounded(code, rounds):
 
 
 @pytest.mark.parametrize(
-    ("error", "trouble"),
+    ("error", "kind"),
     [
         (DOWN, OutageKind.NETWORK),
         (ServiceDown("x", http_status=503), OutageKind.SERVER),
@@ -122,7 +122,7 @@ def test_B06_logins_are_bounded(code, rounds):
         (BadReply("x"), OutageKind.SERVER),
     ],
 )
-def test_kinds_of_trouble(error, kind):
+def test_kinds_of_outages(error, kind):
     assert outage_kind(error) is kind
 
 
