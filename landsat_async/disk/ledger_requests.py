@@ -24,7 +24,7 @@ STAGED_KEPT = 200
 """Staging times that are remembered, for the estimate of the next ones."""
 
 
-class Answered(NamedTuple):
+class AcceptedDownload(NamedTuple):
     """What the service says of a file that was asked for."""
 
     item_id: int
@@ -133,15 +133,15 @@ class RequestRecords:
 
         return self._writer.call(write)
 
-    def prepare(self, answers: Sequence[Answered], now: float) -> Awaitable[list[Move]]:
+    def prepare(self, answers: Sequence[AcceptedDownload], now: float) -> Awaitable[list[Move]]:
         """The service lists files without a link."""
         return self._answered(Step.PREPARE, answers, now)
 
-    def link(self, answers: Sequence[Answered], now: float) -> Awaitable[list[Move]]:
+    def link(self, answers: Sequence[AcceptedDownload], now: float) -> Awaitable[list[Move]]:
         """The service gave links, which wait in the stream from now on."""
         return self._answered(Step.LINK, answers, now)
 
-    def _answered(self, step: Step, answers: Sequence[Answered], now: float) -> Awaitable[list[Move]]:
+    def _answered(self, step: Step, answers: Sequence[AcceptedDownload], now: float) -> Awaitable[list[Move]]:
         changes = ", download_id=?, label=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:

@@ -9,7 +9,7 @@ from typing import assert_never
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.disk.ledger import Item
-from landsat_async.disk.ledger_requests import Answered
+from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.events import Ready, Retrying
 from landsat_async.m2m.replies import DownloadItem, QueueItem
 from landsat_async.m2m.tolerant import FailedItem
@@ -180,8 +180,8 @@ async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None
         await context.states.apply(context.ledger.requests.prepare(_answered(news, label), context.states.now()))
 
 
-def _answered(pairs: Pairs, label: str) -> list[Answered]:
-    return [Answered(item.item_id, answer.download_id, answer.label or label) for item, answer in pairs]
+def _answered(pairs: Pairs, label: str) -> list[AcceptedDownload]:
+    return [AcceptedDownload(item.item_id, answer.download_id, answer.label or label) for item, answer in pairs]
 
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, AnswerRow]], list[tuple[Item, AnswerRow]]]:
