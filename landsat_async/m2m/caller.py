@@ -91,9 +91,9 @@ class CallUnderWay:
 class Gate:
     """What all callers of one account know about the service; shared by all clients of it in one event loop.
 
-    M2M refuses a second call of an account while the first is running, so a call holds `turn` while it is under way. While the service
-    is down all callers together send one probe per interval, and calls start slowly after a long outage: `slow_start`
-    is shared with whatever else comes back then.
+    M2M refuses a second call of an account while the first is running, so a call holds `turn` while it is under way.
+    While the service is down all callers together send one probe per interval, and calls start slowly after a long
+    outage: `slow_start` is shared with whatever else comes back then.
     """
 
     def __init__(self, slow_start: SlowStart | None = None) -> None:
