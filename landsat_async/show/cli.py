@@ -76,7 +76,7 @@ def _dispatch(options: argparse.Namespace, output: Output) -> int:
         case "datasets":
             from landsat_async.show.setup_commands import datasets
 
-            return datasets(options.text, output)
+            return datasets(options.text, config_overrides(options), output)
         case "demo":
             from landsat_async.show.sim_commands import demo
 
@@ -88,7 +88,7 @@ def _dispatch(options: argparse.Namespace, output: Output) -> int:
         case _:
             from landsat_async.show.doctor import doctor
 
-            return doctor(options.config, output)
+            return doctor(options.config, config_overrides(options), output)
 
 
 def config_overrides(options: argparse.Namespace) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
 
     def add(name: str, text: str, *, config: str = "", data: bool = True) -> argparse.ArgumentParser:
-        """Add a command; `config` says how it takes a config file, `data` whether it knows --json."""
+        """Add a command; `config` says whether it needs a config ("" = takes none), `data` whether there is --json."""
         command = commands.add_parser(
             name,
             help=text,
@@ -139,8 +139,14 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--version", action=_Version)
         if config:
-            nargs = "?" if config == "optional" else None
-            command.add_argument("config", nargs=nargs, metavar="config.toml", help="the job's file")
+            default = None if config == "optional" else "config.toml"
+            command.add_argument(
+                "config",
+                nargs="?",
+                default=default,
+                metavar="config.toml",
+                help="the job's file; default: ./config.toml",
+            )
         if data:
             command.add_argument("--json", action="store_true", help="JSON lines on stdout and nothing else there")
         command.add_argument("-q", "--quiet", action="store_true", help="say nothing on success")
@@ -163,8 +169,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-progress", action="store_true", help="no progress display")
     _add_simulate_options(add("simulate", "serve the simulator until interrupted", data=False))
     datasets = add("datasets", "names of the datasets of the service")
+    _add_job_options(datasets)
     datasets.add_argument("text", nargs="?", metavar="TEXT", help="part of a name, for example landsat_ot")
-    add("doctor", "check config, credentials, service, role, clock and disk", config="optional")
+    _add_job_options(
+        add("doctor", "check config, credentials, service, role, clock, disk and search", config="optional")
+    )
     return parser
 
 

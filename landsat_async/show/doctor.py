@@ -69,12 +69,12 @@ class Check:
     """What a run would end with because of it; 0 unless the state is fail."""
 
 
-def doctor(path: str | None, output: Output) -> int:
+def doctor(path: str | None, overrides: tuple[str, ...], output: Output) -> int:
     """Check everything, say each result, and return the code that a run would end with."""
 
     async def work(_: Stopper) -> int:
         checks = []
-        async for check in _checks(path, partial(tell_wait, output)):
+        async for check in _checks(path, overrides, partial(tell_wait, output)):
             _tell(check, output)
             checks.append(check)
         return verdict(checks)
@@ -92,12 +92,14 @@ def verdict(checks: Iterable[Check]) -> int:
     return failed[0].exit_code if failed else 0
 
 
-async def _checks(path: str | None, on_wait: Callable[[ApiWait], None] | None = None) -> AsyncIterator[Check]:
+async def _checks(
+    path: str | None, overrides: tuple[str, ...] = (), on_wait: Callable[[ApiWait], None] | None = None
+) -> AsyncIterator[Check]:
     from landsat_async.run.find_credentials import find_credentials
 
     yield _versions()
     try:
-        config = load_or_environment(path)
+        config = load_or_environment(path, overrides)
     except ConfigError as error:
         for problem in error.problems:
             yield Check("config", "fail", problem, error.hint, error.exit_code)

@@ -23,9 +23,9 @@ def init(path: str, output: Output) -> int:
     return 0
 
 
-def datasets(text: str | None, output: Output) -> int:
+def datasets(text: str | None, overrides: tuple[str, ...], output: Output) -> int:
     """List the datasets whose name contains `text`."""
-    service = load_or_environment(None, dataset_needed=False).service
+    service = load_or_environment(None, overrides, dataset_needed=False).service
 
     async def work(_: Stopper) -> int:
         from landsat_async.m2m.client import M2MClient
@@ -49,12 +49,12 @@ def datasets(text: str | None, output: Output) -> int:
     return run_async(output, work)
 
 
-def load_or_environment(path: str | None, *, dataset_needed: bool = True) -> Config:
+def load_or_environment(path: str | None, overrides: tuple[str, ...] = (), *, dataset_needed: bool = True) -> Config:
     """Load `path`, or ./config.toml where it is, or only the environment.
 
     Who looks for a dataset has none in the file yet, so any one is put there if `dataset_needed` is False.
     """
     if path is None and os.path.exists(HERE):
         path = HERE
-    overrides = (_ANY_DATASET,) if path is None or not dataset_needed else ()
-    return Config.load(path, overrides=overrides)
+    spare = (_ANY_DATASET,) if path is None or not dataset_needed else ()
+    return Config.load(path, overrides=(*spare, *overrides))

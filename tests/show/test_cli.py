@@ -40,7 +40,7 @@ def test_version_and_help_are_everywhere(capsys):
         assert "usage: landsat-async" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["fetch"], ["run"], ["run", "c.toml", "--workers", "x"], ["run", "--js"]])
+@pytest.mark.parametrize("arguments", [[], ["fetch"], ["run", "c.toml", "--workers", "x"], ["run", "--js"]])
 def test_usage_errors_are_exit_2_on_stderr(arguments, capsys):
     assert main(arguments) == 2
     said = capsys.readouterr()
@@ -260,3 +260,23 @@ def test_M03_every_encoding_of_stdout_will_do(config_file, encoding):
     assert done.returncode == 0, done.stderr
     assert b"a.tar" in done.stdout
     assert b"\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.faults("N26")
+@pytest.mark.parametrize("command", ["run", "plan", "status", "verify", "doctor"])
+def test_N26_without_a_name_the_config_of_this_folder_is_used(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text("[search]\nno_such_key = 1\n")
+    assert main([command]) == 2
+    told = capsys.readouterr()
+    assert "no_such_key" in told.err + told.out
+
+
+@pytest.mark.faults("N26")
+@pytest.mark.parametrize("command", ["run", "plan", "status", "verify", "doctor", "datasets"])
+def test_N26_every_command_that_reads_the_config_takes_what_overrides_it(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text('[search]\ndataset = "landsat_ot_c2_l2"\n')
+    assert main([command, "--no-progress", "--directory", "data", "--set", "download.workers=0"]) == 2
+    told = capsys.readouterr()
+    assert "download.workers: 0 is not in" in told.err + told.out
