@@ -36,6 +36,7 @@ from landsat_async.run import runner, worker
 from landsat_async.show import cli
 from landsat_async.transfer import attempt, commit, multi_range, session, sink
 from landsat_async.transfer.types import TransferPolicy
+from tests.support.lifecycle_law import hold_to_table
 
 PHASES = (
     "start", "plan", "recovery", "request", "headers", "body", "write", "checkpoint", "file sync", "proof", "link",
@@ -156,7 +157,13 @@ class _Watch:
         self.around(runner, "_clean_up", "end")
         self._split_requests()
         connect = ledger.connect
-        ledger.connect = lambda path: WatchedConnection(connect(path), self.commit)
+
+        def watched(path: Any) -> WatchedConnection:
+            connection = connect(path)
+            hold_to_table(connection)
+            return WatchedConnection(connection, self.commit)
+
+        ledger.connect = watched
 
     def _split_requests(self) -> None:
         """A file request is `request` until it is sent, and `headers` until the head of the answer is here."""

@@ -24,6 +24,7 @@ from landsat_async.disk import ledger, target
 from landsat_async.disk.folder import PROBE_NAME
 from landsat_async.disk.fs_posix import PosixFs
 from tests.support.crash_child import WatchedConnection
+from tests.support.lifecycle_law import hold_to_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,7 @@ def recorded(tape: Tape, fs: type[RecordingFs] = RecordingFs) -> Iterator[None]:
 
     def watched(path: Path) -> Any:
         connection = connect(path)
+        hold_to_table(connection)
         return WatchedConnection(connection, partial(_commit, tape, connection))
 
     with mock.patch.object(target, "local_fs", partial(fs, tape)), mock.patch.object(ledger, "connect", watched):
