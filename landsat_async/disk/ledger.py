@@ -2,7 +2,7 @@
 
 One writer (`ledger_writer`), and what it writes in three parts: `requests` is what is asked for, `files` are parts and
 proven files, `scenes` is what is known of scenes. Runs and their selection stand here. A state changes by
-compare-and-set along rules/lifecycle.TRANSITIONS (`ledger_rows`), and whoever awaits a method goes on after its commit
+compare-and-set along rules/lifecycle.TRANSITIONS (`ledger_rows`), and a method that is awaited returns after its commit
 is durable. Nothing here waits for a network, and no method holds more rows in memory than its caller asked for.
 """
 

@@ -41,17 +41,26 @@ class RequestRecords:
 
     # What may be asked for
 
-    def batch(self, run_id: str, limit: int, now: float, paused_systems: Sequence[str] = ()) -> Awaitable[list[Item]]:
-        """The next files to ask for: due, not on a paused system, all of one kind of request."""
+    def batch(
+        self, run_id: str, limit: int, now: float, paused_systems: Sequence[str] = (), *, log_since: float = 0.0
+    ) -> Awaitable[tuple[list[Item], list[tuple[float, int]]]]:
+        """The next files to ask for: due, not on a paused system, all of one kind of request.
+
+        With them the log that quotas are counted by: (time, downloads) of the requests since `log_since`, of all runs
+        on this folder; empty without files.
+        """
         due = f"run_id=? AND state='planned' AND next_try<=? AND system NOT IN({marks(paused_systems)})"
         order = "ORDER BY next_try, item_id LIMIT"
         arguments = (run_id, now, *paused_systems)
 
-        def read(c: sqlite3.Connection) -> list[Item]:
+        def read(c: sqlite3.Connection) -> tuple[list[Item], list[tuple[float, int]]]:
             first = c.execute(f"SELECT group_dataset FROM item WHERE {due} {order} 1", arguments).fetchone()
             if first is None:
-                return []
-            return read_items(c, f"{due} AND group_dataset IS ? {order} ?", (*arguments, first["group_dataset"], limit))
+                return [], []
+            more = (first["group_dataset"], limit)
+            log = c.execute("SELECT at, downloads FROM asked WHERE at>=?", (log_since,))
+            items = read_items(c, f"{due} AND group_dataset IS ? {order} ?", (*arguments, *more))
+            return items, [(at, downloads) for at, downloads in log]
 
         return self._writer.call(read)
 
@@ -108,11 +117,6 @@ class RequestRecords:
         """Unix time of the earliest planned file; None without one."""
         look = "SELECT min(next_try) FROM item WHERE run_id=? AND state='planned'"
         return self._writer.call(lambda c: c.execute(look, (run_id,)).fetchone()[0])
-
-    def log(self, since: float) -> Awaitable[list[tuple[float, int]]]:
-        """(time, downloads) of the requests since then, of all runs on this folder."""
-        look = "SELECT at, downloads FROM asked WHERE at>=?"
-        return self._writer.call(lambda c: [(at, n) for at, n in c.execute(look, (since,))])
 
     # Changes of state
 

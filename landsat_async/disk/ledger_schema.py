@@ -25,7 +25,7 @@ _NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger", "named"}}
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
 BUSY_OPENING_S = 3.0
-"""For so long others may hold the ledger while it is opened: nothing can be told yet, so the wait is short."""
+"""For so long others may hold the ledger while it is opened: nothing can be reported yet, so the wait is short."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS run(

@@ -26,8 +26,8 @@ _BATCH = 256
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_FSYNC}
 
 
-BUSY_TOLD_S = 3.0
-"""Another program that holds the ledger for so long is told of."""
+BUSY_REPORTED_S = 3.0
+"""Another program that holds the ledger for so long is reported (`on_busy`)."""
 BUSY_LIMIT_S = 30.0
 """After so long the run ends: exit code 8."""
 BUSY_STEP_S = 0.5
@@ -64,7 +64,7 @@ def translate(error: sqlite3.Error, where: str) -> Exception:
 
 
 def error_of(error: BaseException, where: str) -> BaseException:
-    """Return what a caller is told: an error of ours where there is one for it."""
+    """Return what is raised to a caller: an error of ours where there is one for it."""
     if isinstance(error, sqlite3.Error):
         return (_is_unopened(error) and _descriptors_lacking()) or translate(error, where)
     return resources_lacking(error) or error
@@ -75,7 +75,7 @@ def _is_unopened(error: sqlite3.Error) -> bool:
 
 
 def _descriptors_lacking() -> LandsatError | None:
-    """See whether it is for want of descriptors that SQLite cannot open a file: it does not tell."""
+    """See whether it is for want of descriptors that SQLite cannot open a file, which its error does not say."""
     opened: list[int] = []
     try:
         while len(opened) < _FILES_OF_SQLITE:
@@ -98,18 +98,15 @@ class _Op:
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def deliver(self) -> None:
-        if self.future.done():  # the caller was cancelled; the commit stands
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
 
 def _deliver_results(ops: Sequence[_Op]) -> None:
     for op in ops:
-        op.deliver()
+        if op.future.done():  # the caller was cancelled; the commit stands
+            continue
+        if op.error is not None:
+            op.future.set_exception(op.error)
+        else:
+            op.future.set_result(op.result)
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, ops: Sequence[_Op]) -> None:
@@ -143,7 +140,7 @@ class LedgerWriter:
         """Taken from the queue and not answered yet."""
         self._died_of: BaseException | None = None
         self._over = False
-        self._told_at_end: list[Callable[[], object]] = []
+        self._on_end: list[Callable[[], object]] = []
         self.on_busy: Callable[[float], None] | None = None
         """Called in the loop of a caller when another program holds the ledger, with the seconds that are left."""
 
@@ -193,11 +190,11 @@ class LedgerWriter:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
-        def tell() -> None:
+        def end() -> None:
             if not ended.done():
                 ended.set_result(None)
 
-        self._told_at_end.append(lambda: loop.call_soon_threadsafe(tell))
+        self._on_end.append(lambda: loop.call_soon_threadsafe(end))
         self.leave()
         if not self._over:
             await wait_for_thread(ended)
@@ -221,9 +218,9 @@ class LedgerWriter:
                 connection.close()
             self._answer_all(self._died_of or LedgerError("The ledger is already closed."))
             self._over = True
-            for tell in self._told_at_end:
+            for call in self._on_end:
                 with suppress(RuntimeError):  # that loop is closed: nobody waits any more
-                    tell()
+                    call()
 
     def _answer_all(self, error: BaseException) -> None:
         """Let everybody who still waits have an error; in the thread that ends, or in a loop that finds it ended."""
@@ -266,9 +263,9 @@ class LedgerWriter:
         except Exception as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            told = error_of(error, self._where)
+            ours = error_of(error, self._where)
             for op in batch:
-                op.error = told
+                op.error = ours
         loops = {op.loop for op in batch}
         for loop in loops:
             _hand_over(loop, batch if len(loops) == 1 else [op for op in batch if op.loop is loop])
@@ -287,7 +284,7 @@ class LedgerWriter:
 
     def _patiently(self, connection: sqlite3.Connection, sql: str, batch: Sequence[_Op]) -> None:
         """Wait while another program holds the database, but not for ever, and not when the run is over."""
-        began_s, told = time.monotonic(), False
+        began_s, reported = time.monotonic(), False
         while True:
             try:
                 connection.execute(sql)
@@ -296,8 +293,8 @@ class LedgerWriter:
                 waited_s = time.monotonic() - began_s
                 if not is_busy(error) or self._closed or waited_s >= BUSY_LIMIT_S:
                     raise
-            if not told and waited_s >= BUSY_TOLD_S and self.on_busy is not None:
-                told = True
+            if not reported and waited_s >= BUSY_REPORTED_S and self.on_busy is not None:
+                reported = True
                 with suppress(RuntimeError):
                     batch[0].loop.call_soon_threadsafe(self.on_busy, BUSY_LIMIT_S - waited_s)
 

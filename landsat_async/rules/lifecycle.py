@@ -1,8 +1,9 @@
 """The life of one wanted file, as a table.
 
 The problem. Between "the user wants it" and "it lies there, proven" a file passes through a service that may
-forget it, a link that may expire, a process that may be killed and a disk that may fill. The notebook kept this
-in three Python lists; whatever was in none of them was lost, and whatever never left one made it poll for ever.
+forget it, a link that may expire, a process that may be killed and a disk that may fill. The notebook that came
+before this program kept three Python lists; what was in none of them was lost, and what never left one made it poll for
+ever.
 
 What we do. Every file is one row of the ledger and is in exactly one state. A change is legal only if it stands in
 TRANSITIONS; the ledger writes it by compare-and-set, so two runs, or a late answer, can never move a file that is

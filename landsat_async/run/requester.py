@@ -81,13 +81,14 @@ class Requester:
         await self._fallback.look()
         paused = context.hosts.paused_systems()
         await self._reroute(paused)
-        files = await context.ledger.requests.batch(context.run_id, self._most, context.states.now(), paused)
+        now = context.states.now()
+        files, request_log = await context.ledger.requests.batch(
+            context.run_id, self._most, now, paused, log_since=now - WINDOW_S
+        )
         files = _of_one_product(one_per_entity(self._one_probe_each(files)))
         if not files:
             return []
-        now = context.states.now()
-        asked = await context.ledger.requests.log(now - WINDOW_S)
-        allowed = allowance(asked, now, want=len(files), in_flight=context.states.in_flight)
+        allowed = allowance(request_log, now, want=len(files), in_flight=context.states.in_flight)
         if allowed.downloads == 0:
             if allowed.wait_s > 0:
                 await self._pause_for_quota(allowed.wait_s)

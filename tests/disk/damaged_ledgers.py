@@ -34,7 +34,7 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.downloads import Downloads
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import Simulator, open_simulator
-from tests.support.ledger_steps import take_step
+from tests.support.ledger_steps import request_log, take_step
 
 STATE = ".landsat_async"
 LONGEST_S = 20.0
@@ -236,7 +236,7 @@ async def _use(made: Template, place: Path, ledger: Ledger) -> None:
     now = 2e9
     await ledger.begin_run("next", now)
     await ledger.scenes.lists()
-    await ledger.requests.log(0.0)
+    await request_log(ledger, 0.0)
     await ledger.files.unreported()
     await ledger.select(made.selected, "next", now)
     await ledger.reattach("next", now)

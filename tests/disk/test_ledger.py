@@ -15,7 +15,7 @@ from landsat_async.disk.ledger_schema import VERSION, LedgerNewer, reading
 from landsat_async.errors import LedgerError
 from landsat_async.model import Route, WantedFile
 from landsat_async.rules.lifecycle import State, Step
-from tests.support.ledger_steps import take_step
+from tests.support.ledger_steps import request_log, take_step
 
 RUN = "run1"
 
@@ -69,7 +69,7 @@ async def test_E07_the_label_is_durable_before_the_call(ledger, tmp_path):
     rows = other.execute("SELECT state, label FROM item").fetchall()
     other.close()
     assert rows == [("requested", "label-1")] * 2
-    assert await ledger.requests.log(0.0) == [(2.0, 2)]
+    assert await request_log(ledger, 0.0) == [(2.0, 2)]
 
 
 async def test_what_was_in_flight_is_reattached_and_what_has_no_label_is_planned(ledger):
@@ -114,12 +114,16 @@ async def test_a_finished_file_is_recorded_once_and_its_part_forgotten(ledger):
 async def test_portions_leave_out_what_is_paused_or_not_due_and_never_mix_groups(ledger):
     group = WantedFile("G.TIF", "S", "D", "file", (Route("EG", "P", "ls_s3"),), group_dataset="g")
     await ledger.select([wanted(0), wanted(1, "dds"), group], RUN, 1.0)
-    assert [i.name for i in await ledger.requests.batch(RUN, 10, 5.0)] == ["F0.TIF", "F1.TIF"]
-    assert [i.name for i in await ledger.requests.batch(RUN, 10, 5.0, ["dds"])] == ["F0.TIF"]
+    assert [i.name for i in (await ledger.requests.batch(RUN, 10, 5.0))[0]] == ["F0.TIF", "F1.TIF"]
+    assert [i.name for i in (await ledger.requests.batch(RUN, 10, 5.0, ["dds"]))[0]] == ["F0.TIF"]
     await ledger.requests.intend("l", RUN, [1], 5.0)
     await take_step(ledger, 1, Step.UNASK, 5.0, ", next_try=100.0")
-    assert [i.name for i in await ledger.requests.batch(RUN, 10, 5.0, ["dds"])] == ["G.TIF"]
+    assert [i.name for i in (await ledger.requests.batch(RUN, 10, 5.0, ["dds"]))[0]] == ["G.TIF"]
     assert await ledger.requests.next_due(RUN) == 0.0
+    log = await request_log(ledger, 5.0)
+    assert [n for _, n in log] == [1]
+    assert (await ledger.requests.batch(RUN, 10, 5.0, log_since=5.0))[1] == log
+    assert (await ledger.requests.batch(RUN, 10, 5.0, log_since=5.1))[1] == []
 
 
 async def test_callers_at_the_same_time_share_commits_and_errors_stay_with_their_caller(ledger):

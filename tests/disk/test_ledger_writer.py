@@ -130,7 +130,7 @@ async def test_L38_a_ledger_that_another_program_holds_is_told_and_given_up(tmp_
 @pytest.mark.faults("L38")
 async def test_L38_a_lock_in_mid_run_is_told_waited_for_and_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(ledger_schema, "BUSY_STEP_S", 0.02)
-    monkeypatch.setattr(ledger_writer, "BUSY_TOLD_S", 0.05)
+    monkeypatch.setattr(ledger_writer, "BUSY_REPORTED_S", 0.05)
     path, told = tmp_path / "ledger", []
     ledger = await Ledger.open(path)
     ledger.on_busy(told.append)

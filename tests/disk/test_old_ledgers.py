@@ -18,6 +18,7 @@ from landsat_async.disk.ledger_reader import LedgerReader
 from landsat_async.disk.ledger_schema import VERSION
 from landsat_async.model import Route, WantedFile
 from landsat_async.rules.lifecycle import State
+from tests.support.ledger_steps import request_log
 from tests.support.lifecycle_law import hold_to_table
 
 RECORDED = sorted((Path(__file__).parents[1] / "recorded").glob("ledger_format_*.sql"))
@@ -69,7 +70,7 @@ async def test_an_old_ledger_is_taken_over_with_all_that_it_knows(folder):
     assert await ledger.files.finished("run1") == [DONE]
     assert await ledger.files.unreported() == [(6, 75, 100)]
     assert await ledger.files.load_part(items["4"].item_id) == b"facts"
-    assert await ledger.requests.log(0.0) == [(1002.0, 8)]
+    assert await request_log(ledger, 0.0) == [(1002.0, 8)]
     assert await ledger.scenes.lists() == ["la-list"]
 
     await ledger.select([wanted(number) for number in items], "run2", 3000.0)

@@ -22,6 +22,7 @@ from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.model import Route, SecretUrl, WantedFile
 from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TRANSITIONS, State, Step
+from tests.support.ledger_steps import request_log
 from tests.support.lifecycle_law import hold_to_table
 from tests.support.volumes import examples
 
@@ -256,7 +257,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         done = {int(file.relpath[1:-4]) for file in self.do(lambda: self.ledger.files.finished(None))}
         assert done == {number for number, (state, *_) in self.model.items() if state is State.DONE} == self.finished
-        assert sum(n for _, n in self.do(lambda: self.ledger.requests.log(0.0))) == sum(self.asked)
+        assert sum(n for _, n in self.do(lambda: request_log(self.ledger, 0.0))) == sum(self.asked)
 
     def teardown(self):
         if hasattr(self, "ledger"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 
-from landsat_async.rules.lifecycle import TRANSITIONS, State
+from landsat_async.rules.lifecycle import TRANSITIONS
 
 Changes = Counter[tuple[str, str]]
 """(state before, state after) -> how often."""
@@ -36,9 +36,3 @@ def hold_to_table(connection: sqlite3.Connection) -> Changes:
     ):
         connection.execute(f"CREATE TEMP TRIGGER law_{sql.split(' ON')[0].replace(' ', '_').lower()} {sql}")
     return seen
-
-
-def never_seen(seen: Changes) -> set[tuple[State, State]]:
-    """Changes that are in the table and did not happen."""
-    table = {(before, after) for before, steps in TRANSITIONS.items() for after in steps.values() if before != after}
-    return {(before, after) for before, after in table if not seen[before, after]}
