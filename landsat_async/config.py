@@ -201,14 +201,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         download: Where to, and how hard: table [download].
         path: Absolute path of the file; None when there was none.
         notes: What the user should know about how the configuration was read.
-
-    Attributes:
-        service: Where the service is and who asks: table [service].
-        search: Which scenes: table [search].
-        select: Which files of each scene: table [select].
-        download: Where to, and how hard: table [download].
-        path: ?
-        notes: ?
     """
 
     service: ServiceConfig

@@ -43,12 +43,6 @@ class Credentials:
         notes: Warnings for the user, such as a token file that others can read.
         source: Where the token was found, for people; "" when the caller brought it.
 
-    Attributes:
-        username: ERS user name.
-        token: Application token of the M2M API; never shown.
-        notes: ?
-        source: ?
-
     Raises:
         CredentialsError: for a value that could not be sent (empty, blanks or control characters inside).
     """

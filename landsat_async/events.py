@@ -19,11 +19,6 @@ class Planned:
         scenes: How many scenes are left after all filters.
         files: How many files are wanted; those that are here already count too.
         bytes_nominal: Sum of the listed sizes, in bytes; they are often rounded.
-
-    Attributes:
-        scenes: How many scenes are left after all filters.
-        files: How many files are wanted; those that are here already count too.
-        bytes_nominal: Sum of the listed sizes, in bytes; they are often rounded.
     """
 
     scenes: int
@@ -34,13 +29,6 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Requested:
     """One portion was asked for.
-
-    Attributes:
-        label: Label at the service under which they were asked for.
-        downloads: How many downloads the request named.
-        available: How many can be fetched at once.
-        preparing: How many the service has to prepare first.
-        failed: How many it refused.
 
     Attributes:
         label: Label at the service under which they were asked for.
@@ -63,9 +51,6 @@ class Ready:
 
     Attributes:
         file: Path below the output folder.
-
-    Attributes:
-        file: Path below the output folder.
     """
 
     file: str
@@ -78,12 +63,7 @@ class Started:
     Attributes:
         file: Path below the output folder.
         offset_bytes: Where it goes on; 0 = from the beginning.
-        size_bytes: Exact size; None as long as the server has not told.
-
-    Attributes:
-        file: Path below the output folder.
-        offset_bytes: Where it goes on; 0 = from the beginning.
-        size_bytes: ?
+        size_bytes: Exact size; None as long as the server has not given it.
     """
 
     file: str
@@ -98,12 +78,7 @@ class Transferred:
     Attributes:
         file: Path below the output folder.
         position_bytes: Bytes of the file that are here.
-        size_bytes: Exact size; None as long as the server has not told.
-
-    Attributes:
-        file: Path below the output folder.
-        position_bytes: Bytes of the file that are here.
-        size_bytes: Exact size; None as long as the server has not told.
+        size_bytes: Exact size; None as long as the server has not given it.
     """
 
     file: str
@@ -125,16 +100,6 @@ class Progress:
         workers: Workers that are allowed to run at the moment (adapts to the line).
         staging_eta_s: When the last of them is likely to be ready, by what staging took before; None = no experience
             yet.
-
-    Attributes:
-        files_done: Files that have ended: proven, skipped or failed.
-        files_total: Files that are wanted.
-        bytes_done: Bytes of finished and running files.
-        bytes_total: Nominal bytes of all files; None as long as a size is not known.
-        rate_bytes_s: Bytes a second over the last seconds.
-        files_preparing: ?
-        workers: ?
-        staging_eta_s: ?
     """
 
     files_done: int
@@ -156,12 +121,6 @@ class Retrying:
         reason: What went wrong, in a sentence.
         attempt: Tries so far without progress.
         wait_s: Seconds until the next try.
-
-    Attributes:
-        file: ?
-        reason: What went wrong, in a sentence.
-        attempt: Tries so far without progress.
-        wait_s: Seconds until the next try.
     """
 
     file: str | None
@@ -180,13 +139,6 @@ class Verified:
         sha256: Hex digest of its bytes.
         proof: Level that was reached: length, structure, content or published.
         identity: What evidence there was that it is the file that it is named after: published, content, named or none.
-
-    Attributes:
-        file: Path below the output folder.
-        size_bytes: Size of the file.
-        sha256: Hex digest of its bytes.
-        proof: Level that was reached: length, structure, content or published.
-        identity: ?
     """
 
     file: str
@@ -203,10 +155,6 @@ class Skipped:
     Attributes:
         file: Path below the output folder.
         reason: Why it was not fetched.
-
-    Attributes:
-        file: Path below the output folder.
-        reason: Why it was not fetched.
     """
 
     file: str
@@ -216,11 +164,6 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A file, scene or band that this run cannot deliver.
-
-    Attributes:
-        file: Path below the output folder; for a scene or band, what the user named.
-        reason: What happened.
-        hint: What to do now; "" when the reason says it all.
 
     Attributes:
         file: Path below the output folder; for a scene or band, what the user named.
@@ -242,12 +185,6 @@ class LeftOut:
         reason: Why it is not among the files.
         scenes: How many scenes lack it.
         example: Display id of one of them.
-
-    Attributes:
-        what: ?
-        reason: Why it is not among the files.
-        scenes: ?
-        example: ?
     """
 
     what: str
@@ -263,10 +200,6 @@ class Notice:
     Attributes:
         text: One sentence, without a line end.
         level: "info" or "warning".
-
-    Attributes:
-        text: One sentence, without a line end.
-        level: ?
     """
 
     text: str
@@ -276,11 +209,6 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class Error:
     """The run cannot go on.
-
-    Attributes:
-        reference: Word of the fault, as in the README.
-        message: What happened.
-        hint: What to do now; "" when the message says it all.
 
     Attributes:
         reference: Word of the fault, as in the README.
@@ -296,16 +224,6 @@ class Error:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """Always last. files_total = files_verified + files_skipped + files_failed + files_pending.
-
-    Attributes:
-        files_total: Files that were wanted.
-        files_verified: Fetched and proven by this run.
-        files_skipped: Already here and proven.
-        files_failed: Failed with a reason.
-        files_pending: Left for the next run.
-        bytes_received: Body bytes received from file hosts.
-        elapsed_s: Seconds from start to end.
-        exit_code: What the command line would end with.
 
     Attributes:
         files_total: Files that were wanted.

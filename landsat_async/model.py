@@ -67,17 +67,6 @@ class Scene:
         coverage: Share of the AOI that the footprint covers, 0..1; None without an AOI or footprint.
         dataset: Alias of the dataset that it was found in; "" until a search has filled it in.
         order_only: The service says that it has to be ordered and cannot be downloaded.
-
-    Attributes:
-        entity_id: ?
-        display_id: ?
-        acquired: ?
-        cloud_cover: ?
-        footprint: ?
-        published: ?
-        coverage: ?
-        dataset: ?
-        order_only: ?
     """
 
     entity_id: str
@@ -100,12 +89,6 @@ class Route:
         product_id: Product id that it names.
         system: downloadSystem: ls_zip, dds_ms, ls_s3, dds ...; "" when not told.
         available: False: listed, but cannot be requested at the moment.
-
-    Attributes:
-        entity_id: Entity id that the request names.
-        product_id: Product id that it names.
-        system: ?
-        available: ?
     """
 
     entity_id: str
@@ -129,17 +112,6 @@ class WantedFile:
         folder: Folder below the output directory, from the layout template; "" = flat.
         group_dataset: Alias of the secondary dataset when the file is asked for as part of a file group; else None.
         file_groups: File groups that list this file; empty unless asked for by group.
-
-    Attributes:
-        name: ?
-        scene_entity_id: Entity id of its scene.
-        scene_display_id: Display id of its scene.
-        kind: ?
-        routes: Ways to ask for it, the best first.
-        bytes_nominal: ?
-        folder: ?
-        group_dataset: ?
-        file_groups: ?
     """
 
     name: str
@@ -180,10 +152,6 @@ class DroppedScene:
     Attributes:
         scene: The scene.
         reason: The filter that leaves it out.
-
-    Attributes:
-        scene: The scene.
-        reason: The filter that leaves it out.
     """
 
     scene: Scene
@@ -205,18 +173,6 @@ class RunSummary:
         elapsed_s: Seconds from start to end, or until now.
         exit_code: What the command line would end with.
         failures: The first failed files with their reasons (bounded; the ledger has all).
-
-    Attributes:
-        scenes: Scenes left after all filters.
-        files_total: Files that were wanted.
-        files_verified: ?
-        files_skipped: ?
-        files_failed: Failed with a reason.
-        files_pending: ?
-        bytes_received: ?
-        elapsed_s: Seconds from start to end, or until now.
-        exit_code: ?
-        failures: ?
     """
 
     scenes: int = 0

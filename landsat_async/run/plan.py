@@ -40,10 +40,6 @@ class PlannedFile:
         file: The file.
         state: "here" (verified), "partial", "preparing", "unverified" (something has the name), "refused" (something
             has it that a run could not verify), or "missing".
-
-    Attributes:
-        file: The file.
-        state: ?
     """
 
     file: WantedFile
@@ -66,19 +62,6 @@ class Plan:
         notes: Where the area lies, what was simplified, what in the config has no effect.
         bytes_short: So many nominal bytes are more than the disk has room for; 0 when all fits.
         busy: Another run that holds the folder now; None when nobody does.
-
-    Attributes:
-        scenes: Scenes left after all filters.
-        dropped: Scenes that the filters leave out.
-        files: Files that are wanted, with what would happen to each.
-        unavailable: What was selected and cannot be had.
-        bytes_nominal: Sum of the listed sizes of all files.
-        bytes_left: ?
-        free_bytes: Bytes that are free on the disk of the output folder.
-        left_out: ?
-        notes: ?
-        bytes_short: ?
-        busy: ?
     """
 
     scenes: list[Scene]
