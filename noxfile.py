@@ -26,9 +26,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def rules(session: nox.Session) -> None:
-    """Only the decisions."""
+    """Only the decisions: the tests of the modules that decide, wherever they stand."""
     session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-n", "2", "tests/rules", *session.posargs)
+    files = session.run("python", "-m", "tests.deciding", silent=True)
+    session.run("python", "-m", "pytest", "-n", "2", *str(files).split(), *session.posargs)
 
 
 @nox.session
@@ -46,8 +47,8 @@ def coverage(session: nox.Session) -> None:
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", "-n", "2", "--cov=landsat_async", "--cov-report=", *session.posargs)
     for package in ("rules", "m2m", "disk", "proof", "transfer", "run", "show", "sim"):
-        session.log(package)
-        session.run("coverage", "report", f"--include=landsat_async/{package}/*", "--format=total")
+        share = session.run("coverage", "report", f"--include=landsat_async/{package}/*", "--format=total", silent=True)
+        session.log(f"{package}: {str(share).strip()} %")
 
 
 @nox.session

@@ -15,33 +15,18 @@ from pathlib import Path
 import pytest
 
 from landsat_async.m2m.client import M2MClient
-from tests.test_layers import FILES, PACKAGE, calls_of, is_pure, module_of
+from tests.deciding import DECIDING, TESTS, own_tests_of
+from tests.test_layers import FILES, PACKAGE, calls_of, module_of
 
-TESTS = Path(__file__).parent
 TEST_FILES = sorted(TESTS.rglob("test_*.py"))
 CLOCKS = frozenset(("monotonic", "perf_counter", "process_time", "thread_time"))
 MEASURES_A_BENCHMARK = ("benchmarks/test_planning.py",)
 
 
-def decides(path: Path) -> bool:
-    """Whether a pure module holds a decision, and not only the shapes of values."""
-    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    return any(not _is_stub(function) for function in functions)
-
-
-def _is_stub(function: ast.FunctionDef) -> bool:
-    last = function.body[-1]
-    return isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant)
-
-
-DECIDING = [path for path in FILES if is_pure(module_of(path)) and path.stem != "__init__" and decides(path)]
-
-
 @pytest.mark.parametrize("path", DECIDING, ids=module_of)
 def test_each_module_that_decides_has_a_test_file_of_its_own_name(path):
     """What acts is tested with what it acts on (tests/whole, crash, orders, ...); CONTRIBUTING says where."""
-    where = path.relative_to(PACKAGE)
-    own = TESTS / where.parent / f"test_{where.name}"
+    own = own_tests_of(path)
     assert own.exists(), f"{own.relative_to(TESTS.parent)} is missing"
 
 
