@@ -24,7 +24,7 @@ from landsat_async.run.quota import speaks_of_limits
 from landsat_async.transfer.link_policy import host_in
 
 DISABLED_WAITS_S = (5.0, 60.0, 300.0)
-"""Pauses before one file that is "temporarily disabled" is asked for again while others of its system are given."""
+"""Pauses before one file that is "temporarily disabled" is requested again while others of its system are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ async def refused(context: RunContext, item: Item, row: AnswerRow, *, serving: C
 
 
 async def _disabled(context: RunContext, item: Item, message: str, *, serving: bool) -> None:
-    """Ask again later: for the file alone while its system gives others, with all of the system otherwise."""
+    """Request again later: for the file alone while its system gives others, with all of the system otherwise."""
     system, ruling = f"system:{item.system}", Ruling.OWN
     if not serving:
         row = context.hosts.of(system).row | {item.item_id}
@@ -153,24 +153,26 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
     alone stay where they are. `label` may be an older one: from now on the files are polled under it.
     """
     for system in {item.system for item, _ in pairs if item.state is not State.PREPARING}:
-        context.hosts.ok(f"system:{system}")  # it has taken a request, whatever it said before
+        context.hosts.ok(f"system:{system}")  # it has taken a request, so what it refused before is over
     await _note_preparing(context, [pair for pair in pairs if pair[1].url is None], label)
     rest = [pair for pair in pairs if pair[1].url is not None]
     born_s = context.states.loop_time()
-    held = {item.item_id for item, _ in rest}
-    context.states.undelivered |= held
+    waiting = {item.item_id for item, _ in rest}
+    context.states.undelivered |= waiting
     delivered = 0
     try:
         while rest:
             room = send.statistics()
             count = max(1, int(room.max_buffer_size) - room.current_buffer_used + room.tasks_waiting_receive)
-            usable, deferred = _sort_out(context, rest[:count])
-            await _park(context, deferred, label)
+            usable: Pairs = rest[:count]
+            if context.hosts.interrupted or context.states.deferred:
+                usable, deferred = _sort_out(context, usable)
+                await _defer(context, deferred, label)
             await _hand_over(context, usable, send, label, born_s)
             delivered += len(usable)
             rest = rest[count:]
     finally:
-        context.states.undelivered -= held
+        context.states.undelivered -= waiting
     return delivered
 
 
@@ -201,8 +203,8 @@ def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, Answe
     return usable, deferred
 
 
-async def _park(context: RunContext, pairs: Pairs, label: str) -> None:
-    """Leave files at the service; those that another storage system has now are asked for there instead."""
+async def _defer(context: RunContext, pairs: Pairs, label: str) -> None:
+    """Leave files at the service; those that another storage system has now are requested there instead."""
     elsewhere: list[tuple[Item, AnswerRow]] = []
     stay: list[tuple[Item, AnswerRow]] = []
     for pair in pairs:

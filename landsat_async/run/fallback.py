@@ -68,8 +68,6 @@ class BundleFallback:
     async def look(self) -> None:
         """Replace what has come to its end, and now and then what has waited for too long."""
         context = self._context
-        if not context.config.select.may_replace_bundles:
-            return
         refused, context.routes.refused_bundles = context.routes.refused_bundles, {}
         items = [await context.ledger.item(item_id) for item_id in refused]
         if context.states.loop_time() >= self._look_s:

@@ -1,6 +1,6 @@
-"""Asks for files in portions, as room and the account's limits allow.
+"""Requests files in batches, as room and the account's limits allow.
 
-The label of a portion is in the ledger before the call is sent. If the answer is lost, nothing is asked twice: the
+The label of a batch is in the ledger before the call is sent. If the answer is lost, nothing is requested twice: the
 files stay `requested`, and the poller finds out by the label what the service knows.
 """
 
@@ -37,7 +37,7 @@ LABEL_DOWNLOADS = 1000
 QUOTA_PAUSE_S = 900.0
 REROUTE_EVERY_S = 1.0
 PROBE_EVERY_S = 60.0
-"""So often one file of a system is asked for whose pause is over, until the system has shown that it works."""
+"""So often one file of a system is requested whose pause is over, until the system has shown that it works."""
 HOUSEKEEPING_S = 30.0
 """The longest sleep without a look at paused hosts and due files."""
 
@@ -48,7 +48,7 @@ class Requester:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._labels: dict[str, tuple[int, int]] = {}
-        """Product that is asked for apart ("" for everything else) -> number of its label, downloads under it."""
+        """Product that is requested apart ("" for everything else) -> number of its label, downloads under it."""
         self._label_number = -1
         self._quota_hits = 0
         self._most = context.config.download.queue_size
@@ -56,36 +56,42 @@ class Requester:
         self._reroute_s = 0.0
         self._given_up: set[str] = set()
         """Systems whose host is not trusted."""
-        self._fallback = BundleFallback(context)
+        self._fallback = BundleFallback(context) if context.config.select.may_replace_bundles else None
         self._probed: dict[str, tuple[float, int]] = {}
         """System -> when a file of it was last asked for to show that it works again, and after which pause."""
 
     async def run(self, send: Links) -> None:
-        """Ask until nothing is left to ask for, then close our side of the stream."""
+        """Request until nothing is left, then close our side of the stream."""
         context = self._context
         async with send:
             while not context.states.ended:
                 try:
-                    portion = await self._portion()
-                    if portion:
-                        await self._ask_or_split(portion, send)
+                    batch = await self._batch()
+                    if batch:
+                        await self._request_or_split(batch, send)
                     else:
                         await self._idle()
                 except (CredentialsError, ServiceError) as error:
                     context.wakeups.give_up(error)
 
-    async def _portion(self) -> list[Item]:
-        """The files to ask for now; empty while there are none or the limits say no."""
-        context = self._context
-        await self._fail_distrusted()
-        await self._fallback.look()
-        paused = context.hosts.paused_systems()
-        await self._reroute(paused)
+    async def _batch(self) -> list[Item]:
+        """Return the files to request now; none while there are none or the limits say no."""
+        context, hosts = self._context, self._context.hosts
+        if hosts.untrusted_hosts:
+            await self._fail_untrusted()
+        if self._fallback is not None:
+            await self._fallback.look()
+        if not context.states.by_state[State.PLANNED]:  # the usual case when everything has been requested
+            return []
+        paused = hosts.paused_systems() if hosts.interrupted else []
+        if paused:
+            await self._reroute(paused)
         now = context.states.now()
         files, request_log = await context.ledger.requests.batch(
             context.run_id, self._most, now, paused, log_since=now - WINDOW_S
         )
-        files = _of_one_product(one_per_entity(self._one_probe_each(files)))
+        files = self._one_probe_each(files) if hosts.interrupted else files
+        files = _of_one_product(one_per_entity(files))
         if not files:
             return []
         allowed = allowance(request_log, now, want=len(files), in_flight=context.states.in_flight)
@@ -99,25 +105,25 @@ class Requester:
             return []
         return files[: allowed.downloads]
 
-    async def _fail_distrusted(self) -> None:
-        """Do not ask for files that only a host without a trusted certificate has."""
+    async def _fail_untrusted(self) -> None:
+        """Do not request files that only a host without a trusted certificate has."""
         context = self._context
-        distrusted = context.hosts.untrusted_systems()
-        if distrusted.keys() <= self._given_up:
+        untrusted = context.hosts.untrusted_systems()
+        if untrusted.keys() <= self._given_up:
             return
-        self._given_up |= distrusted.keys()
-        await context.ledger.requests.reroute(context.run_id, list(distrusted), context.states.now())
+        self._given_up |= untrusted.keys()
+        await context.ledger.requests.reroute(context.run_id, list(untrusted), context.states.now())
         after = 0
         while page := await context.ledger.items(context.run_id, [State.PLANNED], after=after):
             after = page[-1].item_id
             for item in page:
-                if item.system in distrusted and context.routes.may_come_in_files(item):
-                    context.routes.refused_bundles[item.item_id] = distrusted[item.system]
-                elif item.system in distrusted:
-                    await context.routes.fail(item, distrusted[item.system], UNTRUSTED_HINT)
+                if item.system in untrusted and context.routes.may_come_in_files(item):
+                    context.routes.refused_bundles[item.item_id] = untrusted[item.system]
+                elif item.system in untrusted:
+                    await context.routes.fail(item, untrusted[item.system], UNTRUSTED_HINT)
 
     def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:
-        """Of each system whose pause has ended, ask for one file only, until the system has shown that it works."""
+        """Of each system whose pause has ended, request one file only, until the system has shown that it works."""
         hosts, now_s = self._context.hosts, self._context.states.loop_time()
         on_probation = set(hosts.on_probation())
         barred = {system for system in on_probation if self._is_being_probed(system, now_s)}
@@ -134,14 +140,14 @@ class Requester:
         return kept
 
     def _is_being_probed(self, system: str, now_s: float) -> bool:
-        """Whether a file was asked for since the last pause ended, and its result may still come."""
+        """Whether a file was requested since the last pause ended, and its result may still come."""
         at_s, opening = self._probed.get(system, (-PROBE_EVERY_S, -1))
         return opening == self._context.hosts.openings(system) and now_s < at_s + PROBE_EVERY_S
 
     async def _reroute(self, paused: Sequence[str]) -> None:
         """Files of a system that is down change over to another one that has them, if there is one."""
         context = self._context
-        if not paused or context.states.loop_time() < self._reroute_s:
+        if context.states.loop_time() < self._reroute_s:
             return
         self._reroute_s = context.states.loop_time() + REROUTE_EVERY_S
         moved = await context.ledger.requests.reroute(context.run_id, paused, context.states.now())
@@ -152,9 +158,12 @@ class Requester:
     async def _idle(self) -> None:
         """Wait until a file changes its state, becomes due, or a paused host may be tried."""
         context = self._context
-        await self._check_patience()
-        due = await context.ledger.requests.next_due(context.run_id)
-        waits = [outage.wait_s for outage in context.hosts.outages()]
+        waits: list[float] = []
+        if context.hosts.interrupted:
+            await self._check_patience()
+            waits = [outage.wait_s for outage in context.hosts.outages()]
+        planned = context.states.by_state[State.PLANNED]
+        due = await context.ledger.requests.next_due(context.run_id) if planned else None
         context.wakeups.next_due_s = None
         if due is not None and due > context.states.now():
             waits.append(due - context.states.now())
@@ -178,37 +187,37 @@ class Requester:
                 )
             )
 
-    async def _ask_or_split(self, portion: Sequence[Item], send: Links) -> None:
-        """Ask; if the service refuses the portion as a whole, halve it until the culprit stands alone."""
-        todo = [list(portion)]
+    async def _request_or_split(self, batch: Sequence[Item], send: Links) -> None:
+        """Request; if the service refuses the batch as a whole, halve it until the culprit stands alone."""
+        todo = [list(batch)]
         while todo:
             files = todo.pop()
             try:
-                await self._ask(files, send)
+                await self._request(files, send)
             except RequestRefused as refusal:
                 if len(files) == 1:
                     await self._context.routes.fail_or_reroute(
                         files[0], Step.UNASK, f"USGS refuses this file: {refusal}"
                     )
                     continue
-                await self._unask(files)
+                await self._release(files)
                 middle = len(files) // 2
                 todo += [files[middle:], files[:middle]]
 
-    async def _ask(self, files: Sequence[Item], send: Links) -> None:
-        """Ask once. While the call is under way the poller leaves these files alone."""
+    async def _request(self, files: Sequence[Item], send: Links) -> None:
+        """Request once. While the call is under way the poller leaves these files alone."""
         context = self._context
         ids = {item.item_id for item in files}
         context.states.undelivered |= ids
         try:
-            wait_s = await self._ask_held(files, send)
+            wait_s = await self._send_request(files, send)
         finally:
             context.states.undelivered -= ids
         if wait_s > 0:
             await self._pause_for_quota(wait_s)
 
-    async def _ask_held(self, files: Sequence[Item], send: Links) -> float:
-        """Returns how long to pause because the limits of the account are used up."""
+    async def _send_request(self, files: Sequence[Item], send: Links) -> float:
+        """Return how long to pause because the limits of the account are used up."""
         context = self._context
         label = self._label(len(files), _product(files[0]))
         ids, now = [item.item_id for item in files], context.states.now()
@@ -222,14 +231,14 @@ class Requester:
             context.wakeups.poll_soon()
             return 0.0
         except QuotaReached as error:
-            await self._unask(files)
+            await self._release(files)
             self._most = max(1, len(files) // 2)
             return error.retry_after_s or QUOTA_PAUSE_S
         except RequestRefused:
-            raise  # the caller splits the portion
+            raise  # the caller splits the batch
         except LandsatError:
-            # Certainly not acted upon (an unclear outcome is caught above): leave nothing that looks asked for.
-            await self._unask(files)
+            # Certainly not acted upon (an unclear outcome is caught above): leave nothing that looks requested.
+            await self._release(files)
             raise
         if await self._apply(label, files, reply, send):
             self._most = max(1, self._most // 2)
@@ -268,7 +277,7 @@ class Requester:
         ready = sum(answer.url is not None for _, answer in good)
         await context.bus.emit(Requested(label, len(files), ready, len(files) - ready - len(failed), len(failed)))
         over = [item for item, answer in failed if answer.refusal is Refusal.LIMITS]
-        await self._unask(over)
+        await self._release(over)
         serving = {item.system for item, _ in good}
         for item, answer in failed:
             if item not in over:
@@ -291,7 +300,7 @@ class Requester:
             while not context.states.ended:
                 await context.wakeups.wait()
 
-    async def _unask(self, files: Sequence[Item]) -> None:
+    async def _release(self, files: Sequence[Item]) -> None:
         if files:
             context = self._context
             ids = [item.item_id for item in files]
@@ -307,12 +316,12 @@ class Requester:
 
 
 def _product(item: Item) -> str:
-    """What has to be asked for apart: answers repeat no product id, and products of a tile share all other ids."""
+    """What has to be requested apart: answers repeat no product id, and products of a tile share all other ids."""
     return item.product_id if item.kind == "product" else ""
 
 
 def _of_one_product(files: Sequence[Item]) -> list[Item]:
-    """The files that may be asked for in one request, under one label, with the first of them."""
+    """The files that may stand in one request, under one label, with the first of them."""
     return [item for item in files if _product(item) == _product(files[0])]
 
 
