@@ -52,7 +52,7 @@ def scenes_in_files(selection: Selection) -> set[str]:
     return {file.scene_display_id for file in selection.files if file.kind == "file"}
 
 
-def told(scenes: int, why: str) -> Notice:
+def notice_of(scenes: int, why: str) -> Notice:
     """Say that single files come in place of bundles."""
     bundles = "1 bundle" if scenes == 1 else f"{scenes:,} bundles"
     return Notice(f"{bundles} cannot be had ({why}): the single files come instead (select.bundle_fallback)", "warning")
@@ -93,7 +93,7 @@ class BundleFallback:
                     item, refused[item.item_id], "Its single files cannot be had either; try later."
                 )
         if replaced:
-            context.bus.tell(told(replaced, "its storage systems are down or refuse it"))
+            context.bus.tell(notice_of(replaced, "its storage systems are down or refuse it"))
 
     async def _put_in(self, item: Item, files: Sequence[WantedFile]) -> bool:
         """Put single files into the run in place of a bundle; False when the bundle is on its way after all."""

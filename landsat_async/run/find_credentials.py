@@ -1,4 +1,4 @@
-"""User name and token, which may be a program's or a person's to bring: a wait like any other, told and cancellable."""
+"""Who the user is, and whether the account may download. A token may come from a program or a person, and take long."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import anyio
 from landsat_async.config import ServiceConfig
 from landsat_async.credentials import COMMAND_TIMEOUT_S, Credentials, resolve_credentials
 from landsat_async.disk.acquire import acquire_in_thread
-from landsat_async.errors import single_error
+from landsat_async.errors import CredentialsError, EndpointGone, RequestRefused, single_error
 from landsat_async.m2m.caller import ApiWait
+from landsat_async.m2m.client import M2MClient
 from landsat_async.rules.waiting import QUIET_S
 
 
@@ -46,3 +47,18 @@ async def _tell(service: ServiceConfig, on_wait: Callable[[ApiWait], None]) -> N
     if service.token_command:
         place = f"for token_command {os.path.basename(service.token_command[0])} to print the token (does it ask you?)"
     on_wait(ApiWait("credentials", f"waiting {place}", 1, max(1.0, began + COMMAND_TIMEOUT_S - time.monotonic())))
+
+
+async def check_role(m2m: M2MClient) -> None:
+    """Refuse early when the account may not download. Raises CredentialsError."""
+    try:
+        permissions = await m2m.permissions()
+    except (EndpointGone, RequestRefused):
+        return  # a call that only advises
+    if permissions and "download" not in permissions:
+        raise CredentialsError(
+            "This account may not download: the MACHINE role is missing.",
+            hint="Log in at ers.cr.usgs.gov, choose Access Request, then Request Access, then"
+            ' "Access to EE\'s Machine to Machine interface (MACHINE)". Approval takes some days.',
+            reference="missing-role",
+        )

@@ -23,9 +23,8 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.public import publish
 from landsat_async.run import fallback
-from landsat_async.run.find_credentials import find_credentials
+from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
-from landsat_async.run.runner import check_role
 from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
@@ -167,7 +166,7 @@ async def _make(
     short = max(0, left - max(0, free - config.download.min_free_bytes))
     notes = [*config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
-        notes.append(fallback.told(len(in_files), fallback.EARLIER).text)
+        notes.append(fallback.notice_of(len(in_files), fallback.EARLIER).text)
     leftovers = await history.leftovers([planned.file for planned in files])
     notes += [*leftovers.told(), *damage]
     lacks = tuple(gaps.left_out())

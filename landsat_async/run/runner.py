@@ -1,6 +1,6 @@
-"""A run from its first request to its last word.
+"""A run from its first request to its end.
 
-    find scenes ─► choose files ─► ledger ─► pipeline (requester, poller, workers) ─► last words
+    find scenes ─► choose files ─► ledger ─► inventory ─► pipeline (requester, poller, workers) ─► clean-up
 
 A stop cancels the scope round all this; what follows is shielded and bounded.
 """
@@ -25,38 +25,32 @@ from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.target import LocalTarget
 from landsat_async.errors import (
-    CredentialsError,
-    EndpointGone,
     LandsatError,
-    RequestRefused,
     leaves_of,
     resources_lacking,
     single_error,
 )
-from landsat_async.events import Error, Event, Failed, Finished, Notice, Planned, Retrying
+from landsat_async.events import Error, Event, Finished, Notice, Retrying
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import RunSummary
 from landsat_async.public import publish
 from landsat_async.rules.slow_start import SlowStart
-from landsat_async.run import fallback
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
 from landsat_async.run.file_states import FileStates
-from landsat_async.run.find_credentials import find_credentials
+from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
-from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
-from landsat_async.run.scene_cache import SceneCache
+from landsat_async.run.preparation import prepare, warn_of_space
 from landsat_async.run.scene_lists import remove_leftovers
-from landsat_async.run.search import UnreadableScenes, find_scenes, read_aoi
-from landsat_async.run.selection import Selection
-from landsat_async.run.waits import waits_told
+from landsat_async.run.search import UnreadableScenes, read_aoi
+from landsat_async.run.waits import announced_waits
 from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import TransferSession, open_transfer_session
@@ -65,9 +59,8 @@ if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
 
 WIND_DOWN_S = 2.5
-"""For the last words to the service when a run ends or is stopped; logging out has its own limit."""
+"""For what is still sent to the service when a run ends or is stopped; logging out has its own limit."""
 INTERRUPTED = 7
-GIB = 1024**3
 
 
 class Run:
@@ -151,7 +144,7 @@ class Run:
         finally:
             with anyio.move_on_after(WIND_DOWN_S, shield=True):
                 await self._note_end()
-            self._tell_the_end()
+            self._emit_the_end()
 
     async def _note_end(self) -> None:
         """Write down how it ended; a ledger that cannot take that is no reason to say nothing."""
@@ -160,7 +153,7 @@ class Run:
         except Exception as error:
             self.error = self.error or _reason(error)
 
-    def _tell_the_end(self) -> None:
+    def _emit_the_end(self) -> None:
         code = self._exit_code()
         self._summary = summary = self._counts.summary(time.monotonic(), code)
         if self.error is not None:
@@ -193,8 +186,8 @@ class Run:
         for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service
-        easing = SlowStart()
-        gate = ApiGate(easing)
+        slow_start = SlowStart()
+        gate = ApiGate(slow_start)
         async with M2MClient(
             service.url,
             credentials,
@@ -205,77 +198,23 @@ class Run:
             on_unusable=self._unreadable.note,
             gate=gate,
         ) as m2m:
-            hosts = Hosts(self._on_health, easing, patience_s=service.patience_s)
+            hosts = Hosts(self._on_health, slow_start, patience_s=service.patience_s)
             context = RunContext(
                 self.config, self._ledger, m2m, self.bus, self._counts, hosts, self._target, overwrite=self._overwrite
             )
             try:
-                async with waits_told(context, gate):
+                async with announced_waits(context, gate):
                     await check_role(m2m)
-                    await self._prepare(context)
+                    await prepare(context, self._aoi, self._unreadable)
+                    await take_stock(context)
+                    await sweep_parts(context)
+                    await warn_of_space(context)
                     await self._pipeline(context)
-                    await self._tell_leftovers(context)
+                    await self._note_leftovers(context)
                 self._done = True
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
                     await _clean_up(context)
-
-    async def _prepare(self, context: RunContext) -> None:
-        """Search, select, and compare with what is here."""
-        found = await find_scenes(self.config, context.m2m, self._aoi)
-        for note in found.notes:
-            self.bus.tell(Notice(note))
-        for warning in found.warnings:
-            self.bus.tell(Notice(warning, "warning"))
-        self._counts.scenes = len(found.scenes)
-        await self._ledger.scenes.remember(found.scenes, context.states.now())
-        gaps, nominal = MissingFiles(self.config), 0
-        ledger, settled = self._ledger, SceneCache(self.config, self._ledger, context.states.now)
-        async with choosing(self.config, context.m2m, ledger, found.scenes, ledger.scenes, settled) as selections:
-            async for selection in selections:
-                gaps.add(selection)
-                nominal += sum(file.bytes_nominal or 0 for file in selection.files)
-                await ledger.select(
-                    selection.files,
-                    self._run_id,
-                    context.states.now(),
-                    complete=selection.complete,
-                    choice=settled.choice,
-                )
-                await self._note_singles(selection)
-        await self._ledger.reattach(self._run_id, context.states.now())
-        self._states.load(await self._ledger.count(self._run_id))
-        missing = [*self._unreadable.missing(), *found.missing, *gaps.all()]
-        self._counts.unlisted = len(missing)
-        await self.bus.emit(Planned(len(found.scenes), self._counts.files_total, nominal))
-        if not found.scenes:
-            self.bus.tell(Notice(_nothing(len(found.dropped))))
-        for gap in missing:
-            self._counts.failed(gap)
-            await self.bus.emit(Failed(gap.file, gap.reason, gap.hint))
-        for lack in gaps.left_out():
-            await self.bus.emit(lack)
-        await take_stock(context)
-        await sweep_parts(context)
-        await self._warn_of_space(context)
-
-    async def _note_singles(self, selection: Selection) -> None:
-        """Remember and say where single files come in place of bundles."""
-        if self.config.select.may_replace_bundles:
-            scenes = fallback.scenes_in_files(selection)
-            if scenes:
-                await self._ledger.scenes.note_replaced(scenes)
-                self.bus.tell(fallback.told(len(scenes), fallback.EARLIER))
-
-    async def _warn_of_space(self, context: RunContext) -> None:
-        """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
-        self._counts.nominal_left = wanted = await self._ledger.nominal_left(self._run_id)
-        free = await anyio.to_thread.run_sync(context.target.free_bytes)
-        if wanted > free - self.config.download.min_free_bytes:
-            keep = self.config.download.min_free_bytes
-            text = f"about {_size(wanted)} are still to come; {_size(free)} are free on the disk, of which"
-            text += f" min_free_bytes keeps {_size(keep)}: the run stops before that, and continues later"
-            self.bus.tell(Notice(text, "warning"))
 
     async def _pipeline(self, context: RunContext) -> None:
         """Requester, poller and workers, until every selected file is done or failed."""
@@ -287,7 +226,7 @@ class Run:
                 context, WorkerPool(context, net, overwrite=self._overwrite, file_mode=self._claim.file_mode)
             )
 
-    async def _tell_leftovers(self, context: RunContext) -> None:
+    async def _note_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""
         for text in (await self._ledger.files.leftovers(self._run_id, context.directory)).told():
             self.bus.tell(Notice(text))
@@ -321,21 +260,6 @@ class Run:
             self.bus.tell(Notice(f"{name} works again."))
 
 
-async def check_role(m2m: M2MClient) -> None:
-    """Refuse early when the account may not download. Raises CredentialsError."""
-    try:
-        permissions = await m2m.permissions()
-    except (EndpointGone, RequestRefused):
-        return  # a call that only advises
-    if permissions and "download" not in permissions:
-        raise CredentialsError(
-            "This account may not download: the MACHINE role is missing.",
-            hint="Log in at ers.cr.usgs.gov, choose Access Request, then Request Access, then"
-            ' "Access to EE\'s Machine to Machine interface (MACHINE)". Approval takes some days.',
-            reference="missing-role",
-        )
-
-
 async def _clean_up(context: RunContext) -> None:
     """Report what arrived and remove our lists; what does not work now is done by the next run."""
     try:
@@ -343,16 +267,6 @@ async def _clean_up(context: RunContext) -> None:
         await remove_leftovers(context.m2m, context.ledger)
     except LandsatError:
         pass
-
-
-def _size(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.1f} MiB"
-
-
-def _nothing(dropped: int) -> str:
-    if dropped:
-        return f"No scene is left: {dropped} matched at the service and were dropped by the filters (see: plan)."
-    return "No scene matches the search."
 
 
 def _reason(error: BaseException) -> LandsatError:

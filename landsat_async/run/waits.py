@@ -18,18 +18,18 @@ TICK_S = 1.0
 
 
 @asynccontextmanager
-async def waits_told(context: RunContext, gate: Gate) -> AsyncIterator[None]:
+async def announced_waits(context: RunContext, gate: Gate) -> AsyncIterator[None]:
     """Inside, no wait of more than a few seconds is silent."""
     with single_error():
         async with anyio.create_task_group() as group:
-            group.start_soon(_tell, context, gate)
+            group.start_soon(_announce, context, gate)
             try:
                 yield
             finally:
                 group.cancel_scope.cancel()
 
 
-async def _tell(context: RunContext, gate: Gate) -> None:
+async def _announce(context: RunContext, gate: Gate) -> None:
     silence, lines = Silence(context.states.loop_time()), 0
 
     def note(wait: Retrying) -> None:

@@ -1,0 +1,102 @@
+"""The first step of a run: search, select, and say what will be fetched. Nothing is requested before that is done.
+
+A selection is written to the ledger batch by batch, so memory does not grow with the number of scenes, and a run that
+is killed here begins with what the ledger has already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from landsat_async.events import Failed, Notice, Planned
+from landsat_async.model import Unavailable
+from landsat_async.run import fallback
+from landsat_async.run.context import RunContext
+from landsat_async.run.offers import MissingFiles, choosing
+from landsat_async.run.scene_cache import SceneCache
+from landsat_async.run.search import Found, UnreadableScenes, find_scenes
+from landsat_async.run.selection import Selection
+
+if TYPE_CHECKING:  # loads shapely, see run/scene_filter
+    from landsat_async.rules.aoi import Aoi
+
+GIB = 1024**3
+
+
+async def prepare(context: RunContext, aoi: Aoi | None, unreadable: UnreadableScenes) -> None:
+    """Put every selected file into the ledger, and report what cannot be had.
+
+    Raises:
+        LandsatError: the search cannot be made, or the selection is unclear.
+    """
+    found = await find_scenes(context.config, context.m2m, aoi)
+    for note in found.notes:
+        context.bus.tell(Notice(note))
+    for warning in found.warnings:
+        context.bus.tell(Notice(warning, "warning"))
+    context.counts.scenes = len(found.scenes)
+    await context.ledger.scenes.remember(found.scenes, context.states.now())
+    missing_files = MissingFiles(context.config)
+    nominal = await _select(context, found, missing_files)
+    await context.ledger.reattach(context.run_id, context.states.now())
+    context.states.load(await context.ledger.count(context.run_id))
+    missing = [*unreadable.missing(), *found.missing, *missing_files.all()]
+    context.counts.unlisted = len(missing)
+    await context.bus.emit(Planned(len(found.scenes), context.counts.files_total, nominal))
+    if not found.scenes:
+        context.bus.tell(Notice(_nothing_found(len(found.dropped))))
+    await _report_missing(context, missing, missing_files)
+
+
+async def _select(context: RunContext, found: Found, missing: MissingFiles) -> int:
+    """Choose the files of the scenes and put them into the run; returns their listed bytes."""
+    config, ledger, nominal = context.config, context.ledger, 0
+    cache = SceneCache(config, ledger, context.states.now)
+    async with choosing(config, context.m2m, ledger, found.scenes, ledger.scenes, cache) as selections:
+        async for selection in selections:
+            missing.add(selection)
+            nominal += sum(file.bytes_nominal or 0 for file in selection.files)
+            now, complete = context.states.now(), selection.complete
+            await ledger.select(selection.files, context.run_id, now, complete=complete, choice=cache.choice)
+            if config.select.may_replace_bundles:
+                await _note_single_files(context, selection)
+    return nominal
+
+
+async def _note_single_files(context: RunContext, selection: Selection) -> None:
+    """Remember and report where single files come in place of bundles."""
+    scenes = fallback.scenes_in_files(selection)
+    if scenes:
+        await context.ledger.scenes.note_replaced(scenes)
+        context.bus.tell(fallback.notice_of(len(scenes), fallback.EARLIER))
+
+
+async def _report_missing(context: RunContext, missing: list[Unavailable], files: MissingFiles) -> None:
+    for one in missing:
+        context.counts.failed(one)
+        await context.bus.emit(Failed(one.file, one.reason, one.hint))
+    for lack in files.left_out():
+        await context.bus.emit(lack)
+
+
+async def warn_of_space(context: RunContext) -> None:
+    """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
+    context.counts.nominal_left = wanted = await context.ledger.nominal_left(context.run_id)
+    free = await anyio.to_thread.run_sync(context.target.free_bytes)
+    keep = context.config.download.min_free_bytes
+    if wanted > free - keep:
+        text = f"about {_size(wanted)} are still to come; {_size(free)} are free on the disk, of which"
+        text += f" min_free_bytes keeps {_size(keep)}: the run stops before that, and continues later"
+        context.bus.tell(Notice(text, "warning"))
+
+
+def _size(count: int) -> str:
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.1f} MiB"
+
+
+def _nothing_found(dropped: int) -> str:
+    if dropped:
+        return f"No scene is left: {dropped} matched at the service and were dropped by the filters (see: plan)."
+    return "No scene matches the search."
