@@ -1,1 +1,1 @@
-"""What is kept on disk: part files, finished files, the ledger, the lock. Only `fs` and what is behind it touch files."""
+"""What is kept on disk: part files, finished files, ledger, lock. Only `fs` and what is behind it touch files."""

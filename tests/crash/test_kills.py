@@ -45,6 +45,18 @@ async def test_I01_kills_at_chosen_calls_and_again_in_the_recovery(lab):
     assert tally.kills >= 10, "the kills did not happen"
 
 
+@pytest.mark.parametrize(
+    "manner", [{"kind": "NTFS"}, {"kind": "exFAT", "hard_links": 1, "folder_sync": False}], ids=str
+)
+async def test_I01_kills_at_chosen_calls_on_a_disk_with_the_manners_of_windows(lab, manner):
+    tally, rng = RunCounts(), random.Random(3)
+    how = SMALL | {"windows_like": manner}
+    calls = (await lab.run(lab.place(**FILES), **how)).calls
+    for number in range(3, calls, calls // 4):
+        await kill_at_call(lab, lab.place(**FILES), number + rng.randrange(5), rng, tally, **how)
+    assert tally.kills >= 6, "the kills did not happen"
+
+
 @pytest.mark.faults("H06", "H11")
 async def test_I01_a_file_that_cannot_be_proven_again_is_known_after_a_kill_before_its_record(lab):
     """A list of control points has no structure: only its part, still there under its own name, shows whose it is."""

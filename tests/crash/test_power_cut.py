@@ -12,7 +12,7 @@ import pytest
 from tests.crash.mistakes import MISTAKES
 from tests.support.power_cut import by_digest, by_length, contents, violations
 from tests.support.recorded_runs import LYING_SERVERS, SCENARIOS, record, recover
-from tests.support.tape import Committed, Synced, Wrote
+from tests.support.tape import Committed, RecordingExFat, RecordingWindowsFs, Synced, Wrote
 
 
 @pytest.mark.faults("I02", "H10", "H11", "H09")
@@ -28,6 +28,16 @@ async def test_I02_no_power_cut_leaves_a_wrong_final_or_a_lie_in_the_ledger(scen
         findings = violations(recording.tape, recording.truth, belief=belief, honest=honest)
         assert findings.violations == []
         assert findings.states > 30
+
+
+@pytest.mark.faults("I02", "H10", "H11")
+@pytest.mark.parametrize("fs", [RecordingWindowsFs, RecordingExFat], ids=lambda fs: fs.kind)
+@pytest.mark.parametrize("scenario", ["straight", "stopped", "overwrite"])
+async def test_I02_no_power_cut_does_harm_on_a_disk_with_the_manners_of_windows(scenario, fs, tmp_path):
+    recording = await record(tmp_path, scenario, 1, fs=fs)
+    findings = violations(recording.tape, recording.truth)
+    assert findings.violations == []
+    assert findings.states > 30
 
 
 @pytest.mark.faults("I02", "H10", "H11")

@@ -25,18 +25,21 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import fs_posix, ledger, ledger_schema, part
+from landsat_async.disk import fs_posix, ledger, ledger_schema, part, target
 from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
 from landsat_async.transfer import attempt, commit, multi_range, session, sink
 from landsat_async.transfer.types import TransferPolicy
 from tests.support.lifecycle_law import hold_to_table
+from tests.support.windows_like import Disk, LikeWin32
 
 PHASES = (
     "start", "plan", "recovery", "request", "headers", "body", "write", "checkpoint", "file sync", "proof", "link",
@@ -128,15 +131,10 @@ class _Watch:
         setattr(owner, name, watched)
 
     def install(self) -> None:
-        for name in ("fsync", "link", "replace", "rename_noreplace", "fsync_dir", "unlink", "pwrite"):
-            self.around(PosixFs, name, _CALL_PHASES[name])
-        see = PosixFs._see
-
-        def seen(fs: PosixFs, operation: str, *arguments: object) -> None:
-            self.call(operation, *arguments)
-            see(fs, operation, *arguments)
-
-        PosixFs._see = seen
+        for door in (PosixFs, WindowsFs):
+            for name in ("fsync", "link", "replace", "rename_noreplace", "fsync_dir", "unlink", "pwrite"):
+                self.around(door, name, _CALL_PHASES[name])
+            door._see = lambda _, operation, *arguments: self.call(operation, *arguments)
         self.add("start", 1)
         self.around(runner.Run, "_prepare", "plan")
         prepare = runner.Run._prepare
@@ -232,6 +230,9 @@ def _child(order: dict[str, Any]) -> int:
     watch.install()
     if "policy" in order:
         worker.TransferPolicy = partial(TransferPolicy, **order["policy"])
+    if "windows_like" in order:
+        disk = Disk(Path(order["config"]["download"]["directory"]).parent, **order["windows_like"])
+        target.local_fs = partial(WindowsFs, api=LikeWin32(disk))
     if order.get("lying_lock"):
         fs_posix.fcntl = _LyingLocks()
     if "argv" in order:

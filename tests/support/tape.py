@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +22,12 @@ from unittest import mock
 
 from landsat_async.disk import ledger, target
 from landsat_async.disk.folder import PROBE_NAME
+from landsat_async.disk.fs import Fs
 from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.disk.fs_windows import WindowsFs
 from tests.support.crash_child import WatchedConnection
 from tests.support.lifecycle_law import hold_to_table
+from tests.support.windows_like import Disk, LikeWin32
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class Tape:
     lock: threading.RLock = field(default_factory=threading.RLock)
     rows: Rows = field(default_factory=dict)
     files: int = 0
+    disk: Disk | None = None
+    """Where the run works on a disk with the manners of Windows."""
 
     def relative(self, path: str) -> str:
         return os.path.relpath(path, self.root)
@@ -165,18 +170,20 @@ class Tape:
         self.before = dict(self.names)
 
 
+_Any: Any = object
+"""What the file systems that are recorded have in common; `super()` leads to the real one."""
+
+
 def is_data(name: str) -> bool:
     """Tell whether a name is neither the lock's, nor the ledger's (which SQLite writes), nor the probe's."""
     return not os.path.basename(name).startswith(("ledger", "lock", PROBE_NAME))
 
 
-class RecordingFs(PosixFs):
-    """The file system, writing down what is done to it."""
+class _Recording(_Any):
+    """A file system that writes down what is done to it."""
 
-    def __init__(self, tape: Tape) -> None:
-        super().__init__()
-        self.tape = tape
-        self._files: dict[int, int] = {}
+    tape: Tape
+    _files: dict[int, int]
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         tape, name = self.tape, self.tape.relative(path)
@@ -279,8 +286,36 @@ def _commit(tape: Tape, connection: sqlite3.Connection, execute: Any) -> Any:
     return result
 
 
+class RecordingFs(_Recording, PosixFs):
+    """The file system of this machine, on tape."""
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()
+        self.tape, self._files = tape, {}
+
+
+class RecordingWindowsFs(_Recording, WindowsFs):
+    """That of Windows on a disk with its manners, on tape."""
+
+    kind = "NTFS"
+    hard_links = 0
+
+    def __init__(self, tape: Tape) -> None:
+        if tape.disk is None:
+            tape.disk = Disk(tape.root.parent, self.kind, hard_links=self.hard_links)
+        super().__init__(api=LikeWin32(tape.disk))
+        self.tape, self._files = tape, {}
+
+
+class RecordingExFat(RecordingWindowsFs):
+    """Without links: a part is renamed to its final name."""
+
+    kind = "exFAT"
+    hard_links = 1
+
+
 @contextmanager
-def recorded(tape: Tape, fs: type[RecordingFs] = RecordingFs) -> Iterator[None]:
+def recorded(tape: Tape, fs: Callable[[Tape], Fs] = RecordingFs) -> Iterator[None]:
     """Record everything that runs in the block do; `fs` may be one with a mistake in it."""
     tape.root.mkdir(parents=True, exist_ok=True)
     tape.look()
