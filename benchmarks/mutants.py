@@ -41,7 +41,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "rules/naming.py": ("tests/rules/test_naming.py",),
     "rules/select_type.py": ("tests/rules/test_select_type.py",),
     "run/products.py": ("tests/run/test_products.py",),
-    "rules/server_names.py": ("tests/rules/test_server_names.py",),
     "run/selection.py": ("tests/run/test_selection.py",),
     "disk/leftovers.py": ("tests/disk/test_leftovers.py",),
     "rules/area_formats.py": ("tests/rules/test_area_formats.py",),

@@ -174,10 +174,11 @@ async def _read(endpoint: str, response: aiohttp.ClientResponse, max_bytes: int)
                 ),
                 sent=True,
             )
+    retry_after = response.headers.get("Retry-After")
     return ApiReply(
         status=response.status,
         content_type=response.headers.get("Content-Type", "").strip().lower(),
         body=body,
-        retry_after_s=parse_retry_after_s(response.headers.get("Retry-After"), time.time()),
+        retry_after_s=None if retry_after is None else parse_retry_after_s(retry_after, time.time()),
         location=response.headers.get("Location"),
     )

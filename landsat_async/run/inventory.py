@@ -16,7 +16,7 @@ from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
 from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
-from landsat_async.rules.server_names import is_planned
+from landsat_async.rules.naming import is_planned
 from landsat_async.run.context import RunContext
 from landsat_async.run.part_names import part_name
 

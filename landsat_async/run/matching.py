@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from landsat_async.model import SecretUrl
-from landsat_async.rules.server_names import is_planned
+from landsat_async.rules.naming import is_planned
 
 
 class Asked(Protocol):

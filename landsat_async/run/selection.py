@@ -19,8 +19,7 @@ from landsat_async.config import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Route, Scene, Unavailable, WantedFile
-from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, safe_name, shown
-from landsat_async.rules.server_names import planned_name
+from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, planned_name, safe_name, shown
 from landsat_async.run.products import Several, chosen_products, is_bundle, several_of
 
 _NOT_NOW = "USGS does not offer it at the moment"

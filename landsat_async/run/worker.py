@@ -20,7 +20,7 @@ from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred, Verified
 from landsat_async.model import Proof
-from landsat_async.rules.server_names import is_planned
+from landsat_async.rules.naming import is_planned
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link

@@ -17,7 +17,7 @@ from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.proof.kinds import kind_of
 from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
-from landsat_async.rules.server_names import served_name
+from landsat_async.rules.naming import served_name
 from landsat_async.transfer.commit import Committer
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply

@@ -8,7 +8,7 @@ from landsat_async.config import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene
-from landsat_async.rules.server_names import is_planned, planned_name
+from landsat_async.rules.naming import is_planned, planned_name
 from landsat_async.run.matching import AnswerRow, match
 from landsat_async.run.selection import choose
 
