@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.lifecycle_diagram import PAGE, page_with_diagram
 
 PROJECT = Path(__file__).parents[1]
@@ -32,3 +34,21 @@ def test_links_between_pages_lead_somewhere():
     for page in [*DOCS.glob("*.md"), PROJECT / "CONTRIBUTING.md", PROJECT / "README.md"]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), (page, target)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["resume", "selection", "lifecycle", "a kind of file", "a level of proof", "target", "pool", "retry", "quota"],
+)
+def test_a_stranger_finds_it_in_one_hop(topic):
+    """The architecture page names a module in the row of each topic, and the README leads to the page."""
+    assert "](docs/architecture.md" in (PROJECT / "README.md").read_text()
+    rows = [row for row in (DOCS / "architecture.md").read_text().splitlines() if row.startswith("|") and topic in row]
+    assert any(re.search(r"`[a-z]+/[a-z_]+\.py`", row) for row in rows)
+
+
+def test_what_is_added_says_how_many_files_that_takes():
+    table = (DOCS / "architecture.md").read_text().partition("| to add | where | files |\n")[2].partition("\n\n")[0]
+    rows = table.splitlines()[1:]
+    assert len(rows) == 4
+    assert all(re.search(r"\| \d[^|]*\|$", row) for row in rows)
