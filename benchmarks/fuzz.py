@@ -40,7 +40,7 @@ from landsat_async.transfer.headers import parse_content_range, parse_filename
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.disk import damaged_ledgers, damaged_parts
 from tests.disk.test_proof_fuzz import INDEXED, MUTATIONS, TEXTS, has_only_spare_bytes
 from tests.disk.whole_files import tiff
@@ -405,7 +405,7 @@ async def heads(folder: Path) -> AsyncIterator[AsyncCase]:
                 None,
                 policy,
             )
-            outcome = await transfer(job, net, notify=lambda event: None, store=MemoryStore())
+            outcome = await transfer(job, net, TransferHooks(lambda event: None, MemoryStore()))
             assert final.exists() is isinstance(outcome, Done)
             if isinstance(outcome, Done):
                 assert final.read_bytes() == body, "N1"

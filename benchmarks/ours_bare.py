@@ -19,9 +19,9 @@ from landsat_async.disk import part
 from landsat_async.disk.finalise import discard_part
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.pool import LocalPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
-from landsat_async.transfer.transfer import transfer_in_group
-from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferJob, TransferPolicy
+from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferHooks, TransferJob, TransferPolicy
 
 BARE = TransferPolicy(proof=Proof.LENGTH, checkpoint_bytes=2**62, checkpoint_s=math.inf, min_free_bytes=0)
 SAFE = TransferPolicy(min_free_bytes=0)
@@ -34,30 +34,31 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
     bad: list[Outcome] = []
     landed: list[str] = []
 
-    async def discard(net: TransferSession) -> None:
+    async def discard(session: TransferSession) -> None:
         done = landed.copy()
         landed.clear()
-        await net.pool.start(lambda: [discard_part(net.fs, path) for path in done])
+        await session.pool.start(lambda: [discard_part(session.fs, path) for path in done])
 
-    async def work(net: TransferSession) -> None:
+    async def work(session: TransferSession, pool: LocalPool) -> None:
         for url in waiting:  # one iterator for all workers: each URL is taken once
             job = _job(errand, url)
-            outcome = await transfer_in_group(job, net, notify=lambda event: None, store=MemoryStore())
+            outcome = await pool.fetch(job, TransferHooks(lambda event: None, MemoryStore()))
             if isinstance(outcome, Done):
                 landed.append(job.part_path)
                 if len(landed) >= DISCARD_TOGETHER:
-                    await discard(net)
+                    await discard(session)
             else:
                 bad.append(outcome)
 
     hosts = AllowedHosts((), loopback=True)
     async with open_transfer_session(
         hosts=hosts, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False
-    ) as net:
+    ) as session:
+        pool = LocalPool(session, errand.connections)
         async with anyio.create_task_group() as tasks:
             for _ in range(errand.connections):
-                tasks.start_soon(work, net)
-        await discard(net)
+                tasks.start_soon(work, session, pool)
+        await discard(session)
     return bad
 
 

@@ -69,9 +69,10 @@ class _Request(aiohttp.ClientRequest):
         return answer
 
     def _is_first(self, handler: ResponseHandler) -> bool:
-        first = handler not in _served
+        if handler in _served:
+            return False
         _served.add(handler)
-        return first
+        return True
 
 
 class _LentRequest(_Request):

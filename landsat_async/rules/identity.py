@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from landsat_async.model import Identity
 from landsat_async.rules.product_id import parse_scene_key
@@ -207,14 +207,16 @@ def _names_in(url: str) -> Iterator[str]:
 
     It need not be the last part of the path: `.../NAME/download` leads to NAME.
     """
-    try:
-        parts = urlsplit(url)
-        # most queries are one long signature, which says nothing
-        pairs = parse_qsl(parts.query, max_num_fields=100) if _KEY_END.search(parts.query) else []
+    path, _, query = url.partition("#")[0].partition("?")
+    try:  # most queries are one long signature, which says nothing
+        pairs = parse_qsl(query, max_num_fields=100) if _KEY_END.search(query) else []
     except ValueError:
         return
-    for part in reversed(parts.path.split("/")):
-        if part[:1] in _FIRST_CHARS and _read(name := unquote(part.partition(";")[0])):
+    for part in reversed(path.split("/")):
+        if part[:1] not in _FIRST_CHARS:
+            continue
+        name = part.partition(";")[0]
+        if _read(name := unquote(name) if "%" in name else name):
             yield name
             break
     for key, value in pairs:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -29,9 +27,9 @@ from landsat_async.run.inventory import take_name
 from landsat_async.run.link_expiry import LinkAges
 from landsat_async.run.part_names import part_name
 from landsat_async.transfer.checksums import PublishedSums
+from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
 from landsat_async.transfer.session import TransferSession
-from landsat_async.transfer.transfer import transfer_in_group
 from landsat_async.transfer.types import (
     Done,
     HostDown,
@@ -39,6 +37,7 @@ from landsat_async.transfer.types import (
     NeedsLink,
     Outcome,
     TransferEvent,
+    TransferHooks,
     TransferJob,
     TransferPolicy,
 )
@@ -56,9 +55,6 @@ BUGS_IN_A_ROW = 5
 FILE_WORTH_BYTES = 100_000
 """A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
 DISCARD_TOGETHER = 32
-
-Fetch: TypeAlias = Callable[..., Awaitable[Outcome]]
-"""`transfer_in_group`, or something with its signature that runs elsewhere."""
 
 
 def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
@@ -92,15 +88,15 @@ class WorkerPool:
     def __init__(
         self,
         context: RunContext,
-        net: TransferSession,
+        session: TransferSession,
         *,
         overwrite: bool,
         file_mode: int = 0o644,
-        fetch: Fetch = transfer_in_group,
+        pool: TransferPool | None = None,
     ) -> None:
         self.context = context
-        self.net = net
-        self._fetch = fetch
+        self.session = session
+        self._pool: TransferPool = pool or LocalPool(session, context.config.download.workers)
         download = context.config.download
         self.policy = TransferPolicy(
             attempts=download.attempts,
@@ -111,7 +107,7 @@ class WorkerPool:
             overwrite=overwrite,
             file_mode=file_mode,
         )
-        self._published = PublishedSums(net, self.policy)
+        self._published = PublishedSums(session, self.policy)
         self._ages = LinkAges(LINK_MAX_AGE_S)
         self._failures = Failures(context)
         self._renewed: Counter[int] = Counter()
@@ -139,7 +135,7 @@ class WorkerPool:
         try:
             await self._ended.wait()
         except anyio.get_cancelled_exc_class():
-            self.net.cancel_soon()
+            self._pool.cancel_soon()
             raise
 
     async def _work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
@@ -165,7 +161,7 @@ class WorkerPool:
             self.context.counts.workers = self.size.allowed
             self._most_busy = self._busy
             await anyio.sleep(WINDOW_S)
-            through = self.net.bytes_received + FILE_WORTH_BYTES * self.context.counts.verified
+            through = self.session.bytes_received + FILE_WORTH_BYTES * self.context.counts.verified
             rate, before = (through - before) / WINDOW_S, through
             self.size = after_window(self.size, rate, busy=self._most_busy, now_s=self.context.states.loop_time())
             self.context.wakeups.notify()
@@ -269,7 +265,7 @@ class WorkerPool:
                 self.size = after_push_back(self.size, item.item_id, context.states.loop_time())
 
         store = LedgerStore(context, item.item_id, job.part_name)
-        return await self._fetch(job, self.net, notify=notify, store=store, check_host=check_host, health=health)
+        return await self._pool.fetch(job, TransferHooks(notify, store, check_host, health))
 
     def _served(self, host: str, item: Item) -> None:
         if self.context.hosts.ok(host, item.item_id):
@@ -280,7 +276,7 @@ class WorkerPool:
         waits = LongWaits(lambda reason, wait_s: self.context.bus.tell(Retrying(item.relpath, reason, 1, wait_s)))
         sums = await self._published.of(link.url, item.name, waits=waits)
         found = bool(sums) if item.kind == "bundle" else item.name in sums  # a bundle is compared member by member
-        if not found and self.net.tell_once("no sums"):
+        if not found and self.session.tell_once("no sums"):
             text = f"USGS gives no checksum for {item.name}; such files are proven by content"
             self.context.bus.tell(Notice(text, "warning"))
         return sums
@@ -316,4 +312,4 @@ class WorkerPool:
     async def discard_parts(self) -> None:
         """Remove the second names of finished files; together, because each trip to a thread has its price."""
         names, self._used_parts = self._used_parts, []
-        await self.net.pool.start(self.context.target.discard, names)
+        await self.session.pool.start(self.context.target.discard, names)

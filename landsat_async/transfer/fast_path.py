@@ -34,18 +34,18 @@ TICK_S = 1.0
 
 
 class Target(Protocol):
-    """Where the bytes go: `body.Sink`."""
+    """Where the bytes go: `sink.Sink`."""
 
     def room(self) -> memoryview:
-        """The free end of the buffer; never empty after `settle`."""
+        """The free end of the buffer; never empty after `make_room`."""
 
     def took(self, size: int) -> None:
         """So many bytes of the room have been filled."""
 
     def pass_on_now(self) -> bool:
-        """Make room at once; False when that takes `settle`, and some waiting."""
+        """Make room at once; False when that takes `make_room`, and some waiting."""
 
-    async def settle(self) -> None:
+    async def make_room(self) -> None:
         """Look at the head, pass a full buffer on, or one that is old."""
 
     def leave(self, rest: bytes) -> None:
@@ -62,7 +62,7 @@ async def fill(target: Target, piece: bytes | bytearray) -> None:
         target.took(fits)
         rest = rest[fits:]
         try:
-            await target.settle()
+            await target.make_room()
         except get_cancelled_exc_class():
             target.leave(bytes(rest))
             raise
@@ -137,10 +137,10 @@ def can_go_direct(response: aiohttp.ClientResponse, remaining: int | None) -> bo
     connection = response.connection
     return (
         remaining is not None
+        and connection is not None
         and hdrs.CONTENT_LENGTH in response.headers
         and hdrs.TRANSFER_ENCODING not in response.headers
         and hdrs.CONTENT_ENCODING not in response.headers
-        and connection is not None
         and connection.protocol is not None
         and isinstance(connection.transport, asyncio.Transport)
         and not connection.transport.is_closing()
@@ -202,7 +202,7 @@ async def receive_direct(
     transport.set_protocol(filler)
     try:
         while filler.remaining or filler.spilled:
-            await target.settle()
+            await target.make_room()
             if filler.spilled:
                 spilled, filler.spilled = filler.spilled, bytearray()
                 await fill(target, spilled)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aiohttp
 
 from landsat_async.disk.fs import FileInUse
-from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, resources_lacking
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, leaves_of, resources_lacking
 from landsat_async.transfer.retry import Fault, FaultKind
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -105,3 +107,13 @@ def _why(error: Exception) -> str:
     inner = getattr(error, "certificate_error", None)
     message = getattr(inner, "verify_message", "")
     return f": {message}" if isinstance(message, str) and message.isprintable() and message else ""
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Take the one error that matters out of a task group's bundle: a disk error before a fault of the network."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaves = leaves_of(group)
+        raise next((leaf for leaf in leaves if not isinstance(leaf, AttemptFailed)), leaves[0]) from None

@@ -117,7 +117,7 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
         last_modified=_date_text(one("Last-Modified")),
         date=_date_text(one("Date")),
         location=one("Location"),
-        retry_after=_printable(one("Retry-After")),
+        retry_after=_printable(said["Retry-After"]) if "Retry-After" in said else None,
         filename=parse_filename(disposition[0]) if disposition else None,
         filenames=tuple([name for text in disposition[:4] for name in names_in_disposition(text)]),
         disposition=bool(disposition),

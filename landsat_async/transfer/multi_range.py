@@ -8,107 +8,60 @@ No more than `connections` + 1 spans are in memory.
 The first answer is closed only when each of the other connections has given the span that it was asked for. A host
 that ignores ranges, lies about them, or wants no more connections has lost nothing then: the first answer goes on to
 the end of the file. Any later fault stops all connections, the bytes in order are kept, and the ordinary rules of
-`rules.retry` go on from there.
+`transfer.retry` go on from there.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import aiohttp
 from anyio import CancelScope, Event, create_task_group, move_on_after
-from yarl import URL
 
 from landsat_async.proof.sniff import HEAD_BYTES
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
-from landsat_async.transfer.ranges import RangeMismatch, Span, misfit, spans
+from landsat_async.transfer.ranges import RangeMismatch, Span, mismatch, spans
 from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
-from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.session import IDENTITY_ONLY, TransferSession
 from landsat_async.transfer.sink import Sink, receive
-from landsat_async.transfer.speed import Speed, Window
-from landsat_async.transfer.types import TransferPolicy
-from landsat_async.transfer.waits import LongWaits
+from landsat_async.transfer.waits import Wait
+
+if TYPE_CHECKING:
+    from landsat_async.transfer.transfer import Transfer
 
 _NOTHING = memoryview(b"")
 
 
-class Unfit(AttemptFailed):
+class SpanRefused(AttemptFailed):
     """The host does not give the range that was asked for; one connection may do better."""
 
-    def __init__(self, misfit: RangeMismatch) -> None:
-        super().__init__(Fault(FaultKind.PROTOCOL, misfit))
-        self.misfit = misfit
+    def __init__(self, mismatch: RangeMismatch) -> None:
+        super().__init__(Fault(FaultKind.PROTOCOL, mismatch))
+        self.mismatch = mismatch
 
 
 class _ShareTaken(Exception):
     """The first answer has given its span; what follows is not lost yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """How more connections are opened, and what watches over them."""
-
-    net: TransferSession
-    url: URL = field(repr=False)
-    host: str
-    name: str
-    policy: TransferPolicy
-    headers: Mapping[str, str]
-    """Of each request, besides the range."""
-    max_bytes: int
-    report: Callable[[int], None]
-    any_speed: bool
-    floor: Window
-    waits: LongWaits
-
-    async def open(self, span: Span, take: AcceptBody) -> tuple[aiohttp.ClientResponse, bool]:
-        """Ask for a span; return the answer, which is one to just that, and whether it names the file.
-
-        Raises AttemptFailed.
-        """
-        with self.waits.around(self.url.host or "", "has not answered yet", self.policy.answer_timeout_s):
-            response, reply, _, named = await self.net.get(
-                self.url, {**self.headers, **span.headers}, self.policy, self.name
-            )
-        try:
-            fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
-            if fault is not None:
-                raise AttemptFailed(fault)
-            wrong = misfit(span, take.facts.total or 0, take.facts.etag or "", reply)
-            if wrong is not None:
-                raise Unfit(wrong)
-        except BaseException:
-            response.close()
-            raise
-        return response, named
-
-    async def receive(self, response: aiohttp.ClientResponse, target: Sink | _Piece, end: int) -> None:
-        """Receive a body up to byte `end` of the file. Raises AttemptFailed."""
-        speed = Speed.of(self.policy, self.floor, any_speed=self.any_speed)
-        stall_s = self.policy.stall_timeout_s
-        await receive(response, target, end, self.max_bytes, speed, stall_s, self.report, self.net.clock, self.waits)
-        if target.position < end:
-            raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
-
-
 class _Piece:
-    """A span on its way: filled by `body.receive`, emptied in buffers by whoever appends."""
+    """A span on its way: filled by `sink.receive`, emptied in buffers by those who append."""
 
     named = False
     """Its answer names the file."""
 
-    def __init__(self, net: TransferSession, size: int, span: Span, tell: Callable[[], None]) -> None:
+    def __init__(self, session: TransferSession, size: int, span: Span, tell: Callable[[], None]) -> None:
         self.span = span
         self.position = self.passed_on = span.start
         self._full: deque[tuple[memoryview, int]] = deque()
-        self._net, self._size, self._tell = net, size, tell
+        self._session, self._size, self._tell = session, size, tell
         self._buffer: memoryview | None = None
         self._filled = 0
 
@@ -126,7 +79,7 @@ class _Piece:
         if self.position == self.span.end:
             return _NOTHING
         if self._buffer is None:
-            self._buffer = self._net.take_buffer(self._size)
+            self._buffer = self._session.take_buffer(self._size)
         return self._buffer[self._filled : self._filled + self.span.end - self.position]
 
     def took(self, size: int) -> None:
@@ -141,7 +94,7 @@ class _Piece:
         """No: room ends with the span."""
         return False
 
-    async def settle(self) -> None:
+    async def make_room(self) -> None:
         """A piece has room for all of its span: there is nothing to wait for."""
 
     def leave(self, rest: bytes) -> None:
@@ -166,7 +119,7 @@ class _Piece:
         """Give all buffers back; when nothing fills them any more."""
         self._turn()
         while self._full:
-            self._net.give_buffer(self._full.popleft()[0])
+            self._session.give_buffer(self._full.popleft()[0])
 
     def _turn(self) -> None:
         if self._buffer is not None and self._filled:
@@ -185,9 +138,9 @@ class _FirstPiece(_Piece):
         fits = self.span.end - self.position
         self.beyond = piece[fits:]
         await super().put(piece[:fits])
-        await self.settle()
+        await self.make_room()
 
-    async def settle(self) -> None:
+    async def make_room(self) -> None:
         """Stop receiving at the end of the share."""
         if self.position == self.span.end:
             raise _ShareTaken
@@ -201,14 +154,19 @@ class Split:
     """The connections of one file and what they bring. `run` once, then `rescue` if that failed, then `close`."""
 
     def __init__(
-        self, source: Source, sink: Sink, take: AcceptBody, first: aiohttp.ClientResponse, connections: int
+        self, transfer: Transfer, sink: Sink, accept: AcceptBody, first: aiohttp.ClientResponse, connections: int
     ) -> None:
-        assert take.end is not None
-        self._source, self._sink, self._take, self._first = source, sink, take, first
-        self._end = take.end
+        assert accept.end is not None
+        self._transfer, self._session, self._policy = transfer, transfer.session, transfer.job.policy
+        self._sink, self._accept, self._first = sink, accept, first
+        self._end = accept.end
+        support = self._session.range_support(transfer.host)
+        self._headers = {} if support.dislikes_if_range else {"If-Range": accept.facts.etag or ""}
+        if transfer.identity_only:
+            self._headers |= IDENTITY_ONLY
         self._changed = Event()
-        self._spans = spans(take.start, take.end, source.policy.span_bytes)
-        self._first_piece = _FirstPiece(source.net, sink.block_bytes, next(self._spans), self._tell)
+        self._spans = spans(accept.start, accept.end, self._policy.span_bytes)
+        self._first_piece = _FirstPiece(self._session, sink.block_bytes, next(self._spans), self._tell)
         self._pieces: deque[_Piece] = deque([self._first_piece])
         """What is in memory, in the order of the file."""
         self._wanted = self._working = connections
@@ -222,19 +180,19 @@ class Split:
 
     async def run(self) -> None:
         """Receive the whole body into the sink. Raises AttemptFailed."""
-        self._source.net.splits[self._source.host] += 1
+        self._session.splits[self._transfer.host] += 1
         try:
             async with create_task_group() as tasks:
                 tasks.start_soon(self._take_share)
                 tasks.start_soon(self._fetch_others)
                 await self._append()
         finally:
-            self._source.net.splits[self._source.host] -= 1
+            self._session.splits[self._transfer.host] -= 1
         if self._failure is not None:
             raise self._failure
         if self.called_off is not None:
             await self._sink.put(self._first_piece.beyond)
-            await self._source.receive(self._first, self._sink, self._end)
+            await self._receive(self._first, self._sink, self._end)
 
     async def rescue(self) -> None:
         """After a fault or a cancellation, when no task runs any more: keep the bytes that are in order."""
@@ -254,7 +212,7 @@ class Split:
     async def _take_share(self) -> None:
         """Take the first span from the answer that is there, and close that once the others do as asked."""
         try:
-            await self._source.receive(self._first, self._first_piece, self._end)
+            await self._receive(self._first, self._first_piece, self._end)
         except _ShareTaken:
             pass
         except AttemptFailed as failure:
@@ -286,13 +244,13 @@ class Split:
         opening = self._opening
         while (piece := await self._next_piece()) is not None:
             try:
-                response, piece.named = await self._source.open(piece.span, self._take)
+                response, piece.named = await self._open(piece.span)
                 try:
                     if opening:
                         opening = False
                         self._unanswered -= 1
                         self._tell()
-                    await self._source.receive(response, piece, piece.span.end)
+                    await self._receive(response, piece, piece.span.end)
                 finally:
                     response.close()
             except AttemptFailed as failure:
@@ -305,15 +263,45 @@ class Split:
     async def _next_piece(self) -> _Piece | None:
         while len(self._pieces) > self._wanted:
             await self._changed.wait()
-        if not self._opening and self._working > 1 and self._source.net.habits(self._source.host).one_connection:
+        if not self._opening and self._working > 1 and self._session.range_support(self._transfer.host).one_connection:
             self._working -= 1
             return None
         span = next(self._spans, None)
         if span is None:
             return None
-        piece = _Piece(self._source.net, self._sink.block_bytes, span, self._tell)
+        piece = _Piece(self._session, self._sink.block_bytes, span, self._tell)
         self._pieces.append(piece)
         return piece
+
+    async def _open(self, span: Span) -> tuple[aiohttp.ClientResponse, bool]:
+        """Ask for a span; return the answer, which is one to just that, and whether it names the file.
+
+        Raises AttemptFailed.
+        """
+        url, policy = self._transfer.url, self._policy
+        with self._transfer.waits.around(url.host or "", "has not answered yet", policy.answer_timeout_s):
+            response, reply, _, named = await self._session.get(
+                url, {**self._headers, **span.headers}, policy, self._transfer.job.name
+            )
+        try:
+            fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
+            if fault is not None:
+                raise AttemptFailed(fault)
+            facts = self._accept.facts
+            wrong = mismatch(span, facts.total or 0, facts.etag or "", reply)
+            if wrong is not None:
+                raise SpanRefused(wrong)
+        except BaseException:
+            response.close()
+            raise
+        return response, named
+
+    async def _receive(self, response: aiohttp.ClientResponse, target: Sink | _Piece, end: int) -> None:
+        """Receive a body up to byte `end` of the file. Raises AttemptFailed."""
+        with Wait(self._transfer.waits) as wait:
+            await receive(response, target, end, self._transfer, wait)
+        if target.position < end:
+            raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
 
     # -- appending ---------------------------------------------------------------------------------------------------
 
@@ -324,11 +312,11 @@ class Split:
             block = self._next_block(full=full and self._failure is None)
             full = True
             if block is not None:
-                await self._sink.take(*block)
+                await self._sink.keep(*block)
             elif self._failure is not None or (self.called_off is not None and self._first_piece.passed_on_all):
                 return
             else:
-                with move_on_after(self._source.policy.checkpoint_s) as patience:
+                with move_on_after(self._policy.checkpoint_s) as patience:
                     await self._changed.wait()
                 full = not patience.cancelled_caught  # the server is slow: what has come shall not wait
 

@@ -67,18 +67,18 @@ class Blame(enum.Enum):
 
 
 def connections_for(
-    wanted: int, take: AcceptBody, reply: Reply, host: RangeSupport, *, here: int, span_bytes: int
+    wanted: int, accept: AcceptBody, reply: Reply, host: RangeSupport, *, here: int, span_bytes: int
 ) -> int:
-    """Return how many connections may fetch the body that `take` describes, of which `here` bytes are here."""
+    """Return how many connections may fetch the body that `accept` describes, of which `here` bytes are here."""
     proved = reply.status == 206 or reply.accepts_ranges or host.gives_ranges
     refused = host.ignores_ranges or host.resume_off or host.etag_unstable or host.one_connection
-    tied = is_strong(take.facts.etag) and reply.etag == take.facts.etag and not take.etag_unstable
-    new = not here or not take.overwrite  # a body that is still to be compared with a part comes in one piece
-    whole = take.end is not None and take.end == take.facts.total
+    tied = is_strong(accept.facts.etag) and reply.etag == accept.facts.etag and not accept.etag_unstable
+    new = not here or not accept.overwrite  # a body that is still to be compared with a part comes in one piece
+    whole = accept.end is not None and accept.end == accept.facts.total
     if not (proved and tied and new and whole) or refused:
         return 1
-    assert take.end is not None
-    return wanted if take.end - take.start >= WORTH_SPANS * span_bytes else 1
+    assert accept.end is not None
+    return wanted if accept.end - accept.start >= WORTH_SPANS * span_bytes else 1
 
 
 def spans(start: int, end: int, span_bytes: int) -> Iterator[Span]:
@@ -91,7 +91,7 @@ def spans(start: int, end: int, span_bytes: int) -> Iterator[Span]:
         start = stop - OVERLAP_BYTES
 
 
-def misfit(span: Span, total: int, etag: str, reply: Reply) -> RangeMismatch | None:
+def mismatch(span: Span, total: int, etag: str, reply: Reply) -> RangeMismatch | None:
     """Judge the head of an answer to a span; None = take it. Statuses that are faults are not for this function."""
     if reply.status in (412, 416) or (reply.etag is not None and reply.etag != etag):
         return RangeMismatch.CHANGED

@@ -3,61 +3,64 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.joins import Stretch
-from landsat_async.transfer.attempt import TransferContext
-from landsat_async.transfer.commit import Committer
+from landsat_async.transfer.attempt import ask
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply
-from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind, fault_of_status
 from landsat_async.transfer.sink import receive
-from landsat_async.transfer.speed import Speed
+
+if TYPE_CHECKING:
+    from landsat_async.transfer.transfer import Transfer
 
 _BLOCK_BYTES = 256 * 1024
 _DIFFERS = "the file came in several answers, and the server sends other bytes now"
 
 
-def gives_ranges(trip: TransferContext, habits: RangeSupport) -> bool:
+def gives_ranges(transfer: Transfer) -> bool:
     """Tell whether the host may be asked for ranges of this file."""
-    return not (trip.whole or habits.ignores_ranges or habits.resume_off)
+    support = transfer.session.range_support(transfer.host)
+    return not (transfer.whole or support.ignores_ranges or support.resume_off)
 
 
 class _Enough(Exception):
     """The body goes on behind what has to be compared."""
 
 
-async def compare_again(trip: TransferContext, lander: Committer) -> None:
-    """Ask for the lander's stretches and compare them with the part; what has been compared is taken off the list.
+async def compare_again(transfer: Transfer) -> None:
+    """Ask for the stretches that no sum covers and compare them; what has been compared is taken off the list.
 
     Raises:
         AttemptFailed: UNPROVEN when the bytes differ or the server gives no ranges now, else what went wrong.
         OSError: the disk failed.
     """
-    while lander.stretches:
-        await _compare_next(trip, lander.stretches)
-    lander.joins_settled = True
+    joins = transfer.joins
+    while joins.stretches:
+        await _compare_next(transfer, joins.stretches)
+    joins.checked = True
 
 
-async def _compare_next(trip: TransferContext, stretches: list[Stretch]) -> None:
+async def _compare_next(transfer: Transfer, stretches: list[Stretch]) -> None:
     start, end = stretches[0]
-    response, reply, *_ = await trip.get({"Range": f"bytes={start}-{end - 1}"})
+    response, reply, *_ = await ask(transfer, {"Range": f"bytes={start}-{end - 1}"})
     try:
         fault = fault_of_status(reply.status, parse_retry_after_s(reply.retry_after, time.time()))
         if fault is not None:
             raise AttemptFailed(fault)
-        if _is_whole(reply, trip.part.length):
-            comparison = _Comparison(trip, (0, stretches[-1][1]), more=True)
-            await _receive(trip, response, comparison, trip.part.length)
+        if _is_whole(reply, transfer.part.length):
+            comparison = _Comparison(transfer, (0, stretches[-1][1]), more=True)
+            await _receive(transfer, response, comparison, transfer.part.length)
             stretches.clear()
-        elif _fits(reply, start, end, trip.part.length):
-            comparison = _Comparison(trip, (start, end))
+        elif _fits(reply, start, end, transfer.part.length):
+            comparison = _Comparison(transfer, (start, end))
             try:
-                await _receive(trip, response, comparison, reply.range.end if reply.range else None)
+                await _receive(transfer, response, comparison, reply.range.end if reply.range else None)
             finally:
                 stretches[:1] = [(comparison.compared, end)] if comparison.compared < end else []
         else:
@@ -67,14 +70,11 @@ async def _compare_next(trip: TransferContext, stretches: list[Stretch]) -> None
 
 
 async def _receive(
-    trip: TransferContext, response: aiohttp.ClientResponse, comparison: _Comparison, stop: int | None
+    transfer: Transfer, response: aiohttp.ClientResponse, comparison: _Comparison, stop: int | None
 ) -> None:
     """Compare a body that ends at byte `stop` of the file, as far as it has to be. Raises AttemptFailed."""
-    policy = trip.job.policy
-    speed, stall_s = Speed.of(policy, trip.floor, any_speed=trip.any_speed), policy.stall_timeout_s
     try:
-        most = trip.job.max_bytes
-        await receive(response, comparison, stop, most, speed, stall_s, trip.count, trip.net.clock, trip.waits)
+        await receive(response, comparison, stop, transfer, transfer.wait)
         await comparison.flush()
     except _Enough:
         return
@@ -103,12 +103,12 @@ def _fits(reply: Reply, start: int, end: int, total: int) -> bool:
 
 
 class _Comparison:
-    """Takes the bytes of a stretch, see `body.Receiver`, and holds them against the part."""
+    """Takes the bytes of a stretch, see `sink.Receiver`, and holds them against the part."""
 
-    def __init__(self, trip: TransferContext, stretch: Stretch, *, more: bool = False) -> None:
+    def __init__(self, transfer: Transfer, stretch: Stretch, *, more: bool = False) -> None:
         self.compared, self.end = stretch
         self._more = more
-        self._part = trip.part
+        self._part = transfer.part
         self._buffer = memoryview(bytearray(min(_BLOCK_BYTES, self.end - self.compared)))
         self._filled = 0
 
@@ -136,7 +136,7 @@ class _Comparison:
         """No: comparing waits for the disk."""
         return False
 
-    async def settle(self) -> None:
+    async def make_room(self) -> None:
         """Compare a full buffer. Raises _Enough when more comes than has to be compared."""
         if self._filled == len(self._buffer) or self.position == self.end:
             await self.flush()

@@ -8,7 +8,6 @@ cannot keep a client busy for ever. Some faults have a shorter leash of their ow
 from __future__ import annotations
 
 import enum
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -163,7 +162,7 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.OVERRUN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.UNPROVEN: _Rule(2, Then.FAIL, hint=_LATER),
     FaultKind.DAMAGED: _Rule(3, Then.FAIL, hint="Try again later."),
-    FaultKind.IN_THE_WAY: _Rule(0, Then.FAIL),
+    FaultKind.IN_THE_WAY: _Rule(0, Then.FAIL, hint="Move it away, or use --overwrite to replace it."),
     FaultKind.LOST: _Rule(1, Then.FAIL, hint="Another program works in this folder."),
     FaultKind.FILES: _Rule(None, Then.FAIL, hint="Raise the limit (ulimit -n, ulimit -u), or use fewer workers."),
     FaultKind.IN_USE: _Rule(
@@ -233,7 +232,7 @@ class Budget:
     best: int = 0
     """Highest position reached so far."""
     failures: int = 0
-    tries: Counter[FaultKind] = field(default_factory=Counter)
+    tries: dict[FaultKind, int] = field(default_factory=dict)
 
     def verdict(self, fault: Fault, position: int) -> Verdict:
         """Count `fault`, which happened when `position` bytes were here, and say what to do."""
@@ -242,9 +241,9 @@ class Budget:
             self.tries.clear()
         self.best = max(self.best, position)
         self.failures += 1
-        self.tries[fault.kind] += 1
+        tries = self.tries[fault.kind] = self.tries.get(fault.kind, 0) + 1
         rule = RULES[fault.kind]
-        if rule.tries is not None and self.tries[fault.kind] > rule.tries:
+        if rule.tries is not None and tries > rule.tries:
             return _last(rule, fault)
         if self.failures >= self.attempts:
             return GiveUp(f"{self.failures} attempts in a row without progress; the last: {fault.reason}", rule.hint)

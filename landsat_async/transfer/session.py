@@ -12,8 +12,8 @@ import socket
 import ssl
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import random
 from typing import NamedTuple, cast
@@ -48,9 +48,11 @@ USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
 BUFFERS_BYTES = 64 * 1024 * 1024
 """For the blocks that go round in all transfers together, and for spare ones. The ranges of files that come over
 several connections are not among them, see `TransferPolicy.span_bytes`."""
+IDENTITY_ONLY = {"Accept-Encoding": "identity;q=1, *;q=0"}
+"""Field for a server that has encoded a body although it was asked not to."""
 _KEEP_ALIVE_S = 15.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_NO_HABITS = RangeSupport()
+_NOTHING_KNOWN = RangeSupport()
 
 
 class Answered(NamedTuple):
@@ -89,13 +91,13 @@ class TransferSession:
     """Host -> files that are coming over several connections now."""
     _running: set[Threads] = field(default_factory=set)
     _cancelled_soon: bool = False
-    _habits: dict[str, RangeSupport] = field(default_factory=dict)
+    _range_support: dict[str, RangeSupport] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
     _nameless: set[str] = field(default_factory=set)
     """Hosts whose answers do not name the file: each of their connections serves one request."""
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
-    _timeouts: dict[TransferPolicy, aiohttp.ClientTimeout] = field(default_factory=dict)
+    _timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = field(default_factory=dict)
 
     def cancel_soon(self) -> None:
         """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
@@ -104,24 +106,23 @@ class TransferSession:
         for threads in self._running:
             threads.cancel_soon()
 
-    @contextmanager
-    def may_cancel_soon(self, threads: Threads) -> Iterator[None]:
-        """Have `cancel_soon` concern a transfer's threads inside the block."""
+    def begin(self, threads: Threads) -> None:
+        """Have `cancel_soon` concern a transfer's threads, until `end`."""
         self._running.add(threads)
         if self._cancelled_soon:
             threads.cancel_soon()
-        try:
-            yield
-        finally:
-            self._running.discard(threads)
 
-    def habits(self, host: str) -> RangeSupport:
+    def end(self, threads: Threads) -> None:
+        """Forget a transfer that is over."""
+        self._running.discard(threads)
+
+    def range_support(self, host: str) -> RangeSupport:
         """Return how `host` has treated ranges so far in this run."""
-        return self._habits.get(host, _NO_HABITS)
+        return self._range_support.get(host, _NOTHING_KNOWN)
 
     def learn(self, host: str, **news: bool) -> None:
         """Remember something about `host` for this run."""
-        self._habits[host] = replace(self.habits(host), **news)
+        self._range_support[host] = replace(self.range_support(host), **news)
 
     def count_mismatch(self, host: str) -> None:
         """Remember that a range of `host` had wrong bytes; the second time, no more ranges are asked for."""
@@ -213,21 +214,24 @@ class TransferSession:
             self._nameless.add(host)
 
     async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> Answer:
-        timeout = self._timeouts.get(policy)
+        bounds = policy.connect_timeout_s, policy.stall_timeout_s
+        timeout = self._timeouts.get(bounds)
         if timeout is None:
-            timeout = self._timeouts[policy] = aiohttp.ClientTimeout(
-                total=None, sock_connect=policy.connect_timeout_s, sock_read=policy.stall_timeout_s
+            timeout = self._timeouts[bounds] = aiohttp.ClientTimeout(
+                total=None, sock_connect=bounds[0], sock_read=bounds[1]
             )
         host = url.host or ""
         try:
             async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
                 while True:
-                    with suppress(OutOfStep):  # one connection fewer each time
-                        proxy = self._proxy(url) if self.proxies else None
+                    proxy = self._proxy(url) if self.proxies else None
+                    try:
                         answer = await self.session.get(
                             url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
                         )
-                        return cast(Answer, answer)
+                    except OutOfStep:  # one connection fewer each time
+                        continue
+                    return cast(Answer, answer)
         except LinkRefused as refused:
             raise failed(FaultKind.BAD_LINK, str(refused)) from None
         except (aiohttp.ClientError, ValueError) as error:

@@ -14,31 +14,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from anyio import Event, Semaphore, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
-from landsat_async.disk.part import PartFile
 from landsat_async.proof.sniff import HEAD_BYTES
-from landsat_async.transfer.commit import Committer
+from landsat_async.transfer.commit import CommitResult, commit
 from landsat_async.transfer.fast_path import Target, can_go_direct, fill, receive_direct, take_over, unread_at_end
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind
-from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.speed import Speed
-from landsat_async.transfer.types import CheckpointStore, TransferPolicy
-from landsat_async.transfer.waits import LongWaits
+from landsat_async.transfer.waits import Wait
+
+if TYPE_CHECKING:
+    from landsat_async.transfer.transfer import Transfer
 
 SMALL_BYTES = 256 * 1024
 """Bodies up to this long get a buffer of this size."""
 
 
 class Receiver(Target, Protocol):
-    """Where `receive` puts a body, by itself or by way of `direct`."""
+    """Where `receive` puts a body, by itself or by way of `fast_path`."""
 
     @property
     def position(self) -> int:
@@ -51,44 +51,40 @@ class Receiver(Target, Protocol):
 class Sink:
     """Takes body bytes in any portions; compares, writes, hashes and checkpoints them in large blocks."""
 
-    def __init__(
-        self,
-        net: TransferSession,
-        part: PartFile,
-        store: CheckpointStore,
-        policy: TransferPolicy,
-        take: AcceptBody,
-        look: Callable[[bytes], None],
-        lander: Committer,
-    ) -> None:
+    def __init__(self, transfer: Transfer, accept: AcceptBody, check_head: Callable[[bytes], None]) -> None:
+        """Begin with an empty buffer.
+
+        Args:
+            transfer: Whose body it is.
+            accept: What it is.
+            check_head: Raises AttemptFailed for a body that cannot be the file, judged by its first bytes.
+        """
         self.tasks: TaskGroup | None = None
         """Where blocks are kept while the next one comes; a body that `fits` into one buffer can do without."""
-        self._net, self._part, self._store, self._policy = net, part, store, policy
-        self._take = take
-        self._look = look  # raises AttemptFailed for a body that cannot be the file
-        self._lander = lander
-        self._looked = take.start > 0  # a range is compared instead
-        self.block_bytes = min(policy.block_bytes, net.block_bytes)
-        if take.end is not None and take.end - take.start <= min(SMALL_BYTES, self.block_bytes):
+        self._transfer, self._accept, self._check_head = transfer, accept, check_head
+        self._part, self._store = transfer.part, transfer.hooks.store
+        session = self._session = transfer.session
+        policy = self._policy = transfer.job.policy
+        self._looked = accept.start > 0  # a range is compared instead
+        self.block_bytes = min(policy.block_bytes, session.block_bytes)
+        size_bytes = None if accept.end is None else accept.end - accept.start
+        if size_bytes is not None and size_bytes <= min(SMALL_BYTES, self.block_bytes):
             self.block_bytes = min(SMALL_BYTES, self.block_bytes)
-        self._buffer = net.take_buffer(self.block_bytes)
+        self.fits = size_bytes is not None and size_bytes <= self.block_bytes
+        """The whole body has room in one buffer."""
+        self._buffer = session.take_buffer(self.block_bytes)
         self._filled = 0
         self._left = b""  # what had come, and found no room, when everything was stopped
-        self._cursor = take.start  # offset in the file of the buffer's first byte
-        self._floor = part.length  # bytes here that this answer did not write
+        self._cursor = accept.start  # offset in the file of the buffer's first byte
+        self._floor = self._part.length  # bytes here that this answer did not write
         self._broken = False  # a block is lost, or not the file's: nothing behind it may be written
         self._slot = None if self.fits else Semaphore(1)  # held while a block is being kept
-        self._passed_on_s = self._saved_s = net.clock()
+        self._passed_on_s = self._saved_s = session.clock()
         self._saving: Event | None = None
         self.adopted = False
         """The comparison is over; the part now has this answer's validators."""
         self.diverged = False
         """The comparison found a difference, and this body replaced what was here."""
-
-    @property
-    def fits(self) -> bool:
-        """The whole body has room in one buffer."""
-        return self._take.end is not None and self._take.end - self._take.start <= self.block_bytes
 
     @property
     def position(self) -> int:
@@ -100,7 +96,7 @@ class Sink:
         await fill(self, piece)
 
     def room(self) -> memoryview:
-        """Return the free end of the buffer, to be filled and counted with `took`; never empty after `settle`."""
+        """Return the free end of the buffer, to be filled and counted with `took`; never empty after `make_room`."""
         return self._buffer[self._filled :]
 
     def took(self, size: int) -> None:
@@ -108,14 +104,14 @@ class Sink:
         self._filled += size
 
     def pass_on_now(self) -> bool:
-        """Pass the full buffer on if nobody has to wait for that; else False, and `settle` will do it."""
+        """Pass the full buffer on if nobody has to wait for that; else False, and `make_room` will do it."""
         if not self._looked or self.tasks is None or self._slot is None or not self._slot.value:
             return False
         self._slot.acquire_nowait()
         self.tasks.start_soon(self._keep_and_return, *self._change_buffers())
         return True
 
-    async def settle(self) -> None:
+    async def make_room(self) -> None:
         """Look at the head as soon as it is there; pass a full or an old buffer on, which waits for the disk."""
         if not self._looked and self._filled >= HEAD_BYTES:
             self._look_at_head()
@@ -134,34 +130,40 @@ class Sink:
             self._look_at_head()
 
     def join(self, at: int, *, named: bool) -> None:
-        """The bytes from `at` on come with another answer, which has carried the name of the file, or not."""
-        facts = self._take.facts
+        """Note that the bytes from `at` on come with another answer, which has carried the file's name, or not."""
+        facts = self._accept.facts
         if (facts.joined, facts.named) != (at, facts.named and named):
             facts = replace(facts, joined=at, named=facts.named and named)
-            self._take = replace(self._take, facts=facts)
+            self._accept = replace(self._accept, facts=facts)
             if self.adopted:
                 self._part.facts = replace(self._part.facts, joined=facts.joined, named=facts.named)
 
-    async def take(self, buffer: memoryview, at: int, filled: int) -> None:
+    async def keep(self, buffer: memoryview, at: int, filled: int) -> None:
         """Do that, and pass it on, which waits for the disk."""
         self.hold(buffer, at, filled)
         await self._pass_on()
 
-    async def finish(self) -> None:
-        """The body is complete: keep the rest, and wait until all is written; a complete file gets its name too."""
+    async def finish(self) -> CommitResult | None:
+        """The body is complete: keep the rest, and wait until all is written.
+
+        Returns what came of proof and name, which a complete file gets in the same trip to a thread; None when this is
+        not the end of the file, or there is more to do first.
+        """
         if not self._looked:
             self._look_at_head()
         if self._slot is not None:
             await self._slot.acquire()  # never given back: nothing follows
-        block, at = self._buffer[: self._filled], self._cursor
-        if self.position == self._take.facts.total and self._part.length == at:
-            await self._keep_and_land(block)
-        else:
-            await self._keep(block, at)
-        self._cursor, self._filled = self.position, 0
-        if self._take.overwrite and self._cursor < self._part.length:
+        block, at, end = self._buffer[: self._filled], self._cursor, self.position
+        if end == self._accept.facts.total and self._part.length == at:
+            committed = await self._keep_and_commit(block)
+            self._cursor, self._filled = end, 0
+            return committed
+        await self._keep(block, at)
+        self._cursor, self._filled = end, 0
+        if self._accept.overwrite and self._cursor < self._part.length:
             await self._diverge(self._cursor)
             self._adopt()
+        return None
 
     async def rescue(self) -> None:
         """After a fault or a cancellation, when no task runs any more: keep all that has come."""
@@ -171,7 +173,7 @@ class Sink:
         if self._filled and self._looked and not self._broken:
             await self._keep(self._buffer[: self._filled], self._cursor)
             self._cursor, self._filled = self.position, 0
-        left = self._left if self._take.end is None else self._left[: max(0, self._take.end - self._cursor)]
+        left = self._left if self._accept.end is None else self._left[: max(0, self._accept.end - self._cursor)]
         if left and self._looked and not self._broken:
             await self._keep(memoryview(left), self._cursor)
             self._cursor += len(left)
@@ -189,15 +191,15 @@ class Sink:
     def close(self) -> None:
         """Hand the buffer back."""
         if not self._part.abandoned:
-            self._net.give_buffer(self._buffer)
+            self._session.give_buffer(self._buffer)
 
     def _is_old(self) -> bool:
         """The server is slow: what has come shall not wait for a full buffer."""
-        return self._net.clock() - self._passed_on_s >= self._policy.checkpoint_s
+        return self._session.clock() - self._passed_on_s >= self._policy.checkpoint_s
 
     def _look_at_head(self) -> None:
         broken, self._broken = self._broken, True
-        self._look(bytes(self._buffer[: min(self._filled, HEAD_BYTES)]))
+        self._check_head(bytes(self._buffer[: min(self._filled, HEAD_BYTES)]))
         self._looked, self._broken = True, broken
 
     async def _pass_on(self) -> None:
@@ -213,35 +215,36 @@ class Sink:
     def _change_buffers(self) -> tuple[memoryview, int, int]:
         full, filled, at = self._buffer, self._filled, self._cursor
         self._cursor, self._filled = self.position, 0
-        self._passed_on_s = self._net.clock()
-        self._buffer = self._net.take_buffer(self.block_bytes)
+        self._passed_on_s = self._session.clock()
+        self._buffer = self._session.take_buffer(self.block_bytes)
         return full, filled, at
 
     async def _keep_and_return(self, buffer: memoryview, filled: int, at: int) -> None:
         await self._keep(buffer[:filled], at)
         if not self._part.abandoned:
-            self._net.give_buffer(buffer)
+            self._session.give_buffer(buffer)
         await self._checkpoint_if_due()
         if self._slot is not None:
             self._slot.release()
 
-    async def _keep_and_land(self, block: memoryview) -> None:
+    async def _keep_and_commit(self, block: memoryview) -> CommitResult:
         """Write the end of the file, and give the file its name: in one trip, most files are small."""
         if not self.adopted:
             self._adopt()
         if self._saving is not None:
             await self._saving.wait()  # it uses the descriptor, which is closed at the end of this
-        part, lander, fs = self._part, self._lander, self._net.fs
+        part, transfer = self._part, self._transfer
 
-        def keep_and_land() -> None:
-            with fs.together():
+        def keep_and_commit() -> CommitResult:
+            with transfer.session.fs.together():
                 if block:
                     part.put(block)
-                lander.land()
+                return commit(transfer)
 
         self._broken = True
-        await part.threads.run(keep_and_land, stop=lander.stop)
+        committed = await transfer.threads.run(keep_and_commit, stop=transfer.stop_proof)
         self._broken = part.abandoned
+        return committed
 
     async def _keep(self, block: memoryview, at: int) -> None:
         """Compare the block with what is here, and write what is new of it."""
@@ -256,7 +259,7 @@ class Sink:
         known = max(0, min(len(block), self._part.length - at))
         if known:
             same = await self._part.same_until(block[:known], at)
-            if same < known and not self._take.overwrite:
+            if same < known and not self._accept.overwrite:
                 raise failed(FaultKind.MISMATCH, "what is here differs from what the server sends now")
             if same < known:
                 await self._diverge(at + same)
@@ -275,16 +278,17 @@ class Sink:
         self.diverged = True
 
     def _adopt(self) -> None:
-        old = self._part.facts
-        self._part.facts = replace(self._take.facts, durable=old.durable, sha256=old.sha256)
+        old, new = self._part.facts, self._accept.facts
+        # As a rule nothing is durable yet, and then there is nothing to carry over.
+        self._part.facts = replace(new, durable=old.durable, sha256=old.sha256) if old.durable else new
         self.adopted = True
 
     async def _checkpoint_if_due(self) -> None:
         ahead = self._part.length - self._part.facts.durable
-        late = self._net.clock() - self._saved_s >= self._policy.checkpoint_s
+        late = self._session.clock() - self._saved_s >= self._policy.checkpoint_s
         if not ahead or not (late or ahead >= self._policy.checkpoint_bytes):
             return
-        if self._part.length == self._take.facts.total:
+        if self._part.length == self._accept.facts.total:
             return  # the end of the file is synced in any case
         if self._saving is not None and ahead >= 2 * self._policy.checkpoint_bytes:
             await self._saving.wait()  # the disk is slower than the line
@@ -298,34 +302,15 @@ class Sink:
 
     async def _checkpoint(self, mark: Checkpoint, ended: Event) -> None:
         try:
-            await checkpoint(self._part, self._store, mark)
-            self._saved_s = self._net.clock()
+            await self._transfer.checkpoint(mark)
+            self._saved_s = self._session.clock()
         finally:
             self._saving = None
             ended.set()
 
 
-async def checkpoint(part: PartFile, store: CheckpointStore, mark: Checkpoint) -> None:
-    """Make the bytes that `mark` speaks of durable, then say so in the store.
-
-    Not interrupted in between: the store would be ahead of what we know, and a full disk cuts the part to that.
-    """
-    await part.sync()
-    with part.threads.waiting():
-        await store.save(mark)
-        part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
-
-
 async def receive(
-    response: aiohttp.ClientResponse,
-    sink: Receiver,
-    end: int | None,
-    max_bytes: int,
-    speed: Speed | None,
-    stall_s: float,
-    report: Callable[[int], None],
-    clock: Callable[[], float],
-    waits: LongWaits | None = None,
+    response: aiohttp.ClientResponse, sink: Receiver, end: int | None, transfer: Transfer, wait: Wait
 ) -> None:
     """Read the whole body into `sink`. Raises AttemptFailed for a cut, a stall, or more than announced.
 
@@ -333,27 +318,32 @@ async def receive(
         response: An answer whose head was read.
         sink: Where the bytes go.
         end: Offset in the file behind the body's last byte; None = not announced.
-        max_bytes: Bound for a body without announced end.
-        speed: Watches for a useless connection; None = any speed will do, which is for tests.
-        stall_s: No byte for so long is a fault.
-        report: Called with the size of each portion.
-        clock: The loop's time.
-        waits: Tells when nothing comes for some time.
+        transfer: Whose body it is: says what is too much and too little, and counts.
+        wait: That of this connection.
     """
-    host = response.url.host or ""
-    waits = waits or LongWaits.silently()
+    policy, clock, report = transfer.job.policy, transfer.session.clock, transfer.count
+    host, most_bytes, stall_s = response.url.host or "", transfer.job.max_bytes, policy.stall_timeout_s
 
     async def keep(piece: bytes) -> None:
         report(len(piece))
-        if end is not None and sink.position + len(piece) > end:
+        behind = sink.position + len(piece)
+        if end is not None and behind > end:
             raise failed(FaultKind.OVERRUN, "the server sends more bytes than it announced")
-        if sink.position + len(piece) > max_bytes:
-            raise failed(FaultKind.TOO_BIG, f"more than {max_bytes} bytes: no Landsat file is so large")
+        if behind > most_bytes:
+            raise failed(FaultKind.TOO_BIG, f"more than {most_bytes} bytes: no Landsat file is so large")
         await sink.put(piece)
 
+    content = response.content
+    if content.is_eof() and content.exception() is None:  # most small bodies come together with their head
+        piece = take_over(response)
+        await keep(piece)
+        transfer.floor.below(len(piece), 0.0)
+        return
+    speed = Speed.of(policy, transfer.floor, any_speed=transfer.any_speed)
+
     def watch(size: int, waited_s: float, silent_s: float) -> Fault | None:
-        waits.silent(host, silent_s, stall_s)
-        return speed.fault(size, waited_s, host) if speed is not None else None
+        wait.silent(host, silent_s, stall_s)
+        return speed.fault(size, waited_s, host)
 
     while end is not None and can_go_direct(response, end - sink.position):
         if piece := take_over(response):
@@ -361,27 +351,27 @@ async def receive(
             continue
         await receive_direct(response, sink, end - sink.position, stall_s=stall_s, watch=watch, report=report)
         return
-    content = response.content
     late = unread_at_end(content)
     try:
-        with waits.around(host, "sends nothing", stall_s) as wait:
-            while True:
-                wait.begin(before_s := clock())
-                try:
-                    piece = await content.readany() or (late.pop() if late else b"")
-                except (aiohttp.ClientError, OSError, RuntimeError) as error:
-                    await keep(_left_over(content))
-                    if end is not None and sink.position == end:
-                        return  # all is here: how the connection ended does not matter
-                    raise AttemptFailed(fault_of_client(error, host)) from None
+        while True:
+            before_s = clock()
+            wait.begin(host, "sends nothing", stall_s, before_s)
+            try:
+                piece = await content.readany() or (late.pop() if late else b"")
+            except (aiohttp.ClientError, OSError, RuntimeError) as error:
+                await keep(_left_over(content))
+                if end is not None and sink.position == end:
+                    return  # all is here: how the connection ended does not matter
+                raise AttemptFailed(fault_of_client(error, host)) from None
+            finally:
                 wait.pause()
-                if not piece:
-                    return
-                waited_s = clock() - before_s
-                await keep(piece)
-                fault = speed.fault(len(piece), waited_s, host) if speed is not None else None
-                if fault is not None:
-                    raise AttemptFailed(fault)
+            if not piece:
+                return
+            waited_s = clock() - before_s
+            await keep(piece)
+            fault = speed.fault(len(piece), waited_s, host)
+            if fault is not None:
+                raise AttemptFailed(fault)
     except get_cancelled_exc_class():
         left = b"".join((*late, _left_over(content)))  # behind what `fill` has left of the last piece
         report(len(left))

@@ -3,117 +3,76 @@
 It can be used alone:
 
     hosts = AllowedHosts(("*.usgs.gov",))
-    async with open_transfer_session(hosts=hosts) as net:
+    async with open_transfer_session(hosts=hosts) as session:
         job = TransferJob(SecretUrl(link), "LC08_..._SR_B3.TIF", "data/parts", "1.part", "data/LC08_..._SR_B3.TIF")
-        match await transfer(job, net, notify=print, store=MemoryStore()):
+        match await transfer(job, session, TransferHooks(print, MemoryStore())):
             case Done(size_bytes, sha256, proof):
-                discard_part(net.fs, job.part_path)
+                discard_part(session.fs, job.part_path)
 
 Everything that concerns one file comes back as an `Outcome`; what concerns the whole run (a full disk, a folder that
-cannot be written) is raised.
+cannot be written) is raised. `Transfer` owns all that is known of one transfer; what is done with it stands in
+`attempt` (one request), `sink` (bytes to the part), `commit` (proof and name), `recheck` and `repair`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
-from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep, sleep_forever
+from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep
+from yarl import URL
 
-from landsat_async.disk.finalise import Committed, InTheWay, PartLost
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.io_threads import Threads
-from landsat_async.disk.part import NoRoom
+from landsat_async.disk.part import NoRoom, PartFile
 from landsat_async.errors import LandsatError
-from landsat_async.events import Notice, Retrying
-from landsat_async.model import Identity
-from landsat_async.proof.kinds import is_doubtful
-from landsat_async.proof.prove import Damaged, Proved
+from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
-from landsat_async.rules.joins import Next, after_proof
-from landsat_async.transfer.attempt import NameSeen, TransferContext, attempt, checkpoint_if_new, one_error
-from landsat_async.transfer.commit import Committer, Joined
-from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
+from landsat_async.transfer.attempt import NameSeen, attempt
+from landsat_async.transfer.commit import Joins
+from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
+from landsat_async.transfer.finish import DamagedCopies, finish
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
-from landsat_async.transfer.recheck import compare_again, gives_ranges
-from landsat_async.transfer.repair import Repairs, open_believed
-from landsat_async.transfer.retry import (
-    RULES,
-    Budget,
-    Fault,
-    FaultKind,
-    Fresh,
-    GiveUp,
-    HostReport,
-    Pause,
-    Retry,
-    Unready,
-)
+from landsat_async.transfer.repair import Repairs, open_believed, repair
+from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
 from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.sink import Sink
+from landsat_async.transfer.speed import Window, floor
 from landsat_async.transfer.types import (
-    CheckpointStore,
-    Done,
     FileFailed,
     HostDown,
     NameLearnt,
     NeedsLink,
     NotReady,
     Outcome,
-    TransferEvent,
+    TransferHooks,
     TransferJob,
 )
+from landsat_async.transfer.waits import LongWaits, Wait
 
-T = TypeVar("T")
-
-CheckHost = Callable[[str], HostDown | None]
-"""check_host(host): None = go on; asked before every attempt."""
-Health = Callable[[str, HostReport, str], None]
-"""health(host, report, reason): what came of an attempt, for a circuit breaker."""
-
-_LIMIT_OF_DAMAGED_COPIES = 3
+TELL_EVERY_S = 0.2
+"""So often a transfer says how far it is."""
 
 
-def _always(host: str) -> HostDown | None:
-    return None
-
-
-def _nobody(host: str, report: HostReport, reason: str) -> None:
-    pass
-
-
-async def transfer(
-    job: TransferJob,
-    net: TransferSession,
-    *,
-    notify: Callable[[TransferEvent], None],
-    store: CheckpointStore,
-    check_host: CheckHost = _always,
-    health: Health = _nobody,
-) -> Outcome:
+async def transfer(job: TransferJob, session: TransferSession, hooks: TransferHooks) -> Outcome:
     """Fetch one file, prove it and give it its final name.
 
     Args:
         job: What to fetch and where to.
-        net: Shared session and threads, see `open_transfer_session`.
-        notify: Called with events; must return at once and not raise.
-        store: Keeps checkpoints; `job.part` is what it said last.
-        check_host: May stop the transfer before an attempt, because the host is to be left alone.
-        health: Told what each attempt says about its host.
+        session: Shared session and threads, see `open_transfer_session`.
+        hooks: Who is told and asked meanwhile; its store has said `job.part` last.
 
     Raises:
         DiskFull: Nothing more can be written.
         FolderUnwritable: The output folder is gone or read-only.
     """
     ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    threads = Threads(net.pool, job.policy.grace_s)
+    one = Transfer(job, session, hooks)
 
     async def run() -> None:
-        outcome = await _transfer(job, net, threads, notify, store, check_host, health)
+        outcome = await one.run()
         if not ended.done():
             ended.set_result(outcome)
 
@@ -125,71 +84,247 @@ async def transfer(
             try:
                 return await ended
             except get_cancelled_exc_class():
-                threads.cancel_soon()
+                one.threads.cancel_soon()
                 raise
     raise AssertionError
 
 
-async def transfer_in_group(
-    job: TransferJob,
-    net: TransferSession,
-    *,
-    notify: Callable[[TransferEvent], None],
-    store: CheckpointStore,
-    check_host: CheckHost = _always,
-    health: Health = _nobody,
-) -> Outcome:
-    """Do the same without a task of its own, which costs a small file as much as its request.
+@dataclass(slots=True, eq=False)
+class Transfer:
+    """All that is known of one transfer: made, `run` once, and over.
 
-    For tasks that nobody but a task group of anyio cancels, where `net.cancel_soon` is called as soon as it does: what
-    waits for a thread is shielded, and cannot see it.
+    `run` makes no task of its own, which would cost a small file as much as its request. So it is for tasks that
+    nobody but a task group of anyio cancels, where `TransferSession.cancel_soon` is called as soon as that does: what
+    waits for a thread is shielded, and cannot see it. `transfer` is for all others.
     """
-    threads = Threads(net.pool, job.policy.grace_s)
-    with net.may_cancel_soon(threads):
-        return await _transfer(job, net, threads, notify, store, check_host, health)
 
+    job: TransferJob
+    session: TransferSession
+    hooks: TransferHooks
+    threads: Threads = field(init=False)
+    budget: Budget = field(init=False)
+    url: URL = field(init=False, repr=False)
+    host: str = field(init=False, default="")
+    """The host that is asked first; what is learnt about ranges is kept under this name."""
+    part: PartFile = field(init=False)
+    """The bytes that are here; another one after a fault of the disk."""
+    sink: Sink | None = field(init=False, default=None)
+    """Where the body goes that is coming now."""
+    waits: LongWaits = field(init=False)
+    wait: Wait = field(init=False)
+    """That of the connection which is asked first."""
+    floor: Window = field(init=False, default_factory=floor)
+    bytes_received: int = field(init=False, default=0)
+    tries: int = field(init=False, default=0)
+    """Attempts so far."""
 
-async def _transfer(
-    job: TransferJob,
-    net: TransferSession,
-    threads: Threads,
-    notify: Callable[[TransferEvent], None],
-    store: CheckpointStore,
-    check_host: CheckHost,
-    health: Health,
-) -> Outcome:
-    try:
-        url = read_link(job.url.reveal())
-        net.hosts.check(url)
-        said = evidence_of_name(job.name, urls=[job.url.reveal()])
-    except LinkRefused as refused:
-        return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
-    if isinstance(said, OtherFile):
-        return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)
-    course = None
-    try:
-        part = await open_believed(job, net, threads, job.part, store)
-        lander = Committer(job, net, part)
-        trip = TransferContext(job, net, notify, store, url, host_of(url), part, lander)
-        course = _AttemptLoop(trip, lander, check_host, health, Budget(job.policy.attempts))
-        return await course.run()
-    except NameSeen as seen:
-        health(host_of(url), HostReport.OK, "")
-        return _named(seen.name, job.name_begins)
-    except OSError as error:  # of opening the part; others are faults of an attempt
-        fault = fault_of_disk(error, job.parts_dir)
-        if isinstance(fault, LandsatError):
-            raise fault from None
-        received = 0 if course is None else course.trip.bytes_received
-        return FileFailed(fault.reason, RULES[fault.kind].hint, received, fault.kind)
-    except get_cancelled_exc_class():
-        if course is not None:
-            await course.checkpoint_on_cancel()
-        raise
-    finally:
-        if course is not None and not course.trip.part.closed:
-            with move_on_after(job.policy.grace_s, shield=True):
-                await course.trip.part.close()
+    # What has been learnt about this file.
+    whole: bool = field(init=False, default=False)
+    """Ranges are not to be used for it any more."""
+    any_speed: bool = field(init=False, default=False)
+    """Slow has turned out to be the line's own speed."""
+    identity_only: bool = field(init=False, default=False)
+    """A server has encoded the body although it was asked not to."""
+    one_connection: bool = field(init=False, default=False)
+    """Several connections are not to be used for it any more."""
+    breaks: int = field(init=False, default=0)
+    """How often one of several connections has broken."""
+    repairs: Repairs = field(init=False, default_factory=Repairs)
+    joins: Joins = field(init=False, default_factory=Joins)
+    damaged: DamagedCopies = field(init=False, default_factory=DamagedCopies)
+    stopped: bool = field(init=False, default=False)
+    """A proof that is under way is to end soon."""
+
+    _opened: bool = field(init=False, default=False)
+    _started: bool = field(init=False, default=False)
+    _told_s: float = field(init=False, default=0.0)
+    _total: int | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Begin with what the job says."""
+        self.threads = Threads(self.session.pool, self.job.policy.grace_s)
+        self.budget = Budget(self.job.policy.attempts)
+        self.waits = LongWaits(self._tell_wait, self.session.waits)
+        self.wait = Wait(self.waits)
+
+    async def run(self) -> Outcome:
+        """Fetch the file, prove it and give it its name; see `transfer`."""
+        refused = self._check_link()
+        if refused is not None:
+            return refused
+        self.session.begin(self.threads)
+        try:
+            with self.wait:
+                self.part = await open_believed(self, self.job.part)
+                self._opened = True
+                while (outcome := await self._step()) is None:
+                    pass
+                return outcome
+        except NameSeen as seen:
+            self.hooks.health(self.host, HostReport.OK, "")
+            return _named(seen.name, self.job.name_begins)
+        except OSError as error:  # of opening the part; others are faults of an attempt
+            fault = fault_of_disk(error, self.job.parts_dir)
+            if isinstance(fault, LandsatError):
+                raise fault from None
+            return FileFailed(fault.reason, RULES[fault.kind].hint, self.bytes_received, fault.kind)
+        except get_cancelled_exc_class():
+            await self._checkpoint_on_cancel()
+            raise
+        finally:
+            self.session.end(self.threads)
+            if self._opened and not self.part.closed:
+                with move_on_after(self.job.policy.grace_s, shield=True):
+                    await self.part.close()
+
+    def _check_link(self) -> Outcome | None:
+        link = self.job.url.reveal()
+        try:
+            self.url = read_link(link)
+            self.session.hosts.check(self.url)
+        except LinkRefused as refused:
+            return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
+        said = evidence_of_name(self.job.name, urls=[link])
+        if isinstance(said, OtherFile):
+            return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)
+        self.host = host_of(self.url)
+        return None
+
+    # -- attempts ----------------------------------------------------------------------------------------------------
+
+    async def _step(self) -> Outcome | None:
+        """Receive and, when the file is complete, finish it; None = go on at once."""
+        part = self.part
+        length, total = part.length, part.facts.total
+        result: Outcome | Fault | None
+        if total is not None and length > total:
+            result = Fault(FaultKind.RESTART, "more bytes here than the file has")
+        elif length and length == total and not self.job.name_begins:
+            result = await finish(self, length_known=True)
+        elif (down := self.hooks.check_host(self.host)) is not None:
+            result = replace(down, bytes_received=self.bytes_received)
+        else:
+            result = await self._attempt(length)
+        if isinstance(result, Fault):
+            result = await self._after(result)
+        if isinstance(result, NeedsLink | HostDown | NotReady):
+            # The last answer may have ended well and short; what it brought is not paid for again.
+            await self.checkpoint_if_new()
+        return result
+
+    async def _attempt(self, before: int) -> Outcome | Fault | None:
+        try:
+            if self.repairs.too_many_files:  # before anything is asked for once more
+                await self.part.write(memoryview(b""))
+                self.repairs.too_many_files = False
+            received = await attempt(self)
+        except (AttemptFailed, OSError) as error:
+            return await self.fault_of(error)
+        self.hooks.health(self.host, HostReport.OK, "")
+        if self.job.name_begins:
+            return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
+        if received.complete:
+            return await finish(self, length_known=received.length_known, result=received.committed)
+        if self.part.length > before:
+            return None  # a server may send less than was asked for
+        return Fault(FaultKind.NETWORK, "the server sends nothing new")
+
+    async def fault_of(self, error: AttemptFailed | OSError) -> Fault:
+        """Return what ended an attempt, and say to `health` what it says of the host. Raises what concerns the run."""
+        if isinstance(error, AttemptFailed):
+            report = RULES[error.fault.kind].health
+            if report is not None:
+                self.hooks.health(error.host or self.host, report, error.fault.reason)
+            return error.fault
+        fault = fault_of_disk(error, self.job.parts_dir)
+        if not isinstance(fault, LandsatError):
+            return fault
+        with suppress(OSError):  # save what can be saved
+            if isinstance(error, NoRoom):
+                await self.checkpoint_if_new()
+            else:  # gives the room back that is not accounted for; a full disk may still refuse to sync it
+                await self.part.give_back()
+        raise fault from None
+
+    async def _after(self, fault: Fault) -> Outcome | None:
+        """Ask the budget, repair the part, and wait; None = try again."""
+        match self.budget.verdict(fault, self.part.length):
+            case Fresh(expired):
+                return NeedsLink(fault.reason, self.bytes_received, expired)
+            case Pause(wait_s, kind):
+                return HostDown(self.host, fault.reason, wait_s, kind, self.bytes_received)
+            case Unready():
+                return NotReady(fault.reason, self.bytes_received)
+            case GiveUp(reason, hint):
+                return FileFailed(reason, hint, self.bytes_received, fault.kind)
+            case verdict:
+                await repair(self, fault)
+                await self._wait(fault, verdict.failures)
+                return None
+
+    async def _wait(self, fault: Fault, failures: int) -> None:
+        uniform, policy = self.session.uniform, self.job.policy
+        own_s = full_jitter_s(failures, uniform(), cap_s=policy.backoff_cap_s)
+        wait_s = with_retry_after_s(own_s, fault.retry_after_s, uniform())
+        self.hooks.notify(Retrying(self.file, fault.reason, failures, wait_s))
+        await sleep(wait_s)
+
+    # -- checkpoints -------------------------------------------------------------------------------------------------
+
+    async def checkpoint(self, mark: Checkpoint) -> None:
+        """Make the bytes that `mark` speaks of durable, then say so in the store.
+
+        Not interrupted in between: the store would be ahead of what we know, and a full disk cuts the part to that.
+        """
+        part = self.part
+        await part.sync()
+        with self.threads.waiting():
+            await self.hooks.store.save(mark)
+            part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
+
+    async def checkpoint_if_new(self) -> None:
+        """Make a checkpoint unless the last one says it all, or the part has become the file."""
+        if self.part.length > self.part.facts.durable and not self.part.closed:
+            await self.checkpoint(self.part.now)
+
+    async def _checkpoint_on_cancel(self) -> None:
+        """Make what is here durable, within the grace period."""
+        with move_on_after(self.job.policy.grace_s, shield=True), suppress(OSError):
+            if self._opened and not self.part.abandoned:
+                await self.checkpoint_if_new()
+
+    def stop_proof(self) -> None:
+        """Let a proof that is under way end soon."""
+        self.stopped = True
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    @property
+    def file(self) -> str:
+        """The file's name in events."""
+        return self.job.file or self.job.name
+
+    def begin_body(self, sink: Sink, total: int | None) -> None:
+        """Say once where the transfer begins, and from now on how far it is."""
+        self.sink, self._total = sink, total
+        if not self._started:
+            self._started = True
+            self._told_s = self.session.clock()  # most files are complete before there is anything to add
+            self.hooks.notify(Started(self.file, self.part.length, total))
+
+    def count(self, size: int) -> None:
+        """Count body bytes, and say now and then how far it is."""
+        self.bytes_received += size
+        self.session.bytes_received += size
+        if self.sink is None:
+            return
+        now_s = self.session.clock()
+        if now_s - self._told_s >= TELL_EVERY_S:
+            self._told_s = now_s
+            self.hooks.notify(Transferred(self.file, max(self.sink.position, self.part.length), self._total))
+
+    def _tell_wait(self, reason: str, wait_s: float) -> None:
+        self.hooks.notify(Retrying(self.file, reason, self.tries, wait_s))
 
 
 def _named(name: str | None, begins: str) -> Outcome:
@@ -197,229 +332,3 @@ def _named(name: str | None, begins: str) -> Outcome:
         return NameLearnt(name)
     reason = f"the server gives it no name that begins with {begins}"
     return FileFailed(reason, "Nothing is named by guess; try later, or choose another product.", 0)
-
-
-@dataclass(slots=True)
-class _AttemptLoop:
-    """The way of one transfer: what has been tried, and what comes next."""
-
-    trip: TransferContext
-    lander: Committer
-    check_host: CheckHost
-    health: Health
-    budget: Budget
-    _damaged: set[str] = field(default_factory=set)
-    _copies: int = 0
-    _repairs: Repairs = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin without a fault."""
-        self._repairs = Repairs(self.trip, self.lander)
-
-    async def run(self) -> Outcome:
-        """Go on until there is an outcome."""
-        while True:
-            step = await self._step()
-            if isinstance(step, Fault):
-                step = await self._after(step)
-            if isinstance(step, NeedsLink | HostDown | NotReady):
-                # The last answer may have ended well and short; what it brought is not paid for again.
-                await checkpoint_if_new(self.trip.part, self.trip.store)
-            if step is not None:
-                return step
-
-    async def _step(self) -> Outcome | Fault | None:
-        """Receive and, when the file is complete, finish it. None = go on at once."""
-        part = self.trip.part
-        if part.facts.total is not None and part.length > part.facts.total:
-            return Fault(FaultKind.RESTART, "more bytes here than the file has")
-        if part.length and part.length == part.facts.total and not self.trip.job.name_begins:
-            return await self._finish(length_known=True)
-        down = self.check_host(self.trip.host)
-        if down is not None:
-            return replace(down, bytes_received=self.trip.bytes_received)
-        if self._repairs.too_many_files:  # before anything is asked for once more
-            try:
-                await part.write(memoryview(b""))
-            except OSError as error:
-                return await self._disk_fault(error)
-            self._repairs.too_many_files = False
-        before = part.length
-        received = await self._ask(attempt(self.trip))
-        if isinstance(received, Fault):
-            return received
-        if self.trip.job.name_begins:
-            return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
-        if received.complete:
-            return await self._finish(length_known=received.length_known)
-        if part.length > before:
-            return None  # a server may send less than was asked for
-        return Fault(FaultKind.NETWORK, "the server sends nothing new")
-
-    async def _ask(self, answer: Awaitable[T]) -> T | Fault:
-        """Have something asked of the host, and say to `health` what came of it. Raises what concerns the run."""
-        try:
-            received = await answer
-        except AttemptFailed as failure:
-            report = RULES[failure.fault.kind].health
-            if report is not None:
-                self.health(failure.host or self.trip.host, report, failure.fault.reason)
-            return failure.fault
-        except OSError as error:
-            return await self._disk_fault(error)
-        self.health(self.trip.host, HostReport.OK, "")
-        return received
-
-    async def _disk_fault(self, error: OSError) -> Fault:
-        """Save what can be saved. Raises what concerns the whole run."""
-        part, store = self.trip.part, self.trip.store
-        fault = fault_of_disk(error, self.trip.job.parts_dir)
-        if not isinstance(fault, LandsatError):
-            return fault
-        with suppress(OSError):
-            if isinstance(error, NoRoom):
-                await checkpoint_if_new(part, store)
-            else:  # gives the room back that is not accounted for; a full disk may still refuse to sync it
-                await part.give_back()
-        raise fault from None
-
-    # -- complete ----------------------------------------------------------------------------------------------------
-
-    async def _finish(self, *, length_known: bool) -> Outcome | Fault:
-        """See what became of the complete part; when it was complete from the beginning, prove and name it now."""
-        part, job, lander = self.trip.part, self.trip.job, self.lander
-        if lander.landing is None and lander.stretches:
-            return await self._compare(length_known=length_known)
-        if lander.landing is None:
-            lander.length_known = length_known
-            await part.threads.run(lander.land, stop=lander.stop)
-        landing, lander.landing, lander.length_known = lander.landing, None, True
-        if isinstance(landing, OSError):
-            return await self._naming_fault(landing)
-        match landing:
-            case Committed(proof, mtime_ns, shown):
-                if doubt := self._doubt_of_size():
-                    self.trip.notify(Notice(f"{self.trip.file}: {doubt}; its proof is {proof}", "warning"))
-                named = Identity.NAMED if part.facts.named else Identity.NONE
-                identity = max(shown, named, key=lambda one: one.rank)
-                return Done(part.length, part.sha256, proof, self.trip.bytes_received, mtime_ns, identity)
-            case InTheWay():
-                return FileFailed(
-                    f"{os.path.basename(job.final_path)} exists and was not made by this program",
-                    "Move it away, or use --overwrite to replace it.",
-                    self.trip.bytes_received,
-                    FaultKind.IN_THE_WAY,
-                )
-            case PartLost():
-                return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")
-            case Damaged(reason):
-                return self._damage(reason, length_known=length_known)
-            case Joined():
-                return await self._joined(landing, length_known=length_known)
-            case Proved():
-                return self._unproven()
-        await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
-        raise AssertionError
-
-    def _damage(self, reason: str, *, length_known: bool) -> Outcome | Fault:
-        if not length_known:
-            return Fault(FaultKind.UNPROVEN, f"the server gives no length; the file could not be proven: {reason}")
-        sha256, self._copies = self.trip.part.sha256, self._copies + 1
-        if sha256 in self._damaged:
-            return self._failed(
-                f"the copy at USGS itself looks damaged: {reason}", "Fetched twice with the same bytes; tell USGS."
-            )
-        if self._copies >= _LIMIT_OF_DAMAGED_COPIES:
-            return self._failed(f"damaged each time in another way: {reason}", "Try again later.")
-        self._damaged.add(sha256)
-        return Fault(FaultKind.DAMAGED, f"the file is damaged: {reason}")
-
-    def _doubt_of_size(self) -> str:
-        """Say that the file is far from its listed size; "" when it is not."""
-        part, listed = self.trip.part, self.trip.job.bytes_nominal
-        doubtful = is_doubtful(part.length, listed)
-        return f"it has {part.length:,} bytes where USGS lists {listed:,}" if doubtful else ""
-
-    def _unproven(self) -> Fault:
-        if doubt := self._doubt_of_size():
-            return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be proven")
-        return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")
-
-    async def _joined(self, landing: Joined, *, length_known: bool) -> Outcome | Fault:
-        """Go on with a file whose bytes came with several answers, and are proven as far as sums inside it go."""
-        trip, lander, facts = self.trip, self.lander, self.trip.part.facts
-        ranges = gives_ranges(trip, trip.net.habits(trip.host))
-        size, weakly = trip.part.length, facts.joined_weakly
-        match after_proof(landing.proof, landing.stretches, size=size, joined_weakly=weakly, ranges=ranges):
-            case Next.COMPARE:
-                lander.stretches = landing.stretches
-                return await self._compare(length_known=length_known)
-            case Next.FETCH_ANEW if weakly:
-                return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
-            case Next.FETCH_ANEW:
-                return Fault(FaultKind.UNPROVEN, "it came in several answers, and its content cannot be proven")
-            case Next.NAME_AND_SAY:
-                text = f"{trip.file} came in several answers and holds no sums to tell that they are of one version"
-                trip.notify(Notice(f"{text}; it is proven by {landing.proof} only", "warning"))
-        lander.joins_settled = True
-        return await self._finish(length_known=length_known)
-
-    async def _compare(self, *, length_known: bool) -> Outcome | Fault:
-        """Hold against the server what no sum covers, then go on; what has been compared is not asked for again."""
-        trip = self.trip
-        down = self.check_host(trip.host)
-        if down is not None:
-            return replace(down, bytes_received=trip.bytes_received)
-        fault = await self._ask(compare_again(trip, self.lander))
-        return await self._finish(length_known=length_known) if fault is None else fault
-
-    async def _naming_fault(self, error: OSError) -> Outcome | Fault:
-        if error.errno == errno.ELOOP:
-            return self._failed(
-                "a folder on the way to the final name is a symbolic link", "Remove the link, or choose another layout."
-            )
-        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
-            return self._failed("the file system does not take the final name", "Choose another layout.")
-        fault = fault_of_disk(error, self.trip.job.parts_dir)
-        if isinstance(fault, LandsatError):
-            raise fault from None  # and nothing is cut: the part may have its final name already
-        if fault.kind is FaultKind.IN_USE:
-            with suppress(OSError):
-                await checkpoint_if_new(self.trip.part, self.trip.store)  # the next run has only to name it
-        return fault
-
-    # -- after a fault -----------------------------------------------------------------------------------------------
-
-    async def _after(self, fault: Fault) -> Outcome | None:
-        """Repair the part, ask the budget, and wait; None = try again."""
-        verdict = self.budget.verdict(fault, self.trip.part.length)
-        match verdict:
-            case Fresh(expired):
-                return NeedsLink(fault.reason, self.trip.bytes_received, expired)
-            case Pause(wait_s, kind):
-                return HostDown(self.trip.host, fault.reason, wait_s, kind, self.trip.bytes_received)
-            case Unready():
-                return NotReady(fault.reason, self.trip.bytes_received)
-            case GiveUp(reason, hint):
-                return FileFailed(reason, hint, self.trip.bytes_received, fault.kind)
-            case Retry(failures):
-                await self._repairs.after(fault)
-                await self._wait(fault, failures)
-                return None
-
-    async def _wait(self, fault: Fault, failures: int) -> None:
-        uniform, policy = self.trip.net.uniform, self.trip.job.policy
-        own_s = full_jitter_s(failures, uniform(), cap_s=policy.backoff_cap_s)
-        wait_s = with_retry_after_s(own_s, fault.retry_after_s, uniform())
-        self.trip.notify(Retrying(self.trip.file, fault.reason, failures, wait_s))
-        await sleep(wait_s)
-
-    def _failed(self, reason: str, hint: str) -> FileFailed:
-        return FileFailed(reason, hint, self.trip.bytes_received)
-
-    async def checkpoint_on_cancel(self) -> None:
-        """On cancellation: make what is here durable, within the grace period."""
-        part = self.trip.part
-        with move_on_after(self.trip.job.policy.grace_s, shield=True), suppress(OSError):
-            if not part.abandoned:
-                await checkpoint_if_new(part, self.trip.store)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -31,15 +31,15 @@ class TransferPolicy:
     """No byte for so long = a fault."""
     min_rate_bytes_s: float = 10_000.0
     """Slower than this over `min_rate_window_s` = a new connection is tried; accepted after `slow_tries`, above
-    the floor of `rules.speed`."""
+    the floor of `transfer.speed`."""
     min_rate_window_s: float = 120.0
     slow_tries: int = 3
     backoff_cap_s: float = 60.0
     block_bytes: int = 4 * MIB
-    """One write, unless many transfers share the memory, see `net.block_bytes_for`; two such buffers go round per
+    """One write, unless many transfers share the memory, see `session.block_bytes_for`; two such buffers go round per
     running transfer."""
     connections: int = 1
-    """For one large file, where the server has proved ranges; see `transfer.split`."""
+    """For one large file, where the server has proved ranges; see `transfer.multi_range`."""
     span_bytes: int = 8 * MIB
     """One such range; at most `connections` + 1 of them are in memory per running transfer."""
     checkpoint_bytes: int = 16 * MIB
@@ -174,6 +174,28 @@ class CheckpointStore(Protocol):
 
     async def clear(self) -> None:
         """Forget the part's bytes."""
+
+
+def _every_host(host: str) -> HostDown | None:
+    return None
+
+
+def _nobody(host: str, report: HostReport, reason: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class TransferHooks:
+    """What is told and asked while a file is transferred; calls return at once and do not raise."""
+
+    notify: Callable[[TransferEvent], None]
+    """Called with events."""
+    store: CheckpointStore
+    """Keeps checkpoints."""
+    check_host: Callable[[str], HostDown | None] = _every_host
+    """check_host(host), before every attempt: None = go on, else the transfer ends with it."""
+    health: Callable[[str, HostReport, str], None] = _nobody
+    """health(host, report, reason): what came of an attempt, for a circuit breaker."""
 
 
 class MemoryStore:

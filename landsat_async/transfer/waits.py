@@ -22,38 +22,34 @@ Tell = Callable[[str, float], None]
 
 
 class OpenWaits:
-    """All waits of one event loop that are under way."""
+    """All connections of one event loop that may be waiting for their server."""
 
     def __init__(self) -> None:
-        self._open: dict[_Wait, None] = {}
+        self.open: dict[Wait, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, wait: _Wait) -> None:
-        """Look at a wait from now on."""
-        self._open[wait] = None
+    def add(self, wait: Wait) -> None:
+        """Look at a wait from now on; take it out of `open` when it is over."""
+        self.open[wait] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look)
 
-    def remove(self, wait: _Wait) -> None:
-        """The wait is over."""
-        del self._open[wait]
-
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_LOOK_EVERY_S, self._look) if self._open else None
+        self._timer = loop.call_later(_LOOK_EVERY_S, self._look) if self.open else None
         now_s = loop.time()
-        for wait in list(self._open):
+        for wait in list(self.open):
             wait.look(now_s)
 
 
 class LongWaits:
     """Tells the waits of one transfer that take long."""
 
-    __slots__ = ("_open", "_tell", "_told")
+    __slots__ = ("_tell", "_told", "open_waits")
 
     def __init__(self, tell: Tell, open_waits: OpenWaits | None = None) -> None:
         self._tell = tell
-        self._open = open_waits or OpenWaits()
+        self.open_waits = open_waits or OpenWaits()
         self._told: dict[str, float] = {}
 
     @classmethod
@@ -61,9 +57,11 @@ class LongWaits:
         """Return one that tells nobody."""
         return cls(lambda reason, wait_s: None)
 
-    def around(self, host: str, what: str, bound_s: float) -> _Wait:
+    def around(self, host: str, what: str, bound_s: float) -> Wait:
         """Return a context manager around a wait that ends within `bound_s`; `what` is what `host` does meanwhile."""
-        return _Wait(self, host, what, bound_s)
+        wait = Wait(self)
+        wait.begin(host, what, bound_s, asyncio.get_running_loop().time())
+        return wait
 
     def say(self, reason: str, wait_s: float, now_s: float) -> None:
         """Tell a wait, unless it has just been told."""
@@ -71,38 +69,38 @@ class LongWaits:
             self._told[reason] = now_s + TELL_AGAIN_S
             self._tell(reason, wait_s)
 
-    def silent(self, host: str, silent_s: float, bound_s: float) -> None:
-        """Nothing has come from `host` for `silent_s`; at `bound_s` that will be a fault."""
-        if silent_s >= TELL_AFTER_S:
-            self.say(f"{host} sends nothing", bound_s - silent_s, asyncio.get_running_loop().time())
 
-
-class _Wait:
-    """A class, because one is made for each request: it costs a third of a generator."""
+class Wait:
+    """A connection that may be waiting for its server; watched inside its `with` block."""
 
     __slots__ = ("_bound_s", "_host", "_since_s", "_waits", "_what")
 
-    def __init__(self, waits: LongWaits, host: str, what: str, bound_s: float) -> None:
-        self._waits, self._host, self._what, self._bound_s = waits, host, what, bound_s
-        self._since_s = math.inf
+    def __init__(self, waits: LongWaits) -> None:
+        self._waits = waits
+        self._host = self._what = ""
+        self._bound_s = self._since_s = math.inf
 
-    def __enter__(self) -> _Wait:
-        self._since_s = asyncio.get_running_loop().time()
-        self._waits._open.add(self)
+    def __enter__(self) -> Wait:
+        self._waits.open_waits.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._waits._open.remove(self)
+        del self._waits.open_waits.open[self]
 
-    def begin(self, now_s: float) -> None:
-        """It is waited for the next portion from now on."""
-        self._since_s = now_s
+    def begin(self, host: str, what: str, bound_s: float, now_s: float) -> None:
+        """Note that a wait for `host` begins, which ends within `bound_s`."""
+        self._host, self._what, self._bound_s, self._since_s = host, what, bound_s, now_s
 
     def pause(self) -> None:
-        """It is not the server that is waited for."""
+        """Note that it is not the server that is waited for."""
         self._since_s = math.inf
+
+    def silent(self, host: str, silent_s: float, bound_s: float) -> None:
+        """Tell that nothing has come from `host` for `silent_s`, when that is long; at `bound_s` it will be a fault."""
+        if silent_s >= TELL_AFTER_S:
+            self._waits.say(f"{host} sends nothing", bound_s - silent_s, asyncio.get_running_loop().time())
 
     def look(self, now_s: float) -> None:
         """Tell the wait when it has become long."""

@@ -15,7 +15,8 @@ from landsat_async.disk import finalise, ledger
 from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
 from landsat_async.run import worker
-from landsat_async.transfer import attempt, commit, sink
+from landsat_async.transfer import commit, sink
+from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import TransferJob
 from tests.support.power_cut import Belief, by_digest, by_length, by_size
 from tests.support.tape import RecordingFs
@@ -100,7 +101,7 @@ def _record_first() -> Patches:
     async def done(crew: Any, item: Any, link: Any, outcome: Any) -> None:
         file = FinishedFile(item.item_id, item.relpath, outcome.size_bytes, outcome.sha256, outcome.proof, 0)
         await crew.context.states.finish(file)
-        crew.net.fs.catch_up()
+        crew.session.fs.catch_up()
 
     return [mock.patch.object(commit, "finalise", marked), mock.patch.object(worker.WorkerPool, "_done", done)]
 
@@ -118,12 +119,13 @@ def _write_to_final() -> Patches:
 
 
 def _checkpoint_first() -> Patches:
-    async def checkpoint(part: Any, store: Any, mark: Any) -> None:
-        await store.save(mark)
+    async def checkpoint(transfer: Any, mark: Any) -> None:
+        part = transfer.part
+        await transfer.hooks.store.save(mark)
         await part.sync()
         part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
 
-    return [mock.patch.object(module, "checkpoint", checkpoint) for module in (sink, attempt)]
+    return [mock.patch.object(Transfer, "checkpoint", checkpoint)]
 
 
 def _normal() -> Patches:

@@ -17,7 +17,7 @@ from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.disk.whole_files import PRODUCT, mtl, tar, tiff
 from tests.support.raw_server import RawServer, ranged, whole
 
@@ -125,7 +125,7 @@ async def one(bench: Bench, dice: random.Random) -> str:
         TransferPolicy(min_free_bytes=0, block_bytes=65_536, checkpoint_bytes=100_000), part_was=("1.1.part",),
     )  # fmt: skip
     with fail_after(LONGEST_S):
-        outcome = await transfer(job, bench.net, notify=lambda event: None, store=MemoryStore(facts))
+        outcome = await transfer(job, bench.net, TransferHooks(lambda event: None, MemoryStore(facts)))
     assert isinstance(outcome, Done), outcome
     assert final.read_bytes() == true, f"N1: {name}"
     assert outcome.sha256 == hashlib.sha256(true).hexdigest(), "N3"

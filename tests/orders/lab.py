@@ -51,7 +51,16 @@ from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import host_in
 from landsat_async.transfer.retry import HostReport
-from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady, Outcome, TransferJob
+from landsat_async.transfer.types import (
+    Done,
+    FileFailed,
+    HostDown,
+    NeedsLink,
+    NotReady,
+    Outcome,
+    TransferHooks,
+    TransferJob,
+)
 from tests.orders.service import LAG_MAX_S, Client, Climate, OrderBook
 from tests.support.lifecycle_law import hold_to_table
 
@@ -237,15 +246,22 @@ class Weather:
     fetched: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
 
-    async def fetch(
-        self, job: TransferJob, net: Any, *, notify: Any, store: Any, check_host: Any, health: Any
-    ) -> Outcome:
+    net: _Net = field(default_factory=lambda: _Net())
+    slots = 1
+
+    def cancel_soon(self) -> None:
+        """Have nothing that hangs."""
+
+    async def aclose(self) -> None:
+        """Have nothing open."""
+
+    async def fetch(self, job: TransferJob, hooks: TransferHooks) -> Outcome:
         url, host = job.url.reveal(), host_in(job.url)
         if f"/{job.name}?" not in url:
             self.wrong.append(f"the link of another file was used for {job.name}: {url}")
         if job.name in self.now:
             self.wrong.append(f"two workers on {job.name}")
-        down = check_host(host)
+        down = hooks.check_host(host)
         if down is not None:
             await anyio.lowlevel.checkpoint()
             return down
@@ -253,11 +269,11 @@ class Weather:
         self.now[job.name] = url
         self.most = max(self.most, len(self.now))
         try:
-            return await self._try(job, net, host, health)
+            return await self._try(job, host, hooks)
         finally:
             del self.now[job.name]
 
-    async def _try(self, job: TransferJob, net: Any, host: str, health: Any) -> Outcome:
+    async def _try(self, job: TransferJob, host: str, hooks: TransferHooks) -> Outcome:
         await anyio.sleep(self.chance.expovariate(1.0) * self.mean_s)
         begin, end = self.outages.get(host, (0.0, 0.0))
         if begin <= anyio.current_time() < end:
@@ -278,12 +294,12 @@ class Weather:
             raise RuntimeError("something unknown")
         if drawn == "disk":
             raise DiskFull("full")
-        health(host, HostReport.OK, "")
+        hooks.health(host, HostReport.OK, "")
         path = Path(job.final_path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         self.fetched[job.name] += 1
-        net.bytes_received += 1
+        self.net.bytes_received += 1
         return Done(0, "0" * 64, Proof.STRUCTURE, 1)
 
 
@@ -299,9 +315,6 @@ class _Pool:
 class _Net:
     bytes_received = 0
     pool = _Pool()
-
-    def cancel_soon(self):
-        pass
 
 
 @dataclass
@@ -392,7 +405,7 @@ class Lab:
         await ledger.reattach(context.run_id, now)
         context.states.load(await ledger.count(context.run_id))
         if context.states.open:
-            crew = WorkerPool(context, _Net(), overwrite=False, fetch=self.weather.fetch)  # type: ignore[arg-type]
+            crew = WorkerPool(context, self.weather.net, overwrite=False, pool=self.weather)  # type: ignore[arg-type]
             with _watched_streams(stream):
                 await run_pipeline(context, crew)
 

@@ -11,7 +11,15 @@ from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, FileFailed, MemoryStore, NeedsLink, TransferJob, TransferPolicy
+from landsat_async.transfer.types import (
+    Done,
+    FileFailed,
+    MemoryStore,
+    NeedsLink,
+    TransferHooks,
+    TransferJob,
+    TransferPolicy,
+)
 from tests.support.raw_server import RawServer, whole
 
 DEFAULT = AllowedHosts.for_service("https://m2m.cr.usgs.gov/api/", ("*.usgs.gov",))
@@ -62,7 +70,7 @@ async def fetch(monkeypatch, tmp_path, names, host, port, *, hosts=DEFAULT, prox
         str(tmp_path / "f.bin"), policy=policy,
     )  # fmt: skip
     async with open_transfer_session(hosts=hosts) as net:
-        return await transfer(job, net, notify=lambda event: None, store=MemoryStore())
+        return await transfer(job, net, TransferHooks(lambda event: None, MemoryStore()))
 
 
 @pytest.mark.faults("K05")

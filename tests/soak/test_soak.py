@@ -8,7 +8,7 @@ from benchmarks import soak as bench
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved
 from landsat_async.transfer import attempt
-from landsat_async.transfer.transfer import _AttemptLoop
+from landsat_async.transfer.transfer import Transfer
 
 
 @pytest.mark.faults("F01", "F02", "F03", "F04", "F05", "F06", "F09", "F18", "F19", "F31", "F32")
@@ -31,12 +31,12 @@ async def test_every_file_is_right_though_two_fifths_of_all_answers_are_not(tmp_
 async def test_a_transfer_that_looks_at_nothing_is_found_out(tmp_path, monkeypatch):
     """Pages are taken for files, and whatever has come is given its final name."""
 
-    async def finish_unproven(course, **how):
-        monkeypatch.setattr(course.trip.net, "prove", lambda *file, **how: Proved(Proof.CONTENT))
-        return await finish(course, **how)
+    async def run_unproven(transfer):
+        monkeypatch.setattr(transfer.session, "prove", lambda *file, **how: Proved(Proof.CONTENT))
+        return await run(transfer)
 
-    finish = _AttemptLoop._finish
-    monkeypatch.setattr(_AttemptLoop, "_finish", finish_unproven)
+    run = Transfer.run
+    monkeypatch.setattr(Transfer, "run", run_unproven)
     monkeypatch.setattr(attempt, "sniff", lambda *look: None)
     result = await bench.soak(50, 0.4, 7, tmp_path)
     assert result.wrong

@@ -22,9 +22,9 @@ import trustme
 
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.pool import LocalPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
-from landsat_async.transfer.transfer import transfer_in_group
-from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.disk.whole_files import tiff
 from tests.support.raw_server import RawServer, Request, Wire, named
 
@@ -246,7 +246,7 @@ async def play(schedule: Schedule, folder: Path, trust: Trust, **net_options: ob
                 SecretUrl(server.url(f"/data/{file.name}")), file.name,
                 str(folder / "parts"), f"{file.name}.part", str(folder / file.name), policy=policy,
             )  # fmt: skip
-            outcome = await transfer_in_group(job, net, notify=lambda event: None, store=MemoryStore())
+            outcome = await LocalPool(net, 1).fetch(job, TransferHooks(lambda event: None, MemoryStore()))
             if not isinstance(outcome, Done):
                 came.missing.append(f"{file.name}: {outcome}")
 

@@ -36,7 +36,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
-from landsat_async.transfer import attempt, commit, multi_range, session, sink
+from landsat_async.transfer import attempt, commit, multi_range, session, transfer
 from landsat_async.transfer.types import TransferPolicy
 from tests.support.lifecycle_law import hold_to_table
 from tests.support.windows_like import Disk, LikeWin32
@@ -149,8 +149,7 @@ class _Watch:
         self.around(ledger_schema, "_prepare", "recovery")
         self.around(attempt, "receive", "body")
         self.around(multi_range, "receive", "body")
-        self.around(sink, "checkpoint", "checkpoint")
-        self.around(attempt, "checkpoint", "checkpoint")
+        self.around(transfer.Transfer, "checkpoint", "checkpoint")
         self.around(commit, "finalise", "proof")
         self.around(runner, "_clean_up", "end")
         self._split_requests()

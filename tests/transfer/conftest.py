@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import hashlib
+import math
 import os
 import random
 import threading
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,8 +18,10 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.speed import Window
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.types import MemoryStore, TransferHooks, TransferJob, TransferPolicy
+from landsat_async.transfer.waits import LongWaits, Wait
 from tests.disk.whole_files import tiff
 from tests.support.virtual_loop import VirtualLoop
 
@@ -56,6 +61,19 @@ class WatchedStore(MemoryStore):
     @property
     def saved(self) -> list[int]:
         return [call[1] for call in self.calls if call[0] == "save"]
+
+
+def idle_transfer(count) -> SimpleNamespace:
+    """What `receive` asks of a transfer: any speed will do, and `count` is told what comes."""
+    policy = TransferPolicy(min_rate_bytes_s=0.0)
+    return SimpleNamespace(
+        job=SimpleNamespace(max_bytes=1 << 30, policy=policy),
+        session=SimpleNamespace(clock=asyncio.get_running_loop().time),
+        floor=Window(0.0, math.inf),
+        any_speed=True,
+        count=count,
+        wait=Wait(LongWaits.silently()),
+    )
 
 
 @dataclass
@@ -117,9 +135,7 @@ class Bench:
         outcome = await self.fetch(
             self.job(url),
             net,
-            notify=self.events.append,
-            store=self.store,
-            health=lambda *said: self.health.append(said),
+            TransferHooks(self.events.append, self.store, health=lambda *said: self.health.append(said)),
         )
         self.outcomes.append(outcome)
         return outcome

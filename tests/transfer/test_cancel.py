@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from landsat_async.proof.prove import Stopped
-from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done
 from tests.support.raw_server import RawServer, ranged
 from tests.transfer.conftest import KIB, Bench, noise, open_files_below
@@ -88,7 +88,7 @@ async def interrupted(bench: Bench, server, net, at: int, how: str) -> tuple[int
         with scope, awaits.installed():
             await run()
     elif how == "group":
-        bench.fetch = transfer_in_group
+        bench.fetch = lambda *given: Transfer(*given).run()
         ended = anyio.Event()
         awaits = Awaits(at, lambda: tasks.cancel_scope.cancel())
         with awaits.installed():

@@ -13,7 +13,7 @@ import pytest
 
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull, FolderUnwritable
-from landsat_async.transfer.transfer import transfer_in_group
+from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer, ranged, status
 from tests.transfer.conftest import KIB, noise, sha
@@ -462,7 +462,7 @@ async def test_H16_L02_a_disk_that_hangs_holds_a_cancelled_transfer_only_for_the
     bench.fs = Hung()
     bench.tune(grace_s=0.2)
     if place != "alone":
-        bench.fetch = transfer_in_group
+        bench.fetch = lambda *given: Transfer(*given).run()
     async with RawServer([ranged(DATA)]) as server, bench.net() as net, anyio.create_task_group() as tasks:
 
         async def cancel():

@@ -10,7 +10,7 @@ import anyio
 
 from landsat_async.transfer.sink import receive
 from tests.support.raw_server import RawServer
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.conftest import KIB, idle_transfer, noise
 
 EARLIER, LATER = noise(110 * KIB), noise(1000 * KIB, seed=2)
 
@@ -45,14 +45,15 @@ class Target:
     def pass_on_now(self):
         return False
 
-    async def settle(self):
+    async def make_room(self):
         if not self.room():
             await self.wait()
             self.kept, self._filled = self.kept + self._buffer, 0
 
 
 async def take(response, target, end):
-    await receive(response, target, end, 1 << 30, None, 60.0, lambda size: None, asyncio.get_running_loop().time)
+    any_transfer = idle_transfer(lambda size: None)
+    await receive(response, target, end, any_transfer, any_transfer.wait)
 
 
 async def test_a_late_reader_of_an_older_answer_does_not_disturb_the_one_that_has_its_connection_now():

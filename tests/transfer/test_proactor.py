@@ -23,7 +23,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.transfer.sink import receive
 from tests.support.proactor_like import proactor_like
 from tests.support.raw_server import RawServer
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.conftest import KIB, idle_transfer, noise
 
 BODY = noise(1000 * KIB, seed=3)
 
@@ -46,7 +46,7 @@ class SlowTarget:
                 fits = min(len(part), len(room))
                 room[:fits], part = part[:fits], part[fits:]
                 self.took(fits)
-                await self.settle()
+                await self.make_room()
 
     def room(self):
         return self._buffer[self._filled :]
@@ -57,7 +57,7 @@ class SlowTarget:
     def pass_on_now(self):
         return False
 
-    async def settle(self):
+    async def make_room(self):
         if not self.room():
             await asyncio.sleep(0.001)
             self.empty()
@@ -74,10 +74,10 @@ async def answer(wire):
 async def fetch(server, block_bytes):
     """Return what has come of the body by the fast way."""
     target, reported = SlowTarget(block_bytes), []
-    clock = asyncio.get_running_loop().time
     async with aiohttp.ClientSession() as session:
         response = await session.get(server.url("/"))
-        await receive(response, target, len(BODY), 1 << 30, None, 60.0, reported.append, clock)
+        any_transfer = idle_transfer(reported.append)
+        await receive(response, target, len(BODY), any_transfer, any_transfer.wait)
         target.empty()
         assert sum(reported) == len(BODY), "each byte is reported once"
         # The connection is whole, and serves the next file.

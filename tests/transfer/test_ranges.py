@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.headers import ContentRange, Reply
-from landsat_async.transfer.ranges import BREAKS, Blame, RangeMismatch, Span, blame, connections_for, misfit, spans
+from landsat_async.transfer.ranges import BREAKS, Blame, RangeMismatch, Span, blame, connections_for, mismatch, spans
 from landsat_async.transfer.resume import OVERLAP_BYTES, AcceptBody, RangeSupport
 from landsat_async.transfer.retry import FaultKind
 
@@ -106,7 +106,7 @@ RIGHT = Reply(206, length=8 * MIB, range=ContentRange(8 * MIB, 16 * MIB, TOTAL),
     ],
 )
 def test_only_the_very_span_of_the_very_version_is_taken(reply, expected):
-    assert misfit(SPAN, TOTAL, '"v1"', reply) is expected
+    assert mismatch(SPAN, TOTAL, '"v1"', reply) is expected
 
 
 @pytest.mark.parametrize(

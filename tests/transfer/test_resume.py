@@ -32,7 +32,7 @@ NO_TOTAL = Checkpoint(HERE, "x", None, '"v1"')
 
 
 @pytest.mark.parametrize(
-    ("part", "habits", "whole", "expected"),
+    ("part", "support", "whole", "expected"),
     [
         (Checkpoint(), RangeSupport(), False, Ask(0, None)),
         (Checkpoint(OVERLAP_BYTES, "x", TOTAL, '"v1"'), RangeSupport(), False, Ask(0, None)),
@@ -50,8 +50,8 @@ NO_TOTAL = Checkpoint(HERE, "x", None, '"v1"')
         (STRONG, RangeSupport(), True, Ask(0, None)),
     ],
 )
-def test_what_is_asked_for(part, habits, whole, expected):
-    assert next_ask(part, habits, whole=whole) == expected
+def test_what_is_asked_for(part, support, whole, expected):
+    assert next_ask(part, support, whole=whole) == expected
 
 
 def test_the_headers_of_an_ask():

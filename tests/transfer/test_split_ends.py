@@ -197,7 +197,7 @@ async def test_connections_that_are_refused_leave_the_first_one_working(bench):
 
     async with Closing([host]) as server, bench.net() as net:
         assert isinstance(await bench.run(server, net=net), Done)
-        assert net.habits(f"127.0.0.1:{server.port}").one_connection
+        assert net.range_support(f"127.0.0.1:{server.port}").one_connection
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", server.port)) == errno.ECONNREFUSED
     assert (host.plain, host.asked) == (1, [])
@@ -227,7 +227,7 @@ async def test_a_file_that_is_pushed_back_while_another_has_several_connections_
         while not server.marks:
             await anyio.sleep(0.01)
         assert isinstance(await other.run(server, "/other", net), FileFailed)
-        assert net.habits(f"127.0.0.1:{server.port}").one_connection
+        assert net.range_support(f"127.0.0.1:{server.port}").one_connection
         before = len(host.asked)
         gate.set()
     assert bench.final_bytes() == DATA

@@ -11,7 +11,7 @@ from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, MemoryStore, TransferJob
+from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob
 from tests.support.raw_server import RawServer, ranged
 from tests.transfer.conftest import KIB, big_tiff_file, noise, sha
 
@@ -37,7 +37,7 @@ async def test_the_documented_way_to_use_it_alone(tmp_path):
         open_transfer_session(hosts=AllowedHosts((), loopback=True)) as net,
     ):
         job = TransferJob(SecretUrl(server.url()), name, str(tmp_path / "parts"), "1.part", str(tmp_path / name))
-        match await transfer(job, net, notify=lambda event: None, store=MemoryStore()):
+        match await transfer(job, net, TransferHooks(lambda event: None, MemoryStore())):
             case Done(_, sha256, proof):
                 discard_part(net.fs, job.part_path)
     assert (sha256, proof) == (sha(image), Proof.STRUCTURE)
@@ -153,7 +153,7 @@ async def test_many_transfers_share_one_net(bench, tmp_path):
                 SecretUrl(server.url(f"/{number}")), "x.dat", str(tmp_path / "parts"), f"{number}.part",
                 str(tmp_path / f"out/{number}.dat"), policy=bench.policy,
             )  # fmt: skip
-            outcome = await transfer(job, net, notify=lambda event: None, store=MemoryStore())
+            outcome = await transfer(job, net, TransferHooks(lambda event: None, MemoryStore()))
             assert getattr(outcome, "sha256", outcome) == sha(files[number])
 
         async with anyio.create_task_group() as tasks:

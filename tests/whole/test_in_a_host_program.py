@@ -23,7 +23,7 @@ from landsat_async.proof.prove import Proved
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, MemoryStore, TransferJob, TransferPolicy
+from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.whole.apart import simulator_apart
 from tests.whole.world import open_world
 
@@ -148,7 +148,7 @@ async def test_L09_L13_a_host_that_blocks_the_loop_longer_than_a_stall_causes_no
         async with open_transfer_session(
             hosts=hosts, trust_env=False, proving=lambda *_, **how: Proved(Proof.STRUCTURE)
         ) as net:
-            outcome = await transfer(job, net, notify=block, store=MemoryStore())
+            outcome = await transfer(job, net, TransferHooks(block, MemoryStore()))
 
     assert len(blocked_s) == 2
     assert min(blocked_s) > policy.stall_timeout_s

@@ -20,7 +20,7 @@ from landsat_async.run import pipeline
 from landsat_async.run.file_states import FileStates
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
-from landsat_async.transfer import attempt
+from landsat_async.transfer import transfer
 from tests.whole.world import STATE
 
 FILES = 18
@@ -38,7 +38,7 @@ def large() -> Archive:
 
 
 async def test_progress_counts_what_is_here_of_a_resumed_file_before_more_of_it_comes(opened, monkeypatch):
-    monkeypatch.setattr(attempt, "_TELL_EVERY_S", 1e9)
+    monkeypatch.setattr(transfer, "TELL_EVERY_S", 1e9)
     monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 0.02)
     async with opened(archive=large(), script=Script(rate_bytes_s=2_000_000)) as world:
         config = world.config(search=ONE, select={"type": "band", "bands": ["SR_B3"]})

@@ -13,24 +13,24 @@ from landsat_async import open_run
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull
 from landsat_async.run import worker
-from landsat_async.transfer.commit import Committer
+from landsat_async.transfer import sink
 from landsat_async.transfer.types import TransferPolicy
 
 
 @pytest.mark.parametrize("number", [1, 3, 6])
 async def test_a_file_that_lands_while_the_run_is_stopped_is_told_as_it_is_counted(opened, monkeypatch, number):
     monkeypatch.setattr(worker, "DISCARD_TOGETHER", 1)
-    loop, land, runs, landings = asyncio.get_running_loop(), Committer.land, [], []
+    loop, commit, runs, landings = asyncio.get_running_loop(), sink.commit, [], []
 
-    def land_while_stopped(lander):
-        landings.append(lander)
+    def commit_while_stopped(transfer):
+        landings.append(transfer)
         if len(landings) == number:
             stopped = threading.Event()
             loop.call_soon_threadsafe(lambda: (runs[0].stop(), loop.call_soon(stopped.set)))
             stopped.wait(10)
-        land(lander)
+        return commit(transfer)
 
-    monkeypatch.setattr(Committer, "land", land_while_stopped)
+    monkeypatch.setattr(sink, "commit", commit_while_stopped)
     async with opened() as world:
         result = await world.run(watch=lambda run, event: runs.append(run))
 

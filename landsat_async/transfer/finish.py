@@ -1,0 +1,167 @@
+"""What becomes of a complete part: it is committed, and what came out of that decides what follows.
+
+A file whose bytes came with several answers takes more, see `rules.joins`: what no sum inside it covers is compared
+with the server once more, and after that it is committed again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from anyio import sleep_forever
+
+from landsat_async.disk.finalise import Committed, InTheWay, PartLost
+from landsat_async.errors import LandsatError
+from landsat_async.events import Notice
+from landsat_async.model import Identity
+from landsat_async.proof.kinds import is_doubtful
+from landsat_async.proof.prove import Damaged, Proved
+from landsat_async.rules.joins import Next, after_proof
+from landsat_async.transfer.commit import CommitResult, Joined, commit
+from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
+from landsat_async.transfer.recheck import compare_again, gives_ranges
+from landsat_async.transfer.retry import Fault, FaultKind, HostReport
+from landsat_async.transfer.types import Done, FileFailed, Outcome
+
+if TYPE_CHECKING:
+    from landsat_async.transfer.transfer import Transfer
+
+_LIMIT_OF_DAMAGED_COPIES = 3
+
+
+@dataclass(slots=True)
+class DamagedCopies:
+    """Complete copies of the file that were damaged."""
+
+    sha256: set[str] = field(default_factory=set)
+    count: int = 0
+
+
+async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult | None = None) -> Outcome | Fault:
+    """Commit the complete part and return what follows.
+
+    Args:
+        transfer: Whose part.
+        length_known: See `commit`.
+        result: What came out when the part was committed as its last bytes were written; None = it was not.
+    """
+    if result is None and transfer.joins.stretches:
+        return await _compare(transfer, length_known=length_known)
+    if result is None:
+        work, known = transfer.threads, length_known
+        result = await work.run(lambda: commit(transfer, length_known=known), stop=transfer.stop_proof)
+    if isinstance(result, OSError):
+        return await _naming_fault(transfer, result)
+    match result:
+        case Committed():
+            return _done(transfer, result)
+        case InTheWay():
+            name = os.path.basename(transfer.job.final_path)
+            return Fault(FaultKind.IN_THE_WAY, f"{name} exists and was not made by this program")
+        case PartLost():
+            return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")
+        case Damaged(reason):
+            return _damage(transfer, reason, length_known=length_known)
+        case Joined():
+            return await _joined(transfer, result, length_known=length_known)
+        case Proved():
+            return _unproven(transfer)
+    await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
+    raise AssertionError
+
+
+def _done(transfer: Transfer, result: Committed) -> Done:
+    part = transfer.part
+    if doubt := _doubt_of_size(transfer):
+        transfer.hooks.notify(Notice(f"{transfer.file}: {doubt}; its proof is {result.proof}", "warning"))
+    named = Identity.NAMED if part.facts.named else Identity.NONE
+    identity = result.identity if result.identity.rank > named.rank else named
+    return Done(part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity)
+
+
+def _damage(transfer: Transfer, reason: str, *, length_known: bool) -> Outcome | Fault:
+    if not length_known:
+        return Fault(FaultKind.UNPROVEN, f"the server gives no length; the file could not be proven: {reason}")
+    copies, sha256 = transfer.damaged, transfer.part.sha256
+    copies.count += 1
+    if sha256 in copies.sha256:
+        return _failed(
+            transfer,
+            f"the copy at USGS itself looks damaged: {reason}",
+            "Fetched twice with the same bytes; tell USGS.",
+        )
+    if copies.count >= _LIMIT_OF_DAMAGED_COPIES:
+        return _failed(transfer, f"damaged each time in another way: {reason}", "Try again later.")
+    copies.sha256.add(sha256)
+    return Fault(FaultKind.DAMAGED, f"the file is damaged: {reason}")
+
+
+def _doubt_of_size(transfer: Transfer) -> str:
+    """Say that the file is far from its listed size; "" when it is not."""
+    size_bytes, listed = transfer.part.length, transfer.job.bytes_nominal
+    doubtful = is_doubtful(size_bytes, listed)
+    return f"it has {size_bytes:,} bytes where USGS lists {listed:,}" if doubtful else ""
+
+
+def _unproven(transfer: Transfer) -> Fault:
+    if doubt := _doubt_of_size(transfer):
+        return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be proven")
+    return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")
+
+
+async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> Outcome | Fault:
+    """Go on with a file whose bytes came with several answers, and are proven as far as sums inside it go."""
+    size, weakly = transfer.part.length, transfer.part.facts.joined_weakly
+    ranges = gives_ranges(transfer)
+    match after_proof(result.proof, result.stretches, size=size, joined_weakly=weakly, ranges=ranges):
+        case Next.COMPARE:
+            transfer.joins.stretches = result.stretches
+            return await _compare(transfer, length_known=length_known)
+        case Next.FETCH_ANEW if weakly:
+            return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
+        case Next.FETCH_ANEW:
+            return Fault(FaultKind.UNPROVEN, "it came in several answers, and its content cannot be proven")
+        case Next.NAME_AND_SAY:
+            text = f"{transfer.file} came in several answers and holds no sums to tell that they are of one version"
+            transfer.hooks.notify(Notice(f"{text}; it is proven by {result.proof} only", "warning"))
+    transfer.joins.checked = True
+    return await finish(transfer, length_known=length_known)
+
+
+async def _compare(transfer: Transfer, *, length_known: bool) -> Outcome | Fault:
+    """Hold against the server what no sum covers, then go on; what has been compared is not asked for again."""
+    down = transfer.hooks.check_host(transfer.host)
+    if down is not None:
+        return replace(down, bytes_received=transfer.bytes_received)
+    try:
+        await compare_again(transfer)
+    except (AttemptFailed, OSError) as error:
+        return await transfer.fault_of(error)
+    transfer.hooks.health(transfer.host, HostReport.OK, "")
+    return await finish(transfer, length_known=length_known)
+
+
+async def _naming_fault(transfer: Transfer, error: OSError) -> Outcome | Fault:
+    if error.errno == errno.ELOOP:
+        return _failed(
+            transfer,
+            "a folder on the way to the final name is a symbolic link",
+            "Remove the link, or choose another layout.",
+        )
+    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+        return _failed(transfer, "the file system does not take the final name", "Choose another layout.")
+    fault = fault_of_disk(error, transfer.job.parts_dir)
+    if isinstance(fault, LandsatError):
+        raise fault from None  # and nothing is cut: the part may have its final name already
+    if fault.kind is FaultKind.IN_USE:
+        with suppress(OSError):
+            await transfer.checkpoint_if_new()  # the next run has only to name it
+    return fault
+
+
+def _failed(transfer: Transfer, reason: str, hint: str) -> FileFailed:
+    return FileFailed(reason, hint, transfer.bytes_received)

@@ -1,0 +1,46 @@
+"""Where transfers run: an interface for the runs of this machine, and for what runs them elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.transfer import Transfer
+from landsat_async.transfer.types import Outcome, TransferHooks, TransferJob
+
+
+class TransferPool(Protocol):
+    """Runs transfers. What concerns one file is an `Outcome`; what concerns the whole run is raised by `fetch`."""
+
+    @property
+    def slots(self) -> int:
+        """How many transfers it can run at a time."""
+
+    def fetch(self, job: TransferJob, hooks: TransferHooks) -> Awaitable[Outcome]:
+        """Transfer one file; see `transfer.transfer`. For tasks that only a task group cancels, see `cancel_soon`."""
+
+    def cancel_soon(self) -> None:
+        """Let all transfers end, also those that are only beginning; called as soon as their tasks are cancelled."""
+
+    async def aclose(self) -> None:
+        """Give back what the pool itself has made."""
+
+
+class LocalPool:
+    """Transfers in this process, over one session."""
+
+    def __init__(self, session: TransferSession, slots: int) -> None:
+        self.slots = slots
+        self._session = session
+
+    def fetch(self, job: TransferJob, hooks: TransferHooks) -> Awaitable[Outcome]:
+        """Transfer one file."""
+        return Transfer(job, self._session, hooks).run()
+
+    def cancel_soon(self) -> None:
+        """Let all transfers end: threads have the grace period, and no more."""
+        self._session.cancel_soon()
+
+    async def aclose(self) -> None:
+        """Do nothing: the session belongs to those who opened it."""
