@@ -8,6 +8,7 @@ transaction, at a fraction of the fsyncs.
 from __future__ import annotations
 
 import asyncio
+import operator
 import os
 import queue
 import sqlite3
@@ -97,6 +98,9 @@ class _Op:
         self.future: asyncio.Future[Any] = loop.create_future()
         self.result: Any = None
         self.error: BaseException | None = None
+
+
+_LOOP_OF = operator.attrgetter("loop")
 
 
 def _deliver_results(ops: Sequence[_Op]) -> None:
@@ -266,7 +270,7 @@ class LedgerWriter:
             ours = error_of(error, self._where)
             for op in batch:
                 op.error = ours
-        loops = {op.loop for op in batch}
+        loops = set(map(_LOOP_OF, batch))
         for loop in loops:
             _hand_over(loop, batch if len(loops) == 1 else [op for op in batch if op.loop is loop])
 

@@ -64,6 +64,8 @@ async def _recheck_finished(context: RunContext, scene: str | None) -> None:
         for file, look in zip(page, looks, strict=True):
             if look is Look.SAME or await _is_the_same(context, file):
                 await context.bus.emit(Skipped(file.relpath, "already here and verified"))
+        if len(page) < PAGE:
+            return
 
 
 async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
@@ -126,6 +128,8 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
                 await _adopt(context, item, place)
             elif not context.overwrite or place is Place.UNUSABLE:
                 await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
+        if len(page) < PAGE:
+            return
 
 
 async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
