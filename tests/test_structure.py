@@ -132,7 +132,7 @@ OLD_WORDS = frozenset(
 OLD_NAMES = frozenset(("Gaps", "Net", "PartFacts", "Take", "framed", "gen", "last_words", "parked", "talk", "words"))
 """Whole names that said too little; as parts of others they may stand."""
 STILL_NAMED = {
-    "disk": frozenset(("Landing", "_settle", "_settled", "settle")),
+    "disk": frozenset(("Landing",)),
     "run": frozenset(
         (
             "SETTLED_FOR_S", "SETTLE_S", "_fail_distrusted", "_portion", "_settle", "crew", "distrusted", "easing",

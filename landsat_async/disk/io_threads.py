@@ -77,10 +77,10 @@ class DiskPool(Executor):
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._ended: deque[_End] = deque()
-        self._told = False
+        self._notified = False
         self._threads = 0
-        self._unsettled = 0
-        self._settled = 0
+        self._under_way = 0
+        self._collected = 0
         self._worked_s = 0.0
         self._look: asyncio.TimerHandle | None = None
 
@@ -119,9 +119,9 @@ class DiskPool(Executor):
             self._queue.put(None)
 
     def _put(self, job: _Job) -> None:
-        self._unsettled += 1
+        self._under_way += 1
         self._queue.put(job)
-        if self._unsettled > self._threads:
+        if self._under_way > self._threads:
             if self._threads < min(_FEW, self._most):
                 self._grow()
             elif self._look is None:
@@ -135,21 +135,21 @@ class DiskPool(Executor):
         except RuntimeError as error:
             if self._threads:
                 return
-            self._unsettled -= 1
+            self._under_way -= 1
             self._queue.get_nowait()  # without a thread it is the only one
             raise resources_lacking(error) or error from None
         self._threads += 1
 
     def _look_later(self) -> None:
-        self._settled, self._worked_s = 0, 0.0
+        self._collected, self._worked_s = 0, 0.0
         self._look = self._loop.call_later(_LOOK_EVERY_S, self._look_now)
 
     def _look_now(self) -> None:
         """Work had to wait: see whether it was the disk's fault."""
         self._look = None
-        self._settle()  # what has ended while the loop was busy counts
-        each_s = self._worked_s / self._settled if self._settled else math.inf
-        waiting = self._unsettled > self._threads
+        self._collect()  # what has ended while the loop was busy counts
+        each_s = self._worked_s / self._collected if self._collected else math.inf
+        waiting = self._under_way > self._threads
         wanted = threads_wanted(self._threads, self._most, each_s, waiting=waiting)
         if wanted > self._threads:
             self._grow()
@@ -172,18 +172,18 @@ class DiskPool(Executor):
             del job
             self._ended.append(end)
             del end
-            if not self._told:
-                self._told = True
+            if not self._notified:
+                self._notified = True
                 with suppress(RuntimeError):  # that loop is closed: nobody waits any more
-                    self._loop.call_soon_threadsafe(self._settle)
+                    self._loop.call_soon_threadsafe(self._collect)
 
-    def _settle(self) -> None:
+    def _collect(self) -> None:
         """Hand results over; runs in the loop."""
-        self._told = False  # first: who ends from now on tells it again
+        self._notified = False  # first: what ends from now on notifies again
         while self._ended:
             future, result, error, took_s = self._ended.popleft()
-            self._unsettled -= 1
-            self._settled += 1
+            self._under_way -= 1
+            self._collected += 1
             self._worked_s += took_s
             if future is None or future.done():
                 continue
