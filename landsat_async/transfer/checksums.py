@@ -34,8 +34,8 @@ _ID_LENGTH = len("LC08_L2SP_004053_20240705_20240714_02_T1")
 class PublishedSums:
     """Fetches items when they are needed, one at a time, and keeps the last ones."""
 
-    def __init__(self, net: TransferSession, policy: TransferPolicy) -> None:
-        self._net, self._policy = net, policy
+    def __init__(self, session: TransferSession, policy: TransferPolicy) -> None:
+        self._session, self._policy = session, policy
         self._items: dict[str, dict[str, str]] = {}
         self._in_vain: dict[str, int] = {}
         self._one_at_a_time = Lock()
@@ -47,7 +47,7 @@ class PublishedSums:
         """
         try:
             url = read_link(link.reveal())
-            self._net.hosts.check(url)
+            self._session.hosts.check(url)
         except LinkRefused:
             return {}  # the transfer says it
         sums: dict[str, str] = {}
@@ -83,14 +83,14 @@ class PublishedSums:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             with fail_after(_ITEM_TIMEOUT_S):
-                response = (await self._net.get(url, headers, self._policy, None)).response  # alone
+                response = (await self._session.get(url, headers, self._policy, None)).response  # alone
                 try:
                     body = b"" if response.status != 200 else await _at_most(response, _ITEM_MAX_BYTES)
                 finally:
                     response.close()
         except (AttemptFailed, aiohttp.ClientError, OSError):  # OSError includes TimeoutError
             return b""
-        self._net.bytes_received += len(body)
+        self._session.bytes_received += len(body)
         return body
 
 

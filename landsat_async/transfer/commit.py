@@ -1,4 +1,4 @@
-"""Proof and final name of a complete part, in one trip to a thread; `finish` reads what came out."""
+"""Proof and final name of a complete part, in one call of a thread; `finish` reads what came out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
 
     Args:
         transfer: Whose part.
-        length_known: The server has told how long the file is, or marked its end.
+        length_known: The server has said how long the file is, or marked its end.
     """
     job, session, part, joins = transfer.job, transfer.session, transfer.part, transfer.joins
     size_bytes = part.length

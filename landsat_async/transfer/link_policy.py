@@ -61,7 +61,7 @@ class AllowedHosts:
     def may_be_at(self, host: str, address: str) -> bool:
         """Tell whether an allowed host name may stand for an address.
 
-        One that only a wildcard allows must not lead into the local network, whoever has made the DNS say so; one that
+        One that only a wildcard allows must not lead into the local network, whatever the DNS says; one that
         is written out in full may be anywhere.
         """
         return self.loopback or host.lower().rstrip(".") in self.patterns or not _is_local(address)

@@ -89,15 +89,15 @@ def _is_whole(reply: Reply, total: int) -> bool:
 
 def _fits(reply: Reply, start: int, end: int, total: int) -> bool:
     """Tell whether an answer is the stretch that was asked for, or its beginning."""
-    told = reply.range
+    given = reply.range
     return (
         reply.status == 206
-        and told is not None
-        and told.start == start
-        and told.end is not None
-        and told.end <= end
-        and told.total in (None, total)
-        and reply.length in (None, told.end - start)
+        and given is not None
+        and given.start == start
+        and given.end is not None
+        and given.end <= end
+        and given.total in (None, total)
+        and reply.length in (None, given.end - start)
         and reply.encoding is None
     )
 

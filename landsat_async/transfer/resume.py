@@ -73,7 +73,7 @@ class AcceptBody:
 
     start: int
     end: int | None
-    """First byte NOT in the body; None = not told."""
+    """First byte NOT in the body; None = unknown."""
     facts: Checkpoint
     """Validators and total that hold once the comparison has passed (its `durable` and `sha256` are not set)."""
     overwrite: bool
@@ -189,8 +189,10 @@ def _read_206(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Readi
 
 def _is_all(reply: Reply) -> bool:
     """Whether a partial answer says itself that its part is the whole file: some caches store ranges only."""
-    told = reply.range
-    return told is not None and told.start == 0 and told.total is not None and told.end == told.total == reply.length
+    given = reply.range
+    return (
+        given is not None and given.start == 0 and given.total is not None and given.end == given.total == reply.length
+    )
 
 
 def _joined(ask: Ask, part: Checkpoint, reply: Reply, end: int) -> Reading:

@@ -15,7 +15,7 @@ PROGRESS_BYTES = 64 * 1024
 """So many new bytes end a row of failures."""
 
 LONGEST_SLEEP_S = 60.0
-"""A server that wants a longer pause concerns the whole host, and is handed to whoever runs the transfers."""
+"""A server that wants a longer pause concerns the whole host, and is handed to what runs the transfers."""
 
 CERTIFICATE_PAUSE_S = 1800.0
 HANDSHAKE_PAUSE_S = 60.0

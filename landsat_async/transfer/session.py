@@ -332,7 +332,7 @@ class _CheckingResolver(AbstractResolver):
     def __init__(self, hosts: AllowedHosts, proxies: Iterable[str]) -> None:
         self._hosts, self._proxies = hosts, set[str | None]()
         for proxy in proxies:
-            with suppress(ValueError):  # told when it is used
+            with suppress(ValueError):  # reported when it is used
                 self._proxies.add(_proxy_url(proxy).host)
         self._inner = aiohttp.DefaultResolver()
 

@@ -2,7 +2,7 @@
 
 `receive` reads, `Sink` keeps. Two buffers go round: while a thread writes and hashes one, the other is filled; when
 both are full, nobody reads, and the server is slowed down by TCP itself. A checkpoint (fsync, then the ledger) runs
-beside that, one at a time. A body that fits into one buffer needs nothing of this: one trip to a thread writes it,
+beside that, one at a time. A body that fits into one buffer needs nothing of this: one call of a thread writes it,
 proves the file and gives it its name.
 
 Nothing is written before the first bytes have been looked at, and nothing is appended before the bytes that are
@@ -146,7 +146,7 @@ class Sink:
     async def finish(self) -> CommitResult | None:
         """The body is complete: keep the rest, and wait until all is written.
 
-        Returns what came of proof and name, which a complete file gets in the same trip to a thread; None when this is
+        Returns what came of proof and name, which a complete file gets in the same call of a thread; None when this is
         not the end of the file, or there is more to do first.
         """
         if not self._looked:
@@ -228,7 +228,7 @@ class Sink:
             self._slot.release()
 
     async def _keep_and_commit(self, block: memoryview) -> CommitResult:
-        """Write the end of the file, and give the file its name: in one trip, most files are small."""
+        """Write the end of the file, and give the file its name: in one call of a thread, most files are small."""
         if not self.adopted:
             self._adopt()
         if self._saving is not None:

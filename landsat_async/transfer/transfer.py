@@ -62,7 +62,7 @@ async def transfer(job: TransferJob, session: TransferSession, hooks: TransferHo
     Args:
         job: What to fetch and where to.
         session: Shared session and threads, see `open_transfer_session`.
-        hooks: Who is told and asked meanwhile; its store has said `job.part` last.
+        hooks: What is told and asked meanwhile; its store has said `job.part` last.
 
     Raises:
         DiskFull: Nothing more can be written.

@@ -113,7 +113,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class NameLearnt:
-    """The server has told what the file is called; write it down and transfer it under that name."""
+    """The server has said what the file is called; write it down and transfer it under that name."""
 
     name: str
     bytes_received: int = 0
