@@ -396,10 +396,9 @@ def test_free_space_and_limits_are_told(fs, at, tmp_path):
 
 _HOLDER = """
 import sys
-{bare}
-from {module} import {name} as Fs
-fd, state = Fs().open_lock(sys.argv[1])
-Fs().pwrite_all(fd, memoryview(b"it is me"), 0)
+from landsat_async.disk.fs import local_fs
+fd, state = local_fs().open_lock(sys.argv[1])
+local_fs().pwrite_all(fd, memoryview(b"it is me"), 0)
 print(state.value, flush=True)
 sys.stdin.readline()
 """
@@ -410,11 +409,8 @@ sys.stdin.readline()
 def test_J01_a_lock_keeps_other_processes_out_while_its_holder_lives(kind, fs, at):
     if kind not in ("posix", "windows"):
         pytest.skip("not the system's own")
-    names = ("fs_windows", "WindowsFs") if ON_WINDOWS else ("fs_posix", "PosixFs")
-    bare = "import tests.support.bare_package" if ON_WINDOWS else ""
-    code = _HOLDER.format(bare=bare, module=f"landsat_async.disk.{names[0]}", name=names[1])
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, at("lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _HOLDER, at("lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with holder:
         assert holder.stdout.readline().strip() == "held"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 
 import pytest
@@ -15,9 +16,15 @@ from landsat_async.disk.target import LocalTarget, Look, Place, Recorded
 from landsat_async.errors import FolderBusy
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved
-from tests.support.windows_like import Disk, LikeWin32
 
-KINDS = {"posix": None, "ntfs-like": {}, "exfat-like": {"hard_links": 1, "folder_sync": False}}
+pytestmark = pytest.mark.portable
+
+ON_WINDOWS = sys.platform == "win32"
+KINDS = (
+    {"windows": None}
+    if ON_WINDOWS
+    else {"posix": None, "ntfs-like": {}, "exfat-like": {"hard_links": 1, "folder_sync": False}}
+)
 REPORT = "LC08_L1TP_004053_20240705_20240712_02_T1_GCP.txt"
 
 
@@ -27,6 +34,8 @@ def target(request, tmp_path):
     manner = KINDS[request.param]
     make = None
     if manner is not None:
+        from tests.support.windows_like import Disk, LikeWin32
+
         disk = Disk(tmp_path, request.param, **manner)
         make = partial(WindowsFs, api=LikeWin32(disk), patience_s=0.1)
     target = LocalTarget(tmp_path / "data", make)
