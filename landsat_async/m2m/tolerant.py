@@ -240,7 +240,8 @@ def read_object(data: msgspec.Raw, kind: type[S], endpoint: str) -> S:
     try:
         return read_struct(data, kind)
     except Unusable as error:
-        raise BadReply(f"{endpoint}: data {error}") from None
+        what = str(error)
+        raise BadReply(f"{endpoint}: data {what}" if what.startswith("is ") else f"{endpoint}: {what}") from None
 
 
 def plain(raw: msgspec.Raw) -> object:
