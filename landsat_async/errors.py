@@ -25,7 +25,7 @@
 
 Each error says what happened (`str(error)`), what to do now (`hint`), and carries a `reference`, a kebab-case
 word that the README explains and JSON output repeats. Blame is in the type, the exit code in the class.
-Faults of one file are not exceptions at all: they are outcomes, see `transfer.outcome`.
+Faults of one file are not exceptions at all: they are outcomes, see `transfer.types`.
 
 This module imports nothing of ours but `public`, and no text in it may ever hold a token, key or signed URL.
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lifecycle_diagram import PAGE, page_with_diagram
+from tests.test_layers import FILES, module_of
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
@@ -52,3 +53,13 @@ def test_what_is_added_says_how_many_files_that_takes():
     rows = table.splitlines()[1:]
     assert len(rows) == 4
     assert all(re.search(r"\| \d[^|]*\|$", row) for row in rows)
+
+
+PACKAGES = "rules|m2m|disk|proof|transfer|run|show|sim"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_modules_that_a_docstring_or_comment_names_are_there(path):
+    for name in re.findall(rf"`((?:{PACKAGES})[./][a-z_0-9]+)(?:\.py)?(?:\.\w+)?`", path.read_text()):
+        below = name.replace(".", "/")
+        assert (PROJECT / f"landsat_async/{below}.py").exists() or (PROJECT / f"tests/{below}.py").exists(), name

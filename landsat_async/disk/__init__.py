@@ -1,1 +1,4 @@
-"""What is kept on disk: part files, finished files, ledger, lock. Only `fs` and what is behind it touch files."""
+"""What is kept on disk: part files, finished files, ledger, lock.
+
+All but the database of the ledger goes through `fs`.
+"""

@@ -9,8 +9,8 @@ cannot give it a final name any more; and when somebody still has the file open,
 because that somebody may still write or cut.
 
 A part that begins at byte 0 is made together with its first write: most files are small, and each trip to a thread has
-its price. Blocking calls run in a pool of ours, see `disk.threads`. Later writes go through aiofiles; one trip checks
-the free space, writes and hashes.
+its price. Blocking calls run in a pool of ours, see `disk.io_threads`. Later writes go through aiofiles; one trip
+checks the free space, writes and hashes.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The only package that owns tasks: search, request, poll, transfer, and the run that holds them together."""
+"""A whole run: search, selection, requests, polls, workers, and what holds them together; it owns their tasks."""

@@ -1,6 +1,6 @@
 """What becomes of a file that a transfer could not bring: whose failure it is, and what is tried next.
 
-The judgement is `rules.host_health`. A file whose own failure it is gets a few more links, and fails when they are used
+The judgement is `run.host_health`. A file whose own failure it is gets a few more links, and fails when they are used
 up; a file of a host that is left alone waits at the service, and nothing counts against it. Every wait is told.
 """
 

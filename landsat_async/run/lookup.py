@@ -1,4 +1,4 @@
-"""Looks up the scenes that the user named: few calls in an archive of any size, by the ways of `rules.lookup`."""
+"""Looks up the scenes that the user named: few calls in an archive of any size, by the ways of `run.lookup_plan`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requester, poller and workers round one bounded stream; with `runner`, the only task groups of a run.
+"""Requester, poller and workers round one bounded stream, in one task group.
 
     ledger ─► requester ┐
       ▲                 ├─► one bounded stream ─► worker × N ─► proven files

@@ -49,7 +49,7 @@ def scene_filters(
 ) -> list[dict[str, Any]]:
     """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap.
 
-    Not for `search.scenes`: `rules.lookup` has the filters for ids.
+    Not for `search.scenes`: `run.lookup_plan` has the filters for ids.
     """
     common: dict[str, Any] = {}
     if search.start or search.end:

@@ -1,6 +1,6 @@
 """Takes links from the stream and turns each into a proven file, or into a fact in the ledger.
 
-Faults of one file are values (`transfer.outcome`) and end here; only what concerns the whole run (a full disk, a
+Faults of one file are values (`transfer.types`) and end here; only what concerns the whole run (a full disk, a
 folder that cannot be written) goes up. A worker never sends anything back to the poller: it writes the fact down and
 the poller and requester read it.
 """

@@ -274,7 +274,7 @@ def may_refuse_range(status: int) -> bool:
 
 
 def fault_of_status(status: int, retry_after_s: float | None = None) -> Fault | None:
-    """Return what a status other than 200, 206, 412 and 416 means; None for those, which `rules.resume` reads."""
+    """Return what a status other than 200, 206, 412 and 416 means; None for those, which `transfer.resume` reads."""
     if status in (200, 206, 412, 416):
         return None
     if status in (408, 425, 429) or 500 <= status <= 599:

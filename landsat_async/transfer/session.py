@@ -275,7 +275,7 @@ async def open_transfer_session(
         trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
         root: The output folder, see `Fs.guard`.
         fs: File calls; None = those of this machine.
-        proving: Proves a complete file, see `disk.proof.prove`.
+        proving: Proves a complete file, see `proof.prove`.
         uniform: Draws random numbers in [0, 1).
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
