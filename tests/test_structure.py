@@ -133,12 +133,6 @@ OLD_NAMES = frozenset(("Gaps", "Net", "PartFacts", "Take", "framed", "gen", "las
 """Whole names that said too little; as parts of others they may stand."""
 STILL_NAMED = {
     "disk": frozenset(("Landing",)),
-    "run": frozenset(
-        (
-            "SETTLED_FOR_S", "SETTLE_S", "_fail_distrusted", "_portion", "_settle", "crew", "distrusted", "easing",
-            "gen", "portion", "portions", "settle", "settled",
-        )
-    ),
     "transfer": frozenset(
         (
             "Landing", "Unfit", "_NO_HABITS", "_habits", "_lander", "course", "habits", "joins_settled", "lander",

@@ -49,6 +49,7 @@ class RunCounts:
 
     def arrived(self, nominal_bytes: int, size_bytes: int) -> None:
         """A file is here: its real size is known now."""
+        self.verified += 1
         self.bytes_done += size_bytes
         self.nominal_done += nominal_bytes
         self.nominal_left -= nominal_bytes

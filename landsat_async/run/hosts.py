@@ -28,9 +28,9 @@ class Hosts:
     """Health by name: a host name for transfers, `system:<name>` for what the service says of a download system."""
 
     def __init__(
-        self, on_change: Callable[[str, HostHealth, bool], None], easing: SlowStart, *, patience_s: float = math.inf
+        self, on_change: Callable[[str, HostHealth, bool], None], slow_start: SlowStart, *, patience_s: float = math.inf
     ) -> None:
-        self.easing = easing
+        self.slow_start = slow_start
         self._patience_s = patience_s
         self._health: dict[str, HostHealth] = {}
         self.interrupted: set[str] = set()
@@ -71,7 +71,7 @@ class Hosts:
         if before.circuit is Circuit.CLOSED:
             return False
         now_s = anyio.current_time()
-        self.easing.outage_ended(now_s - before.since_s, now_s)
+        self.slow_start.outage_ended(now_s - before.since_s, now_s)
         return True
 
     def attempt_failed(self, host: str, kind: HostFault, item: int, reason: str) -> None:

@@ -105,8 +105,8 @@ class _LookUp:
         dataset.fields = IdFields({entry.label.casefold(): entry.filter_id for entry in entries})
         requested = [one for one in dataset.requested if dataset.fields.field_of(one) is not None]
         for start in range(0, len(requested), IDS_PER_SEARCH):
-            portion = requested[start : start + IDS_PER_SEARCH]
-            if not await self._search(dataset, id_filter(portion, dataset.fields), PAGE_ROWS):
+            batch = requested[start : start + IDS_PER_SEARCH]
+            if not await self._search(dataset, id_filter(batch, dataset.fields), PAGE_ROWS):
                 return
 
     async def otherwise(self, dataset: _Dataset) -> None:

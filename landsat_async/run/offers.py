@@ -1,4 +1,4 @@
-"""From scenes to files: ask what the service offers, a portion of scenes at a time, and apply the selection."""
+"""From scenes to files: ask what the service offers, a batch of scenes at a time, and apply the selection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _Offered: TypeAlias = tuple[Sequence[Scene], list[ProductOption]]
 """Scenes and what the service offers of them."""
 
 
-def portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Cut a sequence into pieces of at most `size`."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
@@ -62,17 +62,17 @@ async def choosing(
     ledger: Ledger | None,
     scenes: Sequence[Scene],
     history: EarlierRuns,
-    settled: SceneCache | None = None,
+    cached: SceneCache | None = None,
 ) -> AsyncIterator[AsyncIterator[Selection]]:
-    """Give an iterator over the selections for one portion of scenes after the other.
+    """Give an iterator over the selections for one batch of scenes after the other.
 
-    The service is asked for the next portion while the caller works with the last; no more than that is held, so that
-    memory does not grow with the number of scenes. It is not asked about scenes that are `settled`.
+    The service is asked for the next batch while the caller works with the last; no more than that is held, so that
+    memory does not grow with the number of scenes. It is not asked about scenes that are `cached`.
     """
     send, offered = anyio.create_memory_object_stream[_Offered | Selection](0)
     with single_error():
         async with anyio.create_task_group() as group:
-            group.start_soon(_ask, config, m2m, ledger, scenes, settled, send)
+            group.start_soon(_ask, config, m2m, ledger, scenes, cached, send)
             async with offered:
                 yield _choose(config, m2m, offered, history)
             group.cancel_scope.cancel()
@@ -83,33 +83,33 @@ async def _ask(
     m2m: M2MClient,
     ledger: Ledger | None,
     scenes: Sequence[Scene],
-    settled: SceneCache | None,
+    cached: SceneCache | None,
     send: MemoryObjectSendStream[_Offered | Selection],
 ) -> None:
-    """Ask what the service offers for each portion."""
+    """Ask what the service offers for each batch."""
     by_group = config.select.type == "band_group"
     async with send:
-        async for portion in _unsettled(scenes, settled, send):
-            dataset = portion[0].dataset
-            async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in portion]) as list_id:
+        async for batch in _uncached(scenes, cached, send):
+            dataset = batch[0].dataset
+            async with scene_list(m2m, ledger, dataset, [scene.entity_id for scene in batch]) as list_id:
                 options = await m2m.download_options(dataset, list_id=list_id, include_secondary_file_groups=by_group)
-            await send.send((portion, options))
+            await send.send((batch, options))
 
 
-async def _unsettled(
-    scenes: Sequence[Scene], settled: SceneCache | None, send: MemoryObjectSendStream[_Offered | Selection]
+async def _uncached(
+    scenes: Sequence[Scene], cached: SceneCache | None, send: MemoryObjectSendStream[_Offered | Selection]
 ) -> AsyncIterator[Sequence[Scene]]:
-    """Yield the scenes to be asked about in portions of one dataset each; the files of the others are sent."""
+    """Yield the scenes to be asked about in batches of one dataset each; the files of the others are sent."""
     by_dataset: dict[str, list[Scene]] = {}
     for scene in scenes:
         by_dataset.setdefault(scene.dataset, []).append(scene)
     for own in by_dataset.values():
         waiting: list[Scene] = []
-        for portion in portions(own, SCENES_PER_CALL):
-            known = await settled.files_of(portion) if settled is not None else {}
+        for batch in batches(own, SCENES_PER_CALL):
+            known = await cached.files_of(batch) if cached is not None else {}
             if known:
                 await send.send(Selection(tuple(file for files in known.values() for file in files), ()))
-            waiting += [scene for scene in portion if scene.display_id not in known]
+            waiting += [scene for scene in batch if scene.display_id not in known]
             if len(waiting) >= SCENES_PER_CALL:
                 yield waiting[:SCENES_PER_CALL]
                 waiting = waiting[SCENES_PER_CALL:]
@@ -128,11 +128,11 @@ async def _choose(
         if isinstance(one, Selection):
             yield one
             continue
-        portion, options = one
-        whole = [scene for scene in portion if scene.display_id not in replaced]
+        batch, options = one
+        whole = [scene for scene in batch if scene.display_id not in replaced]
         decide = partial(choose, whole, options, config.select, layout=config.download.layout)
         selection = await anyio.to_thread.run_sync(decide)
-        selection = with_orders(selection, portion)
+        selection = with_orders(selection, batch)
         if config.select.type == "band_group":
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]
             selection = replace(selection, files=tuple(files))
@@ -141,7 +141,7 @@ async def _choose(
         if places := _places(selection, whole, config.download.layout):
             selection = _with_what_is_here(selection, await history.done_among(places))
         if config.select.may_replace_bundles:
-            add = partial(with_single_files, selection, portion, options, config, replaced)
+            add = partial(with_single_files, selection, batch, options, config, replaced)
             selection = await anyio.to_thread.run_sync(add)
         await anyio.to_thread.run_sync(folder.check_names, [file.relpath for file in selection.files])
         yield selection
@@ -195,18 +195,18 @@ def _asked_for(config: Config) -> tuple[str, Sequence[str]]:
 
 
 class MissingFiles:
-    """Collects what was selected and cannot be had, across portions of scenes."""
+    """Collects what was selected and cannot be had, across batches of scenes."""
 
     def __init__(self, config: Config) -> None:
         self._kind, asked = _asked_for(config)
         self._nowhere = set(asked)
-        """Bands or groups that no portion so far has had."""
+        """Bands or groups that no batch so far has had."""
         self._lacking: dict[str, Lacking] = {}
         self._named: list[Unavailable] = []
         self._any = False
 
     def add(self, selection: Selection) -> None:
-        """Note the gaps of one portion."""
+        """Note the gaps of one batch."""
         self._any = True
         self._nowhere &= set(selection.unmatched_bands)
         self._named += selection.unavailable
@@ -215,7 +215,7 @@ class MissingFiles:
             self._lacking[more.name] = replace(known, scenes=known.scenes + more.scenes)
 
     def all(self) -> list[Unavailable]:
-        """Everything that cannot be had; a band is missing only if no portion has it."""
+        """Everything that cannot be had; a band is missing only if no batch has it."""
         if not self._any:
             return []
         reason = f"no scene of the search has this {self._kind}"

@@ -41,7 +41,7 @@ async def run_pipeline(context: RunContext, workers: WorkerPool) -> None:
                     group.start_soon(workers.work, number, receive)
                 group.start_soon(workers.cancel_soon_when_cancelled)
             outer.cancel_scope.cancel()
-    await workers.discard_parts()
+    await workers.outcomes.discard_parts()
     if context.wakeups.fatal is not None:
         raise context.wakeups.fatal
 

@@ -28,7 +28,7 @@ from landsat_async.run.dispatch import Links, deliver, from_queue, refused
 from landsat_async.run.matching import AnswerRow, match
 from landsat_async.run.quota import eta_s, poll_delay_s
 
-SETTLE_S = 20.0
+LISTING_DELAY_S = 20.0
 """Right after a request the lists may still be empty; an absence counts only after so long, or a poll interval."""
 MISSED_ROUNDS = 3
 """Rounds without a trace of a file that was being prepared, before it is asked for again."""
@@ -68,7 +68,7 @@ class Poller:
         context = self._context
         delay_s = poll_delay_s(context.config.download.poll_interval_s, self._quiet_rounds, random.random())
         if self._in_doubt:
-            delay_s = min(delay_s, SETTLE_S)
+            delay_s = min(delay_s, LISTING_DELAY_S)
         now_s = context.states.loop_time()
         soonest_s, latest_s = now_s + min(1.0, delay_s), now_s + delay_s
         while not (context.states.ended or context.wakeups.poll_now):
@@ -118,10 +118,10 @@ class Poller:
             reason = f"USGS does not offer it any more (status: {texts.get(answer.download_id or 0)})"
             await self._ask_again(item, reason, answer.download_id)
         lost = [item for item in lost if item.item_id not in ended]
-        just_now = context.states.now() - min(SETTLE_S, context.config.download.poll_interval_s)
-        settled = [item for item in lost if (item.requested_at or 0.0) <= just_now]
-        self._in_doubt |= len(settled) < len(lost)
-        await self._missed(settled)
+        just_now = context.states.now() - min(LISTING_DELAY_S, context.config.download.poll_interval_s)
+        overdue = [item for item in lost if (item.requested_at or 0.0) <= just_now]
+        self._in_doubt |= len(overdue) < len(lost)
+        await self._missed(overdue)
 
     async def _estimate(self) -> None:
         """When the last of the files in preparation is likely to be ready."""

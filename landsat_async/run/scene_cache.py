@@ -1,4 +1,4 @@
-"""Scenes that need not be asked about: settled not long ago, with every file still here as it was recorded.
+"""Scenes that need not be asked about: cached not long ago, with every file still here as it was recorded.
 
 A folder that is finished says so after the search alone. What a product id lists hardly changes (a reprocessed scene
 has another id); what does change is found when a day has passed.
@@ -19,12 +19,12 @@ from landsat_async.disk.ledger import CachedFile, Ledger
 from landsat_async.disk.target import LocalTarget, Look, Recorded
 from landsat_async.model import Scene, WantedFile
 
-SETTLED_FOR_S = 86400.0
+CACHED_FOR_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class SceneCache:
-    """The settled scenes of one folder, for one choice of files."""
+    """The cached scenes of one folder, for one choice of files."""
 
     config: Config
     ledger: Ledger
@@ -37,10 +37,10 @@ class SceneCache:
         return hashlib.sha256(asked).hexdigest()[:16]
 
     async def files_of(self, scenes: Sequence[Scene]) -> dict[str, list[WantedFile]]:
-        """The files of those scenes that are settled, by display id."""
+        """The files of those scenes that are cached, by display id."""
         now = self.now()
         ids = [scene.display_id for scene in scenes]
-        found = await self.ledger.scenes.cached(ids, self.choice, since=now - SETTLED_FOR_S, until=now)
+        found = await self.ledger.scenes.cached(ids, self.choice, since=now - CACHED_FOR_S, until=now)
         if not found:
             return {}
         return await anyio.to_thread.run_sync(_all_here, self.config.download.directory, found)

@@ -46,11 +46,11 @@ class Selection:
     files: tuple[WantedFile, ...]
     unavailable: tuple[Unavailable, ...]
     unmatched_bands: tuple[str, ...] = ()
-    """Bands (or file groups) that none of these scenes has; scenes of another portion may have them."""
+    """Bands (or file groups) that none of these scenes has; scenes of another batch may have them."""
     complete: frozenset[str] = frozenset()
     """Display ids of scenes of which everything that was requested is among the files."""
     lacking: tuple[Lacking, ...] = ()
-    """Bands (or file groups) that scenes of this portion do not have: L2SR has no ST_B10, LO08 no thermal band."""
+    """Bands (or file groups) that scenes of this batch do not have: L2SR has no ST_B10, LO08 no thermal band."""
 
 
 @dataclass(slots=True)

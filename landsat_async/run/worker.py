@@ -1,8 +1,8 @@
 """Takes links from the stream and turns each into a proven file, or into a fact in the ledger.
 
-Faults of one file are values (`transfer.types`) and end here; only what concerns the whole run (a full disk, a
-folder that cannot be written) goes up. A worker never sends anything back to the poller: it writes the fact down and
-the poller and requester read it.
+Faults of one file are values (`transfer.types.Outcome`) and end in `run.outcomes`; only what concerns the whole run (a
+full disk, a folder that cannot be written) goes up. A worker never sends anything back to the poller: it writes the
+fact down, and the poller and requester read it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.ledger import FinishedFile, Item, SavedPart
+from landsat_async.disk.ledger import Item, SavedPart
 from landsat_async.errors import LandsatError, resources_lacking
-from landsat_async.events import Notice, Retrying, Started, Transferred, Verified
+from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Proof
 from landsat_async.rules.naming import is_planned
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
-from landsat_async.run.failures import Failures, fault_of_attempt
 from landsat_async.run.inventory import take_name
 from landsat_async.run.link_expiry import LinkAges
+from landsat_async.run.outcomes import Outcomes, fault_of_attempt
 from landsat_async.run.part_names import part_name
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.pool import LocalPool, TransferPool
@@ -54,7 +54,6 @@ LINK_YOUNG_S = 1.0
 BUGS_IN_A_ROW = 5
 FILE_WORTH_BYTES = 100_000
 """A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
-DISCARD_TOGETHER = 32
 
 
 def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
@@ -109,7 +108,8 @@ class WorkerPool:
         )
         self._published = PublishedSums(session, self.policy)
         self._ages = LinkAges(LINK_MAX_AGE_S)
-        self._failures = Failures(context)
+        self.outcomes = Outcomes(context, session)
+        """What is done with what comes out."""
         self._renewed: Counter[int] = Counter()
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
@@ -118,7 +118,6 @@ class WorkerPool:
         self._most_busy = 0
         self._working = 0
         self._ended = anyio.Event()
-        self._used_parts: list[str] = []
 
     async def work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
         """Fetch files until the stream is closed; worker `number` pauses while fewer than that are allowed."""
@@ -171,14 +170,14 @@ class WorkerPool:
         age_s = context.states.loop_time() - link.born_s
         if self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW:
             self._renewed[link.item_id] += 1
-            await self._look_up_again(link.item_id)
+            await self.outcomes.look_up_again(link.item_id)
             return
         self._renewed.pop(link.item_id, None)
         claimed = await context.states.claim(link.item_id)
         if claimed is None:
             return  # somebody else has it
         item, saved = claimed
-        wait_s = context.hosts.easing.turn(context.states.loop_time())
+        wait_s = context.hosts.slow_start.turn(context.states.loop_time())
         if wait_s > 0:
             await anyio.sleep(wait_s)
         try:
@@ -209,15 +208,9 @@ class WorkerPool:
             self._ages.worked(link.host, age_s)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
         if expired and self._ages.refused(link.host, age_s):
-            await self._look_up_again(item.item_id)
+            await self.outcomes.look_up_again(item.item_id)
             return
-        await self._settle(item, link, outcome)
-
-    async def _look_up_again(self, item_id: int) -> None:
-        """Have the service give a new link for what it holds already."""
-        states = self.context.states
-        await states.apply(self.context.ledger.requests.look_up(item_id, states.now()))
-        self.context.wakeups.poll_soon()
+        await self.outcomes.handle(item, link, outcome)
 
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         context = self.context
@@ -280,36 +273,3 @@ class WorkerPool:
             text = f"USGS gives no checksum for {item.name}; such files are proven by content"
             self.context.bus.tell(Notice(text, "warning"))
         return sums
-
-    async def _settle(self, item: Item, link: Link, outcome: Outcome) -> None:
-        """Write down what came out."""
-        if isinstance(outcome, Done):
-            await self._done(item, link, outcome)
-        elif not isinstance(outcome, NameLearnt):  # `_one` has acted on that
-            await self._failures.settle(item, link.host, outcome)
-
-    async def _done(self, item: Item, link: Link, done: Done) -> None:
-        context = self.context
-        with anyio.CancelScope(shield=True):  # it has its final name: a stop must not leave that unrecorded
-            file = FinishedFile(
-                item.item_id,
-                item.relpath,
-                done.size_bytes,
-                done.sha256,
-                Proof(done.proof).value,
-                done.mtime_ns,
-                done.identity.value,
-            )
-            if not await context.states.finish(file, report=link.proxied):
-                return
-        context.counts.verified += 1
-        context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)
-        self._used_parts.append(part_name(item.item_id, item.generation))
-        await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
-        if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was told
-            await self.discard_parts()
-
-    async def discard_parts(self) -> None:
-        """Remove the second names of finished files; together, because each trip to a thread has its price."""
-        names, self._used_parts = self._used_parts, []
-        await self.session.pool.start(self.context.target.discard, names)

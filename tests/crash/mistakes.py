@@ -14,7 +14,7 @@ from unittest import mock
 from landsat_async.disk import finalise, ledger
 from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
-from landsat_async.run import worker
+from landsat_async.run import outcomes, worker
 from landsat_async.transfer import commit, sink
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import TransferJob
@@ -98,12 +98,12 @@ def _record_first() -> Patches:
         finally:
             fs.finalising.path = ""
 
-    async def done(crew: Any, item: Any, link: Any, outcome: Any) -> None:
+    async def done(handler: Any, item: Any, link: Any, outcome: Any) -> None:
         file = FinishedFile(item.item_id, item.relpath, outcome.size_bytes, outcome.sha256, outcome.proof, 0)
-        await crew.context.states.finish(file)
-        crew.session.fs.catch_up()
+        await handler.context.states.finish(file)
+        handler.session.fs.catch_up()
 
-    return [mock.patch.object(commit, "finalise", marked), mock.patch.object(worker.WorkerPool, "_done", done)]
+    return [mock.patch.object(commit, "finalise", marked), mock.patch.object(outcomes.Outcomes, "_done", done)]
 
 
 class _StraightJob(TransferJob):

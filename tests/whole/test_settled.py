@@ -101,5 +101,5 @@ async def test_bundles_that_may_be_replaced_are_settled_like_others(opened):
 async def test_after_a_day_everything_is_asked_about(opened, monkeypatch):
     async with opened(archive=archive()) as world:
         await run(world)
-        monkeypatch.setattr(scene_cache, "SETTLED_FOR_S", -1.0)
+        monkeypatch.setattr(scene_cache, "CACHED_FOR_S", -1.0)
         assert len((await run(world))[1]) == 4

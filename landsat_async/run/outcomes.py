@@ -1,7 +1,7 @@
-"""What becomes of a file that a transfer could not bring: whose failure it is, and what is tried next.
+"""What is done with the outcome of a transfer: a proven file is recorded, a failure judged: whose it is, what is next.
 
 The judgement is `run.host_health`. A file whose own failure it is gets a few more links, and fails when they are used
-up; a file of a host that is left alone waits at the service, and nothing counts against it. Every wait is told.
+up; a file of a host that is left alone waits at the service, and nothing counts against it. Every wait is announced.
 """
 
 from __future__ import annotations
@@ -9,18 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+import anyio
+
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.ledger import Item
+from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.errors import OutOfResources
-from landsat_async.events import Retrying
+from landsat_async.events import Retrying, Verified
+from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
+from landsat_async.run.dispatch import Link
 from landsat_async.run.host_health import HostFault, Ruling
+from landsat_async.run.part_names import part_name
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
-from landsat_async.transfer.types import FileFailed, HostDown, NeedsLink, NotReady
+from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.types import Done, FileFailed, HostDown, NameLearnt, NeedsLink, NotReady, Outcome
 
-FRESH_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
+RENEWAL_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""
+DISCARD_TOGETHER = 32
 ASIDE_S = 5.0
 """So long a file steps back, so that others of its host are tried."""
 _KEPT = "The parts are kept; run the same command again later."
@@ -67,20 +74,26 @@ class _HostFailure:
     """The transfer has used up the tries of the file itself."""
 
 
-class Failures:
-    """Decides and writes down; one for all workers of a run."""
+class Outcomes:
+    """Writes down what came out of the transfers, and decides what is tried next; one for all workers of a run."""
 
-    def __init__(self, context: RunContext) -> None:
-        self._context = context
+    def __init__(self, context: RunContext, session: TransferSession) -> None:
+        self.context = context
+        self.session = session
+        self._used_parts: list[str] = []
         self._kept_bytes: dict[int, int] = {}
         """Item -> bytes that were here when it last needed a new link."""
         self._attempts = context.config.download.attempts
         self._patience_s = context.config.service.patience_s
 
-    async def settle(self, item: Item, host: str, outcome: NeedsLink | NotReady | HostDown | FileFailed) -> None:
-        """Write down what follows; `host` is the one that the link led to."""
-        context = self._context
+    async def handle(self, item: Item, link: Link, outcome: Outcome) -> None:
+        """Write down what follows from an outcome. Raises what concerns the whole run."""
+        context, host = self.context, link.host
         match outcome:
+            case Done():
+                await self._done(item, link, outcome)
+            case NameLearnt():
+                pass  # the worker has acted on that
             case NotReady() if context.states.waited_s(item) > context.config.download.staging_timeout_s:
                 reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
                 await self._fail(item, host, reason, "Run the same command again later.")
@@ -103,9 +116,40 @@ class Failures:
             case FileFailed():
                 await self._fail(item, host, outcome.reason, outcome.hint)
 
+    async def look_up_again(self, item_id: int) -> None:
+        """Have the service give a new link for what it has prepared already."""
+        states = self.context.states
+        await states.apply(self.context.ledger.requests.look_up(item_id, states.now()))
+        self.context.wakeups.poll_soon()
+
+    async def _done(self, item: Item, link: Link, done: Done) -> None:
+        context = self.context
+        with anyio.CancelScope(shield=True):  # it has its final name: a stop must not leave that unrecorded
+            file = FinishedFile(
+                item.item_id,
+                item.relpath,
+                done.size_bytes,
+                done.sha256,
+                Proof(done.proof).value,
+                done.mtime_ns,
+                done.identity.value,
+            )
+            if not await context.states.finish(file, report=link.proxied):
+                return
+        context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)
+        self._used_parts.append(part_name(item.item_id, item.generation))
+        await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
+        if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was shown
+            await self.discard_parts()
+
+    async def discard_parts(self) -> None:
+        """Remove the second names of finished files; together, because each call of a thread has its price."""
+        names, self._used_parts = self._used_parts, []
+        await self.session.pool.start(self.context.target.discard, names)
+
     async def _host_down(self, item: Item, host: str, down: HostDown) -> None:
         """Put the file back until its host may be used, unless no pause helps."""
-        context = self._context
+        context = self.context
         match down.kind:
             case HostReport.CERTIFICATE:
                 context.hosts.untrusted_hosts[down.host] = down.reason
@@ -122,18 +166,20 @@ class Failures:
 
     async def _needs_link(self, item: Item, host: str, outcome: NeedsLink) -> None:
         """A first new link at once; if that one is refused too, it may be the host that refuses."""
-        fresh = await self._links_without_progress(item)
+        renewals = await self._links_without_progress(item)
         failure = _HostFailure(host, HostFault.REFUSED, outcome.reason)
         if not outcome.expired:  # it leads nowhere: worth one new link
-            await (self._retry(item, failure, fresh) if fresh < 1 else self._fail(item, host, outcome.reason, _KEPT))
-        elif fresh < 1:
-            self._context.hosts.first_refusal(host, item.item_id)
-            await self._retry(item, failure, fresh)
+            await (
+                self._retry(item, failure, renewals) if renewals < 1 else self._fail(item, host, outcome.reason, _KEPT)
+            )
+        elif renewals < 1:
+            self.context.hosts.first_refusal(host, item.item_id)
+            await self._retry(item, failure, renewals)
         else:
-            await self._judge(item, failure, fresh)
+            await self._judge(item, failure, renewals)
 
-    async def _judge(self, item: Item, failure: _HostFailure, fresh: int | None = None) -> None:
-        context, host = self._context, failure.host
+    async def _judge(self, item: Item, failure: _HostFailure, renewals: int | None = None) -> None:
+        context, host = self.context, failure.host
         others = await self._others(host, item)
         ruling = context.hosts.judge(
             host, failure.kind, item.item_id, failure.reason, others=others, wish_s=_wish_s(failure)
@@ -145,37 +191,37 @@ class Failures:
                 wait_s = min(
                     max(ASIDE_S, failure.wish_s if failure.kind is HostFault.SERVER else 0.0), self._patience_s
                 )
-                await self._tell(item, failure.reason, 1, wait_s)
+                await self._announce(item, failure.reason, 1, wait_s)
                 await self._put_back(item, wait_s, relink=failure.kind is HostFault.REFUSED, aside=True)
             case Ruling.OWN if failure.tried:
                 await self._fail(item, host, failure.reason, failure.hint)
             case Ruling.OWN:
-                fresh = item.link_renewals if fresh is None else fresh
-                await self._retry(item, failure, fresh)
+                renewals = item.link_renewals if renewals is None else renewals
+                await self._retry(item, failure, renewals)
 
     async def _others(self, host: str, item: Item) -> bool:
         """Whether the run has files of a host besides those that stand in its row of failures."""
-        context = self._context
+        context = self.context
         row = context.hosts.of(host).row | {item.item_id}
         systems = {item.system, *context.hosts.systems_at(host)}
         found = await context.ledger.requests.open_of(context.run_id, sorted(systems), len(row) + 1)
         return any(item_id not in row for item_id in found)
 
-    async def _retry(self, item: Item, failure: _HostFailure, fresh: int) -> None:
+    async def _retry(self, item: Item, failure: _HostFailure, renewals: int) -> None:
         """Another link, a bounded number of times without progress."""
-        context = self._context
-        left_s = max(self._patience_s, FRESH_WAITS_S[1]) - sum(FRESH_WAITS_S[:fresh])
-        if fresh >= max(1, min(len(FRESH_WAITS_S), self._attempts - 1)) or left_s <= 0:
+        context = self.context
+        left_s = max(self._patience_s, RENEWAL_WAITS_S[1]) - sum(RENEWAL_WAITS_S[:renewals])
+        if renewals >= max(1, min(len(RENEWAL_WAITS_S), self._attempts - 1)) or left_s <= 0:
             await self._fail(item, failure.host, failure.reason, failure.hint)
             return
-        wait_s = min(max(FRESH_WAITS_S[fresh], _wish_s(failure)), left_s)
+        wait_s = min(max(RENEWAL_WAITS_S[renewals], _wish_s(failure)), left_s)
         if wait_s > 0:
-            await self._tell(item, f"{failure.reason}; a new link is asked for then", fresh + 1, wait_s)
+            await self._announce(item, f"{failure.reason}; a new link is asked for then", renewals + 1, wait_s)
         now = context.states.now()
-        await context.states.apply(context.ledger.requests.relink(item, now + wait_s, now, link_renewals=fresh + 1))
+        await context.states.apply(context.ledger.requests.relink(item, now + wait_s, now, link_renewals=renewals + 1))
 
     async def _links_without_progress(self, item: Item) -> int:
-        context = self._context
+        context = self.context
         saved = await context.ledger.files.load_part(item.item_id)
         facts = Checkpoint.unpack(saved) if saved else None
         kept = facts.durable if facts else 0
@@ -188,7 +234,7 @@ class Failures:
 
         `relink`: only a new request brings a new link. `aside`: only this file waits, and for the whole pause.
         """
-        context = self._context
+        context = self.context
         states, requests, now = context.states, context.ledger.requests, context.states.now()
         due = now + pause_s
         if context.routes.elsewhere(item):
@@ -200,13 +246,13 @@ class Failures:
             context.wakeups.notify()  # the poller rests until the first of them may be used
 
     async def _fail(self, item: Item, host: str, reason: str, hint: str) -> None:
-        context = self._context
+        context = self.context
         context.hosts.forget(host, item.item_id)
         self._kept_bytes.pop(item.item_id, None)
         await context.routes.fail_or_reroute(item, Step.RELINK, reason, hint)
 
-    async def _tell(self, item: Item, reason: str, attempt: int, wait_s: float) -> None:
-        await self._context.bus.emit(Retrying(item.relpath, reason, attempt, wait_s))
+    async def _announce(self, item: Item, reason: str, attempt: int, wait_s: float) -> None:
+        await self.context.bus.emit(Retrying(item.relpath, reason, attempt, wait_s))
 
 
 def _wish_s(failure: _HostFailure) -> float:
