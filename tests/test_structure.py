@@ -119,7 +119,6 @@ def test_what_writes_a_state_is_seen(sql):
     assert not _ASSIGNS_STATE.search("SELECT 1 FROM item WHERE state='done' AND state=?")
 
 
-STILL_TWICE = frozenset(("Target",))
 OLD_WORDS = frozenset(
     (
         "course", "crew", "crowded", "distrusted", "easing", "farewell", "fsops", "habits", "hurry", "lander",
@@ -131,16 +130,6 @@ OLD_WORDS = frozenset(
 """Private words that names of the field have replaced; docs/glossary.md has those."""
 OLD_NAMES = frozenset(("Gaps", "Net", "PartFacts", "Take", "framed", "gen", "last_words", "parked", "talk", "words"))
 """Whole names that said too little; as parts of others they may stand."""
-STILL_NAMED = {
-    "disk": frozenset(("Landing",)),
-    "transfer": frozenset(
-        (
-            "Landing", "Unfit", "_NO_HABITS", "_habits", "_lander", "course", "habits", "joins_settled", "lander",
-            "landing", "misfit", "settle", "trip",
-        )
-    ),
-}  # fmt: skip
-"""Names that could not be changed yet, by package."""
 
 
 def names_in(source: str) -> Iterator[str]:
@@ -160,9 +149,8 @@ def old_names(source: str) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_no_old_name_is_left(path):
-    allowed = STILL_NAMED.get(module_of(path).split(".")[1] if "." in module_of(path) else "", frozenset())
     found = old_names(path.read_text()) | (old_names(path.stem) if path.stem.isidentifier() else set())
-    assert found - allowed == set()
+    assert found == set()
 
 
 def test_no_class_name_stands_twice_in_the_package():
@@ -171,7 +159,7 @@ def test_no_class_name_stands_twice_in_the_package():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 where[node.name].append(module_of(path))
-    assert {name: modules for name, modules in where.items() if len(modules) > 1 and name not in STILL_TWICE} == {}
+    assert {name: modules for name, modules in where.items() if len(modules) > 1} == {}
 
 
 def test_calls_of_the_client_that_serve_nobody_inside_are_named_as_library_calls():

@@ -62,7 +62,7 @@ class PartLost:
     """Somebody removed or swapped the part's name; its bytes cannot be named any more."""
 
 
-Landing: TypeAlias = Committed | Damaged | InTheWay | PartLost
+FinaliseResult: TypeAlias = Committed | Damaged | InTheWay | PartLost
 
 
 def finalise(
@@ -76,7 +76,7 @@ def finalise(
     needed: Proof,
     overwrite: bool,
     mode: int = 0o644,
-) -> Landing | Proved:
+) -> FinaliseResult | Proved:
     """Sync, prove and name a complete part; blocks.
 
     Returns `Proved` without naming the file when the proof is right but weaker than `needed`. The file gets `mode`;

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from landsat_async.disk.finalise import Landing, discard_part, finalise
+from landsat_async.disk.finalise import FinaliseResult, discard_part, finalise
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.fs import READ, FileInUse, Fs, local_fs
 from landsat_async.disk.inspect import OpenFile, put_aside
@@ -88,7 +88,7 @@ class Target(Protocol):
         needed: Proof,
         overwrite: bool,
         mode: int = 0o644,
-    ) -> Landing | Proved:
+    ) -> FinaliseResult | Proved:
         """Prove a complete part and give it its final name, see `disk.finalise`."""
 
     def discard(self, part_names: Sequence[str]) -> None:
@@ -152,7 +152,7 @@ class LocalTarget:
         needed: Proof,
         overwrite: bool,
         mode: int = 0o644,
-    ) -> Landing | Proved:
+    ) -> FinaliseResult | Proved:
         """Prove a complete part and give it its final name, see `disk.finalise`."""
         return finalise(
             self.fs, fd, self.fs.join(self.parts_dir, part_name), self.path_of(relpath),

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from landsat_async.disk.finalise import Committed, Landing, finalise
+from landsat_async.disk.finalise import Committed, FinaliseResult, finalise
 from landsat_async.model import Proof
 from landsat_async.proof.kinds import needs_content
 from landsat_async.proof.prove import Damaged, Proved, Stopped
@@ -25,7 +25,7 @@ class Joined:
     stretches: list[Stretch]
 
 
-CommitResult: TypeAlias = Landing | Proved | Joined | OSError | Stopped
+CommitResult: TypeAlias = FinaliseResult | Proved | Joined | OSError | Stopped
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ TICK_S = 1.0
 """How often a body that fills no buffer is looked at."""
 
 
-class Target(Protocol):
+class ReceiveBuffer(Protocol):
     """Where the bytes go: `sink.Sink`."""
 
     def room(self) -> memoryview:
@@ -52,7 +52,7 @@ class Target(Protocol):
         """Take what had come when everything was stopped; does not wait."""
 
 
-async def fill(target: Target, piece: bytes | bytearray) -> None:
+async def fill(target: ReceiveBuffer, piece: bytes | bytearray) -> None:
     """Copy bytes into the room as it is made."""
     rest = memoryview(piece)
     while rest:
@@ -76,7 +76,7 @@ class _Filler(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, transport: asyncio.Transport, handler: asyncio.BaseProtocol, target: Target, remaining: int,
+        self, transport: asyncio.Transport, handler: asyncio.BaseProtocol, target: ReceiveBuffer, remaining: int,
         report: Callable[[int], None],
     ) -> None:  # fmt: skip
         self._transport, self._handler, self._target, self._report = transport, handler, target, report
@@ -179,7 +179,7 @@ def unread_at_end(content: aiohttp.StreamReader) -> list[bytes]:
 
 async def receive_direct(
     response: aiohttp.ClientResponse,
-    target: Target,
+    target: ReceiveBuffer,
     remaining: int,
     *,
     stall_s: float,

@@ -23,7 +23,14 @@ from anyio.abc import TaskGroup
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.proof.sniff import HEAD_BYTES
 from landsat_async.transfer.commit import CommitResult, commit
-from landsat_async.transfer.fast_path import Target, can_go_direct, fill, receive_direct, take_over, unread_at_end
+from landsat_async.transfer.fast_path import (
+    ReceiveBuffer,
+    can_go_direct,
+    fill,
+    receive_direct,
+    take_over,
+    unread_at_end,
+)
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind
@@ -37,7 +44,7 @@ SMALL_BYTES = 256 * 1024
 """Bodies up to this long get a buffer of this size."""
 
 
-class Receiver(Target, Protocol):
+class Receiver(ReceiveBuffer, Protocol):
     """Where `receive` puts a body, by itself or by way of `fast_path`."""
 
     @property
