@@ -136,14 +136,14 @@ class _Watch:
                 self.around(door, name, _CALL_PHASES[name])
             door._see = lambda _, operation, *arguments: self.call(operation, *arguments)
         self.add("start", 1)
-        self.around(runner.Run, "_prepare", "plan")
-        prepare = runner.Run._prepare
+        self.around(runner, "prepare", "plan")
+        prepare = runner.prepare
 
         async def started(*args: Any) -> None:
             self.add("start", -1)
             await prepare(*args)
 
-        runner.Run._prepare = started
+        runner.prepare = started
         self.around(runner, "take_stock", "recovery")
         self.around(part, "_open_file", "recovery")
         self.around(ledger_schema, "_prepare", "recovery")
