@@ -24,7 +24,7 @@ hangs in a dead file system holds nobody any longer than that."""
 
 
 class Handover(Generic[T]):
-    """Between a thread that brings something and its waiter: whoever comes second finds what the first has left."""
+    """Between a thread that brings something and its waiter: the second of them finds what the first has left."""
 
     def __init__(self, give_back: Callable[[T], object]) -> None:
         self._give_back = give_back

@@ -47,7 +47,7 @@ class Committed:
 
     proof: Proof
     mtime_ns: int = field(default=0, compare=False)
-    """Its time of change, for whoever wants to know later whether it is still this file."""
+    """Its time of change, to be able to say later whether it is still this file."""
     identity: Identity = field(default=Identity.NONE, compare=False)
     """What the file itself has shown of whose it is."""
 

@@ -5,7 +5,7 @@ cancelled: if its caller were, the thread's bytes would still land, perhaps afte
 somebody else. So callers are shielded until their thread has come back. Only when somebody wants the whole transfer
 to end (`cancel_soon`), the patience has a bound; a thread that is not back by then is lost, and so is what it works on.
 
-Small files make many short trips to a thread, and what is dear about them is not the disk: each system call gives the
+Small files make many short trips to a thread, and what costs most of them is not the disk: each system call gives the
 interpreter away and has to get it back, and each thread more is one more to fight with over it; each end wakes the
 loop. So there are as few threads as the disk can do with, and ends are told to the loop together.
 """

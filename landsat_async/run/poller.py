@@ -34,7 +34,6 @@ MISSED_ROUNDS = 3
 """Rounds without a trace of a file that was being prepared, before it is asked for again."""
 MAX_ASKS = 2
 """Requests of one file in a run: the first, and one more when the service has lost it."""
-REPORT_EVERY_S = 30.0
 
 
 class Poller:

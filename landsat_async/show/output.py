@@ -114,7 +114,7 @@ class Output:
         self.out.write(clean_end(line) + "\n")
 
     def json(self, text: str) -> None:
-        """Write one JSON line at once, so that whoever reads along sees it now."""
+        """Write one JSON line at once, so that a reader at the other end sees it now."""
         if not self.finished:
             self.out.write(text + "\n")
             self.out.flush()

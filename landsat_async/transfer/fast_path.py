@@ -98,7 +98,7 @@ class _Filler(asyncio.BufferedProtocol):
         if self.remaining and sizehint > 0 and len(self.spilled) < SPILL_MOST_BYTES:
             self._spill = memoryview(bytearray(min(sizehint, self.remaining)))
             return self._spill
-        self.ended = True  # somebody else lets it receive: what comes now belongs nowhere
+        self.ended = True  # somebody else lets it receive: what comes now is of no answer
         self._transport.abort()
         return memoryview(bytearray(1))
 
