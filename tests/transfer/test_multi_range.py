@@ -143,6 +143,16 @@ LIES = {
 LINKS = {"401": code(401), "403": code(403), "410": code(410), "404": code(404)}
 
 
+def each_in_one_way(faults, places):
+    """Each fault at each place, in turn over the two ways that a body takes; the other way round with -m slow."""
+    return [
+        pytest.param(way, fault, at, marks=() if (number + place + turn) % 2 else pytest.mark.slow)
+        for number, fault in enumerate(faults)
+        for place, at in enumerate(places)
+        for turn, way in enumerate(("direct", "plain"))
+    ]
+
+
 # -- as it should be -------------------------------------------------------------------------------------------------
 
 
@@ -281,8 +291,9 @@ async def test_a_host_that_has_given_a_range_needs_not_say_so(bench):
 
 
 @pytest.mark.faults("F01", "F02", "F07", "F08", "F12", "F13", "F14", "F15", "F18", "F19", "F20", "F21", "F24", "F27")
-@pytest.mark.parametrize("at", OPENING)
-@pytest.mark.parametrize("fault", [*LINE, *BUSY, *LIES, *LINKS])
+@pytest.mark.parametrize(
+    ("way", "fault", "at"), each_in_one_way([*LINE, *BUSY, *LIES, *LINKS], OPENING), indirect=["way"]
+)
 async def test_a_fault_while_the_connections_open_costs_nothing(bench, way, fault, at):
     host = Host()
     host.faults[at] = (LINE | BUSY | LIES | LINKS)[fault]
@@ -294,8 +305,7 @@ async def test_a_fault_while_the_connections_open_costs_nothing(bench, way, faul
 
 
 @pytest.mark.faults("F01", "F02", "F07", "F08", "F12", "F13", "F14", "F15", "F18", "F19", "F24", "F27")
-@pytest.mark.parametrize("at", LATE)
-@pytest.mark.parametrize("fault", [*LINE, *BUSY, *LIES])
+@pytest.mark.parametrize(("way", "fault", "at"), each_in_one_way([*LINE, *BUSY, *LIES], LATE), indirect=["way"])
 async def test_a_fault_of_a_later_span_is_overcome(bench, way, fault, at):
     host = Host()
     host.faults[at] = (LINE | BUSY | LIES)[fault]
