@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -64,6 +65,14 @@ class Download:
         return self.state in ("preparing", "available", "proxied")
 
 
+def _first_id() -> int:
+    """Return an id that no simulator has used before: the service never gives one twice.
+
+    A client remembers downloads that were given up, and would take a new one of such an id for the old one.
+    """
+    return 790_721_113 + (time.time_ns() // 1_000_000 - 1_700_000_000_000)
+
+
 @dataclass(slots=True)
 class Downloads:
     """All downloads of the account."""
@@ -72,7 +81,7 @@ class Downloads:
     _by_label: dict[str, dict[int, Download]] = field(default_factory=dict)
     _newest: dict[tuple[str, str], Download] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
-    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(790_721_113))
+    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(_first_id()))
     pending: int = 0
     unattempted: int = 0
 
