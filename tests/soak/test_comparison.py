@@ -11,7 +11,7 @@ from benchmarks import comparison
 from benchmarks.comparison import FAULTS, RIGHT, SAID_SO, WRONG, Fault, Program, Verdict, judge, make_files, render
 from landsat_async import Config, download
 from landsat_async.errors import LandsatError
-from landsat_async.run import failures, worker
+from landsat_async.run import outcomes, worker
 from landsat_async.transfer import speed
 from landsat_async.transfer.types import TransferPolicy
 
@@ -46,7 +46,7 @@ def quick(monkeypatch):
     policy = partial(TransferPolicy, backoff_cap_s=0.01, min_rate_window_s=1.5)
     monkeypatch.setattr(worker, "TransferPolicy", policy)
     monkeypatch.setattr(speed, "FLOOR_WINDOW_S", 4.0)
-    monkeypatch.setattr(failures, "FRESH_WAITS_S", (0.0, 0.01, 0.01))
+    monkeypatch.setattr(outcomes, "RENEWAL_WAITS_S", (0.0, 0.01, 0.01))
 
 
 @pytest.fixture(scope="module")
