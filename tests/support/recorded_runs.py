@@ -87,6 +87,7 @@ def _script(scenario: str, rng: random.Random) -> Script:
     script = Script(seed=rng.randrange(1000))
     match scenario:
         case "cuts" | "stopped":
+            script.fault_file("*.TIF", "cut", times=1, fraction=0.5)  # at least one, whatever chance says of the others
             for kind in ("cut", "cut-rst"):
                 script.fault_file("*.TIF", kind, probability=0.3, times=None, fraction=rng.uniform(0.3, 0.95))
         case "new version":
@@ -97,6 +98,7 @@ def _script(scenario: str, rng: random.Random) -> Script:
                 script.ranges = rng.random() < 0.5
         case "ranges ignored":
             script.ranges = False
+            script.fault_file("*.TIF", "cut", times=1, fraction=0.8)
             script.fault_file("*.TIF", "cut", probability=0.5, times=None, fraction=0.8)
         case "wrong bytes":
             script.fault_file("*.TIF", "error-text", times=2, fraction=0.7)
