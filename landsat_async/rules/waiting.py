@@ -81,7 +81,9 @@ def _look(s: Standing) -> tuple[float, str]:
     """Until the next look at what is ready, or for how long the looks go on if they come often."""
     look_s = UNKNOWN_S if s.look_s is None else max(1.0, s.look_s)
     for_s = REPEAT_LATE_S if s.quiet_s >= LATE_S else REPEAT_S
-    return (look_s, "the next look is then") if look_s >= for_s else (for_s, "looked for all the time")
+    if look_s >= for_s:
+        return look_s, "you may stop, USGS goes on"
+    return for_s, "looked for all the time; you may stop, USGS goes on"
 
 
 def _files(count: int) -> str:

@@ -74,4 +74,5 @@ def test_a_long_wait_of_one_file_does_not_speak_for_the_run():
 def test_N22_where_the_service_is_asked_all_the_time_a_wait_is_told_for_a_while_at_once(quiet_s, look_s, wait_s):
     waiting = explain(Standing(preparing=3, quiet_s=quiet_s, look_s=look_s, **WORKING))
     assert waiting.wait_s == wait_s
-    assert ("the next look is then" in waiting.reason) == (look_s == wait_s)
+    assert ("looked for all the time" in waiting.reason) == (look_s != wait_s)
+    assert "you may stop" in waiting.reason
