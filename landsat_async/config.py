@@ -1,7 +1,7 @@
 """The configuration: one frozen tree, read from TOML, refused early and completely.
 
 Three layers, later ones win: the file, environment variables LANDSAT_ASYNC__TABLE__KEY, overrides
-`table.key=value`. Every key has one reader in `_READERS`; a reader returns the value or raises ValueError
+`table.key=value`. Every key has one reader in `config_tables.READERS`; a reader returns the value or raises ValueError
 with what is wrong. All problems are collected and raised together, so that a file is mended in one go.
 
 Only msgspec and the standard library are imported here: `--help` must stay quick.
@@ -9,174 +9,34 @@ Only msgspec and the standard library are imported here: `--help` must stay quic
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from landsat_async import config_readers as read
+from landsat_async.config_checks import check_together, ids_decide
+from landsat_async.config_tables import (
+    PATH_KEYS,
+    READERS,
+    DownloadConfig,
+    SearchConfig,
+    SelectConfig,
+    ServiceConfig,
+)
 from landsat_async.errors import ConfigError
-from landsat_async.model import Proof
 from landsat_async.public import publish
-from landsat_async.rules.naming import check_layout
-from landsat_async.rules.search_dataset import choose_dataset
 from landsat_async.rules.select_type import choose_type
 from landsat_async.user_files import Unreadable, read_user_file
 
-SERVICE_URL = "https://m2m.cr.usgs.gov/api/api/json/stable/"
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
 EXAMPLE_TOML = (Path(__file__).parent / "config.example.toml").read_text(encoding="utf-8")
 
 _FILE_BYTES_MAX = 4 * 1024**2
-_YEAR_S = 366 * 86400.0
-
-
-class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the service is and who asks."""
-
-    url: str = SERVICE_URL
-    """https, or http to a loopback address; ends with a slash."""
-    username: str | None = None
-    credentials_file: str | None = None
-    """Absolute path."""
-    ca_bundle: str | None = None
-    """Absolute path of extra CA certificates, added to the system's."""
-    token_command: tuple[str, ...] | None = None
-    """Program and arguments; the first line that it prints is the token."""
-    patience_s: float = 86400.0
-    """How long a run waits for a service or host that is down; 0 = a few quick tries."""
-    file_hosts: tuple[str, ...] = ("*.usgs.gov",)
-    """Hosts that files may come from, besides the host of `url`."""
-
-
-class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Which scenes. `scenes`, when given, decides alone."""
-
-    dataset: str | None = None
-    """Alias; filled in after the checks, also from `scenes`. None only where their ids name several datasets."""
-    aoi: str | None = None
-    """Absolute path of the area file."""
-    bbox: tuple[float, float, float, float] | None = None
-    """West, south, east, north in degrees; west > east crosses the 180° meridian."""
-    start: dt.date | None = None
-    """First day, inclusive."""
-    end: dt.date | None = None
-    """Last day, inclusive."""
-    cloud_cover: tuple[float, float] | None = None
-    """Percent, inclusive."""
-    include_unknown_cloud: bool = False
-    months: tuple[int, ...] = ()
-    """1..12, sorted; empty = all."""
-    path_row: tuple[tuple[int, int], ...] = ()
-    tiers: tuple[str, ...] = ()
-    """T1, T2, RT; empty = all."""
-    min_coverage: float = 0.0
-    """Share of the AOI that a footprint must cover, 0..1."""
-    limit: int = 0
-    """0 = all scenes."""
-    order: Literal["newest", "oldest", "least_cloud"] = "newest"
-    """Which scenes a limit takes."""
-    scenes: tuple[str, ...] = ()
-    """Entity or display ids."""
-
-
-class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Which files of each scene."""
-
-    type: Literal["bundle", "band", "band_group", "all", "product"] = "bundle"
-    bands: tuple[str, ...] = ()
-    products: tuple[str, ...] = ()
-    """Names of products as M2M gives them, with wildcards; empty with type "product" = refuse, and list them."""
-    file_groups: tuple[str, ...] = ()
-    """Empty = every group that the scenes have."""
-    bundle_fallback: bool = False
-    """Single files in place of a bundle whose storage systems are all down or refuse it."""
-
-    @property
-    def may_replace_bundles(self) -> bool:
-        """Whether `bundle_fallback` says something: only bundles are replaced."""
-        return self.bundle_fallback and self.type == "bundle"
-
-
-class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to, and how hard."""
-
-    directory: str = "data"
-    """Absolute path."""
-    layout: str = ""
-    """Folder template below `directory`; "" = flat."""
-    workers: int = 5
-    """Files at a time."""
-    queue_size: int = 64
-    """Upper bound on downloads that wait between the poller and the workers."""
-    connections_per_file: int = 1
-    poll_interval_s: float = 30.0
-    staging_timeout_s: float = 86400.0
-    """A download that is still preparing after this is reported as failed."""
-    attempts: int = 8
-    """In a row without progress, for one file."""
-    stall_timeout_s: float = 60.0
-    """No byte for so long is a fault."""
-    min_free_bytes: int = 1024**3
-    """The disk is never filled beyond this."""
-    proof: str = Proof.STRUCTURE.value
-    """What a file is held against before it gets its final name, where its kind allows it:
-    structure, content or published, see `Proof`."""
-
-
-_READERS: dict[str, dict[str, read.Reader]] = {
-    "service": {
-        "url": read.service_url,
-        "username": read.text(),
-        "credentials_file": read.path,
-        "ca_bundle": read.path,
-        "token_command": read.command,
-        "patience_s": read.number(0.0, _YEAR_S),
-        "file_hosts": read.texts(read.host_pattern, 'host names like "*.usgs.gov"'),
-    },
-    "search": {
-        "dataset": read.text(pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", form='a name like "landsat_ot_c2_l2"'),
-        "aoi": read.path,
-        "bbox": read.bbox,
-        "start": read.day,
-        "end": read.day,
-        "cloud_cover": read.percent_span,
-        "include_unknown_cloud": read.flag,
-        "months": read.months,
-        "path_row": read.path_rows,
-        "tiers": read.texts(read.tier, 'tiers like "T1"'),
-        "min_coverage": read.number(0.0, 1.0),
-        "limit": read.whole(0, 10_000_000),
-        "order": read.choice("newest", "oldest", "least_cloud"),
-        "scenes": read.texts(read.scene_id, "scene ids"),
-    },
-    "select": {
-        "type": read.choice("bundle", "band", "band_group", "all", "product"),
-        "bands": read.texts(read.band_pattern, 'bands like "SR_B3"'),
-        "products": read.texts(read.product_pattern, 'products like "*Surface Reflectance*"'),
-        "file_groups": read.texts(read.plain_word, 'file groups like "ls_c2l2_sr_band"'),
-        "bundle_fallback": read.flag,
-    },
-    "download": {
-        "directory": read.path,
-        "layout": read.text(check=check_layout, empty_ok=True),
-        "workers": read.whole(1, 64),
-        "queue_size": read.whole(1, 100_000),
-        "connections_per_file": read.whole(1, 16),
-        "poll_interval_s": read.number(0.001, 86400.0),
-        "staging_timeout_s": read.number(0.001, _YEAR_S),
-        "attempts": read.whole(1, 1000),
-        "stall_timeout_s": read.number(0.001, 86400.0),
-        "min_free_bytes": read.size_bytes,
-        "proof": read.choice(*[level.value for level in Proof if level is not Proof.LENGTH]),
-    },
-}
-_PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "download.directory"}
 
 
 class _Given(NamedTuple):
@@ -301,11 +161,11 @@ def _parse_toml(text: str, path: str) -> dict[str, Any]:
 
 def _from_table(data: Mapping[str, object], source: str, problems: list[str]) -> Iterator[_Given]:
     for table, content in ((str(name), content) for name, content in data.items()):
-        if table in _READERS and not isinstance(content, Mapping):
+        if table in READERS and not isinstance(content, Mapping):
             problems.append(f"{source}: {table}: must be a table, [{table}]")
         elif isinstance(content, Mapping):
-            if table not in _READERS:
-                problems.append(f"{source}: unknown table [{read.shown_key(table)}]{read.nearest(table, _READERS)}")
+            if table not in READERS:
+                problems.append(f"{source}: unknown table [{read.shown_key(table)}]{read.nearest(table, READERS)}")
                 continue
             for key, value in content.items():
                 yield _Given(source, table, str(key), value)
@@ -340,13 +200,13 @@ def _toml_value(raw: str) -> object:
 
 
 def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_dir: str, path: str | None) -> Config:
-    values: dict[str, dict[str, Any]] = {table: {} for table in _READERS}
+    values: dict[str, dict[str, Any]] = {table: {} for table in READERS}
     values["download"]["directory"] = os.path.join(base_dir, "data")
     refused: set[str] = set()
     notes: list[str] = []
     for item in given:
         dotted = f"{item.table}.{item.key}" if item.table else item.key
-        reader = _READERS.get(item.table, {}).get(item.key)
+        reader = READERS.get(item.table, {}).get(item.key)
         if reader is None:
             problems.append(f"{item.source}: {_unknown(item)}")
             continue
@@ -356,11 +216,11 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             problems.append(f"{item.source}: {dotted}: {error}")
             refused.add(dotted)
             continue
-        if dotted in _PATH_KEYS:
+        if dotted in PATH_KEYS:
             value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
     search = values["search"]
-    _check_together(search, refused, source, problems)
+    check_together(search, refused, source, problems)
     if "select.type" not in refused:
         wrong, idle = choose_type(values["select"], refused)
         problems += [f"{source}: {problem}" for problem in wrong]
@@ -368,7 +228,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
     if problems:
         raise _config_error(problems)
     if search.get("scenes"):
-        notes += _ids_decide(search)
+        notes += ids_decide(search)
     elif search.get("min_coverage", 0.0) > 0 and not {"aoi", "bbox"} & set(search):
         notes.append("search.min_coverage has no effect without search.aoi or search.bbox")
     return Config(
@@ -405,34 +265,9 @@ def _unknown(item: _Given) -> str:
             f"{dotted}: a token does not belong in this file; put it in the variable USGS_TOKEN, or in a file of "
             "its own that service.credentials_file names"
         )
-    if item.table and item.table not in _READERS:
-        return f"unknown table [{read.shown_key(item.table)}]{read.nearest(item.table, _READERS)}"
-    everywhere = {key: f"{table}.{key}" for table, keys in _READERS.items() for key in keys}
+    if item.table and item.table not in READERS:
+        return f"unknown table [{read.shown_key(item.table)}]{read.nearest(item.table, READERS)}"
+    everywhere = {key: f"{table}.{key}" for table, keys in READERS.items() for key in keys}
     if item.key in everywhere:
         return f"unknown key {dotted}; did you mean {everywhere[item.key]}?"
-    return f"unknown key {dotted}{read.nearest(item.key, _READERS.get(item.table) or everywhere)}"
-
-
-def _check_together(search: dict[str, Any], refused: set[str], source: str, problems: list[str]) -> None:
-    """Find what is wrong only in combination; nothing is said about a value that was refused by itself."""
-    if "aoi" in search and "bbox" in search:
-        problems.append(f"{source}: search.bbox: cannot be used together with search.aoi; remove one of them")
-    if re.match("landsat_(ot|etm|tm)_", search.get("dataset", "")):
-        for wrs_path, wrs_row in search.get("path_row", ()):
-            if wrs_path > read.WRS2_PATH_MAX:
-                where = f"{wrs_path:03}/{wrs_row:03} does not exist in WRS-2, which Landsat 4 to 9 follow"
-                problems.append(f"{source}: search.path_row: {where}; paths are 1 to {read.WRS2_PATH_MAX}")
-    if "start" in search and "end" in search and search["start"] > search["end"]:
-        problems.append(f"{source}: search.start: {search['start']} is later than search.end, {search['end']}")
-    if "start" in search and search["start"] > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):
-        problems.append(f"{source}: search.start: {search['start']} lies in the future")
-    if refused & {"search.dataset", "search.scenes"}:
-        return
-    problems += [f"{source}: {problem}" for problem in choose_dataset(search)]
-
-
-def _ids_decide(search: Mapping[str, object]) -> list[str]:
-    filters = sorted(set(search) - {"dataset", "scenes"})
-    if not filters:
-        return []
-    return [f"search.scenes decides alone: {', '.join(filters)} not applied as a filter"]
+    return f"unknown key {dotted}{read.nearest(item.key, READERS.get(item.table) or everywhere)}"

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from landsat_async.config import ServiceConfig
 from landsat_async.config_readers import PASSWORDS_ENDED
+from landsat_async.config_tables import ServiceConfig
 from landsat_async.errors import CredentialsError, resources_lacking
 from landsat_async.public import publish
 from landsat_async.user_commands import TooMuchOutput, run_command

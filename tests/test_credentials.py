@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from landsat_async.config import ServiceConfig
+from landsat_async.config_tables import ServiceConfig
 from landsat_async.credentials import Credentials, resolve_credentials
 from landsat_async.errors import CredentialsError
 

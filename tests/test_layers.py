@@ -18,6 +18,7 @@ LAYERS = (
     ("proof",),
     ("user_files", "user_commands"),
     ("config_readers",),
+    ("config_checks", "config_tables"),
     ("config",),
     ("credentials", "aoi_files", "connections"),
     ("m2m", "disk"),

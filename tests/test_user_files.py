@@ -15,7 +15,7 @@ import pytest
 
 from landsat_async import Config, ConfigError, CredentialsError, user_files
 from landsat_async.aoi_files import load_aoi
-from landsat_async.config import ServiceConfig
+from landsat_async.config_tables import ServiceConfig
 from landsat_async.credentials import resolve_credentials
 from landsat_async.m2m.transport import tls_context
 from landsat_async.user_files import Unreadable, read_user_file

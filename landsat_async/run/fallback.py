@@ -12,7 +12,8 @@ from functools import partial
 
 import anyio.to_thread
 
-from landsat_async.config import Config, SelectConfig
+from landsat_async.config import Config
+from landsat_async.config_tables import SelectConfig
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import RequestRefused
 from landsat_async.events import Notice

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import anyio
 
-from landsat_async.config import ServiceConfig
+from landsat_async.config_tables import ServiceConfig
 from landsat_async.credentials import COMMAND_TIMEOUT_S, Credentials, resolve_credentials
 from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.errors import CredentialsError, EndpointGone, RequestRefused, single_error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import msgspec
 
-from landsat_async.config import SearchConfig
+from landsat_async.config_tables import SearchConfig
 from landsat_async.errors import DatasetRefused, RequestRefused, ServiceError, TooManyHits
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.replies import HITS_MAX

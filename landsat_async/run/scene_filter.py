@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from landsat_async.config import SearchConfig
+from landsat_async.config_tables import SearchConfig
 from landsat_async.model import DroppedScene, Scene
 from landsat_async.rules.product_id import ProductId, parse_product_id, parse_scene_key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from landsat_async.config import SearchConfig
+from landsat_async.config_tables import SearchConfig
 from landsat_async.errors import TooManyHits
 
 HITS_WITHOUT_FILTER = 10_000

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from landsat_async.config import SelectConfig
+from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Route, Scene, Unavailable, WantedFile

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from landsat_async.config import ServiceConfig
+from landsat_async.config_tables import ServiceConfig
 from landsat_async.events import Retrying
 from landsat_async.run import find_credentials as module
 from landsat_async.run.runner import open_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.config import SelectConfig
+from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene

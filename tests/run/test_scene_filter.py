@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box, mapping
 
-from landsat_async.config import SearchConfig
+from landsat_async.config_tables import SearchConfig
 from landsat_async.model import Scene
 from landsat_async.rules.aoi import aoi_from_bbox
 from landsat_async.rules.product_id import parse_product_id

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from landsat_async.config import SearchConfig
+from landsat_async.config_tables import SearchConfig
 from landsat_async.run.search_bounds import cloud_bands, hits_allowed
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landsat_async.config import SelectConfig
+from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Scene

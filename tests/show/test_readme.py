@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 
-from landsat_async import config as config_module
+from landsat_async import config_tables as config_module
 from landsat_async import errors, events
 from landsat_async.config import Config
 from landsat_async.rules.lifecycle import State

@@ -1,0 +1,37 @@
+"""What must hold between the keys of the configuration: pure checks of values that were read one by one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from landsat_async import config_readers as read
+from landsat_async.rules.search_dataset import choose_dataset
+
+
+def check_together(search: dict[str, Any], refused: set[str], source: str, problems: list[str]) -> None:
+    """Find what is wrong only in combination; nothing is said about a value that was refused by itself."""
+    if "aoi" in search and "bbox" in search:
+        problems.append(f"{source}: search.bbox: cannot be used together with search.aoi; remove one of them")
+    if re.match("landsat_(ot|etm|tm)_", search.get("dataset", "")):
+        for wrs_path, wrs_row in search.get("path_row", ()):
+            if wrs_path > read.WRS2_PATH_MAX:
+                where = f"{wrs_path:03}/{wrs_row:03} does not exist in WRS-2, which Landsat 4 to 9 follow"
+                problems.append(f"{source}: search.path_row: {where}; paths are 1 to {read.WRS2_PATH_MAX}")
+    if "start" in search and "end" in search and search["start"] > search["end"]:
+        problems.append(f"{source}: search.start: {search['start']} is later than search.end, {search['end']}")
+    if "start" in search and search["start"] > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):
+        problems.append(f"{source}: search.start: {search['start']} lies in the future")
+    if refused & {"search.dataset", "search.scenes"}:
+        return
+    problems += [f"{source}: {problem}" for problem in choose_dataset(search)]
+
+
+def ids_decide(search: Mapping[str, object]) -> list[str]:
+    """Return the note on filters that say nothing beside `search.scenes`; empty where there are none."""
+    filters = sorted(set(search) - {"dataset", "scenes"})
+    if not filters:
+        return []
+    return [f"search.scenes decides alone: {', '.join(filters)} not applied as a filter"]

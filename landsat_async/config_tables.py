@@ -1,0 +1,162 @@
+"""The tables of the configuration: which keys each has, their defaults, and the reader of each key.
+
+A new key is a field of its struct and a reader in `READERS`; a new table is a struct, its readers, and a field of
+`config.Config`. Reading, layers and what must hold together stand in `config` and `config_checks`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+from landsat_async import config_readers as read
+from landsat_async.model import Proof
+from landsat_async.rules.naming import check_layout
+
+SERVICE_URL = "https://m2m.cr.usgs.gov/api/api/json/stable/"
+_YEAR_S = 366 * 86400.0
+
+
+class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the service is and who asks."""
+
+    url: str = SERVICE_URL
+    """https, or http to a loopback address; ends with a slash."""
+    username: str | None = None
+    credentials_file: str | None = None
+    """Absolute path."""
+    ca_bundle: str | None = None
+    """Absolute path of extra CA certificates, added to the system's."""
+    token_command: tuple[str, ...] | None = None
+    """Program and arguments; the first line that it prints is the token."""
+    patience_s: float = 86400.0
+    """How long a run waits for a service or host that is down; 0 = a few quick tries."""
+    file_hosts: tuple[str, ...] = ("*.usgs.gov",)
+    """Hosts that files may come from, besides the host of `url`."""
+
+
+class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Which scenes. `scenes`, when given, decides alone."""
+
+    dataset: str | None = None
+    """Alias; filled in after the checks, also from `scenes`. None only where their ids name several datasets."""
+    aoi: str | None = None
+    """Absolute path of the area file."""
+    bbox: tuple[float, float, float, float] | None = None
+    """West, south, east, north in degrees; west > east crosses the 180° meridian."""
+    start: dt.date | None = None
+    """First day, inclusive."""
+    end: dt.date | None = None
+    """Last day, inclusive."""
+    cloud_cover: tuple[float, float] | None = None
+    """Percent, inclusive."""
+    include_unknown_cloud: bool = False
+    months: tuple[int, ...] = ()
+    """1..12, sorted; empty = all."""
+    path_row: tuple[tuple[int, int], ...] = ()
+    tiers: tuple[str, ...] = ()
+    """T1, T2, RT; empty = all."""
+    min_coverage: float = 0.0
+    """Share of the AOI that a footprint must cover, 0..1."""
+    limit: int = 0
+    """0 = all scenes."""
+    order: Literal["newest", "oldest", "least_cloud"] = "newest"
+    """Which scenes a limit takes."""
+    scenes: tuple[str, ...] = ()
+    """Entity or display ids."""
+
+
+class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Which files of each scene."""
+
+    type: Literal["bundle", "band", "band_group", "all", "product"] = "bundle"
+    bands: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    """Names of products as M2M gives them, with wildcards; empty with type "product" = refuse, and list them."""
+    file_groups: tuple[str, ...] = ()
+    """Empty = every group that the scenes have."""
+    bundle_fallback: bool = False
+    """Single files in place of a bundle whose storage systems are all down or refuse it."""
+
+    @property
+    def may_replace_bundles(self) -> bool:
+        """Whether `bundle_fallback` says something: only bundles are replaced."""
+        return self.bundle_fallback and self.type == "bundle"
+
+
+class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to, and how hard."""
+
+    directory: str = "data"
+    """Absolute path."""
+    layout: str = ""
+    """Folder template below `directory`; "" = flat."""
+    workers: int = 5
+    """Files at a time."""
+    queue_size: int = 64
+    """Upper bound on downloads that wait between the poller and the workers."""
+    connections_per_file: int = 1
+    poll_interval_s: float = 30.0
+    staging_timeout_s: float = 86400.0
+    """A download that is still preparing after this is reported as failed."""
+    attempts: int = 8
+    """In a row without progress, for one file."""
+    stall_timeout_s: float = 60.0
+    """No byte for so long is a fault."""
+    min_free_bytes: int = 1024**3
+    """The disk is never filled beyond this."""
+    proof: str = Proof.STRUCTURE.value
+    """What a file is held against before it gets its final name, where its kind allows it:
+    structure, content or published, see `Proof`."""
+
+
+READERS: dict[str, dict[str, read.Reader]] = {
+    "service": {
+        "url": read.service_url,
+        "username": read.text(),
+        "credentials_file": read.path,
+        "ca_bundle": read.path,
+        "token_command": read.command,
+        "patience_s": read.number(0.0, _YEAR_S),
+        "file_hosts": read.texts(read.host_pattern, 'host names like "*.usgs.gov"'),
+    },
+    "search": {
+        "dataset": read.text(pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", form='a name like "landsat_ot_c2_l2"'),
+        "aoi": read.path,
+        "bbox": read.bbox,
+        "start": read.day,
+        "end": read.day,
+        "cloud_cover": read.percent_span,
+        "include_unknown_cloud": read.flag,
+        "months": read.months,
+        "path_row": read.path_rows,
+        "tiers": read.texts(read.tier, 'tiers like "T1"'),
+        "min_coverage": read.number(0.0, 1.0),
+        "limit": read.whole(0, 10_000_000),
+        "order": read.choice("newest", "oldest", "least_cloud"),
+        "scenes": read.texts(read.scene_id, "scene ids"),
+    },
+    "select": {
+        "type": read.choice("bundle", "band", "band_group", "all", "product"),
+        "bands": read.texts(read.band_pattern, 'bands like "SR_B3"'),
+        "products": read.texts(read.product_pattern, 'products like "*Surface Reflectance*"'),
+        "file_groups": read.texts(read.plain_word, 'file groups like "ls_c2l2_sr_band"'),
+        "bundle_fallback": read.flag,
+    },
+    "download": {
+        "directory": read.path,
+        "layout": read.text(check=check_layout, empty_ok=True),
+        "workers": read.whole(1, 64),
+        "queue_size": read.whole(1, 100_000),
+        "connections_per_file": read.whole(1, 16),
+        "poll_interval_s": read.number(0.001, 86400.0),
+        "staging_timeout_s": read.number(0.001, _YEAR_S),
+        "attempts": read.whole(1, 1000),
+        "stall_timeout_s": read.number(0.001, 86400.0),
+        "min_free_bytes": read.size_bytes,
+        "proof": read.choice(*[level.value for level in Proof if level is not Proof.LENGTH]),
+    },
+}
+PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "download.directory"}
