@@ -15,6 +15,7 @@ LAYERS = (
     ("public",),
     ("errors", "model", "events"),
     ("rules",),
+    ("raster",),
     ("proof",),
     ("user_files", "user_commands"),
     ("config_readers",),
@@ -32,7 +33,7 @@ ALONE = "sim"
 """Imports nothing of ours; only `show`, tests and benchmarks import it."""
 MAY_IMPORT_SIM = ("show",)
 
-PURE_PACKAGE = "rules"
+PURE_PACKAGES = ("rules", "raster")
 PURE = frozenset(
     f"landsat_async.{name}"
     for name in (
@@ -65,7 +66,7 @@ PURE = frozenset(
         "transfer.speed",
     )
 )
-"""Modules that decide, and stand with the package that they decide for; `rules` is pure as a whole."""
+"""Modules that decide, and stand with the package that they decide for; `rules` and `raster` are pure as a whole."""
 IMPURE = frozenset(
     ("asyncio", "anyio", "aiohttp", "aiofiles", "time", "random", "os", "sqlite3", "socket", "subprocess", "threading")
 )
@@ -90,7 +91,7 @@ def module_of(path: Path) -> str:
 
 
 def is_pure(module: str) -> bool:
-    return layer_of(module) == PURE_PACKAGE or module in PURE
+    return layer_of(module) in PURE_PACKAGES or module in PURE
 
 
 def imports_of(tree: ast.AST, module: str) -> set[str]:
