@@ -15,6 +15,9 @@ from landsat_async.disk.ledger_rows import NAMES, ROUTES, marks
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.model import Scene, WantedFile
 
+FOOTPRINT_CHARS = 20_000
+"""A footprint has five corners; one that is longer than this is not kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class CachedFile:
@@ -32,11 +35,18 @@ class SceneRecords:
         self._writer = writer
 
     def remember(self, scenes: Sequence[Scene], now: float) -> Awaitable[None]:
-        """Keep what was seen of scenes; the publication date is what a later "only what is new" asks by."""
+        """Keep what was seen of scenes; the publication date is what a later "only what is new" asks by.
+
+        The footprint is what a STAC item has that no metadata file tells. One that was not sent this time stays.
+        """
 
         def write(c: sqlite3.Connection) -> None:
             rows = ((s.display_id, s.entity_id, s.dataset, s.acquired, s.cloud_cover, s.published, now) for s in scenes)
             c.executemany("INSERT OR REPLACE INTO scene VALUES(?,?,?,?,?,?,?)", rows)
+            footprints = (
+                (s.display_id, s.footprint) for s in scenes if s.footprint and len(s.footprint) <= FOOTPRINT_CHARS
+            )
+            c.executemany("INSERT OR REPLACE INTO footprint VALUES(?,?)", footprints)
 
         return self._writer.call(write)
 

@@ -20,8 +20,12 @@ from landsat_async.disk.ledger_writer import BUSY_STEP_S, translate
 from landsat_async.errors import LedgerError
 from landsat_async.model import Identity, Proof, Route
 
-VERSION = 3
-_NEW_SINCE = {2: {"replaced", "settled"}, 3: {"evidence", "stranger", "named"}}
+VERSION = 4
+_NEW_SINCE = {
+    2: {"replaced", "settled"},
+    3: {"evidence", "stranger", "named"},
+    4: {"footprint", "hook_ended"},
+}
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
 BUSY_OPENING_S = 3.0
@@ -66,6 +70,9 @@ CREATE TABLE IF NOT EXISTS replaced(display_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settled(
   display_id TEXT NOT NULL, item_id INTEGER NOT NULL, choice TEXT NOT NULL, files INTEGER NOT NULL, at REAL NOT NULL,
   PRIMARY KEY(display_id, item_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS footprint(display_id TEXT PRIMARY KEY, geometry TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hook_ended(
+  display_id TEXT PRIMARY KEY, files TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
 """
 

@@ -10,10 +10,10 @@ import pytest
 
 from landsat_async.disk.ledger import FinishedFile, Ledger, Move
 from landsat_async.disk.ledger_files import FINISHED, finished_file
-from landsat_async.disk.ledger_scenes import replaced_scenes
+from landsat_async.disk.ledger_scenes import FOOTPRINT_CHARS, replaced_scenes
 from landsat_async.disk.ledger_schema import VERSION, LedgerNewer, reading
 from landsat_async.errors import LedgerError
-from landsat_async.model import Route, WantedFile
+from landsat_async.model import Route, Scene, WantedFile
 from landsat_async.rules.lifecycle import State, Step
 from tests.support.ledger_steps import request_log, take_step
 
@@ -298,3 +298,11 @@ async def test_J03_a_ledger_that_two_runs_make_at_the_same_moment_is_waited_for(
             other.execute("COMMIT")
     await ledger.begin_run("r", 1.0)
     await ledger.aclose()
+
+
+async def test_the_footprint_of_a_scene_is_kept_also_when_a_later_answer_has_none(ledger):
+    seen = Scene("E", "D", footprint='{"type":"Polygon","coordinates":[]}')
+    await ledger.scenes.remember([seen, Scene("E2", "D2", footprint="x" * (FOOTPRINT_CHARS + 1))], 1.0)
+    await ledger.scenes.remember([Scene("E", "D")], 2.0)
+    rows = await ledger.writer.call(lambda c: c.execute("SELECT display_id, geometry FROM footprint").fetchall())
+    assert [tuple(row) for row in rows] == [("D", seen.footprint)]
