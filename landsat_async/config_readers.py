@@ -27,6 +27,8 @@ _UNITS = {
 }  # fmt: skip
 _ITEMS_MAX = 50_000
 _WRONG_TOLD = 5
+RATE_LEAST_BYTES_S = 10_000
+"""Slower than this no file would ever be here."""
 _ALIKE = 0.75
 """How alike two words must be to be taken for one; "sort" and "start" have 0.67, "workres" and "workers" 0.86."""
 _WORD_MIN = 3
@@ -352,6 +354,17 @@ def size_bytes(written: Written) -> int:
     if not 0 <= value < 2**63:
         raise ValueError(f"{shown(value)} bytes is no possible size")
     return value
+
+
+def rate_bytes_s(written: Written) -> int:
+    """Read a speed: "2 MB", "500 KiB/s" or a plain number of bytes a second; 0 = no limit."""
+    value = written.value
+    if isinstance(value, str):
+        value = re.sub(r"\s*/\s*s$", "", value.strip())
+    rate = size_bytes(Written(value, written.raw, written.notes, written.dotted))
+    if 0 < rate < RATE_LEAST_BYTES_S:
+        raise ValueError(f'{shown(written.value)} a second is too slow; write at least "10 kB", or 0 for no limit')
+    return rate
 
 
 def service_url(written: Written) -> str:

@@ -105,6 +105,8 @@ class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
     """In a row without progress, for one file."""
     stall_timeout_s: float = 60.0
     """No byte for so long is a fault."""
+    max_rate: int = 0
+    """Bytes a second that the whole run may receive; 0 = no limit."""
     min_free_bytes: int = 1024**3
     """The disk is never filled beyond this."""
     proof: str = Proof.STRUCTURE.value
@@ -155,6 +157,7 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "staging_timeout_s": read.number(0.001, _YEAR_S),
         "attempts": read.whole(1, 1000),
         "stall_timeout_s": read.number(0.001, 86400.0),
+        "max_rate": read.rate_bytes_s,
         "min_free_bytes": read.size_bytes,
         "proof": read.choice(*[level.value for level in Proof if level is not Proof.LENGTH]),
     },

@@ -64,6 +64,7 @@ PURE = frozenset(
         "transfer.resume",
         "transfer.retry",
         "transfer.speed",
+        "transfer.token_bucket",
     )
 )
 """Modules that decide, and stand with the package that they decide for; `rules` and `raster` are pure as a whole."""

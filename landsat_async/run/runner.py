@@ -236,6 +236,7 @@ class Run:
         return open_transfer_session(
             hosts=AllowedHosts.for_service(service.url, service.file_hosts),
             workers=self.config.download.workers,
+            max_rate_bytes_s=self.config.download.max_rate,
             ca_bundle=service.ca_bundle,
             fs=self._target.fs,
             connector=self._session.connector if self._session is not None else None,

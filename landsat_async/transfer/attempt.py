@@ -58,6 +58,7 @@ async def ask(transfer: Transfer, headers: dict[str, str]) -> Answered:
     """Ask for the file; see `TransferSession.get`."""
     job, session, wait = transfer.job, transfer.session, transfer.wait
     policy, url = job.policy, transfer.url
+    await transfer.wait_for_rate()
     wait.begin(url.host or "", "has not answered yet", policy.answer_timeout_s, session.clock())
     try:
         headers = headers | IDENTITY_ONLY if transfer.identity_only else headers

@@ -91,6 +91,8 @@ class PublishedSums:
         except (AttemptFailed, aiohttp.ClientError, OSError):  # OSError includes TimeoutError
             return b""
         self._session.bytes_received += len(body)
+        if self._session.max_rate is not None:
+            self._session.max_rate.charge(len(body))
         return body
 
 

@@ -23,6 +23,7 @@ from anyio import Event, current_time, get_cancelled_exc_class, move_on_after
 
 from landsat_async.connections import what_follows
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.max_rate import MaxRate
 from landsat_async.transfer.retry import Fault, FaultKind
 
 WORTH_BYTES = 256 * 1024
@@ -77,10 +78,11 @@ class _Filler(asyncio.BufferedProtocol):
 
     def __init__(
         self, transport: asyncio.Transport, handler: asyncio.BaseProtocol, target: ReceiveBuffer, remaining: int,
-        report: Callable[[int], None],
+        report: Callable[[int], None], max_rate: MaxRate | None,
     ) -> None:  # fmt: skip
         self._transport, self._handler, self._target, self._report = transport, handler, target, report
         self.remaining = remaining
+        self._max_rate = max_rate
         self.spilled = bytearray()
         """Bytes that have come after the room was full; they go into the target before more is received."""
         self._spill: memoryview | None = None
@@ -92,7 +94,8 @@ class _Filler(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Never more room than there are bytes to come: what follows belongs to nobody."""
-        room = self._target.room()[: self.remaining]
+        most = self.remaining if self._max_rate is None else min(self.remaining, self._max_rate.piece_bytes)
+        room = self._target.room()[:most]
         if room:
             return room
         if self.remaining and sizehint > 0 and len(self.spilled) < SPILL_MOST_BYTES:
@@ -114,7 +117,8 @@ class _Filler(asyncio.BufferedProtocol):
             self._spill = None
             return  # paused already
         self._target.took(nbytes)
-        if self.remaining and (self._target.room() or self._target.pass_on_now()):
+        held = self._max_rate is not None and self._max_rate.is_used_up()
+        if self.remaining and not held and (self._target.room() or self._target.pass_on_now()):
             return
         self._transport.pause_reading()
         self.wake.set()
@@ -185,6 +189,7 @@ async def receive_direct(
     stall_s: float,
     watch: Callable[[int, float, float], Fault | None],
     report: Callable[[int], None],
+    max_rate: MaxRate | None = None,
 ) -> None:
     """Receive exactly `remaining` more bytes, then give the connection back for reuse.
 
@@ -198,11 +203,13 @@ async def receive_direct(
     transport, handler = (None, None) if connection is None else (connection.transport, connection.protocol)
     if handler is None or not isinstance(transport, asyncio.Transport) or transport.is_closing():
         raise AttemptFailed(_fault_of_end(None, ""))
-    filler = _Filler(transport, handler, target, remaining, report)
+    filler = _Filler(transport, handler, target, remaining, report, max_rate)
     transport.set_protocol(filler)
     try:
         while filler.remaining or filler.spilled:
             await target.make_room()
+            if max_rate is not None:
+                await max_rate.wait()
             if filler.spilled:
                 spilled, filler.spilled = filler.spilled, bytearray()
                 await fill(target, spilled)

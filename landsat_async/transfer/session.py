@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import random
 from typing import NamedTuple, cast
 
@@ -35,8 +36,10 @@ from landsat_async.rules.naming import name_from_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
+from landsat_async.transfer.max_rate import MaxRate
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
+from landsat_async.transfer.token_bucket import TokenBucket
 from landsat_async.transfer.types import TransferPolicy
 from landsat_async.transfer.waits import OpenWaits
 
@@ -50,7 +53,11 @@ BUFFERS_BYTES = 64 * 1024 * 1024
 several connections are not among them, see `TransferPolicy.span_bytes`."""
 IDENTITY_ONLY = {"Accept-Encoding": "identity;q=1, *;q=0"}
 """Field for a server that has encoded a body although it was asked not to."""
+READ_AHEAD_BYTES = 256 * 1024
+"""What the parser may hold of a body, as aiohttp has it."""
 _KEEP_ALIVE_S = 15.0
+AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
+"""As aiohttp gives it to a socket factory."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOTHING_KNOWN = RangeSupport()
 
@@ -85,6 +92,8 @@ class TransferSession:
     """Time of the event loop."""
     bytes_received: int = 0
     """Body bytes from file hosts, of all transfers, whatever became of them."""
+    max_rate: MaxRate | None = None
+    """What all transfers share; None = no limit."""
     waits: OpenWaits = field(default_factory=OpenWaits)
     """What transfers wait for just now."""
     splits: Counter[str] = field(default_factory=Counter)
@@ -264,6 +273,7 @@ async def open_transfer_session(
     fs: Fs | None = None,
     proving: Proving = prove,
     uniform: Callable[[], float] = random,
+    max_rate_bytes_s: int = 0,
 ) -> AsyncIterator[TransferSession]:
     """Open what transfers need, and close it again.
 
@@ -277,6 +287,7 @@ async def open_transfer_session(
         fs: File calls; None = those of this machine.
         proving: Proves a complete file, see `proof.prove`.
         uniform: Draws random numbers in [0, 1).
+        max_rate_bytes_s: What all transfers together may receive in a second; 0 = no limit.
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
     resolver = _CheckingResolver(hosts, proxies.values())
@@ -284,8 +295,9 @@ async def open_transfer_session(
     if root is not None:
         files.guard(root)
     pool = DiskPool(workers + 2)
+    window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
     session = aiohttp.ClientSession(
-        connector=connector or _connector(ca_bundle, resolver),
+        connector=connector or _connector(ca_bundle, resolver, window),
         connector_owner=connector is None,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
@@ -294,10 +306,14 @@ async def open_transfer_session(
         trust_env=False,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
+        read_bufsize=READ_AHEAD_BYTES if window is None else window // 2,
         **checked(lent=connector is not None),
     )
     try:
-        yield TransferSession(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
+        shared = TransferSession(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
+        if max_rate_bytes_s:
+            shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
+        yield shared
     finally:
         with CancelScope(shield=True), move_on_after(2.0):
             await session.close()
@@ -356,9 +372,23 @@ class _CheckingResolver(AbstractResolver):
         await self._inner.close()
 
 
-def _connector(ca_bundle: str | None, resolver: AbstractResolver) -> aiohttp.TCPConnector:
-    if ca_bundle is None:  # aiohttp has a verifying context already; another one takes 60 ms to make
-        return aiohttp.TCPConnector(limit=0, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)
-    context = ssl.create_default_context()
-    context.load_verify_locations(cafile=ca_bundle)
-    return aiohttp.TCPConnector(limit=0, ssl=context, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)
+def _connector(ca_bundle: str | None, resolver: AbstractResolver, window_bytes: int | None) -> aiohttp.TCPConnector:
+    """Make a connector; `window_bytes`: the most that the system receives ahead of us, None = as it likes."""
+    context: ssl.SSLContext | bool = True  # aiohttp has a verifying context; another one takes 60 ms to make
+    if ca_bundle is not None:
+        context = ssl.create_default_context()
+        context.load_verify_locations(cafile=ca_bundle)
+    return aiohttp.TCPConnector(
+        limit=0,
+        ssl=context,
+        resolver=resolver,
+        keepalive_timeout=_KEEP_ALIVE_S,
+        socket_factory=None if window_bytes is None else partial(_socket_with_window, window_bytes),
+    )
+
+
+def _socket_with_window(window_bytes: int, address: AddrInfo) -> socket.socket:
+    """Make a socket whose buffer is small: what the server sends at once is no more than that."""
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)
+    return made

@@ -329,6 +329,7 @@ async def receive(
         wait: That of this connection.
     """
     policy, clock, report = transfer.job.policy, transfer.session.clock, transfer.count
+    max_rate = transfer.session.max_rate
     host, most_bytes, stall_s = response.url.host or "", transfer.job.max_bytes, policy.stall_timeout_s
 
     async def keep(piece: bytes) -> None:
@@ -356,11 +357,15 @@ async def receive(
         if piece := take_over(response):
             await keep(piece)
             continue
-        await receive_direct(response, sink, end - sink.position, stall_s=stall_s, watch=watch, report=report)
+        await receive_direct(
+            response, sink, end - sink.position, stall_s=stall_s, watch=watch, report=report, max_rate=max_rate
+        )
         return
     late = unread_at_end(content)
     try:
         while True:
+            if max_rate is not None:
+                await max_rate.wait()
             before_s = clock()
             wait.begin(host, "sends nothing", stall_s, before_s)
             try:

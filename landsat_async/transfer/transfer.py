@@ -135,6 +135,8 @@ class Transfer:
     stopped: bool = field(init=False, default=False)
     """A proof that is under way is to end soon."""
 
+    _paid_bytes: int = field(init=False, default=0)
+    """Bytes that `[download] max_rate` has been charged for and that have not come yet."""
     _opened: bool = field(init=False, default=False)
     _started: bool = field(init=False, default=False)
     _told_s: float = field(init=False, default=0.0)
@@ -172,6 +174,8 @@ class Transfer:
             await self._checkpoint_on_cancel()
             raise
         finally:
+            if self.session.max_rate is not None:
+                self.session.max_rate.charge(-self._paid_bytes)
             self.session.end(self.threads)
             if self._opened and not self.part.closed:
                 with move_on_after(self.job.policy.grace_s, shield=True):
@@ -316,12 +320,22 @@ class Transfer:
         """Count body bytes, and say now and then how far it is."""
         self.bytes_received += size
         self.session.bytes_received += size
+        if self.session.max_rate is not None:
+            self.session.max_rate.charge(max(0, size - self._paid_bytes))
+            self._paid_bytes = max(0, self._paid_bytes - size)
         if self.sink is None:
             return
         now_s = self.session.clock()
         if now_s - self._told_s >= TELL_EVERY_S:
             self._told_s = now_s
             self.hooks.notify(Transferred(self.file, max(self.sink.position, self.part.length), self._total))
+
+    async def wait_for_rate(self) -> None:
+        """Before a request: wait until its answer may come, where the rate of the run is limited."""
+        if self.session.max_rate is not None:
+            nominal, here = self.job.bytes_nominal, self.part.length
+            expected = None if nominal is None else max(0, nominal - here)
+            self._paid_bytes = await self.session.max_rate.advance(expected, self._paid_bytes)
 
     def _tell_wait(self, reason: str, wait_s: float) -> None:
         self.hooks.notify(Retrying(self.file, reason, self.tries, wait_s))

@@ -68,7 +68,7 @@ def idle_transfer(count) -> SimpleNamespace:
     policy = TransferPolicy(min_rate_bytes_s=0.0)
     return SimpleNamespace(
         job=SimpleNamespace(max_bytes=1 << 30, policy=policy),
-        session=SimpleNamespace(clock=asyncio.get_running_loop().time),
+        session=SimpleNamespace(clock=asyncio.get_running_loop().time, max_rate=None),
         floor=Window(0.0, math.inf),
         any_speed=True,
         count=count,
