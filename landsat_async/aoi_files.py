@@ -10,7 +10,7 @@ import shapely
 from landsat_async.rules.aoi import Aoi, aoi_from_shapes, parse_aoi
 from landsat_async.rules.aoi_text import Shapes, add_geometry, aoi_error, is_plain_crs
 from landsat_async.rules.area_formats import archive_format, convert_line, text_format
-from landsat_async.user_files import Unreadable, check_user_file, read_user_file
+from landsat_async.user_files import Unreadable, check_user_file, near_name, read_user_file
 
 FILE_BYTES_MAX = 64 * 1024**2
 _FEATURES_MAX = 100_000
@@ -31,7 +31,7 @@ def load_aoi(path: str) -> Aoi:
             return _load_vector(path)
         body = read_user_file(path, FILE_BYTES_MAX)
     except FileNotFoundError as error:
-        raise aoi_error(path, f"cannot be read: {error.strerror}") from None
+        raise aoi_error(path, f"cannot be read: {error.strerror}{near_name(path)}") from None
     except Unreadable as error:
         raise aoi_error(path, str(error)) from None
     if len(body) > FILE_BYTES_MAX:

@@ -31,7 +31,7 @@ from landsat_async.config_tables import (
 from landsat_async.errors import ConfigError
 from landsat_async.public import publish
 from landsat_async.rules.select_type import choose_type
-from landsat_async.user_files import Unreadable, read_user_file
+from landsat_async.user_files import Unreadable, near_name, read_user_file
 
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
 EXAMPLE_TOML = (Path(__file__).parent / "config.example.toml").read_text(encoding="utf-8")
@@ -127,8 +127,10 @@ def _read_toml(path: str) -> dict[str, Any]:
     try:
         body = read_user_file(path, _FILE_BYTES_MAX)
     except FileNotFoundError:
-        hint = "`python -m landsat_async init` writes one to start from."
-        raise ConfigError(f"{path}: there is no such file", hint=hint, reference="config-missing") from None
+        hint = "`landsat-async init` writes one to start from."
+        raise ConfigError(
+            f"{path}: there is no such file{near_name(path)}", hint=hint, reference="config-missing"
+        ) from None
     except Unreadable as error:
         raise ConfigError(f"{path}: {error}", reference="config-unreadable") from None
     if len(body) > _FILE_BYTES_MAX:

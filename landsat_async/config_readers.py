@@ -7,7 +7,6 @@ The texts name the value, what was expected and, where it helps, how to write it
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import ipaddress
 import math
 import re
@@ -16,6 +15,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
+
+from landsat_async.rules.similar import similar
 
 PASSWORDS_ENDED = (
     "passwords stopped working in February 2025; make an application token at https://ers.cr.usgs.gov "
@@ -29,9 +30,6 @@ _ITEMS_MAX = 50_000
 _WRONG_TOLD = 5
 RATE_LEAST_BYTES_S = 10_000
 """Slower than this no file would ever be here."""
-_ALIKE = 0.75
-"""How alike two words must be to be taken for one; "sort" and "start" have 0.67, "workres" and "workers" 0.86."""
-_WORD_MIN = 3
 WRS2_PATH_MAX = 233
 _PATH_MAX = 251  # WRS-1 of Landsat 1 to 3
 _ROW_MAX = 248
@@ -72,16 +70,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     No guess is better than a wrong one: a slip of the pen, or a word that holds the other one whole ("start_date").
     """
     names = list(known)
-    typed = word[:60].lower().replace("-", "_")
-    close = difflib.get_close_matches(typed, names, n=1, cutoff=_ALIKE) or _holding(typed, names)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names)}"
-
-
-def _holding(typed: str, names: Iterable[str]) -> list[str]:
-    """The one name of which `typed` has all the words, or the other way round; none when there are several."""
-    parts = {word for word in typed.split("_") if len(word) >= _WORD_MIN}
-    found = [name for name in names if parts and (parts <= set(name.split("_")) or set(name.split("_")) <= parts)]
-    return found if len(found) == 1 else []
+    meant = similar(word, names)
+    return f"; did you mean {meant}?" if meant is not None else f"; known are {', '.join(names)}"
 
 
 def _plain(value: object) -> str:

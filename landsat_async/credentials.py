@@ -21,7 +21,7 @@ from landsat_async.config_tables import ServiceConfig
 from landsat_async.errors import CredentialsError, resources_lacking
 from landsat_async.public import publish
 from landsat_async.user_commands import TooMuchOutput, run_command
-from landsat_async.user_files import Unreadable, check_user_file, read_user_file
+from landsat_async.user_files import Unreadable, check_user_file, near_name, read_user_file
 
 _FILE_BYTES_MAX = 65536
 COMMAND_TIMEOUT_S = 60.0  # a person may have to unlock a password store
@@ -149,7 +149,7 @@ def _file(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     except (FileNotFoundError, Unreadable, UnicodeDecodeError) as error:
         reason = "not readable as UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
         if isinstance(error, OSError):
-            reason = error.strerror or "cannot be read"
+            reason = (error.strerror or "cannot be read") + near_name(path)
         raise CredentialsError(f"credentials file {path}: {reason}", hint=_HOW_TO_GET_A_TOKEN) from None
     lines = [line for part in text.split("\n") if (line := part.strip()) and not line.startswith("#")]
     if len(lines) == 3 and lines[0].lower() == "app-token":

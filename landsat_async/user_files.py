@@ -12,9 +12,13 @@ import select
 import stat
 import time
 
+from landsat_async.rules.similar import similar
+
 PIPE_LIMIT_S = 5.0
 """So long a pipe may take to bring everything; below the time that a wait may go without a word."""
 
+_NAMES_MAX = 5000
+_ALIKE = 0.7
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -43,6 +47,19 @@ def read_user_file(path: str, most_bytes: int) -> bytes:
         raise Unreadable(_why(error)) from None
     finally:
         os.close(fd)
+
+
+def near_name(path: str) -> str:
+    """Return "; did you mean X?" with a file of the same folder that is likely meant; "" when there is none."""
+    folder, name = os.path.split(path)
+    ending = os.path.splitext(name)[1].lower()
+    try:
+        names = os.listdir(folder or ".")
+    except (OSError, ValueError):
+        return ""
+    alike = [one for one in names[:_NAMES_MAX] if one.lower().endswith(ending) and one.isprintable()]
+    meant = similar(name, alike, alike=_ALIKE)
+    return f"; did you mean {os.path.join(folder, meant)}?" if meant is not None else ""
 
 
 def check_user_file(path: str) -> None:

@@ -18,13 +18,21 @@ FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*
 
 BEHIND_THE_DOOR = {"disk/fs_posix.py", "disk/posix_volume.py", "disk/fs_windows.py", "disk/win32.py"}
 ALLOWED = {
-    "user_files.py": {"os.open", "os.read", "os.close", "os.stat", "os.fstat"},  # files that the user names
+    "user_files.py": {
+        "os.open",
+        "os.read",
+        "os.close",
+        "os.stat",
+        "os.fstat",
+        "os.listdir",
+    },  # files that the user names
     "config.py": {"read_text", "open"},  # the example in the package; `init` writes a new file beside the user
     "credentials.py": {"os.stat", "exists"},  # whether others may read the user's file
     "disk/ledger_writer.py": {"os.open", "os.close"},  # of the null device, to keep descriptors back
     "show/doctor.py": {"tempfile", "shutil", "os.path.exists", "open"},  # where nothing of ours may be left
     "show/output.py": {"os.open", "os.close"},  # of the null device, for a closed pipe
     "show/setup_commands.py": {"os.path.exists"},  # the user's config
+    "show/start_page.py": {"os.path.exists"},  # the user's config
     "show/sim_commands.py": {"mkdir", "exists", "read_text", "write_text", "os.listdir"},  # the demo's own folder
 }
 """What else may be called where, and why."""

@@ -1,0 +1,267 @@
+"""The commands. Each is one function that imports what it needs and hands over; its options stand above it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from landsat_async.show.command_table import BEGIN, COMMANDS, CONFIG_FILE, FETCH, KEEP, LOOK, SHELL, command, option
+
+if TYPE_CHECKING:
+    from landsat_async.show.output import Output
+
+
+def config_of(options: argparse.Namespace) -> str:
+    """Return the path of the config: ./config.toml unless another one was named. One rule for every command."""
+    return options.config or CONFIG_FILE
+
+
+def overrides_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the options that override the file, as `table.key=value` with TOML values."""
+    import json
+    import os
+
+    texts = list(getattr(options, "set", ()))
+    if getattr(options, "workers", None) is not None:
+        texts.append(f"download.workers={options.workers}")
+    if getattr(options, "directory", None) is not None:  # from where the user stands, not from where the file lies
+        absolute = os.path.abspath(os.path.expanduser(options.directory))
+        texts.append(f"download.directory={json.dumps(absolute, ensure_ascii=False)}")
+    return tuple(texts)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """Return the reader of a whole number from low to high."""
+
+    def number(text: str) -> int:
+        if not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"must be from {low} to {high}")
+        return int(text)
+
+    return number
+
+
+# -- begin -----------------------------------------------------------------------------------------------------------
+
+
+@command(
+    "demo",
+    BEGIN,
+    "run the real pipeline against the built-in simulator; no account, no network",
+    examples=(
+        ("demo", "fetch made-up scenes into ./landsat-demo"),
+        ("demo /tmp/try", "the same into another folder"),
+        ("demo --json", "the events of the run as JSON lines"),
+    ),
+    options=(
+        option(
+            "demo_directory",
+            nargs="?",
+            default="landsat-demo",
+            metavar="DIRECTORY",
+            files="folder",
+            help="default: landsat-demo",
+        ),
+    ),
+)
+def demo(options: argparse.Namespace, output: Output) -> int:
+    """Run against the simulator."""
+    from landsat_async.show.sim_commands import demo
+
+    return demo(options.demo_directory, output)
+
+
+@command(
+    "init",
+    BEGIN,
+    "write a commented config.toml to start from; never overwrites",
+    examples=(
+        ("init", "write ./config.toml"),
+        ("init lake.toml", "write another file"),
+        ("init && landsat-async plan", "write it, and see what it would fetch"),
+    ),
+    options=(
+        option("path", nargs="?", default=CONFIG_FILE, metavar="PATH", files="file", help="default: config.toml"),
+    ),
+    data=False,
+)
+def init(options: argparse.Namespace, output: Output) -> int:
+    """Write the commented example."""
+    from landsat_async.show.setup_commands import init
+
+    return init(options.path, output)
+
+
+@command(
+    "doctor",
+    BEGIN,
+    "check config, credentials, service, role, clock, disk and search",
+    examples=(
+        ("doctor", "check ./config.toml, or the environment where there is none"),
+        ("doctor lake.toml", "check another job"),
+        ("doctor -q", "say only what is wrong"),
+    ),
+    config=True,
+)
+def doctor(options: argparse.Namespace, output: Output) -> int:
+    """Check everything that a run needs."""
+    from landsat_async.show.doctor import doctor
+
+    return doctor(options.config, overrides_of(options), output)
+
+
+@command(
+    "simulate",
+    BEGIN,
+    "serve the simulator until interrupted",
+    examples=(
+        ("simulate", "serve it on a free port, and print its address, user and token"),
+        ("simulate --port 8000", "on a port of your choice"),
+        ("simulate --scenes 100000", "with a made-up archive of 100,000 scenes"),
+    ),
+    options=(
+        option("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1"),
+        option("--port", type=_whole(0, 65533), default=0, help="of the API; default: a free one"),
+        option(
+            "--scenes",
+            dest="scene_count",
+            type=_whole(1, 10_000_000),
+            metavar="N",
+            help="a made-up archive of N scenes in place of the demo's",
+        ),
+    ),
+    data=False,
+)
+def simulate(options: argparse.Namespace, output: Output) -> int:
+    """Serve the simulator."""
+    from landsat_async.show.sim_commands import simulate
+
+    return simulate(options.host, options.port, options.scene_count, output)
+
+
+# -- look ------------------------------------------------------------------------------------------------------------
+
+
+@command(
+    "datasets",
+    LOOK,
+    "names of the datasets of the service",
+    examples=(
+        ("datasets", "all of them"),
+        ("datasets landsat", "those with landsat in their name"),
+        ("datasets --json | jq -r .name", "their names alone"),
+    ),
+    options=(option("text", nargs="?", metavar="TEXT", help="part of a name, for example landsat_ot"),),
+    service=True,
+)
+def datasets(options: argparse.Namespace, output: Output) -> int:
+    """List datasets."""
+    from landsat_async.show.setup_commands import datasets
+
+    return datasets(options.text, overrides_of(options), output)
+
+
+@command(
+    "plan",
+    LOOK,
+    "show what run would fetch; requests and downloads nothing",
+    examples=(
+        ("plan", "scenes, files, sizes, and what is here already"),
+        ("plan --set search.cloud_cover='[0, 5]'", "the same with other limits"),
+        ("plan --json lake.toml", "as JSON lines, for another program"),
+    ),
+    config=True,
+)
+def plan(options: argparse.Namespace, output: Output) -> int:
+    """Show what a run would do."""
+    from landsat_async.show.plan_command import plan
+
+    return plan(config_of(options), overrides_of(options), output)
+
+
+# -- download --------------------------------------------------------------------------------------------------------
+
+
+@command(
+    "run",
+    FETCH,
+    "search, request, download and verify; run again, it continues",
+    examples=(
+        ("run", "do the job of ./config.toml; the same command continues it"),
+        ("run --workers 8 --directory /data/lake lake.toml", "override the file"),
+        ("run --json lake.toml > log.jsonl", "as JSON lines, for another program"),
+    ),
+    options=(
+        option("--workers", type=int, metavar="N", help="files at a time"),
+        option("--overwrite", action="store_true", help="replace files in the way that are not ours"),
+    ),
+    config=True,
+)
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Do the job."""
+    from landsat_async.show.run_command import run
+
+    return run(config_of(options), overrides_of(options), options.overwrite, output)
+
+
+# -- keep ------------------------------------------------------------------------------------------------------------
+
+
+@command(
+    "status",
+    KEEP,
+    "say what is here, what is left and what failed; offline",
+    examples=(
+        ("status", "of the output folder of ./config.toml"),
+        ("status --directory /data/lake", "of another folder"),
+        ("status --json | jq -r 'select(.state == \"failed\") | .file'", "names of what failed"),
+    ),
+    config=True,
+)
+def status(options: argparse.Namespace, output: Output) -> int:
+    """Say how far the job is."""
+    from landsat_async.show.ledger_commands import status
+
+    return status(config_of(options), overrides_of(options), output)
+
+
+@command(
+    "verify",
+    KEEP,
+    "check every finished file again; offline",
+    examples=(
+        ("verify", "sizes and checksums of what is here"),
+        ("verify --content", "decode all pixels, and hold files against their names"),
+        ("verify -q || landsat-async run", "fetch anew what does not pass"),
+    ),
+    options=(option("--content", action="store_true", help="decode pixels and check identity anew, and record that"),),
+    config=True,
+)
+def verify(options: argparse.Namespace, output: Output) -> int:
+    """Check every finished file."""
+    from landsat_async.show.ledger_commands import verify
+
+    return verify(config_of(options), overrides_of(options), options.content, output)
+
+
+# -- shell -----------------------------------------------------------------------------------------------------------
+
+
+@command(
+    "help",
+    SHELL,
+    "show the page of a command, or of the exit codes",
+    examples=(
+        ("help run", "options and examples of run"),
+        ("help exit-codes", "what the exit codes mean"),
+        ("help", "all commands"),
+    ),
+    options=(option("topic", nargs="?", metavar="TOPIC", help="a command, or exit-codes"),),
+    data=False,
+)
+def help_(options: argparse.Namespace, output: Output) -> int:
+    """Show a page."""
+    from landsat_async.show.help_command import show_help
+
+    return show_help(options.topic, COMMANDS, output)
