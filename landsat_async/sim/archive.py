@@ -16,6 +16,7 @@ from landsat_async.sim import browse, text
 from landsat_async.sim.conditions import Condition
 from landsat_async.sim.content import Content, Literal
 from landsat_async.sim.datasets import DATASETS, SimDataset
+from landsat_async.sim.rasters import KeptFiles, RealRasters
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.tar import tar_of
 from landsat_async.sim.tiff import Grid, Pixels, large_band, small_band
@@ -36,6 +37,7 @@ class ArchiveOptions(TypedDict, total=False):
     tile: int
     compress: bool
     band_bytes: int | None
+    raster: RealRasters | None
     cache_bytes: int
 
 
@@ -49,6 +51,7 @@ class Archive:
         compress: False stores the pixels: sizes are then equal for all versions of a file.
         band_bytes: Makes every band about this long instead, of incompressible tiles that are computed when read
             (nothing of it is held in memory; up to 4 GiB).
+        raster: Gives all bands the size, place and layout of real ones instead, and QA_PIXEL its clouds.
         cache_bytes: How much of the small files is kept once made.
     """
 
@@ -60,12 +63,14 @@ class Archive:
         tile: int = 128,
         compress: bool = True,
         band_bytes: int | None = None,
+        raster: RealRasters | None = None,
         cache_bytes: int = 64 * _MIB,
     ) -> None:
         self._products: dict[str, list[Product]] = {alias: [] for alias in DATASETS}
         self._by_id: dict[tuple[str, str], Product] = {}
         self._pixels, self._tile, self._compress = pixels, tile, compress
-        self._band_bytes = band_bytes
+        self._band_bytes, self._raster = band_bytes, raster
+        self._rasters = KeptFiles()
         self._cache: OrderedDict[str, Content] = OrderedDict()
         self._cache_room_bytes = cache_bytes
         self._versions: dict[str, int] = {}
@@ -129,6 +134,7 @@ class Archive:
         """Give the files whose names match another content from now on (and another ETag)."""
         self._versions[pattern] = self._versions.get(pattern, 0) + 1
         self._cache.clear()
+        self._rasters.clear()
 
     def products(self, dataset: SimDataset) -> Sequence[Product]:
         """All products of a dataset."""
@@ -180,7 +186,7 @@ class Archive:
             self._cache.move_to_end(name)
             return kept
         content = self._make(product, name)
-        if content is not None and self._band_bytes is None:
+        if content is not None and self._band_bytes is None and self._raster is None:
             self._keep(name, content)
         return content
 
@@ -202,9 +208,8 @@ class Archive:
         if rest in {row.suffix for row in product.dataset.rows if row.kind == "browse"}:
             if rest.endswith("jpg"):
                 return Literal(browse.jpeg(name))
-            return Literal(
-                small_band(self.grid(product), Pixels(8, False, 0, 1, 255), self._seed(name), tile=self._tile)
-            )
+            grid = self._stretched_grid(product)
+            return Literal(small_band(grid, Pixels(8, False, 0, 1, 255), self._seed(name), tile=self._tile))
         return None
 
     def _member(self, product: Product, name: str) -> Content:
@@ -222,6 +227,8 @@ class Archive:
         if suffix == "GCP.txt":
             return Literal(text.gcp_txt(product))
         pixels = _pixels(suffix.removesuffix(".TIF"))
+        if (raster := self._raster) is not None:
+            return self._rasters.get(name, lambda: raster.band(product, suffix, pixels, self._seed(name)))
         if self._band_bytes is not None:
             return large_band(grid, pixels, self._seed(name), tile=_LARGE_TILE)
         return Literal(small_band(grid, pixels, self._seed(name), tile=self._tile, compress=self._compress))
@@ -231,6 +238,9 @@ class Archive:
 
     def grid(self, product: Product) -> Grid:
         """Raster of the bands of a product."""
+        return self._stretched_grid(product) if self._raster is None else self._raster.grid(product)
+
+    def _stretched_grid(self, product: Product) -> Grid:
         west, south, east, north = product.frame.bounds_m
         if self._band_bytes is None:
             pixel_m: float = math.ceil(max(east - west, north - south) / self._pixels / 30) * 30
@@ -243,15 +253,20 @@ class Archive:
         """Size as the service lists it: rounded up to whole MiB for images."""
         if suffix in _NOMINAL_TEXT_BYTES:
             return _NOMINAL_TEXT_BYTES[suffix]
-        if self._band_bytes is not None:
-            return -(-self._band_bytes // _MIB) * _MIB
-        return -(-(self._pixels**2 * 2) // _MIB) * _MIB
+        return -(-self._nominal_band_bytes // _MIB) * _MIB
+
+    @property
+    def _nominal_band_bytes(self) -> int:
+        if self._raster is not None:
+            return self._raster.columns * self._raster.rows * 2 * 7 // 10
+        return self._band_bytes or self._pixels**2 * 2
 
     def nominal_bundle_bytes(self, product: Product) -> int:
         """Size of a bundle as the service lists it: near the sum of its files, and not the size of the tar."""
-        band = self._band_bytes or self._pixels**2 * 2
         images = sum(suffix.endswith(".TIF") for suffix in product.suffixes)
-        return images * band + sum(_NOMINAL_TEXT_BYTES.get(suffix, 0) for suffix in product.suffixes)
+        return images * self._nominal_band_bytes + sum(
+            _NOMINAL_TEXT_BYTES.get(suffix, 0) for suffix in product.suffixes
+        )
 
 
 def _in_bundle(product: Product, suffix: str) -> Sequence[str]:

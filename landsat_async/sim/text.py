@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.tiff import Grid
-from landsat_async.sim.wrs import lonlat_from_utm
+from landsat_async.sim.wrs import lonlat_from_polar, lonlat_from_utm
 
 Group = tuple[str, list[tuple[str, str]]]
 
@@ -71,11 +71,15 @@ def _file_key(suffix: str) -> str:
 
 
 def _projection(grid: Grid) -> list[tuple[str, str]]:
+    place = [("UTM_ZONE", str(grid.zone))]
+    if grid.south_pole:
+        place = [("VERTICAL_LON_FROM_POLE", "0.00000"), ("TRUE_SCALE_LAT", "-71.00000")]
+        place += [("FALSE_EASTING", "0"), ("FALSE_NORTHING", "0")]
     rows = [
-        ("MAP_PROJECTION", '"UTM"'),
+        ("MAP_PROJECTION", '"PS"' if grid.south_pole else '"UTM"'),
         ("DATUM", '"WGS84"'),
         ("ELLIPSOID", '"WGS84"'),
-        ("UTM_ZONE", str(grid.zone)),
+        *place,
         ("GRID_CELL_SIZE_REFLECTIVE", f"{grid.pixel_m:.2f}"),
         ("REFLECTIVE_LINES", str(grid.rows)),
         ("REFLECTIVE_SAMPLES", str(grid.columns)),
@@ -87,7 +91,7 @@ def _projection(grid: Grid) -> list[tuple[str, str]]:
     south = north - (grid.rows - 1) * grid.pixel_m
     corners = {"UL": (west, north), "UR": (east, north), "LL": (west, south), "LR": (east, south)}
     for name, (x, y) in corners.items():
-        lon, lat = lonlat_from_utm(x, y, grid.zone)
+        lon, lat = lonlat_from_polar(x, y) if grid.south_pole else lonlat_from_utm(x, y, grid.zone)
         rows += [
             (f"CORNER_{name}_LAT_PRODUCT", f"{lat:.5f}"),
             (f"CORNER_{name}_LON_PRODUCT", f"{lon:.5f}"),

@@ -36,6 +36,8 @@ class Grid:
     rows: int
     ring_m: tuple[tuple[float, float], ...] = ()
     """Corners of the imaged area inside the raster; pixels outside are fill. Empty: all imaged."""
+    south_pole: bool = False
+    """In Antarctica's polar stereographic projection, in place of a UTM zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def small_band(grid: Grid, pixels: Pixels, seed: int, *, tile: int, compress: bo
 def large_band(grid: Grid, pixels: Pixels, seed: int, *, tile: int) -> Content:
     """Describe a band of any size; tiles are made when they are read."""
     across, down = -(-grid.columns // tile), -(-grid.rows // tile)
-    stored = _StoredTile.encoded_bytes(tile * tile * pixels.bits // 8)
+    stored = StoredTile.encoded_bytes(tile * tile * pixels.bits // 8)
     head = _head([_Directory(grid, pixels, grid.columns, grid.rows, tile, [stored] * (across * down), False)])
     return Concatenated([Literal(head), _StoredTiles(across * down, tile * tile * pixels.bits // 8, seed)])
 
@@ -201,15 +203,17 @@ def _pool() -> bytes:
     return random.Random("landsat").randbytes(_POOL_BYTES)
 
 
-class _StoredTile:
+class StoredTile:
     """Bytes of one deflate stream made of stored blocks."""
 
     @staticmethod
     def encoded_bytes(raw_bytes: int) -> int:
+        """Return how long the stream of so many bytes is."""
         return 2 + 5 * -(-raw_bytes // _STORED_BLOCK_BYTES) + raw_bytes + 4
 
     @staticmethod
     def encode(raw: bytes) -> bytes:
+        """Return the stream of some bytes."""
         parts = [b"\x78\x01"]
         for start in range(0, len(raw), _STORED_BLOCK_BYTES):
             block = raw[start : start + _STORED_BLOCK_BYTES]
@@ -224,7 +228,7 @@ class _StoredTiles:
 
     def __init__(self, count: int, raw_bytes: int, seed: int) -> None:
         self._raw_bytes = raw_bytes
-        self._each = _StoredTile.encoded_bytes(raw_bytes)
+        self._each = StoredTile.encoded_bytes(raw_bytes)
         self._seed = seed
         self.size = self._each * count
 
@@ -243,7 +247,7 @@ class _StoredTiles:
 def _tile_at(seed: int, index: int, raw_bytes: int) -> bytes:
     pool = _pool()
     start = (seed * 2_654_435_761 + index * 40_503) % (len(pool) - raw_bytes)
-    return _StoredTile.encode(pool[start : start + raw_bytes])
+    return StoredTile.encode(pool[start : start + raw_bytes])
 
 
 def empty_image(side: int = 7000) -> bytes:

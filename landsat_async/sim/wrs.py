@@ -58,6 +58,38 @@ def lonlat_from_utm(east_m: float, north_m: float, zone: int) -> tuple[float, fl
     return (math.degrees(lon) + 180) % 360 - 180, math.degrees(lat)
 
 
+def _conformal(lat_rad: float) -> float:
+    """Return how a latitude counts in a stereographic projection from the south pole."""
+    e_sin = _E * math.sin(lat_rad)
+    return math.tan(math.pi / 4 + lat_rad / 2) / math.pow((1 + e_sin) / (1 - e_sin), _E / 2)
+
+
+_TRUE_SCALE_RAD = math.radians(-71)
+_POLAR_M = (
+    _A_M
+    * math.cos(_TRUE_SCALE_RAD)
+    / math.sqrt(1 - (_E * math.sin(_TRUE_SCALE_RAD)) ** 2)
+    / _conformal(_TRUE_SCALE_RAD)
+)
+
+
+def polar_from_lonlat(lon_deg: float, lat_deg: float) -> tuple[float, float]:
+    """Easting and northing in metres in Antarctica's polar stereographic projection (EPSG 3031)."""
+    rho = _POLAR_M * _conformal(math.radians(lat_deg))
+    lam = math.radians(lon_deg)
+    return rho * math.sin(lam), rho * math.cos(lam)
+
+
+def lonlat_from_polar(east_m: float, north_m: float) -> tuple[float, float]:
+    """Longitude and latitude in degrees of a point of Antarctica's polar stereographic projection."""
+    t = math.hypot(east_m, north_m) / _POLAR_M
+    lat = 2 * math.atan(t) - math.pi / 2
+    for _ in range(6):  # each round gains two digits or more
+        e_sin = _E * math.sin(lat)
+        lat = 2 * math.atan(t * ((1 + e_sin) / (1 - e_sin)) ** (_E / 2)) - math.pi / 2
+    return math.degrees(math.atan2(east_m, north_m)), math.degrees(lat)
+
+
 def centre(path: int, row: int) -> tuple[float, float]:
     """Longitude and latitude of a scene's nominal centre, from the orbit's inclination and repeat cycle."""
     theta_deg = (row - 60) * 360 / _ROWS
