@@ -1,0 +1,210 @@
+"""The window of a band: which pixels it has, and the file that is made of them.
+
+`pixels`: the exact box of the area on the grid of the band, the same for every date; what lies beyond the image is the
+fill value, and everything is compressed anew without loss. `tiles`: the compressed tiles that touch the box, as they
+are in the file that they come from. Either way each tile is inflated, and its checksum compared.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from landsat_async.raster import geotiff, tag
+from landsat_async.raster.cog import CogLayout, read_layout
+from landsat_async.raster.grid import GridBox, GroundBox, UnsupportedRaster
+from landsat_async.raster.held_bytes import HeldBytes, Needs
+from landsat_async.raster.ranges import TileSpan, box_of_tiles, stretch_of, tiles_of
+from landsat_async.raster.tile_codec import decode, encode, unframed
+
+MOST_WINDOW_BYTES = 1024 * 2**20
+"""Of the pixels of a window before they are compressed: four whole panchromatic bands."""
+_TILE_SIDE = 256
+_OWNER = "landsat_async"
+
+Read = Callable[[int, int], bytes]
+"""Called with a size and an offset of the file that the window is cut from."""
+
+
+class WindowMode(enum.StrEnum):
+    """How a window is cut."""
+
+    PIXELS = "pixels"
+    TILES = "tiles"
+
+
+@dataclass(frozen=True, slots=True)
+class RasterWindow:
+    """What is cut out of a file."""
+
+    mode: WindowMode
+    box: GridBox
+    """Its pixels; in columns and rows of the image, beyond which it may reach."""
+    tiles: TileSpan | None
+    """The tiles that it takes pixels from; None = it lies outside the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a window says of itself, in its ImageDescription."""
+
+    name: str
+    """Of the file that it is cut from."""
+    total: int
+    """Its bytes."""
+    key: str
+    """Eight hexadecimal digits of area and mode."""
+
+    def text(self) -> str:
+        """Return it as it is written."""
+        return json.dumps({"by": _OWNER, "window_of": self.name, "source_bytes": self.total, "window": self.key})
+
+    @classmethod
+    def read(cls, text: bytes) -> Origin | None:
+        """Read an ImageDescription; None for any other text."""
+        try:
+            match json.loads(text.partition(b"\0")[0]):
+                case {"by": "landsat_async", "window_of": str(name), "source_bytes": int(total), "window": str(key)}:
+                    return cls(name, total, key)
+        except (ValueError, RecursionError):
+            pass
+        return None
+
+
+class FillOnly(Exception):
+    """The window holds nothing but fill: the area lies outside the image, or where it has no data."""
+
+
+def window_of(layout: CogLayout, ground: GroundBox, mode: WindowMode) -> RasterWindow:
+    """Return the window of some ground.
+
+    Raises:
+        UnsupportedRaster: it would be larger than any scene.
+    """
+    box = layout.transform.box_around(ground)
+    tiles = tiles_of(layout, box)
+    if mode is WindowMode.TILES and tiles is not None:
+        box = box_of_tiles(layout, tiles)
+    size = box.width * box.height * layout.pixel_bytes
+    if tiles is not None and size > MOST_WINDOW_BYTES:
+        hint = ' (window = "tiles" takes what of it lies in the scene)' if mode is WindowMode.PIXELS else ""
+        raise UnsupportedRaster(f"its window would have {box.width:,} x {box.height:,} pixels{hint}")
+    return RasterWindow(mode, box, tiles)
+
+
+def layout_of(read: Read, total: int) -> CogLayout:
+    """Return the layout of a file that is here whole; see `cog.read_layout`."""
+    held = HeldBytes(total)
+    while True:
+        try:
+            return read_layout(held)
+        except Needs as needs:
+            held.add(needs.start, read(needs.end - needs.start, needs.start))
+
+
+def cut(layout: CogLayout, window: RasterWindow, read: Read, origin: Origin, *, fill: int = 0) -> Iterator[bytes]:
+    """Yield the bytes of the window as a file of its own.
+
+    Args:
+        layout: Of the file that it is cut from.
+        window: What to cut.
+        read: Reads that file, within the tiles of the window.
+        origin: What the window says of itself.
+        fill: Of pixels without data, where the file does not say what they have.
+
+    Raises:
+        BrokenRaster: a tile does not decode, or its checksum is wrong.
+        FillOnly: there is nothing in the window.
+    """
+    if window.tiles is None:
+        raise FillOnly
+    tiles = _tiles_as_they_are if window.mode is WindowMode.TILES else _tiles_of_pixels
+    yield from tiles(layout, window, window.tiles, read, origin, layout.fill(fill))
+
+
+def _stored(layout: CogLayout, span: TileSpan, read: Read) -> Iterator[tuple[int, int, bytes | None]]:
+    """Yield column, row and stored bytes of each tile; None for those that are not stored."""
+    for column, row in span:
+        stretch = stretch_of(layout, column, row)
+        if stretch is None:
+            yield column, row, None
+        else:
+            start, end = stretch
+            yield column, row, unframed(layout, read(end - start, start))
+
+
+def _tiles_as_they_are(
+    layout: CogLayout, window: RasterWindow, span: TileSpan, read: Read, origin: Origin, fill: float
+) -> Iterator[bytes]:
+    kept: list[bytes] = []
+    empty = True
+    for column, row, stored in _stored(layout, span, read):
+        kept.append(stored or b"")
+        if stored is None:
+            continue
+        pixels = decode(layout, stored, row)
+        inside = min(layout.tile_width, layout.width - column * layout.tile_width)
+        if empty and (pixels[: layout.length - row * layout.tile_length, :inside] != fill).any():
+            empty = False
+    if empty:
+        raise FillOnly
+    yield from _file(layout, window.box, (layout.tile_width, layout.tile_length), kept, origin, as_it_is=True)
+
+
+def _tiles_of_pixels(
+    layout: CogLayout, window: RasterWindow, span: TileSpan, read: Read, origin: Origin, fill: float
+) -> Iterator[bytes]:
+    box = window.box
+    canvas = np.full((box.height, box.width), fill, layout.pixel_type)
+    for column, row, stored in _stored(layout, span, read):
+        at = GridBox(column * layout.tile_width, row * layout.tile_length, layout.tile_width, layout.rows_of(row))
+        seen = at.within(layout.image)
+        inside = None if seen is None else seen.within(box)
+        if inside is None:
+            continue
+        place = canvas[_part_of(box, inside)]
+        place[...] = layout.fill() if stored is None else decode(layout, stored, row)[_part_of(at, inside)]
+    if not (canvas != fill).any():
+        raise FillOnly
+    side = min(_TILE_SIDE, max(16, 16 * -(-max(box.width, box.height) // 16)))
+    yield from _file(layout, box, (side, side), _squares(canvas, side, layout.predictor), origin, as_it_is=False)
+
+
+def _part_of(outer: GridBox, inner: GridBox) -> tuple[slice, slice]:
+    column, row = inner.column - outer.column, inner.row - outer.row
+    return slice(row, row + inner.height), slice(column, column + inner.width)
+
+
+def _squares(canvas: npt.NDArray[np.generic], side: int, predictor: int) -> Iterator[bytes]:
+    """Yield the compressed tiles of an image; what lies beyond it repeats its edge, which costs least."""
+    for top in range(0, canvas.shape[0], side):
+        for left in range(0, canvas.shape[1], side):
+            square = canvas[top : top + side, left : left + side]
+            beyond = [(0, side - square.shape[0]), (0, side - square.shape[1])]
+            yield encode(np.pad(square, beyond, mode="edge"), predictor)
+
+
+def _file(
+    layout: CogLayout, box: GridBox, tile: tuple[int, int], stored: Iterable[bytes], origin: Origin, *, as_it_is: bool
+) -> Iterator[bytes]:
+    tiles = list(stored)
+    image = geotiff.WindowImage(
+        width=box.width,
+        length=box.height,
+        tile_width=tile[0],
+        tile_length=tile[1],
+        is_tiled=layout.is_tiled or not as_it_is,
+        byte_order=layout.byte_order if as_it_is else "<",
+        compression=layout.compression if as_it_is else tag.DEFLATE,
+        predictor=layout.predictor,
+        transform=layout.transform.shifted(box.column, box.row),
+        description=origin.text(),
+        counts=[len(one) for one in tiles],
+    )
+    yield geotiff.header(image, layout)
+    yield from (one for one in tiles if one)

@@ -1,0 +1,61 @@
+"""Tiles to pixels and back; damage is seen."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+from landsat_async.raster.grid import BrokenRaster
+from landsat_async.raster.tile_codec import decode, encode, inflate, unframed
+from landsat_async.raster.window import layout_of
+from tests.support.tiffs import SHORT, band
+
+TILE = np.random.default_rng(3).integers(0, 65_535, (16, 16), np.uint16)
+
+
+def layout(changes=None, **shape):
+    data = band(changes, **shape)
+    return layout_of(lambda size, at: data[at : at + size], len(data))
+
+
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize("kind", ["uint8", "int16", "uint16"])
+def test_what_is_encoded_is_decoded_again(kind, predictor):
+    bits, sign = (8 if kind == "uint8" else 16), (2 if kind == "int16" else 1)
+    own = layout({317: (SHORT, [predictor]), 258: (SHORT, [bits]), 339: (SHORT, [sign])})
+    pixels = TILE.view(kind)[:16, :16] if bits == 8 else TILE.view(kind)
+    assert (decode(own, encode(pixels, predictor), 0) == pixels).all()
+    assert decode(own, encode(pixels, predictor), 0).dtype == np.dtype(kind)
+
+
+STORED = zlib.compress(TILE.tobytes())
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        STORED[:-1],
+        STORED + b"\0",
+        STORED[:-1] + bytes([STORED[-1] ^ 1]),  # its checksum
+        STORED[:40] + bytes([STORED[40] ^ 255]) + STORED[41:],
+        b"",
+        zlib.compress(TILE.tobytes()[:-2]),
+        zlib.compress(TILE.tobytes() + b"\0\0"),
+        zlib.compress(bytes(50_000_000)),  # no more of it is inflated than a tile has
+    ],
+    ids=["cut", "longer", "checksum", "body", "empty", "too few", "too many", "bomb"],
+)
+def test_a_tile_that_is_not_as_it_must_be_is_refused(stored):
+    with pytest.raises(BrokenRaster):
+        inflate(layout(), stored, 0)
+
+
+def test_a_frame_must_be_that_of_its_tile():
+    framed = layout(framed=True)
+    right = len(STORED).to_bytes(4, "little") + STORED + STORED[-4:]
+    assert unframed(framed, right) == STORED
+    for wrong in (right[1:], b"\1" + right[1:], right[:-1] + b"\0"):
+        with pytest.raises(BrokenRaster):
+            unframed(framed, wrong)
