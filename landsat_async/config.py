@@ -31,6 +31,7 @@ from landsat_async.config_tables import (
 from landsat_async.errors import ConfigError
 from landsat_async.public import publish
 from landsat_async.rules.select_type import choose_type
+from landsat_async.rules.shards import Shard
 from landsat_async.user_files import Unreadable, near_name, read_user_file
 
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
@@ -60,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         select: Which files of each scene: table [select].
         download: Where to, and how hard: table [download].
         path: Absolute path of the file; None when there was none.
+        shard: The part of the selection that this run takes (`--shard`); None = all of it.
         notes: What the user should know about how the configuration was read.
     """
 
@@ -68,6 +70,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     select: SelectConfig
     download: DownloadConfig
     path: str | None = None
+    shard: Shard | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -106,6 +109,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         problems: list[str] = []
         given = list(_from_table(data, "configuration", problems))
         return _build(given, problems, source="configuration", base_dir=os.path.abspath(base_dir), path=None)
+
+
+    def sharded(self, shard: str | None) -> Config:
+        """Return the same configuration for one part `i/n` of the selection; None = for all of it.
+
+        Raises:
+            ConfigError: what was written is no part.
+        """
+        try:
+            return msgspec.structs.replace(self, shard=None if shard is None else Shard.read(shard))
+        except ValueError as error:
+            raise _config_error([f"shard: {error}"]) from None
 
 
 publish(Config)

@@ -33,6 +33,8 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Program and arguments; the first line that it prints is the token."""
     patience_s: float = 86400.0
     """How long a run waits for a service or host that is down; 0 = a few quick tries."""
+    share: float = 1.0
+    """Part of the account's limits that this run may use; several runs of one account share them."""
     file_hosts: tuple[str, ...] = ("*.usgs.gov",)
     """Hosts that files may come from, besides the host of `url`."""
 
@@ -122,6 +124,7 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "ca_bundle": read.path,
         "token_command": read.command,
         "patience_s": read.number(0.0, _YEAR_S),
+        "share": read.number(0.0001, 1.0),
         "file_hosts": read.texts(read.host_pattern, 'host names like "*.usgs.gov"'),
     },
     "search": {

@@ -41,6 +41,7 @@ def allowance(
     in_flight: int,
     window_limit: int = WINDOW_DOWNLOADS,
     pending_limit: int = PENDING_LIMIT,
+    share: float = 1.0,
 ) -> Allowance:
     """Decide how much of `want` fits the limits.
 
@@ -51,7 +52,9 @@ def allowance(
         in_flight: downloads requested for and not yet fetched.
         window_limit: downloads that WINDOW_S may hold.
         pending_limit: downloads that may be in flight.
+        share: part of both limits that this run may use, 0 to 1; other runs of the account use the rest.
     """
+    window_limit, pending_limit = (max(1, int(limit * share)) for limit in (window_limit, pending_limit))
     # A clock set back must not make an entry of the "future" block for ever: it counts as requested just now.
     recent = sorted((min(at, now_s), count) for at, count in requested if at > now_s - WINDOW_S)
     free = window_limit - sum(count for _, count in recent)

@@ -94,7 +94,13 @@ class Requester:
         files = _of_one_product(one_per_entity(files))
         if not files:
             return []
-        allowed = allowance(request_log, now, want=len(files), in_flight=context.states.in_flight)
+        allowed = allowance(
+            request_log,
+            now,
+            want=len(files),
+            in_flight=context.states.in_flight,
+            share=context.config.service.share,
+        )
         if allowed.downloads == 0:
             if allowed.wait_s > 0:
                 await self._pause_for_quota(allowed.wait_s)

@@ -17,6 +17,7 @@ from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
 from landsat_async.rules.naming import shown
 from landsat_async.rules.scene_ids import group_ids, read_scene_ids
+from landsat_async.rules.shards import of_shard
 from landsat_async.run.dataset_names import dataset_refused
 from landsat_async.run.lookup import look_up
 from landsat_async.run.scan import Scan
@@ -74,6 +75,15 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
         ConfigError: for an unknown dataset, with the nearest names.
         TooManyHits: nothing bounds the search.
     """
+    found = await _find(config, m2m, aoi)
+    if config.shard is None:
+        return found
+    scenes, dropped, missing = of_shard(config.shard, found.scenes, found.dropped, found.missing)
+    note = f"shard {config.shard}: {len(scenes)} of {len(found.scenes)} scenes"
+    return replace(found, scenes=scenes, dropped=dropped, missing=missing, notes=(*found.notes, note))
+
+
+async def _find(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     if config.search.scenes:
         return await _named_scenes(config, m2m)
     dataset = config.search.dataset

@@ -42,6 +42,10 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return number
 
 
+SHARD = option(
+    "--shard", metavar="I/N", help="part I of N of the scenes, for one of N machines; each with a --directory of its own"
+)
+
 # -- begin -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,13 +175,14 @@ def datasets(options: argparse.Namespace, output: Output) -> int:
         ("plan --set search.cloud_cover='[0, 5]'", "the same with other limits"),
         ("plan --json lake.toml", "as JSON lines, for another program"),
     ),
+    options=(SHARD,),
     config=True,
 )
 def plan(options: argparse.Namespace, output: Output) -> int:
     """Show what a run would do."""
     from landsat_async.show.plan_command import plan
 
-    return plan(config_of(options), overrides_of(options), output)
+    return plan(config_of(options), overrides_of(options), output, options.shard)
 
 
 # -- download --------------------------------------------------------------------------------------------------------
@@ -193,6 +198,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
         ("run --json lake.toml > log.jsonl", "as JSON lines, for another program"),
     ),
     options=(
+        SHARD,
         option("--workers", type=int, metavar="N", help="files at a time"),
         option("--overwrite", action="store_true", help="replace files in the way that are not ours"),
     ),

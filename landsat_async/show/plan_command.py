@@ -28,9 +28,9 @@ DROPPED_NAMES = 3
 """Examples that are named for each reason to leave a scene out."""
 
 
-def plan(path: str, overrides: tuple[str, ...], output: Output) -> int:
+def plan(path: str, overrides: tuple[str, ...], output: Output, shard: str | None = None) -> int:
     """Print the plan; requests and downloads nothing."""
-    config = Config.load(path, overrides=overrides)
+    config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(_: Stopper) -> int:
         from landsat_async.run.plan import plan as make_plan

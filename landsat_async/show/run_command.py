@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
 
 
-def run(path: str, overrides: tuple[str, ...], overwrite: bool, output: Output) -> int:
+def run(path: str, overrides: tuple[str, ...], overwrite: bool, output: Output, shard: str | None = None) -> int:
     """Load the config and do the job."""
-    config = Config.load(path, overrides=overrides)
+    config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(stopper: Stopper) -> int:
         return conclude(await do_job(config, output, stopper, overwrite=overwrite), output)

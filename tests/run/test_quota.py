@@ -23,6 +23,15 @@ def test_portions_stay_within_the_limits_of_the_account(asked, now, want, in_fli
     assert allowance(asked, now, want=want, in_flight=in_flight) == expected
 
 
+def test_a_share_of_the_limits_leaves_the_rest_to_other_runs_of_the_account():
+    quarter = {"share": 0.25, "want": 5_000}
+    assert allowance([], 0.0, in_flight=0, **quarter) == Allowance(3_750)
+    assert allowance([(0.0, 3_700)], 10.0, in_flight=0, **quarter) == Allowance(50)
+    assert allowance([(0.0, 3_750)], 10.0, in_flight=0, **quarter) == Allowance(0, 890.0)
+    assert allowance([], 0.0, in_flight=4_990, **quarter) == Allowance(10)
+    assert allowance([], 0.0, want=1, in_flight=0, share=0.00001) == Allowance(1)  # never nothing at all
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 5000), st.integers(0, 20_000)), max_size=20),
     st.floats(0, 5000),
