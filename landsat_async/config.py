@@ -110,7 +110,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         given = list(_from_table(data, "configuration", problems))
         return _build(given, problems, source="configuration", base_dir=os.path.abspath(base_dir), path=None)
 
-
     def sharded(self, shard: str | None) -> Config:
         """Return the same configuration for one part `i/n` of the selection; None = for all of it.
 

@@ -12,7 +12,7 @@ from landsat_async import errors
 from landsat_async.errors import resources_lacking
 from landsat_async.show.help_pages import EXIT_CODES
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = (Path(__file__).parents[1] / "docs/commands.md").read_text()
 CODES = {
     "LandsatError": 1, "ConfigError": 2, "FolderUnwritable": 2, "CredentialsError": 3, "ServiceError": 6,
     "ServiceDown": 6, "CertificateUntrusted": 6, "BadReply": 6, "OutcomeUnknown": 6, "M2MError": 6,

@@ -43,7 +43,9 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 
 SHARD = option(
-    "--shard", metavar="I/N", help="part I of N of the scenes, for one of N machines; each with a --directory of its own"
+    "--shard",
+    metavar="I/N",
+    help="fetch part I of N, on one of N machines; each needs a --directory of its own",
 )
 
 # -- begin -----------------------------------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Do the job."""
     from landsat_async.show.run_command import run
 
-    return run(config_of(options), overrides_of(options), options.overwrite, output)
+    return run(config_of(options), overrides_of(options), options.overwrite, output, options.shard)
 
 
 # -- keep ------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def test_a_shard_is_read_from_0_or_from_1(text, index, count, shown):
     "text", ["", "1", "1/", "/4", "5/4", "1/0", "0/0", "-1/4", "1.5/4", "1/4/2", "1/100001", "1/9999999", "a/b"]
 )
 def test_what_is_no_shard_is_refused_with_a_reason(text):
-    with pytest.raises(ValueError, match="n must be|there is no part|must be i/n"):
+    with pytest.raises(ValueError, match=r"n must be|there is no part|must be i/n"):
         Shard.read(text)
 
 

@@ -23,15 +23,16 @@ from landsat_async.sim.server import open_simulator
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
+DOCS = {page.stem: page.read_text() for page in sorted((PROJECT / "docs").glob("*.md"))}
 ERRORS = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.LandsatError)]
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
-def section(title):
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def section(page, title):
+    return DOCS[page].split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def first_cells(text):
@@ -45,7 +46,7 @@ def first_cells(text):
 
 
 def test_the_configuration_chapter_names_every_key_and_loads(tmp_path):
-    (text,) = blocks("toml")
+    text = blocks("toml", DOCS["configuration"])[0]
     (tmp_path / "config.toml").write_text(text)
     Config.load(tmp_path / "config.toml", environ={})
     written = {f"{table}.{key}" for table, keys in tomllib.loads(text).items() for key in keys} | {"search.bbox"}
@@ -61,14 +62,14 @@ def test_every_command_has_its_row():
     from landsat_async.show.command_line import COMMANDS
 
     commands = {name for name, command in COMMANDS.items() if not command.hidden}
-    assert {cell.split()[0] for cell in first_cells(section("Commands"))} == commands
+    assert {cell.split()[0] for cell in first_cells(section("commands", "Commands"))} == commands
 
 
 def test_every_exit_code_has_its_row():
     raised = {
         cls.exit_code for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.LandsatError)
     }
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes and errors"), re.M)}
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", section("commands", "Exit codes and errors"), re.M)}
     assert raised <= told
     assert told == {0, 1, 2, 3, 4, 6, 7, 8, 9, 130}
 
@@ -89,12 +90,14 @@ def references_in_code():
 
 
 def test_every_error_reference_is_explained_and_none_is_invented():
-    explained = {cell for cell in first_cells(section("Exit codes and errors")) if re.fullmatch(r"[a-z0-9-]+", cell)}
+    explained = {
+        cell for cell in first_cells(section("commands", "Exit codes and errors")) if re.fullmatch(r"[a-z0-9-]+", cell)
+    }
     assert explained == references_in_code()
 
 
 def test_every_json_line_has_its_row_with_its_keys():
-    text = section("JSON lines")
+    text = section("commands", "JSON lines")
     for kind in (events.Planned, events.Requested, events.Verified, events.Failed, events.Finished, events.Retrying):
         (row,) = [line for line in text.splitlines() if line.startswith(f"| `{kind.__name__.lower()}`")]
         keys = re.findall(r"`([a-z0-9_]+)`", row.split("|")[2])
@@ -105,18 +108,18 @@ def test_every_json_line_has_its_row_with_its_keys():
 
 
 def test_the_states_of_a_file_are_all_named():
-    assert all(f"{state}" in section("How it works") for state in State)
+    assert all(f"{state}" in section("architecture", "How it works") for state in State)
 
 
 def test_where_is_what_names_files_that_exist():
-    for line in section("Where is what").splitlines():
+    for line in section("architecture", "Where is what").splitlines():
         for name in re.findall(r"`([a-z0-9_/]+)`", line) if line.startswith("|") else ():
             path = PROJECT / "landsat_async" / name
             assert path.is_dir() or path.with_suffix(".py").exists(), name
 
 
 def test_two_commands_do_all_the_set_up_and_the_checks_run_the_same_tests():
-    one, two = [text.strip() for text in blocks("sh")[:2]]
+    one, two = [text.strip() for text in blocks("sh") if text.startswith("python3 -m venv")]
     assert one.startswith("python3 -m venv ")
     assert one.endswith("-m landsat_async demo")
     command = "python -m pytest -n 2"
@@ -126,17 +129,21 @@ def test_two_commands_do_all_the_set_up_and_the_checks_run_the_same_tests():
 
 
 def test_the_examples_compile():
-    python = blocks("python")
-    assert len(python) == 4
+    python = [text for page in (README, *DOCS.values()) for text in blocks("python", page) + blocks("py", page)]
+    assert len(python) >= 4
     for text in python:
-        compile(text, "README.md", "exec")
+        compile(text, "an example", "exec")
+
+
+def test_the_readme_is_read_in_a_minute():
+    assert len(README.split()) <= 600
 
 
 @pytest.mark.faults("L07")
 async def test_the_web_service_of_the_readme_streams_a_whole_run(tmp_path, monkeypatch):
-    (text,) = [text for text in blocks("python") if text.startswith("# web_service.py")]
+    (text,) = [text for text in blocks("python", DOCS["python"]) if text.startswith("# web_service.py")]
     namespace = {"__name__": "web_service"}
-    exec(compile(text, "README.md", "exec"), namespace)
+    exec(compile(text, "docs/python.md", "exec"), namespace)
     async with (
         open_simulator() as sim,
         TestServer(namespace["app"]) as server,
