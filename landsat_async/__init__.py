@@ -18,7 +18,7 @@ Doing
 
 Giving
     Config                              Config.load(path) reads TOML, Config.from_dict(tables) plain values
-    Credentials                         user name and token; without them they are looked for as the README says
+    Credentials                         user name and token; without them they are looked for as docs/getting-started.md says
 
 Getting
     Event                               any of Planned, Requested, Ready, Started, Transferred, Progress, Retrying,
@@ -28,7 +28,7 @@ Getting
 
 Errors
     Everything that is raised on purpose is a LandsatError. It says what happened (str(error)), what to do now
-    (error.hint), which fault it is (error.reference, see the README) and what the command line would end with
+    (error.hint), which fault it is (error.reference, see docs/commands.md) and what the command line would end with
     (error.exit_code). What happens to one file is an event and never an exception.
 
 Units stand in names: `_s` seconds, `_bytes` bytes. Longitude and latitude are in degrees, boxes are west, south, east,

@@ -24,7 +24,7 @@
     └── DiskFull                      9
 
 Each error says what happened (`str(error)`), what to do now (`hint`), and carries a `reference`, a kebab-case
-word that the README explains and JSON output repeats. Blame is in the type, the exit code in the class.
+word that docs/commands.md explains and JSON output repeats. Blame is in the type, the exit code in the class.
 Faults of one file are not exceptions at all: they are outcomes, see `transfer.types`.
 
 This module imports nothing of ours but `public`, and no text in it may ever hold a token, key or signed URL.
@@ -46,7 +46,7 @@ class LandsatError(Exception):
     Attributes:
         exit_code: What the command line ends with.
         hint: What the user can do now; "" when the message says it all.
-        reference: Kebab-case name of the fault, stable between versions; the README lists them.
+        reference: Kebab-case name of the fault, stable between versions; docs/commands.md lists them.
     """
 
     exit_code: ClassVar[int] = 1

@@ -51,7 +51,7 @@ def test_a_stranger_finds_it_in_one_hop(topic):
 def test_what_is_added_says_how_many_files_that_takes():
     table = (DOCS / "architecture.md").read_text().partition("| to add | where | files |\n")[2].partition("\n\n")[0]
     rows = table.splitlines()[1:]
-    assert len(rows) == 4
+    assert len(rows) >= 4
     assert all(re.search(r"\| \d[^|]*\|$", row) for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""Events as JSON lines, exactly as the README's chapter "JSON lines" lists them."""
+"""Events as JSON lines, exactly as docs/commands.md lists them."""
 
 from __future__ import annotations
 
