@@ -18,7 +18,7 @@ Doing
 
 Giving
     Config                              Config.load(path) reads TOML, Config.from_dict(tables) plain values
-    Credentials                         user name and token; without them they are looked for as docs/getting-started.md says
+    Credentials                         user name and token; without them see docs/getting-started.md
 
 Getting
     Event                               any of Planned, Requested, Ready, Started, Transferred, Progress, Retrying,
