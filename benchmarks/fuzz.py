@@ -243,7 +243,7 @@ def toml() -> Iterator[Case]:
             except ConfigError as error:
                 str(error).encode()
                 return "refused" if error.problems else "refused without a reason"
-            assert config.search.dataset
+            assert config.search.datasets
             assert 1 <= config.download.workers <= 64
             return "read"
 

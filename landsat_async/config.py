@@ -63,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         path: Absolute path of the file; None when there was none.
         shard: The part of the selection that this run takes (`--shard`); None = all of it.
         notes: What the user should know about how the configuration was read.
+        remarks: What was worked out while it was read, such as the day that "-60 days" means.
     """
 
     service: ServiceConfig
@@ -72,6 +73,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     shard: Shard | None = None
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def load(
@@ -220,6 +222,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
     values["download"]["directory"] = os.path.join(base_dir, "data")
     refused: set[str] = set()
     notes: list[str] = []
+    remarks: list[str] = []
     for item in given:
         dotted = f"{item.table}.{item.key}" if item.table else item.key
         reader = READERS.get(item.table, {}).get(item.key)
@@ -227,7 +230,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             problems.append(f"{item.source}: {_unknown(item)}")
             continue
         try:
-            value = reader(read.Written(item.value, item.raw, notes, dotted))
+            value = reader(read.Written(item.value, item.raw, notes, dotted, remarks))
         except ValueError as error:
             problems.append(f"{item.source}: {dotted}: {error}")
             refused.add(dotted)
@@ -236,7 +239,8 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
     search = values["search"]
-    check_together(search, refused, source, problems)
+    search["relative"] = tuple(_relative(search, given))
+    check_together(search, refused, source, problems, remarks)
     if "select.type" not in refused:
         wrong, idle = choose_type(values["select"], refused)
         problems += [f"{source}: {problem}" for problem in wrong]
@@ -254,7 +258,17 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         download=DownloadConfig(**values["download"]),
         path=path,
         notes=tuple(notes),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
+
+
+def _relative(search: Mapping[str, Any], given: Sequence[_Given]) -> Iterator[str]:
+    """What was written of days that are counted from today; the last source counts."""
+    last = {item.key: item.value for item in given if item.table == "search" and item.key in search}
+    for key in ("start", "end"):
+        value = last.get(key)
+        if isinstance(value, str) and not value.strip()[:4].isdigit():
+            yield f"{key} = {value.strip()}"
 
 
 def _for_this_system(path: str) -> str:

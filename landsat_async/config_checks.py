@@ -8,14 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from landsat_async import config_readers as read
-from landsat_async.rules.search_dataset import choose_dataset
+from landsat_async.rules.search_dataset import choose_datasets
+
+_WRS_2 = re.compile("landsat_(ot|etm|tm)_", re.IGNORECASE)
 
 
-def check_together(search: dict[str, Any], refused: set[str], source: str, problems: list[str]) -> None:
-    """Find what is wrong only in combination; nothing is said about a value that was refused by itself."""
+def check_together(
+    search: dict[str, Any], refused: set[str], source: str, problems: list[str], remarks: list[str]
+) -> None:
+    """Find what is wrong only in combination; nothing is said about a value that was refused by itself.
+
+    Fills `datasets` in, from `dataset`, `sensors` and `level`; which of them are not asked is added to `remarks`.
+    """
+    if not refused & {"search.dataset", "search.sensors", "search.level", "search.scenes"}:
+        problems += [f"{source}: {problem}" for problem in choose_datasets(search, remarks)]
+    for key in ("dataset", "sensors", "level"):
+        search.pop(key, None)
     if "aoi" in search and "bbox" in search:
         problems.append(f"{source}: search.bbox: cannot be used together with search.aoi; remove one of them")
-    if re.match("landsat_(ot|etm|tm)_", search.get("dataset", "")):
+    datasets = search.get("datasets", ())
+    if datasets and all(map(_WRS_2.match, datasets)):
         for wrs_path, wrs_row in search.get("path_row", ()):
             if wrs_path > read.WRS2_PATH_MAX:
                 where = f"{wrs_path:03}/{wrs_row:03} does not exist in WRS-2, which Landsat 4 to 9 follow"
@@ -24,14 +36,11 @@ def check_together(search: dict[str, Any], refused: set[str], source: str, probl
         problems.append(f"{source}: search.start: {search['start']} is later than search.end, {search['end']}")
     if "start" in search and search["start"] > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):
         problems.append(f"{source}: search.start: {search['start']} lies in the future")
-    if refused & {"search.dataset", "search.scenes"}:
-        return
-    problems += [f"{source}: {problem}" for problem in choose_dataset(search)]
 
 
 def ids_decide(search: Mapping[str, object]) -> list[str]:
     """Return the note on filters that say nothing beside `search.scenes`; empty where there are none."""
-    filters = sorted(set(search) - {"dataset", "scenes"})
+    filters = sorted(set(search) - {"datasets", "relative", "scenes"})
     if not filters:
         return []
     return [f"search.scenes decides alone: {', '.join(filters)} not applied as a filter"]

@@ -12,10 +12,12 @@ import math
 import re
 import reprlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from landsat_async.rules.datasets import FAMILY_OF_SENSOR
+from landsat_async.rules.relative_day import FORMS, relative_day
 from landsat_async.rules.similar import similar
 
 PASSWORDS_ENDED = (
@@ -45,6 +47,8 @@ class Written:
     notes: list[str]
     """Readers add what the user should know."""
     dotted: str
+    remarks: list[str] = field(default_factory=list)
+    """Readers add what they have worked out: no fault, and worth a line."""
 
 
 Reader: TypeAlias = Callable[[Written], object]
@@ -232,6 +236,52 @@ def host_pattern(value: object) -> str:
     return _matching(value, r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?", form).lower()
 
 
+def datasets(written: Written) -> tuple[str, ...]:
+    """Read the name of a dataset, or a list of them; repeated ones count once, whatever their case."""
+    value = written.value if isinstance(written.value, str | list | tuple) else written.raw or written.value
+    names = [value] if isinstance(value, str) else _items(value, "names of datasets")
+    form = 'a name like "landsat_ot_c2_l2"'
+    read = [_matching(name, r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", form) for name in names if name != ""]
+    if not read:
+        raise ValueError("is empty")
+    once: dict[str, str] = {}
+    for name in read:
+        once.setdefault(name.lower(), name)
+    return tuple(once.values())
+
+
+def sensor(value: object) -> str:
+    """Read a sensor: MSS, TM, ETM (also ETM+) or OLI (also OLI/TIRS)."""
+    plain = _plain(value).upper().replace("+", "").replace("/", "_").removesuffix("_TIRS")
+    if plain not in FAMILY_OF_SENSOR:
+        raise ValueError(f"{shown(value)} is not one of {', '.join(FAMILY_OF_SENSOR)}")
+    return plain
+
+
+def satellites(written: Written) -> tuple[int, ...]:
+    """Read numbers of Landsat satellites; number 6 never reached its orbit."""
+    number = whole(1, 9)
+    values = _items(written.value, "numbers of satellites, like [8, 9]")
+    found = {int(str(number(Written(value, None, written.notes, written.dotted)))) for value in values}
+    if 6 in found:
+        raise ValueError("6 never reached its orbit; satellites are 1 to 5 and 7 to 9")
+    return tuple(sorted(found))
+
+
+def tiles(written: Written) -> tuple[tuple[str, int, int], ...]:
+    """Read tiles of the ARD grid, "CU/008001" or "CU/8/1"."""
+    found: dict[tuple[str, int, int], None] = {}
+    for value in _items(written.value, 'tiles, like "CU/008001"'):
+        plain = _plain(value).upper() if isinstance(value, str) else ""
+        match = re.fullmatch(r"(CU|AK|HI)[/_ -]?(?:(\d{3})[/_, -]?(\d{3})|(\d{1,3})[/,](\d{1,3}))", plain, re.ASCII)
+        if match is None:
+            form = '"CU/008001": region (CU, AK or HI), horizontal and vertical number'
+            raise ValueError(f"{shown(value)} is no tile; write {form}")
+        horizontal, vertical = (int(part) for part in match.groups()[1:] if part is not None)
+        found[match[1], horizontal, vertical] = None
+    return tuple(found)
+
+
 def tier(value: object) -> str:
     """Read a tier."""
     return _matching(value, r"(?i:T1|T2|RT)", "one of T1, T2, RT").upper()
@@ -258,8 +308,11 @@ def plain_word(value: object) -> str:
 
 
 def day(written: Written) -> dt.date:
-    """Read a calendar day, a TOML date or "YYYY-MM-DD"; a time is cut off, with a note."""
+    """Read a calendar day: a TOML date, "YYYY-MM-DD" or one counted from today; a time is cut off, with a note."""
     value = written.value
+    if isinstance(value, str) and (found := relative_day(value, dt.datetime.now(dt.UTC).date())) is not None:
+        written.remarks.append(f"{written.dotted} = {value.strip()}: {found} (UTC)")
+        value = found
     if isinstance(value, dt.datetime):
         cut = value.astimezone(dt.UTC).date() if value.tzinfo else value.date()
         written.notes.append(f"{written.dotted} = {value}: whole days are compared; taken as {cut} (UTC)")
@@ -270,9 +323,9 @@ def day(written: Written) -> dt.date:
                 raise ValueError
             value = dt.date.fromisoformat(value.strip())
         except ValueError:
-            raise ValueError(f"{shown(value)} is no day of the calendar; write YYYY-MM-DD") from None
+            raise ValueError(f"{shown(value)} is no day of the calendar; write YYYY-MM-DD, or {FORMS}") from None
     if not isinstance(value, dt.date):
-        raise ValueError(f"{shown(value)} is no day; write YYYY-MM-DD")
+        raise ValueError(f"{shown(value)} is no day; write YYYY-MM-DD, or {FORMS}")
     if not 1972 <= value.year <= 2099:
         raise ValueError(f"{value} is outside the time of Landsat, 1972 to 2099")
     return value

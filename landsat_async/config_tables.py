@@ -42,8 +42,10 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
 class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Which scenes. `scenes`, when given, decides alone."""
 
-    dataset: str | None = None
-    """Alias; filled in after the checks, also from `scenes`. None only where their ids name several datasets."""
+    datasets: tuple[str, ...] = ()
+    """Aliases, from `dataset`, `sensors` and `level`, or from the ids of `scenes`; all are searched together."""
+    satellites: tuple[int, ...] = ()
+    """Numbers, sorted; empty = all."""
     aoi: str | None = None
     """Absolute path of the area file."""
     bbox: tuple[float, float, float, float] | None = None
@@ -57,7 +59,13 @@ class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
     include_unknown_cloud: bool = False
     months: tuple[int, ...] = ()
     """1..12, sorted; empty = all."""
+    relative: tuple[str, ...] = ()
+    """What was written of `start` and `end` in relation to the day of the run: "start = -60 days"."""
     path_row: tuple[tuple[int, int], ...] = ()
+    tiles: tuple[tuple[str, int, int], ...] = ()
+    """Tiles of the ARD grid: region, horizontal and vertical number."""
+    day_night: Literal["day", "night"] | None = None
+    """None = both."""
     tiers: tuple[str, ...] = ()
     """T1, T2, RT; empty = all."""
     min_coverage: float = 0.0
@@ -128,7 +136,10 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "file_hosts": read.texts(read.host_pattern, 'host names like "*.usgs.gov"'),
     },
     "search": {
-        "dataset": read.text(pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", form='a name like "landsat_ot_c2_l2"'),
+        "dataset": read.datasets,
+        "sensors": read.texts(read.sensor, 'sensors like "OLI"'),
+        "level": read.whole(1, 2),
+        "satellites": read.satellites,
         "aoi": read.path,
         "bbox": read.bbox,
         "start": read.day,
@@ -137,6 +148,8 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "include_unknown_cloud": read.flag,
         "months": read.months,
         "path_row": read.path_rows,
+        "tiles": read.tiles,
+        "day_night": read.choice("day", "night"),
         "tiers": read.texts(read.tier, 'tiers like "T1"'),
         "min_coverage": read.number(0.0, 1.0),
         "limit": read.whole(0, 10_000_000),

@@ -103,7 +103,7 @@ def test_L40_a_pipe_that_brings_something_is_read_to_its_end(fifo, named, tmp_pa
     feeder = threading.Thread(target=feed)
     feeder.start()
     try:
-        assert Config.load(path, environ={}).search.dataset == "landsat_ot_c2_l2"
+        assert Config.load(path, environ={}).search.datasets == ("landsat_ot_c2_l2",)
     finally:
         feeder.join()
         if not named:
@@ -139,7 +139,7 @@ def test_an_area_and_a_config_are_read_as_before(tmp_path):
     (tmp_path / "a.geojson").write_text(json.dumps(SQUARE))
     assert load_aoi(str(tmp_path / "a.geojson")).geometry is not None
     (tmp_path / "c.toml").write_text(CONFIG)
-    assert Config.load(tmp_path / "c.toml", environ={}).search.dataset == "landsat_ot_c2_l2"
+    assert Config.load(tmp_path / "c.toml", environ={}).search.datasets == ("landsat_ot_c2_l2",)
 
 
 # -- the program that brings the token -------------------------------------------------------------------------------

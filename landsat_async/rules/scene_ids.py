@@ -77,29 +77,33 @@ def read_scene_ids(written: Iterable[str]) -> list[RequestedId]:
 
 
 def group_ids(
-    requested: Iterable[RequestedId], dataset: str | None
+    requested: Iterable[RequestedId], datasets: Sequence[str]
 ) -> tuple[dict[str, list[RequestedId]], tuple[str, ...]]:
-    """Sort ids by the dataset that they are looked up in; one line for each that is not `dataset`.
+    """Sort ids by the datasets that they are looked up in; one line for each dataset that is none of `datasets`.
 
-    A display id is looked up in its own dataset. Whatever does not tell its dataset is looked up in `dataset`.
+    A display id is looked up in its own dataset, an entity id in each of `datasets` that can hold it. Whatever does not
+    tell where it may be is looked up in the first.
     """
+    written = {name.lower(): name for name in datasets}
     groups: dict[str, list[RequestedId]] = {}
-    elsewhere: dict[str, list[RequestedId]] = {}
     for one in requested:
-        own = one.dataset if one.product is not None or dataset is None else None
-        name = own or dataset
-        if one.fault is not None or name is None:
-            continue
-        if dataset is not None and name == dataset.lower():
-            name = dataset
-        groups.setdefault(name, []).append(one)
-        if dataset is not None and name != dataset:
-            elsewhere.setdefault(name, []).append(one)
+        for name in () if one.fault is not None else _places(one, written):
+            groups.setdefault(written.get(name, name), []).append(one)
     notes = []
-    for name, ids in elsewhere.items():
+    for name, ids in groups.items() if datasets else ():
+        if name in datasets:
+            continue
         more = f" and {len(ids) - 1} more ids are" if len(ids) > 1 else " is"
-        notes.append(f"{shown(ids[0].written)}{more} of {name}, not of {dataset}: fetched from there")
+        notes.append(f"{shown(ids[0].written)}{more} of {name}, not of {' or '.join(datasets)}: fetched from there")
     return groups, tuple(notes)
+
+
+def _places(one: RequestedId, datasets: Iterable[str]) -> Sequence[str]:
+    """The datasets that an id is looked up in; `datasets` in small letters."""
+    if one.product is not None and one.dataset is not None:
+        return [one.dataset]
+    known = list(datasets)
+    return [name for name in known if name in one.datasets] or known[:1] or one.datasets[:1]
 
 
 def ended_dataset(dataset: str) -> tuple[str, str] | None:

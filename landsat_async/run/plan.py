@@ -164,7 +164,7 @@ async def _make(
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(target.folder.free_bytes)
     short = max(0, left - max(0, free - config.download.min_free_bytes))
-    notes = [*config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
+    notes = [*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.notice_of(len(in_files), fallback.EARLIER).text)
     leftovers = await history.leftovers([planned.file for planned in files])

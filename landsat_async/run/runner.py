@@ -183,6 +183,8 @@ class Run:
     async def _work(self) -> None:
         await self._ledger.begin_run(self._run_id, time.time())
         credentials = await find_credentials(self.config.service, self._credentials, on_wait=self._on_wait)
+        for remark in self.config.remarks:
+            self.bus.tell(Notice(remark))
         for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
         service = self.config.service

@@ -76,7 +76,8 @@ class Scan:
 
     def _allowed(self) -> int | None:
         sent = self.filters[0]
-        return hits_allowed(self.search, has_area="spatialFilter" in sent, has_path_row="metadataFilter" in sent)
+        placed = bool(self.search.path_row or self.search.tiles) and "metadataFilter" in sent
+        return hits_allowed(self.search, has_area="spatialFilter" in sent, has_path_row=placed)
 
     async def _clearest(self) -> list[Scene]:
         """The least cloudy part of a search that is too large to be read: band after band, until the limit is met."""

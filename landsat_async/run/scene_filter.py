@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # loads shapely, which takes longer than all else; without an
     from landsat_async.rules.aoi import Aoi
 
 __all__ = [
-    "PathRowFilterIds", "ProductId", "SearchConfig", "acquired_day", "halve", "keep_named", "keep_scenes",
+    "FilterIds", "ProductId", "SearchConfig", "acquired_day", "halve", "keep_named", "keep_scenes",
     "parse_product_id", "scene_filters", "within",
 ]  # fmt: skip
 
@@ -34,19 +34,32 @@ _PAIRS_MAX = 40
 
 
 @dataclass(frozen=True, slots=True)
-class PathRowFilterIds:
-    """Filter ids of one data set, found by the field labels "WRS Path" and "WRS Row" of `dataset-filters`.
+class FilterIds:
+    """Filter ids of one dataset, found by the field labels of `dataset-filters`; what it lacks is None.
 
-    An id of another data set gives no results and no error, so they are never written down in code.
+    An id of another dataset gives no results and no error, so they are never written down in code.
     """
 
-    path: str
-    row: str
+    path_row: tuple[str, str] | None = None
+    tile: tuple[str, str, str] | None = None
+    """Of region, horizontal and vertical number."""
+    day_night: str | None = None
+
+    @classmethod
+    def by_label(cls, labels: Mapping[str, str]) -> FilterIds:
+        """Find them by labels in small letters."""
+        path, row = labels.get("wrs path"), labels.get("wrs row")
+        region, horizontal, vertical = (
+            labels.get(f"tile grid {what}") for what in ("region", "horizontal", "vertical")
+        )
+        return cls(
+            (path, row) if path and row else None,
+            (region, horizontal, vertical) if region and horizontal and vertical else None,
+            labels.get("day/night indicator"),
+        )
 
 
-def scene_filters(
-    search: SearchConfig, aoi: Aoi | None, filter_ids: PathRowFilterIds | None = None
-) -> list[dict[str, Any]]:
+def scene_filters(search: SearchConfig, aoi: Aoi | None, filter_ids: FilterIds = FilterIds()) -> list[dict[str, Any]]:
     """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap.
 
     Not for `search.scenes`: `run.lookup_plan` has the filters for ids.
@@ -60,8 +73,8 @@ def scene_filters(
         common["cloudCoverFilter"] = {"min": math.floor(low), "max": math.ceil(high), "includeUnknown": unknown}
     if search.months:
         common["seasonalFilter"] = list(search.months)
-    if search.path_row and filter_ids:
-        common["metadataFilter"] = _path_row_filter(search.path_row, filter_ids)
+    if metadata := _metadata_filters(search, filter_ids):
+        common["metadataFilter"] = metadata[0] if len(metadata) == 1 else _all_of(metadata)
     if aoi is None:
         return [common]
     from landsat_async.rules.aoi import spatial_filters
@@ -144,13 +157,53 @@ def _between(filter_id: str, low: int, high: int) -> dict[str, Any]:
     return {"filterType": "between", "filterId": filter_id, "firstValue": low, "secondValue": high}
 
 
-def _path_row_filter(pairs: Sequence[tuple[int, int]], ids: PathRowFilterIds) -> dict[str, Any]:
+def _metadata_filters(search: SearchConfig, ids: FilterIds) -> list[dict[str, Any]]:
+    """What can be asked for by the fields of the dataset."""
+    filters = []
+    if search.path_row and ids.path_row:
+        filters.append(_path_row_filter(search.path_row, ids.path_row))
+    if search.tiles and ids.tile:
+        filters.append(_tile_filter(search.tiles, ids.tile))
+    if search.day_night and ids.day_night:
+        filters.append({"filterType": "value", "filterId": ids.day_night, "value": search.day_night.upper()})
+    return filters
+
+
+def _all_of(filters: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"filterType": "and", "childFilters": list(filters)}
+
+
+def _tile_filter(tiles: Sequence[tuple[str, int, int]], ids: tuple[str, str, str]) -> dict[str, Any]:
+    """Each tile, or where there are many the span of each region."""
+    spans = [(region, across, across, down, down) for region, across, down in tiles]
+    if len(spans) > _PAIRS_MAX // 2:
+        regions: dict[str, list[tuple[int, int]]] = {}
+        for region, across, down in tiles:
+            regions.setdefault(region, []).append((across, down))
+        spans = []
+        for region, own in regions.items():
+            across_all, down_all = zip(*own, strict=True)
+            spans.append((region, min(across_all), max(across_all), min(down_all), max(down_all)))
+    each = [
+        _all_of(
+            [
+                {"filterType": "value", "filterId": ids[0], "value": region},
+                _between(ids[1], west, east),
+                _between(ids[2], north, south),
+            ]
+        )
+        for region, west, east, north, south in spans
+    ]
+    return each[0] if len(each) == 1 else {"filterType": "or", "childFilters": each}
+
+
+def _path_row_filter(pairs: Sequence[tuple[int, int]], ids: tuple[str, str]) -> dict[str, Any]:
     spans = [(path, path, row, row) for path, row in pairs]
     if len(pairs) > _PAIRS_MAX:
         paths, rows = zip(*pairs, strict=True)
         spans = [(min(paths), max(paths), min(rows), max(rows))]
     both: list[dict[str, Any]] = [
-        {"filterType": "and", "childFilters": [_between(ids.path, west, east), _between(ids.row, north, south)]}
+        {"filterType": "and", "childFilters": [_between(ids[0], west, east), _between(ids[1], north, south)]}
         for west, east, north, south in spans
     ]
     return both[0] if len(both) == 1 else {"filterType": "or", "childFilters": both}
@@ -190,6 +243,15 @@ def _filtered(scene: Scene, search: SearchConfig) -> str | None:
 
 
 def _wrong_place(scene: Scene, search: SearchConfig) -> str | None:
+    product = parse_product_id(scene.display_id)
+    if product is not None and search.satellites and int(product.sensor[2:]) not in search.satellites:
+        return f"Landsat {int(product.sensor[2:])} is not in satellites = {list(search.satellites)}"
+    if search.tiles and (product is None or product.region is None) and not search.path_row:
+        return "it is no tile, which tiles asks for"
+    if search.tiles and product is not None and product.region is not None:
+        tile = (product.region, product.path, product.row)
+        inside = tile in search.tiles
+        return None if inside else f"tile {tile[0]}/{tile[1]:03d}{tile[2]:03d} is not in tiles"
     if not search.path_row:
         return None
     key = parse_scene_key(scene.display_id) or parse_scene_key(scene.entity_id)

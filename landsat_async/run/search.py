@@ -15,13 +15,14 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.payloads import SCENE_SEARCH
 from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import DroppedScene, Scene, Unavailable
+from landsat_async.rules.datasets import facts_of
 from landsat_async.rules.naming import shown
 from landsat_async.rules.scene_ids import group_ids, read_scene_ids
 from landsat_async.rules.shards import of_shard
 from landsat_async.run.dataset_names import dataset_refused
 from landsat_async.run.lookup import look_up
 from landsat_async.run.scan import Scan
-from landsat_async.run.scene_filter import PathRowFilterIds, keep_named, keep_scenes, scene_filters
+from landsat_async.run.scene_filter import FilterIds, SearchConfig, keep_named, keep_scenes, scene_filters
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
@@ -86,40 +87,56 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
 async def _find(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     if config.search.scenes:
         return await _named_scenes(config, m2m)
-    dataset = config.search.dataset
-    assert dataset is not None  # the config has checked it
-    try:
-        hits = await (await _scan(config, m2m, aoi)).hits()
-        hint = await _swapped(m2m, dataset, aoi) if aoi is not None and not hits else None
-    except DatasetRefused as error:
-        raise await dataset_refused(m2m, dataset, error) from None
-    hits = [replace(scene, dataset=dataset) for scene in hits]
+    hits: list[Scene] = []
+    warnings: list[str] = []
+    for dataset in config.search.datasets:
+        try:
+            scan, doubt = await _scan(dataset, config, m2m, aoi)
+            hits += [replace(scene, dataset=dataset) for scene in await scan.hits()]
+        except DatasetRefused as error:
+            raise await dataset_refused(m2m, dataset, error) from None
+        warnings += doubt
+    hint = await _swapped(m2m, config.search.datasets[0], aoi) if aoi is not None and not hits else None
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, config.search, aoi)
     notes = () if aoi is None else (f"area: {aoi.place}", *aoi.notes)
-    return Found(kept, dropped, [], (*notes, *filter(None, (hint,))), () if aoi is None else aoi.warnings)
+    warnings += [] if aoi is None else aoi.warnings
+    return Found(kept, dropped, [], (*notes, *filter(None, (hint,))), tuple(warnings))
 
 
 async def finds_at_most(config: Config, m2m: M2MClient, aoi: Aoi | None, most: int) -> bool:
     """Whether `find_scenes` would look at no more than about `most` scenes; raises what it would raise at once."""
     if config.search.scenes:
         return len(config.search.scenes) <= most
-    try:
-        return await (await _scan(config, m2m, aoi)).finds_at_most(most)
-    except DatasetRefused as error:
-        raise await dataset_refused(m2m, config.search.dataset or "", error) from None
+    for dataset in config.search.datasets:
+        try:
+            scan, _ = await _scan(dataset, config, m2m, aoi)
+            if not await scan.finds_at_most(most):
+                return False
+        except DatasetRefused as error:
+            raise await dataset_refused(m2m, dataset, error) from None
+    return True
 
 
-async def _scan(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Scan:
-    dataset = config.search.dataset
-    assert dataset is not None  # the config has checked it
-    return Scan(m2m, dataset, config.search, aoi, scene_filters(config.search, aoi, await _path_row(config, m2m)))
+async def _scan(dataset: str, config: Config, m2m: M2MClient, aoi: Aoi | None) -> tuple[Scan, list[str]]:
+    """The search of one dataset, and what it cannot be asked for."""
+    fields = await _fields(dataset, config.search, m2m)
+    filters = scene_filters(config.search, aoi, fields)
+    doubts = []
+    if config.search.day_night and not fields.day_night and _has_night(dataset):
+        doubts.append(f"{dataset} cannot be searched for day or night: day_night is not applied to it")
+    return Scan(m2m, dataset, config.search, aoi, filters), doubts
+
+
+def _has_night(dataset: str) -> bool:
+    facts = facts_of(dataset)
+    return facts is None or facts.has_night
 
 
 async def _named_scenes(config: Config, m2m: M2MClient) -> Found:
     """Look the ids up that decide alone."""
     requested = read_scene_ids(config.search.scenes)
     faults = [one.fault for one in requested if one.fault is not None]
-    by_dataset, notes = group_ids(requested, config.search.dataset)
+    by_dataset, notes = group_ids(requested, config.search.datasets)
     try:
         scenes, missing = await look_up(m2m, by_dataset)
     except DatasetRefused as error:
@@ -169,15 +186,12 @@ async def _any(m2m: M2MClient, dataset: str, scene_filter: dict[str, Any]) -> bo
         return True
 
 
-async def _path_row(config: Config, m2m: M2MClient) -> PathRowFilterIds | None:
-    """Ids of the path and row filters, by their labels; they differ between datasets."""
-    search = config.search
-    if search.dataset is None or not search.path_row:
-        return None
+async def _fields(dataset: str, search: SearchConfig, m2m: M2MClient) -> FilterIds:
+    """Ids of the filters that this search can use, by their labels; they differ between datasets."""
+    if not (search.path_row or search.tiles or search.day_night):
+        return FilterIds()
     try:
-        entries = await m2m.dataset_filters(search.dataset)
+        entries = await m2m.dataset_filters(dataset)
     except (EndpointGone, RequestRefused):
-        return None  # the exact filter on our side does not need them
-    labels = {entry.label.casefold(): entry.filter_id for entry in entries}
-    path, row = labels.get("wrs path"), labels.get("wrs row")
-    return PathRowFilterIds(path, row) if path and row else None
+        return FilterIds()  # the exact filters on our side do not need them
+    return FilterIds.by_label({entry.label.casefold(): entry.filter_id for entry in entries})

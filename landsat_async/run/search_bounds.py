@@ -19,7 +19,7 @@ def hits_allowed(search: SearchConfig, *, has_area: bool, has_path_row: bool) ->
     Args:
         search: What to search for.
         has_area: An area bounds it.
-        has_path_row: Paths and rows bound it, and the service can filter by them.
+        has_path_row: Paths and rows, or tiles, bound it, and the service can filter by them.
     """
     if has_area or has_path_row:
         return None

@@ -241,11 +241,11 @@ async def _service(
             permissions = await m2m.permissions()
             yield _role(permissions)
             step = "dataset"
-            if config.search.dataset is not None:
+            for name in config.search.datasets:
                 try:
-                    dataset = await m2m.dataset(config.search.dataset)
+                    dataset = await m2m.dataset(name)
                 except DatasetRefused as error:
-                    raise await dataset_refused(m2m, config.search.dataset, error) from None
+                    raise await dataset_refused(m2m, name, error) from None
                 yield Check("dataset", "ok", f"{dataset.alias}: {dataset.name}")
             step = "search"
             if config.path is not None and "download" in permissions:

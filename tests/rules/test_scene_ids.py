@@ -66,13 +66,13 @@ def test_M19_a_file_name_is_told_to_be_one_with_the_id_in_it(ending):
 
 def test_ids_are_grouped_by_their_own_dataset_and_one_line_names_each_other_one():
     asked = read_scene_ids([ENTITY, PRODUCT, "LE07_L1TP_004053_20000705_20200712_02_T1", f"{PRODUCT}.tar"])
-    groups, notes = group_ids(asked, L1)
+    groups, notes = group_ids(asked, [L1])
     assert {name: [one.name for one in ids] for name, ids in groups.items()} == {
         L1: [ENTITY], L2: [PRODUCT], "landsat_etm_c2_l1": ["LE07_L1TP_004053_20000705_20200712_02_T1"],
     }  # fmt: skip
     assert notes[0] == f"{PRODUCT} is of {L2}, not of {L1}: fetched from there"
     assert len(notes) == 2
-    assert group_ids(read_scene_ids([PRODUCT]), L2.upper()) == ({L2.upper(): read_scene_ids([PRODUCT])}, ())
+    assert group_ids(read_scene_ids([PRODUCT]), [L2.upper()]) == ({L2.upper(): read_scene_ids([PRODUCT])}, ())
 
 
 def missing(written, *there, dataset=L2):

@@ -11,7 +11,7 @@ from landsat_async.config_tables import SearchConfig
 from landsat_async.model import Scene
 from landsat_async.rules.aoi import aoi_from_bbox
 from landsat_async.rules.product_id import parse_product_id
-from landsat_async.run.scene_filter import PathRowFilterIds, halve, keep_named, keep_scenes, scene_filters
+from landsat_async.run.scene_filter import FilterIds, halve, keep_named, keep_scenes, scene_filters
 from tests.support.volumes import examples
 
 AOI = aoi_from_bbox((0, 0, 1, 1))
@@ -30,7 +30,7 @@ def scene(
 
 
 def search(**values):
-    return SearchConfig(dataset="landsat_ot_c2_l2", **values)
+    return SearchConfig(datasets=("landsat_ot_c2_l2",), **values)
 
 
 def reasons(scenes, aoi=None, **values):
@@ -223,7 +223,7 @@ def test_an_area_across_the_meridian_is_two_searches():
 
 
 def test_path_and_row_are_sent_where_the_filter_ids_are_known():
-    ids = PathRowFilterIds("p", "r")
+    ids = FilterIds(("p", "r"))
     (one,) = scene_filters(search(path_row=((4, 53),)), None, filter_ids=ids)
     assert one["metadataFilter"] == {
         "filterType": "and",
@@ -271,7 +271,7 @@ class Plain:
 
     start = end = cloud_cover = None
     include_unknown_cloud = False
-    months = path_row = tiers = scenes = ()
+    months = path_row = tiers = scenes = satellites = tiles = ()
     min_coverage = 0.0
     limit = 0
     order = "newest"
@@ -301,3 +301,51 @@ def test_every_scene_is_kept_or_dropped_once_and_one_version_stays(scenes, limit
     assert set(ids) == {(one.entity_id, one.display_id) for one in scenes}
     keys = [parse_product_id(one.display_id).version_key for one in kept]
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"satellites": (8,)}, "Landsat 9 is not in satellites = [8]"),
+        ({"satellites": (9,)}, None),
+        ({"tiles": (("CU", 8, 1),)}, "it is no tile, which tiles asks for"),
+        ({"tiles": (("CU", 8, 1),), "path_row": ((4, 53),)}, None),
+    ],
+)
+def test_satellites_and_tiles_are_compared_with_what_the_id_tells(asked, reason):
+    nine = Scene("LC90040532024187LGN00", "LC09_L2SP_004053_20240705_20240714_02_T1")
+    kept, dropped = keep_scenes([nine], search(**asked), None)
+    assert ([scene.display_id for scene in kept] == [nine.display_id]) is (reason is None)
+    assert [one.reason for one in dropped] == ([reason] if reason else [])
+
+
+def test_tiles_are_kept_by_region_and_both_numbers():
+    ids = [f"LC09_{tile}_20240705_20240714_02" for tile in ("CU_008001", "CU_008002", "HI_008001")]
+    kept, dropped = keep_scenes([Scene(one, one) for one in ids], search(tiles=(("CU", 8, 1),)), None)
+    assert [scene.display_id for scene in kept] == ids[:1]
+    assert [one.reason for one in dropped] == ["tile CU/008002 is not in tiles", "tile HI/008001 is not in tiles"]
+
+
+def test_tiles_and_day_or_night_are_asked_for_by_the_fields_of_the_dataset():
+    labels = {"tile grid region": "R", "tile grid horizontal": "H", "tile grid vertical": "V"}
+    ids = FilterIds.by_label(labels | {"day/night indicator": "N", "wrs path": "P"})
+    assert (ids.path_row, ids.tile, ids.day_night) == (None, ("R", "H", "V"), "N")
+    (found,) = scene_filters(search(tiles=(("CU", 8, 1),), day_night="night"), None, ids)
+    assert found["metadataFilter"] == {
+        "filterType": "and",
+        "childFilters": [
+            {
+                "filterType": "and",
+                "childFilters": [
+                    {"filterType": "value", "filterId": "R", "value": "CU"},
+                    {"filterType": "between", "filterId": "H", "firstValue": 8, "secondValue": 8},
+                    {"filterType": "between", "filterId": "V", "firstValue": 1, "secondValue": 1},
+                ],
+            },
+            {"filterType": "value", "filterId": "N", "value": "NIGHT"},
+        ],
+    }
+    many = tuple(("CU", number, number + 1) for number in range(30))
+    (spans,) = scene_filters(search(tiles=(*many, ("AK", 3, 4))), None, ids)
+    assert [child["childFilters"][1]["secondValue"] for child in spans["metadataFilter"]["childFilters"]] == [29, 3]
+    assert "metadataFilter" not in scene_filters(search(tiles=many), None)[0]

@@ -22,7 +22,7 @@ from landsat_async.run.search_bounds import cloud_bands, hits_allowed
 )  # fmt: skip
 def test_M14_how_many_hits_a_search_may_have(values, place, allowed):
     place = {"has_area": False, "has_path_row": False} | place
-    assert hits_allowed(SearchConfig(dataset="x", **values), **place) == allowed
+    assert hits_allowed(SearchConfig(datasets=("x",), **values), **place) == allowed
 
 
 @pytest.mark.parametrize(
