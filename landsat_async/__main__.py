@@ -9,6 +9,8 @@ import atexit
 import os
 
 INTERRUPTED = b"interrupted; the same command continues\n"
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""No system has all of them."""
 
 
 class EarlySignals:
@@ -20,7 +22,7 @@ class EarlySignals:
 
     def install(self) -> None:
         """Take the signals that stop a run, but none that somebody (nohup) has ignored."""
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        for name in STOP_SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self.leave)
@@ -30,7 +32,7 @@ class EarlySignals:
 
         The interpreter is about to take the handlers away: a signal would then end it in place of its exit code.
         """
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        for name in STOP_SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not None:
                 signal.signal(number, signal.SIG_IGN)

@@ -10,7 +10,7 @@ import shapely
 from landsat_async.rules.aoi import Aoi, aoi_from_shapes, parse_aoi
 from landsat_async.rules.aoi_text import Shapes, add_geometry, aoi_error, is_plain_crs
 from landsat_async.rules.area_formats import archive_format, convert_line, text_format
-from landsat_async.user_files import Unreadable, check_user_file, near_name, read_user_file
+from landsat_async.user_files import Unreadable, check_user_file, near_name, read_user_file, text_of
 
 FILE_BYTES_MAX = 64 * 1024**2
 _FEATURES_MAX = 100_000
@@ -39,7 +39,7 @@ def load_aoi(path: str) -> Aoi:
     if body.startswith(b"PK\x03\x04"):
         raise aoi_error(path, *archive_format(path, _members(path)))
     try:
-        text = body.decode("utf-8-sig")
+        text = text_of(body)
     except UnicodeDecodeError:
         raise aoi_error(path, "is neither GeoJSON nor WKT (not UTF-8 text)") from None
     if known := text_format(path, text):

@@ -32,7 +32,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.public import publish
 from landsat_async.rules.select_type import choose_type
 from landsat_async.rules.shards import Shard
-from landsat_async.user_files import Unreadable, near_name, read_user_file
+from landsat_async.user_files import Unreadable, near_name, read_user_file, text_of
 
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
 EXAMPLE_TOML = (Path(__file__).parent / "config.example.toml").read_text(encoding="utf-8")
@@ -152,7 +152,7 @@ def _read_toml(path: str) -> dict[str, Any]:
     if len(body) > _FILE_BYTES_MAX:
         raise ConfigError(f"{path}: larger than 4 MiB; this is no configuration")
     try:
-        text = body.decode("utf-8-sig")  # Notepad writes a byte order mark
+        text = text_of(body)  # Notepad writes a byte order mark
     except UnicodeDecodeError as error:
         line = body[: error.start].count(b"\n") + 1
         hint = "Save the file with the encoding UTF-8."

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -132,8 +133,8 @@ def what_follows(transport: asyncio.Transport) -> bytes:
 
 def _is_readable(fd: int) -> bool:
     """Ask the system for bytes, or an end, that the event loop does not know of yet."""
-    if not hasattr(select, "poll"):  # Windows, where `select` takes any socket
-        return any(select.select([fd], [], [fd], 0))
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))
+    if sys.platform != "win32":
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(0))
+    return any(select.select([fd], [], [fd], 0))  # takes any socket there

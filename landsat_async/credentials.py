@@ -11,6 +11,7 @@ import netrc
 import os
 import shlex
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from landsat_async.config_tables import ServiceConfig
 from landsat_async.errors import CredentialsError, resources_lacking
 from landsat_async.public import publish
 from landsat_async.user_commands import TooMuchOutput, run_command
-from landsat_async.user_files import Unreadable, check_user_file, near_name, read_user_file
+from landsat_async.user_files import Unreadable, check_user_file, near_name, read_user_file, text_of
 
 _FILE_BYTES_MAX = 65536
 COMMAND_TIMEOUT_S = 60.0  # a person may have to unlock a password store
@@ -145,9 +146,9 @@ def _file(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     if not path:
         return _Found(missing="service.credentials_file: not configured")
     try:
-        text = read_user_file(path, _FILE_BYTES_MAX)[:_FILE_BYTES_MAX].decode("utf-8-sig")
+        text = text_of(read_user_file(path, _FILE_BYTES_MAX)[:_FILE_BYTES_MAX])
     except (FileNotFoundError, Unreadable, UnicodeDecodeError) as error:
-        reason = "not readable as UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        reason = "no text in UTF-8 or UTF-16" if isinstance(error, UnicodeDecodeError) else str(error)
         if isinstance(error, OSError):
             reason = (error.strerror or "cannot be read") + near_name(path)
         raise CredentialsError(f"credentials file {path}: {reason}", hint=_HOW_TO_GET_A_TOKEN) from None
@@ -212,9 +213,15 @@ def _command(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     raise CredentialsError(f"{name} {ended}" + (f": {said}" if said else ""))
 
 
+def netrc_path(home: str, platform: str = sys.platform) -> str:
+    """Return where the file is: on Windows also `_netrc`, the name that curl and git use there."""
+    usual, other = os.path.join(home, ".netrc"), os.path.join(home, "_netrc")
+    return other if platform == "win32" and not os.path.exists(usual) and os.path.exists(other) else usual
+
+
 def _netrc(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     """Read the entry for the host of the service; a "default" entry is not meant for USGS and not used."""
-    path = env.get("NETRC") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".netrc")
+    path = env.get("NETRC") or netrc_path(env.get("HOME") or os.path.expanduser("~"))
     host = urlsplit(service.url).hostname or ""
     try:
         check_user_file(path)

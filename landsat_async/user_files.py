@@ -6,10 +6,12 @@ that nobody writes to would hold the program for ever, without a word; a device 
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import select
 import stat
+import sys
 import time
 
 from landsat_async.rules.similar import similar
@@ -62,6 +64,16 @@ def near_name(path: str) -> str:
     return f"; did you mean {os.path.join(folder, meant)}?" if meant is not None else ""
 
 
+def text_of(body: bytes) -> str:
+    """Return the text of a file: UTF-8, or what its byte order mark says (PowerShell writes UTF-16, Notepad both).
+
+    Raises UnicodeDecodeError.
+    """
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return body.decode("utf-16")
+    return body.decode("utf-8-sig")
+
+
 def check_user_file(path: str) -> None:
     """Refuse what a library that opens files by itself would wait for.
 
@@ -98,7 +110,10 @@ def _read(fd: int, size: int) -> bytes:
 
 
 def _read_pipe(fd: int, size: int) -> bytes:
-    pieces, end_s = [], time.monotonic() + PIPE_LIMIT_S
+    pieces: list[bytes] = []
+    if sys.platform == "win32":  # names of pipes are no file names there
+        raise Unreadable("is a pipe, not a file")
+    end_s = time.monotonic() + PIPE_LIMIT_S
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     while size > 0:

@@ -16,8 +16,9 @@ import pytest
 from landsat_async import Config, ConfigError, CredentialsError, user_files
 from landsat_async.aoi_files import load_aoi
 from landsat_async.config_tables import ServiceConfig
-from landsat_async.credentials import resolve_credentials
+from landsat_async.credentials import netrc_path, resolve_credentials
 from landsat_async.m2m.transport import tls_context
+from landsat_async.user_commands import TooMuchOutput, program_of, run_with_threads
 from landsat_async.user_files import Unreadable, read_user_file
 
 PROJECT = Path(__file__).parents[1]
@@ -178,6 +179,78 @@ def test_a_token_command_that_hangs_or_fails_is_told(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(CredentialsError, match=r"ended with status 3: no \*\*\* here"):
         _token("import sys; print('abcde'); print('no abcde here', file=sys.stderr); sys.exit(3)")
+
+
+@pytest.mark.faults("W30")
+@pytest.mark.parametrize(
+    ("code", "ends"),
+    [
+        ("print('tok')", (0, b"tok")),
+        ("import sys; print('no', file=sys.stderr); sys.exit(3)", (3, b"")),
+        ("while True: print('x' * 999)", TooMuchOutput),
+        ("import time; time.sleep(60)", TimeoutError),
+        ("import subprocess, sys; print('tok', flush=True); subprocess.Popen(['sleep', '2'])", (0, b"tok")),
+    ],
+)
+def test_W30_where_pipes_cannot_be_waited_for_a_thread_reads_each(code, ends):
+    def run():
+        return run_with_threads([sys.executable, "-c", code], os.environ, limit_s=2.0, most_bytes=1000)
+
+    if isinstance(ends, tuple):
+        ended = run()
+        assert (ended.status, ended.out.strip()) == ends
+    else:
+        with pytest.raises(ends):
+            run()
+
+
+@pytest.mark.faults("W30")
+def test_W30_a_token_command_is_looked_for_as_a_shell_does(tmp_path):
+    script = tmp_path / ("pass.cmd" if sys.platform == "win32" else "pass")
+    script.write_text("")
+    script.chmod(0o700)
+    assert program_of(["pass", "show"], {"PATH": str(tmp_path)}) == [str(script), "show"]
+    assert program_of(["pass", "show"], {"Path": ""}) == ["pass", "show"]
+
+
+# -- encodings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.faults("W29")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-bom"])
+def test_W29_files_may_be_written_as_powershell_and_notepad_do(tmp_path, encoding):
+    def write(name, text):
+        text = text.replace("\n", "\r\n")
+        body = b"\xfe\xff" + text.encode("utf-16-be") if encoding == "utf-16-be-bom" else text.encode(encoding)
+        (tmp_path / name).write_bytes(body)
+        return str(tmp_path / name)
+
+    found = resolve_credentials(ServiceConfig(credentials_file=write("cred.txt", "username:ana\ntoken:abc\n")), {})
+    assert (found.username, found.token) == ("ana", "abc")
+    old = write("old.txt", "app-token\nana\nabc\n")
+    assert resolve_credentials(ServiceConfig(credentials_file=old), {}).token == "abc"
+    assert Config.load(write("config.toml", CONFIG), environ={}).search.dataset == "landsat_ot_c2_l2"
+    assert load_aoi(write("aoi.geojson", json.dumps(SQUARE))).geometry is not None
+
+
+def test_what_is_no_text_is_told(tmp_path):
+    (tmp_path / "cred.txt").write_bytes(b"token:\xff\xff")
+    with pytest.raises(CredentialsError, match="no text in UTF-8 or UTF-16"):
+        resolve_credentials(ServiceConfig(credentials_file=str(tmp_path / "cred.txt")), {})
+
+
+@pytest.mark.faults("W29")
+@pytest.mark.parametrize(
+    ("files", "platform", "chosen"),
+    [
+        ((), "win32", ".netrc"), (("_netrc",), "win32", "_netrc"), ((".netrc", "_netrc"), "win32", ".netrc"),
+        (("_netrc",), "linux", ".netrc"),
+    ],
+)  # fmt: skip
+def test_W29_netrc_has_another_name_on_windows_too(tmp_path, files, platform, chosen):
+    for name in files:
+        (tmp_path / name).write_text("")
+    assert netrc_path(str(tmp_path), platform) == str(tmp_path / chosen)
 
 
 # -- paths -----------------------------------------------------------------------------------------------------------

@@ -241,13 +241,13 @@ class Fs(Protocol):
 
 def local_fs(observer: Observer | None = None) -> Fs:
     """Return the file system of this machine; `observer` is called before each call, for tests."""
-    if sys.platform == "win32":
-        from landsat_async.disk.fs_windows import WindowsFs
+    if sys.platform != "win32":
+        from landsat_async.disk.fs_posix import PosixFs
 
-        return WindowsFs(observer)
-    from landsat_async.disk.fs_posix import PosixFs
+        return PosixFs(observer)
+    from landsat_async.disk.fs_windows import WindowsFs
 
-    return PosixFs(observer)
+    return WindowsFs(observer)
 
 
 def is_there(fs: Fs, path: str) -> bool:

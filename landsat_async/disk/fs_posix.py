@@ -18,9 +18,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from landsat_async.disk.fs import Fs, LockState, Observer, Volume
-from landsat_async.disk.posix_volume import volume_of
 
 assert sys.platform != "win32"  # there it is fs_windows
+
+from landsat_async.disk.posix_volume import volume_of  # noqa: E402  # has nothing to give on Windows
 
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block us
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

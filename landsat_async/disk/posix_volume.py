@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 
 from landsat_async.disk.fs import Volume
+
+assert sys.platform != "win32"
 
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs"})
 _NAME_MAX, _PATH_MAX = 255, 4095

@@ -119,7 +119,7 @@ class Output:
             self.out.write(text + "\n")
             self.out.flush()
             failed, told = self.out.failed, self._reader_gone
-            if told is not None and failed is not None and failed.errno == errno.EPIPE:
+            if told is not None and failed is not None and reader_has_gone(failed):
                 self._reader_gone = None
                 told()
 
@@ -165,7 +165,7 @@ class Output:
         """Why data could not be written to stdout; a reader who has closed the pipe does not count."""
         self.out.flush()
         failed = self.out.failed
-        return failed if failed is not None and failed.errno != errno.EPIPE else None
+        return failed if failed is not None and not reader_has_gone(failed) else None
 
     def close(self) -> None:
         """Flush both streams; tell a person when data was lost for another reason than a closed pipe."""
@@ -173,6 +173,11 @@ class Output:
         if lost is not None:
             self.message(f"standard output could not be written: {lost.strerror}", urgent=True)
         self.err.flush()
+
+
+def reader_has_gone(error: OSError, platform: str = sys.platform) -> bool:
+    """Tell whether an error of writing says that nobody reads any more; Windows says "invalid argument" of a pipe."""
+    return error.errno == errno.EPIPE or (error.errno == errno.EINVAL and platform == "win32")
 
 
 def clean_end(line: str) -> str:

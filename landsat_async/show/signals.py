@@ -1,7 +1,8 @@
 """Signals, and the loop that commands run in. The library itself never touches either.
 
 First SIGINT, SIGTERM or SIGHUP: the command is asked to stop, and has ten seconds for it. Second: out at once,
-which is safe because every step of a run survives a kill.
+which is safe because every step of a run survives a kill. On Windows Ctrl-C is SIGINT, Ctrl-Break SIGBREAK, and its
+event loops take no signals: see `_listen`; what comes as an event of the console is in show/console.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import atexit
 import contextlib
 import os
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
@@ -18,6 +21,7 @@ from types import FrameType
 import anyio
 
 from landsat_async.errors import ConfigError, resources_lacking
+from landsat_async.show.console import console_events
 from landsat_async.show.output import Output
 
 STOPPED = 7
@@ -72,16 +76,18 @@ class Stopper:
         try:
             timer.start()
         except RuntimeError:  # no thread left; the alarm is as good while the interpreter still runs bytecode
-            signal.signal(signal.SIGALRM, lambda *_: self._leave(STOPPED))
-            signal.setitimer(signal.ITIMER_REAL, HARD_LIMIT_S)
-            atexit.register(signal.setitimer, signal.ITIMER_REAL, 0.0)  # after the joining, before handlers are gone
+            if sys.platform != "win32":  # there the second Ctrl-C is left
+                signal.signal(signal.SIGALRM, lambda *_: self._leave(STOPPED))
+                signal.setitimer(signal.ITIMER_REAL, HARD_LIMIT_S)
+                atexit.register(signal.setitimer, signal.ITIMER_REAL, 0.0)  # after the joining, before handlers go
 
     def arm(self) -> None:
         """Make every further signal leave at once, also when the loop hangs or is gone."""
         for number in _numbers():
-            signal.signal(number, self._leave_at_once)
+            signal.signal(number, self.leave_at_once)
 
-    def _leave_at_once(self, _number: int, _frame: FrameType | None) -> None:
+    def leave_at_once(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        """End the process; for any thread."""
         self._leave(STOPPED_AT_ONCE)
 
     def _leave(self, code: int) -> None:
@@ -127,19 +133,63 @@ def _listening(stopper: Stopper) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = _numbers() if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        loop.add_signal_handler(number, stopper.on_signal)
+    with contextlib.ExitStack() as held:
+        taken = [_listen(loop, number, stopper.on_signal) for number in numbers]
+        if not all(taken):
+            held.enter_context(_waking(loop))
+            held.enter_context(console_events(stopper, loop))
+        try:
+            yield
+        finally:
+            if not stopper.asked:
+                for number, handler in before.items():
+                    with contextlib.suppress(NotImplementedError):
+                        loop.remove_signal_handler(number)
+                    signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _listen(loop: asyncio.AbstractEventLoop, number: signal.Signals, call: Callable[[], None]) -> bool:
+    """Have the loop call `call` for a signal; False when it takes no signals by itself, as the loops of Windows."""
+
+    def pass_on(*_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(call)
+
     try:
-        yield
-    finally:
-        if not stopper.asked:
-            for number, handler in before.items():
-                loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        loop.add_signal_handler(number, call)
+    except NotImplementedError:
+        signal.signal(number, pass_on)
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let signals end the wait of the loop for sockets; Python runs no handler before that.
+
+    The Proactor loop sees to that itself, the selector loop (Jupyter's choice) does not.
+    """
+    ours, others = socket.socketpair()
+    with ours, others:
+        ours.setblocking(False)
+        others.setblocking(False)
+        before = signal.set_wakeup_fd(others.fileno(), warn_on_full_buffer=False)
+        if before == -1:
+            loop.add_reader(ours, ours.recv, 4096)
+        else:
+            signal.set_wakeup_fd(before)
+        try:
+            yield
+        finally:
+            if before == -1:
+                signal.set_wakeup_fd(-1)
+                loop.remove_reader(ours)
 
 
 def _numbers() -> tuple[signal.Signals, ...]:
     """Return the signals that stop a run. SIGHUP only where nobody (nohup) said that it is to be ignored."""
+    if sys.platform == "win32":
+        return signal.SIGINT, signal.SIGTERM, signal.SIGBREAK
     numbers: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers += (signal.SIGHUP,)

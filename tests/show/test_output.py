@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from landsat_async.events import Error, Notice, Planned
-from landsat_async.show.output import Output, OutputOptions, SafeStream
+from landsat_async.show.output import Output, OutputOptions, SafeStream, reader_has_gone
 from tests.show.fake_run import finished
 
 PROJECT = Path(__file__).parents[2]
@@ -48,6 +48,26 @@ def test_lost_data_is_told_unless_the_reader_closed_the_pipe():
         output.data("line")
         output.close()
         assert ("could not be written" in stderr.getvalue()) is told
+
+
+@pytest.mark.faults("W28")
+def test_W28_on_windows_a_closed_pipe_is_an_invalid_argument():
+    assert reader_has_gone(OSError(errno.EINVAL, "Invalid argument"), "win32")
+    assert not reader_has_gone(OSError(errno.EINVAL, "Invalid argument"), "linux")
+    assert reader_has_gone(BrokenPipeError(errno.EPIPE, "Broken pipe"), "linux")
+    assert not reader_has_gone(OSError(errno.ENOSPC, "full"), "win32")
+
+
+@pytest.mark.faults("W28")
+def test_W28_who_closes_the_pipe_of_json_lines_on_windows_stops_the_run(monkeypatch):
+    monkeypatch.setattr("landsat_async.show.output.reader_has_gone", lambda error: reader_has_gone(error, "win32"))
+    told = []
+    output = Output(OutputOptions(json=True), stdout=Broken(OSError(errno.EINVAL, "no")), stderr=io.StringIO())
+    output.when_reader_goes(lambda: told.append("gone"))
+    output.json("{}")
+    output.json("{}")
+    assert told == ["gone"]
+    assert output.lost is None
 
 
 def test_closed_and_missing_streams_are_no_fault():
