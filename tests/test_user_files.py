@@ -229,7 +229,7 @@ def test_W29_files_may_be_written_as_powershell_and_notepad_do(tmp_path, encodin
     assert (found.username, found.token) == ("ana", "abc")
     old = write("old.txt", "app-token\nana\nabc\n")
     assert resolve_credentials(ServiceConfig(credentials_file=old), {}).token == "abc"
-    assert Config.load(write("config.toml", CONFIG), environ={}).search.dataset == "landsat_ot_c2_l2"
+    assert Config.load(write("config.toml", CONFIG), environ={}).search.datasets == ("landsat_ot_c2_l2",)
     assert load_aoi(write("aoi.geojson", json.dumps(SQUARE))).geometry is not None
 
 
