@@ -1,8 +1,9 @@
 """User name and application token: where they may stand, and in which order they are looked for.
 
-The token comes from the first of USGS_TOKEN, `credentials_file`, `token_command`, ~/.netrc, M2M_TOKEN. The
-user name written in the configuration wins; else the place that holds the token tells whose it is; else
-USGS_USERNAME, credentials file, ~/.netrc, M2M_USERNAME. Nobody is asked: a prompt would hang under cron.
+The token comes from the first of USGS_TOKEN, `credentials_file`, `token_command`, what `login` has kept, ~/.netrc,
+M2M_TOKEN. The user name written in the configuration wins; else the place that holds the token tells whose it is; else
+USGS_USERNAME, credentials file, `login`, ~/.netrc, M2M_USERNAME. Nobody is asked but by `login`: a prompt would hang
+under cron.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from landsat_async.config_readers import PASSWORDS_ENDED
 from landsat_async.config_tables import ServiceConfig
 from landsat_async.errors import CredentialsError, resources_lacking
+from landsat_async.kept_login import logins_path, read_logins, service_key
 from landsat_async.public import publish
 from landsat_async.user_commands import TooMuchOutput, run_command
 from landsat_async.user_files import Unreadable, check_user_file, near_name, read_user_file, text_of
@@ -27,10 +29,12 @@ from landsat_async.user_files import Unreadable, check_user_file, near_name, rea
 _FILE_BYTES_MAX = 65536
 COMMAND_TIMEOUT_S = 60.0  # a person may have to unlock a password store
 _OLD_NAMES = ("EROS_", "LANDSATXPLORE_", "USGSM2M_", "RSGIS_USGS_", "USGS_PASSWORD", "USGS_API_KEY")
+HOW_TO_MAKE_A_TOKEN = (
+    "Sign in at https://ers.cr.usgs.gov, open Application Tokens, and make one with the scope M2M API."
+)
 _HOW_TO_GET_A_TOKEN = (
-    "Sign in at https://ers.cr.usgs.gov, open Application Tokens, make one with the scope M2M API, then set "
-    "USGS_USERNAME and USGS_TOKEN, or name a credentials_file in [service]. The account also needs the MACHINE "
-    "role: same site, Access Request."
+    f"{HOW_TO_MAKE_A_TOKEN} Then run `landsat-async login`, or set USGS_USERNAME and USGS_TOKEN. "
+    "The account also needs the MACHINE role: same site, Access Request."
 )
 
 
@@ -152,21 +156,45 @@ def _file(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
         if isinstance(error, OSError):
             reason = (error.strerror or "cannot be read") + near_name(path)
         raise CredentialsError(f"credentials file {path}: {reason}", hint=_HOW_TO_GET_A_TOKEN) from None
-    lines = [line for part in text.split("\n") if (line := part.strip()) and not line.startswith("#")]
-    if len(lines) == 3 and lines[0].lower() == "app-token":
-        return _Found(lines[1], lines[2], warnings=_file_warnings(path))
-    pairs = (line.partition(":") for line in lines)
-    found = {key.strip().lower(): value.strip() for key, _, value in pairs}
-    if "password" in found and not found.get("token"):
-        raise CredentialsError(f"credentials file {path}: {PASSWORDS_ENDED}", hint=_HOW_TO_GET_A_TOKEN)
-    if not {"username", "token"} & set(found):
+    form = _form_of(text)
+    if form is None:
         raise CredentialsError(
             f"credentials file {path}: holds neither lines `username:NAME` and `token:TOKEN` nor the three lines "
             "`app-token`, NAME, TOKEN",
             hint="Write it in one of these two forms.",
         )
+    user, token, password = form
+    if password and not token:
+        raise CredentialsError(f"credentials file {path}: {PASSWORDS_ENDED}", hint=_HOW_TO_GET_A_TOKEN)
     missing = f"credentials file {path}: no line `token:TOKEN`"
-    return _Found(found.get("username", ""), found.get("token", ""), missing, _file_warnings(path))
+    return _Found(user, token, missing, _file_warnings(path))
+
+
+def _form_of(text: str) -> tuple[str, str, bool] | None:
+    """Return user name, token, and whether there is a password; None for a text in none of the forms."""
+    lines = [line for part in text.split("\n") if (line := part.strip()) and not line.startswith("#")]
+    if len(lines) == 3 and lines[0].lower() == "app-token":
+        return lines[1], lines[2], False
+    pairs = (line.partition(":") for line in lines)
+    found = {key.strip().lower(): value.strip() for key, _, value in pairs}
+    if not {"username", "token", "password"} & set(found):
+        return None
+    return found.get("username", ""), found.get("token", ""), "password" in found
+
+
+def read_pair(text: str) -> tuple[str, str]:
+    """Return user name ("" when there is none) and token of a credentials file's text, or of a line with a token alone.
+
+    Raises:
+        CredentialsError: there is no token.
+    """
+    form = _form_of(text)
+    lines = text.split()
+    user, token = form[:2] if form is not None else ("", lines[0] if len(lines) == 1 else "")
+    if not token:
+        hint = "Put the token alone on its line, or lines `username:NAME` and `token:TOKEN`."
+        raise CredentialsError("there is no token on stdin", hint=hint)
+    return user, token
 
 
 def _file_warnings(path: str) -> tuple[str, ...]:
@@ -219,6 +247,21 @@ def netrc_path(home: str, platform: str = sys.platform) -> str:
     return other if platform == "win32" and not os.path.exists(usual) and os.path.exists(other) else usual
 
 
+def _login(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
+    """Read what `login` has kept for this service."""
+    path = logins_path(env)
+    missing = f"{path}: no login for {service_key(service.url)}"
+    try:
+        kept = read_logins(path).get(service_key(service.url))
+    except FileNotFoundError:
+        return _Found(missing=f"{path}: nobody has logged in")
+    except Unreadable as error:
+        return _Found(missing=f"{path}: {error}")
+    if kept is None or (service.username and service.username != kept.username):
+        return _Found(missing=missing + (f" as {service.username}" if kept is not None else ""))
+    return _Found(kept.username, kept.token, warnings=_file_warnings(path))
+
+
 def _netrc(service: ServiceConfig, env: Mapping[str, str]) -> _Found:
     """Read the entry for the host of the service; a "default" entry is not meant for USGS and not used."""
     path = env.get("NETRC") or netrc_path(env.get("HOME") or os.path.expanduser("~"))
@@ -241,6 +284,7 @@ _PLACES = (
     (_usgs_variables, "the variable USGS_TOKEN"),
     (_file, "credentials_file"),
     (_command, "token_command"),
+    (_login, "landsat-async login"),
     (_netrc, "~/.netrc"),
     (_m2m_variables, "the variable M2M_TOKEN"),
 )

@@ -18,7 +18,7 @@ LAYERS = (
     ("raster",),
     ("proof",),
     ("user_files", "user_commands"),
-    ("config_readers",),
+    ("config_readers", "kept_login"),
     ("config_checks", "config_tables"),
     ("config",),
     ("credentials", "aoi_files", "connections"),

@@ -16,6 +16,12 @@ from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
 from landsat_async.rules.waiting import QUIET_S
 
+ROLE_HINT = (
+    "At https://ers.cr.usgs.gov choose Access Request, then Request Access, then"
+    ' "Access to EE\'s Machine to Machine interface (MACHINE)". Approval takes some days.'
+)
+"""How to come by the role that downloads need."""
+
 
 async def find_credentials(
     service: ServiceConfig, given: Credentials | None, *, on_wait: Callable[[ApiWait], None] | None = None
@@ -58,7 +64,6 @@ async def check_role(m2m: M2MClient) -> None:
     if permissions and "download" not in permissions:
         raise CredentialsError(
             "This account may not download: the MACHINE role is missing.",
-            hint="Log in at ers.cr.usgs.gov, choose Access Request, then Request Access, then"
-            ' "Access to EE\'s Machine to Machine interface (MACHINE)". Approval takes some days.',
+            hint=ROLE_HINT,
             reference="missing-role",
         )

@@ -87,6 +87,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         options, rest = parser.parse_known_args(given)
     except UsageError as error:
         raise UsageError(f"{error}\n{usage_line(command)}") from None
+    if rest and command.name == "login":  # what is too much may be the token
+        raise UsageError(f"login takes no arguments: it asks, or reads the token from stdin\n{usage_line(command)}")
     if rest:
         too_many = " ".join(_shown(word) for word in rest)
         raise UsageError(f"{command.name} does not know what to do with {too_many}\n{usage_line(command)}")
@@ -135,6 +137,9 @@ def _refuse_unknown_options(parser: CommandParser, command: Command, line: Seque
 
 
 def _unknown_option(name: str, command: Command, known: Sequence[str]) -> str:
+    if name in ("--token", "--password", "--api-key"):
+        other = "every user of this computer can see command lines; `landsat-async login` asks for the token"
+        return f"{command.name} has no option {name}\n{other}"
     meant = similar(name, known) if name.startswith("--") else None
     elsewhere = _OPTIONS_ELSEWHERE.get(name, "")
     if meant is None and (elsewhere in known or not elsewhere.startswith("-")):

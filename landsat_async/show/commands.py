@@ -79,6 +79,47 @@ def demo(options: argparse.Namespace, output: Output) -> int:
 
 
 @command(
+    "login",
+    BEGIN,
+    "ask for user name and token, try them, keep them for this user",
+    examples=(
+        ("login", "ask; the token is not shown while it is typed"),
+        ("login --username ana < token.txt", "take the token from a file or a password store"),
+        ("login --set service.url=http://127.0.0.1:8000/", "for another service, such as the simulator"),
+    ),
+    options=(option("--username", metavar="NAME", help="your user name at https://ers.cr.usgs.gov"),),
+    service=True,
+    more=(
+        "What is kept is used where neither USGS_TOKEN nor [service] of the config brings a token. It lies in your "
+        "own configuration folder ($XDG_CONFIG_HOME/landsat_async, %APPDATA%\\landsat_async), readable by you alone."
+    ),
+)
+def login(options: argparse.Namespace, output: Output) -> int:
+    """Keep user name and token."""
+    from landsat_async.show.login_command import login
+
+    return login(overrides_of(options), options.username, output)
+
+
+@command(
+    "logout",
+    BEGIN,
+    "forget what login has kept",
+    examples=(
+        ("logout", "forget the login for the service of ./config.toml, or for USGS"),
+        ("logout -q", "without a word"),
+        ("logout --set service.url=http://127.0.0.1:8000/", "for another service"),
+    ),
+    service=True,
+)
+def logout(options: argparse.Namespace, output: Output) -> int:
+    """Forget user name and token."""
+    from landsat_async.show.login_command import logout
+
+    return logout(overrides_of(options), output)
+
+
+@command(
     "init",
     BEGIN,
     "write a commented config.toml to start from; never overwrites",

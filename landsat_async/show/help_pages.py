@@ -83,6 +83,7 @@ def start_page(width: int, *, config_here: bool, logged_in: bool) -> str:
     """
     first = 34
     begin = [
+        (f"{_PROGRAM} login", "keep user name and token for yourself"),
         (f"{_PROGRAM} init", "write a config.toml: where, when, which files"),
         (f"{_PROGRAM} plan", "see what would be fetched; nothing is ordered"),
     ]
@@ -107,7 +108,7 @@ def _next(config_here: bool, logged_in: bool) -> str:
         return f"{_PROGRAM} plan    (there is a config.toml here)"
     if logged_in:
         return f"{_PROGRAM} init    (there is no config.toml here)"
-    return f"{_PROGRAM} demo, or with an account: {_PROGRAM} init"
+    return f"{_PROGRAM} demo, or with an account: {_PROGRAM} login"
 
 
 def usage_line(command: Command) -> str:

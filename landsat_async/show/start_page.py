@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from landsat_async.kept_login import logins_path
 from landsat_async.show.command_table import CONFIG_FILE
 from landsat_async.show.help_pages import start_page
 from landsat_async.show.output import SafeStream
@@ -14,6 +15,6 @@ from landsat_async.show.page_width import page_width
 def show_start_page() -> None:
     """Print the start page on stdout."""
     out = SafeStream(sys.stdout)
-    logged_in = bool(os.environ.get("USGS_TOKEN") or os.environ.get("M2M_TOKEN"))
+    logged_in = bool(os.environ.get("USGS_TOKEN")) or os.path.exists(logins_path(os.environ))
     out.write(start_page(page_width(), config_here=os.path.exists(CONFIG_FILE), logged_in=logged_in))
     out.flush()
