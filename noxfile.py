@@ -1,5 +1,7 @@
 """One command for each habit: `nox -l` lists them, CONTRIBUTING.md says what they are for."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["tests", "lint"]
@@ -39,6 +41,24 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The pages as a site in .site/; a warning is an error."""
+    session.install("-e", ".[docs]")
+    session.run("mkdocs", "build", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel, and run the demo from the wheel, away from this folder."""
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", f"{session.create_tmp()}/dist")
+    (wheel,) = Path(session.create_tmp(), "dist").glob("*.whl")
+    session.install("--force-reinstall", str(wheel))
+    session.chdir(session.create_tmp())
+    session.run("landsat-async", "demo", "--no-progress")
 
 
 @nox.session
