@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from landsat_async.rules.bands import COMMON_NAMES, bands_named
 from tests.support.lifecycle_diagram import PAGE, page_with_diagram
 from tests.test_layers import FILES, module_of
 
@@ -16,6 +17,17 @@ DOCS = PROJECT / "docs"
 
 def test_the_diagram_of_the_lifecycle_is_made_from_its_table():
     assert PAGE.read_text() == page_with_diagram(PAGE.read_text())
+
+
+def test_the_table_of_bands_is_that_of_the_code():
+    page = (DOCS / "sensors.md").read_text()
+    table = page.partition("<!-- bands: made from rules/bands.py -->\n")[2].partition("<!-- end")[0]
+    columns = [("mss13", 1), ("mss45", 1), ("tm", 1), ("etm", 1), ("oli", 1), ("tm", 2), ("oli", 2)]
+    rows = {cells[1].strip(" `"): cells[2:-1] for line in table.splitlines()[2:] if (cells := line.split("|"))}
+    assert rows.keys() == COMMON_NAMES
+    for name, cells in rows.items():
+        stems = [" ".join(band.stem for band in bands_named(name, kind)) for kind in columns]
+        assert [cell.strip() for cell in cells] == stems
 
 
 def test_the_glossary_stays_short_enough_to_read():

@@ -11,11 +11,14 @@ the common names of the STAC extension `eo`; what level 1 has beyond them is nam
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from landsat_async.rules.product_id import ProductId, parse_product_id
+from landsat_async.rules.similar import similar
 
 Kind: TypeAlias = tuple[str, int]
 """Kind of sensor ("mss13", "mss45", "tm", "etm", "oli") and level (1 or 2)."""
@@ -110,6 +113,11 @@ BANDS: dict[Kind, tuple[Band, ...]] = {
 }  # fmt: skip
 """Every raster of each sensor and level, in the order of the bands."""
 
+_TITLES = {
+    "mss13": "Landsat 1-3 MSS", "mss45": "Landsat 4-5 MSS", "tm": "Landsat 4-5 TM", "etm": "Landsat 7 ETM+",
+    "oli": "Landsat 8-9 OLI/TIRS",
+}  # fmt: skip
+
 COMMON_NAMES = frozenset(name for bands in BANDS.values() for band in bands for name in band.names)
 """Everything that is a common name on some sensor, as it is written here."""
 _FOLDED = {name.casefold(): name for name in COMMON_NAMES}
@@ -159,3 +167,57 @@ def band_of_file(display_id: str, name: str) -> Band | None:
         return None
     own = stem[len(display_id) + 1 :]
     return next((band for band in BANDS[kind] if band.stem == own), None)
+
+
+def title_of(kind: Kind) -> str:
+    """Return the name of a sensor and level, for people."""
+    return f"{_TITLES[kind[0]]}, Level {kind[1]}"
+
+
+@lru_cache(maxsize=1024)
+def stems_named(written: str, kind: Kind | None) -> frozenset[str]:
+    """Return the file names, in small letters and without ending, that a common name stands for; empty for others."""
+    return frozenset(band.stem.casefold() for band in bands_named(written, kind))
+
+
+@lru_cache(maxsize=1024)
+def lacks(written: str, kind: Kind) -> bool:
+    """Tell whether a sensor has no such band at that level: a band as users write it, that other ones have.
+
+    False for what is no raster of any sensor (ANG, MTL, a slip of the pen): only its scenes can tell.
+    """
+    having = [other for other, bands in BANDS.items() if any(_stands_for(written, band) for band in bands)]
+    return bool(having) and kind not in having
+
+
+def _stands_for(written: str, band: Band) -> bool:
+    folded = written.casefold()
+    if any(name.casefold() == folded for name in band.names):
+        return True
+    stem = band.stem.casefold()
+    return any(fnmatch.fnmatchcase(one, folded) for one in (stem, f"{stem}.tif"))
+
+
+def where_else(written: str, datasets: Iterable[str]) -> list[str]:
+    """Return the datasets beside those named that have a band."""
+    asked = {name.casefold() for name in datasets}
+    return [
+        name
+        for name, kinds in _KINDS_OF_DATASET.items()
+        if name not in asked and any(_stands_for(written, band) for kind in kinds for band in BANDS[kind])
+    ]
+
+
+def nearest_band(written: str, kinds: Iterable[Kind]) -> str | None:
+    """Return the band of these sensors that is likely meant, by common or file name; None when nothing comes near."""
+    known = list(kinds)
+    stems = dict.fromkeys(band.stem for kind in known for band in BANDS[kind])
+    return _SPOKEN.get(written.casefold()) or similar(written, [*names_of_kinds(known), *stems], alike=_ALIKE)
+
+
+_ALIKE = 0.7
+_SPOKEN = {
+    "nir": "nir08", "swir1": "swir16", "swir2": "swir22", "swir": "swir16", "tir": "lwir", "thermal": "lwir",
+    "panchromatic": "pan", "aerosol": "coastal", "ultrablue": "coastal", "bqa": "qa_pixel", "cloud": "qa_pixel",
+}  # fmt: skip
+"""What people call them elsewhere."""

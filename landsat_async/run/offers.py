@@ -21,6 +21,7 @@ from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene, Unavailable, WantedFile
+from landsat_async.rules.bands import kinds_of_dataset, lacks, nearest_band, where_else
 from landsat_async.rules.naming import layout_folder
 from landsat_async.run.fallback import with_single_files
 from landsat_async.run.order_only import with_orders
@@ -201,7 +202,8 @@ class MissingFiles:
         self._kind, asked = _asked_for(config)
         self._nowhere = set(asked)
         """Bands or groups that no batch so far has had."""
-        self._lacking: dict[str, Lacking] = {}
+        self._datasets = config.search.datasets
+        self._lacking: dict[tuple[str, str], Lacking] = {}
         self._named: list[Unavailable] = []
         self._any = False
 
@@ -211,23 +213,53 @@ class MissingFiles:
         self._nowhere &= set(selection.unmatched_bands)
         self._named += selection.unavailable
         for more in selection.lacking:
-            known = self._lacking.setdefault(more.name, replace(more, scenes=0))
-            self._lacking[more.name] = replace(known, scenes=known.scenes + more.scenes)
+            key = more.name, more.sensor
+            known = self._lacking.setdefault(key, replace(more, scenes=0))
+            self._lacking[key] = replace(known, scenes=known.scenes + more.scenes)
 
     def all(self) -> list[Unavailable]:
         """Everything that cannot be had; a band is missing only if no batch has it."""
         if not self._any:
             return []
-        reason = f"no scene of the search has this {self._kind}"
-        nowhere = [Unavailable(name, reason, self._spelling(name)) for name in sorted(self._nowhere)]
-        return [*self._named, *nowhere]
+        return [*self._named, *(self._nowhere_gap(name) for name in sorted(self._gone()))]
 
     def left_out(self) -> list[LeftOut]:
-        """Bands that some scenes have and others lack, by name: no failure, and never silent."""
-        reason = f"these scenes have no such {self._kind}"
-        some = [lack for name, lack in sorted(self._lacking.items()) if name not in self._nowhere]
-        return [LeftOut(lack.name, reason, lack.scenes, lack.example) for lack in some]
+        """Bands that some scenes or sensors have and others lack, by name: no failure, and never silent."""
+        reason, gone = f"these scenes have no such {self._kind}", self._gone()
+        return [
+            LeftOut(lack.name, f"{sensor} has no such band" if sensor else reason, lack.scenes, lack.example)
+            for (name, sensor), lack in sorted(self._lacking.items())
+            if name not in gone
+        ]
 
-    def _spelling(self, name: str) -> str:
-        lack = self._lacking.get(name)
-        return f"Check the spelling. {lack.example}: {lack.known}" if lack else "Check the spelling."
+    def _gone(self) -> set[str]:
+        """What no scene has, but for bands of a sensor of the search that no scene is of."""
+        return {name for name in self._nowhere if not self._of_another_sensor(name)}
+
+    def _of_another_sensor(self, name: str) -> bool:
+        lacking = [sensor for other, sensor in self._lacking if other == name]
+        return bool(lacking) and all(lacking) and not self._impossible(name)
+
+    def _impossible(self, name: str) -> bool:
+        """Whether no sensor of the datasets can have a band."""
+        kinds = [kind for dataset in self._datasets for kind in kinds_of_dataset(dataset)]
+        return self._kind == "band" and bool(kinds) and all(lacks(name, kind) for kind in kinds)
+
+    def _nowhere_gap(self, name: str) -> Unavailable:
+        if self._impossible(name):
+            reason = f"no sensor of {', '.join(self._datasets)} has this band"
+            elsewhere = where_else(name, self._datasets)
+            found = f"It is a band of {', '.join(elsewhere)}. " if elsewhere else ""
+            return Unavailable(name, reason, found + self._nearest(name))
+        lack = next((lack for (other, _), lack in self._lacking.items() if other == name), None)
+        spelling = self._nearest(name) if self._kind == "band" else "Check the spelling."
+        hint = f"{spelling} {lack.example}: {lack.known}" if lack else spelling
+        return Unavailable(name, f"no scene of the search has this {self._kind}", hint)
+
+    def _nearest(self, name: str) -> str:
+        """The name that was likely meant."""
+        kinds = [kind for dataset in self._datasets for kind in kinds_of_dataset(dataset)]
+        near = nearest_band(name, kinds)
+        if near is not None and near.casefold() != name.casefold():
+            return f"Check the spelling: the nearest name is {near}."
+        return "Check the spelling."

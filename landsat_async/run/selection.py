@@ -19,6 +19,7 @@ from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Route, Scene, Unavailable, WantedFile
+from landsat_async.rules.bands import Kind, kind_of, lacks, stems_named, title_of
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, planned_name, safe_name, shown
 from landsat_async.run.products import Several, chosen_products, is_bundle, several_of
 
@@ -37,6 +38,8 @@ class Lacking:
     """Display id of the first of them."""
     known: str
     """What that scene has in its place, for people."""
+    sensor: str = ""
+    """The sensor and level that has no such band; "" where only these scenes lack it (L2SR has no ST_B10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class _Chosen:
     layout: str
     files: list[WantedFile] = field(default_factory=list)
     unavailable: list[Unavailable] = field(default_factory=list)
-    lacking: dict[str, Lacking] = field(default_factory=dict)
+    lacking: dict[tuple[str, str], Lacking] = field(default_factory=dict)
     several: Several = field(default_factory=Several)
 
     def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
@@ -98,8 +101,10 @@ class _Chosen:
         self.unavailable.append(Unavailable(shown(name), reason, hint))
 
     def lack(self, scene: Scene, name: str, known: str) -> None:
-        before = self.lacking.setdefault(name, Lacking(name, 0, scene.display_id, known))
-        self.lacking[name] = replace(before, scenes=before.scenes + 1)
+        kind = kind_of(scene.display_id)
+        sensor = title_of(kind) if kind is not None and lacks(name, kind) else ""
+        before = self.lacking.setdefault((name, sensor), Lacking(name, 0, scene.display_id, known, sensor))
+        self.lacking[name, sensor] = replace(before, scenes=before.scenes + 1)
 
 
 def choose(
@@ -224,7 +229,7 @@ def _add_singles(
     singles = _singles(scene, rows)
     matched: set[str] = set()
     before = len(chosen.files), len(chosen.unavailable)
-    for single, hits, groups in _taken(singles, select):
+    for single, hits, groups in _taken(singles, select, kind_of(scene.display_id)):
         matched |= hits
         _add_single(chosen, scene, single, groups)
     if select.type == "all":
@@ -248,13 +253,17 @@ def _what_it_has(singles: list[_Single], select: SelectConfig) -> str:
     return f"It has: {', '.join(sorted(names)) or 'none'}."
 
 
-def _taken(singles: list[_Single], select: SelectConfig) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:
+def _taken(
+    singles: list[_Single], select: SelectConfig, kind: Kind | None
+) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:
     """Yield the files that are selected, what selected them, and the groups to ask for them by."""
     for single in singles:
         if select.type == "all":
             yield single, set(), ()
         elif select.type == "band":
-            if hits := {band for band in select.bands if band_matches(band, single.suffix)}:
+            own = single.stem.casefold()
+            named = (band for band in select.bands if own in stems_named(band, kind))
+            if hits := {*named, *(band for band in select.bands if band_matches(band, single.suffix))}:
                 yield single, hits, ()
         elif groups := single.groups & set(select.file_groups) if select.file_groups else single.groups:
             yield single, groups, tuple(sorted(groups))

@@ -17,7 +17,12 @@ from landsat_async.rules.bands import (
     common_name,
     kind_of,
     kinds_of_dataset,
+    lacks,
     names_of_kinds,
+    nearest_band,
+    stems_named,
+    title_of,
+    where_else,
 )
 
 LEVEL_2 = {
@@ -138,3 +143,26 @@ def test_the_table_names_every_raster_that_real_metadata_lists() -> None:
         )
         assert (listed - table, missing) == (set(), set()), path.name
     assert kinds == {("mss13", 1), ("mss45", 1), ("tm", 2), ("etm", 2), ("oli", 2)}
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "lacking"),
+    [
+        ("coastal", ("tm", 2), True), ("coastal", ("oli", 2), False),
+        ("pan", ("oli", 2), True), ("SR_B6", ("tm", 2), True), ("ST_B10", ("oli", 2), False),
+        ("SR_B*", ("tm", 2), False), ("SR_B6.TIF", ("etm", 2), True), ("B10", ("etm", 1), True),
+        ("ANG", ("tm", 2), False), ("rde", ("tm", 2), False),
+    ],
+)  # fmt: skip
+def test_a_sensor_lacks_what_only_others_have(written: str, kind: tuple[str, int], lacking: bool) -> None:
+    assert lacks(written, kind) is lacking
+
+
+def test_where_a_band_is_and_which_one_was_meant() -> None:
+    assert where_else("pan", ["landsat_ot_c2_l2"]) == ["landsat_etm_c2_l1", "landsat_ot_c2_l1"]
+    kinds = [("oli", 2), ("tm", 2)]
+    assert [nearest_band(name, kinds) for name in ("nir", "swir1", "blu", "gren", "SR_B44", "tir", "xyz")] == [
+        "nir08", "swir16", "blue", "green", "SR_B4", "lwir", None,
+    ]  # fmt: skip
+    assert stems_named("LWIR", ("etm", 1)) == {"b6_vcid_1", "b6_vcid_2"}
+    assert title_of(("etm", 1)) == "Landsat 7 ETM+, Level 1"
