@@ -127,18 +127,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 publish(Config)
 
 
-def write_example(path: str | os.PathLike[str]) -> None:
-    """Write the commented example; never over a file that is there."""
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(EXAMPLE_TOML)
-    except FileExistsError:
-        hint = "Nothing was changed; give another name."
-        raise ConfigError(f"{os.fspath(path)} is already there", hint=hint, reference="file-exists") from None
-    except OSError as error:
-        raise ConfigError(f"{os.fspath(path)} cannot be written: {error.strerror}") from None
-
-
 def _read_toml(path: str) -> dict[str, Any]:
     try:
         body = read_user_file(path, _FILE_BYTES_MAX)

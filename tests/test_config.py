@@ -17,7 +17,6 @@ from landsat_async.config import (
     SearchConfig,
     SelectConfig,
     ServiceConfig,
-    write_example,
 )
 from landsat_async.config_tables import READERS
 from landsat_async.errors import ConfigError
@@ -48,7 +47,7 @@ def problems_of(tmp_path, text, **more):
 
 
 def test_the_example_is_valid_and_speaks_of_every_key(tmp_path):
-    write_example(tmp_path / "config.toml")
+    (tmp_path / "config.toml").write_text(EXAMPLE_TOML, encoding="utf-8")
     config = Config.load(tmp_path / "config.toml", environ={})
     assert config.select.bands == ("SR_B3", "SR_B5", "ANG")
     for table in TABLES:
@@ -77,15 +76,6 @@ def test_defaults_of_the_example_are_the_defaults_of_the_code(tmp_path):
         defaults = msgspec.structs.asdict(TABLES[table]())
         values.pop("directory", None), defaults.pop("directory", None)
         assert values == defaults
-
-
-def test_the_example_is_never_written_over_a_file(tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text("mine")
-    with pytest.raises(ConfigError) as caught:
-        write_example(path)
-    assert caught.value.reference == "file-exists"
-    assert path.read_text() == "mine"
 
 
 def test_the_contract_sample_loads_with_every_key(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -81,7 +82,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         raise UsageError(_unknown_command(line[0]))
     command = COMMANDS[line[0]]
     parser = command_parser(command)
-    given = _joined_numbers(line[1:])
+    given = _joined_values(line[1:])
     _refuse_unknown_options(parser, command, given)
     try:
         options, rest = parser.parse_known_args(given)
@@ -148,8 +149,8 @@ def _unknown_option(name: str, command: Command, known: Sequence[str]) -> str:
     return f"{command.name} has no option {_shown(name)}{guess}\n{usage_line(command)}"
 
 
-def _joined_numbers(line: Sequence[str]) -> list[str]:
-    """Return the words with the four numbers behind --bbox as one: argparse takes "-68,9,..." for an option."""
+def _joined_values(line: Sequence[str]) -> list[str]:
+    """Return the words with values that begin with a minus joined to their options: argparse takes them for such."""
     given: list[str] = []
     at = 0
     while at < len(line):
@@ -157,13 +158,20 @@ def _joined_numbers(line: Sequence[str]) -> list[str]:
         at += 1
         if word == "--bbox":
             numbers: list[str] = []
-            while at < len(line) and len(numbers) < 4 and all(_is_number(one) for one in line[at].split(",") if one):
-                numbers += [one for one in line[at].split(",") if one]
+            while at < len(line) and len(numbers) < 4 and all(map(_is_number, _parts(line[at]))):
+                numbers += _parts(line[at])
                 at += 1
             if numbers:
                 word = f"--bbox={','.join(numbers)}"
+        elif word in ("--start", "--end") and at < len(line) and re.match(r"-\s*\d", line[at]):
+            word = f"{word}={line[at]}"  # "-60 days"
+            at += 1
         given.append(word)
     return given
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[,\s]+", text) if part]
 
 
 def _is_number(word: str) -> bool:

@@ -124,20 +124,27 @@ def logout(options: argparse.Namespace, output: Output) -> int:
     BEGIN,
     "write a commented config.toml to start from; never overwrites",
     examples=(
-        ("init", "write ./config.toml"),
-        ("init lake.toml", "write another file"),
-        ("init && landsat-async plan", "write it, and see what it would fetch"),
+        ("init", "write ./config.toml, and edit it"),
+        ("init --bbox -68.01 9.99 -67.49 10.34 --start 2024-07-01 --bands red,nir08", "filled in"),
+        ("init --example timeseries --aoi field.geojson ten-years.toml", "from an example, into another file"),
     ),
     options=(
         option("path", nargs="?", default=CONFIG_FILE, metavar="PATH", files="file", help="default: config.toml"),
+        option("--bbox", metavar="WEST SOUTH EAST NORTH", help="the area, in degrees"),
+        option("--aoi", metavar="FILE", files="file", help="the area: a GeoJSON or WKT file, instead of --bbox"),
+        option("--bands", action="append", metavar="NAMES", help="such as SR_B4,SR_B5 or red,nir08"),
+        option("--start", metavar="DAY", help="first day: 2024-07-01, or --start='-60 days'"),
+        option("--end", metavar="DAY", help="last day, or today"),
+        option("--example", choices=("timeseries", "bundles", "weekly", "ids"), help="begin with a job like this"),
     ),
     data=False,
 )
 def init(options: argparse.Namespace, output: Output) -> int:
-    """Write the commented example."""
-    from landsat_async.show.setup_commands import init
+    """Write a commented config."""
+    from landsat_async.show.init_command import Wishes, init
 
-    return init(options.path, output)
+    wishes = Wishes(options.bbox, options.aoi, options.bands, options.start, options.end, options.example)
+    return init(options.path, wishes, output)
 
 
 @command(

@@ -1,11 +1,11 @@
-"""`init` and `datasets`: what one needs before the first job."""
+"""`datasets`, and how commands find their config: what one needs before the first job."""
 
 from __future__ import annotations
 
 import os
 from functools import partial
 
-from landsat_async.config import Config, write_example
+from landsat_async.config import Config
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
@@ -14,13 +14,6 @@ from landsat_async.show.tables import columns, width_of
 
 HERE = "config.toml"
 _ANY_DATASET = 'search.dataset="landsat_ot_c2_l2"'
-
-
-def init(path: str, output: Output) -> int:
-    """Write the commented example."""
-    write_example(path)
-    output.message(f"wrote {path}; edit it, then: python -m landsat_async plan {path}")
-    return 0
 
 
 def datasets(text: str | None, overrides: tuple[str, ...], output: Output) -> int:
