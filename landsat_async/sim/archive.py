@@ -119,12 +119,38 @@ class Archive:
             if other.entity_id == product.entity_id:
                 self._by_id[alias, product.entity_id] = other
 
-    def reprocess(self, display_id: str, *, days: int = 30, keep_old: bool = False) -> Product:
-        """Replace a product by a newer version of it (another processing date, hence another product id)."""
+    def reprocess(
+        self,
+        display_id: str,
+        *,
+        days: int = 30,
+        day: date | None = None,
+        level: str | None = None,
+        tier: str | None = None,
+        keep_old: bool = False,
+    ) -> Product:
+        """Replace a product by a newer version of it (another processing date, hence another product id).
+
+        Args:
+            display_id: The product.
+            days: How much later it is processed, where no day is given.
+            day: When it is processed and ingested; None = `days` later.
+            level: Another one of the same dataset: L1GT becomes L1TP, L2SR L2SP, or the other way round.
+            tier: Another one; None = that of before, and T1 for RT.
+            keep_old: The older version can still be found.
+        """
         old = self.product_of_file(display_id)
         if old is None:
             raise KeyError(display_id)
-        new = replace(old, processed=old.processed + timedelta(days=days), tier=old.tier.replace("RT", "T1"))
+        new = replace(
+            old,
+            processed=day or old.processed + timedelta(days=days),
+            ingested=day,
+            level=level or old.level,
+            tier=tier or old.tier.replace("RT", "T1"),
+        )
+        if new.dataset is not old.dataset:
+            raise ValueError(f"{level} is of another dataset than {display_id}")
         if not keep_old:
             self.remove(display_id)
         self.add(new)

@@ -1,9 +1,10 @@
-"""`/_sim/`: the script and the log over HTTP, for tests in other processes and other languages."""
+"""`/_sim/`: the script, the log and changes of the archive over HTTP, for other processes and other languages."""
 
 from __future__ import annotations
 
 import msgspec
 
+from landsat_async.sim.changes import Changes, change
 from landsat_async.sim.m2m_api import M2MApi
 from landsat_async.sim.service import Service
 from landsat_async.sim.wire import Request, Wire
@@ -34,6 +35,13 @@ class Control:
             case "DELETE", "/_sim/log":
                 service.log.clear()
                 await wire.answer_json(200, {})
+            case "POST", "/_sim/archive":
+                try:
+                    answer = change(service.archive, msgspec.json.decode(request.body, type=Changes))
+                except (msgspec.MsgspecError, KeyError, ValueError) as error:
+                    await wire.answer_json(400, {"error": str(error)})
+                else:
+                    await wire.answer_json(200, answer)
             case _:
                 return await self._api.handle(request, wire)
         return True

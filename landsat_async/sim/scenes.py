@@ -43,6 +43,8 @@ class Product:
     night: bool = False
     region: str = "CU"
     """Of a tile, whose horizontal and vertical number stand in the place of path and row."""
+    ingested: datetime.date | None = None
+    """Day on which the service got it; None = when it was processed."""
     display_id: str = field(init=False, compare=False)
     """Landsat product identifier."""
     entity_id: str = field(init=False, compare=False)
@@ -70,6 +72,11 @@ class Product:
     def sensor_id(self) -> str:
         """OLI_TIRS, ETM, TM or MSS."""
         return _SENSOR_IDS.get(self.sensor) or _SENSOR_IDS[self.sensor[:2]]
+
+    @property
+    def published(self) -> datetime.date:
+        """Day from which searches find it by ingestFilter."""
+        return self.ingested or self.processed
 
     @property
     def day_night(self) -> str:

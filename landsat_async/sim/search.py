@@ -117,7 +117,7 @@ def scene(
         },
         "spatialCoverage": {"type": "Polygon", "coordinates": [corners]},
         "temporalCoverage": {"endDate": day, "startDate": day},
-        "publishDate": f"{product.processed} 10:51:47-06",
+        "publishDate": f"{product.published} 10:51:47-06",
     }
     if found["cloudCover"] == "absent":
         del found["cloudCover"]
@@ -220,7 +220,7 @@ def _conditions(service: Service, dataset: SimDataset, scene_filter: Payload) ->
         found.append(Condition(lambda p: start <= p.acquired <= end, exact=True, days=(start, end)))
     if (span := scene_filter.object("ingestFilter")) is not None:
         first, last = _days(span)
-        found.append(Condition(lambda p: first <= p.processed <= last))
+        found.append(Condition(lambda p: first <= p.published <= last))
     if (cloud := scene_filter.object("cloudCoverFilter")) is not None:
         found.append(_clouds(cloud))
     if months := scene_filter.texts("seasonalFilter"):
