@@ -17,6 +17,7 @@ LAYERS = (
     ("rules",),
     ("raster",),
     ("proof",),
+    ("page",),
     ("user_files", "user_commands"),
     ("config_readers", "kept_login"),
     ("config_checks", "config_tables"),
