@@ -28,6 +28,7 @@ from random import Random
 import anyio
 
 from landsat_async.config import EXAMPLE_TOML, Config
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.m2m.response import understand
 from landsat_async.m2m.transport import ApiReply
@@ -385,7 +386,10 @@ async def heads(folder: Path) -> AsyncIterator[AsyncCase]:
     async with (
         RawServer([answer]) as server,
         open_transfer_session(
-            hosts=AllowedHosts.for_service("http://127.0.0.1:1/", ()), trust_env=False, uniform=lambda: 0.0
+            hosts=AllowedHosts.for_service("http://127.0.0.1:1/", ()),
+            target=LocalTarget(folder, parts_dir=folder / "parts"),
+            trust_env=False,
+            uniform=lambda: 0.0,
         ) as net,
     ):
 
@@ -399,9 +403,8 @@ async def heads(folder: Path) -> AsyncIterator[AsyncCase]:
             job = TransferJob(
                 SecretUrl(server.url("/f")),
                 final.name,
-                str(folder / "parts"),
                 f"{number}.part",
-                str(final),
+                final.name,
                 None,
                 policy,
             )

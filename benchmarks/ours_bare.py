@@ -10,13 +10,14 @@ import math
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import anyio
 
 from benchmarks.arguments import Errand, read_errand
 from landsat_async.disk import part
-from landsat_async.disk.finalise import discard_part
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import LocalPool
@@ -37,22 +38,23 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
     async def discard(session: TransferSession) -> None:
         done = landed.copy()
         landed.clear()
-        await session.pool.start(lambda: [discard_part(session.fs, path) for path in done])
+        await session.pool.start(session.target.discard, done)
 
     async def work(session: TransferSession, pool: LocalPool) -> None:
         for url in waiting:  # one iterator for all workers: each URL is taken once
             job = _job(errand, url)
             outcome = await pool.fetch(job, TransferHooks(lambda event: None, MemoryStore()))
             if isinstance(outcome, Done):
-                landed.append(job.part_path)
+                landed.append(job.part_name)
                 if len(landed) >= DISCARD_TOGETHER:
                     await discard(session)
             else:
                 bad.append(outcome)
 
     hosts = AllowedHosts((), loopback=True)
+    target = LocalTarget(Path(errand.out), parts_dir=Path(errand.out) / ".parts")
     async with open_transfer_session(
-        hosts=hosts, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False
+        hosts=hosts, target=target, workers=errand.connections, ca_bundle=errand.ca_bundle, trust_env=False
     ) as session:
         pool = LocalPool(session, errand.connections)
         async with anyio.create_task_group() as tasks:
@@ -67,9 +69,8 @@ def _job(errand: Errand, url: str) -> TransferJob:
     return TransferJob(
         url=SecretUrl(url),
         name=name,
-        parts_dir=f"{errand.out}/.parts",
         part_name=f"{name}.part",
-        final_path=f"{errand.out}/{name}",
+        relpath=name,
         policy=replace(SAFE if errand.safe else BARE, connections=errand.splits),
     )
 

@@ -1,26 +1,24 @@
 """Where proven files go, and where they are looked at again: a folder today, a bucket perhaps later.
 
 A run speaks of files by their path below the target ("LC08/2024/..._B3.TIF") and of unfinished ones by the name of
-their part. What every target promises is held by tests/disk/test_target.py.
+their part. Whatever the target, ledger and parts lie on a disk of this machine: a part is written, resumed and proven
+there, and only the last step differs. What every target promises is held by tests/disk/test_target.py; which one a
+config asks for stands in `disk.choose_target`.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
-from pathlib import Path
 from typing import Protocol
 
-from landsat_async.disk.finalise import FinaliseResult, discard_part, finalise
+from landsat_async.disk.finalise import FinaliseResult
 from landsat_async.disk.folder import Claim, OutputFolder
-from landsat_async.disk.fs import READ, FileInUse, Fs, local_fs
-from landsat_async.disk.inspect import OpenFile, put_aside
+from landsat_async.disk.fs import Fs
+from landsat_async.disk.inspect import OpenFile
+from landsat_async.errors import LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
 
@@ -64,32 +62,72 @@ class StoredPart:
     """Unix time of its last change."""
 
 
+class CompletePart(Protocol):
+    """A part whose bytes are all here, see `disk.part.PartFile`. Its file is open; nothing else is done with it now."""
+
+    path: str
+
+    @property
+    def fd(self) -> int:
+        """Descriptor of its file."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of these bytes."""
+
+    def shut(self) -> None:
+        """Close the file."""
+
+
 class Target(Protocol):
     """What a run asks of the place where its files go. All methods block: they belong in threads."""
+
+    @property
+    def folder(self) -> OutputFolder:
+        """Folder of this machine that holds the ledger and the parts."""
+
+    @property
+    def fs(self) -> Fs:
+        """File calls for the parts."""
 
     @property
     def parts_dir(self) -> str:
         """Folder of unfinished files, on a disk of this machine whatever the target."""
 
-    def path_of(self, relpath: str) -> str:
-        """Return what `commit` calls a file. Raises OSError EINVAL for what would lead out of the target."""
+    def foresee(self) -> LandsatError | None:
+        """Return what `prepare` would raise now, without changing anything; None when nothing speaks against it."""
 
     def prepare(self) -> Claim:
         """Make it ready and claim it for this run. Raises FolderUnwritable, FolderBusy, DiskFull."""
 
+    def check_names(self, relpaths: Iterable[str]) -> None:
+        """Raise ConfigError for the first path that it will not take."""
+
     def commit(
         self,
-        fd: int,
-        part_name: str,
+        part: CompletePart,
         relpath: str,
         *,
-        size_bytes: int,
         prove: Callable[[], Proved | Damaged],
         needed: Proof,
         overwrite: bool,
-        mode: int = 0o644,
     ) -> FinaliseResult | Proved:
-        """Prove a complete part and give it its final name, see `disk.finalise`."""
+        """Prove a complete part, give the file its final name, durably, and close the part.
+
+        Returns `Proved`, and leaves the part open and nameless, when the proof is right but weaker than `needed`.
+        Raises OSError.
+
+        Args:
+            part: What is to become the file; it keeps its own name until `discard`.
+            relpath: The final name. Raises OSError EINVAL for what would lead out of the target.
+            prove: Proves its bytes, which are durable when it is called.
+            needed: Less than that gets no name.
+            overwrite: Replace what is in the way.
+        """
 
     def discard(self, part_names: Sequence[str]) -> None:
         """Remove parts of finished files, and litter; what another program has open is left for a later run."""
@@ -111,120 +149,3 @@ class Target(Protocol):
 
     def free_bytes(self) -> int:
         """Return how much there is room for."""
-
-
-class LocalTarget:
-    """A folder of this machine, see `Target`.
-
-    What changes something below the root never follows a link there. Looking does: a user may have moved a folder of
-    finished files to another disk.
-    """
-
-    def __init__(self, root: Path, make_fs: Callable[[], Fs] | None = None) -> None:
-        make_fs = make_fs or local_fs
-        self.folder = OutputFolder(root, make_fs())
-        self.fs = make_fs()
-        """For changes; follows no links below the root once `prepare` was called."""
-        self._root, self.parts_dir = str(root), str(self.folder.parts)
-
-    def prepare(self) -> Claim:
-        """Make the folders, try to write, lock, and follow no links below from now on; see `OutputFolder.claim`."""
-        claim = self.folder.claim()
-        try:
-            self.fs.guard(self._root)
-        except BaseException:
-            claim.release()
-            raise
-        return claim
-
-    def path_of(self, relpath: str) -> str:
-        """Return the whole path of a file."""
-        return self.fs.join(self._root, relpath)
-
-    def commit(
-        self,
-        fd: int,
-        part_name: str,
-        relpath: str,
-        *,
-        size_bytes: int,
-        prove: Callable[[], Proved | Damaged],
-        needed: Proof,
-        overwrite: bool,
-        mode: int = 0o644,
-    ) -> FinaliseResult | Proved:
-        """Prove a complete part and give it its final name, see `disk.finalise`."""
-        return finalise(
-            self.fs, fd, self.fs.join(self.parts_dir, part_name), self.path_of(relpath),
-            size_bytes=size_bytes, prove=prove, needed=needed, overwrite=overwrite, mode=mode,
-        )  # fmt: skip
-
-    def discard(self, part_names: Sequence[str]) -> None:
-        """Remove parts; together, because each way to a folder has its price."""
-        with self.fs.together():
-            for name in part_names:
-                with suppress(FileInUse):
-                    discard_part(self.fs, self.fs.join(self.parts_dir, name))
-
-    def parts(self) -> list[StoredPart]:
-        """Return all files in the folder of parts."""
-        fs, found = self.folder.fs, []
-        for name in fs.listdir(self.parts_dir):
-            with suppress(FileNotFoundError):
-                found.append(StoredPart(name, fs.lstat(fs.join(self.parts_dir, name)).st_mtime_ns / 1e9))
-        return found
-
-    def look(self, files: Sequence[Recorded]) -> list[Look]:
-        """Compare size and time of change; one stat a file."""
-        return [self._look(file) for file in files]
-
-    def _look(self, file: Recorded) -> Look:
-        try:
-            found = self.folder.fs.lstat(self.path_of(file.relpath))
-        except FileNotFoundError:
-            return Look.GONE
-        except OSError:
-            return Look.CHANGED
-        same = found.st_size == file.size_bytes and found.st_mtime_ns == file.mtime_ns
-        return Look.SAME if same and stat.S_ISREG(found.st_mode) else Look.CHANGED
-
-    def places(self, wanted: Sequence[tuple[str, str]]) -> list[Place]:
-        """Tell what has the final names; a part that has one is known by being the same file."""
-        return [self._place(relpath, part_name) for relpath, part_name in wanted]
-
-    def _place(self, relpath: str, part_name: str) -> Place:
-        fs = self.folder.fs
-        try:
-            found = fs.lstat(self.path_of(relpath))
-        except OSError:
-            return Place.FREE
-        if stat.S_ISDIR(found.st_mode):
-            return Place.UNUSABLE
-        try:
-            part = fs.lstat(fs.join(self.parts_dir, part_name))
-        except OSError:
-            return Place.TAKEN
-        return Place.OURS if (part.st_dev, part.st_ino) == (found.st_dev, found.st_ino) else Place.TAKEN
-
-    @contextmanager
-    def read(self, relpath: str) -> Iterator[OpenFile]:
-        """Open a file for reading; a link in its place is refused, one on the way is not."""
-        fs = self.folder.fs
-        fd = fs.open(self.path_of(relpath), READ)
-        try:
-            found = fs.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file")
-            yield OpenFile(found.st_size, found.st_mtime_ns, partial(fs.pread, fd))
-        finally:
-            fs.close(fd)
-
-    def put_aside(self, relpath: str) -> str | None:
-        """Move a changed file into a folder of its own."""
-        changed = str(self.folder.changed)
-        kept = put_aside(self.fs, self.path_of(relpath), changed)
-        return None if kept is None else os.path.relpath(os.path.join(changed, kept), self._root)
-
-    def free_bytes(self) -> int:
-        """Return the free bytes of the disk that holds the folder, which need not exist yet."""
-        return self.folder.free_bytes()

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterator, S
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
 import anyio
@@ -14,8 +13,8 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
-from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.target import Target
 from landsat_async.errors import single_error
 from landsat_async.events import LeftOut
 from landsat_async.m2m.client import M2MClient
@@ -60,6 +59,7 @@ class EarlierRuns(Protocol):
 async def choosing(
     config: Config,
     m2m: M2MClient,
+    target: Target,
     ledger: Ledger | None,
     scenes: Sequence[Scene],
     history: EarlierRuns,
@@ -75,7 +75,7 @@ async def choosing(
         async with anyio.create_task_group() as group:
             group.start_soon(_ask, config, m2m, ledger, scenes, cached, send)
             async with offered:
-                yield _choose(config, m2m, offered, history)
+                yield _choose(config, m2m, target, offered, history)
             group.cancel_scope.cancel()
 
 
@@ -119,12 +119,15 @@ async def _uncached(
 
 
 async def _choose(
-    config: Config, m2m: M2MClient, offered: AsyncIterable[_Offered | Selection], history: EarlierRuns
+    config: Config,
+    m2m: M2MClient,
+    target: Target,
+    offered: AsyncIterable[_Offered | Selection],
+    history: EarlierRuns,
 ) -> AsyncIterator[Selection]:
     """Apply the selection to what is offered."""
     aliases: dict[str, str] = {}
     replaced = await history.replaced() if config.select.may_replace_bundles else frozenset[str]()
-    folder = OutputFolder(Path(config.download.directory))
     async for one in offered:
         if isinstance(one, Selection):
             yield one
@@ -144,7 +147,7 @@ async def _choose(
         if config.select.may_replace_bundles:
             add = partial(with_single_files, selection, batch, options, config, replaced)
             selection = await anyio.to_thread.run_sync(add)
-        await anyio.to_thread.run_sync(folder.check_names, [file.relpath for file in selection.files])
+        await anyio.to_thread.run_sync(target.check_names, [file.relpath for file in selection.files])
         yield selection
 
 

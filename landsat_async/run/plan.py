@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -12,10 +11,9 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
-from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.foresee import refusal
+from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.ledger_reader import KnownFile, LedgerReader
-from landsat_async.disk.target import LocalTarget, Look, Place, Recorded, Target
+from landsat_async.disk.target import Look, Place, Recorded, Target
 from landsat_async.errors import DiskFull, FolderBusy
 from landsat_async.events import LeftOut
 from landsat_async.m2m.caller import ApiWait
@@ -137,7 +135,7 @@ async def plan_if_small(config: Config, m2m: M2MClient, *, scenes_max: int) -> P
 
 async def _busy(config: Config) -> FolderBusy | None:
     """Who holds the output folder now. Raises what else a run could not do with it."""
-    refused = await anyio.to_thread.run_sync(refusal, OutputFolder(Path(config.download.directory)))
+    refused = await anyio.to_thread.run_sync(target_for(config).foresee)
     if refused is not None and not isinstance(refused, FolderBusy):
         raise refused
     return refused
@@ -147,14 +145,14 @@ async def _make(
     config: Config, m2m: M2MClient, aoi: Aoi | None, unreadable: UnreadableScenes, busy: FolderBusy | None
 ) -> Plan:
     """Search, choose, and compare with what is here."""
-    gaps, target = MissingFiles(config), LocalTarget(Path(config.download.directory))
+    gaps, target = MissingFiles(config), target_for(config)
     damage = dict[str, None]()
     history = LedgerReader(target.folder, lambda damaged: damage.setdefault(f"{damaged} {damaged.hint}"))
     files: list[PlannedFile] = []
     in_files = set[str]()
     found = await find_scenes(config, m2m, aoi)
     known = await history.known()
-    async with choosing(config, m2m, None, found.scenes, history) as selections:
+    async with choosing(config, m2m, target, None, found.scenes, history) as selections:
         async for selection in selections:
             gaps.add(selection)
             in_files |= fallback.scenes_in_files(selection)
@@ -162,7 +160,7 @@ async def _make(
     missing = [*unreadable.missing(), *found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
-    free = await anyio.to_thread.run_sync(target.folder.free_bytes)
+    free = await anyio.to_thread.run_sync(target.free_bytes)
     short = max(0, left - max(0, free - config.download.min_free_bytes))
     notes = [*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:

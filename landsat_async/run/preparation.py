@@ -53,8 +53,8 @@ async def prepare(context: RunContext, aoi: Aoi | None, unreadable: UnreadableSc
 async def _select(context: RunContext, found: Found, missing: MissingFiles) -> int:
     """Choose the files of the scenes and put them into the run; returns their listed bytes."""
     config, ledger, nominal = context.config, context.ledger, 0
-    cache = SceneCache(config, ledger, context.states.now)
-    async with choosing(config, context.m2m, ledger, found.scenes, ledger.scenes, cache) as selections:
+    cache = SceneCache(config, ledger, context.target, context.states.now)
+    async with choosing(config, context.m2m, context.target, ledger, found.scenes, ledger.scenes, cache) as selections:
         async for selection in selections:
             missing.add(selection)
             nominal += sum(file.bytes_nominal or 0 for file in selection.files)

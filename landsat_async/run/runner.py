@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,9 +20,10 @@ import anyio.to_thread
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.acquire import acquire_in_thread
+from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
-from landsat_async.disk.target import LocalTarget
+from landsat_async.disk.target import Target
 from landsat_async.errors import (
     LandsatError,
     leaves_of,
@@ -77,7 +77,7 @@ class Run:
         config: Config,
         ledger: Ledger,
         claim: Claim,
-        target: LocalTarget,
+        target: Target,
         *,
         session: aiohttp.ClientSession | None,
         credentials: Credentials | None,
@@ -224,9 +224,7 @@ class Run:
             return
         async with self._net() as net:
             self._counts.received = lambda: net.bytes_received
-            await run_pipeline(
-                context, WorkerPool(context, net, overwrite=self._overwrite, file_mode=self._claim.file_mode)
-            )
+            await run_pipeline(context, WorkerPool(context, net, overwrite=self._overwrite))
 
     async def _note_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""
@@ -240,7 +238,7 @@ class Run:
             workers=self.config.download.workers,
             max_rate_bytes_s=self.config.download.max_rate,
             ca_bundle=service.ca_bundle,
-            fs=self._target.fs,
+            target=self._target,
             connector=self._session.connector if self._session is not None else None,
         )
 
@@ -325,7 +323,7 @@ async def open_run(
         LandsatError: on leaving the block, what ended the run early.
     """
     aoi = await read_aoi(config)
-    target = LocalTarget(Path(config.download.directory))
+    target = target_for(config)
     claim = await acquire_in_thread(target.prepare, Claim.release, name="claim")
     try:
         ledger = await Ledger.open(target.folder.ledger)

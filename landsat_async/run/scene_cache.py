@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio.to_thread
 import msgspec
 
 from landsat_async.config import Config
 from landsat_async.disk.ledger import CachedFile, Ledger
-from landsat_async.disk.target import LocalTarget, Look, Recorded
+from landsat_async.disk.target import Look, Recorded, Target
 from landsat_async.model import Scene, WantedFile
 
 CACHED_FOR_S = 86400.0
@@ -28,6 +27,7 @@ class SceneCache:
 
     config: Config
     ledger: Ledger
+    target: Target
     now: Callable[[], float]
 
     @property
@@ -43,12 +43,10 @@ class SceneCache:
         found = await self.ledger.scenes.cached(ids, self.choice, since=now - CACHED_FOR_S, until=now)
         if not found:
             return {}
-        return await anyio.to_thread.run_sync(_all_here, self.config.download.directory, found)
+        return await anyio.to_thread.run_sync(_all_here, self.target, found)
 
 
-def _all_here(directory: str, found: Mapping[str, Sequence[CachedFile]]) -> dict[str, list[WantedFile]]:
-    target = LocalTarget(Path(directory))
-
+def _all_here(target: Target, found: Mapping[str, Sequence[CachedFile]]) -> dict[str, list[WantedFile]]:
     def is_here(files: Sequence[CachedFile]) -> bool:
         looks = target.look([Recorded(one.file.relpath, one.size_bytes, one.mtime_ns) for one in files])
         return all(look is Look.SAME for look in looks)

@@ -13,12 +13,12 @@ import anyio.to_thread
 from anyio import CancelScope
 
 from landsat_async.config import Config
-from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect
 from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.disk.ledger_files import FileRecords
 from landsat_async.disk.ledger_reader import FileStatus, LedgerReader, LedgerStatus
-from landsat_async.disk.target import LocalTarget, Target
+from landsat_async.disk.target import Target
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
 from landsat_async.model import Identity, Proof
@@ -31,8 +31,7 @@ _HINT = "Run the same config again: it is fetched anew."
 
 async def status(config: Config) -> LedgerStatus:
     """Read the ledger; works beside a running download. No ledger = nothing known."""
-    directory = config.download.directory
-    return await LedgerReader(OutputFolder(Path(directory))).status(directory)
+    return await LedgerReader(target_for(config).folder).status(config.download.directory)
 
 
 async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Event]:
@@ -42,8 +41,7 @@ async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Even
     the ledger, so that it holds for files of older versions as well.
     """
     started = time.monotonic()
-    root = Path(config.download.directory)
-    target = LocalTarget(root)
+    target = target_for(config)
     reader = LedgerReader(target.folder)
     if not await reader.exists():
         yield Notice(f"{config.download.directory}: there is no ledger here, so nothing was verified", "warning")

@@ -90,7 +90,6 @@ class WorkerPool:
         session: TransferSession,
         *,
         overwrite: bool,
-        file_mode: int = 0o644,
         pool: TransferPool | None = None,
     ) -> None:
         self.context = context
@@ -104,7 +103,6 @@ class WorkerPool:
             min_free_bytes=download.min_free_bytes,
             proof=Proof(download.proof),
             overwrite=overwrite,
-            file_mode=file_mode,
         )
         self._published = PublishedSums(session, self.policy)
         self._ages = LinkAges(LINK_MAX_AGE_S)
@@ -217,15 +215,13 @@ class WorkerPool:
         job = TransferJob(
             url=link.url,
             name=item.name,
-            parts_dir=context.target.parts_dir,
             name_begins=item.scene_display_id if is_planned(item.name) else "",
             part_name=part_name(item.item_id, item.generation),
             part_was=_earlier_names(item, saved),
-            final_path=context.target.path_of(item.relpath),
+            relpath=item.relpath,
             part=Checkpoint.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
-            file=item.relpath,
             published=await self._sums(item, link) if self.policy.proof is Proof.PUBLISHED else None,
         )
 

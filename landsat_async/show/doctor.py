@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
-from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.foresee import refusal
+from landsat_async.disk.choose_target import target_for
 from landsat_async.errors import ConfigError, DatasetRefused, FolderBusy, LandsatError
 from landsat_async.show.formatting import count_text, size_text, span_text
 from landsat_async.show.jsonlines import line
@@ -172,7 +170,7 @@ def _folder(config: Config) -> Iterator[Check]:
     except OSError as error:
         yield Check("folder", "fail", f"{existing}: {error.strerror}", "choose another [download] directory", 2)
         return
-    refused = refusal(OutputFolder(Path(directory)))
+    refused = target_for(config).foresee()
     if refused is not None and not isinstance(refused, FolderBusy):
         yield _failure("folder", refused)
         return

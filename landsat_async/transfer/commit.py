@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from landsat_async.disk.finalise import Committed, FinaliseResult, finalise
+from landsat_async.disk.finalise import FinaliseResult
 from landsat_async.model import Proof
 from landsat_async.proof.kinds import needs_content
 from landsat_async.proof.prove import Damaged, Proved, Stopped
@@ -68,17 +67,8 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
 
     try:
         part.check_syncs()
-        result = finalise(
-            session.fs, part.fd, part.path, job.final_path,
-            size_bytes=size_bytes, prove=prove, needed=needed, overwrite=job.policy.overwrite,
-            mode=job.policy.file_mode,
-        )  # fmt: skip
-        if isinstance(result, Committed):
-            part.shut()
-            if session.fs.closing_sets_times:  # NTFS
-                with suppress(OSError):
-                    return replace(result, mtime_ns=session.fs.lstat(job.final_path).st_mtime_ns)
-        elif isinstance(result, Proved) and joined:
+        result = session.target.commit(part, job.relpath, prove=prove, needed=needed, overwrite=job.policy.overwrite)
+        if isinstance(result, Proved) and joined:
             joins.proved = result
             return Joined(result.proof, _without_sums(transfer))
         return result

@@ -7,7 +7,6 @@ with the server once more, and after that it is committed again.
 from __future__ import annotations
 
 import errno
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -60,7 +59,7 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
         case Committed():
             return _done(transfer, result)
         case InTheWay():
-            name = os.path.basename(transfer.job.final_path)
+            name = transfer.job.relpath.rpartition("/")[2]
             return Fault(FaultKind.IN_THE_WAY, f"{name} exists and was not made by this program")
         case PartLost():
             return Fault(FaultKind.LOST, "the unfinished file was removed or changed by somebody else")
@@ -77,7 +76,7 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
 def _done(transfer: Transfer, result: Committed) -> Done:
     part = transfer.part
     if doubt := _doubt_of_size(transfer):
-        transfer.hooks.notify(Notice(f"{transfer.file}: {doubt}; its proof is {result.proof}", "warning"))
+        transfer.hooks.notify(Notice(f"{transfer.job.relpath}: {doubt}; its proof is {result.proof}", "warning"))
     named = Identity.NAMED if part.facts.named else Identity.NONE
     identity = result.identity if result.identity.rank > named.rank else named
     return Done(part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity)
@@ -126,8 +125,9 @@ async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> 
         case Next.FETCH_ANEW:
             return Fault(FaultKind.UNPROVEN, "it came in several answers, and its content cannot be proven")
         case Next.NAME_AND_SAY:
-            text = f"{transfer.file} came in several answers and holds no sums to tell that they are of one version"
-            transfer.hooks.notify(Notice(f"{text}; it is proven by {result.proof} only", "warning"))
+            text = "came in several answers and holds no sums to tell that they are of one version"
+            told = f"{transfer.job.relpath} {text}; it is proven by {result.proof} only"
+            transfer.hooks.notify(Notice(told, "warning"))
     transfer.joins.checked = True
     return await finish(transfer, length_known=length_known)
 
@@ -154,7 +154,7 @@ async def _naming_fault(transfer: Transfer, error: OSError) -> Outcome | Fault:
         )
     if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
         return _failed(transfer, "the file system does not take the final name", "Choose another layout.")
-    fault = fault_of_disk(error, transfer.job.parts_dir)
+    fault = fault_of_disk(error, transfer.session.target.parts_dir)
     if isinstance(fault, LandsatError):
         raise fault from None  # and nothing is cut: the part may have its final name already
     if fault.kind is FaultKind.IN_USE:

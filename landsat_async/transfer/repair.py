@@ -5,6 +5,7 @@ Bytes are given up, a part is opened again, or something is not asked for any mo
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,11 @@ class Repairs:
 async def open_believed(transfer: Transfer, facts: Checkpoint | None) -> PartFile:
     """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
     job = transfer.job
+    target = transfer.session.target
     part, believed = await open_part(
-        job.part_path,
+        os.path.join(target.parts_dir, job.part_name),
         facts,
-        fs=transfer.session.fs,
+        fs=target.fs,
         threads=transfer.threads,
         was=job.part_was,
         min_free_bytes=job.policy.min_free_bytes,

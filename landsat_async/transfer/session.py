@@ -26,8 +26,8 @@ from yarl import URL
 
 from landsat_async.connections import ALONE, Answer, OutOfStep, checked
 from landsat_async.disk.finalise import Proving
-from landsat_async.disk.fs import Fs, local_fs
 from landsat_async.disk.io_threads import DiskPool, Threads
+from landsat_async.disk.target import Target
 from landsat_async.errors import SessionClosed
 from landsat_async.model import Identity
 from landsat_async.proof.prove import prove
@@ -80,7 +80,8 @@ class TransferSession:
     session: aiohttp.ClientSession
     pool: DiskPool
     hosts: AllowedHosts
-    fs: Fs = field(default_factory=local_fs)
+    target: Target
+    """Where proven files go; parts lie on a disk of this machine."""
     prove: Proving = prove
     uniform: Callable[[], float] = random
     """Draws the jitter, in [0, 1)."""
@@ -111,7 +112,7 @@ class TransferSession:
     def cancel_soon(self) -> None:
         """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
         self._cancelled_soon = True
-        self.fs.cancel_soon()
+        self.target.fs.cancel_soon()
         for threads in self._running:
             threads.cancel_soon()
 
@@ -265,12 +266,11 @@ class TransferSession:
 async def open_transfer_session(
     *,
     hosts: AllowedHosts,
+    target: Target,
     workers: int = 5,
     ca_bundle: str | None = None,
     connector: aiohttp.BaseConnector | None = None,
     trust_env: bool = True,
-    root: str | None = None,
-    fs: Fs | None = None,
     proving: Proving = prove,
     uniform: Callable[[], float] = random,
     max_rate_bytes_s: int = 0,
@@ -279,21 +279,17 @@ async def open_transfer_session(
 
     Args:
         hosts: Where files may come from.
+        target: Where they go; prepared, or with a folder of parts that can be made.
         workers: How many transfers will run at a time; sizes the thread pool and the blocks.
         ca_bundle: Certificates to trust besides the system's.
         connector: The connections of a host program's session; used with its own resolver, and never closed.
         trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
-        root: The output folder, see `Fs.guard`.
-        fs: File calls; None = those of this machine.
         proving: Proves a complete file, see `proof.prove`.
         uniform: Draws random numbers in [0, 1).
         max_rate_bytes_s: What all transfers together may receive in a second; 0 = no limit.
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
     resolver = _CheckingResolver(hosts, proxies.values())
-    files = fs or local_fs()
-    if root is not None:
-        files.guard(root)
     pool = DiskPool(workers + 2)
     window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
     session = aiohttp.ClientSession(
@@ -310,7 +306,7 @@ async def open_transfer_session(
         **checked(lent=connector is not None),
     )
     try:
-        shared = TransferSession(session, pool, hosts, files, proving, uniform, proxies, block_bytes_for(workers))
+        shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
         yield shared

@@ -243,7 +243,7 @@ class Sink:
         part, transfer = self._part, self._transfer
 
         def keep_and_commit() -> CommitResult:
-            with transfer.session.fs.together():
+            with transfer.session.target.fs.together():
                 if block:
                     part.put(block)
                 return commit(transfer)

@@ -2,12 +2,14 @@
 
 It can be used alone:
 
-    hosts = AllowedHosts(("*.usgs.gov",))
-    async with open_transfer_session(hosts=hosts) as session:
-        job = TransferJob(SecretUrl(link), "LC08_..._SR_B3.TIF", "data/parts", "1.part", "data/LC08_..._SR_B3.TIF")
+    hosts, target = AllowedHosts(("*.usgs.gov",)), LocalTarget(Path("data"))
+    claim = target.prepare()
+    async with open_transfer_session(hosts=hosts, target=target) as session:
+        job = TransferJob(SecretUrl(link), "LC08_..._SR_B3.TIF", "1.part", "2024/LC08_..._SR_B3.TIF")
         match await transfer(job, session, TransferHooks(print, MemoryStore())):
             case Done(size_bytes, sha256, proof):
-                discard_part(session.fs, job.part_path)
+                target.discard([job.part_name])
+    claim.release()
 
 Everything that concerns one file comes back as an `Outcome`; what concerns the whole run (a full disk, a folder that
 cannot be written) is raised. `Transfer` owns all that is known of one transfer; what is done with it stands in
@@ -166,7 +168,7 @@ class Transfer:
             self.hooks.health(self.host, HostReport.OK, "")
             return _named(seen.name, self.job.name_begins)
         except OSError as error:  # of opening the part; others are faults of an attempt
-            fault = fault_of_disk(error, self.job.parts_dir)
+            fault = fault_of_disk(error, self.session.target.parts_dir)
             if isinstance(fault, LandsatError):
                 raise fault from None
             return FileFailed(fault.reason, RULES[fault.kind].hint, self.bytes_received, fault.kind)
@@ -240,7 +242,7 @@ class Transfer:
             if report is not None:
                 self.hooks.health(error.host or self.host, report, error.fault.reason)
             return error.fault
-        fault = fault_of_disk(error, self.job.parts_dir)
+        fault = fault_of_disk(error, self.session.target.parts_dir)
         if not isinstance(fault, LandsatError):
             return fault
         with suppress(OSError):  # save what can be saved
@@ -270,7 +272,7 @@ class Transfer:
         uniform, policy = self.session.uniform, self.job.policy
         own_s = full_jitter_s(failures, uniform(), cap_s=policy.backoff_cap_s)
         wait_s = with_retry_after_s(own_s, fault.retry_after_s, uniform())
-        self.hooks.notify(Retrying(self.file, fault.reason, failures, wait_s))
+        self.hooks.notify(Retrying(self.job.relpath, fault.reason, failures, wait_s))
         await sleep(wait_s)
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
@@ -303,18 +305,13 @@ class Transfer:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    @property
-    def file(self) -> str:
-        """The file's name in events."""
-        return self.job.file or self.job.name
-
     def begin_body(self, sink: Sink, total: int | None) -> None:
         """Say once where the transfer begins, and from now on how far it is."""
         self.sink, self._total = sink, total
         if not self._started:
             self._started = True
             self._told_s = self.session.clock()  # most files are complete before there is anything to add
-            self.hooks.notify(Started(self.file, self.part.length, total))
+            self.hooks.notify(Started(self.job.relpath, self.part.length, total))
 
     def count(self, size: int) -> None:
         """Count body bytes, and say now and then how far it is."""
@@ -328,7 +325,7 @@ class Transfer:
         now_s = self.session.clock()
         if now_s - self._told_s >= TELL_EVERY_S:
             self._told_s = now_s
-            self.hooks.notify(Transferred(self.file, max(self.sink.position, self.part.length), self._total))
+            self.hooks.notify(Transferred(self.job.relpath, max(self.sink.position, self.part.length), self._total))
 
     async def wait_for_rate(self) -> None:
         """Before a request: wait until its answer may come, where the rate of the run is limited."""
@@ -338,7 +335,7 @@ class Transfer:
             self._paid_bytes = await self.session.max_rate.advance(expected, self._paid_bytes)
 
     def _tell_wait(self, reason: str, wait_s: float) -> None:
-        self.hooks.notify(Retrying(self.file, reason, self.tries, wait_s))
+        self.hooks.notify(Retrying(self.job.relpath, reason, self.tries, wait_s))
 
 
 def _named(name: str | None, begins: str) -> Outcome:

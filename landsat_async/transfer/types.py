@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -15,7 +14,7 @@ from landsat_async.transfer.retry import FaultKind, HostReport
 MIB = 1024 * 1024
 
 TransferEvent: TypeAlias = Started | Transferred | Retrying | Notice
-"""What `notify` is called with; `file` is the job's `file`."""
+"""What `notify` is called with; `file` is the job's `relpath`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,6 @@ class TransferPolicy:
     proof: Proof = Proof.STRUCTURE
     overwrite: bool = False
     """Replace a file that is in the way under the final name."""
-    file_mode: int = 0o644
-    """Of finished files; unfinished ones are their owner's alone."""
 
     @property
     def answer_timeout_s(self) -> float:
@@ -66,17 +63,15 @@ class TransferJob:
     url: SecretUrl
     name: str
     """USGS file name: tells what kind of file the bytes must be."""
-    parts_dir: str
-    """Folder of unfinished files, on the same file system as `final_path`; made when only itself is missing."""
     part_name: str
-    final_path: str
+    """Of the unfinished file, in the folder of parts; that is made when only itself is missing."""
+    relpath: str
+    """The final name, below the target; the `file` of events."""
     part: Checkpoint | None = None
     """The last checkpoint; None = begin at byte 0."""
     policy: TransferPolicy = field(default_factory=TransferPolicy)
     bytes_nominal: int | None = None
     """Listed size: bounds how much is accepted; a file that is far from it must be proven by its content."""
-    file: str = ""
-    """The `file` of events; "" = `name`."""
     published: Mapping[str, str] | None = None
     """SHA-512 in hex by file name, where the policy asks for `Proof.PUBLISHED`."""
     name_begins: str = ""
@@ -87,11 +82,6 @@ class TransferJob:
     that two of them can never write to one file."""
 
     @property
-    def part_path(self) -> str:
-        """Where the bytes go until they are proven."""
-        return os.path.join(self.parts_dir, self.part_name)
-
-    @property
     def max_bytes(self) -> int:
         """More than this is no Landsat file."""
         return max(4 * (self.bytes_nominal or 0), 8 * 1024 * MIB)
@@ -99,7 +89,7 @@ class TransferJob:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The file has its final name, proven and durable. Record that, then call `discard_part`."""
+    """The file has its final name, proven and durable. Record that, then have the target discard the part."""
 
     size_bytes: int
     sha256: str

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import finalise, ledger
+from landsat_async.disk import finalise, ledger, local_target
 from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
+from landsat_async.disk.part import open_part
 from landsat_async.run import outcomes, worker
-from landsat_async.transfer import commit, sink
+from landsat_async.transfer import repair, sink
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import TransferJob
 from tests.support.power_cut import Belief, by_digest, by_length, by_size
@@ -101,21 +103,28 @@ def _record_first() -> Patches:
     async def done(handler: Any, item: Any, link: Any, outcome: Any) -> None:
         file = FinishedFile(item.item_id, item.relpath, outcome.size_bytes, outcome.sha256, outcome.proof, 0)
         await handler.context.states.finish(file)
-        handler.session.fs.catch_up()
+        handler.session.target.fs.catch_up()
 
-    return [mock.patch.object(commit, "finalise", marked), mock.patch.object(outcomes.Outcomes, "_done", done)]
-
-
-class _StraightJob(TransferJob):
-    """The part is the final file."""
-
-    @property
-    def part_path(self) -> str:
-        return self.final_path
+    return [mock.patch.object(local_target, "finalise", marked), mock.patch.object(outcomes.Outcomes, "_done", done)]
 
 
 def _write_to_final() -> Patches:
-    return [mock.patch.object(worker, "TransferJob", _StraightJob), mock.patch.object(finalise, "_name", mock.Mock())]
+    """The part is the final file."""
+    final: dict[str, str] = {}
+
+    def job(**how: Any) -> TransferJob:
+        final[how["part_name"]] = how["relpath"]
+        return TransferJob(**how)
+
+    def straight(path: str, *arguments: Any, **how: Any) -> Any:
+        parts = Path(path).parent
+        return open_part(str(parts.parents[1] / final[os.path.basename(path)]), *arguments, **how)
+
+    return [
+        mock.patch.object(worker, "TransferJob", job),
+        mock.patch.object(repair, "open_part", straight),
+        mock.patch.object(finalise, "_name", mock.Mock()),
+    ]
 
 
 def _checkpoint_first() -> Patches:

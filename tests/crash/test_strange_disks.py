@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from landsat_async import Credentials, download, open_run
-from landsat_async.disk import target
+from landsat_async.disk import local_target
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import FolderUnwritable
 from landsat_async.events import Started, Verified
@@ -106,7 +106,7 @@ async def test_H19_a_folder_that_becomes_unwritable_in_mid_run_ends_it_without_r
 
     config = config_of(sim, tmp_path)
     with (
-        mock.patch.object(target, "local_fs", partial(PosixFs, observe)),
+        mock.patch.object(local_target, "local_fs", partial(PosixFs, observe)),
         small_steps(),
         pytest.raises(FolderUnwritable) as refused,
     ):

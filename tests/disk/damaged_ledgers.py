@@ -24,7 +24,8 @@ from anyio import fail_after
 from landsat_async import Config, Credentials, open_run
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import Ledger
-from landsat_async.disk.target import LocalTarget, Look, Recorded
+from landsat_async.disk.local_target import LocalTarget
+from landsat_async.disk.target import Look, Recorded
 from landsat_async.errors import LandsatError, LedgerError
 from landsat_async.events import Started
 from landsat_async.model import WantedFile

@@ -13,6 +13,7 @@ from pathlib import Path
 from anyio import fail_after
 
 from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import TransferSession, open_transfer_session
@@ -43,6 +44,7 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path) -> AsyncIterator[Bench]:
     hosts = AllowedHosts.for_service("http://127.0.0.1:1/", ())
+    target = LocalTarget(folder / "out", parts_dir=folder / "parts")
 
     async def strong(wire):
         await ranged(FILES[wire.request.target[1:]], etag=ETAG)(wire)
@@ -55,7 +57,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
 
     async with (
         RawServer([strong]) as one, RawServer([weak]) as two, RawServer([plain]) as three,
-        open_transfer_session(hosts=hosts, trust_env=False, uniform=lambda: 0.0) as net,
+        open_transfer_session(hosts=hosts, target=target, trust_env=False, uniform=lambda: 0.0) as net,
     ):  # fmt: skip
         yield Bench([one, two, three], net, folder)
 
@@ -121,7 +123,7 @@ async def one(bench: Bench, dice: random.Random) -> str:
     dice.choice(_DAMAGES)(dice, body)
     (parts / "1.1.part").write_bytes(body)
     job = TransferJob(
-        SecretUrl(bench.servers[which].url(f"/{name}")), name, str(parts), "1.2.part", str(final), facts,
+        SecretUrl(bench.servers[which].url(f"/{name}")), name, "1.2.part", name, facts,
         TransferPolicy(min_free_bytes=0, block_bytes=65_536, checkpoint_bytes=100_000), part_was=("1.1.part",),
     )  # fmt: skip
     with fail_after(LONGEST_S):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from landsat_async.disk.inspect import Facts, Unproven, inspect, why_not_adopted
-from landsat_async.disk.target import LocalTarget
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import Identity, Proof
 
 REPORT = "LC08_L1TP_004053_20240705_20240712_02_T1_GCP.txt"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -12,7 +14,8 @@ from landsat_async.disk.finalise import Committed, InTheWay
 from landsat_async.disk.fs import NEW
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect
-from landsat_async.disk.target import LocalTarget, Look, Place, Recorded
+from landsat_async.disk.local_target import LocalTarget
+from landsat_async.disk.target import Look, Place, Recorded
 from landsat_async.errors import FolderBusy
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved
@@ -51,15 +54,39 @@ def put_part(target, name, data=b"data"):
     return fd
 
 
+@dataclass
+class Part:
+    """A complete part, as a transfer hands it over."""
+
+    target: LocalTarget
+    path: str
+    fd: int
+    length: int
+    sha256: str
+    closed: bool = False
+
+    def shut(self) -> None:
+        assert not self.closed
+        self.closed = True
+        self.target.fs.close(self.fd)
+
+
+def complete_part(target, name, data=b"data"):
+    path = target.fs.join(target.parts_dir, name)
+    return Part(target, path, put_part(target, name, data), len(data), hashlib.sha256(data).hexdigest())
+
+
 def commit(target, name, relpath, data=b"data", *, overwrite=False):
-    fd = put_part(target, name, data)
+    part = complete_part(target, name, data)
     try:
-        return target.commit(
-            fd, name, relpath,
-            size_bytes=len(data), prove=lambda: Proved(Proof.LENGTH), needed=Proof.LENGTH, overwrite=overwrite,
-        )  # fmt: skip
+        result = target.commit(
+            part, relpath, prove=lambda: Proved(Proof.LENGTH), needed=Proof.LENGTH, overwrite=overwrite
+        )
+        assert part.closed is isinstance(result, Committed)
+        return result
     finally:
-        target.fs.close(fd)
+        if not part.closed:
+            part.shut()
 
 
 def recorded(target, relpath, size=4):
@@ -74,6 +101,26 @@ def test_a_committed_file_is_there_as_it_was_recorded_and_its_part_goes(target):
     target.discard(["1.1.part", "1.1.part"])
     assert target.parts() == []
     assert target.look([file]) == [Look.SAME]
+
+
+def test_the_time_that_is_told_is_the_one_that_is_seen_later(target):
+    """On NTFS the last write is dated when the file is closed."""
+    committed = commit(target, "1.1.part", "LC08/a.TIF")
+    assert target.look([Recorded("LC08/a.TIF", 4, committed.mtime_ns)]) == [Look.SAME]
+
+
+def test_a_proof_that_is_too_weak_names_nothing_and_leaves_the_part_to_be_committed_again(target):
+    part = complete_part(target, "1.1.part")
+    weak = target.commit(part, "a.TIF", prove=lambda: Proved(Proof.LENGTH), needed=Proof.CONTENT, overwrite=False)
+    assert weak == Proved(Proof.LENGTH)
+    assert not part.closed
+    assert target.places([("a.TIF", "1.1.part")]) == [Place.FREE]
+    strong = target.commit(part, "a.TIF", prove=lambda: Proved(Proof.CONTENT), needed=Proof.CONTENT, overwrite=False)
+    assert isinstance(strong, Committed)
+
+
+def test_what_prepare_would_refuse_is_foreseen(target):
+    assert isinstance(target.foresee(), FolderBusy)  # this very run has it
 
 
 def test_what_changes_is_seen_without_reading_and_so_is_what_goes(target, tmp_path):
@@ -145,7 +192,7 @@ def test_a_target_has_one_run(target, tmp_path):
 @pytest.mark.parametrize("relpath", ["../a", "/a", "a//b", ""])
 def test_no_path_leads_out_of_it(target, relpath):
     with pytest.raises(OSError):
-        target.path_of(relpath)
+        commit(target, "1.1.part", relpath)
 
 
 def test_what_another_program_has_open_is_told_as_that_and_tidied_later(target, tmp_path):

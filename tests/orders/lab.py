@@ -33,7 +33,7 @@ from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import ROUTES
 from landsat_async.disk.ledger_schema import TABLES
 from landsat_async.disk.ledger_writer import LedgerWriter
-from landsat_async.disk.target import LocalTarget
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
 from landsat_async.m2m.caller import Gate
@@ -239,6 +239,8 @@ class Weather:
     outages: dict[str, tuple[float, float]]
     """Host -> from when to when it refuses connections."""
     mean_s: float = 20.0
+    folder: Path = field(default_factory=Path)
+    """Where the files go."""
     now: dict[str, str] = field(default_factory=dict)
     """Links under transfer, by file name."""
     wrong: list[str] = field(default_factory=list)
@@ -295,7 +297,7 @@ class Weather:
         if drawn == "disk":
             raise DiskFull("full")
         hooks.health(host, HostReport.OK, "")
-        path = Path(job.final_path)
+        path = self.folder / job.relpath
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         self.fetched[job.name] += 1
@@ -341,6 +343,7 @@ class Lab:
         **download: Any,
     ) -> None:
         self.book, self.weather, self.files = book, weather, files
+        weather.folder = folder
         self.replaced: frozenset[str] = frozenset()
         self.ledger = MemoryLedger()
         self.target = LocalTarget(folder)

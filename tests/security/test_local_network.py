@@ -7,6 +7,7 @@ import socket
 import aiohttp
 import pytest
 
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
@@ -66,10 +67,9 @@ async def fetch(monkeypatch, tmp_path, names, host, port, *, hosts=DEFAULT, prox
         monkeypatch.setenv("https_proxy", proxy)
     policy = TransferPolicy(min_free_bytes=0, attempts=1, connect_timeout_s=0.3, header_timeout_s=0.3)
     job = TransferJob(
-        SecretUrl(f"https://{host}:{port}/f?requestSignature=x"), "f.bin", str(tmp_path / "parts"), "1.part",
-        str(tmp_path / "f.bin"), policy=policy,
-    )  # fmt: skip
-    async with open_transfer_session(hosts=hosts) as net:
+        SecretUrl(f"https://{host}:{port}/f?requestSignature=x"), "f.bin", "1.part", "f.bin", policy=policy
+    )
+    async with open_transfer_session(hosts=hosts, target=LocalTarget(tmp_path)) as net:
         return await transfer(job, net, TransferHooks(lambda event: None, MemoryStore()))
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import anyio
 import trustme
 
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import LocalPool
@@ -236,23 +237,23 @@ class Trust:
 async def play(schedule: Schedule, folder: Path, trust: Trust, **net_options: object) -> Outcome:
     """Fetch the files of a schedule into an empty folder, and look at what is there."""
     host, came = Host(schedule), Outcome()
-    (folder / "parts").mkdir(parents=True)
+    folder.mkdir(parents=True)
+    target = LocalTarget(folder, parts_dir=folder / "parts")
     waiting = iter(schedule.files)
     policy = replace(POLICY, connections=schedule.connections)
 
     async def work(server: RawServer, net: TransferSession) -> None:
         for file in waiting:
             job = TransferJob(
-                SecretUrl(server.url(f"/data/{file.name}")), file.name,
-                str(folder / "parts"), f"{file.name}.part", str(folder / file.name), policy=policy,
-            )  # fmt: skip
+                SecretUrl(server.url(f"/data/{file.name}")), file.name, f"{file.name}.part", file.name, policy=policy
+            )
             outcome = await LocalPool(net, 1).fetch(job, TransferHooks(lambda event: None, MemoryStore()))
             if not isinstance(outcome, Done):
                 came.missing.append(f"{file.name}: {outcome}")
 
     hosts = AllowedHosts.for_service("http://127.0.0.1:1/", ())
     options = {"ca_bundle": trust.ca_bundle if schedule.tls else None, "trust_env": False} | net_options
-    net = open_transfer_session(hosts=hosts, workers=schedule.workers, **options)  # type: ignore[arg-type]
+    net = open_transfer_session(hosts=hosts, target=target, workers=schedule.workers, **options)  # type: ignore[arg-type]
     async with RawServer([host], ssl=trust.server if schedule.tls else None) as server, net as opened:
         async with anyio.create_task_group() as tasks:
             for _ in range(schedule.workers):

@@ -31,12 +31,12 @@ from typing import Any
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import fs_posix, ledger, ledger_schema, part, target
+from landsat_async.disk import fs_posix, ledger, ledger_schema, local_target, part
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
-from landsat_async.transfer import attempt, commit, multi_range, session, transfer
+from landsat_async.transfer import attempt, multi_range, session, transfer
 from landsat_async.transfer.types import TransferPolicy
 from tests.support.lifecycle_law import hold_to_table
 from tests.support.windows_like import Disk, LikeWin32
@@ -150,7 +150,7 @@ class _Watch:
         self.around(attempt, "receive", "body")
         self.around(multi_range, "receive", "body")
         self.around(transfer.Transfer, "checkpoint", "checkpoint")
-        self.around(commit, "finalise", "proof")
+        self.around(local_target, "finalise", "proof")
         self.around(runner, "_clean_up", "end")
         self._split_requests()
         connect = ledger.connect
@@ -231,7 +231,7 @@ def _child(order: dict[str, Any]) -> int:
         worker.TransferPolicy = partial(TransferPolicy, **order["policy"])
     if "windows_like" in order:
         disk = Disk(Path(order["config"]["download"]["directory"]).parent, **order["windows_like"])
-        target.local_fs = partial(WindowsFs, api=LikeWin32(disk))
+        local_target.local_fs = partial(WindowsFs, api=LikeWin32(disk))
     if order.get("lying_lock"):
         fs_posix.fcntl = _LyingLocks()
     if "argv" in order:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from landsat_async.disk import ledger, target
+from landsat_async.disk import ledger, local_target
 from landsat_async.disk.folder import PROBE_NAME
 from landsat_async.disk.fs import Fs
 from landsat_async.disk.fs_posix import PosixFs
@@ -326,5 +326,5 @@ def recorded(tape: Tape, fs: Callable[[Tape], Fs] = RecordingFs) -> Iterator[Non
         hold_to_table(connection)
         return WatchedConnection(connection, partial(_commit, tape, connection))
 
-    with mock.patch.object(target, "local_fs", partial(fs, tape)), mock.patch.object(ledger, "connect", watched):
+    with mock.patch.object(local_target, "local_fs", partial(fs, tape)), mock.patch.object(ledger, "connect", watched):
         yield

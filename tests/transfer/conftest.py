@@ -10,11 +10,13 @@ import os
 import random
 import threading
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
@@ -90,6 +92,8 @@ class Bench:
         )
     )
     fs: PosixFs = field(default_factory=PosixFs)
+    below: str = ""
+    """Folder of the file below the target, with a slash."""
     events: list = field(default_factory=list)
     health: list = field(default_factory=list)
     service: str = "http://127.0.0.1:1/"
@@ -103,7 +107,16 @@ class Bench:
 
     @property
     def final(self) -> str:
-        return os.path.join(self.folder, "out", self.name)
+        return os.path.join(self.folder, "out", self.relpath)
+
+    @property
+    def relpath(self) -> str:
+        return self.below + self.name
+
+    def target(self):
+        """Where the files go; made anew for each session, with the file calls that the bench has then."""
+        root = Path(self.final.removesuffix(self.relpath))
+        return LocalTarget(root, lambda: self.fs, parts_dir=Path(self.part).parent)
 
     @property
     def part(self) -> str:
@@ -113,9 +126,8 @@ class Bench:
         return TransferJob(
             SecretUrl(url),
             self.name,
-            os.path.dirname(self.part),
             os.path.basename(self.part),
-            self.final,
+            self.relpath,
             self.store.facts,
             self.policy,
             **self.job_options,
@@ -124,7 +136,7 @@ class Bench:
     def net(self):
         hosts = AllowedHosts.for_service(self.service, ("*.usgs.gov",))
         return open_transfer_session(
-            hosts=hosts, fs=self.fs, uniform=lambda: 0.5, **({"trust_env": False} | self.net_options)
+            hosts=hosts, target=self.target(), uniform=lambda: 0.5, **({"trust_env": False} | self.net_options)
         )
 
     async def run(self, server, path=PATH, net=None):
@@ -132,6 +144,8 @@ class Bench:
         if net is None:
             async with self.net() as own:
                 return await self.run(server, path, own)
+        if net.target.parts_dir != os.path.dirname(self.part):  # a session that was opened for other files
+            net.target = self.target()
         outcome = await self.fetch(
             self.job(url),
             net,

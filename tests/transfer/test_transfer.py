@@ -6,6 +6,7 @@ import asyncio
 import os
 
 from landsat_async.disk.finalise import discard_part
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
@@ -32,17 +33,20 @@ async def test_a_straight_transfer_ends_under_its_final_name_and_leaves_the_part
 async def test_the_documented_way_to_use_it_alone(tmp_path):
     image = big_tiff_file()
     name = "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.TIF"
+    target = LocalTarget(tmp_path)
+    claim = target.prepare()
     async with (
         RawServer([ranged(image)]) as server,
-        open_transfer_session(hosts=AllowedHosts((), loopback=True)) as net,
+        open_transfer_session(hosts=AllowedHosts((), loopback=True), target=target) as net,
     ):
-        job = TransferJob(SecretUrl(server.url()), name, str(tmp_path / "parts"), "1.part", str(tmp_path / name))
+        job = TransferJob(SecretUrl(server.url()), name, "1.part", f"2024/{name}")
         match await transfer(job, net, TransferHooks(lambda event: None, MemoryStore())):
             case Done(_, sha256, proof):
-                discard_part(net.fs, job.part_path)
+                target.discard([job.part_name])
+    claim.release()
     assert (sha256, proof) == (sha(image), Proof.STRUCTURE)
-    assert (tmp_path / name).read_bytes() == image
-    assert os.listdir(tmp_path / "parts") == []
+    assert (tmp_path / "2024" / name).read_bytes() == image
+    assert target.parts() == []
 
 
 async def test_checkpoints_are_saved_on_the_way_and_never_beyond_what_is_there(bench):
@@ -121,10 +125,10 @@ async def test_a_part_that_is_complete_needs_no_request_at_all(bench):
 
 async def test_events_carry_the_path_below_the_folder_when_there_is_one(bench):
     bench.right = [DATA]
-    bench.job_options = {"file": "2024/x.dat"}
+    bench.below = "2024/"
     async with RawServer([ranged(DATA)]) as server:
         await bench.run(server)
-    assert {event.file for event in bench.events} == {"2024/x.dat"}
+    assert {event.file for event in bench.events} == {f"2024/{bench.name}"}
 
 
 async def test_headers_of_a_request_are_few_and_honest(bench):
@@ -150,8 +154,7 @@ async def test_many_transfers_share_one_net(bench, tmp_path):
 
         async def one(number: int) -> None:
             job = TransferJob(
-                SecretUrl(server.url(f"/{number}")), "x.dat", str(tmp_path / "parts"), f"{number}.part",
-                str(tmp_path / f"out/{number}.dat"), policy=bench.policy,
+                SecretUrl(server.url(f"/{number}")), "x.dat", f"{number}.part", f"{number}.dat", policy=bench.policy,
             )  # fmt: skip
             outcome = await transfer(job, net, TransferHooks(lambda event: None, MemoryStore()))
             assert getattr(outcome, "sha256", outcome) == sha(files[number])

@@ -16,6 +16,7 @@ import anyio
 import pytest
 
 from landsat_async import download, open_run
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import SessionClosed
 from landsat_async.events import Planned, Verified
 from landsat_async.model import Proof, SecretUrl
@@ -144,9 +145,10 @@ async def test_L09_L13_a_host_that_blocks_the_loop_longer_than_a_stall_causes_no
     hosts = AllowedHosts.for_service("http://127.0.0.1:1/", ())
     with _steady_server(size, chunked=chunked) as (port, requests):
         link = SecretUrl(f"http://127.0.0.1:{port}/f")
-        job = TransferJob(link, "f.dat", f"{folder}/parts", "1.part", f"{folder}/f.dat", None, policy)
+        target = LocalTarget(Path(folder), parts_dir=Path(folder) / "parts")
+        job = TransferJob(link, "f.dat", "1.part", "f.dat", None, policy)
         async with open_transfer_session(
-            hosts=hosts, trust_env=False, proving=lambda *_, **how: Proved(Proof.STRUCTURE)
+            hosts=hosts, target=target, trust_env=False, proving=lambda *_, **how: Proved(Proof.STRUCTURE)
         ) as net:
             outcome = await transfer(job, net, TransferHooks(block, MemoryStore()))
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from landsat_async.disk import target
+from landsat_async.disk import local_target
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.events import Started
 from tests.support.windows_like import Disk, LikeWin32
@@ -29,7 +29,7 @@ def on(tmp_path, monkeypatch):
     def mount(kind="NTFS", patience_s=5.0, **manner):
         disk = Disk(tmp_path, kind, **MANNERS[kind], **manner)
         make = partial(WindowsFs, api=LikeWin32(disk), patience_s=patience_s)
-        monkeypatch.setattr(target, "local_fs", make)
+        monkeypatch.setattr(local_target, "local_fs", make)
         return disk
 
     return mount

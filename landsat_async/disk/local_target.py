@@ -1,0 +1,160 @@
+"""A folder of this machine as the place where proven files go."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part, finalise
+from landsat_async.disk.folder import Claim, OutputFolder
+from landsat_async.disk.foresee import refusal
+from landsat_async.disk.fs import READ, FileInUse, Fs, local_fs
+from landsat_async.disk.inspect import OpenFile, put_aside
+from landsat_async.disk.target import CompletePart, Look, Place, Recorded, StoredPart
+from landsat_async.errors import LandsatError
+from landsat_async.model import Proof
+from landsat_async.proof.prove import Damaged, Proved
+
+
+class LocalTarget:
+    """A folder of this machine, see `Target`.
+
+    What changes something below the root never follows a link there. Looking does: a user may have moved a folder of
+    finished files to another disk.
+    """
+
+    def __init__(self, root: Path, make_fs: Callable[[], Fs] | None = None, *, parts_dir: Path | None = None) -> None:
+        """Stand for a folder; nothing is made before `prepare`.
+
+        Args:
+            root: The output folder.
+            make_fs: Makes what file calls go through; None = those of this machine.
+            parts_dir: Folder of unfinished files, on the same file system; None = the one of a run.
+        """
+        make_fs = make_fs or local_fs
+        self.folder = OutputFolder(root, make_fs())
+        self.fs = make_fs()
+        """For changes; follows no links below the root once `prepare` was called."""
+        self._root, self.parts_dir = str(root), str(parts_dir or self.folder.parts)
+        self._file_mode = 0o644
+
+    def prepare(self) -> Claim:
+        """Make the folders, try to write, lock, and follow no links below from now on; see `OutputFolder.claim`."""
+        claim = self.folder.claim()
+        self._file_mode = claim.file_mode
+        try:
+            self.fs.guard(self._root)
+        except BaseException:
+            claim.release()
+            raise
+        return claim
+
+    def path_of(self, relpath: str) -> str:
+        """Return the whole path of a file."""
+        return self.fs.join(self._root, relpath)
+
+    def foresee(self) -> LandsatError | None:
+        """Return what `prepare` would raise now."""
+        return refusal(self.folder)
+
+    def check_names(self, relpaths: Iterable[str]) -> None:
+        """Raise ConfigError for the first path that the file system will not take."""
+        self.folder.check_names(relpaths)
+
+    def commit(
+        self,
+        part: CompletePart,
+        relpath: str,
+        *,
+        prove: Callable[[], Proved | Damaged],
+        needed: Proof,
+        overwrite: bool,
+    ) -> FinaliseResult | Proved:
+        """Give the part's own file its final name, see `disk.finalise`: nothing is copied."""
+        path = self.path_of(relpath)
+        result = finalise(
+            self.fs, part.fd, part.path, path,
+            size_bytes=part.length, prove=prove, needed=needed, overwrite=overwrite, mode=self._file_mode,
+        )  # fmt: skip
+        if isinstance(result, Committed):
+            part.shut()
+            if self.fs.closing_sets_times:  # NTFS
+                with suppress(OSError):
+                    return replace(result, mtime_ns=self.fs.lstat(path).st_mtime_ns)
+        return result
+
+    def discard(self, part_names: Sequence[str]) -> None:
+        """Remove parts; together, because each way to a folder has its price."""
+        with self.fs.together():
+            for name in part_names:
+                with suppress(FileInUse):
+                    discard_part(self.fs, self.fs.join(self.parts_dir, name))
+
+    def parts(self) -> list[StoredPart]:
+        """Return all files in the folder of parts."""
+        fs, found = self.folder.fs, []
+        for name in fs.listdir(self.parts_dir):
+            with suppress(FileNotFoundError):
+                found.append(StoredPart(name, fs.lstat(fs.join(self.parts_dir, name)).st_mtime_ns / 1e9))
+        return found
+
+    def look(self, files: Sequence[Recorded]) -> list[Look]:
+        """Compare size and time of change; one stat a file."""
+        return [self._look(file) for file in files]
+
+    def _look(self, file: Recorded) -> Look:
+        try:
+            found = self.folder.fs.lstat(self.path_of(file.relpath))
+        except FileNotFoundError:
+            return Look.GONE
+        except OSError:
+            return Look.CHANGED
+        same = found.st_size == file.size_bytes and found.st_mtime_ns == file.mtime_ns
+        return Look.SAME if same and stat.S_ISREG(found.st_mode) else Look.CHANGED
+
+    def places(self, wanted: Sequence[tuple[str, str]]) -> list[Place]:
+        """Tell what has the final names; a part that has one is known by being the same file."""
+        return [self._place(relpath, part_name) for relpath, part_name in wanted]
+
+    def _place(self, relpath: str, part_name: str) -> Place:
+        fs = self.folder.fs
+        try:
+            found = fs.lstat(self.path_of(relpath))
+        except OSError:
+            return Place.FREE
+        if stat.S_ISDIR(found.st_mode):
+            return Place.UNUSABLE
+        try:
+            part = fs.lstat(fs.join(self.parts_dir, part_name))
+        except OSError:
+            return Place.TAKEN
+        return Place.OURS if (part.st_dev, part.st_ino) == (found.st_dev, found.st_ino) else Place.TAKEN
+
+    @contextmanager
+    def read(self, relpath: str) -> Iterator[OpenFile]:
+        """Open a file for reading; a link in its place is refused, one on the way is not."""
+        fs = self.folder.fs
+        fd = fs.open(self.path_of(relpath), READ)
+        try:
+            found = fs.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            yield OpenFile(found.st_size, found.st_mtime_ns, partial(fs.pread, fd))
+        finally:
+            fs.close(fd)
+
+    def put_aside(self, relpath: str) -> str | None:
+        """Move a changed file into a folder of its own."""
+        changed = str(self.folder.changed)
+        kept = put_aside(self.fs, self.path_of(relpath), changed)
+        return None if kept is None else os.path.relpath(os.path.join(changed, kept), self._root)
+
+    def free_bytes(self) -> int:
+        """Return the free bytes of the disk that holds the folder, which need not exist yet."""
+        return self.folder.free_bytes()
