@@ -134,12 +134,12 @@ def read_layout(held: HeldBytes) -> CogLayout:
         UnsupportedRaster: its image is stored in a way that no Landsat band is.
     """
     try:
-        return _Reader(held).run()
+        return IndexReader(held).run()
     except Needs as needs:
-        raise _with_surroundings(needs, held) from None
+        raise with_surroundings(needs, held) from None
 
 
-def _with_surroundings(needs: Needs, held: HeldBytes) -> Needs:
+def with_surroundings(needs: Needs, held: HeldBytes) -> Needs:
     """Ask for what stands close by as well: the arrays that a directory points at are its neighbours."""
     if needs.end > held.total:
         raise BrokenRaster(f"its index points at byte {needs.end:,}, but it has {held.total:,}") from None
@@ -151,17 +151,20 @@ def _with_surroundings(needs: Needs, held: HeldBytes) -> Needs:
     return Needs(start, end)
 
 
-class _Reader:
+class IndexReader:
+    """Reads the index of a GeoTIFF; `read_layout` and `overviews.read_overviews` are what it is for."""
+
     def __init__(self, held: HeldBytes) -> None:
         self._held = held
         self._total = held.total
 
     def run(self) -> CogLayout:
+        """Return the layout of the image; `next_directory` is then where another version of it is described."""
         if self._total < 16:
             raise BrokenRaster("too short for a TIFF")
         first = self._read_header()
         self._framed = self._has_frames()
-        self._tags = self._read_directory(first)
+        self.tags = self.read_directory(first)
         return self._layout()
 
     # -- header and directory ------------------------------------------------------------------------------------------
@@ -191,7 +194,8 @@ class _Reader:
             and b"KNOWN_INCOMPATIBLE_EDITION=NO\n" in note
         )
 
-    def _read_directory(self, at: int) -> dict[int, _Entry]:
+    def read_directory(self, at: int) -> dict[int, _Entry]:
+        """Return the tags of a directory, and note where the next one is; 0 = there is none."""
         counter = struct.Struct(self._order + ("Q" if self._big else "H"))
         if at < self._header_bytes or at + counter.size > self._total:
             raise BrokenRaster(f"its index is said to be at byte {at:,}, but it has {self._total:,}")
@@ -200,13 +204,16 @@ class _Reader:
         if not 0 < count <= _MOST_TAGS or at + counter.size + size > self._total:
             raise BrokenRaster(f"an index of {count} tags")
         data = self._held.read(at + counter.size, size)
+        end = at + counter.size + size
+        has_next = end + self._pointer.size <= self._total
+        self.next_directory = self._pointer.unpack(self._held.read(end, self._pointer.size))[0] if has_next else 0
         return {number: _Entry(kind, length, inline) for number, kind, length, inline in self._entry.iter_unpack(data)}
 
     # -- values of tags ------------------------------------------------------------------------------------------------
 
     def _values(self, number: int, most: int) -> npt.NDArray[np.generic] | None:
         """Return the values of a tag, in the byte order of this machine; None where it is not there."""
-        entry = self._tags.get(number)
+        entry = self.tags.get(number)
         if entry is None:
             return None
         code = _TYPES.get(entry.type, "")
@@ -230,13 +237,14 @@ class _Reader:
         return values.astype(np.uint64)
 
     def _short(self, number: int, default: int) -> int:
-        value = self._number(number, default)
+        value = self.number(number, default)
         if value > 65_535:
             raise BrokenRaster(f"tag {number} is {value}")
         return value
 
-    def _number(self, number: int, default: int | None = None) -> int:
-        if number not in self._tags and default is not None:
+    def number(self, number: int, default: int | None = None) -> int:
+        """Return the value of a tag that holds one number. Raises BrokenRaster without it and a default."""
+        if number not in self.tags and default is not None:
             return default
         return int(self._integers(number, 1)[0])
 
@@ -255,12 +263,17 @@ class _Reader:
     # -- the image -----------------------------------------------------------------------------------------------------
 
     def _layout(self) -> CogLayout:
-        width, length = self._number(tag.WIDTH), self._number(tag.LENGTH)
-        is_tiled = tag.TILE_WIDTH in self._tags
+        layout = replace(self.read_image(), keys=self._keys())
+        return replace(layout, transform=self._transform(layout.keys))
+
+    def read_image(self) -> CogLayout:
+        """Return everything but where on Earth it lies."""
+        width, length = self.number(tag.WIDTH), self.number(tag.LENGTH)
+        is_tiled = tag.TILE_WIDTH in self.tags
         if is_tiled:
-            tile_width, tile_length = self._number(tag.TILE_WIDTH), self._number(tag.TILE_LENGTH)
+            tile_width, tile_length = self.number(tag.TILE_WIDTH), self.number(tag.TILE_LENGTH)
         else:
-            tile_width, tile_length = width, min(length, self._number(tag.ROWS_PER_STRIP, length))
+            tile_width, tile_length = width, min(length, self.number(tag.ROWS_PER_STRIP, length))
         if not all(0 < side <= _LONGEST_SIDE for side in (width, length, tile_width, tile_length)):
             raise BrokenRaster(f"an image of {width} x {length} pixels in tiles of {tile_width} x {tile_length}")
         pixel_type = self._pixel_type()
@@ -268,43 +281,42 @@ class _Reader:
         if tile_bytes > MOST_TILE_BYTES:
             raise UnsupportedRaster(f"it is stored in pieces of {tile_bytes // 2**20} MiB")
         offsets, counts = self._tiles(is_tiled, -(-width // tile_width) * -(-length // tile_length))
-        layout = CogLayout(
+        return CogLayout(
             byte_order=self._order, width=width, length=length, tile_width=tile_width, tile_length=tile_length,
             is_tiled=is_tiled, pixel_type=pixel_type, compression=self._compression(), predictor=self._predictor(),
             photometric=self._short(tag.PHOTOMETRIC, 1), offsets=offsets, counts=counts, has_frames=self._framed,
-            transform=Transform(0, 0, 1, 1), keys=self._keys(), nodata=self._text(tag.NODATA, 64).partition(b"\0")[0],
+            transform=Transform(0, 0, 1, 1), keys=GeoKeys(()), nodata=self._text(tag.NODATA, 64).partition(b"\0")[0],
             description=self._description(), total=self._total,
         )  # fmt: skip
-        return replace(layout, transform=self._transform(layout.keys))
 
     def _description(self) -> bytes:
-        entry = self._tags.get(tag.DESCRIPTION)
+        entry = self.tags.get(tag.DESCRIPTION)
         is_short = entry is not None and 0 < entry.size <= _MOST_DESCRIPTION
         return self._text(tag.DESCRIPTION, _MOST_DESCRIPTION) if is_short else b""
 
     def _pixel_type(self) -> str:
-        if self._number(tag.SAMPLES, 1) != 1:
-            raise UnsupportedRaster(f"its pixels have {self._number(tag.SAMPLES)} samples each; a band has one")
-        form, bits = self._number(tag.SAMPLE_FORMAT, 1), self._number(tag.BITS, 1)
+        if self.number(tag.SAMPLES, 1) != 1:
+            raise UnsupportedRaster(f"its pixels have {self.number(tag.SAMPLES)} samples each; a band has one")
+        form, bits = self.number(tag.SAMPLE_FORMAT, 1), self.number(tag.BITS, 1)
         found = _PIXEL_TYPES.get((form, bits))
         if found is None:
             raise UnsupportedRaster(f"its pixels have {bits} bits of format {form}")
         return found
 
     def _compression(self) -> int:
-        compression = self._number(tag.COMPRESSION, tag.UNCOMPRESSED)
+        compression = self.number(tag.COMPRESSION, tag.UNCOMPRESSED)
         if compression not in (tag.UNCOMPRESSED, tag.DEFLATE, tag.OLD_DEFLATE):
             name = _COMPRESSIONS.get(compression, f"scheme {compression}")
             raise UnsupportedRaster(f"its pixels are compressed with {name}; Landsat bands are deflated")
         return compression
 
     def _predictor(self) -> int:
-        predictor = self._number(tag.PREDICTOR, 1)
+        predictor = self.number(tag.PREDICTOR, 1)
         if predictor not in (1, 2):
             raise UnsupportedRaster(f"its pixels are predicted in way {predictor}")
-        if self._number(tag.COMPRESSION, tag.UNCOMPRESSED) == tag.UNCOMPRESSED:
+        if self.number(tag.COMPRESSION, tag.UNCOMPRESSED) == tag.UNCOMPRESSED:
             return 1  # readers ignore it where nothing is compressed
-        if predictor == 2 and self._number(tag.SAMPLE_FORMAT, 1) == 3:
+        if predictor == 2 and self.number(tag.SAMPLE_FORMAT, 1) == 3:
             raise UnsupportedRaster("its pixels are fractions, and predicted as if they were whole numbers")
         return predictor
 
@@ -313,8 +325,8 @@ class _Reader:
             raise UnsupportedRaster(f"it is stored in {expected:,} pieces")
         where, sizes = (tag.TILE_OFFSETS, tag.TILE_COUNTS) if is_tiled else (tag.STRIP_OFFSETS, tag.STRIP_COUNTS)
         for number in (where, sizes):  # before their arrays are asked for
-            if number in self._tags and self._tags[number].size != expected:
-                raise BrokenRaster(f"{self._tags[number].size:,} tiles where its size asks for {expected:,}")
+            if number in self.tags and self.tags[number].size != expected:
+                raise BrokenRaster(f"{self.tags[number].size:,} tiles where its size asks for {expected:,}")
         offsets, counts = self._integers(where, MOST_TILES), self._integers(sizes, MOST_TILES)
         stored = counts > 0
         total, frame = np.uint64(self._total), np.uint64(4 if self._framed else 0)
@@ -338,7 +350,7 @@ class _Reader:
     def _transform(self, keys: GeoKeys) -> Transform:
         scale, tie = self._doubles(tag.PIXEL_SCALE, 3), self._doubles(tag.TIE_POINT, 6)
         if len(scale) < 2 or len(tie) != 6:
-            what = "is rotated" if tag.MODEL_TRANSFORM in self._tags else "does not say where it lies"
+            what = "is rotated" if tag.MODEL_TRANSFORM in self.tags else "does not say where it lies"
             raise UnsupportedRaster(f"its grid {what}")
         width_m, height_m = scale[0], scale[1]
         sides = (0.001 < width_m < 1e6, 0.001 < height_m < 1e6, all(abs(number) < 1e9 for number in tie))
