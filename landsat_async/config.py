@@ -32,6 +32,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.public import publish
 from landsat_async.rules.select_type import choose_type
 from landsat_async.rules.shards import Shard
+from landsat_async.scene_files import read_scenes_file
 from landsat_async.user_files import Unreadable, near_name, read_user_file, text_of
 
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
@@ -227,6 +228,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
     search = values["search"]
+    _read_scenes(search, given, refused, source, problems)
     search["relative"] = tuple(_relative(search, given))
     check_together(search, refused, source, problems, remarks)
     if "select.type" not in refused:
@@ -236,7 +238,8 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
     if problems:
         raise _config_error(problems)
     if search.get("scenes"):
-        notes += ids_decide(search)
+        asked = any(one.source == "override" and one.key in ("scenes", "scenes_file") for one in given)
+        notes += [] if asked else ids_decide(search)  # who names ids on the command line knows that
     elif search.get("min_coverage", 0.0) > 0 and not {"aoi", "bbox"} & set(search):
         notes.append("search.min_coverage has no effect without search.aoi or search.bbox")
     return Config(
@@ -248,6 +251,31 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         notes=tuple(notes),
         remarks=tuple(dict.fromkeys(remarks)),
     )
+
+
+def _read_scenes(
+    search: dict[str, Any], given: Sequence[_Given], refused: set[str], source: str, problems: list[str]
+) -> None:
+    """Read the ids of `scenes_file`. Beside `scenes` the later source counts; both in one are a fault."""
+    sources = {item.key: item.source for item in given if item.table == "search"}
+    order = [item.key for item in given if item.table == "search" and item.key in ("scenes", "scenes_file")]
+    if {"scenes", "scenes_file"} <= set(search):
+        if sources["scenes"] == sources["scenes_file"]:
+            problems.append(f"{source}: search.scenes_file: cannot be used together with search.scenes; remove one")
+            return
+        del search["scenes" if order[-1] == "scenes_file" else "scenes_file"]
+    path = search.get("scenes_file")
+    if path is None:
+        return
+    try:
+        found = read_scenes_file(path)
+    except ValueError as error:
+        problems.append(f"{sources['scenes_file']}: search.scenes_file: {path}: {error}")
+        refused.add("search.scenes")
+        return
+    search["scenes"] = found.ids
+    if found.dataset is not None and not {"dataset", "sensors", "level"} & set(search):
+        search["dataset"] = (found.dataset,)
 
 
 def _relative(search: Mapping[str, Any], given: Sequence[_Given]) -> Iterator[str]:

@@ -40,7 +40,7 @@ def check_together(
 
 def ids_decide(search: Mapping[str, object]) -> list[str]:
     """Return the note on filters that say nothing beside `search.scenes`; empty where there are none."""
-    filters = sorted(set(search) - {"datasets", "relative", "scenes"})
+    filters = sorted(set(search) - {"datasets", "relative", "scenes", "scenes_file"})
     if not filters:
         return []
     return [f"search.scenes decides alone: {', '.join(filters)} not applied as a filter"]

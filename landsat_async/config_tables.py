@@ -75,7 +75,9 @@ class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
     order: Literal["newest", "oldest", "least_cloud"] = "newest"
     """Which scenes a limit takes."""
     scenes: tuple[str, ...] = ()
-    """Entity or display ids."""
+    """Entity or display ids; also those of `scenes_file`."""
+    scenes_file: str | None = None
+    """Absolute path of the list that `scenes` was read from."""
 
 
 class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +157,7 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "limit": read.whole(0, 10_000_000),
         "order": read.choice("newest", "oldest", "least_cloud"),
         "scenes": read.texts(read.scene_id, "scene ids"),
+        "scenes_file": read.path,
     },
     "select": {
         "type": read.choice("bundle", "band", "band_group", "all", "product"),
@@ -178,4 +181,4 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "proof": read.choice(*[level.value for level in Proof if level is not Proof.LENGTH]),
     },
 }
-PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "download.directory"}
+PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "search.scenes_file", "download.directory"}

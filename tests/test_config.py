@@ -56,7 +56,8 @@ def test_the_example_is_valid_and_speaks_of_every_key(tmp_path):
             assert re.search(rf"^(# )?{name} = ", part, re.MULTILINE), f"{table}.{name}"
 
 
-def test_every_commented_line_of_the_example_is_valid_as_well():
+def test_every_commented_line_of_the_example_is_valid_as_well(tmp_path):
+    (tmp_path / "ids.csv").write_text("LC80040532024187LGN00\n")
     lines = EXAMPLE_TOML.splitlines()
     for line in lines:
         if match := re.match(r"# (\w+ = .*)", line):
@@ -66,7 +67,7 @@ def test_every_commented_line_of_the_example_is_valid_as_well():
             needs = {"sensors": {"level": 2}, "tiles": {"dataset": "landsat_ard_tile_c2"}}
             rest = {"search": needs.get(key, {"dataset": "landsat_ot_c2_l2"})}
             rest.setdefault(table, {}).update(document)
-            Config.from_dict(rest)
+            Config.from_dict(rest, base_dir=tmp_path)
 
 
 def test_defaults_of_the_example_are_the_defaults_of_the_code(tmp_path):

@@ -19,7 +19,7 @@ LAYERS = (
     ("proof",),
     ("page",),
     ("user_files", "user_commands"),
-    ("config_readers", "kept_login"),
+    ("config_readers", "kept_login", "scene_files"),
     ("config_checks", "config_tables"),
     ("config",),
     ("credentials", "aoi_files", "connections"),

@@ -34,6 +34,7 @@ ALLOWED = {
     "show/login_command.py": {"os.path.exists"},  # the user's config
     "show/output.py": {"os.open", "os.close"},  # of the null device, for a closed pipe
     "show/setup_commands.py": {"os.path.exists"},  # the user's config
+    "show/scene_output.py": {"os.path.isdir"},  # the user's folder
     "show/start_page.py": {"os.path.exists"},  # the user's config
     "show/sim_commands.py": {"mkdir", "exists", "read_text", "write_text", "os.listdir"},  # the demo's own folder
 }

@@ -16,6 +16,7 @@ from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
 from landsat_async.rules.waiting import QUIET_S
 
+MISSING_ROLE = "missing-role"
 ROLE_HINT = (
     "At https://ers.cr.usgs.gov choose Access Request, then Request Access, then"
     ' "Access to EE\'s Machine to Machine interface (MACHINE)". Approval takes some days.'
@@ -65,5 +66,5 @@ async def check_role(m2m: M2MClient) -> None:
         raise CredentialsError(
             "This account may not download: the MACHINE role is missing.",
             hint=ROLE_HINT,
-            reference="missing-role",
+            reference=MISSING_ROLE,
         )

@@ -14,14 +14,14 @@ from landsat_async.credentials import Credentials
 from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.ledger_reader import KnownFile, LedgerReader
 from landsat_async.disk.target import Look, Place, Recorded, Target
-from landsat_async.errors import DiskFull, FolderBusy
+from landsat_async.errors import CredentialsError, DiskFull, FolderBusy
 from landsat_async.events import LeftOut
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.public import publish
 from landsat_async.run import fallback
-from landsat_async.run.find_credentials import check_role, find_credentials
+from landsat_async.run.find_credentials import MISSING_ROLE, check_role, find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi
 
@@ -59,6 +59,7 @@ class Plan:
         notes: Where the area lies, what was simplified, what in the config has no effect.
         bytes_short: So many nominal bytes are more than the disk has room for; 0 when all fits.
         busy: Another run that holds the folder now; None when nobody does.
+        without_role: The account may search and not download: `files` is empty, and sizes are not known. None = it may.
     """
 
     scenes: list[Scene]
@@ -72,12 +73,15 @@ class Plan:
     notes: tuple[str, ...] = ()
     bytes_short: int = 0
     busy: FolderBusy | None = None
+    without_role: CredentialsError | None = None
 
     @property
     def exit_code(self) -> int:
         """What `run` would end with, as far as that can be known: what ends it early comes first."""
         if self.busy is not None:
             return self.busy.exit_code
+        if self.without_role is not None:
+            return self.without_role.exit_code
         if self.bytes_short:
             return DiskFull.exit_code
         return 4 if self.unavailable or any(planned.state == "refused" for planned in self.files) else 0
@@ -114,7 +118,12 @@ async def plan(
         on_wait=on_wait,
         on_unusable=unreadable.note,
     ) as m2m:
-        await check_role(m2m)
+        try:
+            await check_role(m2m)
+        except CredentialsError as error:
+            if error.reference != MISSING_ROLE:
+                raise
+            return await _scenes_only(config, m2m, aoi, unreadable, busy, error)
         return await _make(config, m2m, aoi, unreadable, busy)
 
 
@@ -169,6 +178,22 @@ async def _make(
     notes += [*leftovers.told(), *damage]
     lacks = tuple(gaps.left_out())
     return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, busy)
+
+
+async def _scenes_only(
+    config: Config,
+    m2m: M2MClient,
+    aoi: Aoi | None,
+    unreadable: UnreadableScenes,
+    busy: FolderBusy | None,
+    refused: CredentialsError,
+) -> Plan:
+    """Search alone: what can be said to those who wait for the MACHINE role."""
+    found = await find_scenes(config, m2m, aoi)
+    free = await anyio.to_thread.run_sync(target_for(config).free_bytes)
+    notes = (*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings))
+    missing = [*unreadable.missing(), *found.missing]
+    return Plan(found.scenes, found.dropped, [], missing, 0, 0, free, notes=notes, busy=busy, without_role=refused)
 
 
 def _states(target: Target, known: Mapping[str, KnownFile], files: Sequence[WantedFile]) -> list[PlannedFile]:

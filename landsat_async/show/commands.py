@@ -28,6 +28,10 @@ def overrides_of(options: argparse.Namespace) -> tuple[str, ...]:
     if getattr(options, "directory", None) is not None:  # from where the user stands, not from where the file lies
         absolute = os.path.abspath(os.path.expanduser(options.directory))
         texts.append(f"download.directory={json.dumps(absolute, ensure_ascii=False)}")
+    if getattr(options, "scenes", None) is not None:
+        from landsat_async.show.scene_input import scene_overrides
+
+        texts += scene_overrides(options.scenes)
     return tuple(texts)
 
 
@@ -42,6 +46,12 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return number
 
 
+OUTPUT = option(
+    "--output",
+    metavar="FILE",
+    files="file",
+    help="write the scenes to a file: .geojson (QGIS), .csv, or .txt (their ids)",
+)
 SHARD = option(
     "--shard",
     metavar="I/N",
@@ -114,9 +124,9 @@ def login(options: argparse.Namespace, output: Output) -> int:
 )
 def logout(options: argparse.Namespace, output: Output) -> int:
     """Forget user name and token."""
-    from landsat_async.show.login_command import logout
+    from landsat_async.show.login_command import end_login
 
-    return logout(overrides_of(options), output)
+    return end_login(overrides_of(options), output)
 
 
 @command(
@@ -217,6 +227,27 @@ def datasets(options: argparse.Namespace, output: Output) -> int:
 
 
 @command(
+    "scenes",
+    LOOK,
+    "list the scenes that the search finds; needs no MACHINE role",
+    examples=(
+        ("scenes", "of ./config.toml: some of them, and sums"),
+        ("scenes --output scenes.geojson", "all of them, for QGIS"),
+        ("scenes --json | landsat-async run --scenes -", "fetch exactly these"),
+    ),
+    options=(OUTPUT, SHARD),
+    config=True,
+    scenes=True,
+)
+def scenes(options: argparse.Namespace, output: Output) -> int:
+    """List scenes."""
+    from landsat_async.show.scenes_command import scenes
+
+    overrides = overrides_of(options)
+    return scenes(config_of(options), overrides, output, file=options.output, shard=options.shard)
+
+
+@command(
     "plan",
     LOOK,
     "show what run would fetch; requests and downloads nothing",
@@ -225,14 +256,15 @@ def datasets(options: argparse.Namespace, output: Output) -> int:
         ("plan --set search.cloud_cover='[0, 5]'", "the same with other limits"),
         ("plan --json lake.toml", "as JSON lines, for another program"),
     ),
-    options=(SHARD,),
+    options=(OUTPUT, SHARD),
     config=True,
+    scenes=True,
 )
 def plan(options: argparse.Namespace, output: Output) -> int:
     """Show what a run would do."""
     from landsat_async.show.plan_command import plan
 
-    return plan(config_of(options), overrides_of(options), output, options.shard)
+    return plan(config_of(options), overrides_of(options), output, options.shard, file=options.output)
 
 
 # -- download --------------------------------------------------------------------------------------------------------
@@ -245,7 +277,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
     examples=(
         ("run", "do the job of ./config.toml; the same command continues it"),
         ("run --workers 8 --directory /data/lake lake.toml", "override the file"),
-        ("run --json lake.toml > log.jsonl", "as JSON lines, for another program"),
+        ("run --scenes export.csv", "fetch the scenes of a list, or of an EarthExplorer export"),
     ),
     options=(
         SHARD,
@@ -253,6 +285,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
         option("--overwrite", action="store_true", help="replace files in the way that are not ours"),
     ),
     config=True,
+    scenes=True,
 )
 def run(options: argparse.Namespace, output: Output) -> int:
     """Do the job."""

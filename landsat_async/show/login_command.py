@@ -49,7 +49,7 @@ def login(overrides: tuple[str, ...], username: str | None, output: Output) -> i
     return run_async(output, work)
 
 
-def logout(overrides: tuple[str, ...], output: Output) -> int:
+def end_login(overrides: tuple[str, ...], output: Output) -> int:
     """Forget what is kept for the service."""
     service = load_or_environment(None, overrides, dataset_needed=False).service
     host = service_key(service.url)

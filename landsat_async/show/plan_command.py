@@ -16,6 +16,8 @@ from landsat_async.show.formatting import count_text, size_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
+from landsat_async.show.scene_output import check_output, write_scenes
+from landsat_async.show.scenes_command import scene_lines
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, left_out_lines, more, width_of
 
@@ -28,14 +30,19 @@ DROPPED_NAMES = 3
 """Examples that are named for each reason to leave a scene out."""
 
 
-def plan(path: str, overrides: tuple[str, ...], output: Output, shard: str | None = None) -> int:
-    """Print the plan; requests and downloads nothing."""
+def plan(
+    path: str, overrides: tuple[str, ...], output: Output, shard: str | None = None, *, file: str | None = None
+) -> int:
+    """Print the plan, and write its scenes to a file where one is named; requests and downloads nothing."""
+    check_output(file)
     config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(_: Stopper) -> int:
         from landsat_async.run.plan import plan as make_plan
 
         result = await make_plan(config, on_wait=partial(tell_wait, output))
+        if file is not None:
+            await write_scenes(file, result.scenes)
         if output.output_options.json:
             write_json(result, output)
         elif not output.output_options.quiet:
@@ -57,6 +64,10 @@ def verdicts(result: Plan) -> Iterator[Error]:
     """What would end a run early, worst first; said with -q too."""
     if result.busy is not None:
         yield Error(result.busy.reference, str(result.busy), result.busy.hint)
+    if result.without_role is not None:
+        lacking = result.without_role
+        text = f"{str(lacking).rstrip('.')}. So files and their sizes are not known."
+        yield Error(lacking.reference, text, lacking.hint)
     if result.bytes_short:
         text = f"The disk has no room for all of it: about {size_text(result.bytes_short)} too little."
         yield Error("disk-full", text, "Free space, choose less, or lower [download] min_free_bytes.")
@@ -93,6 +104,8 @@ def write_json(result: Plan, output: Output) -> None:
 
 def lines(result: Plan, config: Config, width: int) -> list[str]:
     """Return the plan for people."""
+    if result.without_role is not None:
+        return scene_lines(result.scenes, result.dropped, width)
     return [
         *_scene_table(result.scenes, width),
         *_file_table(result, width),
@@ -178,7 +191,7 @@ def _totals(result: Plan, min_free_bytes: int) -> list[str]:
 
 def _ending(result: Plan) -> list[str]:
     """Say what `run` would end with, unless that is 0."""
-    if not result.exit_code:
+    if not result.exit_code or result.without_role is not None:
         return []
     refused = sum(1 for planned in result.files if planned.state == "refused")
     lacking = [

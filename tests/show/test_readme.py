@@ -49,7 +49,10 @@ def test_the_configuration_chapter_names_every_key_and_loads(tmp_path):
     text = blocks("toml", DOCS["configuration"])[0]
     (tmp_path / "config.toml").write_text(text)
     Config.load(tmp_path / "config.toml", environ={})
-    written = {f"{table}.{key}" for table, keys in tomllib.loads(text).items() for key in keys} | {"search.bbox"}
+    written = {f"{table}.{key}" for table, keys in tomllib.loads(text).items() for key in keys} | {
+        "search.bbox",
+        "search.scenes_file",
+    }
     known = {
         f"{name}.{field.name}"
         for name in ("service", "search", "select", "download")
