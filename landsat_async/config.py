@@ -24,6 +24,7 @@ from landsat_async.config_tables import (
     PATH_KEYS,
     READERS,
     DownloadConfig,
+    OutputConfig,
     SearchConfig,
     SelectConfig,
     ServiceConfig,
@@ -61,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         search: Which scenes: table [search].
         select: Which files of each scene: table [select].
         download: Where to, and how hard: table [download].
+        output: What is made of the files after a run: table [output].
         path: Absolute path of the file; None when there was none.
         shard: The part of the selection that this run takes (`--shard`); None = all of it.
         notes: What the user should know about how the configuration was read.
@@ -71,6 +73,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     search: SearchConfig
     select: SelectConfig
     download: DownloadConfig
+    output: OutputConfig = OutputConfig()
     path: str | None = None
     shard: Shard | None = None
     notes: tuple[str, ...] = ()
@@ -242,11 +245,15 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         notes += [] if asked else ids_decide(search)  # who names ids on the command line knows that
     elif search.get("min_coverage", 0.0) > 0 and not {"aoi", "bbox"} & set(search):
         notes.append("search.min_coverage has no effect without search.aoi or search.bbox")
+    output = OutputConfig(**values["output"])
+    if output.stac or output.vrt:  # without the metadata file an item says little
+        values["select"]["metadata"] = True
     return Config(
         service=ServiceConfig(**values["service"]),
         search=SearchConfig(**search),
         select=SelectConfig(**values["select"]),
         download=DownloadConfig(**values["download"]),
+        output=output,
         path=path,
         notes=tuple(notes),
         remarks=tuple(dict.fromkeys(remarks)),

@@ -91,6 +91,8 @@ class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Empty = every group that the scenes have."""
     bundle_fallback: bool = False
     """Single files in place of a bundle whose storage systems are all down or refuse it."""
+    metadata: bool = False
+    """With single bands, MTL.txt too; [output] stac and vrt set it."""
 
     @property
     def may_replace_bundles(self) -> bool:
@@ -124,6 +126,17 @@ class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
     proof: str = Proof.STRUCTURE.value
     """What a file is held against before it gets its final name, where its kind allows it:
     structure, content or published, see `Proof`."""
+
+
+class OutputConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is made of the files after a run."""
+
+    stac: bool = False
+    """STAC items, collections and a catalogue in `stac/`."""
+    vrt: bool = False
+    """`<display id>.vrt` beside the files of each scene."""
+    table: Literal["", "csv", "geojson", "parquet"] = ""
+    """A table of the scenes, `scenes.<table>`; "" = none."""
 
 
 READERS: dict[str, dict[str, read.Reader]] = {
@@ -165,6 +178,7 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "products": read.texts(read.product_pattern, 'products like "*Surface Reflectance*"'),
         "file_groups": read.texts(read.plain_word, 'file groups like "ls_c2l2_sr_band"'),
         "bundle_fallback": read.flag,
+        "metadata": read.flag,
     },
     "download": {
         "directory": read.path,
@@ -179,6 +193,11 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "max_rate": read.rate_bytes_s,
         "min_free_bytes": read.size_bytes,
         "proof": read.choice(*[level.value for level in Proof if level is not Proof.LENGTH]),
+    },
+    "output": {
+        "stac": read.flag,
+        "vrt": read.flag,
+        "table": read.choice("", "csv", "geojson", "parquet"),
     },
 }
 PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "search.scenes_file", "download.directory"}

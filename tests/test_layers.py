@@ -15,7 +15,7 @@ LAYERS = (
     ("public",),
     ("errors", "model", "events"),
     ("rules",),
-    ("raster",),
+    ("raster", "stac"),
     ("proof",),
     ("page",),
     ("user_files", "user_commands"),
@@ -34,7 +34,7 @@ ALONE = "sim"
 """Imports nothing of ours; only `show`, tests and benchmarks import it."""
 MAY_IMPORT_SIM = ("show",)
 
-PURE_PACKAGES = ("rules", "raster")
+PURE_PACKAGES = ("rules", "raster", "stac")
 PURE = frozenset(
     f"landsat_async.{name}"
     for name in (
@@ -68,7 +68,7 @@ PURE = frozenset(
         "transfer.token_bucket",
     )
 )
-"""Modules that decide, and stand with the package that they decide for; `rules` and `raster` are pure as a whole."""
+"""Modules that decide, and stand with the package that they decide for; PURE_PACKAGES are pure as a whole."""
 IMPURE = frozenset(
     ("asyncio", "anyio", "aiohttp", "aiofiles", "time", "random", "os", "sqlite3", "socket", "subprocess", "threading")
 )

@@ -30,7 +30,7 @@ from landsat_async.errors import (
     resources_lacking,
     single_error,
 )
-from landsat_async.events import Error, Event, Finished, Notice, Retrying
+from landsat_async.events import Error, Event, Failed, Finished, Notice, Retrying
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
@@ -45,6 +45,7 @@ from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
+from landsat_async.run.outputs import check_outputs, write_outputs
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.preparation import prepare, warn_of_space
@@ -213,6 +214,7 @@ class Run:
                     await warn_of_space(context)
                     await self._pipeline(context)
                     await self._note_leftovers(context)
+                    await self._write_outputs(context)
                 self._done = True
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
@@ -230,6 +232,21 @@ class Run:
         """Say what a newer version or another layout has left behind; it is kept."""
         for text in (await self._ledger.files.leftovers(self._run_id, context.directory)).told():
             self.bus.tell(Notice(text))
+
+    async def _write_outputs(self, context: RunContext) -> None:
+        """Make what [output] asks for of the files that are here now; what is in the way counts as a failure."""
+        wanted = self.config.output
+        if not (wanted.stac or wanted.vrt or wanted.table):
+            return
+        written = await write_outputs(self._target.folder, self._target.fs, wanted, file_mode=self._claim.file_mode)
+        for one in written.refused:
+            context.counts.unlisted += 1
+            context.counts.failed(one)
+            await self.bus.emit(Failed(one.file, one.reason, one.hint))
+        if written.scenes:
+            made = [name for name, on in (("stac/catalog.json", wanted.stac), ("VRTs", wanted.vrt)) if on]
+            made += [f"scenes.{wanted.table}"] if wanted.table else []
+            self.bus.tell(Notice(f"{', '.join(made)}: {written.scenes:,} scenes"))
 
     def _net(self) -> AbstractAsyncContextManager[TransferSession]:
         service = self.config.service
@@ -322,6 +339,7 @@ async def open_run(
         FolderUnwritable, FolderBusy, LedgerError, DiskFull: before anything is asked of the service.
         LandsatError: on leaving the block, what ended the run early.
     """
+    check_outputs(config.output, config.download.directory)
     aoi = await read_aoi(config)
     target = target_for(config)
     claim = await acquire_in_thread(target.prepare, Claim.release, name="claim")

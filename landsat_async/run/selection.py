@@ -25,6 +25,8 @@ from landsat_async.run.products import Several, chosen_products, is_bundle, seve
 
 _NOT_NOW = "USGS does not offer it at the moment"
 _LATER = "Run again later; products move between storage systems."
+_METADATA = "mtl.txt"
+"""What comes with chosen bands when `metadata` is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,11 @@ def _add_singles(
     singles = _singles(scene, rows)
     matched: set[str] = set()
     before = len(chosen.files), len(chosen.unavailable)
-    for single, hits, groups in _taken(singles, select, kind_of(scene.display_id)):
+    taken = list(_taken(singles, select, kind_of(scene.display_id)))
+    if select.metadata and taken and select.type != "all":  # a scene that has none of the bands needs none of it
+        with_them = [single for single in singles if single.suffix.casefold() == _METADATA]
+        taken += [(single, set(), ()) for single in with_them if all(single is not one for one, _, _ in taken)]
+    for single, hits, groups in taken:
         matched |= hits
         _add_single(chosen, scene, single, groups)
     if select.type == "all":

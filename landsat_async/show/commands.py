@@ -316,6 +316,24 @@ def status(options: argparse.Namespace, output: Output) -> int:
 
 
 @command(
+    "stac",
+    KEEP,
+    "make STAC items and a catalogue of what is here; offline",
+    examples=(
+        ("stac", "write stac/catalog.json and what belongs to it into the output folder"),
+        ("stac --set output.vrt=true", "and a VRT for each scene"),
+        ("stac --set output.table='\"geojson\"'", "and a table of the scenes"),
+    ),
+    config=True,
+)
+def stac(options: argparse.Namespace, output: Output) -> int:
+    """Make items and catalogue."""
+    from landsat_async.show.stac_command import stac
+
+    return stac(config_of(options), overrides_of(options), output)
+
+
+@command(
     "verify",
     KEEP,
     "check every finished file again; offline",

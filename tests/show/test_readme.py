@@ -55,7 +55,7 @@ def test_the_configuration_chapter_names_every_key_and_loads(tmp_path):
     }
     known = {
         f"{name}.{field.name}"
-        for name in ("service", "search", "select", "download")
+        for name in ("service", "search", "select", "download", "output")
         for field in msgspec.structs.fields(getattr(config_module, f"{name.capitalize()}Config"))
     }
     assert written == known

@@ -151,6 +151,7 @@ class World:
                 "directory": str(root or self.root), "workers": 4, "queue_size": 8, "poll_interval_s": 0.05,
                 "min_free_bytes": "0 B", "stall_timeout_s": 10,
             } | tables.get("download", {}),
+            "output": tables.get("output", {}),
         }  # fmt: skip
         return Config.from_dict(data, base_dir=self.base)
 
@@ -254,6 +255,11 @@ async def open_world(
     await before.compare()
 
 
+def is_output(relpath: str) -> bool:
+    """Whether a file is made of others by [output]."""
+    return relpath.startswith(("stac/", "scenes.")) or relpath.endswith(".vrt")
+
+
 class _Listener(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -316,7 +322,7 @@ class _Nevers:
 
     def names_hold_only_the_archive(self) -> None:
         for relpath, body in self.world.files(self.root).items():
-            if self.root / relpath in self.world.users:
+            if self.root / relpath in self.world.users or is_output(relpath):
                 continue
             name = relpath.rpartition("/")[2]
             found = name, hashlib.sha256(body).hexdigest()
@@ -346,7 +352,7 @@ class _Nevers:
     def nothing_strange_in_the_state_folder(self) -> None:
         for path in (self.root / STATE).iterdir():
             known = re.fullmatch(
-                r"ledger\.sqlite3(-wal|-shm|-journal)?|lock|parts|changed|ledger\.sqlite3\.bad-.*", path.name
+                r"ledger\.sqlite3(-wal|-shm|-journal)?|lock|parts|changed|outputs|ledger\.sqlite3\.bad-.*", path.name
             )
             assert known, f"N8: {path}"
 

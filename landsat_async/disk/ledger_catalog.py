@@ -1,0 +1,90 @@
+"""What the ledger knows of the scenes whose files are here, for STAC items and tables.
+
+It is read from one moment, also while a run goes on, one scene at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+from landsat_async.disk.ledger_schema import reading
+
+
+@dataclass(frozen=True, slots=True)
+class FileHere:
+    """A proven file."""
+
+    relpath: str
+    name: str
+    size_bytes: int
+    sha256: str
+    done: float
+    """When it was verified, unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneHere:
+    """A scene of which at least one file is proven."""
+
+    display_id: str
+    entity_id: str
+    files: Sequence[FileHere]
+    dataset: str = ""
+    acquired: str | None = None
+    cloud_cover: float | None = None
+    footprint: str | None = None
+    """GeoJSON text as it was sent."""
+
+
+_FILES = """
+SELECT scene_display_id, scene_entity_id, relpath, name, size_bytes, sha256, done FROM item JOIN file USING(item_id)
+WHERE state='done' ORDER BY scene_display_id, relpath"""
+_SCENE = """
+SELECT dataset, acquired, cloud_cover, geometry FROM (SELECT ? AS display_id)
+LEFT JOIN scene USING(display_id) LEFT JOIN footprint USING(display_id)"""
+
+
+_IDS = "SELECT DISTINCT scene_display_id FROM item JOIN file USING(item_id) WHERE state='done' ORDER BY 1"
+
+
+class ScenesHere:
+    """The scenes of a ledger, as they are at one moment."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[SceneHere]:
+        """Yield the scenes by display id, one at a time."""
+        connection = self._connection
+        for display_id, rows in groupby(connection.execute(_FILES), key=itemgetter(0)):
+            found = list(rows)
+            dataset, acquired, cloud, footprint = connection.execute(_SCENE, (display_id,)).fetchone()
+            files = [FileHere(*row[2:]) for row in found]
+            yield SceneHere(display_id, found[0][1], files, dataset or "", acquired, cloud, footprint)
+
+    def ids(self) -> list[str]:
+        """Return their display ids."""
+        return [row[0] for row in self._connection.execute(_IDS)]
+
+    def digest(self) -> str:
+        """Return what stands for all proven files and where they are; it changes when one of them does."""
+        digest = hashlib.sha256()
+        for row in self._connection.execute(_FILES):
+            digest.update("\0".join(map(str, row)).encode())
+        for row in self._connection.execute("SELECT count(*), max(display_id) FROM footprint"):
+            digest.update(repr(tuple(row)).encode())
+        return digest.hexdigest()
+
+
+@contextmanager
+def scenes_here(ledger: Path) -> Iterator[ScenesHere]:
+    """Open a ledger for that. Raises LedgerError, here and inside the block."""
+    with reading(ledger) as connection:
+        yield ScenesHere(connection)

@@ -1,0 +1,151 @@
+"""Writing a file of ours that is no download (a catalogue, a table): whole, then under its name.
+
+The bytes go into a file beside the parts, which a later run sweeps away if this one is killed; only when all are there,
+and durable, does it replace what has the name. So a reader sees the old file or the new one, and nothing between.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from landsat_async.disk.fs import NEW, READ, Fs
+
+_BLOCK_BYTES = 256 * 1024
+_TAIL_BYTES = 64 * 1024
+"""Parquet says at its end what it is."""
+
+
+class OutputFile:
+    """A file while it is written; `write` like any file."""
+
+    def __init__(self, fs: Fs, fd: int) -> None:
+        self._fs, self._fd = fs, fd
+        self._waiting = bytearray()
+        self._at = 0
+        self.closed = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Add bytes; returns how many."""
+        self._waiting += data
+        if len(self._waiting) >= _BLOCK_BYTES:
+            self.flush()
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        return self._at + len(self._waiting)
+
+    def flush(self) -> None:
+        """Give what was collected to the system."""
+        if self._waiting:
+            self._fs.pwrite_all(self._fd, memoryview(bytes(self._waiting)), self._at)
+            self._at += len(self._waiting)
+            self._waiting.clear()
+
+    def close(self) -> None:
+        """Mark it as complete, for libraries that want to close what they write to."""
+        self.closed = True
+
+
+class OutputFiles:
+    """Writes files below an output folder; blocks, for threads. Raises OSError, FileInUse where a name is held open."""
+
+    def __init__(self, fs: Fs, root: str, spool: str, *, mode: int, is_ours: Callable[[bytes], bool]) -> None:
+        self._fs, self._root, self._spool, self._mode, self._is_ours = fs, root, spool, mode, is_ours
+        self._folders: set[str] = set()
+        self._count = 0
+
+    def put(self, relpath: str, data: bytes) -> bool:
+        """Give a file these bytes; False when it has them already. Raises NotOurs."""
+        if self.read(relpath, len(data) + 1) == data:
+            return False
+        with self.writing(relpath) as file:
+            file.write(data)
+        return True
+
+    @contextmanager
+    def writing(self, relpath: str) -> Iterator[OutputFile]:
+        """Make a file piece by piece; it gets its name at the end of the block. Raises NotOurs."""
+        self._check_free(relpath)
+        fs, path = self._fs, self._fs.join(self._root, relpath)
+        temporary = fs.join(self._spool, f"new-{os.getpid()}-{self._count}")
+        self._count += 1
+        with suppress(FileNotFoundError):
+            fs.unlink(temporary)  # of a process that had our number, and was killed
+        fd = fs.open(temporary, NEW, self._mode)
+        try:
+            try:
+                file = OutputFile(fs, fd)
+                yield file
+                file.flush()
+                fs.fchmod(fd, self._mode)
+                fs.fsync(fd)
+            finally:
+                fs.close(fd)
+            self._make_folder(os.path.dirname(path))
+            fs.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                fs.unlink(temporary)
+            raise
+
+    def read(self, relpath: str, most_bytes: int, offset: int = 0) -> bytes | None:
+        """Return a part of a file; None where there is none that can be read."""
+        fs = self._fs
+        try:
+            fd = fs.open(fs.join(self._root, relpath), READ)
+        except OSError:
+            return None
+        try:
+            if not stat.S_ISREG(fs.fstat(fd).st_mode):
+                return None
+            return fs.pread(fd, most_bytes, offset)
+        finally:
+            fs.close(fd)
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder; [] where there is none."""
+        try:
+            return sorted(self._fs.listdir(self._fs.join(self._root, folder)))
+        except OSError:
+            return []
+
+    def remove(self, relpath: str) -> None:
+        """Remove a file of ours; what is not ours stays."""
+        with suppress(NotOurs, OSError):
+            self._check_free(relpath)
+            self._fs.unlink(self._fs.join(self._root, relpath))
+
+    def sync(self) -> None:
+        """Make the names durable."""
+        for folder in self._folders:
+            self._fs.fsync_dir(folder)
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            self._fs.make_folder(folder)
+            self._folders.add(folder)
+
+    def _check_free(self, relpath: str) -> None:
+        """Refuse to replace what we have not made. Raises NotOurs."""
+        try:
+            found = self._fs.lstat(self._fs.join(self._root, relpath))
+        except OSError:
+            return
+        if stat.S_ISREG(found.st_mode):
+            head = self.read(relpath, _BLOCK_BYTES)
+            tail = self.read(relpath, _TAIL_BYTES, max(0, found.st_size - _TAIL_BYTES))
+            if head is not None and (not head or self._is_ours(head + (tail or b""))):
+                return
+        raise NotOurs(relpath)
+
+
+class NotOurs(Exception):
+    """Something that we have not made has the name of a file that is to be written."""
+
+    def __init__(self, relpath: str) -> None:
+        super().__init__(relpath)
+        self.relpath = relpath

@@ -1,0 +1,246 @@
+"""What is made of proven files after a run: STAC items and catalogue, VRTs, a table of scenes. Offline, in a thread.
+
+Each file is written whole before it gets its name, and in the order of what names what: items before their collection,
+collections before the catalogue, and what is no longer there is removed last. So whenever this is killed, every
+document is valid and names only what is there. What has not changed is not written again; where no file has changed
+since the last time, nothing is even read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import msgspec
+
+from landsat_async.config_tables import OutputConfig
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.fs import Fs, is_there
+from landsat_async.disk.ledger_catalog import SceneHere, scenes_here
+from landsat_async.disk.output_files import NotOurs, OutputFiles
+from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable, resources_lacking, single_error
+from landsat_async.model import Unavailable
+from landsat_async.proof.byte_view import Stopped
+from landsat_async.rules.product_id import parse_product_id
+from landsat_async.run.scene_files import SceneReader
+from landsat_async.run.table_files import TableFile, check_parquet, open_table
+from landsat_async.stac.assets import asset_of
+from landsat_async.stac.collection import CollectionBuilder, catalog_of
+from landsat_async.stac.item import SceneFacts, Versions, item_of
+from landsat_async.stac.scene_table import COLUMNS, row_of
+from landsat_async.stac.vrt import MARK, vrts_of
+
+MARKER = "outputs"
+"""Name of the note, in the folder of state, of what the outputs were made from."""
+_FORMAT = "1"
+_IN_THE_WAY = "something that landsat_async has not made stands in its place; it was kept"
+_MOVE_IT = "Move it away and run the same command again."
+
+
+@dataclass
+class OutputsMade:
+    """What came of it."""
+
+    scenes: int = 0
+    changed: int = 0
+    """Documents that were written because they are new or other than before."""
+    without_metadata: int = 0
+    """Scenes whose metadata file is not here: their items say less."""
+    unchanged: bool = False
+    """Nothing has changed since the last time."""
+    refused: list[Unavailable] = field(default_factory=list)
+
+
+def check_outputs(wanted: OutputConfig, directory: str) -> None:
+    """Raise ConfigError for what could not be made at the end, before anything is asked for."""
+    if "://" in directory and (wanted.stac or wanted.vrt or wanted.table):
+        raise ConfigError(
+            f"[output]: items, VRTs and tables are made in a folder of this machine, not in {directory}.",
+            hint="Leave [output] out, or download into a folder.",
+        )
+    if wanted.table == "parquet":
+        check_parquet()
+
+
+async def write_outputs(
+    folder: OutputFolder, fs: Fs, wanted: OutputConfig, *, file_mode: int, anew: bool = False
+) -> OutputsMade:
+    """Make what is `wanted` of the files that are here; `anew`, also where nothing has changed.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+        OSError: the folder cannot be written to.
+    """
+    stopping = False
+
+    async def stop_when_cancelled() -> None:
+        nonlocal stopping
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopping = True
+
+    writer = _Writer(folder, fs, wanted, file_mode, lambda: stopping)
+    written = OutputsMade()
+    with single_error():
+        async with anyio.create_task_group() as group:
+            group.start_soon(stop_when_cancelled)
+            with suppress(Stopped):  # the thread is waited for: nobody may give the folder away before it has ended
+                written = await anyio.to_thread.run_sync(_in_words, writer, anew)
+            group.cancel_scope.cancel()
+    await anyio.lowlevel.checkpoint()  # a stop that has come meanwhile counts now
+    return written
+
+
+def _in_words(writer: _Writer, anew: bool) -> OutputsMade:
+    """Have it done, with errors of ours for what the disk refuses."""
+    try:
+        return writer.write(anew)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "Free some space and run the same command again; the files themselves are safe."
+            raise DiskFull("The disk is full: STAC items and tables could not be written.", hint=hint) from None
+        if (lacking := resources_lacking(error)) is not None:
+            raise lacking from None
+        name = os.path.basename(error.filename or "") or "STAC items and tables"
+        raise FolderUnwritable(
+            f"{name} could not be written: {error.strerror}.",
+            hint="The files themselves are safe. Mend that and run `stac` with the same config.",
+        ) from None
+
+
+class _Writer:
+    """Makes all outputs of one folder, once."""
+
+    def __init__(
+        self, folder: OutputFolder, fs: Fs, wanted: OutputConfig, file_mode: int, stop: Callable[[], bool]
+    ) -> None:
+        self._folder, self._fs, self._wanted, self._stop = folder, fs, wanted, stop
+        root = str(Path(folder.root).absolute())
+        self._files = OutputFiles(fs, root, str(folder.parts), mode=file_mode, is_ours=is_ours)
+        self._reader = SceneReader(fs, root)
+        self._root = root
+        self._collections: dict[str, CollectionBuilder] = {}
+        self._written = OutputsMade()
+
+    def write(self, anew: bool) -> OutputsMade:
+        """Make them. Raises Stopped."""
+        with scenes_here(self._folder.ledger) as scenes:
+            mark = self._mark(scenes.digest())
+            if not anew and self._is_current(mark):
+                return OutputsMade(unchanged=True)
+            versions = versions_of(scenes.ids())
+            with ExitStack() as stack:
+                table = self._table(stack)
+                for scene in scenes:
+                    if self._stop():
+                        raise Stopped
+                    self._scene(scene, versions.get(scene.display_id, Versions()), table)
+        if self._wanted.stac:
+            self._catalogue()
+        self._files.sync()
+        if not self._written.refused:
+            self._put(f"{self._folder.state.name}/{MARKER}", mark.encode())
+        return self._written
+
+    def _mark(self, digest: str) -> str:
+        """Return what stands for everything that the outputs are made from."""
+        wanted = msgspec.json.encode(self._wanted).decode()
+        return f"{MARK} {_FORMAT} {wanted} {self._root} {digest}\n"
+
+    def _is_current(self, mark: str) -> bool:
+        if self._files.read(f"{self._folder.state.name}/{MARKER}", len(mark.encode()) + 1) != mark.encode():
+            return False
+        made = [name for name, on in (("stac/catalog.json", self._wanted.stac),) if on]
+        made += [f"scenes.{self._wanted.table}"] if self._wanted.table else []
+        return all(is_there(self._fs, self._fs.join(self._root, name)) for name in made)
+
+    def _table(self, stack: ExitStack) -> TableFile | None:
+        if not self._wanted.table:
+            return None
+        try:
+            return stack.enter_context(open_table(self._files, self._wanted.table))
+        except NotOurs as error:
+            self._refuse(error)
+            return None
+
+    def _scene(self, scene: SceneHere, versions: Versions, table: TableFile | None) -> None:
+        files, mtl = self._reader.read(scene)
+        if not files:
+            return
+        self._written.scenes += 1
+        self._written.without_metadata += mtl is None
+        facts = SceneFacts(
+            scene.display_id, scene.entity_id, scene.dataset, scene.acquired, scene.cloud_cover, scene.footprint,
+            max(file.done for file in scene.files),
+        )  # fmt: skip
+        assets = [asset_of(scene.display_id, file, mtl) for file in files]
+        item = item_of(facts, mtl, assets, versions)
+        if self._wanted.stac:
+            collection = self._collections.setdefault(item["collection"], CollectionBuilder(item["collection"]))
+            collection.add(item)
+            self._document(f"stac/{collection.id}/{scene.display_id}.json", item)
+        if self._wanted.vrt:
+            below = scene.files[0].relpath.rpartition("/")[0]
+            for name, text in vrts_of(scene.display_id, below, assets).items():
+                self._put(f"{below}/{name}" if below else name, text.encode())
+        if table is not None:
+            row = row_of(facts, item, [file.size_bytes for file in scene.files], versions.newer)
+            table.add(row, item["geometry"])
+
+    def _catalogue(self) -> None:
+        """Write collections and catalogue, then remove items of scenes that are gone."""
+        for collection in self._collections.values():
+            self._document(f"stac/{collection.id}/collection.json", collection.document())
+        self._document("stac/catalog.json", catalog_of(self._collections))
+        for name in self._files.names("stac"):
+            here = self._collections[name].hrefs | {"collection.json"} if name in self._collections else frozenset()
+            for document in self._files.names(f"stac/{name}"):
+                if document not in here and document.endswith(".json"):
+                    self._files.remove(f"stac/{name}/{document}")
+
+    def _document(self, relpath: str, document: object) -> None:
+        self._put(relpath, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+
+    def _put(self, relpath: str, data: bytes) -> None:
+        try:
+            self._written.changed += self._files.put(relpath, data)
+        except NotOurs as error:
+            self._refuse(error)
+
+    def _refuse(self, error: NotOurs) -> None:
+        self._written.refused.append(Unavailable(error.relpath, _IN_THE_WAY, _MOVE_IT))
+
+
+def is_ours(head: bytes) -> bool:
+    """Tell by beginning and end of a file whether it is an output that we have made, and may replace."""
+    return (
+        MARK.encode() in head
+        or b'"stac_version"' in head
+        or head.startswith(",".join(COLUMNS).encode())
+    )  # fmt: skip
+
+
+def versions_of(display_ids: list[str]) -> dict[str, Versions]:
+    """Return the older and newer versions of those scenes of which several are here."""
+    by_scene: dict[tuple[object, ...], list[tuple[object, str]]] = {}
+    for display_id in display_ids:
+        product = parse_product_id(display_id)
+        if product is not None:
+            by_scene.setdefault(product.version_key, []).append((product.processed, display_id))
+    found: dict[str, Versions] = {}
+    for several in by_scene.values():
+        ids = [display_id for _, display_id in sorted(several, key=str)]
+        for at, display_id in enumerate(ids):
+            if len(ids) > 1:
+                older = ids[at - 1] if at else None
+                newer = ids[at + 1] if at + 1 < len(ids) else None
+                found[display_id] = Versions(older, newer, ids[-1])
+    return found

@@ -1,0 +1,227 @@
+"""What [output] makes of the files of a run: items, catalogue, VRTs, tables; also killed, moved, in the way."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from pathlib import Path
+
+import anyio
+import pytest
+import rasterio
+
+from landsat_async.config_tables import OutputConfig
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.fs import local_fs
+from landsat_async.errors import ConfigError, FolderUnwritable
+from landsat_async.run.outputs import write_outputs
+from landsat_async.run.stac import make_outputs
+from landsat_async.show.cli import main
+from tests.whole.world import open_world
+
+VIRTUAL = True
+FIRST = "LC08_L2SP_004053_20240705_20240714_02_T1"
+ALL = {"stac": True, "vrt": True, "table": "csv"}
+RED = {"bands": ["SR_B4", "QA_PIXEL"]}
+ITEMS = "stac/landsat-c2-l2"
+
+
+DOWN = {"item", "child"}
+
+
+def documents(root, *, whole=True):
+    """Return the catalogue's documents, by path; what they name is here: on the way down, or all of it."""
+    found = {}
+    for path in Path(root, "stac").rglob("*.json"):
+        found[path.relative_to(root).as_posix()] = document = json.loads(path.read_bytes())
+        hrefs = [link["href"] for link in document["links"] if whole or link["rel"] in DOWN]
+        hrefs += [asset["href"] for asset in document.get("assets", {}).values()]
+        for href in (one for one in hrefs if not one.startswith(("https:", "/vsitar/"))):
+            assert (path.parent / href).exists(), f"{path.name}: {href}"
+    return found
+
+
+async def test_after_a_run_its_scenes_open_by_themselves(tmp_path):
+    async with open_world(tmp_path) as world:
+        config = world.config(select=RED, output=ALL, download={"layout": "{year}/{path}"})
+        result = await world.run(config)
+        assert result.summary.exit_code == 0
+        assert sum(file.endswith("_MTL.txt") for file in result.verified) == result.summary.scenes
+        shutil.copytree(world.root, tmp_path / "moved")
+        root = tmp_path / "moved"
+        found = documents(root)
+        assert len(found) == result.summary.scenes + 2
+        item = found[f"{ITEMS}/{FIRST}.json"]
+        assert sorted(item["assets"]) == ["mtl.txt", "qa_pixel", "red"]
+        red = root / ITEMS / item["assets"]["red"]["href"]
+        assert item["assets"]["red"]["file:checksum"] == "1220" + hashlib.sha256(red.read_bytes()).hexdigest()
+        ((footprint,),) = world.ledger(f"SELECT geometry FROM footprint WHERE display_id='{FIRST}'")
+        corners = {tuple(round(one, 6) for one in corner) for corner in json.loads(footprint)["coordinates"][0]}
+        assert {tuple(corner) for corner in item["geometry"]["coordinates"][0]} == corners
+        with rasterio.open(root / "2024/004" / f"{FIRST}.vrt") as vrt, rasterio.open(red) as band:
+            assert vrt.descriptions == ("qa_pixel", "red")
+            assert (vrt.read(2) == band.read(1)).all()
+            assert vrt.transform == band.transform
+            assert list(band.transform)[:6] == item["properties"]["proj:transform"]
+            assert vrt.scales[1] == 2.75e-05
+        rows = list(csv.DictReader(io.StringIO((root / "scenes.csv").read_text())))
+        assert [row["display_id"] for row in rows] == sorted(Path(name).stem for name in found if "_L2" in name)
+        shutil.rmtree(root)
+
+
+async def test_three_bands_are_three_bands_without_outputs(tmp_path):
+    async with open_world(tmp_path) as world:
+        result = await world.run(world.config(select=RED))
+        assert not any(file.endswith("_MTL.txt") for file in result.verified)
+        with_them = await world.run(world.config(select=RED | {"metadata": True}))
+        assert len(with_them.verified) == result.summary.scenes
+        assert all(file.endswith("_MTL.txt") for file in with_them.verified)
+
+
+async def test_a_run_that_has_nothing_new_writes_nothing_and_reads_nothing(tmp_path):
+    async with open_world(tmp_path) as world:
+        config = world.config(select=RED, output=ALL)
+        await world.run(config)
+        before = {path: path.stat().st_mtime_ns for path in world.root.rglob("*") if path.is_file()}
+        again = await world.run(config)
+        assert again.summary.exit_code == 0
+        for path in (path for path in before if path.suffix in (".json", ".vrt", ".csv")):
+            assert path.stat().st_mtime_ns == before[path]
+        calls = []
+        folder = OutputFolder(world.root)
+        written = await write_outputs(
+            folder, local_fs(lambda name, *_: calls.append(name)), config.output, file_mode=0o644
+        )
+        assert written.unchanged
+        assert calls.count("open") <= 1
+
+
+@pytest.mark.faults("Y36")
+async def test_members_of_a_bundle_open_where_they_are(tmp_path):
+    async with open_world(tmp_path) as world:
+        await world.run(world.config(select={"type": "bundle"}, output=ALL))
+        item = documents(world.root)[f"{ITEMS}/{FIRST}.json"]
+        assert item["assets"]["bundle"]["href"] == f"../../{FIRST}.tar"
+        href = item["assets"]["red"]["href"]
+        assert href == f"/vsitar/{world.root}/{FIRST}.tar/{FIRST}_SR_B4.TIF"
+        with rasterio.open(href) as band, rasterio.open(world.root / f"{FIRST}.vrt") as vrt:
+            number = vrt.descriptions.index("red") + 1
+            assert (vrt.read(number) == band.read(1)).all()
+
+
+class Killed(BaseException):
+    """Ends the writing as a kill would: nothing after it happens."""
+
+
+@pytest.mark.faults("Y37")
+async def test_killed_at_any_call_every_document_is_valid_and_leads_somewhere(tmp_path):
+    async with open_world(tmp_path) as world:
+        await world.run(world.config(select=RED))
+        folder, wanted = OutputFolder(world.root), OutputConfig(stac=True, vrt=True, table="geojson")
+        number, ended = 0, False
+        while not ended:
+            number += 7
+            calls = 0
+
+            def observe(*_, number=number):
+                nonlocal calls
+                calls += 1
+                if calls >= number:
+                    raise Killed
+
+            if number % 3 == 0:
+                shutil.rmtree(world.root / "stac", ignore_errors=True)
+            try:
+                await write_outputs(folder, local_fs(observe), wanted, file_mode=0o644, anew=True)
+                ended = True
+            except (Killed, BaseExceptionGroup):
+                pass
+            documents(world.root, whole=ended)
+            for path in world.root.glob("scenes.geojson"):
+                json.loads(path.read_bytes())
+        assert number > 100
+        assert len(documents(world.root)) > 5
+        await world.run(world.config(select=RED))
+        assert list((world.root / ".landsat_async" / "parts").iterdir()) == []
+
+
+async def test_items_of_files_that_are_gone_go_too(tmp_path):
+    async with open_world(tmp_path) as world:
+        config = world.config(select=RED, output={"stac": True})
+        await world.run(config)
+        for path in world.root.glob(f"{FIRST}*"):
+            path.unlink()
+        world.put(f"{ITEMS}/notes.json", b"{}")
+        written = await make_outputs(config)
+        assert f"{ITEMS}/{FIRST}.json" not in documents_of(world.root)
+        assert written.scenes == len(documents_of(world.root)) - 3  # catalogue, collection, the user's
+
+
+def documents_of(root):
+    return {path.relative_to(root).as_posix() for path in Path(root, "stac").rglob("*.json")}
+
+
+@pytest.mark.faults("Y38")
+async def test_what_is_not_ours_is_never_replaced(tmp_path):
+    async with open_world(tmp_path) as world:
+        world.put("scenes.csv", b"my,own,table\r\n")
+        world.put(f"{FIRST}.vrt", b"<VRTDataset>of the user</VRTDataset>")
+        config = world.config(select=RED, output=ALL)
+        for _ in range(2):
+            result = await world.run(config)
+            assert result.summary.exit_code == 4
+            assert set(result.failed) == {"scenes.csv", f"{FIRST}.vrt"}
+        assert (await make_outputs(config)).refused
+
+
+@pytest.mark.parametrize("table", ["csv", "geojson", "parquet"])
+async def test_a_table_of_ours_is_replaced(tmp_path, table):
+    if table == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    async with open_world(tmp_path) as world:
+        config = world.config(select=RED, output={"table": table})
+        for _ in range(2):
+            assert (await world.run(config)).summary.exit_code == 0
+            assert not (await make_outputs(config)).refused
+
+
+async def test_a_table_that_cannot_be_made_is_said_before_anything_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    async with open_world(tmp_path) as world:
+        with pytest.raises(ConfigError, match="pyarrow"):
+            await world.run(world.config(output={"table": "parquet"}))
+        assert not world.log.entries
+
+
+async def test_a_disk_that_refuses_is_an_error_with_the_name(tmp_path):
+    async with open_world(tmp_path) as world:
+        await world.run(world.config(select=RED))
+
+        def observe(name, *_):
+            if name == "replace":
+                raise PermissionError(13, "Permission denied", "/x/catalog.json")
+
+        with pytest.raises(FolderUnwritable, match=r"catalog.json"):
+            await write_outputs(
+                OutputFolder(world.root), local_fs(observe), OutputConfig(stac=True), file_mode=0o644, anew=True
+            )
+
+
+def test_the_command_works_without_the_service_and_tells_what_it_made(tmp_path, capsys):
+    async def prepare():
+        async with open_world(tmp_path) as world:
+            return world, (await world.run(world.config(select=RED))).summary.scenes
+
+    world, scenes = anyio.run(prepare)
+    file = tmp_path / "c.toml"
+    file.write_text(f'[search]\ndataset = "landsat_ot_c2_l2"\nlimit = 5\n[download]\ndirectory = "{world.root}"\n')
+    assert main(["stac", str(file)]) == 0
+    assert f"stac/catalog.json: {scenes} scenes" in capsys.readouterr().out
+    assert main(["stac", "--json", str(file)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["event"], told["scenes"], told["written"], told["without_metadata"]) == ("stac", scenes, 0, scenes)
+    assert main(["stac", "--directory", str(tmp_path / "nothing"), str(file)]) == 0
+    assert "no verified files" in capsys.readouterr().out
