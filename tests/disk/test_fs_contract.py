@@ -348,6 +348,7 @@ def test_a_folder_is_synced_or_that_is_passed_over(fs, at, tmp_path):
 
 @pytest.mark.parametrize("length", [259, 260, 300])
 @pytest.mark.faults("D10")
+@pytest.mark.faults("W17")
 def test_D10_long_paths_are_no_trouble_below_the_limit_of_a_name(fs, tmp_path, length):
     folder = str(tmp_path)
     while length - len(folder) > 120:
@@ -477,6 +478,7 @@ def test_below_a_guarded_root_all_is_as_without(fs, tmp_path):
 
 
 @pytest.mark.faults("K11")
+@pytest.mark.faults("W14", "W15")
 def test_K11_no_link_is_followed_below_a_guarded_root(fs, tmp_path):
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     (root / "real").mkdir(parents=True)

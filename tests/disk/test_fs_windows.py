@@ -199,6 +199,7 @@ def test_what_is_open_is_not_replaced_even_when_its_user_would_let_it_be_removed
     assert content(fs, at("old")) == b"new"
 
 
+@pytest.mark.faults("W08")
 def test_a_name_lingers_until_the_last_handle_is_closed(fs, at):
     put(fs, at("1.1.part"))
     fd = fs.open(at("1.1.part"), READ)
@@ -266,6 +267,7 @@ OPEN_CALLS = {
 @pytest.mark.parametrize("code", [5, 32, 33, 303, 1224])
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.faults("H15")
+@pytest.mark.faults("W04")
 def test_H15_any_call_on_a_name_goes_on_when_the_other_program_lets_go(api, at, name, code):
     called, call = CALLS[name]
     put(WindowsFs(api=api), at("a"))
@@ -277,6 +279,7 @@ def test_H15_any_call_on_a_name_goes_on_when_the_other_program_lets_go(api, at, 
 @pytest.mark.parametrize("code", [32, 33, 303, 1224])
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.faults("H15")
+@pytest.mark.faults("W05", "W06")
 def test_H15_any_call_on_a_name_ends_when_the_other_program_never_lets_go(api, at, name, code):
     called, call = CALLS[name]
     put(WindowsFs(api=api), at("a"))
@@ -363,6 +366,7 @@ def test_other_errors_are_told_at_once_and_by_their_kind(api, at, code, number):
 
 @pytest.mark.parametrize("code", [1, 50])
 @pytest.mark.faults("H14")
+@pytest.mark.faults("W09", "W10")
 def test_H14_where_there_are_no_links_a_rename_takes_no_name_from_anything(api, at, code):
     fs = WindowsFs(api=Failing(api, code, {"make_hard_link"}, FOR_EVER))
     put(fs, at("part"))
@@ -392,6 +396,7 @@ def test_a_disk_that_fails_in_a_flush_of_a_folder_is_told(api, at):
 @pytest.mark.parametrize(("code", "state"), [(1, LockState.UNSUPPORTED), (50, LockState.UNSUPPORTED),
                                              (33, LockState.BUSY), (997, LockState.BUSY)])  # fmt: skip
 @pytest.mark.faults("J01")
+@pytest.mark.faults("W10")
 def test_J01_only_a_file_system_that_says_so_has_no_locks(api, at, code, state):
     fs = WindowsFs(api=Failing(api, code, {"lock"}, FOR_EVER))
     fd, found = fs.open_lock(at("lock"))
@@ -416,6 +421,7 @@ def test_nobody_removes_the_lock_file_while_it_is_held(fs, at):
     fs.close(fd)
 
 
+@pytest.mark.faults("W19")
 def test_the_read_only_attribute_binds_us_no_more_than_a_mode_does(fs, at):
     put(fs, at("new"), b"new")
     put(fs, at("old"), b"old")
@@ -427,6 +433,7 @@ def test_the_read_only_attribute_binds_us_no_more_than_a_mode_does(fs, at):
     assert fs.listdir(at(".")) == []
 
 
+@pytest.mark.faults("W33")
 def test_names_that_differ_in_case_are_one_name(fs, at):
     put(fs, at("LC08.TIF"), b"theirs")
     assert content(fs, at("lc08.tif")) == b"theirs"
@@ -438,6 +445,7 @@ def test_names_that_differ_in_case_are_one_name(fs, at):
 
 
 @on_linux_only
+@pytest.mark.faults("W16")
 def test_placeholders_are_files_and_no_links(fs, disk, at):
     put(fs, at("a"))
     disk.placeholders.add(os.stat(at("a")).st_ino)
@@ -475,6 +483,7 @@ def test_the_fault_of_a_disk_can_be_put_at_any_call(disk, fs, at):
 
 
 @pytest.mark.parametrize("name", ["CON", "nul.TIF", "com1", "a:b", "a?", "a*", "a.", "a ", 'a"', "a|b", "a<b", "\x1f"])
+@pytest.mark.faults("W18")
 def test_names_that_windows_would_take_for_something_else_are_refused(fs, at, tmp_path, name):
     with pytest.raises(OSError) as refused:
         fs.join(str(tmp_path), f"LC08/{name}")

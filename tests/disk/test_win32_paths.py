@@ -31,6 +31,7 @@ HERE = r"D:\work"
         ("\\\\?\\UNC\\server\\share\\a", "\\\\server\\share\\a", "\\\\?\\UNC\\server\\share\\a"),
     ],
 )
+@pytest.mark.faults("W13")
 def test_a_path_has_one_normal_form(path, normal, long):
     assert paths.normal(path, HERE) == normal
     assert paths.long(path, HERE) == long

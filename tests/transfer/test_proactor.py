@@ -88,6 +88,7 @@ async def fetch(server, block_bytes):
 
 
 @pytest.mark.parametrize("block_bytes", [100 * KIB, 100 * KIB + 1, 300 * KIB])
+@pytest.mark.faults("W02")
 async def test_a_body_larger_than_the_buffer_arrives(block_bytes):
     async with RawServer([answer]) as server:
         assert await fetch(server, block_bytes) == BODY
