@@ -192,7 +192,7 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "stall_timeout_s": read.number(0.001, 86400.0),
         "max_rate": read.rate_bytes_s,
         "min_free_bytes": read.size_bytes,
-        "proof": read.choice(*[level.value for level in Proof if level is not Proof.LENGTH]),
+        "proof": read.choice(*[level.value for level in Proof if level not in (Proof.LENGTH, Proof.WINDOW)]),
     },
     "output": {
         "stac": read.flag,

@@ -18,6 +18,7 @@ class Proof(enum.StrEnum):
 
     LENGTH = "length", "the byte count is what the server announced"
     STRUCTURE = "structure", "complete; tar and TIFF indices point inside the file, texts end as they must"
+    WINDOW = "window", "each tile that a window was cut from decodes, with matching Adler-32; the rest was not seen"
     CONTENT = "content", "all image tiles decode, with matching Adler-32"
     PUBLISHED = "published", "equals the SHA-512 that USGS publishes"
 
@@ -128,6 +129,29 @@ class WantedFile:
     def relpath(self) -> str:
         """Path below the output directory, with forward slashes: the `file` of JSON lines."""
         return f"{self.folder}/{self.name}" if self.folder else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRecord:
+    """How a window came to be: what the program remembers of it beside size and SHA-256.
+
+    Attributes:
+        source: USGS name of the file that it was cut from.
+        source_bytes: Size of that file.
+        validator: ETag, else Last-Modified, of the answers; "" = none.
+        transport: "ranges", "ranges, weakly tied" or "whole": how the bytes came.
+        whole_proof: How far the whole file was proven where it was fetched; "" where it was not.
+        tiles: How many stored tiles it took, each with its checksum.
+        box: Column, row, width and height in the image that it was cut from.
+    """
+
+    source: str
+    source_bytes: int
+    validator: str
+    transport: str
+    whole_proof: str
+    tiles: int
+    box: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)

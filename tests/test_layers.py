@@ -65,6 +65,7 @@ PURE = frozenset(
         "transfer.resume",
         "transfer.retry",
         "transfer.speed",
+        "transfer.window_answers",
         "transfer.token_bucket",
     )
 )

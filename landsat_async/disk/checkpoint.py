@@ -37,6 +37,8 @@ class Checkpoint:
     """All answers that the bytes come from carried the name of the file."""
     joined: int = 0
     """Bytes from the start that came with earlier answers than the rest; 0 = all are of one answer."""
+    source_bytes: int | None = None
+    """Size of the file of which the part holds some ranges, one behind the other; None = it holds the file itself."""
 
     def pack(self) -> bytes:
         """Return the facts as JSON, with a checksum."""

@@ -31,6 +31,8 @@ from landsat_async.disk.fs import NEW, WRITE, FileInUse, Fs
 from landsat_async.disk.io_threads import Threads
 
 COPY_SUFFIX = ".copy"
+WINDOW_SUFFIX = ".window"
+"""Of the window that is cut out of a part, until it has its final name."""
 OLD_SUFFIX = ".old"
 """Of what stood under the name of a new part, for the moment until it is removed."""
 _READ_BYTES = 1024 * 1024
@@ -136,6 +138,11 @@ def _take_over(fs: Fs, path: str, was: Sequence[str]) -> None:
             return
         except FileNotFoundError:
             pass
+
+
+def new_window_file(fs: Fs, part_path: str, min_free_bytes: int) -> HashedFile:
+    """Make the file for the window that is cut out of a part; for threads."""
+    return _new_file(fs, part_path + WINDOW_SUFFIX, (), min_free_bytes)
 
 
 def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int) -> HashedFile:

@@ -28,6 +28,9 @@ from landsat_async.proof.sniff import HEAD_BYTES, sniff
 from landsat_async.proof.tar import Member, walk_tar
 from landsat_async.proof.tiff import walk_tiff
 from landsat_async.proof.tiles import decode_tiles
+from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
+from landsat_async.raster.window import Origin, layout_of
+from landsat_async.rules.window_names import window_key, window_source
 
 __all__ = ["Damaged", "Proved", "Stopped", "prove", "published_sums"]
 
@@ -132,6 +135,9 @@ def _prove_single(view: ByteView, name: str, level: Proof) -> Proved:
         _check_head(view, kind)
     if level is Proof.LENGTH or kind is FileKind.OTHER:
         return Proved(Proof.LENGTH)
+    if kind is FileKind.TIFF and window_key(name) is not None:
+        _prove_window(view, name)
+        return Proved(Proof.WINDOW)
     if kind is FileKind.TIFF:
         return Proved(_prove_image(view, level))
     check = kind.value.check
@@ -147,6 +153,19 @@ def _prove_image(view: ByteView, level: Proof) -> Proof:
     if layout.unused_bytes:  # of an image that was rewritten in place, or of bytes that slipped in before
         raise Damage(f"{layout.unused_bytes} bytes follow the last part of the TIFF, and its tiles have no checksum")
     return Proof.STRUCTURE
+
+
+def _prove_window(view: ByteView, name: str) -> None:
+    """Raise Damage for what is not a whole window of the file, and of the area, that it is named after."""
+    layout = walk_tiff(view)
+    if layout.unused_bytes or not decode_tiles(view, layout):
+        raise Damage("it is not as windows are written: its tiles have no checksums, or something follows them")
+    try:
+        origin = Origin.read(layout_of(lambda size, at: view.read(at, size), view.size).description)
+    except (BrokenRaster, UnsupportedRaster) as wrong:
+        raise Damage(str(wrong)) from None
+    if origin is None or (origin.name, origin.key) != (window_source(name), window_key(name)):
+        raise Damage(f"it does not say that it is a window of {window_source(name)}, or of this area")
 
 
 def _prove_bundle(view: ByteView, name: str, level: Proof, published: Mapping[str, str]) -> Proved:

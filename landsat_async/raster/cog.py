@@ -143,9 +143,9 @@ def with_surroundings(needs: Needs, held: HeldBytes) -> Needs:
     """Ask for what stands close by as well: the arrays that a directory points at are its neighbours."""
     if needs.end > held.total:
         raise BrokenRaster(f"its index points at byte {needs.end:,}, but it has {held.total:,}") from None
-    begins_file = needs.start == 0
-    start = max(needs.start - (0 if begins_file else _AROUND_BYTES), 0)
-    end = min(max(needs.end + _AROUND_BYTES, HEAD_BYTES), held.total)
+    start, end = max(needs.start - _AROUND_BYTES, 0), min(needs.end + _AROUND_BYTES, held.total)
+    if needs.start == 0:
+        end = min(max(HEAD_BYTES, needs.end), held.total)
     if held.size + end - start > MOST_HELD_BYTES:
         raise BrokenRaster("its index is larger than that of any band") from None
     return Needs(start, end)

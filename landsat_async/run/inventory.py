@@ -24,7 +24,7 @@ PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
 LITTER_AGE_S = 7 * 86400.0
 IN_USE_HINT = "Close it there and run the same command again."
-_PART = re.compile(r"\d+\.\d+\.part(\.copy)?(\.old)?")
+_PART = re.compile(r"\d+\.\d+\.part(\.copy|\.window)?(\.old)?")
 
 
 async def take_stock(context: RunContext, scene: str | None = None) -> None:

@@ -20,7 +20,7 @@ from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.multi_range import SpanRefused, Split
 from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, blame, connections_for
-from landsat_async.transfer.resume import AcceptBody, Ask, Complete, Refuse, Restart, next_ask, read_answer
+from landsat_async.transfer.resume import AcceptBody, Ask, AskPlainly, Complete, Refuse, Restart, next_ask, read_answer
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
 from landsat_async.transfer.session import IDENTITY_ONLY, Answered
 from landsat_async.transfer.sink import Sink, receive
@@ -85,7 +85,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
         try:
             response, reply, url, named = await ask(transfer, wanted.headers)
             staging = is_staging(transfer.url) or (url is not transfer.url and is_staging(url))
-            await _check_head(transfer, response, reply, staging=staging)
+            await check_head(transfer, response, reply, staging=staging)
         except AttemptFailed as failure:
             # Other files use several connections to the host: when it pushes back, they are too many.
             if failure.fault.kind in PUSHED_BACK and session.splits[host]:
@@ -98,31 +98,51 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
         begins = transfer.job.name_begins
         if begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
             raise NameSeen(served_name(begins, reply.filename, str(url)))
-        reading = read_answer(wanted, part.now, reply, named=named)
-        if isinstance(reading, AcceptBody):
-            if wanted.start:
-                _learn_ranges(transfer, wanted, reply, plainly=plainly)
-            return await _receive_body(transfer, response, reply, reading, staging=staging)
-        match reading:
-            case Complete():
-                part.facts = replace(part.facts, total=part.length)
-                return Received(complete=True, length_known=True)
-            case Restart(reason, odd):
-                raise failed(FaultKind.ODD_RANGE if odd else FaultKind.RESTART, reason)
-            case Refuse(reason, resume_off):
-                if resume_off:
-                    session.learn(host, resume_off=True)
-                raise failed(FaultKind.ODD_RANGE if wanted.start else FaultKind.PROTOCOL, reason)
+        received = await take_answer(transfer, wanted, response, reply, named=named, staging=staging, plainly=plainly)
     finally:
         if response is not None:
             response.close()  # no harm after a complete body: the connection is in the pool again by then
-    return await attempt(transfer, plainly=True)
+    return received or await attempt(transfer, plainly=True)
+
+
+async def take_answer(
+    transfer: Transfer,
+    wanted: Ask,
+    response: aiohttp.ClientResponse,
+    reply: Reply,
+    *,
+    named: bool,
+    staging: bool,
+    plainly: bool = False,
+) -> Received | None:
+    """Keep what comes with an answer whose head has been checked; None = ask again without If-Range.
+
+    Raises AttemptFailed and OSError, see `attempt`.
+    """
+    part, session, host = transfer.part, transfer.session, transfer.host
+    reading = read_answer(wanted, part.now, reply, named=named)
+    match reading:
+        case AcceptBody():
+            if wanted.start:
+                _learn_ranges(transfer, wanted, reply, plainly=plainly)
+            return await receive_body(transfer, response, reply, reading, staging=staging)
+        case Complete():
+            part.facts = replace(part.facts, total=part.length)
+            return Received(complete=True, length_known=True)
+        case Restart(reason, odd):
+            raise failed(FaultKind.ODD_RANGE if odd else FaultKind.RESTART, reason)
+        case Refuse(reason, resume_off):
+            if resume_off:
+                session.learn(host, resume_off=True)
+            raise failed(FaultKind.ODD_RANGE if wanted.start else FaultKind.PROTOCOL, reason)
+        case AskPlainly():
+            return None
 
 
 # -- the head ----------------------------------------------------------------------------------------------------------
 
 
-async def _check_head(transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply, *, staging: bool) -> None:
+async def check_head(transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply, *, staging: bool) -> None:
     """Raise AttemptFailed for an answer whose head already says that it is not the file."""
     status = reply.status
     if status not in (200, 206):
@@ -195,7 +215,7 @@ def _learn_ranges(transfer: Transfer, wanted: Ask, reply: Reply, *, plainly: boo
 # -- the body ----------------------------------------------------------------------------------------------------------
 
 
-async def _receive_body(
+async def receive_body(
     transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply, accept: AcceptBody, *, staging: bool
 ) -> Received:
     """Receive the body that `accept` describes."""

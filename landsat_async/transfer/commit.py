@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from landsat_async.disk.finalise import FinaliseResult
 from landsat_async.model import Proof
 from landsat_async.proof.kinds import needs_content
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.proof.tiles import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
+from landsat_async.transfer.window_commit import WindowResult, cut_window
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -24,7 +24,7 @@ class Joined:
     stretches: list[Stretch]
 
 
-CommitResult: TypeAlias = FinaliseResult | Proved | Joined | OSError | Stopped
+CommitResult: TypeAlias = WindowResult | Proved | Joined | OSError | Stopped
 
 
 @dataclass(slots=True)
@@ -67,13 +67,28 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
 
     try:
         part.check_syncs()
-        result = session.target.commit(part, job.relpath, prove=prove, needed=needed, overwrite=job.policy.overwrite)
+        result: WindowResult | Proved
+        if job.window is None:
+            result = session.target.commit(
+                part, job.relpath, prove=prove, needed=needed, overwrite=job.policy.overwrite
+            )
+        elif part.facts.source_bytes is not None:
+            result = cut_window(transfer, None)
+        else:
+            result = _cut_from_whole(transfer, prove(), needed)
         if isinstance(result, Proved) and joined:
             joins.proved = result
             return Joined(result.proof, _without_sums(transfer))
         return result
     except (OSError, Stopped) as error:
         return error
+
+
+def _cut_from_whole(transfer: Transfer, proved: Proved | Damaged, needed: Proof) -> WindowResult | Proved:
+    """Cut the window out of a file that is here whole, once that is proven as if it were wanted itself."""
+    if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
+        return proved
+    return cut_window(transfer, proved)
 
 
 def _without_sums(transfer: Transfer) -> list[Stretch]:

@@ -24,7 +24,8 @@ from landsat_async.transfer.commit import CommitResult, Joined, commit
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.retry import Fault, FaultKind, HostReport
-from landsat_async.transfer.types import Done, FileFailed, Outcome
+from landsat_async.transfer.types import Done, FileFailed, NoData, Outcome
+from landsat_async.transfer.window_commit import WHOLE_HINT, CommittedWindow, EmptyWindow, NotCut
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -58,6 +59,12 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
     match result:
         case Committed():
             return _done(transfer, result)
+        case CommittedWindow():
+            return _window_done(transfer, result)
+        case EmptyWindow(reason, record):
+            return NoData(reason, transfer.bytes_received, record)
+        case NotCut(reason):
+            return _failed(transfer, f"no window can be cut from it: {reason}", WHOLE_HINT)
         case InTheWay():
             name = transfer.job.relpath.rpartition("/")[2]
             return Fault(FaultKind.IN_THE_WAY, f"{name} exists and was not made by this program")
@@ -82,6 +89,15 @@ def _done(transfer: Transfer, result: Committed) -> Done:
     return Done(part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity)
 
 
+def _window_done(transfer: Transfer, result: CommittedWindow) -> Done:
+    identity = Identity.NAMED if transfer.part.facts.named else Identity.NONE
+    committed = result.committed
+    return Done(
+        result.size_bytes, result.sha256, committed.proof, transfer.bytes_received, committed.mtime_ns, identity,
+        result.record,
+    )  # fmt: skip
+
+
 def _damage(transfer: Transfer, reason: str, *, length_known: bool) -> Outcome | Fault:
     if not length_known:
         return Fault(FaultKind.UNPROVEN, f"the server gives no length; the file could not be proven: {reason}")
@@ -101,7 +117,7 @@ def _damage(transfer: Transfer, reason: str, *, length_known: bool) -> Outcome |
 
 def _doubt_of_size(transfer: Transfer) -> str:
     """Say that the file is far from its listed size; "" when it is not."""
-    size_bytes, listed = transfer.part.length, transfer.job.bytes_nominal
+    size_bytes, listed = transfer.part.facts.source_bytes or transfer.part.length, transfer.job.bytes_nominal
     doubtful = is_doubtful(size_bytes, listed)
     return f"it has {size_bytes:,} bytes where USGS lists {listed:,}" if doubtful else ""
 

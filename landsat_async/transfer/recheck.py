@@ -54,13 +54,13 @@ async def _compare_next(transfer: Transfer, stretches: list[Stretch]) -> None:
         if fault is not None:
             raise AttemptFailed(fault)
         if _is_whole(reply, transfer.part.length):
-            comparison = _Comparison(transfer, (0, stretches[-1][1]), more=True)
-            await _receive(transfer, response, comparison, transfer.part.length)
+            comparison = Comparison(transfer, (0, stretches[-1][1]), more=True)
+            await receive_comparison(transfer, response, comparison, transfer.part.length)
             stretches.clear()
         elif _fits(reply, start, end, transfer.part.length):
-            comparison = _Comparison(transfer, (start, end))
+            comparison = Comparison(transfer, (start, end))
             try:
-                await _receive(transfer, response, comparison, reply.range.end if reply.range else None)
+                await receive_comparison(transfer, response, comparison, reply.range.end if reply.range else None)
             finally:
                 stretches[:1] = [(comparison.compared, end)] if comparison.compared < end else []
         else:
@@ -69,8 +69,8 @@ async def _compare_next(transfer: Transfer, stretches: list[Stretch]) -> None:
         response.close()
 
 
-async def _receive(
-    transfer: Transfer, response: aiohttp.ClientResponse, comparison: _Comparison, stop: int | None
+async def receive_comparison(
+    transfer: Transfer, response: aiohttp.ClientResponse, comparison: Comparison, stop: int | None
 ) -> None:
     """Compare a body that ends at byte `stop` of the file, as far as it has to be. Raises AttemptFailed."""
     try:
@@ -102,7 +102,7 @@ def _fits(reply: Reply, start: int, end: int, total: int) -> bool:
     )
 
 
-class _Comparison:
+class Comparison:
     """Takes the bytes of a stretch, see `sink.Receiver`, and holds them against the part."""
 
     def __init__(self, transfer: Transfer, stretch: Stretch, *, more: bool = False) -> None:

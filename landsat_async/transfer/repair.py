@@ -94,6 +94,11 @@ async def repair(transfer: Transfer, fault: Fault) -> None:
             transfer.any_speed = repairs.slow >= transfer.job.policy.slow_tries
 
 
+async def give_up_part(transfer: Transfer) -> None:
+    """Give up all bytes that are here: what comes next does not belong to them. Raises OSError."""
+    await _lower(transfer, 0)
+
+
 async def _lower(transfer: Transfer, keep: int) -> None:
     """Give up the part's bytes from `keep` on: first in the ledger, then on disk."""
     part, store = transfer.part, transfer.hooks.store

@@ -30,6 +30,7 @@ from landsat_async.disk.io_threads import Threads
 from landsat_async.disk.part import NoRoom, PartFile
 from landsat_async.errors import LandsatError
 from landsat_async.events import Retrying, Started, Transferred
+from landsat_async.raster.grid import UnsupportedRaster
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.transfer.attempt import NameSeen, attempt
@@ -53,6 +54,8 @@ from landsat_async.transfer.types import (
     TransferJob,
 )
 from landsat_async.transfer.waits import LongWaits, Wait
+from landsat_async.transfer.window_commit import WHOLE_HINT
+from landsat_async.transfer.window_fetch import attempt_window
 
 TELL_EVERY_S = 0.2
 """So often a transfer says how far it is."""
@@ -223,9 +226,11 @@ class Transfer:
             if self.repairs.too_many_files:  # before anything is asked for once more
                 await self.part.write(memoryview(b""))
                 self.repairs.too_many_files = False
-            received = await attempt(self)
+            received = await (attempt(self) if self.job.window is None else attempt_window(self))
         except (AttemptFailed, OSError) as error:
             return await self.fault_of(error)
+        except UnsupportedRaster as unsupported:
+            return FileFailed(f"no window can be cut from it: {unsupported}", WHOLE_HINT, self.bytes_received)
         self.hooks.health(self.host, HostReport.OK, "")
         if self.job.name_begins:
             return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")

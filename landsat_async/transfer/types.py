@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.model import Identity, Proof, SecretUrl
+from landsat_async.model import Identity, Proof, SecretUrl, WindowRecord
 from landsat_async.transfer.retry import FaultKind, HostReport
+
+if TYPE_CHECKING:  # loads shapely
+    from landsat_async.raster.spec import WindowSpec
 
 MIB = 1024 * 1024
 
@@ -81,6 +84,9 @@ class TransferJob:
     """Names under which an earlier transfer may have left the part; each transfer has a `part_name` of its own, so
     that two of them can never write to one file."""
 
+    window: WindowSpec | None = None
+    """What to cut out of the file; None = the file is wanted whole."""
+
     @property
     def max_bytes(self) -> int:
         """More than this is no Landsat file."""
@@ -99,6 +105,17 @@ class Done:
     """The file's time of change."""
     identity: Identity = field(default=Identity.NONE, compare=False)
     """What evidence there was that it is the file that it is named after."""
+    window: WindowRecord | None = field(default=None, compare=False)
+    """How it was cut, where it is a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """The window that was wanted holds nothing but fill, so there is no file."""
+
+    reason: str
+    bytes_received: int
+    window: WindowRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +167,7 @@ class FileFailed:
     be used."""
 
 
-Outcome: TypeAlias = Done | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
+Outcome: TypeAlias = Done | NoData | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
 
 
 class CheckpointStore(Protocol):

@@ -22,8 +22,10 @@ def band(
     big: bool = False,
     index_at_end: bool = False,
     framed: bool = False,
+    pixels: np.ndarray = PIXELS,
+    side: int = 16,
 ) -> bytes:
-    """Return a band of 48 x 32 pixels (`PIXELS`) in tiles of 16 x 16, with some tags changed or taken away."""
+    """Return a band (of 48 x 32 pixels unless told otherwise) in tiles, with some tags changed or taken away."""
     note = b""
     if framed:
         body = (
@@ -33,14 +35,19 @@ def band(
         note = b"GDAL_STRUCTURAL_METADATA_SIZE=%06d bytes\n" % len(body) + body
         note += b"\0" * (len(note) % 2)
     kind = np.dtype(order + "u2")
+    length, width = pixels.shape
+    padded = np.zeros((length + -length % side, width + -width % side), pixels.dtype)
+    padded[:length, :width] = pixels
     tiles = [
-        zlib.compress(PIXELS[top : top + 16, left : left + 16].astype(kind).tobytes())
-        for top in (0, 16)
-        for left in (0, 16, 32)
+        zlib.compress(padded[top : top + side, left : left + side].astype(kind).tobytes(), 1)
+        for top in range(0, length, side)
+        for left in range(0, width, side)
     ]
+    shape = {256: (LONG, [width]), 257: (LONG, [length]), 322: (SHORT, [side]), 323: (SHORT, [side])}
+    changes = shape | dict(changes or {})
     stored = [struct.pack("<I", len(t)) + t + t[-4:] if framed else t for t in tiles]
     first = (16 if big else 8) + len(note)
-    size = len(_index(_tags([0] * 6, [0] * 6, changes), order, big, first)[0])
+    size = len(_index(_tags([0] * len(tiles), [0] * len(tiles), changes), order, big, first)[0])
     at = (first if index_at_end else first + size) + (4 if framed else 0)
     offsets = []
     for one in stored:
@@ -51,18 +58,18 @@ def band(
     index, at = _index(_tags(offsets, [len(t) for t in tiles], changes), order, big, begins)
     mark = b"II" if order == "<" else b"MM"
     head = mark + (struct.pack(order + "HHHQ", 43, 8, 0, at) if big else struct.pack(order + "HI", 42, at))
-    pixels = b"".join(stored)
+    body = b"".join(stored)
     if index_at_end:
-        return head + note + pixels + b"\0" * (len(pixels + note) % 2) + index
-    return head + note + index + pixels
+        return head + note + body + b"\0" * (len(body + note) % 2) + index
+    return head + note + index + body
 
 
 def _tags(offsets: list[int], counts: list[int], changes: Mapping | None) -> Tags:
     tags: dict = {
-        256: (LONG, [48]), 257: (LONG, [32]), 258: (SHORT, [16]), 259: (SHORT, [8]), 262: (SHORT, [1]),
-        277: (SHORT, [1]), 284: (SHORT, [1]), 317: (SHORT, [1]), 322: (SHORT, [16]), 323: (SHORT, [16]),
-        324: (LONG, offsets), 325: (LONG, counts), 339: (SHORT, [1]), 33550: (DOUBLE, [30.0, 30.0, 0.0]),
-        33922: (DOUBLE, [0.0, 0.0, 0.0, 484_785.0, 1_160_715.0, 0.0]), 34735: (SHORT, KEYS), 42113: (ASCII, b"0\0"),
+        258: (SHORT, [16]), 259: (SHORT, [8]), 262: (SHORT, [1]), 277: (SHORT, [1]), 284: (SHORT, [1]),
+        317: (SHORT, [1]), 324: (LONG, offsets), 325: (LONG, counts), 339: (SHORT, [1]),
+        33550: (DOUBLE, [30.0, 30.0, 0.0]), 33922: (DOUBLE, [0.0, 0.0, 0.0, 484_785.0, 1_160_715.0, 0.0]),
+        34735: (SHORT, KEYS), 42113: (ASCII, b"0\0"),
     }  # fmt: skip
     for number, value in (changes or {}).items():
         if value is None:

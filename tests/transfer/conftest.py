@@ -94,6 +94,8 @@ class Bench:
     fs: PosixFs = field(default_factory=PosixFs)
     below: str = ""
     """Folder of the file below the target, with a slash."""
+    final_name: str = ""
+    """Of what is made out of the file, where that is another one."""
     events: list = field(default_factory=list)
     health: list = field(default_factory=list)
     service: str = "http://127.0.0.1:1/"
@@ -111,7 +113,7 @@ class Bench:
 
     @property
     def relpath(self) -> str:
-        return self.below + self.name
+        return self.below + (self.final_name or self.name)
 
     def target(self):
         """Where the files go; made anew for each session, with the file calls that the bench has then."""

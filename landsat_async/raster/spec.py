@@ -1,0 +1,46 @@
+"""What the user wants of each band: an area, a margin around it, and how it is cut."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+import shapely
+
+from landsat_async.raster.grid import GeoKeys, GroundBox
+from landsat_async.raster.plane_area import plane_area
+from landsat_async.raster.projection import projection_of
+from landsat_async.raster.window import WindowMode
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """Plain values: it goes along with a job to wherever that is done."""
+
+    mode: WindowMode
+    area_wkb: bytes
+    """The area, degrees; shapely reads it."""
+    buffer_m: float
+    key: str
+    """Eight hexadecimal digits of all that: windows of another area have another name."""
+
+    @classmethod
+    def of(cls, geometry: Any, mode: WindowMode, buffer_m: float = 0.0) -> Self:
+        """Make it from an area (shapely; degrees, -180..180). How its rings are written down does not matter."""
+        plain = shapely.to_geojson(shapely.normalize(geometry))
+        text = json.dumps(
+            [mode.value, float(buffer_m), json.loads(plain, parse_float=lambda digits: round(float(digits), 9))]
+        )
+        key = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return cls(mode, shapely.to_wkb(geometry), float(buffer_m), key)
+
+    def ground(self, keys: GeoKeys) -> GroundBox | None:
+        """Return the box of the area in the coordinates of a raster; None when they do not reach that far.
+
+        Raises:
+            UnsupportedRaster: it is in coordinates that no Landsat band has.
+        """
+        box = plane_area(shapely.from_wkb(self.area_wkb), projection_of(keys)).box
+        return None if box is None else box.grown(self.buffer_m)

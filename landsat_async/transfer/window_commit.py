@@ -1,0 +1,197 @@
+"""From a complete part to a window under its final name, in one call of a thread.
+
+The part holds the ranges that the window takes, or the whole file, which is proven then as if it were wanted itself.
+The window is written beside the part, synced, read again and proven, and named as any file is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part
+from landsat_async.disk.part import WINDOW_SUFFIX, HashedFile, new_window_file
+from landsat_async.model import Proof, WindowRecord
+from landsat_async.proof.prove import Damaged, Proved, Stopped
+from landsat_async.raster.cog import CogLayout
+from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
+from landsat_async.raster.range_plan import RangePlan, window_on
+from landsat_async.raster.window import FillOnly, Origin, RasterWindow, Read, WindowMode, cut, layout_of
+from landsat_async.rules.window_names import fill_of
+
+if TYPE_CHECKING:
+    from landsat_async.transfer.transfer import Transfer
+
+WHOLE_HINT = 'Files of this kind come whole with window = "off".'
+_OUTSIDE = "the area lies outside of it"
+_NO_DATA = "nothing but fill in the area"
+
+
+@dataclass(frozen=True, slots=True)
+class CutOut:
+    """What the window is cut from."""
+
+    layout: CogLayout
+    window: RasterWindow
+    read: Read
+    """Reads the file that it is cut from."""
+    whole_proof: Proof | None
+    """Of that file; None where only ranges of it are here."""
+
+
+@dataclass(slots=True)
+class WindowPart:
+    """The window beside the part that it is cut from, see `disk.target.CompletePart`."""
+
+    path: str
+    file: HashedFile
+
+    @property
+    def fd(self) -> int:
+        """Descriptor of its file."""
+        return self.file.fileno()
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file."""
+        return self.file.length
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of these bytes."""
+        return self.file.digest.hexdigest()
+
+    def shut(self) -> None:
+        """Close the file."""
+        self.file.shut()
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedWindow:
+    """The window has its final name, durably."""
+
+    committed: Committed
+    size_bytes: int
+    sha256: str
+    record: WindowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyWindow:
+    """There is nothing but fill in it."""
+
+    reason: str
+    record: WindowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NotCut:
+    """No window can be cut from such a file."""
+
+    reason: str
+
+
+WindowResult: TypeAlias = FinaliseResult | CommittedWindow | EmptyWindow | NotCut
+
+
+def cut_window(transfer: Transfer, whole: Proved | None) -> WindowResult:
+    """Cut the window out of the complete part and give it its final name; for threads.
+
+    Args:
+        transfer: Whose part.
+        whole: How the file was proven that the part holds; None when it holds ranges.
+
+    Raises:
+        OSError: the disk failed.
+        Stopped: the transfer was cancelled meanwhile.
+    """
+    try:
+        source = _ranges_source(transfer) if whole is None else _whole_source(transfer, whole.proof)
+    except BrokenRaster as broken:
+        return Damaged(str(broken))
+    except UnsupportedRaster as unsupported:
+        return NotCut(str(unsupported))
+    record = _record_of(transfer, source)
+    session, path = transfer.session, transfer.part.path + WINDOW_SUFFIX
+    part = WindowPart(path, new_window_file(session.target.fs, transfer.part.path, transfer.job.policy.min_free_bytes))
+    try:
+        for block in _blocks(transfer, source):
+            part.file.write(block)
+        return _named(transfer, part, record)
+    except BrokenRaster as broken:
+        return Damaged(str(broken))
+    except FillOnly:
+        return EmptyWindow(_OUTSIDE if source.window.tiles is None else _NO_DATA, record)
+    finally:
+        part.shut()
+        discard_part(session.target.fs, path)
+
+
+def _stoppable(transfer: Transfer, read: Read) -> Read:
+    def read_or_stop(size: int, at: int) -> bytes:
+        if transfer.stopped:
+            raise Stopped
+        return read(size, at)
+
+    return read_or_stop
+
+
+def _ranges_source(transfer: Transfer) -> CutOut:
+    spec, total = transfer.job.window, transfer.part.facts.source_bytes
+    assert spec is not None
+    assert total is not None
+    plan, read = RangePlan(total, spec.ground, spec.mode), _stoppable(transfer, transfer.part.read)
+    plan.follow(transfer.part.length, read)
+    if plan.layout is None or plan.window is None or plan.wanted() is not None:
+        raise BrokenRaster("not all ranges of its window are here")
+    return CutOut(plan.layout, plan.window, plan.reader(read), None)
+
+
+def _whole_source(transfer: Transfer, proof: Proof) -> CutOut:
+    spec, read = transfer.job.window, _stoppable(transfer, transfer.part.read)
+    assert spec is not None
+    layout = layout_of(read, transfer.part.length)
+    if spec.mode is WindowMode.TILES and not layout.has_sums:
+        raise UnsupportedRaster(
+            'its tiles are not compressed, and have no checksums; window = "pixels" packs them anew'
+        )
+    return CutOut(layout, window_on(layout, spec.ground, spec.mode), read, proof)
+
+
+def _record_of(transfer: Transfer, source: CutOut) -> WindowRecord:
+    facts, box = transfer.part.facts, source.window.box
+    by_ranges = "ranges, weakly tied" if facts.joined_weakly else "ranges"
+    return WindowRecord(
+        source=transfer.job.name,
+        source_bytes=source.layout.total,
+        validator=facts.etag or facts.last_modified or "",
+        transport=by_ranges if source.whole_proof is None else "whole",
+        whole_proof="" if source.whole_proof is None else source.whole_proof.value,
+        tiles=0 if source.window.tiles is None else source.window.tiles.count,
+        box=(box.column, box.row, box.width, box.height),
+    )
+
+
+def _blocks(transfer: Transfer, source: CutOut) -> Iterator[bytes]:
+    job = transfer.job
+    assert job.window is not None
+    origin = Origin(job.name, source.layout.total, job.window.key)
+    return cut(source.layout, source.window, source.read, origin, fill=fill_of(job.name))
+
+
+def _named(transfer: Transfer, part: WindowPart, record: WindowRecord) -> WindowResult:
+    job, session = transfer.job, transfer.session
+
+    def read(size: int, at: int) -> bytes:
+        return session.target.fs.pread(part.fd, size, at)
+
+    def prove() -> Proved | Damaged:
+        name = job.relpath.rpartition("/")[2]
+        return session.prove(read, part.length, name, level=Proof.WINDOW, published=None, stop=lambda: transfer.stopped)
+
+    overwrite = job.policy.overwrite
+    result = session.target.commit(part, job.relpath, prove=prove, needed=Proof.WINDOW, overwrite=overwrite)
+    if isinstance(result, Proved):
+        return Damaged("the window that was cut cannot be proven")
+    return CommittedWindow(result, part.length, part.sha256, record) if isinstance(result, Committed) else result

@@ -1,0 +1,175 @@
+"""One attempt at a window: the ranges that it takes, one behind the other, into the part.
+
+The first request asks for the head of the file. A 206 shows that the host gives ranges, and the index in it says which
+are next. A 200 is the whole file, and is taken as that: the window is cut from it when it is here. Nothing is asked for
+twice to find out which of the two it is.
+
+Bytes stand in the part in the order in which they were asked for, with checkpoints as for any file, so a window is
+resumed in the middle of a range. Whatever is odd about an answer ends with the whole file, never with a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from landsat_async.model import Proof
+from landsat_async.raster.cog import HEAD_BYTES
+from landsat_async.raster.grid import BrokenRaster
+from landsat_async.raster.range_plan import NotWorthIt, RangePlan
+from landsat_async.transfer.attempt import Received, ask, attempt, check_head, receive_body, take_answer
+from landsat_async.transfer.file_errors import AttemptFailed, failed
+from landsat_async.transfer.headers import Reply, is_strong
+from landsat_async.transfer.link_policy import is_staging
+from landsat_async.transfer.ranges import RangeMismatch, Span
+from landsat_async.transfer.recheck import Comparison, receive_comparison
+from landsat_async.transfer.repair import give_up_part
+from landsat_async.transfer.resume import AcceptBody, Ask
+from landsat_async.transfer.retry import FaultKind, may_refuse_range
+from landsat_async.transfer.window_answers import facts_of_first, mismatch_of
+
+if TYPE_CHECKING:
+    from landsat_async.transfer.transfer import Transfer
+
+_HEAD = Span(0, HEAD_BYTES)
+_ALL_HERE = Received(complete=True, length_known=True)
+
+
+def wants_ranges(transfer: Transfer) -> bool:
+    """Tell whether the next attempt at a window asks for ranges; else the whole file is fetched."""
+    support, facts = transfer.session.range_support(transfer.host), transfer.part.facts
+    refused = transfer.whole or support.ignores_ranges or support.resume_off
+    holds_file = transfer.part.length > 0 and facts.source_bytes is None
+    return not (refused or holds_file or transfer.job.policy.proof is Proof.PUBLISHED)
+
+
+async def attempt_window(transfer: Transfer) -> Received:
+    """Fetch what the window takes: ranges where the host gives them, else the whole file.
+
+    Raises AttemptFailed and OSError, see `attempt.attempt`, and UnsupportedRaster.
+    """
+    part = transfer.part
+    if not wants_ranges(transfer):
+        if part.facts.source_bytes is not None:
+            await give_up_part(transfer)
+        return await attempt(transfer)
+    transfer.tries += 1
+    if not part.length:
+        received = await _fetch_first(transfer)
+        if received is not None:
+            return received
+    return await _fetch_rest(transfer)
+
+
+async def _fetch_first(transfer: Transfer) -> Received | None:
+    """Ask for the head of the file; None when it is here, else what came of the whole file."""
+    response: aiohttp.ClientResponse | None = None
+    try:
+        try:
+            response, reply, url, named = await ask(transfer, _HEAD.headers)
+            staging = is_staging(transfer.url) or is_staging(url)
+            await check_head(transfer, response, reply, staging=staging)
+        except AttemptFailed:
+            if response is None or not may_refuse_range(response.status):
+                raise
+            transfer.whole = True
+            return await _without_ranges(transfer, response)
+        if reply.status == 200:
+            transfer.session.learn(transfer.host, ignores_ranges=True)
+            received = await take_answer(transfer, Ask(0, None), response, reply, named=named, staging=staging)
+            assert received is not None
+            return received
+        first = facts_of_first(_HEAD, reply, named=named)
+        if first is None:
+            transfer.whole = True
+            return await _without_ranges(transfer, response)
+        facts, end = first
+        transfer.session.learn(transfer.host, gives_ranges=True)
+        await receive_body(transfer, response, reply, AcceptBody(0, end, facts, overwrite=False), staging=staging)
+        return None
+    finally:
+        if response is not None:
+            response.close()
+
+
+async def _without_ranges(transfer: Transfer, response: aiohttp.ClientResponse) -> Received:
+    response.close()
+    return await attempt(transfer)
+
+
+async def _fetch_rest(transfer: Transfer) -> Received:
+    """Ask for one range after the other, beginning in the middle of one where an earlier attempt has ended."""
+    part = transfer.part
+    plan = range_plan(transfer)
+    try:
+        while True:
+            await transfer.threads.run(plan.follow, part.length, part.read)
+            wanted = plan.wanted()
+            if wanted is None:
+                break
+            start = wanted[0] + part.length - plan.length
+            await _fetch_range(transfer, Span(start, wanted[1]))
+    except NotWorthIt:
+        transfer.whole = True
+        await give_up_part(transfer)
+        return await attempt(transfer)
+    except BrokenRaster as broken:
+        raise failed(FaultKind.DAMAGED, f"the file is damaged: {broken}") from None
+    if part.facts.joined_weakly:
+        await _compare_head(transfer, plan)
+    return _ALL_HERE
+
+
+def range_plan(transfer: Transfer) -> RangePlan:
+    """Return the plan for a part that holds ranges."""
+    spec, total = transfer.job.window, transfer.part.facts.source_bytes
+    assert spec is not None
+    assert total is not None
+    return RangePlan(total, spec.ground, spec.mode)
+
+
+async def _fetch_range(transfer: Transfer, span: Span) -> None:
+    """Ask for a range and append it to the part. Raises AttemptFailed."""
+    part = transfer.part
+    response, reply, named = await _ask_range(transfer, span)
+    try:
+        known = replace(part.facts, named=part.facts.named and named)
+        begins = part.length
+        body = AcceptBody(begins, begins + span.end - span.start, known, overwrite=False)
+        await receive_body(transfer, response, reply, body, staging=False)
+    finally:
+        response.close()
+
+
+async def _ask_range(transfer: Transfer, span: Span) -> tuple[aiohttp.ClientResponse, Reply, bool]:
+    """Return an answer that is one to just this range of just this file. Raises AttemptFailed."""
+    facts, support = transfer.part.facts, transfer.session.range_support(transfer.host)
+    tied = is_strong(facts.etag) and not support.dislikes_if_range
+    tie = {"If-Range": facts.etag or ""} if tied else {}
+    response, reply, _, named = await ask(transfer, {**span.headers, **tie})
+    try:
+        await check_head(transfer, response, reply, staging=False)
+        match mismatch_of(span, facts, reply):
+            case RangeMismatch.CHANGED as wrong:
+                raise failed(FaultKind.RESTART, wrong.value)
+            case RangeMismatch.UNABLE as wrong if reply.status == 200 and tie and reply.etag == facts.etag:
+                transfer.session.learn(transfer.host, dislikes_if_range=True)
+                raise failed(FaultKind.NETWORK, wrong.value)
+            case RangeMismatch.UNABLE as wrong:
+                raise failed(FaultKind.ODD_RANGE, wrong.value)
+    except BaseException:
+        response.close()
+        raise
+    return response, reply, named
+
+
+async def _compare_head(transfer: Transfer, plan: RangePlan) -> None:
+    """Ask for the head once more, where no strong validator says that all answers were of one file."""
+    end = min(HEAD_BYTES, plan.total)
+    response, _, _ = await _ask_range(transfer, Span(0, end))
+    try:
+        await receive_comparison(transfer, response, Comparison(transfer, (0, end)), end)
+    finally:
+        response.close()

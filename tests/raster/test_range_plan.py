@@ -1,0 +1,99 @@
+"""What is asked for next, and that the plan follows from the bytes that are here."""
+
+from __future__ import annotations
+
+import pytest
+
+from landsat_async.raster.grid import GridBox, UnsupportedRaster
+from landsat_async.raster.range_plan import NotWorthIt, RangePlan, window_on
+from landsat_async.raster.window import Origin, WindowMode, cut, layout_of
+from tests.support.rasters import KEY, NAME, ground_of
+from tests.support.tiffs import SHORT
+from tests.transfer.window_host import band_of
+
+SHAPES = [{}, {"index_at_end": True}, {"framed": True}, {"big": True, "order": ">"}]
+
+
+def layout(data):
+    return layout_of(lambda size, at: data[at : at + size], len(data))
+
+
+def reader_of(part):
+    return lambda size, at: bytes(part[at : at + size])
+
+
+def planned(data: bytes, box: GridBox, mode=WindowMode.PIXELS) -> RangePlan:
+    ground = ground_of(layout(data), box)
+    return RangePlan(len(data), lambda keys: ground, mode)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("mode", WindowMode)
+def test_a_part_of_ranges_gives_the_window_of_the_whole(shape, mode):
+    data, box = band_of(**shape), GridBox(300, 200, 200, 150)
+    plan, part = planned(data, box, mode), bytearray()
+    asked = []
+    while (want := plan.wanted()) is not None:
+        asked.append(want)
+        part += data[want[0] : want[1]]
+        plan.follow(len(part), reader_of(part))
+    assert plan.length == len(part) < len(data) / 3
+    assert len(asked) == len(set(asked)) <= 6
+    again = planned(data, box, mode)  # a later run, from the part alone
+    again.follow(len(part), reader_of(part))
+    assert again.wanted() is None
+    origin = Origin(NAME, len(data), KEY)
+    read = again.reader(reader_of(part))
+    window = window_on(layout(data), lambda keys: ground_of(layout(data), box), mode)
+    ours = b"".join(cut(again.layout, again.window, read, origin))
+    assert ours == b"".join(cut(layout(data), window, lambda size, at: data[at : at + size], origin))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_part_that_ends_within_a_range_goes_on_with_that_range(share):
+    data, box = band_of(), GridBox(300, 200, 200, 150)
+    plan = planned(data, box)
+    head = plan.wanted()
+    plan.follow(head[1], lambda size, at: data[at : at + size])
+    first = plan.wanted()
+    length = head[1] + int(share * (first[1] - first[0]))
+    plan.follow(length, lambda size, at: data[at : at + size])
+    assert plan.wanted() == first
+    assert plan.length == head[1] < length
+
+
+def test_an_area_outside_takes_no_tiles():
+    data = band_of()
+    plan = planned(data, GridBox(5000, 5000, 10, 10))
+    plan.follow(len(data), lambda size, at: data[at : at + size])
+    assert plan.wanted() is None
+    assert plan.window.tiles is None
+    beyond = RangePlan(len(data), lambda keys: None, WindowMode.PIXELS)
+    beyond.follow(len(data), lambda size, at: data[at : at + size])
+    assert beyond.window.tiles is None
+
+
+def test_what_the_whole_file_serves_better_is_said():
+    data = band_of()
+    plan = planned(data, GridBox(0, 0, 1050, 1000))
+    with pytest.raises(NotWorthIt, match="most of it"):
+        plan.follow(len(data), lambda size, at: data[at : at + size])
+    plain = band_of(changes=((259, (SHORT, (1,))),))
+    plan = planned(plain, GridBox(0, 0, 10, 10))
+    with pytest.raises(NotWorthIt, match="no checksums"):
+        plan.follow(len(plain), lambda size, at: plain[at : at + size])
+
+
+def test_a_file_that_no_window_can_be_cut_from_is_named():
+    data = band_of(changes=((277, (SHORT, (3,))),))
+    plan = RangePlan(len(data), lambda keys: None, WindowMode.PIXELS)
+    with pytest.raises(UnsupportedRaster):
+        plan.follow(len(data), lambda size, at: data[at : at + size])
+
+
+def test_bytes_that_were_not_asked_for_are_not_read():
+    data = band_of()
+    plan = planned(data, GridBox(300, 200, 20, 15))
+    plan.follow(len(data), lambda size, at: data[at : at + size])
+    with pytest.raises(KeyError):
+        plan.reader(lambda size, at: b"")(10, len(data) - 10)
