@@ -21,8 +21,8 @@ Giving
     Credentials                         user name and token; without them see docs/getting-started.md
 
 Getting
-    Event                               any of Planned, Requested, Ready, Started, Transferred, Progress, Retrying,
-                                        Verified, Skipped, Failed, LeftOut, Notice, Error, Finished
+    Event                               any of Searching, Planned, Requested, Ready, Started, Transferred, Progress,
+                                        Retrying, Verified, Skipped, Failed, LeftOut, Notice, Error, Finished
     RunSummary, Plan                    counts of a run; what `plan` has found
     Scene, WantedFile, Route, ...       plain frozen values; Proof and Identity are what a file was found to be
 
@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         Ready,
         Requested,
         Retrying,
+        Searching,
         Skipped,
         Started,
         Transferred,
@@ -149,6 +150,7 @@ _HOME = {
     "Run": "run.runner",
     "RunSummary": "model",
     "Scene": "model",
+    "Searching": "events",
     "SecretUrl": "model",
     "ServiceDown": "errors",
     "ServiceError": "errors",
@@ -207,6 +209,7 @@ __all__ = [
     "Run",
     "RunSummary",
     "Scene",
+    "Searching",
     "SecretUrl",
     "ServiceDown",
     "ServiceError",

@@ -12,6 +12,21 @@ from landsat_async.public import publish
 
 
 @dataclass(frozen=True, slots=True)
+class Searching:
+    """How far the search is; coalesced, for people only.
+
+    Attributes:
+        pages: Pages of search results that have come.
+        scenes: Scenes on them; what is chosen may be less.
+        choosing: The scenes are known, and their files are being chosen.
+    """
+
+    pages: int
+    scenes: int
+    choosing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """Selection is done.
 
@@ -100,6 +115,14 @@ class Progress:
         workers: Workers that are allowed to run at the moment (adapts to the line).
         staging_eta_s: When the last of them is likely to be ready, by what staging took before; None = no experience
             yet.
+        files_failed: Files that this run cannot deliver.
+        files_running: Files that are being fetched or verified now.
+        files_ready: Files that can be fetched now, and wait for a worker.
+        staging_for_s: Seconds for which the service has been preparing files; None = it prepares none.
+        staging_limit_s: After so long a file that is still being prepared fails.
+        next_look_s: Seconds until the service is asked again what is ready; None = that is not known.
+        quota_s: Seconds until the account may ask for files again; None = it may.
+        max_rate_bytes_s: `[download] max_rate`; 0 = no limit.
     """
 
     files_done: int
@@ -110,6 +133,14 @@ class Progress:
     files_preparing: int = 0
     workers: int = 0
     staging_eta_s: float | None = None
+    files_failed: int = 0
+    files_running: int = 0
+    files_ready: int = 0
+    staging_for_s: float | None = None
+    staging_limit_s: float = 0.0
+    next_look_s: float | None = None
+    quota_s: float | None = None
+    max_rate_bytes_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +152,14 @@ class Retrying:
         reason: What went wrong, in a sentence.
         attempt: Tries so far without progress.
         wait_s: Seconds until the next try.
+        topic: "staging" or "quota" for the waits that `Progress` tells as well; "" for all others.
     """
 
     file: str | None
     reason: str
     attempt: int
     wait_s: float
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +280,8 @@ class Finished:
 
 
 Event: TypeAlias = (
-    Planned
+    Searching
+    | Planned
     | Requested
     | Ready
     | Started

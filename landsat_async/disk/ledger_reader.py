@@ -42,6 +42,8 @@ class FileStatus:
     """Of a finished file, "none" where there was no evidence; None of an unfinished one."""
     reason: str
     hint: str
+    scene: str = ""
+    """Display id of its scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class LedgerStatus:
     """None while a run is going on, or after one that was killed."""
     ledger: bool = True
     """False: the folder has none."""
+    held_by: str | None = None
+    """Describes the run that is at work in the folder now, may be ""; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ def _known(connection: sqlite3.Connection) -> dict[str, KnownFile]:
 
 _STATUS = """
 SELECT relpath AS file, state, size_bytes, coalesce(durable, 0) AS durable_bytes, proof,
-  CASE WHEN proof IS NOT NULL THEN coalesce(identity, 'none') END AS identity, reason, hint
+  CASE WHEN proof IS NOT NULL THEN coalesce(identity, 'none') END AS identity, reason, hint,
+  scene_display_id AS scene
 FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) LEFT JOIN evidence USING(item_id)
 WHERE run_id<>'' ORDER BY item.item_id"""
 """Without the bundles that were given up for their single files: no run has them."""

@@ -104,6 +104,8 @@ class M2MClient:
         self._on_unusable = on_unusable
         self._transport: Transport | None = None
         self._caller: Caller | None = None
+        self.pages_read = self.scenes_read = 0
+        """Pages of scene-search that have come, and rows on them: how far a long search is."""
 
     def __repr__(self) -> str:
         state = "closed" if self._transport is None else "open"
@@ -243,6 +245,7 @@ class M2MClient:
                     return  # the service had counted right after all
                 raise
             page = following
+            self.pages_read, self.scenes_read = self.pages_read + 1, self.scenes_read + len(page.scenes)
             if start == 1 and page.total_hits is not None and page.total_hits > min(hits_max, HITS_MAX):
                 raise _too_many(dataset, page.total_hits)
             new = [scene for scene in page.scenes if (scene.entity_id, scene.display_id) not in seen]

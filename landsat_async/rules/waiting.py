@@ -52,6 +52,8 @@ class Waiting:
 
     reason: str
     wait_s: float
+    topic: str = ""
+    """As in `events.Retrying`."""
 
 
 def explain(standing: Standing) -> Waiting | None:
@@ -62,12 +64,12 @@ def explain(standing: Standing) -> Waiting | None:
     if not s.working:
         return None
     if s.active:
-        reason = f"{_files(s.active)} being fetched or proven, but no byte comes; a dead connection is given up then"
+        reason = f"{_files(s.active)} being fetched or verified, but no byte comes; a dead connection is given up then"
         return Waiting(reason, max(1.0, s.stall_left_s))
     look_s, look = _look(s)
     due_s = UNKNOWN_S if s.due_s is None else max(1.0, s.due_s)
     if s.preparing:
-        return Waiting(f"{_files(s.preparing)} being prepared at USGS; {look}", look_s)
+        return Waiting(f"{_files(s.preparing)} being prepared by USGS; {look}", look_s, "staging")
     if s.deferred:
         return Waiting(f"{_files(s.deferred)} put back until the host may be tried again", min(look_s, due_s))
     if s.requested:

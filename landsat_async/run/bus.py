@@ -19,7 +19,7 @@ from typing import Any
 
 import anyio
 
-from landsat_async.events import Event, Notice, Progress, Transferred
+from landsat_async.events import Event, Notice, Progress, Searching, Transferred
 
 BUFFER_EVENTS = 1000
 ABSENT_S = 60.0
@@ -66,7 +66,7 @@ class EventBus:
             return
         if isinstance(event, Transferred):
             self._latest[event.file] = event
-        elif isinstance(event, Progress):
+        elif isinstance(event, Progress | Searching):
             self._latest[""] = event
         else:
             if not self._reading and len(self._buffer) >= self._limit:

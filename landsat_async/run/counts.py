@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from landsat_async.events import Progress
 from landsat_async.model import RunSummary, Unavailable
@@ -11,13 +12,24 @@ from landsat_async.rules.lifecycle import State
 from landsat_async.run.file_states import FileStates
 
 RATE_WINDOW_S = 10.0
+TRUST_SHARE = 0.1
+"""Listed sizes count as right for this share of the run, whatever the first files were: a few small ones say little of
+the rest, and the total would jump with each."""
 KEPT_FAILURES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the config says of a run's times and rates, for those who watch it."""
+
+    staging_s: float = 86400.0
+    rate_bytes_s: int = 0
 
 
 class RunCounts:
     """What the progress line and the summary are made from."""
 
-    def __init__(self, started_s: float, states: FileStates) -> None:
+    def __init__(self, started_s: float, states: FileStates, *, limits: Limits | None = None) -> None:
         self.started_s = started_s
         """Monotonic time, on the clock that `summary` is called with."""
         self.states = states
@@ -35,6 +47,10 @@ class RunCounts:
         """What the service lists for the same files."""
         self.nominal_left = 0
         """What the service lists for the files that are still to come."""
+        self.flowing_s = 0.0
+        """Seconds in which bytes have come: what a rate is measured over."""
+        self._limits = limits or Limits()
+        self._preparing_since_s: float | None = None
         self._active: dict[int, int] = {}
         self._samples: deque[tuple[float, int]] = deque()
         self.workers = 0
@@ -56,7 +72,9 @@ class RunCounts:
 
     def expected(self, done_bytes: int) -> int | None:
         """Bytes of the whole run: what is here, and the rest as listed, corrected by how far listed sizes were off."""
-        scale = self.bytes_done / self.nominal_done if self.nominal_done and self.bytes_done else 1.0
+        trusted = TRUST_SHARE * (self.nominal_done + self.nominal_left)
+        known = self.nominal_done + trusted
+        scale = (self.bytes_done + trusted) / known if known else 1.0
         return max(self.bytes_done + int(self.nominal_left * scale), done_bytes) or None
 
     def position(self, item_id: int, position_bytes: int) -> None:
@@ -69,22 +87,37 @@ class RunCounts:
 
     def progress(self, now_s: float) -> Progress:
         """Return how far the run is; files that are ready at the service but put back are not being prepared."""
-        received = self.received()
+        received, states = self.received(), self.states
+        if self._samples and received > self._samples[-1][1]:
+            self.flowing_s += now_s - self._samples[-1][0]
         self._samples.append((now_s, received))
         while len(self._samples) > 1 and now_s - self._samples[0][0] > RATE_WINDOW_S:
             self._samples.popleft()
         first_s, first_bytes = self._samples[0]
         elapsed = now_s - first_s
         done = self.bytes_done + sum(self._active.values())
+        preparing = max(0, states.by_state[State.PREPARING] - len(states.deferred))
+        if not preparing:
+            self._preparing_since_s = None
+        elif self._preparing_since_s is None:
+            self._preparing_since_s = now_s
         return Progress(
             files_done=self.states.by_state[State.DONE],
             files_total=self.files_total,
             bytes_done=done,
             bytes_total=self.expected(done),
             rate_bytes_s=max(0.0, (received - first_bytes) / elapsed) if elapsed > 0 else 0.0,
-            files_preparing=max(0, self.states.by_state[State.PREPARING] - len(self.states.deferred)),
+            files_preparing=preparing,
             workers=self.workers,
             staging_eta_s=None if self.staged_at_s is None else max(0.0, self.staged_at_s - now_s),
+            files_failed=states.by_state[State.FAILED] + self.unlisted,
+            files_running=states.by_state[State.ACTIVE],
+            files_ready=states.by_state[State.READY],
+            staging_for_s=None if self._preparing_since_s is None else now_s - self._preparing_since_s,
+            staging_limit_s=self._limits.staging_s,
+            next_look_s=_until(states.wakeups.next_look_s, now_s),
+            quota_s=_until(states.wakeups.quota_until_s, now_s),
+            max_rate_bytes_s=self._limits.rate_bytes_s,
         )
 
     @property
@@ -106,3 +139,7 @@ class RunCounts:
             exit_code=exit_code,
             failures=tuple(self.failures),
         )
+
+
+def _until(at_s: float | None, now_s: float) -> float | None:
+    return None if at_s is None else max(0.0, at_s - now_s)

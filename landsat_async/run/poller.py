@@ -168,7 +168,7 @@ class Poller:
                 continue
             waited_s = context.states.waited_s(item)
             if waited_s > limit_s:
-                reason = f"still being prepared at USGS after {waited_s:.0f} s, under label {item.label}"
+                reason = f"still being prepared by USGS after {waited_s:.0f} s, under label {item.label}"
                 await context.routes.fail(
                     item, reason, "The next run picks it up without asking again.", keep_label=True
                 )

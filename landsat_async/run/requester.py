@@ -301,10 +301,12 @@ class Requester:
         self._quota_hits += 1
         wait_s += random.uniform(0.0, min(60.0, 0.1 * wait_s))
         reason = "download quota of the account used up; running transfers go on"
-        await context.bus.emit(Retrying(None, reason, self._quota_hits, wait_s))
+        context.wakeups.quota_until_s = context.states.loop_time() + wait_s
+        await context.bus.emit(Retrying(None, reason, self._quota_hits, wait_s, "quota"))
         with anyio.move_on_after(wait_s):
             while not context.states.ended:
                 await context.wakeups.wait()
+        context.wakeups.quota_until_s = None
 
     async def _release(self, files: Sequence[Item]) -> None:
         if files:

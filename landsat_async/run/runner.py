@@ -39,7 +39,7 @@ from landsat_async.public import publish
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
-from landsat_async.run.counts import RunCounts
+from landsat_async.run.counts import Limits, RunCounts
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.host_health import Circuit, HostHealth
@@ -104,7 +104,8 @@ class Run:
         ledger.on_busy(self._on_ledger_busy)
         self._run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
         self._states = FileStates(ledger, self._run_id)
-        self._counts = RunCounts(time.monotonic(), self._states)
+        limits = Limits(config.download.staging_timeout_s, config.download.max_rate)
+        self._counts = RunCounts(time.monotonic(), self._states, limits=limits)
 
     def __repr__(self) -> str:
         states = ", ".join(f"{number} {state}" for state, number in self._states.by_state.items() if number)

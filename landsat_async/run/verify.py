@@ -18,6 +18,7 @@ from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect
 from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.disk.ledger_files import FileRecords
 from landsat_async.disk.ledger_reader import FileStatus, LedgerReader, LedgerStatus
+from landsat_async.disk.lock import holder
 from landsat_async.disk.target import Target
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
@@ -30,8 +31,10 @@ _HINT = "Run the same config again: it is fetched anew."
 
 
 async def status(config: Config) -> LedgerStatus:
-    """Read the ledger; works beside a running download. No ledger = nothing known."""
-    return await LedgerReader(target_for(config).folder).status(config.download.directory)
+    """Read what is known of the folder; works beside a running download. No ledger = nothing known."""
+    folder = target_for(config).folder
+    known = await LedgerReader(folder).status(config.download.directory)
+    return replace(known, held_by=await anyio.to_thread.run_sync(holder, folder.state, folder.fs))
 
 
 async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Event]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from landsat_async.errors import single_error
-from landsat_async.events import Retrying
+from landsat_async.events import Retrying, Searching
 from landsat_async.m2m.caller import Gate
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.waiting import Silence, Standing, explain
@@ -39,6 +39,9 @@ async def _announce(context: RunContext, gate: Gate) -> None:
     while True:
         await anyio.sleep(TICK_S)
         now_s, counts = context.states.loop_time(), context.counts
+        if not context.wakeups.working:
+            read, found = context.m2m.scenes_read, counts.scenes
+            context.bus.tell(Searching(context.m2m.pages_read, found or read, choosing=found > 0))
         states = tuple(sorted(context.states.by_state.items()))
         # While files are waited for, a look that finds nothing new is no news, however often there is one.
         answers = 0 if context.wakeups.working else gate.calls
@@ -47,7 +50,7 @@ async def _announce(context: RunContext, gate: Gate) -> None:
         waiting = explain(_standing(context, gate, now_s - silence.since_s))
         if waiting is not None:
             lines += 1
-            context.bus.tell(Retrying(None, waiting.reason, lines, waiting.wait_s))
+            context.bus.tell(Retrying(None, waiting.reason, lines, waiting.wait_s, waiting.topic))
 
 
 def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:

@@ -27,6 +27,8 @@ class Wakeups:
         """Loop time of the poller's next look; None while it looks."""
         self.next_due_s: float | None = None
         """Loop time at which the next planned file may be requested; None = not known."""
+        self.quota_until_s: float | None = None
+        """Loop time at which the account may ask for files again; None = it may."""
 
     def notify(self) -> None:
         """Wake every waiter."""

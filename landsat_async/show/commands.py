@@ -304,7 +304,11 @@ def run(options: argparse.Namespace, output: Output) -> int:
     examples=(
         ("status", "of the output folder of ./config.toml"),
         ("status --directory /data/lake", "of another folder"),
-        ("status --json | jq -r 'select(.state == \"failed\") | .file'", "names of what failed"),
+        ("status --paths | xargs -n1 gdalinfo", "hand the files that are here to another program"),
+    ),
+    options=(
+        option("--failed", action="store_true", help="only what has failed, each with its reason"),
+        option("--paths", action="store_true", help="only the paths of the files that are here, one a line"),
     ),
     config=True,
 )
@@ -312,7 +316,7 @@ def status(options: argparse.Namespace, output: Output) -> int:
     """Say how far the job is."""
     from landsat_async.show.ledger_commands import status
 
-    return status(config_of(options), overrides_of(options), output)
+    return status(config_of(options), overrides_of(options), output, failed=options.failed, paths=options.paths)
 
 
 @command(

@@ -19,7 +19,7 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.choose_target import target_for
 from landsat_async.errors import ConfigError, DatasetRefused, FolderBusy, LandsatError
-from landsat_async.show.formatting import count_text, size_text, span_text
+from landsat_async.rules.quantities import count_text, size_text, span_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait

@@ -1,10 +1,13 @@
-"""How values are written for people. Pure: text in, text out."""
+"""How values are written for people. Pure: text in, text out; sizes, spans and counts stand in `rules.quantities`."""
 
 from __future__ import annotations
 
-import math
 import re
+import textwrap
 import time
+from collections.abc import Iterable
+
+from landsat_async.rules.product_id import parse_product_id
 
 # C0 and C1 controls, line and paragraph separators, and the marks that reorder text on screen: texts of the
 # service, of web pages and of file names may hold them, and a terminal obeys them.
@@ -26,58 +29,50 @@ def mask(text: str) -> str:
     return _KEY.sub(r"\1***", _LINK.sub(r"\1/***", text))
 
 
-def size_text(size_bytes: float | None) -> str:
-    """Write a size with a binary unit: 512 B, 1.5 KiB, 907 MiB; "?" when unknown."""
-    if size_bytes is None or not math.isfinite(size_bytes):
-        return "?"
-    value = float(max(0, size_bytes))
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
+def clock_text(unix_s: float, now_s: float | None = None) -> str:
+    """Write a moment as local time, as people compare it with their watch; with its date where that is not today's.
+
+    `now_s` is the unix time now; None = the time of day is enough.
+    """
+    then = time.localtime(unix_s)
+    other_day = now_s is not None and time.localtime(now_s)[:3] != then[:3]
+    return time.strftime("%Y-%m-%d %H:%M:%S" if other_day else "%H:%M:%S", then)
 
 
-def rate_text(rate_bytes_s: float) -> str:
-    """Write a speed: 41.2 MiB/s."""
-    return f"{size_text(rate_bytes_s)}/s"
+def short_name(file: str) -> str:
+    """Return what tells a file from others to a person: LC09 004/053 2024-07-13 SR_B4; other names as they are."""
+    name = file.rpartition("/")[2]
+    for length in (len(name), *(place.start() for place in re.finditer(r"[_.]", name))):
+        scene = parse_product_id(name[:length])
+        if scene is not None:
+            rest = name[length:].strip("_.")
+            band = "bundle" if rest == "tar" else re.sub(r"\.(TIF|txt|xml|json|tar)$", "", rest, flags=re.IGNORECASE)
+            return f"{scene_name(name[:length])} {band}".strip()
+    return name
 
 
-def span_text(span_s: float | None) -> str:
-    """Write a time span: 8 s, 2:05 min, 3:20 h, 2 d 4 h; "?" when unknown."""
-    if span_s is None or not math.isfinite(span_s):
-        return "?"
-    whole_s = round(max(0.0, span_s))
-    if whole_s < 60:
-        return f"{whole_s} s"
-    if whole_s < 3600:
-        return f"{whole_s // 60}:{whole_s % 60:02} min"
-    if whole_s < 86400:
-        return f"{whole_s // 3600}:{whole_s % 3600 // 60:02} h"
-    return f"{whole_s // 86400} d {whole_s % 86400 // 3600} h"
+def scene_name(display_id: str) -> str:
+    """Return sensor, place and date of a scene: LC09 004/053 2024-07-13; other ids as they are."""
+    scene = parse_product_id(display_id)
+    if scene is None:
+        return display_id
+    place = f"{scene.path:03}/{scene.row:03}"
+    return f"{scene.sensor} {scene.region or ''}{place} {scene.acquired}"
 
 
-def count_text(count: int, noun: str) -> str:
-    """Write a counted noun: 1 file, 1,960 files."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def flow(parts: Iterable[str], width: int, between: str = "  ", indent: str = "") -> list[str]:
+    """Set parts side by side in as many lines as they take: nothing is cut, and no part that fits a line is broken."""
+    lines: list[str] = []
+    for part in filter(None, parts):
+        if lines and len(lines[-1]) + len(between) + len(part) <= width:
+            lines[-1] += between + part
+        elif len(indent) + len(part) <= width:
+            lines.append((indent if lines else "") + part)
+        else:
+            lines += wrap(part, width, indent if lines else "")
+    return lines
 
 
-def clock_text(unix_s: float) -> str:
-    """Write a moment as local time of day; people compare it with their watch."""
-    return time.strftime("%H:%M:%S", time.localtime(unix_s))
-
-
-def left_s(bytes_done: int, bytes_total: int | None, rate_bytes_s: float) -> float | None:
-    """Return how long the rest takes at this speed; None when that cannot be said."""
-    if bytes_total is None or bytes_total <= bytes_done or rate_bytes_s <= 0:
-        return None
-    return (bytes_total - bytes_done) / rate_bytes_s
-
-
-def preparing_text(files: int, eta_s: float | None) -> str:
-    """Say what USGS still prepares and, when staging times are known and not over, how long it is likely to take."""
-    text = f"{files:,} being prepared by USGS"
-    if not eta_s:
-        return text
-    minutes = math.ceil(eta_s / 60)
-    return f"{text} (about {minutes} min)" if minutes < 100 else f"{text} (about {span_text(eta_s)})"
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Break a text between words, and words that are longer than a line."""
+    return textwrap.wrap(text, max(1, width), initial_indent=indent, subsequent_indent=indent or "  ") or [""]

@@ -21,6 +21,7 @@ from landsat_async.events import (
     Ready,
     Requested,
     Retrying,
+    Searching,
     Skipped,
     Started,
     Transferred,
@@ -59,8 +60,8 @@ def line(event: str, values: Mapping[str, object]) -> str:
 
 
 def json_line(event: Event) -> str | None:
-    """Return the JSON line of an event; None for the two that are for people only."""
-    if isinstance(event, (Notice, Transferred)):
+    """Return the JSON line of an event; None for those that are for people only."""
+    if isinstance(event, (Notice, Searching, Transferred)):
         return None
     values = {key: _finite(getattr(event, key)) for key in _KEYS[type(event)]}
     return line(_NAMES.get(type(event), type(event).__name__.lower()), values)

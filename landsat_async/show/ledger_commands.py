@@ -1,30 +1,30 @@
-"""`status` and `verify`: what the ledger of an output folder knows, and whether it is still true. Both offline."""
+"""`status` and `verify`: what is here of a job, and whether it is still as it was. Both offline."""
 
 from __future__ import annotations
 
-import time
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.show.formatting import count_text, size_text
+from landsat_async.rules.quantities import count_text
+from landsat_async.show.formatting import clean, wrap
 from landsat_async.show.jsonlines import line, moment_text
 from landsat_async.show.output import Output
+from landsat_async.show.program import command
 from landsat_async.show.render import follow
+from landsat_async.show.run_command import near
 from landsat_async.show.signals import Stopper, run_async
-from landsat_async.show.tables import columns, failed_lines, more, proven_lines, width_of
+from landsat_async.show.status_page import status_page
+from landsat_async.show.tables import failed_lines, width_of
 
 if TYPE_CHECKING:
-    from landsat_async.run.verify import FileStatus, LedgerStatus
+    from landsat_async.run.verify import LedgerStatus
+    from landsat_async.show.run_summary import RunOverview
 
 
-ROWS = 40
-_ORDER = ("failed", "active", "ready", "preparing", "requested", "planned", "done")
-"""What a person looks for first."""
-
-
-def status(path: str, overrides: tuple[str, ...], output: Output) -> int:
-    """Tell how many files are in which state, and the state of each."""
+def status(path: str, overrides: tuple[str, ...], output: Output, *, failed: bool = False, paths: bool = False) -> int:
+    """Tell what is here and what is not; `failed`: only what has failed, and why, `paths`: only the paths of files."""
     config = Config.load(path, overrides=overrides)
 
     async def work(_: Stopper) -> int:
@@ -32,66 +32,50 @@ def status(path: str, overrides: tuple[str, ...], output: Output) -> int:
 
         known = await read_status(config)
         if output.output_options.json:
-            write_json(known, output)
+            write_json(known, output, failed=failed, paths=paths)
+        elif paths:
+            for file in known.files:
+                if file.state == "done":
+                    output.path(os.path.join(config.download.directory, *file.file.split("/")))
         elif not output.output_options.quiet:
-            for text in lines(known, width_of(output.out)):
+            width = width_of(output.out)
+            again = command("run", path)
+            for text in failures(known, width) if failed else status_page(known, near(known.directory), width, again):
                 output.data(text)
         return 0
 
     return run_async(output, work)
 
 
-def write_json(known: LedgerStatus, output: Output) -> None:
+def write_json(known: LedgerStatus, output: Output, *, failed: bool = False, paths: bool = False) -> None:
     """Write one `file` line a file, then `status`."""
+    only = {"failed"} if failed else {"done"} if paths else set(known.counts)
     for file in known.files:
-        output.json(line("file", asdict(file)))
+        if file.state in only:
+            output.json(line("file", asdict(file)))
     values = {
         "directory": known.directory,
         "counts": known.counts,
         "last_run_started": None if known.last_run_started is None else moment_text(known.last_run_started),
         "last_exit_code": known.last_exit_code,
+        "running": known.held_by is not None,
     }
     output.json(line("status", values))
 
 
-def lines(known: LedgerStatus, width: int) -> list[str]:
-    """Return the ledger's view for people: unfinished files first."""
-    if not known.ledger:
-        return [f"{known.directory}: no ledger yet; `run` makes it"]
-    if not known.files:
-        return [f"{known.directory}: the ledger holds no files", _last_run(known)]
-    order = sorted(known.files, key=lambda file: _ORDER.index(file.state))
-    rows = [(file.file, file.state, _size(file), _proof(file), file.hint) for file in order[:ROWS]]
-    counts = [f"{known.counts[state]:,} {state}" for state in reversed(_ORDER) if known.counts.get(state)]
-    return [
-        *columns(("file", "state", "size", "proof or reason", "what to do"), rows, width, right=(2,)),
-        *more(len(rows), len(known.files), "file"),
-        f"{count_text(len(known.files), 'file')}: {', '.join(counts)}",
-        _last_run(known),
-    ]
-
-
-def _proof(file: FileStatus) -> str:
-    return f"{file.proof}, identity {file.identity}" if file.proof else file.reason
-
-
-def _size(file: FileStatus) -> str:
-    if file.size_bytes is not None:
-        return size_text(file.size_bytes)
-    return f"{size_text(file.durable_bytes)} kept" if file.durable_bytes else ""
-
-
-def _last_run(known: LedgerStatus) -> str:
-    if known.last_run_started is None:
-        return "no run yet"
-    begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known.last_run_started))
-    if known.last_exit_code is None:
-        return f"last run: began {begun}; still running, or killed"
-    return f"last run: began {begun}, exit code {known.last_exit_code}"
+def failures(known: LedgerStatus, width: int) -> list[str]:
+    """Return every file that has failed with its reason, and what to do now."""
+    lines: list[str] = []
+    for file in known.files:
+        if file.state == "failed":
+            lines += wrap(clean(f"{file.file}: {file.reason}"), width)
+            if file.hint:
+                lines += wrap(clean(f"-> {file.hint}"), width - 2, "  ")
+    return lines or ["nothing has failed"]
 
 
 def verify(path: str, overrides: tuple[str, ...], content: bool, output: Output) -> int:
-    """Check every finished file against the ledger; 4 if one is missing or changed. `content`: prove it anew."""
+    """Verify every finished file again; 4 if one is missing or changed. `content`: pixels and identity too."""
     config = Config.load(path, overrides=overrides)
 
     async def work(_: Stopper) -> int:
@@ -102,15 +86,26 @@ def verify(path: str, overrides: tuple[str, ...], content: bool, output: Output)
             return 1
         if output.output_options.json:
             return overview.finished.exit_code
-        for text in failed_lines(overview.failures, overview, width_of(output.err)):
+        for text in failed_lines(overview, width_of(output.err)):
             output.message(text, urgent=True)
         if not output.output_options.quiet:
-            for text in proven_lines(overview.verified, overview.verified_count, width_of(output.out)):
+            for text in verified_lines(overview, near(config.download.directory)):
                 output.data(text)
-            wrong = f", {overview.failed_count:,} missing or changed" if overview.failed_count else ""
-            nothing = "" if overview.finished.files_total else " (nothing was verified)"
-            checked = f"{count_text(overview.finished.files_total, 'file')} checked"
-            output.data(f"{checked}: {overview.verified_count:,} unchanged{wrong}{nothing}")
+            if overview.failed_count:
+                output.message(f"next: {command('run', path)} fetches them again", urgent=True)
         return overview.finished.exit_code
 
     return run_async(output, work)
+
+
+def verified_lines(overview: RunOverview, directory: str) -> list[str]:
+    """Return what `verify` has found, in a few lines."""
+    total = overview.verified_count + overview.failed_count
+    if not total:
+        return [f"nothing was verified: no finished file is recorded in {directory}"]
+    wrong = f", {overview.failed_count:,} missing or changed" if overview.failed_count else ""
+    lines = [f"{count_text(total, 'file')} verified in {directory}: {overview.verified_count:,} as they were{wrong}"]
+    for what, found in (("proof", overview.proofs), ("identity", overview.identities)):
+        if found:
+            lines.append(f"{what}: " + ", ".join(f"{count:,} {level}" for level, count in sorted(found.items())))
+    return lines

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from landsat_async.events import Error, Event, Finished
+from landsat_async.events import Error, Event, Finished, Notice
+from landsat_async.show.colour import paint, wants_colour
 from landsat_async.show.formatting import clean
 
 
@@ -27,6 +28,26 @@ class OutputOptions:
     quiet: bool = False
     verbose: bool = False
     progress: bool = True
+
+
+_PLAINER = str.maketrans(
+    {
+        "·": "-", "…": "...", "━": "=", "╸": "=", "─": "-", "²": "2", "°": " deg", "✓": "ok", "✗": "x", "→": "->",
+        "–": "-", "×": "x", "’": "'",
+    }
+)  # fmt: skip
+"""What is written in place of signs that a stream has no code for."""
+
+
+def fitting(text: str, encoding: str) -> str:
+    """Return `text` as it can be written in `encoding`: signs by plainer ones, other letters by "?"."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAINER).encode(encoding, "replace").decode(encoding)
+    except LookupError:
+        return text.translate(_PLAINER).encode("ascii", "replace").decode("ascii")
+    return text
 
 
 class SafeStream:
@@ -71,16 +92,12 @@ class SafeStream:
 
     @property
     def encoding(self) -> str:
-        """The encoding of the other end; decides whether lines may be drawn with box characters."""
-        return getattr(self._stream, "encoding", None) or "ascii"
+        """The encoding of the other end; decides which signs can be written."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
 
     def _write(self, text: str) -> None:
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-        except UnicodeEncodeError:
-            self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
+        if self._stream is not None:
+            self._stream.write(text if text.isascii() else fitting(text, self.encoding))
 
     def _fail(self, error: OSError) -> None:
         """Go quiet. The descriptor is pointed at the null device, or Python's own flush at exit would complain."""
@@ -104,6 +121,10 @@ class Output:
         self.err = SafeStream(stderr if stderr is not None else sys.stderr)
         self.finished = False
         """A `finished` line was written: nothing may follow it on stdout."""
+        self.out_colour = wants_colour(os.environ, is_terminal=self.out.isatty())
+        self.err_colour = wants_colour(os.environ, is_terminal=self.err.isatty())
+        self.stopping = False
+        """A signal has asked for a stop."""
         self.told: set[tuple[str, str]] = set()
         """(reference, message) of fatal errors that were shown already."""
         self._live: Callable[[str], None] | None = None
@@ -111,7 +132,12 @@ class Output:
 
     def data(self, line: str = "") -> None:
         """Write one line for the user's eyes or pipe to stdout."""
-        self.out.write(clean_end(line) + "\n")
+        line = clean_end(line)
+        self.out.write((paint(line) if self.out_colour else line) + "\n")
+
+    def path(self, path: str) -> None:
+        """Write a path as the system has it, for other programs: only what would break the line is taken out."""
+        self.out.write(path.replace("\n", "?").replace("\r", "?") + "\n")
 
     def json(self, text: str) -> None:
         """Write one JSON line at once, so that a reader at the other end sees it now."""
@@ -144,12 +170,19 @@ class Output:
         if (self.output_options.quiet or self.output_options.json) and not urgent:
             return
         line = clean_end(line)
+        if self.err_colour:
+            line = paint(line)
         self.out.flush()  # where both streams end in one place, the order is kept
         if self._live is not None:
             self._live(line)
             return
         self.err.write(line + "\n")
         self.err.flush()
+
+    def notice(self, notice: Notice) -> None:
+        """Say a notice of a run; a warning is said with -q too."""
+        warning = notice.level == "warning"
+        self.message(f"warning: {notice.text}" if warning else notice.text, urgent=warning)
 
     @contextlib.contextmanager
     def talking_through(self, live: Callable[[str], None]) -> Iterator[None]:

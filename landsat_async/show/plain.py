@@ -2,7 +2,8 @@
 
 A progress line at most every 10 s, a line for each change of state, and a repeated fault once a minute with its
 count and the time of the next try: "412 x connection reset (last 14:02:10, next try 14:02:18)". A wait for the
-service or a host is never hidden in a count for longer than 10 s, and the progress line says it too.
+service or a host is never hidden in a count for longer than 10 s, and the progress line says it too. Which files have
+failed is told once, at the end; the progress line counts them, and `status --failed` tells them in between.
 """
 
 from __future__ import annotations
@@ -23,20 +24,15 @@ from landsat_async.events import (
     Ready,
     Requested,
     Retrying,
+    Searching,
     Skipped,
     Started,
     Verified,
 )
+from landsat_async.rules.quantities import count_text, size_text, span_text
+from landsat_async.show import standing
 from landsat_async.show.error_report import tell_error
-from landsat_async.show.formatting import (
-    clock_text,
-    count_text,
-    left_s,
-    preparing_text,
-    rate_text,
-    size_text,
-    span_text,
-)
+from landsat_async.show.formatting import clock_text
 from landsat_async.show.output import Output
 from landsat_async.show.run_summary import KEPT_KINDS, kind_of
 
@@ -44,8 +40,10 @@ if TYPE_CHECKING:
     from landsat_async.m2m.caller import ApiWait
 
 LINE_EVERY_S = 10.0
-HEARTBEAT_S = 60.0
-"""A line that says nothing new comes this often, so that a long wait does not look hung."""
+SAME_EVERY_S = 20.0
+"""A line that says nothing new comes this often, so that a wait does not look hung."""
+HEARTBEAT_S, LATE_S = 60.0, 600.0
+"""From the tenth minute of one wait on, that is enough."""
 
 
 @dataclass(slots=True)
@@ -93,7 +91,7 @@ class Repeats:
         """Say the counts that are due."""
         for repeat in self._kinds.values():
             if repeat.unsaid and (everything or self._now() - repeat.said_at >= HEARTBEAT_S):
-                then = f", next try {clock_text(repeat.next_at)}" if repeat.next_at > self._now() else ""
+                then = f", next try {clock_text(repeat.next_at, self._now())}" if repeat.next_at > self._now() else ""
                 self._say(f"{repeat.unsaid:,} x {repeat.text} (last {clock_text(repeat.last)}{then})")
                 repeat.unsaid = 0
                 repeat.said_at = self._now()
@@ -109,21 +107,21 @@ class PlainRenderer:
         self._progress: Progress | None = None
         self._wait_reason = ""
         self._wait_until = 0.0
-        self._said_progress = ""
-        self._said_at = now()
+        self._searching: Searching | None = None
+        self._said: object = None
+        self._said_at = self._changed_at = now()
 
     def show(self, event: Event) -> None:
         """Take one event."""
         match event:
             case Progress():
                 self._progress = event
+            case Searching():
+                self._searching = event
             case Notice():
-                self._output.message(event.text, urgent=event.level == "warning")
+                self._output.notice(event)
             case Error():
                 tell_error(self._output, event)
-            case Failed():
-                reason = f"{event.file}: {event.reason}"
-                self._repeats.note("failed " + kind_of(event.reason), f"failed: {reason}", f"failed: {reason}")
             case Retrying():
                 self._note_retry(event)
             case _:
@@ -138,9 +136,12 @@ class PlainRenderer:
         since_s = self._now() - self._said_at
         if not self._output.output_options.progress or since_s < LINE_EVERY_S:
             return
-        text = self._standing()
-        if text and (text != self._said_progress or since_s >= HEARTBEAT_S):
-            self._said_progress = text
+        facts, text = self._standing()
+        if facts != self._said:
+            self._said, self._changed_at = facts, self._now()
+        elif since_s < (HEARTBEAT_S if self._now() - self._changed_at >= LATE_S else SAME_EVERY_S):
+            return
+        if text:
             self._said_at = self._now()
             self._say(text)
 
@@ -149,6 +150,8 @@ class PlainRenderer:
         self._repeats.flush(everything=True)
 
     def _note_retry(self, event: Retrying) -> None:
+        if event.topic and self._progress is not None:
+            return  # the progress line tells staging and quota from the counts, which are newer
         first = retry_text(event, self._now())
         next_at = self._now() + event.wait_s
         shared = event.file is None
@@ -157,13 +160,23 @@ class PlainRenderer:
         every_s = LINE_EVERY_S if shared else math.inf
         self._repeats.note("again " + kind_of(event.reason), event.reason, first, next_at=next_at, every_s=every_s)
 
-    def _standing(self) -> str:
-        """How far it is, and what is waited for; "" when there is nothing to tell."""
-        so_far = progress_text(self._progress) if self._progress is not None else ""
-        if self._wait_until <= self._now():
-            return so_far
-        waiting = f"waiting for the next try at {clock_text(self._wait_until)} ({self._wait_reason})"
-        return f"{so_far}, {waiting}" if so_far else waiting
+    def _standing(self) -> tuple[object, str]:
+        """What does not change by itself, and the line: how far it is, and what is waited for."""
+        now, p = self._now(), self._progress
+        held_up = self._wait_until > now
+        texts: list[str | None] = []
+        facts: list[object] = []
+        if p is not None:
+            texts.append(progress_text(p, held_up=held_up))
+            texts += [standing.staging_text(p), standing.quota_text(p, now)]
+            facts = [texts[0], p.files_preparing, p.quota_s is None]
+        elif self._searching is not None and self._searching.pages:
+            texts.append(searching_text(self._searching))
+            facts = [texts[0]]
+        if held_up:
+            texts.append(standing.next_try_text(self._wait_reason, self._wait_until, now))
+            facts.append(self._wait_reason)
+        return facts, " · ".join(filter(None, texts))
 
     def _say(self, text: str) -> None:
         self._output.message(f"{clock_text(self._now())}  {text}")
@@ -187,7 +200,7 @@ def retry_text(event: Retrying, now_unix_s: float) -> str:
     what = f"{event.file}: {event.reason}" if event.file else event.reason
     if event.wait_s < 1:
         return f"{what}; trying again (attempt {event.attempt})"
-    at = clock_text(now_unix_s + event.wait_s)
+    at = clock_text(now_unix_s + event.wait_s, now_unix_s)
     return f"{what}; next try {at}, in {span_text(event.wait_s)} (attempt {event.attempt})"
 
 
@@ -214,24 +227,22 @@ def file_text(event: Event) -> str | None:
             at = f" at {size_text(event.offset_bytes)}" if event.offset_bytes else ""
             return f"started {event.file}{at}"
         case Verified():
-            return f"done {event.file}, {size_text(event.size_bytes)}, proof: {event.proof}"
+            return f"verified {event.file}, {size_text(event.size_bytes)}, proof: {event.proof}"
+        case Failed():
+            return f"failed {event.file}: {event.reason}"
         case Skipped():
             return f"skipped {event.file}: {event.reason}"
     return None
 
 
-def progress_text(event: Progress) -> str:
+def searching_text(event: Searching) -> str:
+    """Return how far the search is as one line."""
+    scenes = count_text(event.scenes, "scene")
+    if event.choosing:
+        return f"choosing the files of {scenes}"
+    return f"searching: {count_text(event.pages, 'page')}, {scenes} so far"
+
+
+def progress_text(event: Progress, *, held_up: bool = False) -> str:
     """Return the state of the whole run as one line; without shares or times where the total is unknown."""
-    parts = [f"{event.files_done:,} of {count_text(event.files_total, 'file')}"]
-    if event.bytes_total is not None and event.bytes_total >= event.bytes_done:
-        parts.append(f"{size_text(event.bytes_done)} of {size_text(event.bytes_total)}")
-    else:
-        parts.append(size_text(event.bytes_done))
-    if event.rate_bytes_s > 0:
-        parts.append(rate_text(event.rate_bytes_s))
-    left = left_s(event.bytes_done, event.bytes_total, event.rate_bytes_s)
-    if left is not None:
-        parts.append(f"{span_text(left)} left")
-    if event.files_preparing:
-        parts.append(preparing_text(event.files_preparing, event.staging_eta_s))
-    return ", ".join(parts)
+    return ", ".join([*standing.headline(event, held_up=held_up), *standing.counts(event)])

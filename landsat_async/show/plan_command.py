@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from landsat_async.config import Config
 from landsat_async.events import Error, Failed, Planned
 from landsat_async.model import DroppedScene, Scene
+from landsat_async.rules.quantities import count_text, size_text
 from landsat_async.show.error_report import tell_error
-from landsat_async.show.formatting import count_text, size_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait

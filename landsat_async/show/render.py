@@ -48,7 +48,7 @@ class JsonRenderer:
             self._progress_at = self._now()
         self._output.event(event)
         if isinstance(event, Notice):
-            self._output.message(event.text, urgent=event.level == "warning")
+            self._output.notice(event)
         elif isinstance(event, Error):
             tell_error(self._output, event)
 
@@ -59,10 +59,10 @@ class JsonRenderer:
         """Nothing to restore."""
 
 
-async def follow(events: AsyncIterator[Event], output: Output) -> RunOverview:
-    """Show all events until they end and return what is to be said at the end."""
+async def follow(events: AsyncIterator[Event], output: Output, *, folder: str = "") -> RunOverview:
+    """Show all events until they end and return what is to be said at the end; `folder`: where the files go."""
     overview = RunOverview()
-    with _renderer(output) as renderer, _ticking(renderer):
+    with _renderer(output, folder) as renderer, _ticking(renderer):
         async for event in events:
             overview.note(event)
             renderer.show(event)
@@ -71,14 +71,14 @@ async def follow(events: AsyncIterator[Event], output: Output) -> RunOverview:
 
 
 @contextmanager
-def _renderer(output: Output) -> Iterator[Renderer]:
+def _renderer(output: Output, folder: str) -> Iterator[Renderer]:
     renderer: Renderer
     if output.output_options.json:
         renderer = JsonRenderer(output)
     elif wants_live(output):
         from landsat_async.show.live import LiveRenderer
 
-        renderer = live = LiveRenderer(output)
+        renderer = live = LiveRenderer(output, folder=folder)
         live.open()
     else:
         renderer = PlainRenderer(output)

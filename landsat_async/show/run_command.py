@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
 from landsat_async.events import Finished
 from landsat_async.show.error_report import report
+from landsat_async.show.formatting import flow
 from landsat_async.show.output import Output
+from landsat_async.show.program import command
 from landsat_async.show.render import follow
 from landsat_async.show.run_summary import RunOverview
 from landsat_async.show.signals import STOPPED, Stopper, run_async
-from landsat_async.show.tables import failed_lines, left_out_lines, proven_lines, totals_line, width_of
+from landsat_async.show.tables import end_lines, failed_lines, left_out_lines, width_of
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
@@ -22,7 +25,8 @@ def run(path: str, overrides: tuple[str, ...], overwrite: bool, output: Output, 
     config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(stopper: Stopper) -> int:
-        return conclude(await do_job(config, output, stopper, overwrite=overwrite), output)
+        overview = await do_job(config, output, stopper, overwrite=overwrite)
+        return conclude(overview, output, config, command("run", path))
 
     return run_async(output, work)
 
@@ -43,7 +47,7 @@ async def do_job(
     try:
         async with open_run(config, overwrite=overwrite, credentials=credentials) as job:
             with stopper.calling(job.stop):
-                overview = await follow(job.events(), output)
+                overview = await follow(job.events(), output, folder=near(config.download.directory))
                 await job.wait()
     except Exception as error:
         if overview.finished is None:
@@ -52,33 +56,59 @@ async def do_job(
     return overview
 
 
-def conclude(overview: RunOverview, output: Output) -> int:
-    """Say how it ended and return the exit code."""
+def conclude(overview: RunOverview, output: Output, config: Config, again: str = "") -> int:
+    """Say how it ended and return the exit code; `again`: the command that goes on, "" where there is none."""
     end = overview.finished
     never_began = overview.error is not None and overview.planned is None
+    directory = near(config.download.directory)
     if end is not None and not never_began and not output.output_options.json:
-        _say_end(overview, end, output)
+        _say_end(overview, end, output, directory, again)
     if end is not None and output.lost:
-        output.message(totals_line(end), urgent=True)
+        output.message(end_lines(end, overview, directory)[0], urgent=True)
     code = report(overview.cause, output) if overview.cause is not None else 1
     return code if end is None else end.exit_code
 
 
-def _say_end(overview: RunOverview, end: Finished, output: Output) -> None:
-    """Print the tables: proven files and totals are data, failures are said even with -q."""
-    width = width_of(output.out)
-    if not output.output_options.quiet:
-        for line in proven_lines(overview.verified, overview.verified_count, width):
-            output.data(line)
-    for line in failed_lines(overview.failures, overview, width_of(output.err)):
+def _say_end(overview: RunOverview, end: Finished, output: Output, directory: str, again: str) -> None:
+    """Say the totals, what has failed, and what comes next; failures are said even with -q."""
+    quiet = output.output_options.quiet
+    if not quiet:
+        for text in end_lines(end, overview, directory):
+            for line in flow(text.split(" · "), width_of(output.out), " · ", "  "):
+                output.data(line)
+    for line in failed_lines(overview, width_of(output.err)):
         output.message(line, urgent=True)
-    if not output.output_options.quiet:
-        for line in left_out_lines(overview.left_out):
-            output.data(line)
-        output.data(totals_line(end))
-    elif end.exit_code:
-        output.message(totals_line(end), urgent=True)
+    if quiet:
+        if end.exit_code:
+            output.message(end_lines(end, overview, directory)[0], urgent=True)
+        return
+    for line in left_out_lines(overview.left_out):
+        output.data(line)
+    following = next_text(end, again)
+    if following:
+        output.message(f"next: {following}", urgent=bool(end.exit_code))
+
+
+def next_text(end: Finished, again: str) -> str:
+    """Return what to do now; "" where an error has said it, or there is nothing."""
     if end.exit_code == STOPPED:
-        output.message("stopped; the same command continues where it was", urgent=True)
-    elif end.exit_code == 0 and end.files_total == 0:
-        output.message("nothing matched: widen dates, area or cloud cover; `plan` tells what was left out and why")
+        return f"{again} goes on where it was" if again else "the same command goes on where it was"
+    if not again:
+        return ""
+    if end.files_total == 0 and not end.exit_code:
+        plan = again.replace(" run ", " plan ", 1)
+        return f"widen dates, area or cloud cover; {plan} tells what was left out and why"
+    if end.files_failed and end.exit_code == 4:
+        return f"{again} tries them again; {again.replace(' run ', ' status --failed ', 1)} names each"
+    if end.exit_code:
+        return f"{again} goes on where it was"
+    return f"{again.replace(' run ', ' status --paths ', 1)} lists the files"
+
+
+def near(path: str) -> str:
+    """Return a folder the shorter way, from where the user stands: data/."""
+    try:
+        path = min(path, os.path.relpath(path), key=len)
+    except ValueError:  # another drive of Windows
+        pass
+    return path if path.endswith(os.sep) else path + os.sep

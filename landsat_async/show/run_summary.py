@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Planned, Verified
+from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Planned, Progress, Verified
 
 KEPT = 40
 """Rows of each table; the counts are always complete."""
@@ -24,6 +24,14 @@ class RunOverview:
     failures: list[Failed] = field(default_factory=list)
     failed_count: int = 0
     failure_kinds: Counter[str] = field(default_factory=Counter)
+    failure_examples: dict[str, Failed] = field(default_factory=dict)
+    """The first failure of each kind."""
+    proofs: Counter[str] = field(default_factory=Counter)
+    """Level of proof -> files of this run that have reached it."""
+    identities: Counter[str] = field(default_factory=Counter)
+    """Evidence of identity -> files."""
+    preparing: int = 0
+    """Files that USGS was preparing when it was told last."""
     left_out: list[LeftOut] = field(default_factory=list)
     """Bands that some scenes lack; there are never more than were asked for."""
     error: Error | None = None
@@ -38,6 +46,8 @@ class RunOverview:
                 self.planned = event
             case Verified():
                 self.verified_count += 1
+                self.proofs[event.proof] += 1
+                self.identities[event.identity] += 1
                 if len(self.verified) < KEPT:
                     self.verified.append(event)
             case Failed():
@@ -45,7 +55,11 @@ class RunOverview:
                 if len(self.failures) < KEPT:
                     self.failures.append(event)
                 kind = kind_of(event.reason)
-                self.failure_kinds[kind if len(self.failure_kinds) < KEPT_KINDS else "other reasons"] += 1
+                kind = kind if len(self.failure_kinds) < KEPT_KINDS else "other reasons"
+                self.failure_kinds[kind] += 1
+                self.failure_examples.setdefault(kind, event)
+            case Progress():
+                self.preparing = event.files_preparing
             case LeftOut():
                 self.left_out.append(event)
             case Error():

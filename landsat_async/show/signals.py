@@ -63,7 +63,7 @@ class Stopper:
         """Handle the first signal, inside the loop."""
         if self.asked:
             return
-        self.asked = True
+        self.asked = self._output.stopping = True
         self.arm()
         self._limit()
         self._call()  # before the talk, which a stopped terminal may hold up

@@ -58,7 +58,7 @@ def demo(directory: str, output: Output) -> int:
             config = Config.load(path, environ={})
             output.message(f"the simulator serves {sim.service_url}; the files go to {config.download.directory}")
             credentials = Credentials(sim.username, sim.token)
-            code = conclude(await do_job(config, output, stopper, credentials=credentials), output)
+            code = conclude(await do_job(config, output, stopper, credentials=credentials), output, config)
         if code == 0:
             for text in _next_steps(config, path):
                 output.message(text)

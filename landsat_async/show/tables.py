@@ -7,14 +7,16 @@ import shutil
 from collections.abc import Sequence
 from itertools import chain
 
-from landsat_async.events import Failed, Finished, LeftOut, Verified
+from landsat_async.events import Failed, Finished, LeftOut
 from landsat_async.model import Proof
-from landsat_async.show.formatting import clean, count_text, size_text, span_text
+from landsat_async.rules.quantities import count_text, size_text, span_text
+from landsat_async.show.formatting import clean, wrap
 from landsat_async.show.output import SafeStream
 from landsat_async.show.run_summary import RunOverview
 
-UNNAMED = "identity none: no evidence is recorded that the file is the one that it is named after"
 _NO_TERMINAL_COLUMNS = 1000
+FAILED_NAMED = 5
+"""So many failures, or reasons, are told at the end; `status --failed` tells all."""
 
 
 def width_of(stream: SafeStream) -> int:
@@ -25,7 +27,7 @@ def width_of(stream: SafeStream) -> int:
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, right: Sequence[int] = ()) -> list[str]:
-    """Lay rows out in columns; where they do not fit, each row becomes a line and an indented rest.
+    """Lay rows out in columns; where they do not fit, each cell becomes a line with its heading.
 
     Args:
         head: Titles of the columns.
@@ -36,7 +38,7 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, r
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in chain([head], cells)) for i in range(len(head))]
     if _total(widths) > width:
-        return list(chain.from_iterable(_stacked(row) for row in cells))
+        return list(chain.from_iterable(_stacked(head, row) for row in cells))
 
     def laid(row: Sequence[str]) -> str:
         return "  ".join(
@@ -51,35 +53,30 @@ def more(shown: int, total: int, noun: str) -> list[str]:
     return [f"... and {count_text(total - shown, noun).replace(noun, 'more ' + noun)}"] if total > shown else []
 
 
-def proven_lines(files: Sequence[Verified], total: int, width: int) -> list[str]:
-    """Return the table of proven files and what its proof levels mean."""
-    if not files:
+def failed_lines(overview: RunOverview, width: int) -> list[str]:
+    """Return what has failed with reason and next step: each file when they are few, else each reason once."""
+    if not overview.failed_count:
         return []
-    head, rows = ["file", "size", "proof"], sorted([f.file, size_text(f.size_bytes), f.proof] for f in files)
-    more_of = {f.file: (f.sha256[:12], f.identity) for f in files}
-    if _total([max(map(len, more_of)), 8, 9, 12, 9]) <= width:  # on a narrow screen `--json` and the ledger have them
-        head, rows = [*head, "sha256", "identity"], [[*row, *more_of[row[0]]] for row in rows]
-    levels = [level for level in Proof if any(f.proof == level for f in files)]
-    return [
-        *columns(head, rows, width, right=(1,)),
-        *more(len(files), total, "file"),
-        *(f"{level}: {level.meaning}" for level in levels),
-        *([UNNAMED] if "identity" in head and any(f.identity == "none" for f in files) else []),
-    ]
-
-
-def failed_lines(files: Sequence[Failed], overview: RunOverview, width: int) -> list[str]:
-    """Return the table of failed files with reason and next step; kinds of failure when there are many."""
-    if not files:
-        return []
-    rows = [(f.file, f.reason, f.hint) for f in files]
-    lines = [
-        *columns(("failed", "reason", "what to do"), rows, width),
-        *more(len(files), overview.failed_count, "file"),
-    ]
-    if overview.failed_count > len(files):
-        lines += [f"{count:>7,} x {clean(kind)}" for kind, count in overview.failure_kinds.most_common(10)]
+    lines = [f"failed ({overview.failed_count:,}):"]
+    if overview.failed_count <= FAILED_NAMED:
+        told = [(f.file, f.reason, f.hint) for f in overview.failures]
+    else:
+        kinds = overview.failure_kinds.most_common(FAILED_NAMED)
+        told = [_of_kind(overview.failure_examples[kind], count) for kind, count in kinds]
+    for what, reason, hint in told:
+        lines += wrap(clean(f"{what}: {reason}"), width - 2, "  ")
+        if hint:
+            lines += wrap(clean(f"-> {hint}"), width - 4, "    ")
+    rest = len(overview.failure_kinds) - len(told)
+    if overview.failed_count > FAILED_NAMED and rest > 0:
+        lines.append(f"  ... and {count_text(rest, 'more reason')}")
     return lines
+
+
+def _of_kind(example: Failed, count: int) -> tuple[str, str, str]:
+    if count == 1:
+        return example.file, example.reason, example.hint
+    return f"{count:,} x", f"{example.reason} (for example {example.file})", example.hint
 
 
 def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
@@ -90,23 +87,26 @@ def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
     ]
 
 
-def totals_line(end: Finished) -> str:
-    """Return the one line that sums a run up."""
-    parts = [count_text(end.files_total, "file") + f": {end.files_verified:,} fetched and proven"]
-    if end.files_skipped:
-        parts.append(f"{end.files_skipped:,} here already")
-    if end.files_failed:
-        parts.append(f"{end.files_failed:,} failed")
+def end_lines(end: Finished, overview: RunOverview, directory: str) -> list[str]:
+    """Return the lines that sum a run up; what has failed, and what comes next, is told apart."""
+    counts = f"{end.files_verified:,} new, {end.files_skipped:,} already here, {end.files_failed:,} failed"
+    parts = [counts]
+    if end.files_verified or end.bytes_received:
+        parts.append(f"{size_text(end.bytes_received)} in {span_text(end.elapsed_s)}")
+    lines = [" · ".join([*parts, f"in {directory}"])]
+    if overview.proofs:
+        lines.append("proof: " + ", ".join(f"{overview.proofs[p]:,} {p}" for p in Proof if overview.proofs[p]))
     if end.files_pending:
-        parts.append(f"{end.files_pending:,} left")
-    received = f"; {size_text(end.bytes_received)} received in {span_text(end.elapsed_s)}"
-    return ", ".join(parts) + received
+        at_usgs = min(overview.preparing, end.files_pending)
+        rest = [(at_usgs, "at USGS"), (end.files_pending - at_usgs, "waiting")]
+        lines.append("not here yet: " + ", ".join(f"{count:,} {where}" for count, where in rest if count))
+    return lines
 
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _stacked(row: Sequence[str]) -> list[str]:
-    rest = [cell for cell in row[1:] if cell]
-    return [row[0], *([f"  {'  '.join(rest)}"] if rest else [])]
+def _stacked(head: Sequence[str], row: Sequence[str]) -> list[str]:
+    """A row of a table that is too wide: a line for each cell, with its heading."""
+    return [row[0], *(f"  {name}: {cell}" for name, cell in zip(head[1:], row[1:], strict=True) if cell)]

@@ -26,7 +26,7 @@ WORKING = {"working": True}
         ({"call": "scene-search", "call_left_s": 290.0}, "the answer of M2M to scene-search", 290.0),
         ({"call": "login-token", "call_left_s": 100.0, "active": 3, **WORKING}, "M2M to login-token", 100.0),
         ({"active": 2, "stall_left_s": 57.0, **WORKING}, "2 files are being fetched", 57.0),
-        ({"preparing": 12, "look_s": 27.0, **WORKING}, "12 files are being prepared at USGS", 27.0),
+        ({"preparing": 12, "look_s": 27.0, **WORKING}, "12 files are being prepared by USGS", 27.0),
         ({"preparing": 1, "look_s": 27.0, "deferred": 5, "due_s": 4.0, **WORKING}, "1 file is being prepared", 27.0),
         ({"deferred": 5, "look_s": 27.0, "due_s": 4.0, **WORKING}, "5 files are put back", 4.0),
         ({"requested": 1, "look_s": 20.0, **WORKING}, "requested and not listed", 20.0),

@@ -17,7 +17,7 @@ KEYS = {
     e.Ready("f"): ["file"],
     e.Started("f", 0, None): ["file", "offset_bytes", "size_bytes"],
     e.Progress(1, 2, 3, None, 4.5, 6, 7): ["files_done", "files_total", "bytes_done", "bytes_total", "rate_bytes_s"],
-    e.Retrying(None, "r", 1, 2.5): ["file", "reason", "attempt", "wait_s"],
+    e.Retrying(None, "r", 1, 2.5): ["file", "reason", "attempt", "wait_s", "topic"],
     e.Verified("f", 1, SHA, "structure"): ["file", "size_bytes", "sha256", "proof", "identity"],
     e.Skipped("f", "r"): ["file", "reason"],
     e.Failed("f", "r", "h"): ["file", "reason", "hint"],

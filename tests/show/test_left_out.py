@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from landsat_async.config import Config
 from landsat_async.events import Finished, LeftOut, Planned
 from landsat_async.model import Scene
 from landsat_async.run.plan import Plan
@@ -25,7 +26,7 @@ def test_M32_the_end_of_a_run_names_the_band_and_the_number_of_scenes(hear):
     for event in (Planned(12, 0, 0), LACK, Finished(0, 0, 0, 0, 0, 0, 1.0, 0)):
         overview.note(event)
     heard = hear()
-    assert run_command.conclude(overview, heard.output) == 0
+    assert run_command.conclude(overview, heard.output, Config.from_dict({"search": {"dataset": "x"}})) == 0
     assert LINE in heard.out.splitlines()
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import itertools
+
 import pytest
 
 from landsat_async import events as e
@@ -39,24 +42,29 @@ def texts(heard):
 def test_M02_progress_comes_at_most_every_ten_seconds_and_without_escape_codes(renderer, clock):
     heard, plain = renderer()
     for second in range(61):
-        plain.show(e.Progress(second, 100, second * 1000, 100_000, 1000.0))
+        plain.show(e.Progress(second, 100, second * 1000, 100_000, 1000.0, files_running=3))
         clock.now_s += 1
     lines = texts(heard)
     assert len(lines) == 6
-    assert lines[0] == "10 of 100 files, 9.8 KiB of 97.7 KiB, 1.0 KiB/s, 1:30 min left"
+    assert lines[0] == ("10 %, 10/100 files, 9.8 of about 97.7 KiB, 1.0 KiB/s, 1:30 min left, 3 running, 87 waiting")
     assert "\x1b" not in heard.err
 
 
 @pytest.mark.faults("M05")
 def test_M05_when_nothing_moves_a_heartbeat_comes_each_minute_with_the_reason(renderer, clock):
     heard, plain = renderer()
-    plain.show(e.Progress(0, 10, 0, None, 0.0, files_preparing=10))
-    for _ in range(3600):
+    told = e.Progress(0, 10, 0, None, 0.0, files_preparing=10, staging_limit_s=86400.0, next_look_s=30.0)
+    at = []
+    for second in range(3600):
         clock.now_s += 1
-        plain.tick()
+        plain.show(dataclasses.replace(told, staging_for_s=second))
+        at += [second] * (len(texts(heard)) - len(at))
     lines = texts(heard)
-    assert 55 <= len(lines) <= 61
-    assert set(lines) == {"0 of 10 files, 0 B, 10 being prepared by USGS"}
+    steps = [after - before for before, after in itertools.pairwise(at)]
+    assert all(10 <= step <= 20 for step, second in zip(steps, at, strict=False) if second < 580)
+    assert all(step == 60 for step, second in zip(steps, at, strict=False) if second > 620)
+    assert lines[-1].startswith("0/10 files, 0 B, 10 at USGS · 10 files are being prepared by USGS, for 59:")
+    assert lines[-1].endswith(" so far (limit 24 h) · next look in 30 s · you may stop, USGS goes on")
 
 
 @pytest.mark.faults("M06")
@@ -98,23 +106,44 @@ def test_M05_an_outage_always_states_its_next_try(renderer, clock, planned, reas
             plain.tick()
         said = texts(heard)[before:]
         assert said[0].startswith(f"{reason}; next try {next_at}, in 1:00 min")
-        assert any(f"waiting for the next try at {next_at} ({reason})" in line for line in said[1:])
+        assert any(f"{reason} · next try at {next_at} (in " in line for line in said[1:])
         assert len(said) <= 7
 
 
 def test_repeats_that_were_not_told_yet_are_told_at_the_end(renderer):
     heard, plain = renderer()
     for i in range(5):
-        plain.show(e.Failed(f"{i}.tar", "the link is refused", ""))
+        plain.show(e.Retrying(f"{i}.tar", "the link is refused", 1, 8.0))
     plain.close()
-    assert texts(heard)[0] == "failed: 0.tar: the link is refused"
-    assert texts(heard)[1].startswith("4 x failed: 4.tar: the link is refused (last ")
+    assert texts(heard)[0].startswith("0.tar: the link is refused; next try ")
+    assert texts(heard)[1].startswith("4 x the link is refused (last ")
+
+
+@pytest.mark.faults("P32")
+def test_P32_failures_are_counted_while_it_runs_and_named_once_at_the_end(renderer, clock):
+    heard, plain = renderer()
+    for i in range(5):
+        plain.show(e.Failed(f"{i}.tar", "the link is refused", ""))
+    clock.now_s += 11
+    plain.show(e.Progress(0, 10, 0, None, 0.0, files_failed=5))
+    plain.close()
+    assert texts(heard) == ["0/10 files, 0 B, 5 waiting, 5 failed"]
+
+
+def test_the_search_is_told_with_pages_and_scenes(renderer, clock):
+    heard, plain = renderer()
+    plain.show(e.Searching(3, 2431))
+    clock.now_s += 11
+    plain.show(e.Searching(4, 3241))
+    clock.now_s += 11
+    plain.show(e.Searching(4, 3241, choosing=True))
+    assert texts(heard) == ["searching: 4 pages, 3,241 scenes so far", "choosing the files of 3,241 scenes"]
 
 
 def test_kinds_of_trouble_are_bounded(renderer):
     heard, plain = renderer()
     for i in range(1000):
-        plain.show(e.Failed("f", "reason " + "x" * i, ""))
+        plain.show(e.Retrying("f", "reason " + "x" * i, 1, 8.0))
     plain.close()
     assert len(plain._repeats._kinds) <= 200
     assert len(texts(heard)) == 1000
@@ -147,7 +176,7 @@ def test_changes_of_state_are_told_at_once_and_files_only_with_verbose(renderer)
         plain.show(event)
     assert texts(heard) == [
         *state,
-        *["ready a.tar", "started a.tar at 1.0 KiB", "done a.tar, 2.0 KiB, proof: structure"],
+        *["ready a.tar", "started a.tar at 1.0 KiB", "verified a.tar, 2.0 KiB, proof: structure"],
         "skipped b.tar: already here",
     ]
 
@@ -167,7 +196,7 @@ def test_warnings_and_fatal_errors_are_said_even_when_quiet(renderer):
     plain.show(e.Notice("the area looks swapped", "warning"))
     plain.show(e.Error("quota", "the account's limit is used up", "wait 15 minutes"))
     assert heard.err.splitlines() == [
-        "the area looks swapped",
+        "warning: the area looks swapped",
         "error: the account's limit is used up [quota]",
         "  wait 15 minutes",
     ]
@@ -175,5 +204,6 @@ def test_warnings_and_fatal_errors_are_said_even_when_quiet(renderer):
 
 @pytest.mark.faults("M04")
 def test_M04_with_an_unknown_total_there_is_neither_a_share_nor_a_time():
-    assert progress_text(e.Progress(1, 4, 2048, None, 1024.0)) == "1 of 4 files, 2.0 KiB, 1.0 KiB/s"
-    assert progress_text(e.Progress(1, 4, 4096, 2048, 1024.0)) == "1 of 4 files, 4.0 KiB, 1.0 KiB/s"
+    for total in (None, 2048):
+        text = progress_text(e.Progress(1, 4, 4096, total, 1024.0, files_running=3))
+        assert text.removeprefix("25 %, ") == "1/4 files, 4.0 KiB, 1.0 KiB/s, 3 running"

@@ -107,7 +107,7 @@ def test_every_json_line_has_its_row_with_its_keys():
         assert keys == [field.name for field in dataclasses.fields(kind)]
     kinds = [kind for kind in vars(events).values() if dataclasses.is_dataclass(kind)]
     lines = {_NAMES.get(kind, kind.__name__.lower()) for kind in kinds}
-    assert first_cells(text) == lines - {"notice", "transferred"}
+    assert first_cells(text) == lines - {"notice", "searching", "transferred"}
 
 
 def test_the_states_of_a_file_are_all_named():

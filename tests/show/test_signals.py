@@ -157,19 +157,19 @@ def terminal():
 @pytest.mark.faults("I04")
 def test_I04_on_a_terminal_the_display_is_removed_and_the_cursor_comes_back(terminal, config_file):
     screen = terminal(program("until-stopped", "run", config_file))
-    screen.read_until(b"SR_B3.TIF")
+    screen.read_until(b"004/053 2024-07-05 SR_B3")
     assert b"\x1b[?25l" in screen.seen
     screen.child.send_signal(signal.SIGINT)
     screen.read_until(None)
     assert screen.child.wait(10) == 7
     assert screen.seen.rindex(b"\x1b[?25h") > screen.seen.rindex(b"\x1b[?25l")
-    assert b"stopped; the same command continues" in screen.seen
+    assert b"goes on where it was" in screen.seen
 
 
 @pytest.mark.faults("I05")
 def test_I05_after_the_second_signal_the_terminal_is_restored(terminal, config_file):
     screen = terminal(program("blocked", "run", config_file))
-    screen.read_until(b"SR_B3.TIF")
+    screen.read_until(b"004/053 2024-07-05 SR_B3")
     screen.child.send_signal(signal.SIGINT)
     screen.read_until(b"stopping: ")
     screen.child.send_signal(signal.SIGINT)
@@ -186,7 +186,7 @@ def test_M03_a_dumb_terminal_gets_plain_lines_and_no_color_no_colours(terminal, 
     assert b"\x1b" not in dumb.seen
     grey = terminal(program("short", "run", config_file), NO_COLOR="1")
     grey.read_until(None)
-    assert b"a.tar" in grey.seen
+    assert b"1 new, 0 already here" in grey.seen
     assert not any(f"\x1b[{code}m".encode() in grey.seen for code in range(30, 38))
     narrow = terminal(program("short", "run", config_file), COLUMNS="20", PYTHONIOENCODING="cp1252")
     narrow.read_until(None)
