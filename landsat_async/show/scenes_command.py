@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from landsat_async.config import Config
 from landsat_async.events import Failed
 from landsat_async.model import DroppedScene, Scene
-from landsat_async.show.formatting import count_text
+from landsat_async.rules.quantities import count_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait

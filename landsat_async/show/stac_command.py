@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.show.formatting import count_text
+from landsat_async.rules.quantities import count_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.signals import Stopper, run_async
