@@ -6,9 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
-import signal
 import stat
-import struct
 import sys
 import threading
 import time
@@ -21,7 +19,9 @@ from landsat_async.disk.fs import Fs, LockState, Observer, Volume
 
 assert sys.platform != "win32"  # there it is fs_windows
 
-from landsat_async.disk.posix_volume import volume_of  # noqa: E402  # has nothing to give on Windows
+# These have nothing to give on Windows.
+from landsat_async.disk.posix_lock import give_lock_back, grants_lease, state_of_lock, take_lock  # noqa: E402
+from landsat_async.disk.posix_volume import volume_of  # noqa: E402
 
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block us
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -29,11 +29,6 @@ _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _F_FULLFSYNC = 51  # macOS: a plain fsync leaves the data in the drive's cache
 _HOLD_S = 0.1
-_FLOCK = "hhqqi0q"
-"""struct flock of Linux with 64 bit offsets: type, whence, start, length, process; the kernel wants 0 as process."""
-_BUSY = frozenset({errno.EAGAIN, errno.EACCES})
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-"""What file systems without locks answer. Every other error means that we do not know whether we hold the lock."""
 
 
 class _Folders:
@@ -302,15 +297,7 @@ class PosixFs:
         False where the system cannot tell. Only Linux can: it grants a lease to a sole user alone.
         """
         self._see("is_ours_alone", fd)
-        if os.fstat(fd).st_nlink != 1 or not sys.platform.startswith("linux"):
-            return False
-        try:
-            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)  # who opens it meanwhile must not get us killed by SIGIO
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        except OSError:
-            return False
-        return True
+        return os.fstat(fd).st_nlink == 1 and grants_lease(fd)
 
     def make_folder(self, path: str, mode: int = 0o777) -> None:
         """Make a folder and its missing parents; each new name is durable when this returns."""
@@ -339,49 +326,29 @@ class PosixFs:
         return volume_of(path)
 
     def open_lock(self, path: str) -> tuple[int, LockState]:
-        """Open (or make) a file and try to lock it, by a record lock: cluster-wide where flock is not.
-
-        On Linux the lock belongs to the open file ("OFD"), not to the process: a plain record lock is lost as soon as
-        anything in the process opens and closes the lock file, be it a backup or a `Path.read_text` of the host
-        program. The two kinds exclude each other, so runs of older versions are kept out as well. Where the kernel or
-        the file system knows no OFD locks, and on other systems, it is a plain record lock, which does not exclude its
-        own process.
-        """
+        """Open (or make) a file and try to lock it; see `disk.posix_lock`."""
         self._see("open_lock", path)
         with self._at(path) as (name, folder):
             fd = os.open(name, os.O_CREAT | os.O_RDWR | _SAFE, 0o600, dir_fd=folder)
         try:
-            _take_lock(fd)
-        except OSError as error:
-            if error.errno in _BUSY:
-                return fd, LockState.BUSY
-            if error.errno in _NO_LOCKS:
-                return fd, LockState.UNSUPPORTED
+            return fd, take_lock(fd)
+        except OSError:
             os.close(fd)
             raise
-        return fd, LockState.HELD
 
     def unlock(self, fd: int) -> None:
         """Give a lock back: a child forked without Python may have the file open, and so the lock."""
         self._see("unlock", fd)
-        with suppress(OSError):
-            if sys.platform == "linux":
-                fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_UNLCK))
+        give_lock_back(fd)
 
     def lock_state(self, path: str) -> LockState:
         """Ask without locking where the system can; a run that begins just now must not be turned away by us."""
         self._see("lock_state", path)
         fd = self.open(path, os.O_RDONLY)
         try:
-            if sys.platform == "linux":
-                answer = fcntl.fcntl(fd, fcntl.F_GETLK, _whole_file(fcntl.F_WRLCK))
-                return LockState.FREE if struct.unpack(_FLOCK, answer)[0] == fcntl.F_UNLCK else LockState.BUSY
-            fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return LockState.BUSY if error.errno in _BUSY else LockState.FREE
+            return state_of_lock(fd)
         finally:
             os.close(fd)
-        return LockState.FREE
 
     def check_writable(self, path: str) -> None:
         """Raise OSError when it can be seen that nothing can be made in a folder."""
@@ -399,22 +366,6 @@ class PosixFs:
     def is_open_to_all(self, path: str) -> bool:
         """Tell whether everybody may write in a folder."""
         return bool(os.stat(path).st_mode & stat.S_IWOTH)
-
-
-def _whole_file(kind: int) -> bytes:
-    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
-
-
-def _take_lock(fd: int) -> None:
-    """Lock, or raise OSError; does not wait."""
-    if sys.platform == "linux":
-        try:
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
-            return
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-    fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _open_inner(name: str, folder: int) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from pathlib import Path
 
 from landsat_async.disk.acquire import acquire_in_thread
-from landsat_async.disk.ledger_files import FileRecords
+from landsat_async.disk.ledger_files import FileRecords, strangers_among
 from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import (
     FinishedFile,
@@ -157,13 +157,30 @@ class Ledger:
         return self.writer.call(lambda c: int(c.execute(look, (run_id,)).fetchone()[0]))
 
     def items(
-        self, run_id: str, states: Sequence[State], *, after: int = 0, limit: int = 1000, scene: str | None = None
+        self, run_id: str, states: Sequence[State], *, after: int = 0, limit: int = 1000
     ) -> Awaitable[list[Item]]:
-        """A page of the run's files in these states, by item id; of one scene (display id), or of all."""
+        """A page of the run's files in these states, by item id."""
+        condition = f"run_id=? AND state IN({marks(states)}) AND item_id>? ORDER BY item_id LIMIT ?"
+        arguments = [run_id, *states, after, limit]
+        return self.writer.call(lambda c: read_items(c, condition, arguments))
+
+    def unrecorded(
+        self, run_id: str, *, after: int, limit: int, scene: str | None
+    ) -> Awaitable[tuple[list[Item], frozenset[str]]]:
+        """A page of files that are not here, by item id, and which of their places were taken when last looked at.
+
+        Of one scene (display id), or of all. The places are case-folded.
+        """
         of_scene = "" if scene is None else " AND scene_display_id=?"
+        states = (State.PLANNED, State.REQUESTED, State.PREPARING)
         condition = f"run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
         arguments = [run_id, *states, after, *([] if scene is None else [scene]), limit]
-        return self.writer.call(lambda c: read_items(c, condition, arguments))
+
+        def read(c: sqlite3.Connection) -> tuple[list[Item], frozenset[str]]:
+            items = read_items(c, condition, arguments)
+            return items, strangers_among(c, [item.relpath for item in items])
+
+        return self.writer.call(read)
 
     def item(self, item_id: int) -> Awaitable[Item]:
         """One file."""

@@ -41,6 +41,12 @@ FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns,
 has a download."""
 
 
+def strangers_among(connection: sqlite3.Connection, relpaths: Sequence[str]) -> frozenset[str]:
+    """Which of these places held something that was not ours when a run wanted to put a file there; case-folded."""
+    look = f"SELECT relpath FROM stranger WHERE relpath IN({marks(relpaths)})"
+    return frozenset(row[0].casefold() for row in connection.execute(look, relpaths))
+
+
 def finished_file(row: sqlite3.Row) -> FinishedFile:
     """Read a row of FINISHED."""
     return FinishedFile(**dict(row) | {"adopted": bool(row["adopted"])})
@@ -176,11 +182,6 @@ class FileRecords:
     def leftovers(self, run_id: str, root: Path) -> Awaitable[Leftovers]:
         """Files of earlier runs that still lie below `root` beside what this run has brought."""
         return self._writer.call(lambda c: leftovers_of_run(c, run_id, root))
-
-    def strangers(self, relpaths: Sequence[str]) -> Awaitable[frozenset[str]]:
-        """Which of these places held something that was not ours when a run wanted to put a file there; case-folded."""
-        look = f"SELECT relpath FROM stranger WHERE relpath IN({marks(relpaths)})"
-        return self._writer.call(lambda c: frozenset(row[0].casefold() for row in c.execute(look, relpaths)))
 
     def note_stranger(self, relpath: str, now: float) -> Awaitable[None]:
         """Something that is not ours stands at this place: later runs leave it alone until the user says otherwise."""

@@ -40,6 +40,11 @@ _PART_FOLDER_MODE = 0o700
 _PART_MODE = 0o600
 
 
+def part_name(item_id: int, generation: int) -> str:
+    """Return what the part of a file is called: something else each time that a worker takes the file."""
+    return f"{item_id}.{generation}.part"
+
+
 class NoRoom(OSError):
     """Writing on would leave less free space than the user wants to keep."""
 
@@ -51,7 +56,7 @@ class HashedFile:
     """
 
     def __init__(self, fd: int, fs: Fs, min_free_bytes: int) -> None:
-        self._fd = fd
+        self.fd = fd
         self._fs = fs
         self._min_free_bytes = min_free_bytes
         self.expected = 0
@@ -66,15 +71,16 @@ class HashedFile:
         """Return the descriptor. Raises ValueError when it is closed, as files do."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        return self._fd
+        return self.fd
 
     def write(self, block: Any) -> int:
         """Append a block: all of it, or an error and nothing counted."""
         data = memoryview(block)
         needed = max(len(data), self.expected - self.length)
-        if self._min_free_bytes and self._fs.free_bytes(self.fileno()) - needed < self._min_free_bytes:
+        fd = self.fileno()
+        if self._min_free_bytes and self._fs.free_bytes(fd) - needed < self._min_free_bytes:
             raise NoRoom(errno.ENOSPC, "the free space to be kept would be used up")
-        self._fs.pwrite_all(self.fileno(), data, self.length)
+        self._fs.pwrite_all(fd, data, self.length)
         self.digest.update(data)
         self.length += len(data)
         return len(data)
@@ -83,7 +89,7 @@ class HashedFile:
         """Close the descriptor; a second time does nothing."""
         if not self.closed:
             self.closed = True
-            self._fs.close(self._fd)
+            self._fs.close(self.fd)
 
     def reread(self, size: int) -> bool:
         """Hash the first `size` bytes again and stand behind them; False when the file is shorter."""
@@ -242,12 +248,15 @@ class PartFile:
 
     @property
     def fd(self) -> int:
-        """The descriptor; only after the first write."""
-        return self.file.fileno()
+        """The descriptor; only after the first write, and until it is closed."""
+        file = self.file
+        if file.closed:  # the number may be that of another file by now
+            raise ValueError("I/O operation on closed file")
+        return file.fd
 
     def read(self, size: int, offset: int) -> bytes:
         """Return up to `size` bytes from `offset` on; for threads, and only after the first write."""
-        return self._fs.pread(self.file.fileno(), size, offset)
+        return self._fs.pread(self.fd, size, offset)
 
     @property
     def now(self) -> Checkpoint:

@@ -12,13 +12,13 @@ import anyio.to_thread
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect, why_not_adopted
 from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.part import part_name
 from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
 from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.naming import is_planned
 from landsat_async.run.context import RunContext
-from landsat_async.run.part_names import part_name
 
 PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
@@ -32,7 +32,8 @@ async def take_stock(context: RunContext, scene: str | None = None) -> None:
 
     Of all scenes, or of one (display id) that has come into the run later.
     """
-    await _recheck_finished(context, scene)
+    if context.states.by_state[State.DONE]:  # not in the first run of a folder
+        await _recheck_finished(context, scene)
     await _adopt_found(context, scene)
 
 
@@ -115,11 +116,12 @@ async def _inspect(
 async def _adopt_found(context: RunContext, scene: str | None) -> None:
     """Prove what lies under a final name without being recorded: adopt it, or leave it alone and say so."""
     after = 0
-    states = (State.PLANNED, State.REQUESTED, State.PREPARING)
-    while page := await context.ledger.items(context.run_id, states, after=after, limit=PAGE, scene=scene):
+    while True:
+        page, strangers = await context.ledger.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene)
+        if not page:
+            return
         after = page[-1].item_id
         present = await anyio.to_thread.run_sync(_present, context.target, page)
-        strangers = await context.ledger.files.strangers([item.relpath for item in page])
         gone = strangers - {item.relpath.casefold() for item, _ in present}
         for relpath in strangers if context.overwrite else gone:
             await context.ledger.files.forget_stranger(relpath)

@@ -13,6 +13,7 @@ import anyio
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.part import part_name
 from landsat_async.errors import OutOfResources
 from landsat_async.events import Retrying, Verified
 from landsat_async.model import Proof
@@ -20,7 +21,6 @@ from landsat_async.rules.lifecycle import Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.dispatch import Link
 from landsat_async.run.host_health import HostFault, Ruling
-from landsat_async.run.part_names import part_name
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NameLearnt, NeedsLink, NotReady, Outcome

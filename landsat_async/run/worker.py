@@ -15,6 +15,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import Item, SavedPart
+from landsat_async.disk.part import part_name
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Proof
@@ -25,7 +26,6 @@ from landsat_async.run.dispatch import Link
 from landsat_async.run.inventory import take_name
 from landsat_async.run.link_expiry import LinkAges
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt
-from landsat_async.run.part_names import part_name
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
@@ -104,7 +104,7 @@ class WorkerPool:
             proof=Proof(download.proof),
             overwrite=overwrite,
         )
-        self._published = PublishedSums(session, self.policy)
+        self._published = PublishedSums(session, self.policy) if self.policy.proof is Proof.PUBLISHED else None
         self._ages = LinkAges(LINK_MAX_AGE_S)
         self.outcomes = Outcomes(context, session)
         """What is done with what comes out."""
@@ -222,7 +222,7 @@ class WorkerPool:
             part=Checkpoint.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
-            published=await self._sums(item, link) if self.policy.proof is Proof.PUBLISHED else None,
+            published=None if self._published is None else await self._sums(self._published, item, link),
         )
 
         served_at = 0
@@ -260,10 +260,10 @@ class WorkerPool:
         if self.context.hosts.ok(host, item.item_id):
             self.context.wakeups.poll_soon()  # what waits at the service for this host may come now
 
-    async def _sums(self, item: Item, link: Link) -> dict[str, str]:
+    async def _sums(self, published: PublishedSums, item: Item, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
         waits = LongWaits(lambda reason, wait_s: self.context.bus.tell(Retrying(item.relpath, reason, 1, wait_s)))
-        sums = await self._published.of(link.url, item.name, waits=waits)
+        sums = await published.of(link.url, item.name, waits=waits)
         found = bool(sums) if item.kind == "bundle" else item.name in sums  # a bundle is compared member by member
         if not found and self.session.tell_once("no sums"):
             text = f"USGS gives no checksum for {item.name}; such files are proven by content"

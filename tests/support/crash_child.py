@@ -31,7 +31,7 @@ from typing import Any
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import fs_posix, ledger, ledger_schema, local_target, part
+from landsat_async.disk import ledger, ledger_schema, local_target, part, posix_lock
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.run import runner, worker
@@ -233,7 +233,7 @@ def _child(order: dict[str, Any]) -> int:
         disk = Disk(Path(order["config"]["download"]["directory"]).parent, **order["windows_like"])
         local_target.local_fs = partial(WindowsFs, api=LikeWin32(disk))
     if order.get("lying_lock"):
-        fs_posix.fcntl = _LyingLocks()
+        posix_lock.fcntl = _LyingLocks()
     if "argv" in order:
         os.environ |= {"USGS_USERNAME": order["username"], "USGS_TOKEN": order["token"]}
         return cli.main(order["argv"])
