@@ -22,7 +22,8 @@ Giving
 
 Getting
     Event                               any of Searching, Planned, Requested, Ready, Started, Transferred, Progress,
-                                        Retrying, Verified, Skipped, Failed, LeftOut, Notice, Error, Finished
+                                        Retrying, Verified, Skipped, Failed, LeftOut, Superseded, Synced, Notice, Error,
+                                        Finished
     RunSummary, Plan                    counts of a run; what `plan` has found
     Scene, WantedFile, Route, ...       plain frozen values; Proof and Identity are what a file was found to be
 
@@ -89,6 +90,8 @@ if TYPE_CHECKING:
         Searching,
         Skipped,
         Started,
+        Superseded,
+        Synced,
         Transferred,
         Verified,
     )
@@ -130,6 +133,8 @@ _HOME = {
     "LandsatError": "errors",
     "LedgerError": "errors",
     "LeftOut": "events",
+    "Superseded": "events",
+    "Synced": "events",
     "M2MClient": "m2m.client",
     "M2MError": "errors",
     "Notice": "events",
@@ -217,6 +222,8 @@ __all__ = [
     "SessionExpired",
     "Skipped",
     "Started",
+    "Superseded",
+    "Synced",
     "TooManyHits",
     "Transferred",
     "Unavailable",

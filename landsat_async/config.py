@@ -28,6 +28,7 @@ from landsat_async.config_tables import (
     SearchConfig,
     SelectConfig,
     ServiceConfig,
+    SyncConfig,
 )
 from landsat_async.errors import ConfigError
 from landsat_async.public import publish
@@ -63,6 +64,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         select: Which files of each scene: table [select].
         download: Where to, and how hard: table [download].
         output: What is made of the files after a run: table [output].
+        sync: What becomes of files that a newer version has replaced: table [sync].
         path: Absolute path of the file; None when there was none.
         shard: The part of the selection that this run takes (`--shard`); None = all of it.
         notes: What the user should know about how the configuration was read.
@@ -74,6 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     select: SelectConfig
     download: DownloadConfig
     output: OutputConfig = OutputConfig()
+    sync: SyncConfig = SyncConfig()
     path: str | None = None
     shard: Shard | None = None
     notes: tuple[str, ...] = ()
@@ -254,6 +257,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         select=SelectConfig(**values["select"]),
         download=DownloadConfig(**values["download"]),
         output=output,
+        sync=SyncConfig(**values["sync"]),
         path=path,
         notes=tuple(notes),
         remarks=tuple(dict.fromkeys(remarks)),

@@ -139,6 +139,13 @@ class OutputConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A table of the scenes, `scenes.<table>`; "" = none."""
 
 
+class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sync` does with the files of a version that a newer one has replaced."""
+
+    superseded: Literal["move", "keep", "delete"] = "move"
+    """move: to the folder "superseded" below the output folder."""
+
+
 READERS: dict[str, dict[str, read.Reader]] = {
     "service": {
         "url": read.service_url,
@@ -198,6 +205,9 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "stac": read.flag,
         "vrt": read.flag,
         "table": read.choice("", "csv", "geojson", "parquet"),
+    },
+    "sync": {
+        "superseded": read.choice("move", "keep", "delete"),
     },
 }
 PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "search.scenes_file", "download.directory"}

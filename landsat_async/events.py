@@ -227,6 +227,40 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """A newer version of a scene is here, and the files of the older one are put away.
+
+    Attributes:
+        old: Display id of the older version.
+        new: Display id of the version that has taken its place.
+        files: How many files of the older version this is about.
+        action: "move" (to the folder superseded), "delete" or "keep".
+    """
+
+    old: str
+    new: str
+    files: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The folder is as the search says; counts of scenes.
+
+    Attributes:
+        new: Scenes that were not here before, in no version.
+        replaced: Older versions that a newer one has replaced.
+        vanished: Scenes that the service does not list any more; their files stay. Known after a full search only.
+        unchanged: Scenes that were here already.
+    """
+
+    new: int
+    replaced: int
+    vanished: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Talk for people: goes to stderr, never to JSON lines.
 
@@ -292,6 +326,8 @@ Event: TypeAlias = (
     | Skipped
     | Failed
     | LeftOut
+    | Superseded
+    | Synced
     | Notice
     | Error
     | Finished

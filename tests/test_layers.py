@@ -60,6 +60,7 @@ PURE = frozenset(
         "run.search_bounds",
         "run.search_walk",
         "run.selection",
+        "run.sync_plan",
         "transfer.headers",
         "transfer.ranges",
         "transfer.resume",

@@ -162,6 +162,21 @@ def _name_in_its_folder(fs: Fs, part_path: str, final_path: str, *, overwrite: b
         _name(fs, part_path, final_path, overwrite=overwrite)
 
 
+def move_file(fs: Fs, path: str, to: str) -> None:
+    """Move a finished file to a name that nobody has, durably; at no moment it has no name.
+
+    Raises:
+        FileExistsError: the name is taken.
+        FileInUse: another program has it open, and the system moves no open file.
+    """
+    fs.make_folder(os.path.dirname(to))
+    _name(fs, path, to, overwrite=False)
+    fs.fsync_dir(os.path.dirname(to))
+    with suppress(FileNotFoundError):  # a rename has taken the old name away
+        fs.unlink(path)
+    fs.fsync_dir(os.path.dirname(path))
+
+
 def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:
     """Give the part its final name in the safest way that the file system knows."""
     if overwrite:

@@ -29,6 +29,7 @@ from landsat_async.disk.ledger_rows import (
 )
 from landsat_async.disk.ledger_scenes import CachedFile, SceneRecords, cache_scenes
 from landsat_async.disk.ledger_schema import connect
+from landsat_async.disk.ledger_sync import SyncRecords
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.model import WantedFile
 from landsat_async.rules.lifecycle import State, Step
@@ -45,6 +46,7 @@ class Ledger:
         self.requests = RequestRecords(writer)
         self.files = FileRecords(writer)
         self.scenes = SceneRecords(writer)
+        self.sync = SyncRecords(writer)
 
     @classmethod
     async def open(cls, path: Path) -> Ledger:

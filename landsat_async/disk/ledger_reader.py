@@ -21,6 +21,7 @@ from landsat_async.disk.ledger_leftovers import leftovers_of_plan
 from landsat_async.disk.ledger_rows import FinishedFile
 from landsat_async.disk.ledger_scenes import done_files, names_of, replaced_scenes
 from landsat_async.disk.ledger_schema import LedgerDamaged, reading
+from landsat_async.disk.ledger_sync import PutAway, lineage
 from landsat_async.disk.leftovers import Leftovers
 from landsat_async.model import WantedFile
 
@@ -61,6 +62,8 @@ class LedgerStatus:
     """False: the folder has none."""
     held_by: str | None = None
     """Describes the run that is at work in the folder now, may be ""; None when there is none."""
+    superseded: tuple[PutAway, ...] = ()
+    """Files of older versions that `sync` has put away, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +170,5 @@ def _status(connection: sqlite3.Connection, directory: str) -> LedgerStatus:
     counts: dict[str, int] = {}
     for file in files:
         counts[file.state] = counts.get(file.state, 0) + 1
-    return LedgerStatus(directory, counts, files, *(run or (None, None)))
+    started, exit_code = run or (None, None)
+    return LedgerStatus(directory, counts, files, started, exit_code, superseded=tuple(lineage(connection)))

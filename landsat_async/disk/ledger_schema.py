@@ -24,7 +24,7 @@ VERSION = 4
 _NEW_SINCE = {
     2: {"replaced", "settled"},
     3: {"evidence", "stranger", "named"},
-    4: {"footprint", "hook_ended"},
+    4: {"footprint", "hook_ended", "sync_mark", "sync_scene", "sync_item", "superseded"},
 }
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
@@ -73,6 +73,14 @@ CREATE TABLE IF NOT EXISTS settled(
 CREATE TABLE IF NOT EXISTS footprint(display_id TEXT PRIMARY KEY, geometry TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hook_ended(
   display_id TEXT PRIMARY KEY, files TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync_mark(mark TEXT PRIMARY KEY, began REAL NOT NULL, full_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync_scene(
+  display_id TEXT PRIMARY KEY, entity_id TEXT NOT NULL, dataset TEXT NOT NULL, acquired TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync_item(item_id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS superseded(
+  relpath TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, action TEXT NOT NULL, moved_to TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, at REAL NOT NULL, done INTEGER NOT NULL,
+  PRIMARY KEY(relpath, new)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
 """
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part, finalise
+from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part, finalise, move_file
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.disk.fs import READ, FileInUse, Fs, local_fs
@@ -154,6 +154,28 @@ class LocalTarget:
         changed = str(self.folder.changed)
         kept = put_aside(self.fs, self.path_of(relpath), changed)
         return None if kept is None else os.path.relpath(os.path.join(changed, kept), self._root)
+
+    def move(self, relpath: str, to: str) -> None:
+        """Move a finished file; its name is looked up without following a link."""
+        path = self.path_of(relpath)
+        if not stat.S_ISREG(self.fs.lstat(path).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        move_file(self.fs, path, self.path_of(to))
+
+    def remove(self, relpath: str) -> None:
+        """Remove a finished file."""
+        path = self.path_of(relpath)
+        with suppress(FileNotFoundError):
+            self.fs.unlink(path)
+            self.fs.fsync_dir(os.path.dirname(path))
+
+    def is_same_file(self, relpath: str, other: str) -> bool:
+        """Compare what the names stand for."""
+        try:
+            first, second = (self.folder.fs.lstat(self.path_of(one)) for one in (relpath, other))
+        except OSError:
+            return False
+        return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 
     def free_bytes(self) -> int:
         """Return the free bytes of the disk that holds the folder, which need not exist yet."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from landsat_async.disk.finalise import FinaliseResult
 from landsat_async.disk.folder import Claim, OutputFolder
@@ -149,3 +149,20 @@ class Target(Protocol):
 
     def free_bytes(self) -> int:
         """Return how much there is room for."""
+
+
+@runtime_checkable
+class KeepsVersions(Target, Protocol):
+    """A target that can put finished files away, so that `sync` can replace older versions."""
+
+    def move(self, relpath: str, to: str) -> None:
+        """Move a finished file below the target, durably, over nothing.
+
+        Raises FileNotFoundError, FileExistsError, FileInUse.
+        """
+
+    def remove(self, relpath: str) -> None:
+        """Remove a finished file, durably; no harm when it is gone. Raises FileInUse."""
+
+    def is_same_file(self, relpath: str, other: str) -> bool:
+        """Tell whether two paths are names of one file."""

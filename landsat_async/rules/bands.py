@@ -171,7 +171,7 @@ def band_of_file(display_id: str, name: str) -> Band | None:
 
 def title_of(kind: Kind) -> str:
     """Return the name of a sensor and level, for people."""
-    return f"{_TITLES[kind[0]]}, Level {kind[1]}"
+    return f"{_TITLES[kind[0]]} (Level {kind[1]})"
 
 
 @lru_cache(maxsize=1024)

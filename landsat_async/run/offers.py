@@ -199,11 +199,16 @@ def _asked_for(config: Config) -> tuple[str, Sequence[str]]:
 
 
 class MissingFiles:
-    """Collects what was selected and cannot be had, across batches of scenes."""
+    """Collects what was selected and cannot be had, across batches of scenes.
 
-    def __init__(self, config: Config) -> None:
+    Args:
+        config: What was selected.
+        had_all: Scenes that are not in the batches have every band and file group.
+    """
+
+    def __init__(self, config: Config, *, had_all: bool = False) -> None:
         self._kind, asked = _asked_for(config)
-        self._nowhere = set(asked)
+        self._nowhere = set() if had_all else set(asked)
         """Bands or groups that no batch so far has had."""
         self._datasets = config.search.datasets
         self._lacking: dict[tuple[str, str], Lacking] = {}

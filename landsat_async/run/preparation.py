@@ -21,31 +21,40 @@ from landsat_async.run.selection import Selection
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
+    from landsat_async.run.sync import Synchroniser
 
 GIB = 1024**3
 
 
-async def prepare(context: RunContext, aoi: Aoi | None, unreadable: UnreadableScenes) -> None:
+async def prepare(
+    context: RunContext, aoi: Aoi | None, unreadable: UnreadableScenes, sync: Synchroniser | None = None
+) -> None:
     """Put every selected file into the ledger, and report what cannot be had.
+
+    With `sync`, only what is new may be asked for, and what was here is part of the run as well.
 
     Raises:
         LandsatError: the search cannot be made, or the selection is unclear.
     """
-    found = await find_scenes(context.config, context.m2m, aoi)
+    found = await find_scenes(context.config, context.m2m, aoi, sync.scope.since if sync is not None else None)
     for note in found.notes:
         context.bus.tell(Notice(note))
     for warning in found.warnings:
         context.bus.tell(Notice(warning, "warning"))
-    context.counts.scenes = len(found.scenes)
+    if sync is not None:
+        found = await sync.narrowed(found)
+    context.counts.scenes += len(found.scenes)
     await context.ledger.scenes.remember(found.scenes, context.states.now())
-    missing_files = MissingFiles(context.config)
+    missing_files = MissingFiles(context.config, had_all=sync is not None and sync.scope.since is not None)
     nominal = await _select(context, found, missing_files)
     await context.ledger.reattach(context.run_id, context.states.now())
     context.states.load(await context.ledger.count(context.run_id))
     missing = [*unreadable.missing(), *found.missing, *missing_files.all()]
+    if sync is not None:
+        sync.note_gaps(missing)
     context.counts.unlisted = len(missing)
-    await context.bus.emit(Planned(len(found.scenes), context.counts.files_total, nominal))
-    if not found.scenes:
+    await context.bus.emit(Planned(context.counts.scenes, context.counts.files_total, nominal))
+    if not context.counts.scenes:
         context.bus.tell(Notice(_nothing_found(len(found.dropped))))
     await _report_missing(context, missing, missing_files)
 

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import aiohttp
 import anyio
@@ -51,6 +51,7 @@ from landsat_async.run.poller import report_completed
 from landsat_async.run.preparation import prepare, warn_of_space
 from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import UnreadableScenes, read_aoi
+from landsat_async.run.sync import Synchroniser
 from landsat_async.run.waits import announced_waits
 from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import AllowedHosts
@@ -59,6 +60,8 @@ from landsat_async.transfer.session import TransferSession, open_transfer_sessio
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
 
+Sync: TypeAlias = Literal["new", "full"]
+"""How a folder is synchronised: by what is new where that is possible, or by everything."""
 WIND_DOWN_S = 2.5
 """For what is still sent to the service when a run ends or is stopped; logging out has its own limit."""
 INTERRUPTED = 7
@@ -84,6 +87,7 @@ class Run:
         credentials: Credentials | None,
         overwrite: bool,
         aoi: Aoi | None,
+        sync: Sync | None = None,
     ) -> None:
         self.config = config
         self._aoi = aoi
@@ -95,6 +99,7 @@ class Run:
         self._session = session
         self._credentials = credentials
         self._overwrite = overwrite
+        self._sync = sync
         self._summary: RunSummary | None = None
         self._unreadable = UnreadableScenes()
         self._done = False
@@ -209,14 +214,19 @@ class Run:
             try:
                 async with announced_waits(context, gate):
                     await check_role(m2m)
-                    await prepare(context, self._aoi, self._unreadable)
+                    sync = await self._begin_sync(context)
+                    await prepare(context, self._aoi, self._unreadable, sync)
                     await take_stock(context)
                     await sweep_parts(context)
                     await warn_of_space(context)
                     await self._pipeline(context)
+                    if sync is not None:
+                        await sync.finish()
                     await self._note_leftovers(context)
                     await self._write_outputs(context)
                 self._done = True
+                if sync is not None and self._exit_code() == 0:
+                    await sync.succeed()
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
                     await _clean_up(context)
@@ -231,7 +241,10 @@ class Run:
 
     async def _note_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""
-        for text in (await self._ledger.files.leftovers(self._run_id, context.directory)).told():
+        left = await self._ledger.files.leftovers(self._run_id, context.directory)
+        if self._sync is not None:
+            left.older.clear()  # the synchronisation has told what stays of them
+        for text in left.told():
             self.bus.tell(Notice(text))
 
     async def _write_outputs(self, context: RunContext) -> None:
@@ -248,6 +261,9 @@ class Run:
             made = [name for name, on in (("stac/catalog.json", wanted.stac), ("VRTs", wanted.vrt)) if on]
             made += [f"scenes.{wanted.table}"] if wanted.table else []
             self.bus.tell(Notice(f"{', '.join(made)}: {written.scenes:,} scenes"))
+
+    async def _begin_sync(self, context: RunContext) -> Synchroniser | None:
+        return None if self._sync is None else await Synchroniser.begin(context, self._aoi, full=self._sync == "full")
 
     def _net(self) -> AbstractAsyncContextManager[TransferSession]:
         service = self.config.service
@@ -326,6 +342,7 @@ async def open_run(
     session: aiohttp.ClientSession | None = None,
     credentials: Credentials | None = None,
     overwrite: bool = False,
+    sync: Sync | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run; leaving the block stops it cleanly if it still goes on.
 
@@ -334,6 +351,8 @@ async def open_run(
         session: Its connections are used and it is left open; None = connections of our own.
         credentials: None = found as `config.service` and the environment say.
         overwrite: Replace files that are in the way and cannot be proven.
+        sync: Keep the folder as the search says, and put away what a newer version has replaced: "new" asks for what is
+            new where that is possible, "full" for everything. None = a plain run.
 
     Raises:
         ConfigError: the area file cannot be used.
@@ -349,7 +368,7 @@ async def open_run(
         try:
             run = Run(
                 config, ledger, claim, target,
-                session=session, credentials=credentials, overwrite=overwrite, aoi=aoi,
+                session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, sync=sync,
             )  # fmt: skip
             async with _owned(run):
                 yield run
@@ -366,12 +385,13 @@ async def download(
     session: aiohttp.ClientSession | None = None,
     credentials: Credentials | None = None,
     overwrite: bool = False,
+    sync: Sync | None = None,
 ) -> RunSummary:
     """Do the whole job and return its counts; arguments and errors as in `open_run`.
 
     Files that failed are counts in what is returned, and no exception.
     """
-    async with open_run(config, session=session, credentials=credentials, overwrite=overwrite) as run:
+    async with open_run(config, session=session, credentials=credentials, overwrite=overwrite, sync=sync) as run:
         run.bus.mute()
         return await run.wait()
 

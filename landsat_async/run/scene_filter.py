@@ -59,7 +59,13 @@ class FilterIds:
         )
 
 
-def scene_filters(search: SearchConfig, aoi: Aoi | None, filter_ids: FilterIds = FilterIds()) -> list[dict[str, Any]]:
+def scene_filters(
+    search: SearchConfig,
+    aoi: Aoi | None,
+    filter_ids: FilterIds = FilterIds(),
+    *,
+    ingested_since: dt.date | None = None,
+) -> list[dict[str, Any]]:
     """Build the sceneFilter objects of a search; each is a search of its own, their results may overlap.
 
     Not for `search.scenes`: `run.lookup_plan` has the filters for ids.
@@ -67,6 +73,8 @@ def scene_filters(search: SearchConfig, aoi: Aoi | None, filter_ids: FilterIds =
     common: dict[str, Any] = {}
     if search.start or search.end:
         common["acquisitionFilter"] = _days(search.start or FIRST_DAY, search.end or LAST_DAY)
+    if ingested_since is not None:
+        common["ingestFilter"] = _days(ingested_since, LAST_DAY)
     if search.cloud_cover:
         low, high = search.cloud_cover
         unknown = search.include_unknown_cloud

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -69,14 +70,20 @@ class UnreadableScenes:
         return [Unavailable(name, f"what the service says of it cannot be read ({self._first.message})", NEWER)]
 
 
-async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
-    """Search as the config says; `aoi` as `read_aoi` gave it.
+async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None = None) -> Found:
+    """Search as the config says.
+
+    Args:
+        config: What to search for.
+        m2m: Where.
+        aoi: As `read_aoi` gave it.
+        ingested_since: Only what the service has got on this day or later; None = everything.
 
     Raises:
         ConfigError: for an unknown dataset, with the nearest names.
         TooManyHits: nothing bounds the search.
     """
-    found = await _find(config, m2m, aoi)
+    found = await _find(config, m2m, aoi, ingested_since)
     if config.shard is None:
         return found
     scenes, dropped, missing = of_shard(config.shard, found.scenes, found.dropped, found.missing)
@@ -84,19 +91,21 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
     return replace(found, scenes=scenes, dropped=dropped, missing=missing, notes=(*found.notes, note))
 
 
-async def _find(config: Config, m2m: M2MClient, aoi: Aoi | None) -> Found:
+async def _find(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None) -> Found:
     if config.search.scenes:
         return await _named_scenes(config, m2m)
     hits: list[Scene] = []
     warnings: list[str] = []
     for dataset in config.search.datasets:
         try:
-            scan, doubt = await _scan(dataset, config, m2m, aoi)
+            scan, doubt = await _scan(dataset, config, m2m, aoi, ingested_since)
             hits += [replace(scene, dataset=dataset) for scene in await scan.hits()]
         except DatasetRefused as error:
             raise await dataset_refused(m2m, dataset, error) from None
         warnings += doubt
-    hint = await _swapped(m2m, config.search.datasets[0], aoi) if aoi is not None and not hits else None
+    hint = None
+    if aoi is not None and not hits and ingested_since is None:
+        hint = await _swapped(m2m, config.search.datasets[0], aoi)
     kept, dropped = await anyio.to_thread.run_sync(keep_scenes, hits, config.search, aoi)
     notes = () if aoi is None else (f"area: {aoi.place}", *aoi.notes)
     warnings += [] if aoi is None else aoi.warnings
@@ -117,10 +126,12 @@ async def finds_at_most(config: Config, m2m: M2MClient, aoi: Aoi | None, most: i
     return True
 
 
-async def _scan(dataset: str, config: Config, m2m: M2MClient, aoi: Aoi | None) -> tuple[Scan, list[str]]:
+async def _scan(
+    dataset: str, config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None = None
+) -> tuple[Scan, list[str]]:
     """The search of one dataset, and what it cannot be asked for."""
     fields = await _fields(dataset, config.search, m2m)
-    filters = scene_filters(config.search, aoi, fields)
+    filters = scene_filters(config.search, aoi, fields, ingested_since=ingested_since)
     doubts = []
     if config.search.day_night and not fields.day_night and _has_night(dataset):
         doubts.append(f"{dataset} cannot be searched for day or night: day_night is not applied to it")

@@ -294,6 +294,41 @@ def run(options: argparse.Namespace, output: Output) -> int:
     return run(config_of(options), overrides_of(options), options.overwrite, output, options.shard)
 
 
+@command(
+    "sync",
+    FETCH,
+    "run, and put away what a newer version has replaced",
+    examples=(
+        ("sync", "fetch what is new or was processed anew, for ./config.toml"),
+        ("sync --watch 6h lake.toml", "again every six hours, until Ctrl-C"),
+        ("sync --full -q || echo failed", "look at everything, as it does by itself once a week"),
+    ),
+    options=(
+        SHARD,
+        option("--watch", metavar="INTERVAL", help="again and again: 30m, 6h, 1d from one beginning to the next"),
+        option("--full", action="store_true", help="look at everything, not only at what was ingested lately"),
+        option("--overwrite", action="store_true", help="replace files in the way that are not ours"),
+    ),
+    config=True,
+    more=(
+        "A file of an older version goes only after all chosen files of its successor are verified: to the folder "
+        "`superseded` below the output folder, or as [sync] superseded says (move, keep, delete). What you have "
+        "changed, and what USGS no longer lists without a successor, is reported and never touched."
+    ),
+)
+def sync(options: argparse.Namespace, output: Output) -> int:
+    """Keep a folder as the search says."""
+    from landsat_async.config import Config
+    from landsat_async.show.program import command as command_text
+    from landsat_async.show.sync_command import Job, sync
+
+    def load() -> Config:
+        return Config.load(config_of(options), overrides=overrides_of(options)).sharded(options.shard)
+
+    again = command_text("sync", config_of(options))
+    return sync(Job(load, again, options.full, options.overwrite), output, options.watch)
+
+
 # -- keep ------------------------------------------------------------------------------------------------------------
 
 

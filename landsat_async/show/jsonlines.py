@@ -24,6 +24,8 @@ from landsat_async.events import (
     Searching,
     Skipped,
     Started,
+    Superseded,
+    Synced,
     Transferred,
     Verified,
 )
@@ -38,6 +40,8 @@ _KINDS: tuple[type[Event], ...] = (
     Skipped,
     Failed,
     LeftOut,
+    Superseded,
+    Synced,
     Error,
     Finished,
 )

@@ -16,6 +16,7 @@ from landsat_async.show.render import follow
 from landsat_async.show.run_command import near
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.status_page import status_page
+from landsat_async.show.sync_tables import lineage
 from landsat_async.show.tables import failed_lines, width_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def write_json(known: LedgerStatus, output: Output, *, failed: bool = False, pat
     for file in known.files:
         if file.state in only:
             output.json(line("file", asdict(file)))
+    for old, new, action, count, at in lineage(known.superseded):
+        values = {"old": old, "new": new, "files": count, "action": action, "at": moment_text(at)}
+        output.json(line("superseded", values))
     values = {
         "directory": known.directory,
         "counts": known.counts,

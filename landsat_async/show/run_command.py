@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Literal
 
 from landsat_async.config import Config
 from landsat_async.events import Finished
@@ -14,6 +15,7 @@ from landsat_async.show.program import command
 from landsat_async.show.render import follow
 from landsat_async.show.run_summary import RunOverview
 from landsat_async.show.signals import STOPPED, Stopper, run_async
+from landsat_async.show.sync_tables import superseded_lines, synced_line
 from landsat_async.show.tables import end_lines, failed_lines, left_out_lines, width_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ async def do_job(
     *,
     overwrite: bool = False,
     credentials: Credentials | None = None,
+    sync: Literal["new", "full"] | None = None,
 ) -> RunOverview:
     """Run the pipeline and show it; a signal asks it to stop."""
     from landsat_async.run.runner import open_run
@@ -45,7 +48,7 @@ async def do_job(
     overview = RunOverview()
     output.when_reader_goes(stopper.on_reader_gone)
     try:
-        async with open_run(config, overwrite=overwrite, credentials=credentials) as job:
+        async with open_run(config, overwrite=overwrite, credentials=credentials, sync=sync) as job:
             with stopper.calling(job.stop):
                 overview = await follow(job.events(), output, folder=near(config.download.directory))
                 await job.wait()
@@ -73,6 +76,10 @@ def _say_end(overview: RunOverview, end: Finished, output: Output, directory: st
     """Say the totals, what has failed, and what comes next; failures are said even with -q."""
     quiet = output.output_options.quiet
     if not quiet:
+        for line in superseded_lines(overview.superseded, overview.superseded_count, width_of(output.out)):
+            output.data(line)
+        if overview.synced is not None:
+            output.data(synced_line(overview.synced))
         for text in end_lines(end, overview, directory):
             for line in flow(text.split(" · "), width_of(output.out), " · ", "  "):
                 output.data(line)
@@ -96,13 +103,18 @@ def next_text(end: Finished, again: str) -> str:
     if not again:
         return ""
     if end.files_total == 0 and not end.exit_code:
-        plan = again.replace(" run ", " plan ", 1)
+        plan = _instead(again, "plan")
         return f"widen dates, area or cloud cover; {plan} tells what was left out and why"
     if end.files_failed and end.exit_code == 4:
-        return f"{again} tries them again; {again.replace(' run ', ' status --failed ', 1)} names each"
+        return f"{again} tries them again; {_instead(again, 'status --failed')} names each"
     if end.exit_code:
         return f"{again} goes on where it was"
-    return f"{again.replace(' run ', ' status --paths ', 1)} lists the files"
+    return f"{_instead(again, 'status --paths')} lists the files"
+
+
+def _instead(again: str, command: str) -> str:
+    """Return another command for the same config."""
+    return re.sub(r" (run|sync) ", f" {command} ", again, count=1)
 
 
 def near(path: str) -> str:

@@ -6,7 +6,18 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Planned, Progress, Verified
+from landsat_async.events import (
+    Error,
+    Event,
+    Failed,
+    Finished,
+    LeftOut,
+    Planned,
+    Progress,
+    Superseded,
+    Synced,
+    Verified,
+)
 
 KEPT = 40
 """Rows of each table; the counts are always complete."""
@@ -34,6 +45,9 @@ class RunOverview:
     """Files that USGS was preparing when it was told last."""
     left_out: list[LeftOut] = field(default_factory=list)
     """Bands that some scenes lack; there are never more than were asked for."""
+    superseded: list[Superseded] = field(default_factory=list)
+    superseded_count: int = 0
+    synced: Synced | None = None
     error: Error | None = None
     finished: Finished | None = None
     cause: Exception | None = None
@@ -62,6 +76,12 @@ class RunOverview:
                 self.preparing = event.files_preparing
             case LeftOut():
                 self.left_out.append(event)
+            case Superseded():
+                self.superseded_count += 1
+                if len(self.superseded) < KEPT:
+                    self.superseded.append(event)
+            case Synced():
+                self.synced = event
             case Error():
                 self.error = event
             case Finished():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from landsat_async.rules.quantities import count_text
 from landsat_async.show.formatting import clean, clock_text, flow, scene_name, short_name, wrap
+from landsat_async.show.sync_tables import lineage_lines
 
 if TYPE_CHECKING:
     from landsat_async.run.verify import FileStatus, LedgerStatus
@@ -41,6 +42,7 @@ def status_page(known: LedgerStatus, directory: str, width: int, again: str) -> 
         *wrap(_last_run(known), width),
         "",
         *_matrix(scenes, states, width),
+        *lineage_lines(known.superseded, width),
         *_next(totals, known.held_by is not None, again, width),
     ]
 

@@ -165,4 +165,4 @@ def test_where_a_band_is_and_which_one_was_meant() -> None:
         "nir08", "swir16", "blue", "green", "SR_B4", "lwir", None,
     ]  # fmt: skip
     assert stems_named("LWIR", ("etm", 1)) == {"b6_vcid_1", "b6_vcid_2"}
-    assert title_of(("etm", 1)) == "Landsat 7 ETM+, Level 1"
+    assert title_of(("etm", 1)) == "Landsat 7 ETM+ (Level 1)"

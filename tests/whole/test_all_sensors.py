@@ -54,9 +54,9 @@ async def test_four_datasets_are_four_searches_one_login_and_no_file_twice(tmp_p
         asked = world.asked()
         assert len(asked) == len(set(asked)) == len(result.verified)
         assert sorted((lack.what, lack.reason, lack.scenes) for lack in result.of(LeftOut)) == [
-            ("lwir", "Landsat 4-5 MSS, Level 1 has no such band", 1),
-            ("pan", "Landsat 4-5 MSS, Level 1 has no such band", 1),
-            ("pan", "Landsat 4-5 TM, Level 1 has no such band", 1),
+            ("lwir", "Landsat 4-5 MSS (Level 1) has no such band", 1),
+            ("pan", "Landsat 4-5 MSS (Level 1) has no such band", 1),
+            ("pan", "Landsat 4-5 TM (Level 1) has no such band", 1),
         ]
 
 
@@ -98,7 +98,7 @@ async def test_a_band_of_a_sensor_that_no_scene_is_of_is_left_out_and_no_failure
         result = await world.run(world.config(search=search, select={"bands": ["red", "coastal"]}))
         assert (result.summary.exit_code, len(result.verified)) == (0, 1)
         (lack,) = result.of(LeftOut)
-        assert (lack.what, lack.reason) == ("coastal", "Landsat 4-5 TM, Level 2 has no such band")
+        assert (lack.what, lack.reason) == ("coastal", "Landsat 4-5 TM (Level 2) has no such band")
 
 
 async def test_ids_of_several_datasets_in_one_run(tmp_path):

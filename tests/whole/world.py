@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import aiohttp
@@ -186,6 +186,7 @@ class World:
         session: aiohttp.ClientSession | None = None,
         credentials: Credentials | None = None,
         overwrite: bool = False,
+        sync: Literal["new", "full"] | None = None,
         watch: Callable[[Run, Event], None] | None = None,
         check: bool = True,
     ) -> Result:
@@ -196,7 +197,7 @@ class World:
         opened: Run | None = None
         try:
             async with open_run(
-                config, session=session, credentials=credentials or self.credentials, overwrite=overwrite
+                config, session=session, credentials=credentials or self.credentials, overwrite=overwrite, sync=sync
             ) as run:
                 opened = run
                 if watch is not None:
