@@ -42,6 +42,8 @@ class Trace:
 
     calls: list[tuple[str, str]]
     """(file below the package, function), in order. A coroutine that goes on is a call again: one looks at it again."""
+    first: list[bool]
+    """Which of them begin a function; the others go on with one after an await or a yield."""
 
     @property
     def files(self) -> set[str]:
@@ -57,6 +59,12 @@ class Trace:
     def moves(self) -> list[tuple[str, str]]:
         """Pairs of files between two consecutive calls."""
         return [(a, b) for (a, _), (b, _) in pairwise(self.calls) if a != b]
+
+    @property
+    def first_moves(self) -> int:
+        """Moves when only what begins is looked at, and not each coroutine that goes on."""
+        files = [file for (file, _), first in zip(self.calls, self.first, strict=True) if first]
+        return sum(a != b for a, b in pairwise(files))
 
     def longest_detour(self) -> list[str]:
         """The longest stretch between two calls of one file in which that file is not passed again."""
@@ -76,6 +84,8 @@ class Recorder:
     def __init__(self) -> None:
         self.on = False
         self.calls: list[tuple[str, str]] = []
+        self.first: list[bool] = []
+        self._frames: set[FrameType] = set()
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
@@ -83,6 +93,8 @@ class Recorder:
             file = code.co_filename.removeprefix(PACKAGE)
             if not file.startswith(LEFT_OUT):
                 self.calls.append((file, code.co_qualname))
+                self.first.append(frame not in self._frames)
+                self._frames.add(frame)  # alive as long as we are: no other frame is taken for it
 
 
 async def trace(api: service.Api, folder: Path) -> Trace:
@@ -111,7 +123,7 @@ async def trace(api: service.Api, folder: Path) -> Trace:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
     assert summary.files_verified == 1, summary
-    return Trace(recorder.calls)
+    return Trace(recorder.calls, recorder.first)
 
 
 def main() -> int:
@@ -129,7 +141,8 @@ def main() -> int:
     for what in ("files", "functions", "moves"):
         numbers = [len(getattr(one, what)) for one in traces]
         print(f"{what}: median {statistics.median(numbers):g}, from {min(numbers)} to {max(numbers)}")
-    print(f"calls: {len(middle.calls)}")
+    print(f"calls: {len(middle.calls)}, of which {sum(middle.first)} begin a function; moves between these: ", end="")
+    print(middle.first_moves)
     print("moves by pair:", *(f"{n} {a} -> {b}" for (a, b), n in Counter(middle.moves).most_common(12)), sep="\n  ")
     print("longest detour:", *middle.longest_detour(), sep="\n  ")
     if given.list:
