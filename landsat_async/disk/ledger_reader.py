@@ -18,6 +18,7 @@ from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.fs import is_there
 from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.ledger_leftovers import leftovers_of_plan
+from landsat_async.disk.ledger_observations import Observed, observed
 from landsat_async.disk.ledger_rows import FinishedFile
 from landsat_async.disk.ledger_scenes import done_files, names_of, replaced_scenes
 from landsat_async.disk.ledger_schema import LedgerDamaged, reading
@@ -110,6 +111,10 @@ class LedgerReader:
     async def leftovers(self, files: Sequence[WantedFile]) -> Leftovers:
         """Finished files in the folder that a run for `files` would leave behind."""
         return await self._read(partial(leftovers_of_plan, files=files, root=self._folder.root)) or Leftovers()
+
+    async def observations(self) -> list[Observed]:
+        """What runs have seen of the service and its hosts."""
+        return await self._read(observed) or []
 
     async def replaced(self) -> frozenset[str]:
         """Display ids of scenes whose bundle was given up for its single files and is not here."""

@@ -24,7 +24,7 @@ VERSION = 4
 _NEW_SINCE = {
     2: {"replaced", "settled"},
     3: {"evidence", "stranger", "named"},
-    4: {"footprint", "hook_ended", "sync_mark", "sync_scene", "sync_item", "superseded"},
+    4: {"footprint", "hook_ended", "sync_mark", "sync_scene", "sync_item", "superseded", "observed"},
 }
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
@@ -65,6 +65,9 @@ CREATE TABLE IF NOT EXISTS evidence(
   item_id INTEGER PRIMARY KEY, identity TEXT NOT NULL, adopted INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS stranger(relpath TEXT PRIMARY KEY COLLATE NOCASE, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS named(planned TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS observed(
+  host TEXT NOT NULL, topic TEXT NOT NULL, value TEXT NOT NULL, count INTEGER NOT NULL, low REAL, high REAL,
+  first REAL NOT NULL, last REAL NOT NULL, PRIMARY KEY(host, topic, value)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS staged(system TEXT NOT NULL, waited_s REAL NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS replaced(display_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settled(

@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -37,6 +38,7 @@ from landsat_async.errors import (
     SessionExpired,
 )
 from landsat_async.m2m import api_errors, payloads
+from landsat_async.m2m.answer_facts import facts_of_answer
 from landsat_async.m2m.api_retry import (
     BareRefusal,
     History,
@@ -50,7 +52,8 @@ from landsat_async.m2m.api_retry import (
 from landsat_async.m2m.payloads import LOGIN, PERMISSIONS, Call
 from landsat_async.m2m.response import outcome_unknown, understand
 from landsat_async.m2m.tolerant import NULL, FailedItem
-from landsat_async.m2m.transport import Transport, Unanswered
+from landsat_async.m2m.transport import ApiReply, Transport, Unanswered
+from landsat_async.rules.observed import Fact
 from landsat_async.rules.slow_start import SlowStart
 
 if TYPE_CHECKING:
@@ -64,6 +67,8 @@ KEY_LIFE_S = 7200.0
 """A key dies after so long without a call."""
 TIDY_LIMIT_S = 3.0
 TIDY_AGAIN_S = 60.0
+SMALL_BYTES = 32 * 1024
+LARGE_ANSWERS_SEEN = 4
 THREAD_ABOVE_BYTES = 2**20
 """Larger answers are read in a thread, so that the event loop stays responsive."""
 
@@ -140,6 +145,7 @@ class Caller:
         patience_s: float,
         on_wait: Callable[[ApiWait], None] | None,
         on_unusable: Callable[[FailedItem], None] | None,
+        observe: Callable[[list[Fact]], None] | None = None,
     ) -> None:
         self._transport = transport
         self._username = credentials.username
@@ -148,6 +154,9 @@ class Caller:
         self._patience_s = patience_s
         self._on_wait = on_wait
         self._on_unusable = on_unusable
+        self._observe = observe
+        self._looked_at: Counter[str] = Counter()
+        """Large answers of each endpoint that were looked at for what they show of the service."""
         self._key: str | None = None
         self._refused: CredentialsError | None = None
         self._may_download: bool | None = None
@@ -244,7 +253,8 @@ class Caller:
     async def _send(self, call: Call[T], key: str | None) -> T:
         gate = self._gate
         await gate.pace()
-        gate.under_way = CallUnderWay(call.endpoint, anyio.current_time(), call.limit_s)
+        begun_s = anyio.current_time()
+        gate.under_way = CallUnderWay(call.endpoint, begun_s, call.limit_s)
         try:
             reply = await self._transport.post(
                 call.endpoint,
@@ -260,6 +270,7 @@ class Caller:
         finally:
             gate.under_way = None
             gate.calls += 1
+        self._note_answer(call, reply, anyio.current_time() - begun_s)
         read = functools.partial(understand, call, reply, (key or "", self._token, self._username))
         if len(reply.body) > THREAD_ABOVE_BYTES:
             value, unusable = await anyio.to_thread.run_sync(read, limiter=self._reader)
@@ -268,6 +279,26 @@ class Caller:
         for item in unusable:
             self._report_unusable(item)
         return value
+
+    def _note_answer(self, call: Call[T], reply: ApiReply, took_s: float) -> None:
+        """Hand on what an answer shows of the service; of large ones only the first few are read for that."""
+        if self._observe is None:
+            return
+        if len(reply.body) > SMALL_BYTES:
+            self._looked_at[call.endpoint] += 1
+            if self._looked_at[call.endpoint] > LARGE_ANSWERS_SEEN:
+                return
+        self._observe(
+            facts_of_answer(
+                call.endpoint,
+                call.payload,
+                status=reply.status,
+                content_type=reply.content_type,
+                body=reply.body,
+                retry_after_s=reply.retry_after_s,
+                took_s=took_s,
+            )
+        )
 
     def _report_unusable(self, item: FailedItem) -> None:
         if self._on_unusable is not None:
@@ -282,6 +313,10 @@ class Caller:
     ) -> tuple[History, Outage | None]:
         """Decide what follows from a failure; raises when nothing does."""
         if isinstance(error, SessionExpired):
+            if self._observe is not None:
+                self._observe(
+                    [Fact("session", "a key was refused at this age", anyio.current_time() - self._key_since_s)]
+                )
             error = self._refused_by(error, history)
         if not isinstance(error, SessionExpired):
             history = history.after(error)

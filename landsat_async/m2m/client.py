@@ -42,6 +42,7 @@ from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.m2m.transport import Transport, tls_context
 from landsat_async.model import Scene
 from landsat_async.public import publish
+from landsat_async.rules.observed import Fact
 
 if TYPE_CHECKING:
     import aiohttp
@@ -78,6 +79,7 @@ class M2MClient:
         gate: shared by all clients of one account; None = a gate of our own.
         on_unusable: called with each row of an answer that cannot be used; None = logged as a warning. Rows of
             download-request and download-retrieve stand in the answers themselves.
+        observe: called with what answers show of how the service behaves; see `rules.observed`.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class M2MClient:
         trust_env: bool = True,
         gate: Gate | None = None,
         on_unusable: Callable[[FailedItem], None] | None = None,
+        observe: Callable[[list[Fact]], None] | None = None,
     ) -> None:
         self._url = url
         self._credentials = credentials
@@ -102,6 +105,7 @@ class M2MClient:
         self._trust_env = trust_env
         self._gate = gate or Gate()
         self._on_unusable = on_unusable
+        self._observe = observe
         self._transport: Transport | None = None
         self._caller: Caller | None = None
         self.pages_read = self.scenes_read = 0
@@ -122,6 +126,7 @@ class M2MClient:
                 patience_s=self._patience_s,
                 on_wait=self._on_wait,
                 on_unusable=self._on_unusable,
+                observe=self._observe,
             )
         except BaseException:
             with anyio.CancelScope(shield=True):

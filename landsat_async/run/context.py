@@ -8,6 +8,7 @@ from landsat_async.config import Config
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.target import Target
 from landsat_async.m2m.client import M2MClient
+from landsat_async.rules.observed import Observations
 from landsat_async.run.bus import EventBus
 from landsat_async.run.counts import RunCounts
 from landsat_async.run.hosts import Hosts
@@ -30,6 +31,7 @@ class RunContext:
         target: Target,
         *,
         overwrite: bool = False,
+        observations: Observations | None = None,
     ) -> None:
         self.config = config
         self.ledger = ledger
@@ -41,6 +43,8 @@ class RunContext:
         self.target = target
         self.overwrite = overwrite
         """Files in the way that cannot be proven are replaced."""
+        self.observations = observations or Observations()
+        """What the service and its hosts have shown; written down from time to time."""
         self.states = counts.states
         self.wakeups = counts.states.wakeups
         self.routes = Routes(config, ledger.requests, bus, counts, hosts)

@@ -11,7 +11,9 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
@@ -36,6 +38,7 @@ from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import RunSummary
 from landsat_async.public import publish
+from landsat_async.rules.observed import Observations
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
@@ -102,6 +105,7 @@ class Run:
         self._sync = sync
         self._summary: RunSummary | None = None
         self._unreadable = UnreadableScenes()
+        self._observations = Observations()
         self._done = False
         """The pipeline came to its own end."""
         self._scope = anyio.CancelScope()
@@ -156,6 +160,7 @@ class Run:
     async def _note_end(self) -> None:
         """Write down how it ended; a ledger that cannot take that is no reason to say nothing."""
         try:
+            await self._ledger.observations.add(self._observations.take(), time.time())
             await self._ledger.end_run(self._run_id, time.time(), self._exit_code())
         except Exception as error:
             self.error = self.error or _reason(error)
@@ -205,12 +210,14 @@ class Run:
             patience_s=service.patience_s,
             on_wait=self._on_wait,
             on_unusable=self._unreadable.note,
+            observe=partial(self._observations.note, urlsplit(service.url).hostname or ""),
             gate=gate,
         ) as m2m:
             hosts = Hosts(self._on_health, slow_start, patience_s=service.patience_s)
             context = RunContext(
-                self.config, self._ledger, m2m, self.bus, self._counts, hosts, self._target, overwrite=self._overwrite
-            )
+                self.config, self._ledger, m2m, self.bus, self._counts, hosts, self._target,
+                overwrite=self._overwrite, observations=self._observations,
+            )  # fmt: skip
             try:
                 async with announced_waits(context, gate):
                     await check_role(m2m)
@@ -273,6 +280,7 @@ class Run:
             max_rate_bytes_s=self.config.download.max_rate,
             ca_bundle=service.ca_bundle,
             target=self._target,
+            observe=self._observations.note,
             connector=self._session.connector if self._session is not None else None,
         )
 

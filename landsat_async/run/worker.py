@@ -20,6 +20,7 @@ from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Proof
 from landsat_async.rules.naming import is_planned
+from landsat_async.rules.observed import Fact, words_of
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
@@ -35,6 +36,7 @@ from landsat_async.transfer.types import (
     HostDown,
     NameLearnt,
     NeedsLink,
+    NotReady,
     Outcome,
     TransferEvent,
     TransferHooks,
@@ -52,6 +54,10 @@ TOO_OLD_IN_A_ROW = 3
 LINK_YOUNG_S = 1.0
 """A link that is refused at this age or later may have died of it; a younger one is refused for another reason."""
 BUGS_IN_A_ROW = 5
+WRITE_DOWN_S = 60.0
+"""So often what was seen of the service is written into the ledger."""
+RATED_BYTES = 2**20
+"""The speed of smaller files says more of the round trip than of the line."""
 FILE_WORTH_BYTES = 100_000
 """A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
 
@@ -112,6 +118,7 @@ class WorkerPool:
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
         self.size = ConcurrencyLimit.start(download.workers)
+        self._written_s = 0.0
         self._busy = 0
         self._most_busy = 0
         self._working = 0
@@ -162,6 +169,7 @@ class WorkerPool:
             rate, before = (through - before) / WINDOW_S, through
             self.size = after_window(self.size, rate, busy=self._most_busy, now_s=self.context.states.loop_time())
             self.context.wakeups.notify()
+            await self._write_down(self.context.states.loop_time())
 
     async def _one(self, link: Link) -> None:
         context = self.context
@@ -178,6 +186,7 @@ class WorkerPool:
         wait_s = context.hosts.slow_start.turn(context.states.loop_time())
         if wait_s > 0:
             await anyio.sleep(wait_s)
+        began_s = context.states.loop_time()
         try:
             outcome = await self._transfer(item, saved, link)
             if isinstance(outcome, NameLearnt):
@@ -202,6 +211,7 @@ class WorkerPool:
         finally:
             context.counts.leave(item.item_id)
         self.bugs = 0
+        self._note(link, age_s, outcome, context.states.loop_time() - began_s)
         if isinstance(outcome, Done):
             self._ages.worked(link.host, age_s)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
@@ -209,6 +219,29 @@ class WorkerPool:
             await self.outcomes.look_up_again(item.item_id)
             return
         await self.outcomes.handle(item, link, outcome)
+
+    def _note(self, link: Link, age_s: float, outcome: Outcome, took_s: float) -> None:
+        """Keep what the end of a transfer shows of its host."""
+        facts = []
+        match outcome:
+            case Done():
+                facts.append(Fact("links", "worked at this age", age_s))
+                if outcome.size_bytes >= RATED_BYTES and took_s > 0:
+                    facts.append(Fact("rate", f"with {self._busy} at a time", outcome.size_bytes / took_s / 1024))
+            case NeedsLink(expired=True):
+                facts.append(Fact("links", "refused at this age", age_s))
+                facts.append(Fact("link refused", words_of(outcome.reason), age_s))
+            case NotReady():
+                facts.append(Fact("staged links", "not ready at this age", age_s))
+            case HostDown() if outcome.kind is HostReport.SERVER:
+                facts.append(Fact("connections", "pushed back with so many at a time", self._busy))
+        self.context.observations.note(link.host, facts)
+
+    async def _write_down(self, now_s: float) -> None:
+        """Put what was seen into the ledger now and then; a run that is killed loses a minute of it."""
+        if now_s - self._written_s >= WRITE_DOWN_S:
+            self._written_s = now_s
+            await self.context.ledger.observations.add(self.context.observations.take(), self.context.states.now())
 
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         context = self.context

@@ -164,12 +164,23 @@ def init(options: argparse.Namespace, output: Output) -> int:
     examples=(
         ("doctor", "check ./config.toml, or the environment where there is none"),
         ("doctor lake.toml", "check another job"),
-        ("doctor -q", "say only what is wrong"),
+        ("doctor --observations", "what was seen of the service, to paste into an issue"),
+    ),
+    options=(
+        option(
+            "--observations",
+            action="store_true",
+            help="print what runs have seen of the service, without ids, links, names or tokens; offline",
+        ),
     ),
     config=True,
 )
 def doctor(options: argparse.Namespace, output: Output) -> int:
     """Check everything that a run needs."""
+    if options.observations:
+        from landsat_async.show.observations import print_observations
+
+        return print_observations(options.config, overrides_of(options), output)
     from landsat_async.show.doctor import doctor
 
     return doctor(options.config, overrides_of(options), output)

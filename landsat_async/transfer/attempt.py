@@ -15,6 +15,7 @@ from landsat_async.proof.kinds import kind_of
 from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.naming import served_name
+from landsat_async.rules.observed import Fact
 from landsat_async.transfer.file_errors import AttemptFailed, failed, one_error
 from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.link_policy import is_staging
@@ -255,6 +256,11 @@ async def receive_body(
                 _learn_of_split(transfer, split.called_off, opening=True)
         sink.close()
         etags_differ = None not in (old_etag, reply.etag) and old_etag != reply.etag
+        if old_length and sink.adopted:
+            equal = "other bytes" if sink.diverged else "the same bytes"
+            session.observer.note(
+                transfer.host, Fact("repeat", f"{equal}{' under another ETag' if etags_differ else ''}")
+            )
         if old_length and etags_differ and sink.adopted and not sink.diverged:
             session.learn(transfer.host, etag_unstable=True)
     return _received(transfer, accept, reply, committed)

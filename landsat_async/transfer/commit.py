@@ -61,9 +61,12 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
             return joins.proved
         least, wanted = Proof.CONTENT if joined else needed, job.policy.proof
         level = wanted if wanted.rank > least.rank else least
-        return session.prove(
+        proved = session.prove(
             part.read, size_bytes, job.name, level=level, published=job.published, stop=lambda: transfer.stopped
         )
+        if isinstance(proved, Proved):
+            session.observer.file(transfer.host, part.read, size_bytes, job.name, proved)
+        return proved
 
     try:
         part.check_syncs()

@@ -33,10 +33,12 @@ from landsat_async.model import Identity
 from landsat_async.proof.prove import prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
+from landsat_async.rules.observed import Fact
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.transfer.max_rate import MaxRate
+from landsat_async.transfer.observer import HostObserver
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.token_bucket import TokenBucket
@@ -99,6 +101,8 @@ class TransferSession:
     """What transfers wait for just now."""
     splits: Counter[str] = field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
+    observer: HostObserver = field(default_factory=HostObserver)
+    """Hears what hosts show of how they behave."""
     _running: set[Threads] = field(default_factory=set)
     _cancelled_soon: bool = False
     _range_support: dict[str, RangeSupport] = field(default_factory=dict)
@@ -183,6 +187,7 @@ class TransferSession:
                 failure.host = host
                 raise
             reply = read_reply(response.status, response.headers.getall)
+            self.observer.head(host, reply, response.headers, headers, name, url)
             redirected = reply.status in _REDIRECTS
             said = name_from_url(reply.location or "") if redirected else reply.filename
             named = name is not None and said == name
@@ -274,6 +279,7 @@ async def open_transfer_session(
     proving: Proving = prove,
     uniform: Callable[[], float] = random,
     max_rate_bytes_s: int = 0,
+    observe: Callable[[str, Iterable[Fact]], None] | None = None,
 ) -> AsyncIterator[TransferSession]:
     """Open what transfers need, and close it again.
 
@@ -287,6 +293,7 @@ async def open_transfer_session(
         proving: Proves a complete file, see `proof.prove`.
         uniform: Draws random numbers in [0, 1).
         max_rate_bytes_s: What all transfers together may receive in a second; 0 = no limit.
+        observe: Hears what hosts have shown, see `rules.observed`; None = nobody asks.
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
     resolver = _CheckingResolver(hosts, proxies.values())
@@ -309,6 +316,7 @@ async def open_transfer_session(
         shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
+        shared.observer = HostObserver(observe)
         yield shared
     finally:
         with CancelScope(shield=True), move_on_after(2.0):
