@@ -88,6 +88,10 @@ class Ledger:
         self.writer.run_id = None
         return self.writer.write("UPDATE run SET ended=?, exit_code=? WHERE run_id=?", now, exit_code, run_id)
 
+    def note_speed(self, run_id: str, size_bytes: int, flowing_s: float, now: float) -> Awaitable[None]:
+        """Record how many bytes a run has received, and in how many seconds of those in which some came."""
+        return self.writer.write("INSERT OR REPLACE INTO speed VALUES(?, ?, ?, ?)", run_id, size_bytes, flowing_s, now)
+
     def select(
         self,
         files: Sequence[WantedFile],

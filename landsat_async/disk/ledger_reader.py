@@ -103,6 +103,10 @@ class LedgerReader:
         """All proven files, by their place."""
         return await self._read(_finished) or []
 
+    async def rate_bytes_s(self) -> float | None:
+        """Bytes a second of the last run that has received some, while they flowed; None = there was none."""
+        return await self._read(_rate)
+
     async def status(self, directory: str) -> LedgerStatus:
         """All files, and how the last run went; `directory` is what the user calls the folder."""
         found = await self._read(partial(_status, directory=directory))
@@ -158,6 +162,11 @@ def _known(connection: sqlite3.Connection) -> dict[str, KnownFile]:
         " LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) LEFT JOIN stranger USING(relpath)"
     )
     return {relpath: KnownFile(*more) for relpath, *more in rows}
+
+
+def _rate(connection: sqlite3.Connection) -> float | None:
+    row = connection.execute("SELECT size_bytes, flowing_s FROM speed ORDER BY at DESC LIMIT 1").fetchone()
+    return row[0] / row[1] if row is not None and row[1] > 0 else None
 
 
 _STATUS = """

@@ -24,7 +24,7 @@ VERSION = 4
 _NEW_SINCE = {
     2: {"replaced", "settled"},
     3: {"evidence", "stranger", "named"},
-    4: {"footprint", "hook_ended", "sync_mark", "sync_scene", "sync_item", "superseded", "observed"},
+    4: {"footprint", "hook_ended", "sync_mark", "sync_scene", "sync_item", "superseded", "observed", "speed"},
 }
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
@@ -84,6 +84,8 @@ CREATE TABLE IF NOT EXISTS superseded(
   relpath TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, action TEXT NOT NULL, moved_to TEXT NOT NULL,
   size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, at REAL NOT NULL, done INTEGER NOT NULL,
   PRIMARY KEY(relpath, new)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS speed(
+  run_id TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, flowing_s REAL NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
 """
 

@@ -15,7 +15,7 @@ from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.ledger_reader import KnownFile, LedgerReader
 from landsat_async.disk.target import Look, Place, Recorded, Target
 from landsat_async.errors import CredentialsError, DiskFull, FolderBusy
-from landsat_async.events import LeftOut
+from landsat_async.events import LeftOut, Searching
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
@@ -24,6 +24,7 @@ from landsat_async.run import fallback
 from landsat_async.run.find_credentials import MISSING_ROLE, check_role, find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi
+from landsat_async.run.search_told import SearchTold, told_search
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
@@ -59,6 +60,7 @@ class Plan:
         notes: Where the area lies, what was simplified, what in the config has no effect.
         bytes_short: So many nominal bytes are more than the disk has room for; 0 when all fits.
         busy: Another run that holds the folder now; None when nobody does.
+        rate_bytes_s: Bytes a second that the last run into the folder has had while they flowed; None = not known.
         without_role: The account may search and not download: `files` is empty, and sizes are not known. None = it may.
     """
 
@@ -74,6 +76,7 @@ class Plan:
     bytes_short: int = 0
     busy: FolderBusy | None = None
     without_role: CredentialsError | None = None
+    rate_bytes_s: float | None = None
 
     @property
     def exit_code(self) -> int:
@@ -93,6 +96,7 @@ async def plan(
     session: aiohttp.ClientSession | None = None,
     credentials: Credentials | None = None,
     on_wait: Callable[[ApiWait], None] | None = None,
+    on_search: Callable[[Searching], None] | None = None,
 ) -> Plan:
     """Return what a run would do. Nothing is requested, downloaded or written.
 
@@ -101,6 +105,7 @@ async def plan(
         session: Its connections are used and it is left open; None = connections of our own.
         credentials: None = found as `config.service` and the environment say.
         on_wait: Called before each wait for the service, with its reason and seconds; must return at once.
+        on_search: Called once a second with how far the search is; must return at once.
 
     Raises:
         LandsatError: what would end a run at once.
@@ -124,7 +129,8 @@ async def plan(
             if error.reference != MISSING_ROLE:
                 raise
             return await _scenes_only(config, m2m, aoi, unreadable, busy, error)
-        return await _make(config, m2m, aoi, unreadable, busy)
+        async with told_search(m2m, on_search) as search:
+            return await _make(config, m2m, aoi, unreadable, busy, search)
 
 
 publish(PlannedFile, Plan, plan)
@@ -139,7 +145,8 @@ async def plan_if_small(config: Config, m2m: M2MClient, *, scenes_max: int) -> P
     aoi = await read_aoi(config)
     if not await finds_at_most(config, m2m, aoi, scenes_max):
         return None
-    return await _make(config, m2m, aoi, UnreadableScenes(), None)
+    async with told_search(m2m, None) as search:
+        return await _make(config, m2m, aoi, UnreadableScenes(), None, search)
 
 
 async def _busy(config: Config) -> FolderBusy | None:
@@ -151,7 +158,12 @@ async def _busy(config: Config) -> FolderBusy | None:
 
 
 async def _make(
-    config: Config, m2m: M2MClient, aoi: Aoi | None, unreadable: UnreadableScenes, busy: FolderBusy | None
+    config: Config,
+    m2m: M2MClient,
+    aoi: Aoi | None,
+    unreadable: UnreadableScenes,
+    busy: FolderBusy | None,
+    search: SearchTold,
 ) -> Plan:
     """Search, choose, and compare with what is here."""
     gaps, target = MissingFiles(config), target_for(config)
@@ -160,6 +172,7 @@ async def _make(
     files: list[PlannedFile] = []
     in_files = set[str]()
     found = await find_scenes(config, m2m, aoi)
+    search.found = len(found.scenes)
     known = await history.known()
     async with choosing(config, m2m, target, None, found.scenes, history) as selections:
         async for selection in selections:
@@ -176,8 +189,20 @@ async def _make(
         notes.append(fallback.notice_of(len(in_files), fallback.EARLIER).text)
     leftovers = await history.leftovers([planned.file for planned in files])
     notes += [*leftovers.told(), *damage]
-    lacks = tuple(gaps.left_out())
-    return Plan(found.scenes, found.dropped, files, missing, nominal, left, free, lacks, tuple(notes), short, busy)
+    return Plan(
+        found.scenes,
+        found.dropped,
+        files,
+        missing,
+        nominal,
+        left,
+        free,
+        tuple(gaps.left_out()),
+        tuple(notes),
+        short,
+        busy,
+        rate_bytes_s=await history.rate_bytes_s(),
+    )
 
 
 async def _scenes_only(

@@ -68,6 +68,8 @@ Sync: TypeAlias = Literal["new", "full"]
 WIND_DOWN_S = 2.5
 """For what is still sent to the service when a run ends or is stopped; logging out has its own limit."""
 INTERRUPTED = 7
+RATE_WORTH_BYTES = 1024**2
+"""A run that has received less says nothing of the line's speed."""
 
 
 class Run:
@@ -159,8 +161,11 @@ class Run:
 
     async def _note_end(self) -> None:
         """Write down how it ended; a ledger that cannot take that is no reason to say nothing."""
+        received, flowing_s = self._counts.received(), self._counts.flowing_s
         try:
             await self._ledger.observations.add(self._observations.take(), time.time())
+            if received >= RATE_WORTH_BYTES and flowing_s > 0:
+                await self._ledger.note_speed(self._run_id, received, flowing_s, time.time())
             await self._ledger.end_run(self._run_id, time.time(), self._exit_code())
         except Exception as error:
             self.error = self.error or _reason(error)

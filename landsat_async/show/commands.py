@@ -265,9 +265,15 @@ def scenes(options: argparse.Namespace, output: Output) -> int:
     examples=(
         ("plan", "scenes, files, sizes, and what is here already"),
         ("plan --set search.cloud_cover='[0, 5]'", "the same with other limits"),
+        ("plan --list-files lake.toml", "every file, with its size and whether it is here"),
         ("plan --json lake.toml", "as JSON lines, for another program"),
     ),
-    options=(OUTPUT, SHARD),
+    options=(
+        option("--list-scenes", action="store_true", help="list every scene, in place of the summary"),
+        option("--list-files", action="store_true", help="list every file, in place of the summary"),
+        OUTPUT,
+        SHARD,
+    ),
     config=True,
     scenes=True,
 )
@@ -275,7 +281,15 @@ def plan(options: argparse.Namespace, output: Output) -> int:
     """Show what a run would do."""
     from landsat_async.show.plan_command import plan
 
-    return plan(config_of(options), overrides_of(options), output, options.shard, file=options.output)
+    return plan(
+        config_of(options),
+        overrides_of(options),
+        output,
+        options.shard,
+        file=options.output,
+        list_scenes=options.list_scenes,
+        list_files=options.list_files,
+    )
 
 
 # -- download --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,9 @@ from landsat_async.rules.product_id import parse_product_id
 # service, of web pages and of file names may hold them, and a terminal obeys them.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _LINK = re.compile(r"(https?://[^/\s?#'\"<>]+)[^\s'\"<>]*")
+_ENDING = re.compile(r"\.(TIF|txt|xml|json|tar)$", re.IGNORECASE)
+_PARTS_OF_IDS = (7, 8, 6)
+"""Of scenes, of products of tiles, of tiles."""
 _KEY = re.compile(r"(?i)((?:x-auth-token|token|api_?key|password)['\"]?\s*[:=,]\s*['\"]?)[^\s'\",)}]+")
 
 
@@ -42,13 +45,20 @@ def clock_text(unix_s: float, now_s: float | None = None) -> str:
 def short_name(file: str) -> str:
     """Return what tells a file from others to a person: LC09 004/053 2024-07-13 SR_B4; other names as they are."""
     name = file.rpartition("/")[2]
-    for length in (len(name), *(place.start() for place in re.finditer(r"[_.]", name))):
-        scene = parse_product_id(name[:length])
-        if scene is not None:
-            rest = name[length:].strip("_.")
-            band = "bundle" if rest == "tar" else re.sub(r"\.(TIF|txt|xml|json|tar)$", "", rest, flags=re.IGNORECASE)
-            return f"{scene_name(name[:length])} {band}".strip()
+    parts = re.split(r"[_.]", name)
+    for count in _PARTS_OF_IDS:
+        display_id = name[: len("_".join(parts[:count]))]
+        if parse_product_id(display_id) is not None:
+            return f"{scene_name(display_id)} {band_name(name, display_id)}".strip()
     return name
+
+
+def band_name(name: str, display_id: str) -> str:
+    """Return which of the files of its scene a file is: SR_B4, MTL, bundle; other names as they are."""
+    if not name.startswith(display_id):
+        return name
+    rest = name[len(display_id) :].strip("_.")
+    return "bundle" if rest == "tar" else _ENDING.sub("", rest)
 
 
 def scene_name(display_id: str) -> str:

@@ -7,9 +7,9 @@ import sys
 from pathlib import PurePath
 
 
-def command(*parts: str) -> str:
+def command(*parts: object) -> str:
     """Return a command that can be pasted into the same shell: landsat-async run config.toml."""
-    return " ".join([_program(), *map(shlex.quote, parts)])
+    return " ".join([_program(), *(shlex.quote(str(part)) for part in parts)])
 
 
 def _program() -> str:

@@ -71,6 +71,13 @@ async def follow(events: AsyncIterator[Event], output: Output, *, folder: str = 
 
 
 @contextmanager
+def showing(output: Output) -> Iterator[Renderer]:
+    """Show what the block passes to the renderer: of a command that only searches."""
+    with _renderer(output, "") as renderer, _ticking(renderer):
+        yield renderer
+
+
+@contextmanager
 def _renderer(output: Output, folder: str) -> Iterator[Renderer]:
     renderer: Renderer
     if output.output_options.json:

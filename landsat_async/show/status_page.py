@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from landsat_async.rules.quantities import count_text
-from landsat_async.show.formatting import clean, clock_text, flow, scene_name, short_name, wrap
+from landsat_async.show.formatting import band_name, clean, clock_text, flow, scene_name, wrap
 from landsat_async.show.sync_tables import lineage_lines
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _names(scenes: list[str]) -> dict[str, str]:
 
 
 def _band(file: FileStatus) -> str:
-    return clean(short_name(file.file).removeprefix(scene_name(file.scene)).strip() or file.file)
+    return clean(band_name(file.file.rpartition("/")[2], file.scene) or file.file)
 
 
 def _last_run(known: LedgerStatus) -> str:

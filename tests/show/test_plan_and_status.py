@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from landsat_async.config import Config
 from landsat_async.errors import FolderBusy
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.plan import Plan, PlannedFile
@@ -13,11 +12,6 @@ from landsat_async.show.cli import main
 from landsat_async.show.doctor import file_system_of
 
 GIB = 1 << 30
-
-
-@pytest.fixture
-def config(config_file):
-    return Config.load(config_file, environ={})
 
 
 def scene(i=0, **values):
@@ -34,24 +28,6 @@ def make(**values):
     return Plan(**{**defaults, **figures, **values})
 
 
-def test_scenes_files_and_totals_are_shown(config):
-    plan = make(
-        scenes=[scene(cloud_cover=4.27, coverage=0.81, acquired="2024-07-05"), scene(1)],
-        files=[*planned(2), *planned(1, "here")],
-        bytes_nominal=3 * GIB,
-        bytes_left=2 * GIB,
-    )
-    lines = plan_command.lines(plan, config, 200)
-    assert lines[0].split() == ["scene", "acquired", "cloud", "covers", "the", "area"]
-    assert lines[1].split() == ["LC08_0", "2024-07-05", "4.27", "%", "81%"]
-    assert lines[2].split() == ["LC08_1", "?", "?"]
-    assert lines[-3:] == [
-        "2 scenes, 3 files, 3.0 GiB (nominal sizes; the service rounds them)",
-        "1 here already, 2 left, about 2.0 GiB",
-        "free disk space: 100 GiB, of which 1.0 GiB stay free",
-    ]
-
-
 def test_the_area_and_other_notes_are_told(config_file, hear, monkeypatch):
     async def plan(config, **_):
         return make(notes=("area: 1,000 km² around 10.16° N 67.75° W", "search.min_coverage has no effect"))
@@ -64,12 +40,6 @@ def test_the_area_and_other_notes_are_told(config_file, hear, monkeypatch):
         "search.min_coverage has no effect",
     ]
     assert "no scene matches" in heard.out
-
-
-def test_a_disk_that_is_too_small_is_told(config):
-    plan = make(files=planned(1), bytes_left=5 * GIB, free_bytes=5 * GIB, bytes_short=GIB)
-    lines = plan_command.lines(plan, config, 200)
-    assert lines[-1] == "`run` would end with exit code 9: the disk would be full before all is here"
 
 
 @pytest.mark.faults("M33")
@@ -113,30 +83,25 @@ def test_M33_the_json_of_a_plan_says_it_before_planned(hear):
     ]
 
 
-def test_scenes_left_out_are_grouped_by_reason_with_examples(config):
-    dropped = [DroppedScene(scene(i), "older version of LC08_X") for i in range(5)]
-    dropped.append(DroppedScene(scene(9), "cloud cover is not known"))
-    lines = plan_command.lines(make(dropped=dropped), config, 200)
-    assert lines[:4] == [
-        "no scene matches",
-        "left out: 6 scenes",
-        "  older version of LC08_X: LC08_0, LC08_1, LC08_2 and 2 more",
-        "  cloud cover is not known: LC08_9",
-    ]
+@pytest.mark.parametrize(("options", "events"), [({"list_scenes": True}, "LC08_"), ({"list_files": True}, ".tar")])
+def test_lists_are_told_on_request_and_whole(config_file, hear, monkeypatch, options, events):
+    async def plan(config, **_):
+        return make(scenes=[scene(i) for i in range(500)], files=planned(500))
+
+    monkeypatch.setattr("landsat_async.run.plan.plan", plan)
+    heard = hear()
+    assert plan_command.plan(config_file, (), heard.output, **options) == 0
+    assert sum(events in line for line in heard.out.splitlines()) == 500
+    assert len(heard.out.splitlines()) == 501
 
 
-def test_tables_for_people_are_cut_and_the_json_has_all(config, hear):
+def test_the_json_has_all(hear):
     plan = make(
         scenes=[scene(i) for i in range(500)],
         files=planned(500),
         unavailable=[Unavailable("LC08_X SR_B9", "no such band", "see the names")],
         dropped=[DroppedScene(scene(900), "cloud")],
     )
-    lines = plan_command.lines(plan, config, 200)
-    assert len(lines) < 2 * plan_command.ROWS + 20
-    assert "... and 300 more scenes" in lines
-    assert "... and 300 more files" in lines
-    assert any(line.split() == ["LC08_X", "SR_B9", "no", "such", "band", "see", "the", "names"] for line in lines)
     heard = hear(json=True)
     plan_command.write_json(plan, heard.output)
     events = [json.loads(line)["event"] for line in heard.out.splitlines()]

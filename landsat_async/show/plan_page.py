@@ -1,0 +1,209 @@
+"""What `plan` shows: one screen at any size. Pure; lists of scenes and files are told when they are asked for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from landsat_async.model import WantedFile
+from landsat_async.rules.product_id import parse_product_id
+from landsat_async.rules.quantities import about_text, count_text, rate_text, size_text
+from landsat_async.show.formatting import band_name, clean, flow, wrap
+from landsat_async.show.tables import columns, left_out_lines
+
+if TYPE_CHECKING:
+    from landsat_async.run.plan import Plan, PlannedFile
+
+ROWS_BESIDE, ROWS_BELOW = 7, 3
+"""Rows of the two tables, side by side or one below the other."""
+REASONS = 3
+BESIDE = "    "
+_ID = re.compile(r"\bL[A-Z]\d\d_\S+")
+
+
+def plan_page(result: Plan, *, keep_bytes: int, width: int, again: str) -> list[str]:
+    """Return the plan as one screen; `again`: the command that does it, `keep_bytes` stay free on the disk."""
+    lines = [
+        *_scenes_and_files(result, width),
+        *_disk(result, keep_bytes, width),
+        *_time(result, width),
+        *_tables(result, width),
+        *_left_out(result, width),
+        *_lacking(result, width),
+    ]
+    return [*lines, *_ending(result, again, width)]
+
+
+def _scenes_and_files(result: Plan, width: int) -> list[str]:
+    if not result.scenes:
+        return ["no scene matches"]
+    days = sorted(scene.acquired for scene in result.scenes if scene.acquired)
+    parts = [
+        count_text(len(result.scenes), "scene"),
+        count_text(len(result.files), "file"),
+        f"about {size_text(result.bytes_nominal)}",
+    ]
+    if days:
+        parts.append(days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}")
+    here = [planned for planned in result.files if planned.state == "here"]
+    left = len(result.files) - len(here)
+    states = Counter(planned.state for planned in result.files)
+    of_them = [
+        (states["partial"], "begun"),
+        (states["preparing"], "being prepared by USGS"),
+        (states["unverified"], "found on disk, to be verified"),
+        (states["refused"], "not possible, something is in the way"),
+    ]
+    some = ", ".join(f"{count:,} {what}" for count, what in of_them if count)
+    to_fetch = f"to fetch: {left:,}, about {size_text(result.bytes_left)}" if left else "nothing to fetch"
+    already = "already here: nothing"
+    if here:
+        already = f"already here: {len(here):,}, about {size_text(result.bytes_nominal - result.bytes_left)}"
+    return [
+        *flow(parts, width, " · ", "  "),
+        *flow([already, to_fetch + (f" ({some})" if some else "")], width, " · ", "  "),
+    ]
+
+
+def _disk(result: Plan, keep_bytes: int, width: int) -> list[str]:
+    after = result.free_bytes - result.bytes_left
+    parts = [f"disk: {size_text(result.free_bytes)} free now"]
+    if result.bytes_left:
+        parts.append(f"about {size_text(after)} after it" if after >= 0 else "not enough for all of it")
+    return flow([*parts, f"{size_text(keep_bytes)} are kept free"], width, ", ", "  ")
+
+
+def _time(result: Plan, width: int) -> list[str]:
+    if not result.bytes_left or result.rate_bytes_s is None:
+        return []
+    took = about_text(result.bytes_left / result.rate_bytes_s)
+    rate = rate_text(result.rate_bytes_s)
+    return flow([f"time: about {took} at {rate} (last measured)", "plus preparing by USGS"], width, ", ", "  ")
+
+
+# -- the two tables ----------------------------------------------------------------------------------------------------
+
+
+def _tables(result: Plan, width: int) -> list[str]:
+    if not result.files:
+        return []
+    years = {_year(planned.file) for planned in result.files}
+    by_place = len(years) == 1
+    first = _table("path/row" if by_place else "year", result, _place if by_place else _year, ROWS_BESIDE)
+    second = _table("band", result, band_of, ROWS_BESIDE, by_name=False)
+    left_width = max(map(len, first))
+    if left_width + len(BESIDE) + max(map(len, second)) <= width:
+        pairs = zip_longest(first, second, fillvalue="")
+        return ["", *(f"{a.ljust(left_width)}{BESIDE}{b}".rstrip() for a, b in pairs)]
+    first = _table("path/row" if by_place else "year", result, _place if by_place else _year, ROWS_BELOW)
+    return ["", *first, *_table("band", result, band_of, ROWS_BELOW, by_name=False)]
+
+
+def _table(
+    title: str, result: Plan, key: Callable[[WantedFile], str], rows_most: int, *, by_name: bool = True
+) -> list[str]:
+    """Count files by a key: in the order of the names, or of the sizes; what has no room is summed up."""
+    groups: dict[str, list[PlannedFile]] = {}
+    for planned in result.files:
+        groups.setdefault(key(planned.file), []).append(planned)
+    order = sorted(groups) if by_name else sorted(groups, key=lambda name: (-_bytes(groups[name]), name))
+    if len(order) > rows_most:
+        rest = order[rows_most - 1 :]
+        shown = [(clean(name), groups[name]) for name in order[: rows_most - 1]]
+        shown.append((f"{len(rest):,} more", [planned for name in rest for planned in groups[name]]))
+    else:
+        shown = [(clean(name), groups[name]) for name in order]
+    with_scenes = title != "band"
+    head = [title, *(["scenes"] if with_scenes else []), "files", "size", "here"]
+    rows = []
+    for name, group in shown:
+        scenes = [f"{len({p.file.scene_display_id for p in group}):,}"] if with_scenes else []
+        here = sum(planned.state == "here" for planned in group)
+        rows.append([name, *scenes, f"{len(group):,}", size_text(_bytes(group)), f"{here:,}"])
+    return columns(head, rows, 1000, right=range(1, len(head)))
+
+
+def _bytes(group: Sequence[PlannedFile]) -> int:
+    return sum(planned.file.bytes_nominal or 0 for planned in group)
+
+
+_product = lru_cache(maxsize=4096)(parse_product_id)  # files of a scene follow each other
+
+
+def _year(file: WantedFile) -> str:
+    product = _product(file.scene_display_id)
+    return str(product.acquired.year) if product else "?"
+
+
+def _place(file: WantedFile) -> str:
+    product = _product(file.scene_display_id)
+    return f"{product.region or ''}{product.path:03}/{product.row:03}" if product else "?"
+
+
+def band_of(file: WantedFile) -> str:
+    """Return which of the files of its scene it is: SR_B4, bundle, MTL."""
+    return band_name(file.name, file.scene_display_id)
+
+
+# -- what does not come ------------------------------------------------------------------------------------------------
+
+
+def _left_out(result: Plan, width: int) -> list[str]:
+    """Scenes that the filters leave out, by reason with numbers, and bands that some scenes lack."""
+    counts = Counter(_ID.sub("the same scene", dropped.reason) for dropped in result.dropped)
+    lines = []
+    if counts:
+        told = [f"{count:,} {clean(reason)}" for reason, count in counts.most_common(REASONS)]
+        if len(counts) > REASONS:
+            told.append(f"{counts.total() - sum(n for _, n in counts.most_common(REASONS)):,} for other reasons")
+        lines = flow([f"left out: {count_text(counts.total(), 'scene')}", *told], width, " · ", "  ")
+    lacks = left_out_lines(result.left_out[:REASONS])
+    if len(result.left_out) > REASONS:
+        lacks.append(f"... and {count_text(len(result.left_out) - REASONS, 'more band')} that some scenes lack")
+    lines += [line for text in lacks for line in wrap(text, width)]
+    return ["", *lines] if lines else []
+
+
+def _lacking(result: Plan, width: int) -> list[str]:
+    """What was asked for by name and cannot be had."""
+    if not result.unavailable:
+        return []
+    lines = [f"cannot be had ({len(result.unavailable):,}):"]
+    for one in result.unavailable[:REASONS]:
+        lines += wrap(clean(f"{one.file}: {one.reason}" + (f" -> {one.hint}" if one.hint else "")), width - 2, "  ")
+    if len(result.unavailable) > REASONS:
+        lines.append(f"  ... and {len(result.unavailable) - REASONS:,} more; --json tells all")
+    return lines
+
+
+def _ending(result: Plan, again: str, width: int) -> list[str]:
+    """Say what `run` would end with, unless that is 0, and what to do next."""
+    if result.without_role is not None:
+        return []
+    if not result.scenes and not result.exit_code:
+        return wrap("next: widen dates, area or cloud cover", width)
+    if result.files and all(planned.state == "here" for planned in result.files) and not result.exit_code:
+        return wrap(f"next: nothing; {again.replace(' run ', ' status --paths ', 1)} lists the files", width)
+    if not result.exit_code:
+        return wrap(f"next: {again}", width)
+    told = f"run would end with exit code {result.exit_code}: {exit_reason(result)}"
+    return [*wrap(told, width), *(wrap(f"next: {again}", width) if result.exit_code == 4 else [])]
+
+
+def exit_reason(result: Plan) -> str:
+    """Return why a run would not end with 0; "" when it would."""
+    refused = sum(1 for planned in result.files if planned.state == "refused")
+    lacking = [
+        *([f"{len(result.unavailable):,} cannot be had"] if result.unavailable else []),
+        *([f"{count_text(refused, 'file')} cannot come because something is in the way"] if refused else []),
+    ]
+    reasons = {
+        8: "another run holds the folder",
+        9: "the disk would be full before all is here",
+        4: f"{' and '.join(lacking)}, the rest comes",
+    }
+    return reasons.get(result.exit_code, "")
