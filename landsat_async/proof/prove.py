@@ -29,7 +29,6 @@ from landsat_async.proof.tar import Member, walk_tar
 from landsat_async.proof.tiff import walk_tiff
 from landsat_async.proof.tiles import decode_tiles
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
-from landsat_async.raster.window import Origin, layout_of
 from landsat_async.rules.window_names import window_key, window_source
 
 __all__ = ["Damaged", "Proved", "Stopped", "prove", "published_sums"]
@@ -157,6 +156,8 @@ def _prove_image(view: ByteView, level: Proof) -> Proof:
 
 def _prove_window(view: ByteView, name: str) -> None:
     """Raise Damage for what is not a whole window of the file, and of the area, that it is named after."""
+    from landsat_async.raster.window import Origin, layout_of  # loads numpy: a tenth of a second
+
     layout = walk_tiff(view)
     if layout.unused_bytes or not decode_tiles(view, layout):
         raise Damage("it is not as windows are written: its tiles have no checksums, or something follows them")

@@ -5,15 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from landsat_async.model import Proof
+from landsat_async.disk.finalise import Committed, FinaliseResult
+from landsat_async.model import Proof, WindowRecord
 from landsat_async.proof.kinds import needs_content
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.proof.tiles import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
-from landsat_async.transfer.window_commit import WindowResult, cut_window
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
+
+
+WHOLE_HINT = 'Files of this kind come whole with window = "off".'
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedWindow:
+    """The window has its final name, durably."""
+
+    committed: Committed
+    size_bytes: int
+    sha256: str
+    record: WindowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyWindow:
+    """There is nothing but fill in it."""
+
+    reason: str
+    record: WindowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NotCut:
+    """No window can be cut from such a file."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +52,7 @@ class Joined:
     stretches: list[Stretch]
 
 
+WindowResult: TypeAlias = FinaliseResult | CommittedWindow | EmptyWindow | NotCut
 CommitResult: TypeAlias = WindowResult | Proved | Joined | OSError | Stopped
 
 
@@ -76,7 +105,7 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
                 part, job.relpath, prove=prove, needed=needed, overwrite=job.policy.overwrite
             )
         elif part.facts.source_bytes is not None:
-            result = cut_window(transfer, None)
+            result = _cut(transfer, None)
         else:
             result = _cut_from_whole(transfer, prove(), needed)
         if isinstance(result, Proved) and joined:
@@ -91,7 +120,13 @@ def _cut_from_whole(transfer: Transfer, proved: Proved | Damaged, needed: Proof)
     """Cut the window out of a file that is here whole, once that is proven as if it were wanted itself."""
     if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
         return proved
-    return cut_window(transfer, proved)
+    return _cut(transfer, proved)
+
+
+def _cut(transfer: Transfer, whole: Proved | None) -> WindowResult:
+    from landsat_async.transfer.window_commit import cut_window  # loads numpy: a tenth of a second
+
+    return cut_window(transfer, whole)
 
 
 def _without_sums(transfer: Transfer) -> list[Stretch]:

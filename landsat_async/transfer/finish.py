@@ -20,12 +20,11 @@ from landsat_async.model import Identity
 from landsat_async.proof.kinds import is_doubtful
 from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.rules.joins import Next, after_proof
-from landsat_async.transfer.commit import CommitResult, Joined, commit
+from landsat_async.transfer.commit import WHOLE_HINT, CommitResult, CommittedWindow, EmptyWindow, Joined, NotCut, commit
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.retry import Fault, FaultKind, HostReport
 from landsat_async.transfer.types import Done, FileFailed, NoData, Outcome
-from landsat_async.transfer.window_commit import WHOLE_HINT, CommittedWindow, EmptyWindow, NotCut
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer

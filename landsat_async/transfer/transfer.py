@@ -19,6 +19,7 @@ cannot be written) is raised. `Transfer` owns all that is known of one transfer;
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -33,8 +34,8 @@ from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.raster.grid import UnsupportedRaster
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
-from landsat_async.transfer.attempt import NameSeen, attempt
-from landsat_async.transfer.commit import Joins
+from landsat_async.transfer.attempt import NameSeen, Received, attempt
+from landsat_async.transfer.commit import WHOLE_HINT, Joins
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
 from landsat_async.transfer.finish import DamagedCopies, finish
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
@@ -54,8 +55,6 @@ from landsat_async.transfer.types import (
     TransferJob,
 )
 from landsat_async.transfer.waits import LongWaits, Wait
-from landsat_async.transfer.window_commit import WHOLE_HINT
-from landsat_async.transfer.window_fetch import attempt_window
 
 TELL_EVERY_S = 0.2
 """So often a transfer says how far it is."""
@@ -226,7 +225,7 @@ class Transfer:
             if self.repairs.too_many_files:  # before anything is asked for once more
                 await self.part.write(memoryview(b""))
                 self.repairs.too_many_files = False
-            received = await (attempt(self) if self.job.window is None else attempt_window(self))
+            received = await (attempt(self) if self.job.window is None else self._attempt_window())
         except (AttemptFailed, OSError) as error:
             return await self.fault_of(error)
         except UnsupportedRaster as unsupported:
@@ -239,6 +238,11 @@ class Transfer:
         if self.part.length > before:
             return None  # a server may send less than was asked for
         return Fault(FaultKind.NETWORK, "the server sends nothing new")
+
+    def _attempt_window(self) -> Awaitable[Received]:
+        from landsat_async.transfer.window_fetch import attempt_window  # loads numpy: a tenth of a second
+
+        return attempt_window(self)
 
     async def fault_of(self, error: AttemptFailed | OSError) -> Fault:
         """Return what ended an attempt, and say to `health` what it says of the host. Raises what concerns the run."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part
+from landsat_async.disk.finalise import Committed, discard_part
 from landsat_async.disk.part import WINDOW_SUFFIX, HashedFile, new_window_file
 from landsat_async.model import Proof, WindowRecord
 from landsat_async.proof.prove import Damaged, Proved, Stopped
@@ -19,11 +19,11 @@ from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
 from landsat_async.raster.range_plan import RangePlan, window_on
 from landsat_async.raster.window import FillOnly, Origin, RasterWindow, Read, WindowMode, cut, layout_of
 from landsat_async.rules.window_names import fill_of
+from landsat_async.transfer.commit import CommittedWindow, EmptyWindow, NotCut, WindowResult
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
 
-WHOLE_HINT = 'Files of this kind come whole with window = "off".'
 _OUTSIDE = "the area lies outside of it"
 _NO_DATA = "nothing but fill in the area"
 
@@ -65,34 +65,6 @@ class WindowPart:
     def shut(self) -> None:
         """Close the file."""
         self.file.shut()
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedWindow:
-    """The window has its final name, durably."""
-
-    committed: Committed
-    size_bytes: int
-    sha256: str
-    record: WindowRecord
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyWindow:
-    """There is nothing but fill in it."""
-
-    reason: str
-    record: WindowRecord
-
-
-@dataclass(frozen=True, slots=True)
-class NotCut:
-    """No window can be cut from such a file."""
-
-    reason: str
-
-
-WindowResult: TypeAlias = FinaliseResult | CommittedWindow | EmptyWindow | NotCut
 
 
 def cut_window(transfer: Transfer, whole: Proved | None) -> WindowResult:

@@ -60,6 +60,14 @@ def test_help_and_version_import_nothing_heavy():
         assert done.returncode == 0, done.stderr
 
 
+def test_a_run_without_area_and_windows_loads_neither_numpy_nor_shapely():
+    """They take a tenth of a second each, which is much of a run over a few small files."""
+    loaded = "{'numpy', 'shapely'} & set(sys.modules)"
+    code = f"import sys, landsat_async.run.runner; assert not {loaded}, {loaded}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_run_ends_in_a_few_lines_and_with_the_code_of_the_run(play, config_file, capsys):
     play(
         e.Planned(1, 3, 100),
