@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from landsat_async.disk.fs import NEW, Fs, Volume, local_fs
+from landsat_async.disk.fs import NEW, FileInUse, Fs, Volume, local_fs
 from landsat_async.disk.lock import FolderLock
-from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable, LandsatError, resources_lacking
+from landsat_async.errors import ConfigError, DiskFull, FolderBusy, FolderUnwritable, LandsatError, resources_lacking
 
 STATE_FOLDER = ".landsat_async"
 LEDGER_NAME = "ledger.sqlite3"
@@ -152,10 +152,20 @@ class OutputFolder:
             return DiskFull(f"The disk of {self.root} is full.", hint="Free some space and run the same command again.")
         if (lacking := resources_lacking(error)) is not None:
             return lacking
+        if isinstance(error, FileInUse):
+            return held_elsewhere(error)
         return FolderUnwritable(
             f"The output folder {self.root} cannot be used: {os.strerror(error.errno or 0)}.",
             hint="Set [download] directory, or --directory, to a folder that you may write.",
         )
+
+
+def held_elsewhere(error: FileInUse) -> FolderBusy:
+    """Return the error for a file of ours that another program shuts us out of (Windows)."""
+    return FolderBusy(
+        f"{error.filename} is open in another program.",
+        hint="Close that program, or wait: a virus scanner or a synchroniser lets go soon. Then run the same again.",
+    )
 
 
 def _lock_warnings(lock: FolderLock) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.fs import is_there
+from landsat_async.disk.folder import OutputFolder, held_elsewhere
+from landsat_async.disk.fs import FileInUse, is_there
 from landsat_async.disk.lock import holder
 from landsat_async.errors import FolderBusy, FolderUnwritable, LandsatError
 
@@ -19,6 +19,8 @@ def refusal(folder: OutputFolder) -> LandsatError | None:
         return _unwritable(folder) or _busy(folder)
     except LandsatError as error:
         return error
+    except FileInUse as error:
+        return held_elsewhere(error)
     except OSError as error:
         return _refused(folder.root, error.errno or 0)
 

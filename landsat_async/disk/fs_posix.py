@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import stat
 import sys
@@ -20,6 +19,7 @@ from landsat_async.disk.fs import Fs, LockState, Observer, Volume
 assert sys.platform != "win32"  # there it is fs_windows
 
 # These have nothing to give on Windows.
+from landsat_async.disk import posix_macos  # noqa: E402
 from landsat_async.disk.posix_lock import give_lock_back, grants_lease, state_of_lock, take_lock  # noqa: E402
 from landsat_async.disk.posix_volume import volume_of  # noqa: E402
 
@@ -27,7 +27,7 @@ _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block us
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
-_F_FULLFSYNC = 51  # macOS: a plain fsync leaves the data in the drive's cache
+_MACOS_RENAME = posix_macos.AT_FDCWD, posix_macos.RENAME_EXCL
 _HOLD_S = 0.1
 
 
@@ -171,7 +171,10 @@ class PosixFs:
         """Open a file as READ, WRITE or NEW says; never through a link, never waiting for a FIFO's other end."""
         self._see("open", path, flags, mode)
         with self._at(path) as (name, folder):
-            return os.open(name, flags | _SAFE, mode, dir_fd=folder)
+            fd = os.open(name, flags | _SAFE, mode, dir_fd=folder)
+        if sys.platform == "darwin" and flags & os.O_RDWR:
+            posix_macos.show_as_writer(fd)
+        return fd
 
     def close(self, fd: int) -> None:
         """Close a descriptor."""
@@ -197,8 +200,8 @@ class PosixFs:
     def fsync(self, fd: int) -> None:
         """Make the file's bytes durable."""
         self._see("fsync", fd)
-        if sys.platform == "darwin":
-            fcntl.fcntl(fd, _F_FULLFSYNC)
+        if sys.platform == "darwin":  # a plain fsync leaves the data in the drive's cache
+            posix_macos.full_sync(fd)
         else:
             os.fsync(fd)
 
@@ -248,8 +251,9 @@ class PosixFs:
         if call is None:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            folders = [_AT_FDCWD if fd is None else fd for fd in (old_folder, new_folder)]
-            if call(folders[0], os.fsencode(old), folders[1], os.fsencode(new), _RENAME_NOREPLACE):
+            here, flag = (_AT_FDCWD, _RENAME_NOREPLACE) if sys.platform != "darwin" else _MACOS_RENAME
+            folders = [here if fd is None else fd for fd in (old_folder, new_folder)]
+            if call(folders[0], os.fsencode(old), folders[1], os.fsencode(new), flag):
                 code = ctypes.get_errno()
                 raise OSError(code, os.strerror(code), target)
 
@@ -294,10 +298,12 @@ class PosixFs:
     def is_ours_alone(self, fd: int) -> bool:
         """Tell whether an open file has no second name and nobody else has it open.
 
-        False where the system cannot tell. Only Linux can: it grants a lease to a sole user alone.
+        Linux grants a lease to a sole user alone; on macOS only writers of ours are seen. Elsewhere False.
         """
         self._see("is_ours_alone", fd)
-        return os.fstat(fd).st_nlink == 1 and grants_lease(fd)
+        if os.fstat(fd).st_nlink != 1:
+            return False
+        return posix_macos.is_only_writer(fd) if sys.platform == "darwin" else grants_lease(fd)
 
     def make_folder(self, path: str, mode: int = 0o777) -> None:
         """Make a folder and its missing parents; each new name is durable when this returns."""
@@ -378,11 +384,10 @@ def _open_inner(name: str, folder: int) -> int:
 
 
 def _renameat2() -> Callable[..., int] | None:
-    """Return the C library's renameat2, or None where there is none."""
-    if not sys.platform.startswith("linux"):
-        return None
+    """Return the C library's renameat2 (renameatx_np on macOS), or None where there is none."""
     try:
-        call = ctypes.CDLL(None, use_errno=True).renameat2
+        library = ctypes.CDLL(None, use_errno=True)
+        call = library.renameatx_np if sys.platform == "darwin" else library.renameat2
     except (AttributeError, OSError):
         return None
     call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]

@@ -14,7 +14,7 @@ from pathlib import Path
 from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part, finalise, move_file
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
-from landsat_async.disk.fs import READ, FileInUse, Fs, local_fs
+from landsat_async.disk.fs import READ, Fs, local_fs
 from landsat_async.disk.inspect import OpenFile, put_aside
 from landsat_async.disk.target import CompletePart, Look, Place, Recorded, StoredPart
 from landsat_async.errors import LandsatError
@@ -90,10 +90,13 @@ class LocalTarget:
         return result
 
     def discard(self, part_names: Sequence[str]) -> None:
-        """Remove parts; together, because each way to a folder has its price."""
-        with self.fs.together():
+        """Remove parts; together, because each way to a folder has its price.
+
+        What cannot be removed (in use, the disk is gone) is no failure: a later run sweeps it.
+        """
+        with suppress(OSError), self.fs.together():
             for name in part_names:
-                with suppress(FileInUse):
+                with suppress(OSError):
                     discard_part(self.fs, self.fs.join(self.parts_dir, name))
 
     def parts(self) -> list[StoredPart]:

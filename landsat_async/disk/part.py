@@ -140,7 +140,7 @@ def _take_over(fs: Fs, path: str, was: Sequence[str]) -> None:
     """Give the part of an earlier generation its new name."""
     for name in was:
         try:
-            fs.replace(os.path.join(os.path.dirname(path), name), path)
+            fs.replace(fs.join(os.path.dirname(path), name), path)
             return
         except FileNotFoundError:
             pass
@@ -155,7 +155,7 @@ def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int) -> Has
     """Make a file that nobody else has open; what had its name keeps its bytes, and earlier generations go."""
     for name in was:
         with suppress(FileInUse):
-            _unlink(fs, os.path.join(os.path.dirname(path), name))
+            _unlink(fs, fs.join(os.path.dirname(path), name))
     try:
         fd = fs.open(path, NEW, _PART_MODE)
     except FileExistsError:

@@ -11,11 +11,12 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
 
 from landsat_async.disk import win32, win32_errors
 from landsat_async.disk.win32 import Win32
+from landsat_async.disk.win32_errors import Win32Error
 from landsat_async.disk.win32_patience import Patience
 
 
@@ -36,7 +37,8 @@ class _Block(threading.local):
         self._depth -= 1
         if not self._depth or error is not None:
             while self.handles:
-                self._close(self.handles.popitem()[1])
+                with suppress(Win32Error):  # of a disk that is gone: what the block did has said so
+                    self._close(self.handles.popitem()[1])
 
 
 class HeldFolders:

@@ -10,6 +10,7 @@ import datetime as dt
 import html
 import re
 import ssl
+import sys
 from collections.abc import Mapping
 
 import aiohttp
@@ -341,4 +342,14 @@ def _certificate(host: str, error: BaseException) -> CertificateUntrusted:
         message = f"the certificate is not for {host} ({detail})"
     else:
         message = f"the certificate of {host} is not trusted ({detail})"
+        hint = roots_hint(host, sys.platform) + hint
     return CertificateUntrusted(message, hint=hint)
+
+
+def roots_hint(host: str, platform: str) -> str:
+    """Return what to do on systems whose Python may lack the usual authorities; "" elsewhere."""
+    if platform == "win32":  # Python reads the store, and Windows fills it only when one of its own programs asks
+        return f"Windows fetches authorities when first needed: open https://{host} once in Edge, then try again. "
+    if platform == "darwin":
+        return 'With a Python of python.org run "Install Certificates.command" in its folder of Applications once. '
+    return ""

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.choose_target import target_for
+from landsat_async.disk.fs import local_fs
 from landsat_async.errors import ConfigError, DatasetRefused, FolderBusy, LandsatError
 from landsat_async.rules.quantities import count_text, size_text, span_text
 from landsat_async.show.jsonlines import line
@@ -49,6 +50,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
         "smbfs",
     ]
 )
+_WITHOUT_JOURNAL = frozenset({"exfat", "fat", "fat32", "vfat", "msdos"})
 CLOCK_TOLERANCE_S = 120.0
 REACH_TIMEOUT_S = 20.0
 SCENES_MAX = 500
@@ -182,12 +184,29 @@ def _folder(config: Config) -> Iterator[Check]:
         yield Check("disk", "fail", text, "free some space, or lower [download] min_free_bytes", 9)
     else:
         yield Check("disk", "ok", text)
-    kind = file_system_of(existing, _read_mounts())
-    if kind in NETWORK_FILE_SYSTEMS:
+    if sys.platform == "win32":
+        volume = local_fs().volume(existing)
+        check = file_system(directory, volume.kind, is_remote=volume.is_remote)
+    else:
+        kind = file_system_of(existing, _read_mounts())
+        check = file_system(directory, kind, is_remote=kind in NETWORK_FILE_SYSTEMS)
+    if check is not None:
+        yield check
+
+
+def file_system(directory: str, kind: str, *, is_remote: bool) -> Check | None:
+    """Say what the kind of file system means for a run; None when nothing is known of it."""
+    if is_remote:
         hint = "safe when the program is killed; when the file server crashes, run `verify` afterwards"
-        yield Check("file system", "warn", f"{directory} is on a network file system ({kind})", hint)
-    elif kind:
-        yield Check("file system", "ok", kind)
+        return Check(
+            "file system", "warn", f"{directory} is on a network file system ({kind or 'of unknown kind'})", hint
+        )
+    if kind.lower() in _WITHOUT_JOURNAL:
+        hint = "it keeps no journal: after a power cut or a stick pulled out, run `verify`"
+        if kind.lower() != "exfat":
+            hint += "; files of 4 GiB and more do not fit there"
+        return Check("file system", "warn", f"{directory} is on {kind}", hint)
+    return Check("file system", "ok", kind) if kind else None
 
 
 def file_system_of(path: str, mounts: str) -> str:
@@ -294,6 +313,8 @@ async def _clock(config: Config) -> Check:
 
     import aiohttp
 
+    from landsat_async.m2m.api_errors import from_network
+
     context = ssl.create_default_context()
     timeout = aiohttp.ClientTimeout(total=REACH_TIMEOUT_S)
     try:
@@ -306,6 +327,8 @@ async def _clock(config: Config) -> Check:
             offset_s = time.time() - parsedate_to_datetime(reply.headers["Date"]).timestamp()
     except (KeyError, ValueError):
         return Check("service", "warn", f"{config.service.url} answers, but does not tell the time")
+    except aiohttp.ClientConnectorCertificateError as error:
+        return _failure("service", from_network("service", urlsplit(config.service.url).netloc, error, REACH_TIMEOUT_S))
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         hint = "check network, proxy (HTTPS_PROXY), and [service] url and ca_bundle; or the service is down"
         return Check("service", "fail", f"{config.service.url} cannot be reached: {type(error).__name__}", hint, 6)

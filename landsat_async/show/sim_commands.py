@@ -114,4 +114,7 @@ def _next_steps(config: Config, path: Path) -> Iterator[str]:
 
 def _near(path: str) -> str:
     """Return the shorter way to write a path."""
-    return min(path, os.path.relpath(path), key=len)
+    try:
+        return min(path, os.path.relpath(path), key=len)
+    except ValueError:  # on another drive
+        return path

@@ -66,6 +66,7 @@ async def test_H16_I11_a_disk_that_hangs_does_not_hold_up_the_exit_beyond_ten_se
 
 
 @pytest.mark.faults("I08")
+@pytest.mark.faults("W35")
 async def test_I08_a_run_that_is_suspended_longer_than_a_stall_goes_on_without_a_storm(lab):
     place = lab.place(**FILES, stall_timeout_s=1)
     pid, marks = await lab.begin(place, **SMALL)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
+import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -129,3 +132,15 @@ async def test_L35_where_no_more_threads_can_be_started_those_that_are_here_do_t
     await all_ended()
     with pool_of(5) as (pool, _), pytest.raises(OutOfResources, match="threads"):
         pool.start(pow, 2, 10)
+
+
+@pytest.mark.faults("W32")
+async def test_W32_a_clock_that_ticks_every_16_ms_does_not_hide_a_slow_disk(monkeypatch):
+    """As time.monotonic does on Windows: work of some milliseconds would look like none."""
+    standing = time.monotonic()
+    clocks = SimpleNamespace(monotonic=lambda: standing, perf_counter=time.perf_counter)
+    monkeypatch.setattr(io_threads, "time", clocks)
+    with pool_of(8) as (pool, _):
+        await asyncio.gather(*(pool.start(time.sleep, 0.008) for _ in range(40)))
+        assert pool._threads > 2
+    await all_ended()

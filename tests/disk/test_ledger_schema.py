@@ -35,6 +35,7 @@ def test_a_name_with_all_that_means_something_in_an_address_is_found(tmp_path):
 
 
 @pytest.mark.faults("H12", "H15")
+@pytest.mark.faults("W07")
 def test_H15_a_damaged_ledger_that_another_program_has_open_is_told_as_that(tmp_path):
     disk = Disk(tmp_path)
     fs = WindowsFs(api=LikeWin32(disk), patience_s=0.1)

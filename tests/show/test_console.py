@@ -125,6 +125,7 @@ def interrupted(tmp_path):
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("number", ["SIGINT", BREAK])
 @pytest.mark.faults("W24", "W25")
+@pytest.mark.faults("I09")
 def test_W24_W25_ctrl_c_and_ctrl_break_stop_a_run_on_a_loop_that_takes_no_signals(interrupted, loop, number):
     code, out, said = interrupted(loop, "until-stopped", number)
     assert said.startswith("stopping: ")

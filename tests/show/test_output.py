@@ -79,15 +79,16 @@ def test_closed_and_missing_streams_are_no_fault():
         assert not stream.isatty()
 
 
-@pytest.mark.faults("M03")
-def test_M03_letters_that_the_terminal_does_not_know_become_question_marks():
+@pytest.mark.faults("M03", "W31")
+@pytest.mark.parametrize("encoding", ["cp1252", "cp850", "cp437"])
+def test_M03_letters_that_the_terminal_does_not_know_become_question_marks(encoding):
     raw = io.BytesIO()
-    stream = SafeStream(io.TextIOWrapper(raw, encoding="cp1252"))
+    stream = SafeStream(io.TextIOWrapper(raw, encoding=encoding, newline=""))
     with pytest.raises(UnicodeEncodeError):
-        "✓".encode("cp1252")
-    stream.write("done ✓ é Ω\n")
+        "✓".encode(encoding)
+    stream.write("done ✓ é ł\n")
     stream.flush()
-    assert raw.getvalue() == "done ok é ?\n".encode("cp1252")
+    assert raw.getvalue() == "done ok é ?\n".encode(encoding)
 
 
 @pytest.mark.faults("K09")

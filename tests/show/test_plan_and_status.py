@@ -9,7 +9,7 @@ from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.plan import Plan, PlannedFile
 from landsat_async.show import ledger_commands, plan_command
 from landsat_async.show.cli import main
-from landsat_async.show.doctor import file_system_of
+from landsat_async.show.doctor import file_system, file_system_of
 
 GIB = 1 << 30
 
@@ -145,3 +145,22 @@ def test_verify_proves_content_where_it_is_asked_to(config_file, monkeypatch, co
     monkeypatch.setattr(ledger_commands, "verify", lambda path, overrides, content, output: asked.append(content) or 0)
     assert main(["verify", str(config_file), *(["--content"] if content else [])]) == 0
     assert asked == [content]
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_remote", "state", "words"),
+    [
+        ("NTFS", False, "ok", "NTFS"),
+        ("NTFS", True, "warn", "network file system (NTFS)"),
+        ("", True, "warn", "of unknown kind"),
+        ("exFAT", False, "warn", "on exFAT"),
+        ("FAT32", False, "warn", "on FAT32"),
+        ("vfat", False, "warn", "on vfat"),
+        ("ext4", False, "ok", "ext4"),
+    ],
+)
+def test_the_kind_of_file_system_is_told_with_what_it_means(kind, is_remote, state, words):
+    check = file_system("data", kind, is_remote=is_remote)
+    assert (check.state, words in check.message) == (state, True)
+    assert ("4 GiB" in check.hint) is (kind in ("FAT32", "vfat"))
+    assert file_system("data", "", is_remote=False) is None

@@ -34,7 +34,7 @@ from landsat_async.disk.win32_errors import Win32Error
 
 PATH_NOT_FOUND = 3
 _CLOUD_TAG = 0x9000001A
-_REPARSE, _READONLY, _FOLDER, _NORMAL, _SYMLINK_TAG = 0x400, 0x1, 0x10, 0x80, 0xA000000C
+_REPARSE, _READONLY, _FOLDER, _NORMAL = 0x400, 0x1, 0x10, 0x80
 _ASKS = {
     win32.SHARE_READ: win32.GENERIC_READ | win32.LIST_FOLDER,
     win32.SHARE_WRITE: win32.GENERIC_WRITE,
@@ -77,6 +77,10 @@ class Disk:
     scan_s: float = 0.0
     """A virus scanner opens each new file for so long when its writer closes it, and lets others only read."""
     fault: Fault = lambda call, path: None
+    close_sets_time: bool = False
+    """The time of the last change is set again when a writer closes the file, as NTFS may do."""
+    link_tag: int = 0xA000000C
+    """What links are: symbolic links, or 0xA0000003 for junctions."""
     free: int = 1 << 40
     clock: Callable[[], float] = time.monotonic
     placeholders: set[int] = field(default_factory=set)
@@ -208,6 +212,8 @@ class LikeWin32:
     def close_handle(self, handle: int) -> None:
         with self._call("CloseHandle"):
             mine = self.disk.opens.pop(handle)
+            if self.disk.close_sets_time and mine.access & win32.GENERIC_WRITE:
+                os.utime(handle, ns=(time.time_ns() + 10**9,) * 2)
             os.close(handle)
             self.disk.settle()
             if mine.is_new and self.disk.scan_s:
@@ -249,7 +255,7 @@ class LikeWin32:
             found, tag = os.fstat(handle), 0
             attributes = _attributes(found)
             if stat.S_ISLNK(found.st_mode):
-                tag = _SYMLINK_TAG
+                tag = self.disk.link_tag
             elif found.st_ino in self.disk.placeholders and self.disk.opens[handle].as_it_is:
                 attributes, tag = attributes | _REPARSE, _CLOUD_TAG
             size, mtime_ns = found.st_size, found.st_mtime_ns

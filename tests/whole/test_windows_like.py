@@ -9,6 +9,7 @@ import pytest
 
 from landsat_async.disk import local_target
 from landsat_async.disk.fs_windows import WindowsFs
+from landsat_async.errors import FolderBusy, FolderUnwritable
 from landsat_async.events import Started
 from tests.support.windows_like import Disk, LikeWin32
 from tests.whole.world import STATE
@@ -109,3 +110,98 @@ async def test_H15_a_stop_does_not_wait_for_other_programs(opened, on):
             result = await world.run(overwrite=True, watch=stop)
         assert result.summary.exit_code == 7
         assert result.summary.elapsed_s < 10
+
+
+@pytest.mark.parametrize("name", [".landsat_async.probe", "lock"])
+@pytest.mark.faults("W36")
+async def test_W36_a_lock_or_probe_that_another_program_has_open_is_told_by_name(opened, on, name):
+    disk = on(patience_s=0.1)
+    async with opened() as world:
+        path = world.put(name if name.startswith(".") else f"{STATE}/{name}", b"")
+        with disk.other_program(path, share=0), pytest.raises(FolderBusy, match=f"{name} is open in another program"):
+            await world.run()
+        world.users.clear()
+        assert (await world.run()).summary.exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ["exFAT", "a share"])
+@pytest.mark.faults("W09", "W10")
+async def test_W09_W10_where_there_are_no_links_a_strangers_file_is_never_replaced(opened, on, kind):
+    on(kind)
+    async with opened() as world:
+        path = world.put(NAME, b"somebody's notes")
+        result = await world.run()
+        assert list(result.failed) == [NAME]
+        assert path.read_bytes() == b"somebody's notes"
+
+
+@pytest.mark.parametrize(("code", "what"), [(59, "a share that is lost"), (1167, "a stick that is pulled out")])
+@pytest.mark.faults("W11", "W12")
+async def test_W11_W12_a_disk_that_goes_in_mid_run_leaves_nothing_wrong_and_the_next_run_goes_on(
+    opened, on, code, what
+):
+    writes = Counter()
+
+    def fault(call, path):
+        writes[call] += 1
+        return code if writes["WriteFile"] > 12 and lost and call != "CloseHandle" else None
+
+    lost = True
+    on("a share", fault=fault)
+    async with opened() as world:
+        first = await world.run(check=False)  # what got its name while the disk went is recorded by the next run
+        assert first.error is not None or first.summary.exit_code == 4, what
+        lost = False
+        world.users.clear()
+        again = await world.run()
+        assert again.summary.exit_code == 0
+        assert len(again.skipped) + len(again.verified) == len(world.files())
+
+
+@pytest.mark.faults("W33")
+async def test_W33_a_file_whose_name_was_changed_in_case_is_the_file_itself(opened, on):
+    """Many programs change the case of names; the disk does not tell them apart."""
+    on()
+    async with opened() as world:
+        assert (await world.run()).summary.exit_code == 0
+        path = world.root / NAME
+        path.rename(path.with_name(NAME.lower()))
+        again = await world.run(check=False)
+        assert (again.summary.exit_code, again.summary.bytes_received) == (0, 0)
+        path.with_name(NAME.lower()).rename(path)
+
+
+@pytest.mark.faults("W34")
+async def test_W34_a_time_that_is_set_when_a_file_is_closed_is_no_change_by_somebody(opened, on):
+    on(close_sets_time=True)
+    async with opened() as world:
+        assert (await world.run()).summary.exit_code == 0
+        again = await world.run()
+        assert (again.summary.bytes_received, len(again.skipped)) == (0, len(world.files()))
+
+
+@pytest.mark.parametrize("tag", [0xA000000C, 0xA0000003], ids=["symbolic link", "junction"])
+@pytest.mark.faults("W14", "W15")
+async def test_W14_W15_a_junction_is_never_followed(opened, on, tag, tmp_path_factory):
+    """Wine can make neither of them, so it is played here."""
+    on(link_tag=tag)
+    async with opened() as world:
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        world.root.mkdir(exist_ok=True)
+        (world.root / "LC08").symlink_to(elsewhere, target_is_directory=True)
+        result = await world.run(world.config(download={"layout": "{sensor}"}), check=False)
+        assert result.summary.exit_code == 4
+        assert result.failed
+        assert all("LC08" in reason or "link" in reason for reason in result.failed.values())
+        assert list(elsewhere.iterdir()) == []
+        (world.root / "LC08").unlink()
+        world.users.clear()
+        parts = world.root / STATE / "parts"
+        for part in parts.iterdir():
+            part.unlink()
+        parts.rmdir()
+        parts.symlink_to(elsewhere, target_is_directory=True)
+        with pytest.raises(FolderUnwritable):
+            await world.run()
+        assert list(elsewhere.iterdir()) == []
+        parts.unlink()
