@@ -22,8 +22,8 @@ Giving
 
 Getting
     Event                               any of Searching, Planned, Requested, Ready, Started, Transferred, Progress,
-                                        Retrying, Verified, Skipped, Failed, LeftOut, Superseded, Synced, Notice, Error,
-                                        Finished
+                                        Retrying, Verified, Skipped, Failed, LeftOut, HookEnded, Superseded, Synced,
+                                        Notice, Error, Finished
     RunSummary, Plan                    counts of a run; what `plan` has found
     Scene, WantedFile, Route, ...       plain frozen values; Proof and Identity are what a file was found to be
 
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         Event,
         Failed,
         Finished,
+        HookEnded,
         LeftOut,
         Notice,
         Planned,
@@ -132,9 +133,11 @@ _HOME = {
     "Identity": "model",
     "LandsatError": "errors",
     "LedgerError": "errors",
+    "HookEnded": "events",
     "LeftOut": "events",
     "Superseded": "events",
     "Synced": "events",
+    "CompleteScene": "run.hooks",
     "M2MClient": "m2m.client",
     "M2MError": "errors",
     "Notice": "events",
@@ -176,6 +179,7 @@ _HOME = {
 __all__ = [
     "BadReply",
     "CertificateUntrusted",
+    "CompleteScene",
     "Config",
     "ConfigError",
     "Credentials",
@@ -190,6 +194,7 @@ __all__ = [
     "Finished",
     "FolderBusy",
     "FolderUnwritable",
+    "HookEnded",
     "Identity",
     "LandsatError",
     "LedgerError",

@@ -24,6 +24,7 @@ from landsat_async.config_tables import (
     PATH_KEYS,
     READERS,
     DownloadConfig,
+    HooksConfig,
     OutputConfig,
     SearchConfig,
     SelectConfig,
@@ -65,6 +66,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         download: Where to, and how hard: table [download].
         output: What is made of the files after a run: table [output].
         sync: What becomes of files that a newer version has replaced: table [sync].
+        hooks: What is done with complete scenes: table [hooks].
         path: Absolute path of the file; None when there was none.
         shard: The part of the selection that this run takes (`--shard`); None = all of it.
         notes: What the user should know about how the configuration was read.
@@ -77,6 +79,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     download: DownloadConfig
     output: OutputConfig = OutputConfig()
     sync: SyncConfig = SyncConfig()
+    hooks: HooksConfig = HooksConfig()
     path: str | None = None
     shard: Shard | None = None
     notes: tuple[str, ...] = ()
@@ -230,7 +233,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             problems.append(f"{item.source}: {dotted}: {error}")
             refused.add(dotted)
             continue
-        if dotted in PATH_KEYS:
+        if dotted in PATH_KEYS and value != "":
             value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
     search = values["search"]
@@ -258,6 +261,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         download=DownloadConfig(**values["download"]),
         output=output,
         sync=SyncConfig(**values["sync"]),
+        hooks=HooksConfig(**values["hooks"]),
         path=path,
         notes=tuple(notes),
         remarks=tuple(dict.fromkeys(remarks)),

@@ -11,6 +11,7 @@ import ipaddress
 import math
 import re
 import reprlib
+import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -221,6 +222,31 @@ def command(written: Written) -> tuple[str, ...]:
     if not value[0] or any("\0" in word for word in value):
         raise ValueError("needs the name of a program first, and no NUL characters")
     return tuple(value)
+
+
+HOOK_FIELDS = ("folder", "directory", "display_id", "entity_id", "dataset")
+"""What the arguments of a hook may hold in braces."""
+
+
+def hook_command(*fields: str) -> Reader:
+    """Read a program and its arguments, which may hold these fields in braces; an empty list = none."""
+
+    def reader(written: Written) -> tuple[str, ...]:
+        if written.value in ([], ()):
+            return ()
+        texts = command(written)
+        for word in texts:
+            try:
+                parts = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(word)]
+            except ValueError:
+                raise ValueError(f"{shown(word)} holds a single brace; write {{{{ or }}}} for one") from None
+            for name, spec, conversion in parts:
+                if name is not None and (name not in fields or spec or conversion):
+                    known = ", ".join(f"{{{one}}}" for one in fields)
+                    raise ValueError(f"holds the unknown field {{{shown(name)}}}; known are {known}")
+        return texts
+
+    return reader
 
 
 def _matching(value: object, pattern: str, form: str) -> str:

@@ -146,6 +146,19 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     """move: to the folder "superseded" below the output folder."""
 
 
+class HooksConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done with complete scenes, and after a run."""
+
+    on_scene: tuple[str, ...] = ()
+    """Program and arguments, called for each complete scene; () = none."""
+    on_run: tuple[str, ...] = ()
+    """Program and arguments, called when a run has come to its end; () = none."""
+    force_queue: str = ""
+    """Absolute path of the queue of FORCE; "" = none."""
+    timeout_s: float = 3600.0
+    """A hook that takes longer is ended, and counts as failed."""
+
+
 READERS: dict[str, dict[str, read.Reader]] = {
     "service": {
         "url": read.service_url,
@@ -209,5 +222,18 @@ READERS: dict[str, dict[str, read.Reader]] = {
     "sync": {
         "superseded": read.choice("move", "keep", "delete"),
     },
+    "hooks": {
+        "on_scene": read.hook_command(*read.HOOK_FIELDS),
+        "on_run": read.hook_command("directory"),
+        "force_queue": read.text(empty_ok=True),
+        "timeout_s": read.number(0.001, _YEAR_S),
+    },
 }
-PATH_KEYS = {"service.credentials_file", "service.ca_bundle", "search.aoi", "search.scenes_file", "download.directory"}
+PATH_KEYS = {
+    "hooks.force_queue",
+    "service.credentials_file",
+    "service.ca_bundle",
+    "search.aoi",
+    "search.scenes_file",
+    "download.directory",
+}

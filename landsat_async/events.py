@@ -261,6 +261,21 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True)
+class HookEnded:
+    """A hook of the user has ended; a failure is followed by `Failed` with the reason.
+
+    Attributes:
+        scene: Display id; None = the hook of the whole run.
+        rc: Exit status, negative for a signal; None = it did not end in time.
+        elapsed_s: How long it took.
+    """
+
+    scene: str | None
+    rc: int | None
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Talk for people: goes to stderr, never to JSON lines.
 
@@ -328,6 +343,7 @@ Event: TypeAlias = (
     | LeftOut
     | Superseded
     | Synced
+    | HookEnded
     | Notice
     | Error
     | Finished

@@ -18,11 +18,14 @@ from landsat_async.config import (
     SelectConfig,
     ServiceConfig,
 )
-from landsat_async.config_tables import READERS
+from landsat_async.config_tables import READERS, HooksConfig, OutputConfig
 from landsat_async.errors import ConfigError
 from tests.support.volumes import examples
 
-TABLES = {"service": ServiceConfig, "search": SearchConfig, "select": SelectConfig, "download": DownloadConfig}
+TABLES = {
+    "service": ServiceConfig, "search": SearchConfig, "select": SelectConfig, "download": DownloadConfig,
+    "output": OutputConfig, "hooks": HooksConfig,
+}  # fmt: skip
 
 
 def load(tmp_path, text, *, overrides=(), environ=None):
@@ -72,7 +75,7 @@ def test_every_commented_line_of_the_example_is_valid_as_well(tmp_path):
 
 def test_defaults_of_the_example_are_the_defaults_of_the_code(tmp_path):
     config = load(tmp_path, EXAMPLE_TOML)
-    for table in ("service", "download"):
+    for table in ("service", "download", "output", "hooks"):
         values = msgspec.structs.asdict(getattr(config, table))
         defaults = msgspec.structs.asdict(TABLES[table]())
         values.pop("directory", None), defaults.pop("directory", None)

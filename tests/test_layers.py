@@ -49,6 +49,7 @@ PURE = frozenset(
         "proof.kinds",
         "proof.sniff",
         "run.concurrency",
+        "run.hook_rules",
         "run.host_health",
         "run.link_expiry",
         "run.lookup_plan",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.ledger_files import FileRecords, strangers_among
+from landsat_async.disk.ledger_hooks import HookRecords
 from landsat_async.disk.ledger_observations import ObservationRecords
 from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import (
@@ -49,6 +50,7 @@ class Ledger:
         self.scenes = SceneRecords(writer)
         self.sync = SyncRecords(writer)
         self.observations = ObservationRecords(writer)
+        self.hooks = HookRecords(writer)
 
     @classmethod
     async def open(cls, path: Path) -> Ledger:

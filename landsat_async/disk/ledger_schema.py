@@ -24,7 +24,18 @@ VERSION = 4
 _NEW_SINCE = {
     2: {"replaced", "settled"},
     3: {"evidence", "stranger", "named"},
-    4: {"footprint", "hook_ended", "sync_mark", "sync_scene", "sync_item", "superseded", "observed", "speed"},
+    4: {
+        "footprint",
+        "hook_ended",
+        "hook_due",
+        "item_scene",
+        "sync_mark",
+        "sync_scene",
+        "sync_item",
+        "superseded",
+        "observed",
+        "speed",
+    },
 }
 """Version -> what it has that the one before had not; opening for writing adds it."""
 
@@ -74,6 +85,8 @@ CREATE TABLE IF NOT EXISTS settled(
   display_id TEXT NOT NULL, item_id INTEGER NOT NULL, choice TEXT NOT NULL, files INTEGER NOT NULL, at REAL NOT NULL,
   PRIMARY KEY(display_id, item_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS footprint(display_id TEXT PRIMARY KEY, geometry TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS item_scene ON item(scene_display_id);
+CREATE TABLE IF NOT EXISTS hook_due(display_id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hook_ended(
   display_id TEXT PRIMARY KEY, files TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sync_mark(mark TEXT PRIMARY KEY, began REAL NOT NULL, full_at REAL NOT NULL) WITHOUT ROWID;

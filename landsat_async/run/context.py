@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from landsat_async.config import Config
-from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.ledger import Item, Ledger
 from landsat_async.disk.target import Target
 from landsat_async.m2m.client import M2MClient
 from landsat_async.rules.observed import Observations
@@ -15,6 +16,13 @@ from landsat_async.run.hosts import Hosts
 from landsat_async.run.routes import NEVER_S, Routes
 
 UNTRUSTED_HINT = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
+
+
+class SceneWatcher(Protocol):
+    """Whoever wants to know when a scene is complete."""
+
+    async def file_done(self, item: Item) -> None:
+        """A file of it was proven."""
 
 
 class RunContext:
@@ -49,6 +57,8 @@ class RunContext:
         self.wakeups = counts.states.wakeups
         self.routes = Routes(config, ledger.requests, bus, counts, hosts)
         self.run_id = counts.states.run_id
+        self.hooks: SceneWatcher | None = None
+        """Is told of proven files; None = nobody."""
         self.directory = Path(config.download.directory)
         """The output folder."""
 

@@ -138,6 +138,8 @@ class Outcomes:
                 return
         context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)
         self._used_parts.append(part_name(item.item_id, item.generation))
+        if context.hooks is not None:
+            await context.hooks.file_done(item)
         await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
         if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was shown
             await self.discard_parts()

@@ -45,6 +45,7 @@ from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
+from landsat_async.run.hooks import Hooks, OnScene, check_hooks
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
@@ -93,6 +94,7 @@ class Run:
         overwrite: bool,
         aoi: Aoi | None,
         sync: Sync | None = None,
+        on_scene: OnScene | None = None,
     ) -> None:
         self.config = config
         self._aoi = aoi
@@ -105,6 +107,7 @@ class Run:
         self._credentials = credentials
         self._overwrite = overwrite
         self._sync = sync
+        self._on_scene = on_scene
         self._summary: RunSummary | None = None
         self._unreadable = UnreadableScenes()
         self._observations = Observations()
@@ -231,17 +234,33 @@ class Run:
                     await take_stock(context)
                     await sweep_parts(context)
                     await warn_of_space(context)
-                    await self._pipeline(context)
+                    hooks = context.hooks = Hooks(context, self._on_scene, (credentials.token,))
+                    await self._pipeline_and_hooks(context, hooks)
                     if sync is not None:
                         await sync.finish()
                     await self._note_leftovers(context)
                     await self._write_outputs(context)
+                    await hooks.after_run(self._numbers())
                 self._done = True
                 if sync is not None and self._exit_code() == 0:
                     await sync.succeed()
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
                     await _clean_up(context)
+
+    async def _pipeline_and_hooks(self, context: RunContext, hooks: Hooks) -> None:
+        """Hooks are called beside the downloads, and may go on when all files are here."""
+        await hooks.begin()
+        async with anyio.create_task_group() as group:
+            group.start_soon(hooks.run)
+            await self._pipeline(context)
+            hooks.close()
+
+    def _numbers(self) -> dict[str, str]:
+        """Return what the hook of the run is told of it."""
+        summary = self._counts.summary(time.monotonic(), 4 if self._counts.failures else 0)
+        names = ("files_total", "files_verified", "files_skipped", "files_failed", "exit_code")
+        return {name: str(getattr(summary, name)) for name in names} | {"run_id": self._run_id}
 
     async def _pipeline(self, context: RunContext) -> None:
         """Requester, poller and workers, until every selected file is done or failed."""
@@ -356,6 +375,7 @@ async def open_run(
     credentials: Credentials | None = None,
     overwrite: bool = False,
     sync: Sync | None = None,
+    on_scene: OnScene | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run; leaving the block stops it cleanly if it still goes on.
 
@@ -366,12 +386,15 @@ async def open_run(
         overwrite: Replace files that are in the way and cannot be proven.
         sync: Keep the folder as the search says, and put away what a newer version has replaced: "new" asks for what is
             new where that is possible, "full" for everything. None = a plain run.
+        on_scene: Called for each scene whose chosen files are all here, one at a time, at least once; also for scenes
+            of earlier runs for which it did not end. What it raises is a failure of the run and undoes no download.
 
     Raises:
-        ConfigError: the area file cannot be used.
+        ConfigError: a program of a hook does not exist, or the area file cannot be used.
         FolderUnwritable, FolderBusy, LedgerError, DiskFull: before anything is asked of the service.
         LandsatError: on leaving the block, what ended the run early.
     """
+    check_hooks(config)
     check_outputs(config.output, config.download.directory)
     aoi = await read_aoi(config)
     target = target_for(config)
@@ -382,6 +405,7 @@ async def open_run(
             run = Run(
                 config, ledger, claim, target,
                 session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, sync=sync,
+                on_scene=on_scene,
             )  # fmt: skip
             async with _owned(run):
                 yield run
@@ -399,12 +423,15 @@ async def download(
     credentials: Credentials | None = None,
     overwrite: bool = False,
     sync: Sync | None = None,
+    on_scene: OnScene | None = None,
 ) -> RunSummary:
     """Do the whole job and return its counts; arguments and errors as in `open_run`.
 
     Files that failed are counts in what is returned, and no exception.
     """
-    async with open_run(config, session=session, credentials=credentials, overwrite=overwrite, sync=sync) as run:
+    async with open_run(
+        config, session=session, credentials=credentials, overwrite=overwrite, sync=sync, on_scene=on_scene
+    ) as run:
         run.bus.mute()
         return await run.wait()
 

@@ -14,6 +14,7 @@ from landsat_async.events import (
     Event,
     Failed,
     Finished,
+    HookEnded,
     LeftOut,
     Notice,
     Planned,
@@ -42,13 +43,14 @@ _KINDS: tuple[type[Event], ...] = (
     LeftOut,
     Superseded,
     Synced,
+    HookEnded,
     Error,
     Finished,
 )
 _KEYS: dict[type[Event], tuple[str, ...]] = {
     kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _KINDS
 }
-_NAMES: dict[type[Event], str] = {LeftOut: "left_out"}
+_NAMES: dict[type[Event], str] = {LeftOut: "left_out", HookEnded: "hook"}
 """Names of events that are not those of their types in small letters."""
 _KEYS[Progress] = ("files_done", "files_total", "bytes_done", "bytes_total", "rate_bytes_s")
 

@@ -152,6 +152,7 @@ class World:
                 "min_free_bytes": "0 B", "stall_timeout_s": 10,
             } | tables.get("download", {}),
             "output": tables.get("output", {}),
+            "hooks": tables.get("hooks", {}),
         }  # fmt: skip
         return Config.from_dict(data, base_dir=self.base)
 
