@@ -90,6 +90,8 @@ class RunCounts:
         received, states = self.received(), self.states
         if self._samples and received > self._samples[-1][1]:
             self.flowing_s += now_s - self._samples[-1][0]
+            if self._samples[-1][1] == self._samples[0][1]:  # nothing had come before: the wait is not the line's speed
+                self._samples = deque([self._samples[-1]])
         self._samples.append((now_s, received))
         while len(self._samples) > 1 and now_s - self._samples[0][0] > RATE_WINDOW_S:
             self._samples.popleft()

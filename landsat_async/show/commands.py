@@ -194,6 +194,7 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
         ("simulate", "serve it on a free port, and print its address, user and token"),
         ("simulate --port 8000", "on a port of your choice"),
         ("simulate --scenes 100000", "with a made-up archive of 100,000 scenes"),
+        ('simulate --rate "1 MB" --staging 20 --fault file:cut', "slow, with staging, and one broken transfer"),
     ),
     options=(
         option("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1"),
@@ -205,14 +206,24 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
             metavar="N",
             help="a made-up archive of N scenes in place of the demo's",
         ),
+        option("--rate", metavar="SIZE", help='bytes a second of each connection, such as "500 kB"; default: no limit'),
+        option("--staging", type=float, metavar="SECONDS", help="until a file that is to be prepared is ready"),
+        option(
+            "--fault",
+            action="append",
+            default=[],
+            metavar="KIND",
+            help="an answer that goes wrong: file:cut, api:status,status=503 ...; repeatable; all: docs/simulator.md",
+        ),
     ),
     data=False,
 )
 def simulate(options: argparse.Namespace, output: Output) -> int:
     """Serve the simulator."""
-    from landsat_async.show.sim_commands import simulate
+    from landsat_async.show.sim_commands import Behaviour, simulate
 
-    return simulate(options.host, options.port, options.scene_count, output)
+    behaviour = Behaviour(options.rate, options.staging, tuple(options.fault))
+    return simulate(options.host, options.port, options.scene_count, behaviour, output)
 
 
 # -- look ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
@@ -123,6 +125,7 @@ class Output:
         """A `finished` line was written: nothing may follow it on stdout."""
         self.out_colour = wants_colour(os.environ, is_terminal=self.out.isatty())
         self.err_colour = wants_colour(os.environ, is_terminal=self.err.isatty())
+        self._reads_here = self.err.isatty()
         self.stopping = False
         """A signal has asked for a stop."""
         self.told: set[tuple[str, str]] = set()
@@ -169,7 +172,7 @@ class Output:
         """Say one line on stderr. With -q or --json only what is urgent is said."""
         if (self.output_options.quiet or self.output_options.json) and not urgent:
             return
-        line = clean_end(line)
+        line = self._on_screen(clean_end(line))
         if self.err_colour:
             line = paint(line)
         self.out.flush()  # where both streams end in one place, the order is kept
@@ -178,6 +181,13 @@ class Output:
             return
         self.err.write(line + "\n")
         self.err.flush()
+
+    def _on_screen(self, line: str) -> str:
+        """Break a sentence between words where a person reads it; commands and tables stay as they are."""
+        if not self._reads_here or line[:1] == " " or line.startswith("next:"):
+            return line
+        width = shutil.get_terminal_size().columns
+        return "\n".join(textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)) or line
 
     def notice(self, notice: Notice) -> None:
         """Say a notice of a run; a warning is said with -q too."""

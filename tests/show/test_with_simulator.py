@@ -260,6 +260,9 @@ def test_the_demo_leaves_proven_files_and_says_what_to_do_next(call, tmp_path):
     assert band in listed.stdout.splitlines()
     assert band in names
     assert "verify here/config.toml" in done.stderr
+    assert len(names) == 69 + 1  # and .landsat_async
+    for shown in ("by USGS, for 0:0", "files wait for your quota", "the connection broke in the middle of the file"):
+        assert shown in done.stderr
     assert call("verify", "here/config.toml").returncode == 0
     again = json_of(call("demo", "--json", "here"))
     assert (again[-1]["files_verified"], again[-1]["bytes_received"]) == (0, 0)
@@ -274,6 +277,30 @@ def test_the_demo_does_not_touch_a_config_of_somebody_else(call, tmp_path):
     assert done.returncode == 2
     assert "[file-exists]" in done.stderr
     assert mine.read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--fault", "file:cutt"], "did you mean file:cut?"),
+        (["--rate", "fast"], "--rate: "),
+        (["--rate", "1 B"], "too slow"),
+        (["--staging", "-1"], "--staging: "),
+    ],
+)
+def test_simulate_refuses_what_it_cannot_do(call, options, said):
+    done = call("simulate", *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_simulate_behaves_as_it_is_told():
+    sim = Simulated("--rate", "500 kB", "--staging", "20", "--fault", "file:cut,times=3", "--fault", "api:slow")
+    with urllib.request.urlopen(sim.control + "script") as reply:
+        script = json.load(reply)
+    assert (script["rate_bytes_s"], script["staging_s"]) == (500_000, 20.0)
+    assert [fault["kind"] for fault in script["file_faults"] + script["api_faults"]] == ["cut", "slow"]
+    assert sim.stop() == (0, "")
 
 
 def test_simulate_stops_without_talk_of_files():
