@@ -7,6 +7,7 @@ this module decides what happens next; that is `api_retry`.
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import html
 import re
 import ssl
@@ -311,6 +312,8 @@ def _why(error: BaseException) -> str:
         return "TLS fault"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer was cut"
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return "it refuses the connection"
     if isinstance(error, OSError) and error.strerror:
         return quoted_from_outside(error.strerror)
     return "the connection was closed"

@@ -62,7 +62,7 @@ class M2MClient:
     Calls wait for each other; any number of tasks may share a client. All calls raise `CredentialsError` when the
     account cannot do this and `ServiceError` when the service refuses or stays away for longer than `patience_s`.
 
-    A run uses a part of the calls. `logout`, `rate_limit_summary`, `notifications`, `dataset_file_groups`, `grid2ll`,
+    A run uses a part of the calls. `logout`, `notifications`, `dataset_file_groups`, `grid2ll`,
     `scene_metadata`, `scene_list_get`, `download_remove`, `download_labels`, `download_summary`, `download_order_load`
     and `download_order_remove` are there for users of the library: they are tested against recorded answers and the
     simulator, and nothing in this package calls them.

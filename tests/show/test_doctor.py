@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from landsat_async.disk.folder import Claim, OutputFolder
-from landsat_async.show import doctor
+from landsat_async.show import doctor, doctor_page, doctor_service
 from landsat_async.sim.computed import ComputedArchive
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import open_simulator
@@ -129,8 +129,10 @@ async def test_B09_a_token_that_others_can_read_is_a_warning_with_the_command(ex
 
 @pytest.mark.parametrize(("offset_s", "side"), [(600.0, "ahead of"), (-86400.0, "behind")])
 async def test_a_wrong_clock_is_told_with_its_error(examine, monkeypatch, offset_s, side):
-    true = doctor.parsedate_to_datetime
-    monkeypatch.setattr(doctor, "parsedate_to_datetime", lambda text: true(text) - dt.timedelta(seconds=offset_s))
+    true = doctor_service.parsedate_to_datetime
+    monkeypatch.setattr(
+        doctor_service, "parsedate_to_datetime", lambda text: true(text) - dt.timedelta(seconds=offset_s)
+    )
     checks, _ = await examine()
     assert checks["service"].state == "warn"
     assert side in checks["service"].message
@@ -173,8 +175,8 @@ async def test_M17_a_dataset_that_is_closed_to_the_account_is_told_as_that(exami
     ],
 )
 def test_M33_the_code_is_that_of_the_fault_which_a_run_meets_first(checks, code):
-    made = [doctor.Check(name, "fail" if own else "ok", "", exit_code=own) for name, own in checks]
-    assert doctor.verdict(made) == code
+    made = [doctor_page.Check(name, "fail" if own else "ok", "", exit_code=own) for name, own in checks]
+    assert doctor_page.verdict(made) == code
 
 
 @pytest.mark.faults("M33")

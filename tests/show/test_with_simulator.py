@@ -208,8 +208,11 @@ def test_the_doctor_finds_nothing_wrong_and_leaves_nothing_behind(call, job, tmp
     before = sorted(tmp_path.rglob("*"))
     done = call("doctor", job)
     assert done.returncode == 0, done.stdout
-    assert {line[:4].strip() for line in done.stdout.splitlines() if line[0] != " "} <= {"ok", "warn"}
-    assert "credentials: user demo, token from the variable USGS_TOKEN" in done.stdout
+    *lines, last = done.stdout.splitlines()
+    assert {line[:3].strip() for line in lines if line[0] != " "} <= {"✓", "!"}
+    assert "credentials   user demo, token from the variable USGS_TOKEN" in done.stdout
+    assert last.startswith("No problems")
+    assert last.endswith("Next: landsat-async run")
     names = [e["name"] for e in json_of(call("doctor", "--json", job))]
     assert names[:2] == ["versions", "config"]
     assert {"folder", "disk", "credentials", "service", "login", "role", "dataset"} < set(names)
