@@ -8,6 +8,7 @@ nox.options.sessions = ["tests", "lint"]
 LABS = (
     ("benchmarks.kills", "--count", "200"),
     ("benchmarks.power_cuts",),
+    ("benchmarks.sync_days", "--count", "100"),
     ("benchmarks.pairs", "--count", "40"),
     ("benchmarks.disk_full", "--count", "40"),
     ("benchmarks.stops",),

@@ -200,6 +200,10 @@ class M2MClient:
         """Return the metadata fields of a dataset that a search can filter on."""
         return await self._call(payloads.dataset_filters(name))
 
+    async def dataset_products(self, name: str) -> tuple[str, ...]:
+        """Return the names of the products that the scenes of a dataset have, each once."""
+        return await self._call(payloads.dataset_products(name))
+
     async def dataset_file_groups(self, name: str) -> tuple[FileGroup, ...]:
         """Return the groups of files that can be requested together."""
         return await self._call(payloads.dataset_file_groups(name))

@@ -134,6 +134,12 @@ def dataset_file_groups(name: str) -> Call[tuple[FileGroup, ...]]:
     return Call("dataset-file-groups", {"datasetName": name}, read_datasets.read_file_groups, input_matters=True)
 
 
+def dataset_products(name: str) -> Call[tuple[str, ...]]:
+    """Names of the products that the scenes of a dataset have."""
+    payload = {"datasetName": name}
+    return Call("dataset-download-options", payload, read_datasets.read_product_names, input_matters=True)
+
+
 def grid2ll(grid: str, path: int, row: int, shape: str) -> Call[GridCell]:
     """Position of a WRS cell."""
     payload = {"gridType": grid, "responseShape": shape, "path": f"{path}", "row": f"{row}"}

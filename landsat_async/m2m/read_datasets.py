@@ -120,6 +120,17 @@ def _filter(row: _FilterRow) -> DatasetFilter:
     )
 
 
+class _ProductRow(Row):
+    product_name: Text
+
+
+def read_product_names(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[str, ...]:
+    """dataset-download-options: names of products, each once."""
+    where = "dataset-download-options: data"
+    names = build_rows(data, _ProductRow, lambda row: row.product_name, where=where, unusable=unusable)
+    return tuple(dict.fromkeys(names))
+
+
 class _GroupsData(Row):
     primary: msgspec.Raw = NULL
     secondary: msgspec.Raw = NULL

@@ -88,6 +88,12 @@ def parse_product_id(display_id: str) -> ProductId | None:
     return ProductId(sensor, level, int(path), int(row), days[0], days[1], collection, tier, region)
 
 
+def is_tile(display_id: str) -> bool:
+    """Tell whether a display id is that of a tile: ARD, or a level 3 product of one."""
+    product = parse_product_id(display_id)
+    return product is not None and product.region is not None
+
+
 def parse_scene_key(entity_or_display_id: str) -> SceneKey | None:
     """Read path, row and date from either kind of id; None when it holds none (tiles have no path and row)."""
     product = parse_product_id(entity_or_display_id)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from landsat_async.errors import ConfigError, DatasetRefused, LandsatError
+from landsat_async.errors import ConfigError, DatasetRefused, EndpointGone, LandsatError, RequestRefused
 from landsat_async.m2m.client import M2MClient
+from landsat_async.rules.datasets import FETCHED, facts_of
+from landsat_async.rules.naming import shown
 from landsat_async.rules.scene_ids import ended_dataset
 
+_PRODUCTS_TOLD = 8
 _CLOSED = ("DATASET_AUTH", "DATASET_UNAUTHORIZED")
 
 
@@ -22,6 +25,29 @@ async def dataset_refused(m2m: M2MClient, dataset: str, error: DatasetRefused) -
         pass  # the refusal says enough without the names
     message, hint = explain_refusal(dataset, error, aliases)
     return ConfigError(message, hint=hint, reference="dataset")
+
+
+async def refuse_other(m2m: M2MClient, dataset: str) -> None:
+    """Raise ConfigError, with the products, for a dataset of another mission: their files could not be proven.
+
+    What M2M does not know either is refused by the search, with the nearest names.
+    """
+    if facts_of(dataset) is not None or dataset.lower().startswith("landsat_"):
+        return
+    try:
+        names = await m2m.dataset_products(dataset)
+    except DatasetRefused as error:
+        raise await dataset_refused(m2m, dataset, error) from None
+    except (EndpointGone, RequestRefused):
+        names = ()
+    listed = ", ".join(shown(name) for name in names[:_PRODUCTS_TOLD])
+    more = f" and {len(names) - _PRODUCTS_TOLD} more" if len(names) > _PRODUCTS_TOLD else ""
+    products = f" Its products ({listed}{more}) are not fetched." if names else ""
+    raise ConfigError(
+        f"search.dataset: {dataset} is of another mission.{products}",
+        hint=f"This program is for {FETCHED}. Get others with EarthExplorer, https://earthexplorer.usgs.gov.",
+        reference="dataset",
+    )
 
 
 def explain_refusal(dataset: str, error: DatasetRefused, aliases: Sequence[str]) -> tuple[str, str]:

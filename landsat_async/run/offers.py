@@ -21,7 +21,7 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.bands import kinds_of_dataset, lacks, nearest_band, where_else
-from landsat_async.rules.naming import layout_folder
+from landsat_async.rules.naming import is_planned, layout_folder
 from landsat_async.run.fallback import with_single_files
 from landsat_async.run.order_only import with_orders
 from landsat_async.run.scene_cache import SceneCache
@@ -140,7 +140,7 @@ async def _choose(
         if config.select.type == "band_group":
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]
             selection = replace(selection, files=tuple(files))
-        if config.select.type == "product":
+        if any(is_planned(file.name) for file in selection.files):
             selection = await _with_names(selection, history)
         if places := _places(selection, whole, config.download.layout):
             selection = _with_what_is_here(selection, await history.done_among(places))

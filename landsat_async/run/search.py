@@ -20,7 +20,7 @@ from landsat_async.rules.datasets import facts_of
 from landsat_async.rules.naming import shown
 from landsat_async.rules.scene_ids import group_ids, read_scene_ids
 from landsat_async.rules.shards import of_shard
-from landsat_async.run.dataset_names import dataset_refused
+from landsat_async.run.dataset_names import dataset_refused, refuse_other
 from landsat_async.run.lookup import look_up
 from landsat_async.run.scan import Scan
 from landsat_async.run.scene_filter import FilterIds, SearchConfig, keep_named, keep_scenes, scene_filters
@@ -92,6 +92,8 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_
 
 
 async def _find(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None) -> Found:
+    for dataset in config.search.datasets:
+        await refuse_other(m2m, dataset)
     if config.search.scenes:
         return await _named_scenes(config, m2m)
     hits: list[Scene] = []

@@ -15,14 +15,14 @@ from typing import TypedDict, Unpack
 from landsat_async.sim import browse, text
 from landsat_async.sim.conditions import Condition
 from landsat_async.sim.content import Content, Literal
-from landsat_async.sim.datasets import DATASETS, SimDataset
+from landsat_async.sim.datasets import DATASETS, OTHERS, SimDataset
 from landsat_async.sim.rasters import KeptFiles, RealRasters
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.tar import tar_of
 from landsat_async.sim.tiff import Grid, Pixels, large_band, small_band
 
 _ID_LENGTH = len("LC08_L2SP_004053_20240705_20240714_02_T1")
-_TILE_ID_LENGTH = len("LC08_CU_008001_20231101_20231116_02")
+_TILE_ID_LENGTHS = tuple(len(f"LC08_CU_008001_20231101_20231116_02{end}") for end in ("_BA", ""))
 _MIB = 1 << 20
 _NOMINAL_TEXT_BYTES = {"ANG.txt": 117_391, "MTL.txt": 15_246, "MTL.xml": 22_430, "GCP.txt": 9_480}
 _LARGE_TILE = 512
@@ -66,7 +66,7 @@ class Archive:
         raster: RealRasters | None = None,
         cache_bytes: int = 64 * _MIB,
     ) -> None:
-        self._products: dict[str, list[Product]] = {alias: [] for alias in DATASETS}
+        self._products: dict[str, list[Product]] = {alias: [] for alias in (*DATASETS, *OTHERS)}
         self._by_id: dict[tuple[str, str], Product] = {}
         self._pixels, self._tile, self._compress = pixels, tile, compress
         self._band_bytes, self._raster = band_bytes, raster
@@ -193,7 +193,8 @@ class Archive:
 
     def product_of_file(self, name: str) -> Product | None:
         """Return the product that a file name belongs to."""
-        return self._by_id.get(("", name[:_ID_LENGTH])) or self._by_id.get(("", name[:_TILE_ID_LENGTH]))
+        lengths = (_ID_LENGTH, *_TILE_ID_LENGTHS)
+        return next((found for length in lengths if (found := self._by_id.get(("", name[:length])))), None)
 
     def version(self, name: str) -> int:
         """How often the content of a file has changed."""

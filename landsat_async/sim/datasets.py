@@ -83,8 +83,8 @@ class SecondaryDataset:
     """File group id -> label."""
 
 
-ARD_LEVEL = 3
-"""Stands for analysis-ready tiles among the levels."""
+TILE_LEVELS = {"ARD": 3, "DSWE": 4, "BA": 5}
+"""Kinds of tiles, and the numbers that stand for them among the levels."""
 
 SECONDARY = {
     1: SecondaryDataset(
@@ -108,7 +108,7 @@ SECONDARY = {
     ),
 }
 
-SECONDARY[ARD_LEVEL] = SecondaryDataset(
+SECONDARY[TILE_LEVELS["ARD"]] = SecondaryDataset(
     "landsat_ard_tile_files_c2",
     made_up_id("ard", "files"),
     "Landsat ARD Tile Files C2",
@@ -116,6 +116,16 @@ SECONDARY[ARD_LEVEL] = SecondaryDataset(
     "C2 ARD Tile Band Download",
     {},
 )
+
+for _kind in ("DSWE", "BA"):
+    SECONDARY[TILE_LEVELS[_kind]] = SecondaryDataset(
+        f"landsat_{_kind.lower()}_tile_files_c2",
+        made_up_id(_kind, "files"),
+        f"Landsat {_kind} Tile Files C2",
+        {system: (made_up_id(_kind, "file", system), "D789") for system in ("dds", "ls_s3")},
+        f"C2 {_kind} Tile Band Download",
+        {},
+    )
 
 _TIERS = {"": "All", "T1": "Tier 1", "T2": "Tier 2", "RT": "Real-Time"}
 _DICTIONARY = "https://www.usgs.gov/centers/eros/science/landsat-collection-2-data-dictionary"
@@ -335,14 +345,25 @@ def _ard() -> SimDataset:
         rows.append(ProductRow(made_up_id(ARD, kind), code, title, "dds", None, "bundle", f"_{kind}"))
     browse = "Full Resolution Browse"
     rows.append(ProductRow(made_up_id(ARD, "browse"), "D778", browse, "ls_frb", None, "browse", "_refl.jpg"))
+    return _tiles(ARD, "60fabf67f0a1a7e3", "Landsat C2 U.S. ARD Tiles", "ARD", tuple(rows))
+
+
+def _tiles(alias: str, dataset_id: str, name: str, kind: str, rows: tuple[ProductRow, ...]) -> SimDataset:
     fields = (
         FilterField("60fabf689767f137", "Tile Grid Region", "Select", "TILE_GRID_REGION like ?", lambda p: p.region),
         FilterField("60fabf683e8957ca", "Tile Grid Horizontal", "Range", "TILE_GRID_HORIZONTAL between ?", _path),
         FilterField("60fabf68a4fb8ff9", "Tile Grid Vertical", "Range", "TILE_GRID_VERTICAL between ?", _row),
         FilterField("60fabf6880073f49", "Tile Identifier", "Text", "TILE_ID like ?", lambda p: p.display_id),
     )
-    name, sensors = "Landsat C2 U.S. ARD Tiles", ("LC08", "LC09", "LE07", "LT04", "LT05")
-    return SimDataset(ARD, "60fabf67f0a1a7e3", name, name, name, ARD_LEVEL, sensors, "ard", 1982, tuple(rows), fields)
+    sensors = ("LC08", "LC09", "LE07", "LT04", "LT05")
+    level = TILE_LEVELS[kind]
+    return SimDataset(alias, dataset_id, name, name, name, level, sensors, kind.lower(), 1982, rows, fields)
+
+
+def _level_3(kind: str, row: ProductRow) -> SimDataset:
+    """Tiles with one product, whose name only the host tells."""
+    alias = f"landsat_{kind.lower()}_tile_c2"
+    return _tiles(alias, made_up_id(alias), f"Landsat C2 U.S. {kind} Tiles", kind, (row,))
 
 
 def _path(product: Product) -> str:
@@ -354,12 +375,27 @@ def _row(product: Product) -> str:
 
 
 DATASETS[ARD] = _ard()
+_DSWE = ProductRow(made_up_id("DSWE", "row"), "D788", "C2 DSWE Tile Product Download", "dds", None, "bundle")
+_BA = ProductRow(made_up_id("BA", "row"), "D784", "C2 BA Tile Product Download", "dds", None, "file", "_BC.TIF")
+for _tile_dataset in (_level_3("DSWE", _DSWE), _level_3("BA", _BA)):
+    DATASETS[_tile_dataset.alias] = _tile_dataset
+_SRTM = "SRTM 1 Arc-Second Global"
+_SRTM_FORMS = (("D538", "GeoTIFF 1 Arc-second"), ("D539", "BIL 1 Arc-second"), ("D540", "DTED 1 Arc-second"))
+_SRTM_ROWS = tuple(
+    ProductRow(made_up_id("srtm", form), code, form, "dds", None, "bundle") for code, form in _SRTM_FORMS
+)
+OTHERS: dict[str, SimDataset] = {
+    "srtm_v3": SimDataset(
+        "srtm_v3", made_up_id("srtm_v3"), _SRTM, _SRTM, "Digital Elevation", 0, (), "srtm", 2000, _SRTM_ROWS, ()
+    )
+}
+"""Datasets of other missions: there are some, and nothing is in them."""
 
 _BY_SENSOR_AND_LEVEL = {(s, d.level): d for d in DATASETS.values() for s in d.sensors}
 
 
 def dataset_of(sensor: str, level: str) -> SimDataset:
     """Return the dataset that holds a product, by sensor ("LC08") and level ("L2SP", "ARD")."""
-    if level == "ARD":
-        return DATASETS[ARD]
+    if level in TILE_LEVELS:
+        return DATASETS[f"landsat_{level.lower()}_tile_c2"]
     return _BY_SENSOR_AND_LEVEL[sensor, int(level[1])]

@@ -7,7 +7,7 @@ import functools
 import zlib
 from dataclasses import dataclass, field
 
-from landsat_async.sim.datasets import SimDataset, dataset_of
+from landsat_async.sim.datasets import TILE_LEVELS, SimDataset, dataset_of
 from landsat_async.sim.wrs import Frame, frame
 
 _L1_ANGLES = ("VAA.TIF", "VZA.TIF", "SAA.TIF", "SZA.TIF")
@@ -20,6 +20,11 @@ _ARD = (
     *(f"SR_B{n}.TIF" for n in range(1, 8)), "SR_QA_AEROSOL.TIF", "ST_B10.TIF", "ST_QA.TIF",
     *(f"TOA_B{n}.TIF" for n in range(1, 8)), "BT_B10.TIF", "BT_B11.TIF", *_QA, *_L1_ANGLES,
 )  # fmt: skip
+_OF_TILES = {
+    "ARD": _ARD,
+    "DSWE": tuple(f"{layer}.TIF" for layer in ("INTR", "INWM", "DIAG", "SHADE")),
+    "BA": ("BC.TIF", "BP.TIF"),
+}
 _SENSOR_IDS = {"LC": "OLI_TIRS", "LO": "OLI", "LT08": "TIRS", "LE": "ETM", "LT": "TM", "LM": "MSS"}
 
 
@@ -30,7 +35,7 @@ class Product:
     sensor: str
     """LC08, LC09, LE07, LT05, LM01 ..."""
     level: str
-    """L1TP, L1GT, L1GS, L2SP or L2SR; ARD for an analysis-ready tile."""
+    """L1TP, L1GT, L1GS, L2SP or L2SR; ARD for an analysis-ready tile, DSWE or BA for a Level-3 product of one."""
     path: int
     row: int
     acquired: datetime.date
@@ -55,13 +60,18 @@ class Product:
         days = f"{self.acquired:%Y%m%d}_{self.processed:%Y%m%d}"
         short = self.sensor[:2] + str(int(self.sensor[2:]))
         station = "PAC02" if self.acquired.year < 2013 and short != "LE7" else "LGN00"
-        if self.level == "ARD":
-            tile = f"{self.sensor}_{self.region}_{place}_{days}_02"
+        if self.is_tile:
+            tile = f"{self.sensor}_{self.region}_{place}_{days}_02" + ("" if self.level == "ARD" else f"_{self.level}")
             object.__setattr__(self, "display_id", tile)
             object.__setattr__(self, "entity_id", tile)
             return
         object.__setattr__(self, "display_id", f"{self.sensor}_{self.level}_{place}_{days}_02_{self.tier}")
         object.__setattr__(self, "entity_id", f"{short}{place}{self.acquired:%Y%j}{station}")
+
+    @property
+    def is_tile(self) -> bool:
+        """A tile of the ARD grid, of ARD or Level 3."""
+        return self.level in TILE_LEVELS
 
     @property
     def dataset(self) -> SimDataset:
@@ -86,17 +96,17 @@ class Product:
     @property
     def frame(self) -> Frame:
         """Footprint; that of a tile is made up, but each has its own."""
-        return frame(self.path, self.row + (20 if self.level == "ARD" else 0))
+        return frame(self.path, self.row + (20 if self.is_tile else 0))
 
     @property
     def file_system(self) -> str:
         """Where its single files come from: ls_s3 or dds."""
-        return "dds" if self.storage == "dds" or self.level == "ARD" else "ls_s3"
+        return "dds" if self.storage == "dds" or self.is_tile else "ls_s3"
 
     @property
     def bundle_system(self) -> str:
         """Where its bundle comes from: ls_zip or dds_ms; those of a tile come from dds."""
-        if self.level == "ARD":
+        if self.is_tile:
             return "dds"
         return "dds_ms" if self.storage == "dds" else "ls_zip"
 
@@ -116,14 +126,14 @@ class Product:
 
     def secondary_id(self, suffix: str) -> str:
         """Entity id of one of its files in the secondary dataset."""
-        if self.level == "ARD":
+        if self.is_tile:
             return self.file_name(suffix).replace(".", "_")
         prefix = "L1" if self.level.startswith("L1") else "L2ST" if suffix.startswith("ST_") else "L2SR"
         return f"{prefix}_{self.file_name(suffix).replace('.', '_').upper()}"
 
     def file_groups(self, suffix: str) -> list[str]:
         """File groups that list one of its files; shared level-2 files belong to both groups."""
-        if self.level == "ARD":
+        if self.is_tile:
             return []
         if self.level.startswith("L1"):
             return ["ls_c2l1_all"]
@@ -143,8 +153,8 @@ class Product:
 @functools.cache
 def _suffixes(sensor: str, level: str) -> tuple[str, ...]:
     kind = sensor[:2]
-    if level == "ARD":
-        return _ARD
+    if level in _OF_TILES:
+        return _OF_TILES[level]
     if kind == "LM":
         first = 4 if sensor in ("LM01", "LM02", "LM03") else 1
         return (*(f"B{n}.TIF" for n in range(first, first + 4)), *_QA, *_MTL)

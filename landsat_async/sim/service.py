@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from landsat_async.sim.archive import Archive
-from landsat_async.sim.datasets import DATASETS, SECONDARY, SecondaryDataset, SimDataset
+from landsat_async.sim.datasets import DATASETS, OTHERS, SECONDARY, SecondaryDataset, SimDataset
 from landsat_async.sim.downloads import Downloads
 from landsat_async.sim.links import Links
 from landsat_async.sim.log import Log
@@ -178,6 +178,8 @@ class Service:
         for dataset in everything:
             if name.lower() in (dataset.alias, dataset.id, dataset.name.lower()):
                 return dataset
+        if name.lower() in OTHERS:
+            return OTHERS[name.lower()]
         raise ApiError("DATASET_INVALID", "An invalid dataset has been provided")
 
 

@@ -68,7 +68,8 @@ def test_two_storage_systems_of_one_product_are_two_ways_to_one_file():
     (file,) = pick(rows, "*").files
     assert [route.product_id for route in file.routes] == ["b", "a"]
     (bundle,) = pick(rows, kind="bundle").files
-    assert bundle.name == f"{TILE}.tar"
+    assert bundle.name == f"{TILE}.Burned_Area.product"  # whether it is a tar, only the host can tell
+    assert bundle.routes == file.routes
 
 
 @pytest.mark.faults("M37")

@@ -135,3 +135,50 @@ async def test_single_files_of_a_tile_are_chosen_by_band(opened):
     async with opened() as world:
         result = await world.run(world.config(search=SEARCH, select={"bands": ["SR_B3"]}))
         assert set(result.verified) == {f"{one}_SR_B3.TIF" for one in IDS}
+
+
+DSWE = Product("LC08", "DSWE", 15, 7, date(2022, 4, 16), date(2022, 4, 23))
+BURNT = Product("LC08", "BA", 15, 7, date(2022, 4, 16), date(2022, 4, 23))
+
+
+@pytest.mark.faults("Y09")
+@pytest.mark.parametrize("select", [{}, {"type": "bundle"}, {"products": ["*tile product*"]}])
+@pytest.mark.parametrize(("tile", "end"), [(DSWE, ".tar"), (BURNT, "_BC.TIF")])
+async def test_Y09_the_one_product_of_a_tile_is_named_by_the_server_and_no_tar_by_guess(tmp_path, select, tile, end):
+    async with open_world(tmp_path, Archive([tile], pixels=64, tile=32)) as world:
+        search = {"dataset": tile.dataset.alias, "tiles": ["CU/015007"], "start": "2022-01-01"}
+        config = world.config(search=search, select=select)
+        made = await plan(config, credentials=world.credentials)
+        (planned,) = made.files
+        assert planned.file.relpath == f"{tile.display_id}.C2_{tile.level}_Tile_Product_Download.product"
+        result = await world.run(config)
+        assert result.summary.exit_code == 0, result.failed
+        assert set(world.files()) == {f"{tile.display_id}{end}"}
+        again = await world.run(config)
+        assert (again.skipped, again.verified) == ([f"{tile.display_id}{end}"], [])
+
+
+async def test_single_files_of_tiles_come_by_band_and_by_place(tmp_path):
+    tiles = [*TILES, DSWE]
+    async with open_world(tmp_path, Archive(tiles, pixels=64, tile=32)) as world:
+        search = {"dataset": ["landsat_ard_tile_c2", "landsat_dswe_tile_c2"], "tiles": ["CU/008002", "CU/15/7"]}
+        result = await world.run(world.config(search=search, select={"bands": ["red", "lwir", "INTR"]}))
+        assert result.summary.exit_code == 0, result.failed
+        assert set(world.files()) == {
+            f"{IDS[1]}_SR_B4.TIF", f"{IDS[1]}_ST_B10.TIF", f"{DSWE.display_id}_INTR.TIF",
+        }  # fmt: skip
+
+
+@pytest.mark.faults("Y10")
+@pytest.mark.parametrize("search", [{}, {"scenes": ["SRTM1N10W068V3"]}])
+async def test_Y10_a_dataset_of_another_mission_is_refused_with_its_products(tmp_path, search):
+    async with open_world(tmp_path, Archive(TILES, pixels=64, tile=32)) as world:
+        config = world.config(search={"dataset": "srtm_v3", **search}, select={})
+        result = await world.run(config)
+        assert result.summary.exit_code == 2
+        assert "srtm_v3 is of another mission" in str(result.error)
+        assert "GeoTIFF 1 Arc-second, BIL 1 Arc-second, DTED 1 Arc-second" in str(result.error)
+        assert "EarthExplorer" in result.error.hint
+        assert world.log.calls["scene-search"] == 0
+        with pytest.raises(ConfigError):
+            await plan(config, credentials=world.credentials)

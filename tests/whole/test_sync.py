@@ -72,7 +72,8 @@ async def test_a_new_version_comes_and_the_older_one_goes_to_its_own_folder(tmp_
         assert "older" not in talk(plain)
 
 
-async def test_nothing_new_costs_three_calls_and_one_a_dataset(tmp_path, days):
+@pytest.mark.faults("Y07")
+async def test_Y07_nothing_new_costs_three_calls_and_one_a_dataset(tmp_path, days):
     products = [product(level, path) for level in ("L1TP", "L2SP") for path in (4, 5)]
     async with open_world(tmp_path, Archive(products, pixels=64, tile=32)) as world:
         await sync(world)
@@ -105,8 +106,9 @@ async def test_everything_is_looked_at_each_week_and_when_the_search_changes(tmp
         assert "what was ingested since" in talk(result)
 
 
+@pytest.mark.faults("Y06")
 @pytest.mark.parametrize("action", ["move", "delete", "keep"])
-async def test_a_successor_with_fewer_bands_costs_nothing(tmp_path, days, action):
+async def test_Y06_a_successor_with_fewer_bands_costs_nothing(tmp_path, days, action):
     """L2SP becomes L2SR: what has no successor is moved, also where older files are deleted."""
     old = product("L2SP")
     other = product("L2SP", path=5)
@@ -140,7 +142,8 @@ async def test_a_successor_with_fewer_bands_costs_nothing(tmp_path, days, action
         assert told(again) == []
 
 
-async def test_an_older_version_stays_as_long_as_its_successor_is_not_all_here(tmp_path, days):
+@pytest.mark.faults("Y03")
+async def test_Y03_an_older_version_stays_as_long_as_its_successor_is_not_all_here(tmp_path, days):
     old = product("L2SP")
     async with open_world(tmp_path, Archive([old], pixels=64, tile=32)) as world:
         select = {"bands": ["SR_B4", "ST_B10"]}
@@ -166,7 +169,8 @@ async def test_an_older_version_stays_as_long_as_its_successor_is_not_all_here(t
         )
 
 
-async def test_what_the_user_has_changed_or_removed_is_left_to_him(tmp_path, days):
+@pytest.mark.faults("Y04")
+async def test_Y04_what_the_user_has_changed_or_removed_is_left_to_him(tmp_path, days):
     old = product("L2SP")
     async with open_world(tmp_path, Archive([old], pixels=64, tile=32)) as world:
         select = {"bands": ["SR_B3", "SR_B4", "SR_B5", "ST_B10"]}
@@ -187,7 +191,8 @@ async def test_what_the_user_has_changed_or_removed_is_left_to_him(tmp_path, day
         assert (world.root / changed).read_bytes() == b"mine"
 
 
-async def test_what_vanishes_without_a_successor_is_told_and_stays(tmp_path, days):
+@pytest.mark.faults("Y05")
+async def test_Y05_what_vanishes_without_a_successor_is_told_and_stays(tmp_path, days):
     stays, goes = product("L2SP", path=5), product("L2SP")
     async with open_world(tmp_path, Archive([stays, goes], pixels=64, tile=32)) as world:
         await sync(world)
@@ -222,7 +227,8 @@ async def test_a_folder_that_plain_runs_have_filled_is_taken_over(tmp_path, days
         assert synced == Synced(0, 1, 0, 1)
 
 
-async def test_a_place_that_is_taken_gets_a_number(tmp_path, days):
+@pytest.mark.faults("Y08")
+async def test_Y08_a_place_that_is_taken_gets_a_number(tmp_path, days):
     old = product("L2SP")
     async with open_world(tmp_path, Archive([old], pixels=64, tile=32)) as world:
         await sync(world)
