@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from landsat_async import config_readers as read
-from landsat_async.config_checks import check_together, ids_decide
+from landsat_async.config_checks import check_together, ids_decide, store_together
+from landsat_async.config_store import StoreConfig
 from landsat_async.config_tables import (
     PATH_KEYS,
     READERS,
@@ -35,9 +36,12 @@ from landsat_async.errors import ConfigError
 from landsat_async.public import publish
 from landsat_async.rules.select_type import choose_type
 from landsat_async.rules.shards import Shard
+from landsat_async.rules.store_url import is_store_url
 from landsat_async.scene_files import read_scenes_file
 from landsat_async.user_files import Unreadable, near_name, read_user_file, text_of
 
+_FOLDERS = {"directory": "data", "spool": "spool", "state_dir": ".landsat_async"}
+"""Defaults, beside the config file."""
 ENVIRONMENT_PREFIX = "LANDSAT_ASYNC__"
 EXAMPLE_TOML = (Path(__file__).parent / "config.example.toml").read_text(encoding="utf-8")
 
@@ -67,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         output: What is made of the files after a run: table [output].
         sync: What becomes of files that a newer version has replaced: table [sync].
         hooks: What is done with complete scenes: table [hooks].
+        store: How an object store is spoken to: table [store].
         path: Absolute path of the file; None when there was none.
         shard: The part of the selection that this run takes (`--shard`); None = all of it.
         notes: What the user should know about how the configuration was read.
@@ -80,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     output: OutputConfig = OutputConfig()
     sync: SyncConfig = SyncConfig()
     hooks: HooksConfig = HooksConfig()
+    store: StoreConfig = StoreConfig()
     path: str | None = None
     shard: Shard | None = None
     notes: tuple[str, ...] = ()
@@ -217,7 +223,7 @@ def _toml_value(raw: str) -> object:
 
 def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_dir: str, path: str | None) -> Config:
     values: dict[str, dict[str, Any]] = {table: {} for table in READERS}
-    values["download"]["directory"] = os.path.join(base_dir, "data")
+    values["download"] = {key: os.path.join(base_dir, name) for key, name in _FOLDERS.items()}
     refused: set[str] = set()
     notes: list[str] = []
     remarks: list[str] = []
@@ -233,7 +239,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             problems.append(f"{item.source}: {dotted}: {error}")
             refused.add(dotted)
             continue
-        if dotted in PATH_KEYS and value != "":
+        if dotted in PATH_KEYS and value != "" and not is_store_url(str(value)):
             value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
     search = values["search"]
@@ -244,6 +250,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         wrong, idle = choose_type(values["select"], refused)
         problems += [f"{source}: {problem}" for problem in wrong]
         notes += idle
+    problems += [f"{source}: {problem}" for problem in store_together(values)]
     if problems:
         raise _config_error(problems)
     if search.get("scenes"):
@@ -262,6 +269,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         output=output,
         sync=SyncConfig(**values["sync"]),
         hooks=HooksConfig(**values["hooks"]),
+        store=StoreConfig(**values["store"]),
         path=path,
         notes=tuple(notes),
         remarks=tuple(dict.fromkeys(remarks)),

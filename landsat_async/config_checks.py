@@ -9,6 +9,7 @@ from typing import Any
 
 from landsat_async import config_readers as read
 from landsat_async.rules.search_dataset import choose_datasets
+from landsat_async.rules.store_url import is_store_url
 
 _WRS_2 = re.compile("landsat_(ot|etm|tm)_", re.IGNORECASE)
 
@@ -44,3 +45,12 @@ def ids_decide(search: Mapping[str, object]) -> list[str]:
     if not filters:
         return []
     return [f"search.scenes decides alone: {', '.join(filters)} not applied as a filter"]
+
+
+def store_together(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what cannot be had in a store yet."""
+    if is_store_url(values["download"]["directory"]):
+        wanted = [f"output.{key}" for key in ("stac", "vrt", "table") if values["output"].get(key)]
+        wanted += [f"hooks.{key}" for key in ("on_scene", "force_queue") if values["hooks"].get(key)]
+        return [f"{key}: needs a folder, and download.directory is a store" for key in wanted]
+    return []

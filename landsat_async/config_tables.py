@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from landsat_async import config_readers as read
+from landsat_async.config_store import STORE_READERS, place
 from landsat_async.model import Proof
 from landsat_async.rules.naming import check_layout
 
@@ -104,7 +105,11 @@ class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where to, and how hard."""
 
     directory: str = "data"
-    """Absolute path."""
+    """Absolute path, or the address of a store: s3://bucket/prefix, gs://, az://."""
+    spool: str = "spool"
+    """With a store: absolute path of the folder of unfinished files."""
+    state_dir: str = ".landsat_async"
+    """With a store: absolute path of the folder of what is known of its files."""
     layout: str = ""
     """Folder template below `directory`; "" = flat."""
     workers: int = 5
@@ -201,7 +206,9 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "metadata": read.flag,
     },
     "download": {
-        "directory": read.path,
+        "directory": place,
+        "spool": read.path,
+        "state_dir": read.path,
         "layout": read.text(check=check_layout, empty_ok=True),
         "workers": read.whole(1, 64),
         "queue_size": read.whole(1, 100_000),
@@ -214,6 +221,7 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "min_free_bytes": read.size_bytes,
         "proof": read.choice(*[level.value for level in Proof if level not in (Proof.LENGTH, Proof.WINDOW)]),
     },
+    "store": STORE_READERS,
     "output": {
         "stac": read.flag,
         "vrt": read.flag,
@@ -236,4 +244,6 @@ PATH_KEYS = {
     "search.aoi",
     "search.scenes_file",
     "download.directory",
+    "download.spool",
+    "download.state_dir",
 }

@@ -41,16 +41,19 @@ class OutputFolder:
 
     root: Path
     fs: Fs = field(default_factory=local_fs, repr=False, compare=False)
+    state_dir: Path | None = None
+    """Where its state lies instead of below the root: of a target that is no folder."""
+    parts_dir: Path | None = None
 
     @property
     def state(self) -> Path:
         """Folder of everything that is not a finished file."""
-        return self.root / STATE_FOLDER
+        return self.state_dir or self.root / STATE_FOLDER
 
     @property
     def parts(self) -> Path:
         """Folder of unfinished files."""
-        return self.state / "parts"
+        return self.parts_dir or self.state / "parts"
 
     @property
     def changed(self) -> Path:

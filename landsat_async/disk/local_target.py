@@ -75,6 +75,7 @@ class LocalTarget:
         prove: Callable[[], Proved | Damaged],
         needed: Proof,
         overwrite: bool,
+        stop: Callable[[], bool] = lambda: False,
     ) -> FinaliseResult | Proved:
         """Give the part's own file its final name, see `disk.finalise`: nothing is copied."""
         path = self.path_of(relpath)

@@ -3,11 +3,12 @@
 A run speaks of files by their path below the target ("LC08/2024/..._B3.TIF") and of unfinished ones by the name of
 their part. Whatever the target, ledger and parts lie on a disk of this machine: a part is written, resumed and proven
 there, and only the last step differs. What every target promises is held by tests/disk/test_target.py; which one a
-config asks for stands in `disk.choose_target`.
+config asks for stands in `run.choose_target`.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from landsat_async.disk.inspect import OpenFile
 from landsat_async.errors import LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
+
+NO_LIMIT_BYTES = 2**60
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,15 @@ class StoredPart:
     name: str
     changed_s: float
     """Unix time of its last change."""
+
+
+class StoreFailed(OSError):
+    """A target that is no folder did not do what it was asked for; trying again later may help."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(errno.EIO, reason)
+        self.refused = refused
+        """It knows us and says no, or does not know us: no rights, no such bucket."""
 
 
 class CompletePart(Protocol):
@@ -115,11 +127,12 @@ class Target(Protocol):
         prove: Callable[[], Proved | Damaged],
         needed: Proof,
         overwrite: bool,
+        stop: Callable[[], bool] = lambda: False,
     ) -> FinaliseResult | Proved:
         """Prove a complete part, give the file its final name, durably, and close the part.
 
         Returns `Proved`, and leaves the part open and nameless, when the proof is right but weaker than `needed`.
-        Raises OSError.
+        Raises OSError; StoreFailed where another try may help.
 
         Args:
             part: What is to become the file; it keeps its own name until `discard`.
@@ -127,6 +140,7 @@ class Target(Protocol):
             prove: Proves its bytes, which are durable when it is called.
             needed: Less than that gets no name.
             overwrite: Replace what is in the way.
+            stop: Asked while bytes travel; then Stopped is raised.
         """
 
     def discard(self, part_names: Sequence[str]) -> None:
@@ -148,7 +162,7 @@ class Target(Protocol):
         """Move a changed file out of the way, durably; return its path now, None for what is no file of ours."""
 
     def free_bytes(self) -> int:
-        """Return how much there is room for."""
+        """Return how much there is room for; NO_LIMIT_BYTES where no limit is known."""
 
 
 @runtime_checkable

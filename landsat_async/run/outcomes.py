@@ -106,7 +106,7 @@ class Outcomes:
             case FileFailed() if outcome.kind is FaultKind.IN_THE_WAY:
                 await context.ledger.files.note_stranger(item.relpath, context.states.now())
                 await context.routes.fail(item, outcome.reason, outcome.hint)
-            case FileFailed() if outcome.kind is FaultKind.IN_USE:  # another storage system would not help
+            case FileFailed() if outcome.kind in (FaultKind.IN_USE, FaultKind.STORE):  # no other system would help
                 await context.routes.fail(item, outcome.reason, outcome.hint)
             case FileFailed() if outcome.kind is FaultKind.FILES:
                 raise OutOfResources(outcome.reason, hint=outcome.hint)  # the next file would lack them as well

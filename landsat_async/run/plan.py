@@ -11,7 +11,6 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
-from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.ledger_reader import KnownFile, LedgerReader
 from landsat_async.disk.target import Look, Place, Recorded, Target
 from landsat_async.errors import CredentialsError, DiskFull, FolderBusy
@@ -21,6 +20,7 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.public import publish
 from landsat_async.run import fallback
+from landsat_async.run.choose_target import target_for
 from landsat_async.run.find_credentials import MISSING_ROLE, check_role, find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi

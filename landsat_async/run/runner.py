@@ -22,7 +22,6 @@ import anyio.to_thread
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.acquire import acquire_in_thread
-from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.target import Target
@@ -41,6 +40,7 @@ from landsat_async.public import publish
 from landsat_async.rules.observed import Observations
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
+from landsat_async.run.choose_target import target_for
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
 from landsat_async.run.file_states import FileStates
@@ -367,6 +367,15 @@ async def _owned(run: Run) -> AsyncIterator[None]:
         raise run.error
 
 
+async def _give_back(claim: Claim) -> None:
+    """Release the folder; of a store that is a request, so it is done in a thread where one can be had."""
+    with anyio.CancelScope(shield=True):
+        try:
+            await anyio.to_thread.run_sync(claim.release)
+        except RuntimeError:
+            claim.release()
+
+
 @asynccontextmanager
 async def open_run(
     config: Config,
@@ -413,7 +422,7 @@ async def open_run(
             with anyio.CancelScope(shield=True):
                 await ledger.aclose()
     finally:
-        claim.release()
+        await _give_back(claim)
 
 
 async def download(

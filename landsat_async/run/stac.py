@@ -6,9 +6,9 @@ import msgspec
 
 from landsat_async.config import Config
 from landsat_async.disk.acquire import acquire_in_thread
-from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger_reader import LedgerReader
+from landsat_async.run.choose_target import target_for
 from landsat_async.run.outputs import OutputsMade, check_outputs, write_outputs
 
 

@@ -13,7 +13,6 @@ import anyio.to_thread
 from anyio import CancelScope
 
 from landsat_async.config import Config
-from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect
 from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.disk.ledger_files import FileRecords
@@ -23,6 +22,7 @@ from landsat_async.disk.target import Target
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
 from landsat_async.model import Identity, Proof
+from landsat_async.run.choose_target import target_for
 
 __all__ = ["FileStatus", "LedgerStatus", "status", "verify"]
 

@@ -26,7 +26,8 @@ def overrides_of(options: argparse.Namespace) -> tuple[str, ...]:
     if getattr(options, "workers", None) is not None:
         texts.append(f"download.workers={options.workers}")
     if getattr(options, "directory", None) is not None:  # from where the user stands, not from where the file lies
-        absolute = os.path.abspath(os.path.expanduser(options.directory))
+        where = options.directory  # a folder, or the address of a store
+        absolute = where if "://" in where else os.path.abspath(os.path.expanduser(where))
         texts.append(f"download.directory={json.dumps(absolute, ensure_ascii=False)}")
     if getattr(options, "scenes", None) is not None:
         from landsat_async.show.scene_input import scene_overrides

@@ -13,10 +13,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.fs import local_fs
 from landsat_async.errors import ConfigError, FolderBusy, LandsatError
 from landsat_async.rules.quantities import size_text
+from landsat_async.run.choose_target import target_for
 from landsat_async.show.doctor_page import Check, check_lines, last_lines, verdict
 from landsat_async.show.doctor_service import check_service, failure
 from landsat_async.show.jsonlines import line

@@ -31,8 +31,8 @@ def print_observations(path: str | None, overrides: tuple[str, ...], output: Out
     config = load_or_environment(path, overrides)
 
     async def work(_: Stopper) -> int:
-        from landsat_async.disk.choose_target import target_for
         from landsat_async.disk.ledger_reader import LedgerReader
+        from landsat_async.run.choose_target import target_for
 
         tell_observations(await LedgerReader(target_for(config).folder).observations(), output)
         return 0

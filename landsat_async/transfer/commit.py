@@ -102,7 +102,12 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
         result: WindowResult | Proved
         if job.window is None:
             result = session.target.commit(
-                part, job.relpath, prove=prove, needed=needed, overwrite=job.policy.overwrite
+                part,
+                job.relpath,
+                prove=prove,
+                needed=needed,
+                overwrite=job.policy.overwrite,
+                stop=lambda: transfer.stopped,
             )
         elif part.facts.source_bytes is not None:
             result = _cut(transfer, None)

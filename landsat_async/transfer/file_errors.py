@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import aiohttp
 
 from landsat_async.disk.fs import FileInUse
+from landsat_async.disk.target import StoreFailed
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, leaves_of, resources_lacking
 from landsat_async.transfer.retry import Fault, FaultKind
 
@@ -83,6 +84,8 @@ def fault_of_disk(error: OSError, folder: str) -> Fault | LandsatError:
     """Return what an error of the file system means: for one attempt a Fault, for the run an exception to raise."""
     if isinstance(error, FileInUse):
         return Fault(FaultKind.IN_USE, f"{os.path.basename(error.filename)} is open in another program")
+    if isinstance(error, StoreFailed):
+        return Fault(FaultKind.STORE, str(error.strerror))
     number = error.errno
     if number in _FULL:
         return DiskFull(

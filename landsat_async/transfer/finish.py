@@ -172,7 +172,7 @@ async def _naming_fault(transfer: Transfer, error: OSError) -> Outcome | Fault:
     fault = fault_of_disk(error, transfer.session.target.parts_dir)
     if isinstance(fault, LandsatError):
         raise fault from None  # and nothing is cut: the part may have its final name already
-    if fault.kind is FaultKind.IN_USE:
+    if fault.kind in (FaultKind.IN_USE, FaultKind.STORE):
         with suppress(OSError):
             await transfer.checkpoint_if_new()  # the next run has only to name it
     return fault

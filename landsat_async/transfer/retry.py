@@ -86,6 +86,8 @@ class FaultKind(enum.StrEnum):
     """The process has too many open files, or may start no more threads."""
     IN_USE = "in-use"
     """Another program keeps the file open and shuts us out; we have waited for that already."""
+    STORE = "store"
+    """The bucket that the file goes to did not take it; the file itself is here, complete."""
     DISK = "disk"
     """Reading, writing or syncing the part failed: back to the last checkpoint."""
 
@@ -167,6 +169,9 @@ RULES: dict[FaultKind, _Rule] = {
     FaultKind.FILES: _Rule(None, Then.FAIL, hint="Raise the limit (ulimit -n, ulimit -u), or use fewer workers."),
     FaultKind.IN_USE: _Rule(
         0, Then.FAIL, hint="Close it there (viewer, scanner, synchroniser) and run the same command again."
+    ),
+    FaultKind.STORE: _Rule(
+        None, Then.FAIL, hint="The complete file is kept in the spool: run the same command again to bring it up."
     ),
     FaultKind.DISK: _Rule(1, Then.FAIL, hint="Check the disk."),
 }

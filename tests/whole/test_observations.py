@@ -11,8 +11,8 @@ import re
 import pytest
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk.choose_target import target_for
 from landsat_async.disk.ledger_reader import LedgerReader
+from landsat_async.run.choose_target import target_for
 from landsat_async.show.observations import observation_lines, tell_observations
 from landsat_async.show.output import Output, OutputOptions
 from landsat_async.sim.script import Script

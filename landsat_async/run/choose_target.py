@@ -1,0 +1,25 @@
+"""Which target a config asks for: the one place that knows them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from landsat_async.config import Config
+from landsat_async.disk.local_target import LocalTarget
+from landsat_async.disk.target import Target
+from landsat_async.rules.store_url import is_store_url, read_store_url
+
+
+def target_for(config: Config) -> Target:
+    """Return where the files of a config go; nothing is made or asked yet."""
+    download = config.download
+    if not is_store_url(download.directory):
+        return LocalTarget(Path(download.directory))
+    from landsat_async.store.target import StoreTarget
+
+    return StoreTarget(
+        read_store_url(download.directory),
+        config.store,
+        spool=Path(download.spool),
+        state_dir=Path(download.state_dir),
+    )

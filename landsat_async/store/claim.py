@@ -1,0 +1,104 @@
+"""One run at a time on one prefix: an object that is renewed while a run lives.
+
+A store has no locks. Who finds a claim that was renewed lately ends with exit code 8; one that has not been renewed for
+EXPIRES_S belongs to a run that was killed, and is taken over. It saves double traffic only: keys that must not be
+replaced, and a ledger for each machine, keep the data right with a claim that lies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+
+from landsat_async.disk.target import StoreFailed
+from landsat_async.errors import FolderBusy
+from landsat_async.store.client import StoreClient, StoredObject
+
+BEAT_S = 30.0
+EXPIRES_S = 150.0
+_MOST_BYTES = 4096
+
+
+class PrefixClaim:
+    """Holds a prefix until `release`."""
+
+    def __init__(self, client: StoreClient, key: str, owner: str, *, beat_s: float = BEAT_S) -> None:
+        """Claim it.
+
+        Args:
+            client: The bucket.
+            key: Of the object.
+            owner: Who we are, the same for all runs of one state folder: what such a run has left is ours.
+            beat_s: Pause between two renewals.
+
+        Raises:
+            FolderBusy: another run has it.
+            StoreFailed: the store does not answer, or does not let us write.
+        """
+        self._client, self._key, self._owner = client, key, owner
+        self.lost = False
+        """Another run has taken it over: this one was believed dead."""
+        self._take(client.head(key))
+        self._over = threading.Event()
+        self._beat_s = beat_s
+        self._thread = threading.Thread(target=self._renew, name="store-claim", daemon=True)
+        self._thread.start()
+
+    def _take(self, there: StoredObject | None) -> None:
+        if there is not None:
+            other = self._read(there)
+            age_s = time.time() - there.changed_s
+            if other.get("owner") != self._owner and age_s < EXPIRES_S:
+                raise FolderBusy(
+                    f"Another run ({_text(other)}) is using this prefix; its last sign of life is {age_s:.0f} s old.",
+                    hint=f"Wait until it ends. {EXPIRES_S:.0f} s after a run was killed the prefix is free again.",
+                )
+        try:
+            if there is None:
+                self._client.put_new(self._key, self._content())
+            else:
+                self._client.put(self._key, self._content(), instead_of=there)
+        except FileExistsError:
+            raise FolderBusy("Another run has just begun to use this prefix.", hint="Wait until it ends.") from None
+        self._mine = self._client.head(self._key)
+
+    def _read(self, there: StoredObject) -> dict[str, object]:
+        try:
+            found = json.loads(self._client.read(self._key, min(there.size_bytes, _MOST_BYTES), 0))
+        except (ValueError, FileNotFoundError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _content(self) -> bytes:
+        who = {"owner": self._owner, "host": socket.gethostname(), "pid": os.getpid(), "renewed": int(time.time())}
+        return json.dumps(who).encode()
+
+    def _renew(self) -> None:
+        while not self._over.wait(self._beat_s):
+            try:
+                self._client.put(self._key, self._content(), instead_of=self._mine)
+                self._mine = self._client.head(self._key)
+            except FileExistsError:
+                self.lost = True
+                return
+            except OSError:  # it is tried again at the next beat
+                continue
+
+    def release(self) -> None:
+        """Give the prefix back; safe to call twice. What cannot be removed expires."""
+        self._over.set()
+        self._thread.join(5.0)
+        if self.lost:
+            return
+        self.lost = True
+        with suppress(StoreFailed, FileNotFoundError):
+            self._client.delete([self._key])
+
+
+def _text(other: dict[str, object]) -> str:
+    host, pid = str(other.get("host", "?"))[:60], str(other.get("pid", "?"))[:10]
+    return f"process {pid} on {host}" if host.isprintable() and pid.isprintable() else "of an unknown machine"

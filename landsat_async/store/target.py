@@ -1,0 +1,370 @@
+"""A bucket as the place where proven files go.
+
+Spool, prove, then name: a part is written, resumed and proven on a disk of this machine like any other, and only then
+it goes up. Up to 16 MiB by one request that replaces nothing; larger ones in parts to a key of their own below
+`.landsat_async/parts/`, and from there by a copy that replaces nothing. An object appears whole or not at all, so a
+kill at any point leaves the final key absent or right.
+
+A store that does not keep its word about replacing is asked before each name whether something is there; that is told
+once, and `[store] strict` refuses it.
+
+What is recorded of a finished file: our own SHA-256, its size, and a number made from its ETag.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from landsat_async.config_store import StoreConfig
+from landsat_async.disk.finalise import Committed, FinaliseResult, InTheWay, PartLost
+from landsat_async.disk.folder import STATE_FOLDER, Claim, OutputFolder
+from landsat_async.disk.foresee import refusal
+from landsat_async.disk.fs import READ, FileInUse, is_there, local_fs
+from landsat_async.disk.inspect import OpenFile
+from landsat_async.disk.target import NO_LIMIT_BYTES, CompletePart, Look, Place, Recorded, StoredPart, StoreFailed
+from landsat_async.disk.whole_file import write_whole
+from landsat_async.errors import ConfigError, FolderUnwritable, LandsatError, ServiceDown
+from landsat_async.model import Proof
+from landsat_async.proof.prove import Damaged, Proved, Stopped
+from landsat_async.rules.store_url import KEY_BYTES_MAX, StoreUrl
+from landsat_async.store.claim import PrefixClaim
+from landsat_async.store.client import SINGLE_PUT_BYTES, StoreClient, StoredObject
+from landsat_async.store.read_ahead import ReadAhead
+
+FEW = 8
+"""So many objects are looked at one by one; more by a list, a thousand a request."""
+SNAPSHOT_S = 60.0
+"""So long a list is believed; what this run writes is added to it."""
+_COMPARED_BYTES = 8 * 2**20
+_OWNER = "store_owner"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreClaim(Claim):
+    """A prefix, and the local folder of what is known of it, that are ours until they are released."""
+
+    prefix: PrefixClaim
+
+    def release(self) -> None:
+        """Give both back; safe to call twice."""
+        self.prefix.release()
+        self.lock.release()
+
+
+class StoreTarget:
+    """A prefix of a bucket, see `disk.target.Target`."""
+
+    def __init__(
+        self,
+        url: StoreUrl,
+        config: StoreConfig,
+        *,
+        spool: Path,
+        state_dir: Path,
+        make_client: Callable[[], StoreClient] | None = None,
+    ) -> None:
+        """Stand for a prefix; nothing is asked or made before `prepare`.
+
+        Args:
+            url: Where.
+            config: How.
+            spool: Folder of unfinished files.
+            state_dir: Folder of the ledger.
+            make_client: Makes what speaks with the store; None = `StoreClient`.
+        """
+        self._url, self._config = url, config
+        self.fs = local_fs()
+        self.folder = OutputFolder(state_dir, self.fs, state_dir=state_dir, parts_dir=spool)
+        self.parts_dir = str(spool)
+        self._make_client = make_client or partial(StoreClient, url, config)
+        self._opened: StoreClient | None = None
+        self._claim: PrefixClaim | None = None
+        self._raised: set[str] = set()
+        """Names of parts that have a key of their own in the store."""
+        self._looked_at = 0
+        """Objects that were asked for one by one; runs look at the files of one scene after the other."""
+        self._snapshot: tuple[float, dict[str, StoredObject]] | None = None
+
+    @property
+    def _client(self) -> StoreClient:
+        if self._opened is None:
+            self._opened = self._make_client()
+        return self._opened
+
+    # -- before a run --------------------------------------------------------------------------------------------------
+
+    def foresee(self) -> LandsatError | None:
+        """Return what `prepare` would raise now, as far as that can be seen without writing."""
+        if (lacking := refusal(self.folder)) is not None:
+            return lacking
+        try:
+            self._client.head(self._key(f"{STATE_FOLDER}/claim.json"))
+        except StoreFailed as failed:
+            return self._unusable(failed)
+        except LandsatError as error:
+            return error
+        return None
+
+    def prepare(self) -> Claim:
+        """Make the local folders, try the store out, and claim both.
+
+        Raises:
+            FolderUnwritable: no rights, no such bucket, or `strict` and the store promises too little.
+            FolderBusy: another run has the folder or the prefix.
+            ServiceDown: the store cannot be reached.
+        """
+        client = self._client
+        local = self.folder.claim()
+        try:
+            client.probe(self._key(f"{STATE_FOLDER}/probe-{uuid.uuid4().hex[:12]}"))
+            if not client.is_conditional and self._config.strict:
+                raise FolderUnwritable(
+                    f"The store {self._url} may replace what is there although it is asked not to.",
+                    hint="Use another store, or set [store] strict = false and keep others out of the prefix.",
+                )
+            self._claim = PrefixClaim(client, self._key(f"{STATE_FOLDER}/claim.json"), self._owner())
+        except (StoreFailed, FileNotFoundError) as failed:
+            local.release()
+            raise self._unusable(failed) from None
+        except BaseException:
+            local.release()
+            raise
+        return StoreClaim(local.lock, local.file_mode, (*local.warnings, *self._weaknesses()), self._claim)
+
+    def _owner(self) -> str:
+        """Return the name of this state folder, made once."""
+        fs, path = self.fs, self.fs.join(str(self.folder.state), _OWNER)
+        if not is_there(fs, path):
+            write_whole(fs, path, uuid.uuid4().hex.encode())
+        fd = fs.open(path, READ)
+        try:
+            return fs.pread(fd, 64, 0).decode("ascii", "replace")
+        finally:
+            fs.close(fd)
+
+    def _weaknesses(self) -> tuple[str, ...]:
+        if self._client.is_conditional:
+            return ()
+        return (
+            f"the store {self._url} may replace what is there although it is asked not to: each name is looked at "
+            "first, and nobody else may write there during a run",
+        )
+
+    def _unusable(self, failed: OSError) -> LandsatError:
+        if isinstance(failed, FileNotFoundError):
+            return FolderUnwritable(f"There is no bucket {self._url.bucket}.", hint="Make it, or correct its name.")
+        if isinstance(failed, StoreFailed) and failed.refused:
+            return FolderUnwritable(
+                f"The store {self._url} cannot be used: {failed.strerror}.",
+                hint="It needs the rights to list, read, write and remove below that prefix.",
+            )
+        return ServiceDown(
+            f"The store {self._url} cannot be used: {failed.strerror}.",
+            hint="Look at [store] endpoint and the network, and run the same command again.",
+        )
+
+    def check_names(self, relpaths: Iterable[str]) -> None:
+        """Raise ConfigError for the first key that is too long."""
+        for relpath in relpaths:
+            if len(self._key(relpath).encode()) > KEY_BYTES_MAX:
+                raise ConfigError(
+                    f"{relpath} is too long for a key: a store takes {KEY_BYTES_MAX} bytes",
+                    hint="Choose a shorter [download] layout or prefix.",
+                    reference="path-too-long",
+                )
+
+    def _key(self, relpath: str) -> str:
+        if relpath.startswith("/") or any(part in ("", ".", "..") for part in relpath.split("/")):
+            raise OSError(errno.EINVAL, "leads out of the prefix")
+        return self._url.key(relpath)
+
+    def _part_key(self, part_name: str) -> str:
+        return self._key(f"{STATE_FOLDER}/parts/{part_name}")
+
+    # -- the last step of a transfer -----------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        part: CompletePart,
+        relpath: str,
+        *,
+        prove: Callable[[], Proved | Damaged],
+        needed: Proof,
+        overwrite: bool,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> FinaliseResult | Proved:
+        """Prove the part on the spool, bring it up, and see that it is there whole."""
+        if self.fs.fstat(part.fd).st_size != part.length:
+            return PartLost()
+        self.fs.fsync(part.fd)
+        proved = prove()
+        if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
+            return proved
+        if self._claim is not None and self._claim.lost:
+            raise StoreFailed("another run has taken the prefix over: this one was not heard of for too long")
+        key = self._key(relpath)
+        try:
+            self._bring_up(part, key, overwrite=overwrite, stop=stop)
+        except FileExistsError:
+            there = self._client.head(key)
+            if there is None or not self._same_bytes(part.fd, there, part.length):
+                return InTheWay()  # else it was finished before, by a run that could not record it
+        except InterruptedError:
+            raise Stopped from None
+        stored = self._client.head(key)
+        if stored is None or stored.size_bytes != part.length:
+            held = "nothing" if stored is None else f"{stored.size_bytes:,} bytes"
+            raise StoreFailed(f"the store holds {held} of {part.length:,} bytes under {relpath}")
+        if self._snapshot is not None:
+            self._snapshot[1][key] = stored
+        part.shut()
+        return Committed(proved.proof, stored.mark, proved.identity)
+
+    def _bring_up(self, part: CompletePart, key: str, *, overwrite: bool, stop: Callable[[], bool]) -> None:
+        client, read = self._client, partial(self.fs.pread, part.fd)
+        if part.length <= SINGLE_PUT_BYTES:
+            data = read(part.length, 0)
+            (client.put if overwrite else client.put_new)(key, data)
+            return
+        name = part.path.replace("\\", "/").rpartition("/")[2]
+        temporary = self._part_key(name)
+        if not overwrite and not client.is_conditional and client.head(key) is not None:
+            raise FileExistsError(errno.EEXIST, "something is there already", key)
+        self._raised.add(name)
+        client.upload(temporary, read, part.length, stop)
+        (client.copy if overwrite else client.copy_new)(temporary, key)
+
+    def _same_bytes(self, fd: int, there: StoredObject, size_bytes: int) -> bool:
+        """Tell whether an object is what we would have put there."""
+        if there.size_bytes != size_bytes:
+            return False
+        for at in range(0, size_bytes, _COMPARED_BYTES):
+            size = min(_COMPARED_BYTES, size_bytes - at)
+            if self.fs.pread(fd, size, at) != self._client.read(there.key, size, at):
+                return False
+        return True
+
+    def discard(self, part_names: Sequence[str]) -> None:
+        """Remove parts here and their keys in the store."""
+        for name in part_names:
+            with suppress(FileNotFoundError, FileInUse):
+                self.fs.unlink(self.fs.join(self.parts_dir, name))
+        raised = [name for name in part_names if name in self._raised]
+        if raised:
+            with suppress(StoreFailed):  # a later run does it
+                self._client.delete([self._part_key(name) for name in raised])
+                self._raised.difference_update(raised)
+
+    def parts(self) -> list[StoredPart]:
+        """Return all unfinished files, also those of which only a key in the store is left."""
+        fs, found = self.fs, {}
+        for name in fs.listdir(self.parts_dir):
+            with suppress(FileNotFoundError):
+                found[name] = StoredPart(name, fs.lstat(fs.join(self.parts_dir, name)).st_mtime_ns / 1e9)
+        for one in self._client.list(self._key(f"{STATE_FOLDER}/parts")):
+            name = one.key.rpartition("/")[2]
+            self._raised.add(name)
+            found.setdefault(name, StoredPart(name, one.changed_s))
+        return list(found.values())
+
+    # -- looking at what is there --------------------------------------------------------------------------------------
+
+    def look(self, files: Sequence[Recorded]) -> list[Look]:
+        """Compare size and ETag: one request a file for a few, else one list."""
+        there = self._objects([file.relpath for file in files])
+        return [_look(file, there.get(self._url.key(file.relpath))) for file in files]
+
+    def places(self, wanted: Sequence[tuple[str, str]]) -> list[Place]:
+        """Tell what has the final keys; a part that has one is known by its bytes."""
+        there = self._objects([relpath for relpath, _ in wanted])
+        return [self._place(there.get(self._url.key(relpath)), part_name) for relpath, part_name in wanted]
+
+    def _place(self, there: StoredObject | None, part_name: str) -> Place:
+        if there is None:
+            return Place.FREE
+        if not part_name:
+            return Place.TAKEN
+        try:
+            fd = self.fs.open(self.fs.join(self.parts_dir, part_name), READ)
+        except OSError:
+            return Place.TAKEN
+        try:
+            same = self.fs.fstat(fd).st_size == there.size_bytes and self._same_bytes(fd, there, there.size_bytes)
+            return Place.OURS if same else Place.TAKEN
+        finally:
+            self.fs.close(fd)
+
+    def _objects(self, relpaths: Sequence[str]) -> dict[str, StoredObject]:
+        """Return what is there of these files, by key."""
+        now_s = time.monotonic()
+        if self._snapshot is not None and now_s - self._snapshot[0] < SNAPSHOT_S:
+            return self._snapshot[1]
+        self._looked_at += len(relpaths)
+        if self._looked_at <= FEW:
+            heads = [self._client.head(self._url.key(relpath)) for relpath in relpaths]
+            return {head.key: head for head in heads if head is not None}
+        found = {one.key: one for one in self._client.list(self._url.prefix) if f"{STATE_FOLDER}/" not in one.key}
+        self._snapshot = now_s, found
+        return found
+
+    @contextmanager
+    def read(self, relpath: str) -> Iterator[OpenFile]:
+        """Open an object for reading; what is read is fetched in blocks."""
+        key = self._key(relpath)
+        there = self._client.head(key)
+        if there is None:
+            raise FileNotFoundError(errno.ENOENT, "no such object", key)
+        yield OpenFile(there.size_bytes, there.mark, ReadAhead(partial(self._client.read, key), there.size_bytes).read)
+
+    def put_aside(self, relpath: str) -> str | None:
+        """Move a changed object to a key of its own."""
+        kept = f"{STATE_FOLDER}/changed/{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{relpath.rpartition('/')[2]}"
+        self._client.copy(self._key(relpath), self._key(kept))
+        self._client.delete([self._key(relpath)])
+        if self._snapshot is not None:
+            self._snapshot[1].pop(self._key(relpath), None)
+        return kept
+
+    def move(self, relpath: str, to: str) -> None:
+        """Move a finished object to another key, over nothing; killed in between, both are there."""
+        source, key = self._key(relpath), self._key(to)
+        if self._client.head(source) is None:
+            raise FileNotFoundError(errno.ENOENT, "no such object", relpath)
+        self._client.copy_new(source, key)
+        self.remove(relpath)
+
+    def remove(self, relpath: str) -> None:
+        """Remove a finished object; no harm when it is gone."""
+        self._client.delete([self._key(relpath)])
+        if self._snapshot is not None:
+            self._snapshot[1].pop(self._key(relpath), None)
+
+    def is_same_file(self, relpath: str, other: str) -> bool:
+        """Tell whether two keys hold the same bytes, as after a move that was killed."""
+        one, two = self._client.head(self._key(relpath)), self._client.head(self._key(other))
+        if one is None or two is None or one.size_bytes != two.size_bytes:
+            return False
+        blocks = range(0, one.size_bytes, _COMPARED_BYTES)
+        read, size = self._client.read, one.size_bytes
+        return all(
+            read(one.key, min(_COMPARED_BYTES, size - at), at) == read(two.key, min(_COMPARED_BYTES, size - at), at)
+            for at in blocks
+        )
+
+    def free_bytes(self) -> int:
+        """Return that no limit is known; what a run keeps free is kept on the disk of the spool."""
+        return NO_LIMIT_BYTES
+
+
+def _look(file: Recorded, there: StoredObject | None) -> Look:
+    if there is None:
+        return Look.GONE
+    same = there.size_bytes == file.size_bytes and there.mark == file.mtime_ns
+    return Look.SAME if same else Look.CHANGED
