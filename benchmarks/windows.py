@@ -65,9 +65,7 @@ async def kills(base: Path, count: int, seed: int) -> bool:
             wrong += len(job.wrong())
             left = list((job.data / STATE / "parts").iterdir())
             if ended.code != 0 or len(job.files()) != 69 or left:
-                say(
-                    f"kills: job {jobs} ended with {ended.code}, {len(job.files())} files, {len(left)} parts left: {ended.said}"
-                )
+                say(f"kills: job {jobs}: {ended.code}, {len(job.files())} files, {len(left)} parts: {ended.said}")
                 return False
     say(f"kills: {killed} runs terminated in {jobs} jobs ({kept} with parts), all went on to 69 files, {wrong} wrong")
     return wrong == 0
