@@ -237,7 +237,7 @@ class Trust:
 async def play(schedule: Schedule, folder: Path, trust: Trust, **net_options: object) -> Outcome:
     """Fetch the files of a schedule into an empty folder, and look at what is there."""
     host, came = Host(schedule), Outcome()
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     target = LocalTarget(folder, parts_dir=folder / "parts")
     waiting = iter(schedule.files)
     policy = replace(POLICY, connections=schedule.connections)
