@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from landsat_async import config_readers as read
-from landsat_async.config_checks import check_together, ids_decide, store_together
+from landsat_async.config_checks import check_together, check_window, ids_decide, store_together
 from landsat_async.config_store import StoreConfig
 from landsat_async.config_tables import (
     PATH_KEYS,
@@ -251,6 +251,9 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         problems += [f"{source}: {problem}" for problem in wrong]
         notes += idle
     problems += [f"{source}: {problem}" for problem in store_together(values)]
+    wrong, idle = check_window(search, values["select"], refused)
+    problems += [f"{source}: {problem}" for problem in wrong]
+    notes += idle
     if problems:
         raise _config_error(problems)
     if search.get("scenes"):

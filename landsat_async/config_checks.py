@@ -39,6 +39,25 @@ def check_together(
         problems.append(f"{source}: search.start: {search['start']} lies in the future")
 
 
+def check_window(
+    search: Mapping[str, Any], select: Mapping[str, Any], refused: set[str]
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with `select.window`, and what has no effect; to be called once the type is known."""
+    wanted = select.get("window", "off") != "off"
+    idle = ["select.window_buffer_m has no effect without select.window"] if select.get("window_buffer_m") else []
+    if not wanted:
+        return [], idle
+    problems = []
+    if not {"aoi", "bbox"} & set(search) and not refused & {"search.aoi", "search.bbox"}:
+        problems.append("select.window: needs an area; set search.aoi or search.bbox")
+    kind = select.get("type", "bundle")
+    if kind not in ("band", "band_group") and "select.type" not in refused:
+        problems.append(
+            f'select.window: cuts single bands, and type = "{kind}" names none; write bands = ["SR_B4", "QA_PIXEL"]'
+        )
+    return problems, []
+
+
 def ids_decide(search: Mapping[str, object]) -> list[str]:
     """Return the note on filters that say nothing beside `search.scenes`; empty where there are none."""
     filters = sorted(set(search) - {"datasets", "relative", "scenes", "scenes_file"})

@@ -92,6 +92,10 @@ class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Empty = every group that the scenes have."""
     bundle_fallback: bool = False
     """Single files in place of a bundle whose storage systems are all down or refuse it."""
+    window: Literal["off", "pixels", "tiles"] = "off"
+    """Only the pixels of the area: its box on the grid of the band, or the stored tiles that touch it."""
+    window_buffer_m: float = 0.0
+    """So many metres more on each side of the area."""
     metadata: bool = False
     """With single bands, MTL.txt too; [output] stac and vrt set it."""
 
@@ -203,6 +207,8 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "products": read.texts(read.product_pattern, 'products like "*Surface Reflectance*"'),
         "file_groups": read.texts(read.plain_word, 'file groups like "ls_c2l2_sr_band"'),
         "bundle_fallback": read.flag,
+        "window": read.choice("off", "pixels", "tiles"),
+        "window_buffer_m": read.number(0.0, 100_000.0),
         "metadata": read.flag,
     },
     "download": {

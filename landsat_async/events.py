@@ -33,12 +33,14 @@ class Planned:
     Attributes:
         scenes: How many scenes are left after all filters.
         files: How many files are wanted; those that are here already count too.
-        bytes_nominal: Sum of the listed sizes, in bytes; they are often rounded.
+        bytes_nominal: Sum of the listed sizes, in bytes; they are often rounded. Of windows about what comes by ranges.
+        bytes_whole: The same if files came whole; None without windows.
     """
 
     scenes: int
     files: int
     bytes_nominal: int
+    bytes_whole: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

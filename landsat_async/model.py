@@ -113,6 +113,8 @@ class WantedFile:
         folder: Folder below the output directory, from the layout template; "" = flat.
         group_dataset: Alias of the secondary dataset when the file is asked for as part of a file group; else None.
         file_groups: File groups that list this file; empty unless asked for by group.
+        bytes_whole: Of a window: listed size of the file that it is cut from, while `bytes_nominal` is an estimate.
+            None otherwise.
     """
 
     name: str
@@ -124,6 +126,7 @@ class WantedFile:
     folder: str = ""
     group_dataset: str | None = None
     file_groups: tuple[str, ...] = ()
+    bytes_whole: int | None = None
 
     @property
     def relpath(self) -> str:

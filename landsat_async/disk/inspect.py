@@ -16,6 +16,7 @@ from landsat_async.model import Identity, Proof
 from landsat_async.proof.byte_view import Read
 from landsat_async.proof.kinds import is_doubtful, kind_of
 from landsat_async.proof.prove import Damaged, Stopped, prove
+from landsat_async.rules.window_names import window_key
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 
@@ -103,6 +104,8 @@ def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | 
     place for that, and it must have a size that the file could have.
     """
     kind = kind_of(name).value
+    if window_key(name) is not None:  # it says itself what it is cut from, and its own size is nowhere listed
+        return None if facts.proof.rank >= Proof.WINDOW.rank else "it cannot be proven as a window"
     if is_doubtful(facts.size_bytes, listed_bytes):
         return f"it has {facts.size_bytes:,} bytes where USGS lists {listed_bytes:,}"
     if kind.has_pixels and facts.proof.rank < Proof.CONTENT.rank:

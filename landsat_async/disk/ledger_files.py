@@ -36,9 +36,9 @@ _STATE_AND_MORE = (
 
 FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns, coalesce(identity, 'none') AS identity,
     coalesce(adopted, file.download_id IS NULL) AS adopted
-  FROM file JOIN item USING(item_id) LEFT JOIN evidence USING(item_id) WHERE state='done'"""
-"""Files without evidence are of an older version, which wrote down nothing of where they came from; what was fetched
-has a download."""
+  FROM file JOIN item USING(item_id) LEFT JOIN evidence USING(item_id) WHERE state='done' AND size_bytes>0"""
+"""Without windows of fill alone, which are no files. Files without evidence are of an older version, which wrote down
+nothing of where they came from; what was fetched has a download."""
 
 
 def strangers_among(connection: sqlite3.Connection, relpaths: Sequence[str]) -> frozenset[str]:
@@ -107,6 +107,7 @@ class FileRecords:
                     (file.item_id, file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, reported, download_id),
                 )
                 _write_evidence(c, file)
+                _write_window(c, file)
                 if has_part:
                     c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
             return moves
@@ -122,6 +123,7 @@ class FileRecords:
                 moves += move(c, item_id, Step.RENEW, now, ", label=NULL, download_id=NULL")
                 c.execute("DELETE FROM file WHERE item_id=?", (item_id,))
                 c.execute("DELETE FROM evidence WHERE item_id=?", (item_id,))
+                c.execute("DELETE FROM window WHERE item_id=?", (item_id,))
             return moves
 
         return self._writer.call(write)
@@ -140,6 +142,14 @@ class FileRecords:
         look = f"{FINISHED} AND file.item_id>?{where} ORDER BY file.item_id LIMIT ?"
         arguments = (after, *(value for _, value in given), limit)
         return self._writer.call(lambda c: [finished_file(row) for row in c.execute(look, arguments)])
+
+    def without_data(self, run_id: str) -> Awaitable[list[tuple[str, str]]]:
+        """Windows of a run of which is known that they hold nothing but fill: path and reason."""
+        look = (
+            "SELECT relpath, no_data FROM window JOIN item USING(item_id)"
+            " WHERE run_id=? AND state='done' AND no_data<>'' ORDER BY item_id"
+        )
+        return self._writer.call(lambda c: [(relpath, why) for relpath, why in c.execute(look, (run_id,))])
 
     def touched(self, item_id: int, mtime_ns: int) -> Awaitable[None]:
         """A finished file has another time of change and the same bytes; 0 = the next run reads it again."""
@@ -199,6 +209,17 @@ class FileRecords:
     def reported(self, item_ids: Sequence[int]) -> Awaitable[None]:
         """The service knows now."""
         return self._writer.write(f"UPDATE file SET report=2 WHERE item_id IN({marks(item_ids)})", *item_ids)
+
+
+def _write_window(connection: sqlite3.Connection, file: FinishedFile) -> None:
+    connection.execute("DELETE FROM window WHERE item_id=?", (file.item_id,))
+    if (window := file.window) is not None:
+        box = ",".join(map(str, window.box))
+        row = (
+            file.item_id, window.source, window.source_bytes, window.validator, window.transport, window.whole_proof,
+            window.tiles, box, file.no_data,
+        )  # fmt: skip
+        connection.execute("INSERT INTO window VALUES(?,?,?,?,?,?,?,?,?)", row)
 
 
 def _write_evidence(connection: sqlite3.Connection, file: FinishedFile) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from landsat_async.model import Route, WantedFile
+from landsat_async.model import Route, WantedFile, WindowRecord
 from landsat_async.rules.lifecycle import SOURCES, TARGET, State, Step
 
 
@@ -68,6 +68,10 @@ class FinishedFile:
     """What evidence there was that it is the file that it is named after (`model.Identity`)."""
     adopted: bool = False
     """It was found on disk and not fetched by us: its owner may do with it what he likes."""
+    window: WindowRecord | None = None
+    """How it was cut, when it has just been cut."""
+    no_data: str = ""
+    """Why there is no file: a window of nothing but fill."""
 
 
 @dataclass(frozen=True, slots=True)

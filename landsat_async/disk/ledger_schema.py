@@ -35,6 +35,7 @@ _NEW_SINCE = {
         "superseded",
         "observed",
         "speed",
+        "window",
     },
 }
 """Version -> what it has that the one before had not; opening for writing adds it."""
@@ -99,6 +100,9 @@ CREATE TABLE IF NOT EXISTS superseded(
   PRIMARY KEY(relpath, new)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS speed(
   run_id TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, flowing_s REAL NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS window(
+  item_id INTEGER PRIMARY KEY, source TEXT NOT NULL, source_bytes INTEGER NOT NULL, validator TEXT NOT NULL,
+  transport TEXT NOT NULL, whole_proof TEXT NOT NULL, tiles INTEGER NOT NULL, box TEXT NOT NULL, no_data TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
 """
 
@@ -111,7 +115,7 @@ _IMPOSSIBLE = (
     "item WHERE state='done' AND item_id NOT IN(SELECT item_id FROM file)",
     "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file','product')",
     "item WHERE gen NOT BETWEEN 0 AND 1e9",
-    f"file WHERE length(sha256)<>64 OR size_bytes<0 OR proof NOT IN({_listed(Proof)},'window')",
+    f"file WHERE length(sha256)<>64 OR size_bytes<0 OR proof NOT IN({_listed(Proof)})",
     f"evidence WHERE identity NOT IN({_listed(Identity)})",
 )
 """What no run writes: a name that is not the end of the path would let a file be proven as something else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from landsat_async.config import Config
 from landsat_async.disk.ledger import Item, Ledger
@@ -14,6 +14,9 @@ from landsat_async.run.bus import EventBus
 from landsat_async.run.counts import RunCounts
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.routes import NEVER_S, Routes
+
+if TYPE_CHECKING:
+    from landsat_async.run.windows import RunWindows
 
 UNTRUSTED_HINT = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
 
@@ -40,6 +43,7 @@ class RunContext:
         *,
         overwrite: bool = False,
         observations: Observations | None = None,
+        window: RunWindows | None = None,
     ) -> None:
         self.config = config
         self.ledger = ledger
@@ -55,6 +59,8 @@ class RunContext:
         """What the service and its hosts have shown; written down from time to time."""
         self.states = counts.states
         self.wakeups = counts.states.wakeups
+        self.window = window
+        """What is cut out of each band; None = files come whole."""
         self.routes = Routes(config, ledger.requests, bus, counts, hosts)
         self.run_id = counts.states.run_id
         self.hooks: SceneWatcher | None = None

@@ -34,6 +34,9 @@ async def take_stock(context: RunContext, scene: str | None = None) -> None:
     """
     if context.states.by_state[State.DONE]:  # not in the first run of a folder
         await _recheck_finished(context, scene)
+        if context.window is not None and scene is None:
+            for relpath, reason in await context.ledger.files.without_data(context.run_id):
+                await context.bus.emit(Skipped(relpath, reason))
     await _adopt_found(context, scene)
 
 

@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from landsat_async.model import SecretUrl
 from landsat_async.rules.naming import is_planned
+from landsat_async.rules.window_names import window_source
 
 
 class Asked(Protocol):
@@ -82,7 +83,7 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
     by_name: dict[str, A] = {}
     for file in files:
         by_entity.setdefault(file.entity_id, []).append(file)
-        by_name[_stem(file.name)] = file
+        by_name[_stem(window_source(file.name))] = file
     pairs: dict[int, tuple[A, AnswerRow]] = {}
     for answer in answers:
         found = _find(answer, by_entity, by_name)
@@ -99,8 +100,8 @@ def _find(answer: AnswerRow, by_entity: dict[str, list[A]], by_name: dict[str, A
         candidates = by_entity.get(answer.entity_id, [])
         for known in (_of_product(candidates, answer), _of_download(candidates, answer)):
             if len(known) == 1:
-                return known[0] if _may_be_called(known[0].name, answer.name) else None
-        fitting = [file for file in candidates if _agree(file.name, answer.name)]
+                return known[0] if _may_be_called(window_source(known[0].name), answer.name) else None
+        fitting = [file for file in candidates if _agree(window_source(file.name), answer.name)]
         return fitting[0] if len(fitting) == 1 else None
     if answer.name is not None:
         return by_name.get(_stem(answer.name))

@@ -27,6 +27,7 @@ from landsat_async.run.order_only import with_orders
 from landsat_async.run.scene_cache import SceneCache
 from landsat_async.run.scene_lists import scene_list
 from landsat_async.run.selection import Lacking, Selection, choose
+from landsat_async.run.windows import RunWindows, with_windows
 
 SCENES_PER_CALL = 500
 """One scene costs about 50 KB of download-options (22 files under each of four rows)."""
@@ -64,6 +65,7 @@ async def choosing(
     scenes: Sequence[Scene],
     history: EarlierRuns,
     cached: SceneCache | None = None,
+    windows: RunWindows | None = None,
 ) -> AsyncIterator[AsyncIterator[Selection]]:
     """Give an iterator over the selections for one batch of scenes after the other.
 
@@ -75,7 +77,7 @@ async def choosing(
         async with anyio.create_task_group() as group:
             group.start_soon(_ask, config, m2m, ledger, scenes, cached, send)
             async with offered:
-                yield _choose(config, m2m, target, offered, history)
+                yield _choose(config, m2m, target, offered, history, windows)
             group.cancel_scope.cancel()
 
 
@@ -124,6 +126,7 @@ async def _choose(
     target: Target,
     offered: AsyncIterable[_Offered | Selection],
     history: EarlierRuns,
+    windows: RunWindows | None,
 ) -> AsyncIterator[Selection]:
     """Apply the selection to what is offered."""
     aliases: dict[str, str] = {}
@@ -136,6 +139,7 @@ async def _choose(
         whole = [scene for scene in batch if scene.display_id not in replaced]
         decide = partial(choose, whole, options, config.select, layout=config.download.layout)
         selection = await anyio.to_thread.run_sync(decide)
+        selection = with_windows(selection, windows)
         selection = with_orders(selection, batch)
         if config.select.type == "band_group":
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]

@@ -11,11 +11,11 @@ from typing import assert_never
 
 import anyio
 
-from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.disk.part import part_name
 from landsat_async.errors import OutOfResources
-from landsat_async.events import Retrying, Verified
+from landsat_async.events import Retrying, Skipped, Verified
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
@@ -23,7 +23,7 @@ from landsat_async.run.dispatch import Link
 from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession
-from landsat_async.transfer.types import Done, FileFailed, HostDown, NameLearnt, NeedsLink, NotReady, Outcome
+from landsat_async.transfer.types import Done, FileFailed, HostDown, NameLearnt, NeedsLink, NoData, NotReady, Outcome
 
 RENEWAL_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""
@@ -92,6 +92,8 @@ class Outcomes:
         match outcome:
             case Done():
                 await self._done(item, link, outcome)
+            case NoData():
+                await self._no_data(item, link, outcome)
             case NameLearnt():
                 pass  # the worker has acted on that
             case NotReady() if context.states.waited_s(item) > context.config.download.staging_timeout_s:
@@ -133,6 +135,7 @@ class Outcomes:
                 Proof(done.proof).value,
                 done.mtime_ns,
                 done.identity.value,
+                window=done.window,
             )
             if not await context.states.finish(file, report=link.proxied):
                 return
@@ -143,6 +146,20 @@ class Outcomes:
         await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
         if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was shown
             await self.discard_parts()
+
+    async def _no_data(self, item: Item, link: Link, outcome: NoData) -> None:
+        """Record that a window holds nothing but fill: there is no file, and nothing that another try would change."""
+        context = self.context
+        with anyio.CancelScope(shield=True):
+            file = FinishedFile(
+                item.item_id, item.relpath, 0, EMPTY_SHA256, Proof.WINDOW.value, 0,
+                window=outcome.window, no_data=outcome.reason,
+            )  # fmt: skip
+            if not await context.states.finish(file, report=link.proxied):
+                return
+        context.counts.nominal_left -= item.bytes_nominal or 0
+        self._used_parts.append(part_name(item.item_id, item.generation))
+        await context.bus.emit(Skipped(item.relpath, outcome.reason))
 
     async def discard_parts(self) -> None:
         """Remove the second names of finished files; together, because each call of a thread has its price."""

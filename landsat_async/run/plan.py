@@ -23,8 +23,9 @@ from landsat_async.run import fallback
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.find_credentials import MISSING_ROLE, check_role, find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
-from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi
+from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi, read_window_area
 from landsat_async.run.search_told import SearchTold, told_search
+from landsat_async.run.windows import RunWindows
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
@@ -53,7 +54,8 @@ class Plan:
         dropped: Scenes that the filters leave out.
         files: Files that are wanted, with what would happen to each.
         unavailable: What was selected and cannot be had.
-        bytes_nominal: Sum of the listed sizes of all files.
+        bytes_nominal: Sum of the listed sizes of all files; of windows about what comes by ranges.
+        bytes_whole: The same without windows; None where there are none.
         bytes_left: Nominal bytes of what is not here yet.
         free_bytes: Bytes that are free on the disk of the output folder.
         left_out: Bands that some scenes lack.
@@ -77,6 +79,7 @@ class Plan:
     busy: FolderBusy | None = None
     without_role: CredentialsError | None = None
     rate_bytes_s: float | None = None
+    bytes_whole: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -174,7 +177,8 @@ async def _make(
     found = await find_scenes(config, m2m, aoi)
     search.found = len(found.scenes)
     known = await history.known()
-    async with choosing(config, m2m, target, None, found.scenes, history) as selections:
+    windows = RunWindows.of(config.select, await read_window_area(config, aoi))
+    async with choosing(config, m2m, target, None, found.scenes, history, None, windows) as selections:
         async for selection in selections:
             gaps.add(selection)
             in_files |= fallback.scenes_in_files(selection)
@@ -182,6 +186,7 @@ async def _make(
     missing = [*unreadable.missing(), *found.missing, *gaps.all()]
     left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
+    whole = sum(planned.file.bytes_whole or planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(target.free_bytes)
     short = max(0, left - max(0, free - config.download.min_free_bytes))
     notes = [*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
@@ -202,6 +207,7 @@ async def _make(
         short,
         busy,
         rate_bytes_s=await history.rate_bytes_s(),
+        bytes_whole=whole if windows is not None else None,
     )
 
 
@@ -227,6 +233,8 @@ def _states(target: Target, known: Mapping[str, KnownFile], files: Sequence[Want
 
 def _state(target: Target, relpath: str, known: KnownFile) -> str:
     recorded = Recorded(relpath, known.size_bytes or 0, known.mtime_ns or 0)
+    if known.state == "done" and known.size_bytes == 0:
+        return "here"  # a window of fill alone: nothing more will come
     if known.state == "done" and target.look([recorded]) == [Look.SAME]:
         return "here"
     if target.places([(relpath, "")]) != [Place.FREE]:

@@ -46,32 +46,36 @@ async def prepare(
     context.counts.scenes += len(found.scenes)
     await context.ledger.scenes.remember(found.scenes, context.states.now())
     missing_files = MissingFiles(context.config, had_all=sync is not None and sync.scope.since is not None)
-    nominal = await _select(context, found, missing_files)
+    nominal, whole = await _select(context, found, missing_files)
     await context.ledger.reattach(context.run_id, context.states.now())
     context.states.load(await context.ledger.count(context.run_id))
     missing = [*unreadable.missing(), *found.missing, *missing_files.all()]
     if sync is not None:
         sync.note_gaps(missing)
     context.counts.unlisted = len(missing)
-    await context.bus.emit(Planned(context.counts.scenes, context.counts.files_total, nominal))
+    in_whole = None if context.window is None else whole
+    await context.bus.emit(Planned(context.counts.scenes, context.counts.files_total, nominal, in_whole))
     if not context.counts.scenes:
         context.bus.tell(Notice(_nothing_found(len(found.dropped))))
     await _report_missing(context, missing, missing_files)
 
 
-async def _select(context: RunContext, found: Found, missing: MissingFiles) -> int:
-    """Choose the files of the scenes and put them into the run; returns their listed bytes."""
-    config, ledger, nominal = context.config, context.ledger, 0
-    cache = SceneCache(config, ledger, context.target, context.states.now)
-    async with choosing(config, context.m2m, context.target, ledger, found.scenes, ledger.scenes, cache) as selections:
+async def _select(context: RunContext, found: Found, missing: MissingFiles) -> tuple[int, int]:
+    """Choose the files of the scenes and put them into the run; returns about what comes, and as whole files."""
+    config, ledger, nominal, whole = context.config, context.ledger, 0, 0
+    cache = SceneCache(config, ledger, context.target, context.states.now, context.window)
+    async with choosing(
+        config, context.m2m, context.target, ledger, found.scenes, ledger.scenes, cache, context.window
+    ) as selections:
         async for selection in selections:
             missing.add(selection)
             nominal += sum(file.bytes_nominal or 0 for file in selection.files)
+            whole += sum(file.bytes_whole or file.bytes_nominal or 0 for file in selection.files)
             now, complete = context.states.now(), selection.complete
             await ledger.select(selection.files, context.run_id, now, complete=complete, choice=cache.choice)
             if config.select.may_replace_bundles:
                 await _note_single_files(context, selection)
-    return nominal
+    return nominal, whole
 
 
 async def _note_single_files(context: RunContext, selection: Selection) -> None:

@@ -54,9 +54,10 @@ from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.preparation import prepare, warn_of_space
 from landsat_async.run.scene_lists import remove_leftovers
-from landsat_async.run.search import UnreadableScenes, read_aoi
+from landsat_async.run.search import UnreadableScenes, read_aoi, read_window_area
 from landsat_async.run.sync import Synchroniser
 from landsat_async.run.waits import announced_waits
+from landsat_async.run.windows import RunWindows
 from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import TransferSession, open_transfer_session
@@ -93,11 +94,13 @@ class Run:
         credentials: Credentials | None,
         overwrite: bool,
         aoi: Aoi | None,
+        window_area: Aoi | None,
         sync: Sync | None = None,
         on_scene: OnScene | None = None,
     ) -> None:
         self.config = config
         self._aoi = aoi
+        self._window_area = window_area
         self.bus = EventBus()
         self.error: LandsatError | None = None
         self._ledger = ledger
@@ -225,6 +228,7 @@ class Run:
             context = RunContext(
                 self.config, self._ledger, m2m, self.bus, self._counts, hosts, self._target,
                 overwrite=self._overwrite, observations=self._observations,
+                window=RunWindows.of(self.config.select, self._window_area),
             )  # fmt: skip
             try:
                 async with announced_waits(context, gate):
@@ -406,6 +410,7 @@ async def open_run(
     check_hooks(config)
     check_outputs(config.output, config.download.directory)
     aoi = await read_aoi(config)
+    window_area = await read_window_area(config, aoi)
     target = target_for(config)
     claim = await acquire_in_thread(target.prepare, Claim.release, name="claim")
     try:
@@ -413,8 +418,8 @@ async def open_run(
         try:
             run = Run(
                 config, ledger, claim, target,
-                session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, sync=sync,
-                on_scene=on_scene,
+                session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, window_area=window_area,
+                sync=sync, on_scene=on_scene,
             )  # fmt: skip
             async with _owned(run):
                 yield run

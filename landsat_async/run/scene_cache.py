@@ -17,6 +17,7 @@ from landsat_async.config import Config
 from landsat_async.disk.ledger import CachedFile, Ledger
 from landsat_async.disk.target import Look, Recorded, Target
 from landsat_async.model import Scene, WantedFile
+from landsat_async.run.windows import RunWindows
 
 CACHED_FOR_S = 86400.0
 
@@ -29,11 +30,13 @@ class SceneCache:
     ledger: Ledger
     target: Target
     now: Callable[[], float]
+    windows: RunWindows | None = None
 
     @property
     def choice(self) -> str:
-        """Stands for the [select] table and the layout: other ones ask for other files."""
-        asked = msgspec.json.encode((self.config.select, self.config.download.layout))
+        """Stands for [select], the layout and the area of windows: other ones ask for other files."""
+        area = () if self.windows is None else (self.windows.spec.key,)
+        asked = msgspec.json.encode((self.config.select, self.config.download.layout, *area))
         return hashlib.sha256(asked).hexdigest()[:16]
 
     async def files_of(self, scenes: Sequence[Scene]) -> dict[str, list[WantedFile]]:
@@ -48,7 +51,8 @@ class SceneCache:
 
 def _all_here(target: Target, found: Mapping[str, Sequence[CachedFile]]) -> dict[str, list[WantedFile]]:
     def is_here(files: Sequence[CachedFile]) -> bool:
-        looks = target.look([Recorded(one.file.relpath, one.size_bytes, one.mtime_ns) for one in files])
+        own = [one for one in files if one.size_bytes]  # a window of fill alone is no file
+        looks = target.look([Recorded(one.file.relpath, one.size_bytes, one.mtime_ns) for one in own])
         return all(look is Look.SAME for look in looks)
 
     return {display_id: [one.file for one in files] for display_id, files in found.items() if is_here(files)}

@@ -158,6 +158,14 @@ async def _named_scenes(config: Config, m2m: M2MClient) -> Found:
     return Found(kept, dropped, [*faults, *missing], notes)
 
 
+async def read_window_area(config: Config, aoi: Aoi | None) -> Aoi | None:
+    """The area that windows are cut to: that of the search, also where ids decide alone. Raises ConfigError."""
+    search = config.search
+    if config.select.window == "off" or aoi is not None:
+        return aoi
+    return await anyio.to_thread.run_sync(_load_area, search.aoi, search.bbox)
+
+
 async def read_aoi(config: Config) -> Aoi | None:
     """The area of interest; None without one, and where ids decide alone.
 

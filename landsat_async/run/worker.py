@@ -21,6 +21,7 @@ from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Proof
 from landsat_async.rules.naming import is_planned
 from landsat_async.rules.observed import Fact, words_of
+from landsat_async.rules.window_names import window_source
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
@@ -36,6 +37,7 @@ from landsat_async.transfer.types import (
     HostDown,
     NameLearnt,
     NeedsLink,
+    NoData,
     NotReady,
     Outcome,
     TransferEvent,
@@ -212,7 +214,7 @@ class WorkerPool:
             context.counts.leave(item.item_id)
         self.bugs = 0
         self._note(link, age_s, outcome, context.states.loop_time() - began_s)
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done | NoData):
             self._ages.worked(link.host, age_s)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
         if expired and self._ages.refused(link.host, age_s):
@@ -247,7 +249,7 @@ class WorkerPool:
         context = self.context
         job = TransferJob(
             url=link.url,
-            name=item.name,
+            name=window_source(item.name),
             name_begins=item.scene_display_id if is_planned(item.name) else "",
             part_name=part_name(item.item_id, item.generation),
             part_was=_earlier_names(item, saved),
@@ -256,6 +258,7 @@ class WorkerPool:
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
             published=None if self._published is None else await self._sums(self._published, item, link),
+            window=None if context.window is None else context.window.of_file(item.name),
         )
 
         served_at = 0
@@ -296,9 +299,10 @@ class WorkerPool:
     async def _sums(self, published: PublishedSums, item: Item, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
         waits = LongWaits(lambda reason, wait_s: self.context.bus.tell(Retrying(item.relpath, reason, 1, wait_s)))
-        sums = await published.of(link.url, item.name, waits=waits)
-        found = bool(sums) if item.kind == "bundle" else item.name in sums  # a bundle is compared member by member
+        name = window_source(item.name)
+        sums = await published.of(link.url, name, waits=waits)
+        found = bool(sums) if item.kind == "bundle" else name in sums  # a bundle is compared member by member
         if not found and self.session.tell_once("no sums"):
-            text = f"USGS gives no checksum for {item.name}; such files are proven by content"
+            text = f"USGS gives no checksum for {name}; such files are proven by content"
             self.context.bus.tell(Notice(text, "warning"))
         return sums

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 
 from landsat_async.rules.product_id import parse_product_id
+from landsat_async.rules.window_names import window_source
 
 # C0 and C1 controls, line and paragraph separators, and the marks that reorder text on screen: texts of the
 # service, of web pages and of file names may hold them, and a terminal obeys them.
@@ -57,7 +58,7 @@ def band_name(name: str, display_id: str) -> str:
     """Return which of the files of its scene a file is: SR_B4, MTL, bundle; other names as they are."""
     if not name.startswith(display_id):
         return name
-    rest = name[len(display_id) :].strip("_.")
+    rest = window_source(name)[len(display_id) :].strip("_.")
     return "bundle" if rest == "tar" else _ENDING.sub("", rest)
 
 

@@ -70,6 +70,8 @@ def json_line(event: Event) -> str | None:
     if isinstance(event, (Notice, Searching, Transferred)):
         return None
     values = {key: _finite(getattr(event, key)) for key in _KEYS[type(event)]}
+    if values.get("bytes_whole", 0) is None:
+        del values["bytes_whole"]  # only of runs that cut windows
     return line(_NAMES.get(type(event), type(event).__name__.lower()), values)
 
 

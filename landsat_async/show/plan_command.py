@@ -118,7 +118,7 @@ def write_json(result: Plan, output: Output) -> None:
         output.event(lack)
     for error in verdicts(result):
         output.event(error)
-    output.event(Planned(len(result.scenes), len(result.files), result.bytes_nominal))
+    output.event(Planned(len(result.scenes), len(result.files), result.bytes_nominal, result.bytes_whole))
 
 
 def lines(result: Plan, config: Config, width: int, again: str) -> list[str]:

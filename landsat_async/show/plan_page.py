@@ -29,6 +29,7 @@ def plan_page(result: Plan, *, keep_bytes: int, width: int, again: str) -> list[
     """Return the plan as one screen; `again`: the command that does it, `keep_bytes` stay free on the disk."""
     lines = [
         *_scenes_and_files(result, width),
+        *_windows(result, width),
         *_disk(result, keep_bytes, width),
         *_time(result, width),
         *_tables(result, width),
@@ -67,6 +68,14 @@ def _scenes_and_files(result: Plan, width: int) -> list[str]:
         *flow(parts, width, " · ", "  "),
         *flow([already, to_fetch + (f" ({some})" if some else "")], width, " · ", "  "),
     ]
+
+
+def _windows(result: Plan, width: int) -> list[str]:
+    """Say what windows save, and what that rests on."""
+    if result.bytes_whole is None:
+        return []
+    saved = f"windows of the area: about {size_text(result.bytes_nominal)} in place of {size_text(result.bytes_whole)}"
+    return flow([saved, "if the hosts give ranges", "else whole files come and are cut here"], width, ", ", "  ")
 
 
 def _disk(result: Plan, keep_bytes: int, width: int) -> list[str]:

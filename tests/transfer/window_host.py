@@ -11,6 +11,7 @@ import shapely
 from landsat_async.raster.range_plan import window_on
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import Origin, WindowMode, cut, layout_of
+from landsat_async.rules.window_names import fill_of
 from tests.support.raw_server import named
 from tests.support.tiffs import band
 
@@ -37,15 +38,15 @@ def spec(mode: WindowMode = WindowMode.PIXELS, area=AREA) -> WindowSpec:
     return WindowSpec.of(area, mode)
 
 
-def window(data: bytes, wanted: WindowSpec) -> bytes:
+def window(data: bytes, wanted: WindowSpec, name: str = SOURCE) -> bytes:
     """Return the window of a band, cut out of the whole."""
 
     def read(size: int, at: int) -> bytes:
         return data[at : at + size]
 
     layout = layout_of(read, len(data))
-    origin = Origin(SOURCE, len(data), wanted.key)
-    return b"".join(cut(layout, window_on(layout, wanted.ground, wanted.mode), read, origin))
+    origin = Origin(name, len(data), wanted.key)
+    return b"".join(cut(layout, window_on(layout, wanted.ground, wanted.mode), read, origin, fill=fill_of(name)))
 
 
 class BandHost:
