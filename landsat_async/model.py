@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Protocol, Self
 
 from landsat_async.public import publish
 
@@ -185,6 +186,15 @@ class DroppedScene:
     reason: str
 
 
+class RunFiles(Protocol):
+    """What a summary knows of the files of its run; `run.run_files` has it."""
+
+    def to_xarray(
+        self, bands: Sequence[str] | None, scale: bool, mask: Sequence[str], options: Mapping[str, Any]
+    ) -> Any:
+        """Return them as a Dataset."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """Counts of a run. files_total = verified + skipped + failed + pending, always.
@@ -200,6 +210,7 @@ class RunSummary:
         elapsed_s: Seconds from start to end, or until now.
         exit_code: What the command line would end with.
         failures: The first failed files with their reasons (bounded; the ledger has all).
+        run_files: Where the files of the run are looked up; None when there was none.
     """
 
     scenes: int = 0
@@ -212,6 +223,27 @@ class RunSummary:
     elapsed_s: float = 0.0
     exit_code: int = 0
     failures: tuple[Unavailable, ...] = field(default=())
+    run_files: RunFiles | None = field(default=None, repr=False, compare=False)
+
+    def to_xarray(
+        self, bands: Sequence[str] | None = None, *, scale: bool = True, mask: Sequence[str] = (), **options: Any
+    ) -> Any:
+        """Return the rasters of the run as one lazy xarray Dataset, over all sensors; needs the extra `cube`.
+
+        Args:
+            bands: Common names ("red", "nir08", "lwir", "qa_pixel"); None = every raster that is here.
+            scale: Physical values: reflectance, kelvin, radiance of level 1; fill is NaN. False = stored numbers.
+                Bits of quality bands are never scaled.
+            mask: What becomes NaN: of cloud, shadow, dilated, cirrus, snow, water. Needs QA_PIXEL among the files.
+            options: For `odc.stac.load`: crs, resolution, bbox, chunks, groupby ...
+
+        Raises:
+            ImportError: odc-stac is not installed.
+            ValueError: an unknown mask, or no file here has what was asked for.
+        """
+        if self.run_files is None:
+            raise ValueError("this summary is of no run whose files are known")
+        return self.run_files.to_xarray(bands, scale, mask, options)
 
 
 class SecretUrl:

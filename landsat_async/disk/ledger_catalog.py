@@ -45,7 +45,7 @@ class SceneHere:
 
 _FILES = """
 SELECT scene_display_id, scene_entity_id, relpath, name, size_bytes, sha256, done FROM item JOIN file USING(item_id)
-WHERE state='done' ORDER BY scene_display_id, relpath"""
+WHERE state='done'{} ORDER BY scene_display_id, relpath"""
 _SCENE = """
 SELECT dataset, acquired, cloud_cover, geometry FROM (SELECT ? AS display_id)
 LEFT JOIN scene USING(display_id) LEFT JOIN footprint USING(display_id)"""
@@ -57,13 +57,15 @@ _IDS = "SELECT DISTINCT scene_display_id FROM item JOIN file USING(item_id) WHER
 class ScenesHere:
     """The scenes of a ledger, as they are at one moment."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, run_id: str | None) -> None:
         self._connection = connection
+        self._look = _FILES.format("" if run_id is None else " AND run_id=?")
+        self._of_run = () if run_id is None else (run_id,)
 
     def __iter__(self) -> Iterator[SceneHere]:
         """Yield the scenes by display id, one at a time."""
         connection = self._connection
-        for display_id, rows in groupby(connection.execute(_FILES), key=itemgetter(0)):
+        for display_id, rows in groupby(connection.execute(self._look, self._of_run), key=itemgetter(0)):
             found = list(rows)
             dataset, acquired, cloud, footprint = connection.execute(_SCENE, (display_id,)).fetchone()
             files = [FileHere(*row[2:]) for row in found]
@@ -76,7 +78,7 @@ class ScenesHere:
     def digest(self) -> str:
         """Return what stands for all proven files and where they are; it changes when one of them does."""
         digest = hashlib.sha256()
-        for row in self._connection.execute(_FILES):
+        for row in self._connection.execute(self._look, self._of_run):
             digest.update("\0".join(map(str, row)).encode())
         for row in self._connection.execute("SELECT count(*), max(display_id) FROM footprint"):
             digest.update(repr(tuple(row)).encode())
@@ -84,7 +86,7 @@ class ScenesHere:
 
 
 @contextmanager
-def scenes_here(ledger: Path) -> Iterator[ScenesHere]:
-    """Open a ledger for that. Raises LedgerError, here and inside the block."""
+def scenes_here(ledger: Path, run_id: str | None = None) -> Iterator[ScenesHere]:
+    """Open a ledger for that; with `run_id`, for the files of one run. Raises LedgerError, also in the block."""
     with reading(ledger) as connection:
-        yield ScenesHere(connection)
+        yield ScenesHere(connection, run_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from landsat_async.events import Progress
-from landsat_async.model import RunSummary, Unavailable
+from landsat_async.model import RunFiles, RunSummary, Unavailable
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.file_states import FileStates
 
@@ -36,6 +36,8 @@ class RunCounts:
         self.scenes = 0
         self.verified = 0
         self.skipped = 0
+        self.run_files: RunFiles | None = None
+        """Where the files of the run can be looked up."""
         self.unlisted = 0
         """Selected things that never became a file: a missing band, an unknown scene."""
         self.failures: list[Unavailable] = []
@@ -140,6 +142,7 @@ class RunCounts:
             elapsed_s=now_s - self.started_s,
             exit_code=exit_code,
             failures=tuple(self.failures),
+            run_files=self.run_files,
         )
 
 

@@ -191,6 +191,12 @@ def check_hooks(config: Config) -> None:
             raise ConfigError(
                 f"hooks.{name}: there is no program {command[0]}.", hint="Give its whole path, or install it."
             )
+    wanted = hooks.on_scene or hooks.on_run or hooks.force_queue
+    if wanted and "://" in config.download.directory:
+        raise ConfigError(
+            f"[hooks] are called with files of this machine, not with those in {config.download.directory}.",
+            hint="Leave [hooks] out, or download into a folder.",
+        )
     single = config.select.type not in ("bundle", "all")
     if hooks.force_queue and single and not re.search(r"\{(display|entity)_id\}", config.download.layout):
         raise ConfigError(

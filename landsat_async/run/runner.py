@@ -53,6 +53,7 @@ from landsat_async.run.outputs import check_outputs, write_outputs
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.preparation import prepare, warn_of_space
+from landsat_async.run.run_files import FilesOfRun
 from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import UnreadableScenes, read_aoi, read_window_area
 from landsat_async.run.sync import Synchroniser
@@ -123,6 +124,7 @@ class Run:
         self._states = FileStates(ledger, self._run_id)
         limits = Limits(config.download.staging_timeout_s, config.download.max_rate)
         self._counts = RunCounts(time.monotonic(), self._states, limits=limits)
+        self._counts.run_files = FilesOfRun(target.folder.root, self._run_id)
 
     def __repr__(self) -> str:
         states = ", ".join(f"{number} {state}" for state, number in self._states.by_state.items() if number)

@@ -81,7 +81,7 @@ def item_of(
     """Return the STAC item of a scene. Without a metadata file it says as much as display id, search and files tell."""
     product = parse_product_id(scene.display_id)
     footprint = footprint_of_text(scene.footprint) or (footprint_of_mtl(mtl) if mtl is not None else None)
-    grid = _grid(mtl, assets)
+    grid = grid_of_item(mtl, assets)
     doi = _doi(mtl)
     properties = {
         **_common(scene, product, mtl),
@@ -167,7 +167,7 @@ def _view(mtl: Mtl | None) -> dict[str, Any]:
     return fields
 
 
-def _grid(mtl: Mtl | None, assets: Sequence[Asset]) -> PixelGrid | None:
+def grid_of_item(mtl: Mtl | None, assets: Sequence[Asset]) -> PixelGrid | None:
     """Return the grid of the item: that of the product, or where nothing tells it, of most of its rasters."""
     grid = grid_of_mtl(mtl) if mtl is not None else None
     if grid is not None:

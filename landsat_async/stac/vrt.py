@@ -16,7 +16,7 @@ from landsat_async.stac.pixel_grid import PixelGrid, Raster
 
 MARK = "landsat_async"
 """By this we know again what we have made."""
-_TYPES = {
+GDAL_TYPES = {
     "uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32",
     "float32": "Float32", "float64": "Float64",
 }  # fmt: skip
@@ -31,7 +31,7 @@ def vrts_of(display_id: str, folder: str, assets: Sequence[Asset]) -> dict[str, 
     """
     groups: dict[str, list[Asset]] = {}
     for asset in assets:
-        if asset.file.raster is not None and asset.file.raster.data_type in _TYPES:
+        if asset.file.raster is not None and asset.file.raster.data_type in GDAL_TYPES:
             groups.setdefault(asset.window, []).append(asset)
     made: dict[str, str] = {}
     for number, window in enumerate(sorted(groups)):
@@ -66,7 +66,7 @@ def _band(number: int, asset: Asset, raster: Raster, grid: PixelGrid, folder: st
     place = f'relativeToVRT="{0 if path.startswith("/") else 1}">{escape(href_from(path, folder))}'
     size = f'xSize="{own.columns}" ySize="{own.rows}"'
     there = f'xOff="{left:g}" yOff="{top:g}" xSize="{own.columns * ratio:g}" ySize="{own.rows * ratio:g}"'
-    lines = [f'  <VRTRasterBand dataType="{_TYPES[raster.data_type]}" band="{number}">']
+    lines = [f'  <VRTRasterBand dataType="{GDAL_TYPES[raster.data_type]}" band="{number}">']
     lines.append(f"    <Description>{escape(asset.key)}</Description>")
     if nodata is not None:
         lines.append(f"    <NoDataValue>{nodata}</NoDataValue>")
@@ -79,7 +79,7 @@ def _band(number: int, asset: Asset, raster: Raster, grid: PixelGrid, folder: st
         f"      <SourceFilename {place}</SourceFilename>",
         "      <SourceBand>1</SourceBand>",
         f'      <SourceProperties RasterXSize="{own.columns}" RasterYSize="{own.rows}"'
-        f' DataType="{_TYPES[raster.data_type]}" BlockXSize="256" BlockYSize="256" />',
+        f' DataType="{GDAL_TYPES[raster.data_type]}" BlockXSize="256" BlockYSize="256" />',
         f'      <SrcRect xOff="0" yOff="0" {size} />',
         f"      <DstRect {there} />",
     ]
