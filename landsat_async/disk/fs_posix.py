@@ -21,7 +21,7 @@ assert sys.platform != "win32"  # there it is fs_windows
 # These have nothing to give on Windows.
 from landsat_async.disk import posix_macos  # noqa: E402
 from landsat_async.disk.posix_lock import give_lock_back, grants_lease, state_of_lock, take_lock  # noqa: E402
-from landsat_async.disk.posix_volume import volume_of  # noqa: E402
+from landsat_async.disk.posix_volume import check_writable, volume_of  # noqa: E402
 
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block us
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -359,11 +359,7 @@ class PosixFs:
     def check_writable(self, path: str) -> None:
         """Raise OSError when it can be seen that nothing can be made in a folder."""
         self._see("check_writable", path)
-        if not os.path.isdir(path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-        if not os.access(path, os.W_OK | os.X_OK):
-            number = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
-            raise OSError(number, os.strerror(number), path)
+        check_writable(path)
 
     def is_foreign(self, path: str, root: str) -> bool:
         """Tell whether `path` belongs to neither us nor the owner of `root` nor the administrator."""

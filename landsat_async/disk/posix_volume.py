@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -26,6 +27,15 @@ def volume_of(path: str) -> Volume:
         name_max=_limit(path, "PC_NAME_MAX", _NAME_MAX),
         path_max=_limit(path, "PC_PATH_MAX", _PATH_MAX + 1) - 1,  # with the byte that ends it
     )
+
+
+def check_writable(path: str) -> None:
+    """Raise OSError when it can be seen that nothing can be made in a folder."""
+    if not os.path.isdir(path):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    if not os.access(path, os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(number, os.strerror(number), path)
 
 
 def _limit(path: str, name: str, usual: int) -> int:

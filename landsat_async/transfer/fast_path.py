@@ -14,7 +14,7 @@ plain way is taken; both ways refuse the same bodies, which the tests show by ru
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import aiohttp
@@ -160,6 +160,17 @@ def take_over(response: aiohttp.ClientResponse) -> bytes:
     if connection is not None and connection.protocol is not None and not response.content.is_eof():
         connection.protocol.pause_reading()  # stops its timer as well: the guards of this way are its own
     return piece
+
+
+def left_over(content: aiohttp.StreamReader) -> bytes:
+    """Return body bytes that were received before an error, and not handed out because of it.
+
+    aiohttp has no public way to them, and they matter: a server that breaks off after every 100 KiB would otherwise
+    never get a client any further.
+    """
+    pieces: Iterable[bytes] = getattr(content, "_buffer", ())
+    offset: int = getattr(content, "_buffer_offset", 0)
+    return b"".join(pieces)[offset:]
 
 
 def unread_at_end(content: aiohttp.StreamReader) -> list[bytes]:

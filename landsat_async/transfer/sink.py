@@ -11,7 +11,7 @@ there already have been compared with what the server sends now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -27,6 +27,7 @@ from landsat_async.transfer.fast_path import (
     ReceiveBuffer,
     can_go_direct,
     fill,
+    left_over,
     receive_direct,
     take_over,
     unread_at_end,
@@ -371,7 +372,7 @@ async def receive(
             try:
                 piece = await content.readany() or (late.pop() if late else b"")
             except (aiohttp.ClientError, OSError, RuntimeError) as error:
-                await keep(_left_over(content))
+                await keep(left_over(content))
                 if end is not None and sink.position == end:
                     return  # all is here: how the connection ended does not matter
                 raise AttemptFailed(fault_of_client(error, host)) from None
@@ -385,18 +386,7 @@ async def receive(
             if fault is not None:
                 raise AttemptFailed(fault)
     except get_cancelled_exc_class():
-        left = b"".join((*late, _left_over(content)))  # behind what `fill` has left of the last piece
+        left = b"".join((*late, left_over(content)))  # behind what `fill` has left of the last piece
         report(len(left))
         sink.leave(left)
         raise
-
-
-def _left_over(content: aiohttp.StreamReader) -> bytes:
-    """Return body bytes that were received before an error, and not handed out because of it.
-
-    aiohttp has no public way to them, and they matter: a server that breaks off after every 100 KiB would otherwise
-    never get a client any further.
-    """
-    pieces: Iterable[bytes] = getattr(content, "_buffer", ())
-    offset: int = getattr(content, "_buffer_offset", 0)
-    return b"".join(pieces)[offset:]
