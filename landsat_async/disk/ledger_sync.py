@@ -174,14 +174,20 @@ class SyncRecords:
         look = "SELECT old, new FROM superseded WHERE action='keep'"
         return self._writer.call(lambda c: frozenset((row[0], row[1]) for row in c.execute(look)))
 
-    def succeed(self, run_id: str, mark: str, began: float, full: float, scenes: Iterable[Scene]) -> Awaitable[None]:
+    def fields(self) -> Awaitable[str]:
+        """Ids of filters that the last success used, as JSON."""
+        return self._writer.call(lambda c: (c.execute("SELECT fields FROM sync_mark").fetchone() or ("{}",))[0])
+
+    def succeed(
+        self, run_id: str, mark: str, began: float, full: float, scenes: Iterable[Scene], fields: str = "{}"
+    ) -> Awaitable[None]:
         """Everything of this run is here: the next synchronisation goes on from it."""
         rows = [(one.display_id, one.entity_id, one.dataset, one.acquired) for one in scenes]
 
         def write(c: sqlite3.Connection) -> None:
             for table in ("sync_mark", "sync_scene", "sync_item"):
                 c.execute(f"DELETE FROM {table}")
-            c.execute("INSERT INTO sync_mark VALUES(?,?,?)", (mark, began, full))
+            c.execute("INSERT INTO sync_mark VALUES(?,?,?,?)", (mark, began, full, fields))
             c.executemany("INSERT OR REPLACE INTO sync_scene VALUES(?,?,?,?)", rows)
             c.execute("INSERT INTO sync_item SELECT item_id FROM item WHERE run_id=?", (run_id,))
 

@@ -21,6 +21,9 @@ LAYOUT_FIELDS = (
     "sensor", "path", "row", "year", "month", "day", "tier", "level", "entity_id", "display_id",
 )  # fmt: skip
 
+SUPERSEDED = "superseded"
+"""Folder below the output folder where files of older versions are moved; they keep their own folders there."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}", re.ASCII)
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 _REFUSED_ON_WINDOWS = re.compile(r'[<>:"|?*]')
@@ -77,6 +80,8 @@ def _check_folders(example: str) -> str | None:
         return "holds a backslash or control character; write folders with /"
     if found := _REFUSED_ON_WINDOWS.search(example):
         return f"holds {found[0]!r}, which Windows takes in no name; it is a folder below `directory`"
+    if example.partition("/")[0].casefold() == SUPERSEDED:
+        return f"begins with {SUPERSEDED}, where `sync` puts files of older versions"
     for folder in example.split("/"):
         if not folder:
             return "starts or ends with / or holds //; it is a folder below `directory`"

@@ -36,7 +36,11 @@ async def prepare(
     Raises:
         LandsatError: the search cannot be made, or the selection is unclear.
     """
-    found = await find_scenes(context.config, context.m2m, aoi, sync.scope.since if sync is not None else None)
+    config, m2m = context.config, context.m2m
+    if sync is None:
+        found = await find_scenes(config, m2m, aoi)
+    else:
+        found = await find_scenes(config, m2m, aoi, ingested_since=sync.scope.since, fields=sync.fields)
     for note in found.notes:
         context.bus.tell(Notice(note))
     for warning in found.warnings:

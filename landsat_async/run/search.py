@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio.to_thread
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
 
 log = logging.getLogger(__name__)
+
+Fields: TypeAlias = dict[str, FilterIds]
+"""Ids of filters by dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,14 @@ class UnreadableScenes:
         return [Unavailable(name, f"what the service says of it cannot be read ({self._first.message})", NEWER)]
 
 
-async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None = None) -> Found:
+async def find_scenes(
+    config: Config,
+    m2m: M2MClient,
+    aoi: Aoi | None,
+    *,
+    ingested_since: dt.date | None = None,
+    fields: Fields | None = None,
+) -> Found:
     """Search as the config says.
 
     Args:
@@ -78,12 +88,13 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_
         m2m: Where.
         aoi: As `read_aoi` gave it.
         ingested_since: Only what the service has got on this day or later; None = everything.
+        fields: Ids of filters by dataset, as far as they are known; what has to be asked for is added.
 
     Raises:
         ConfigError: for an unknown dataset, with the nearest names.
         TooManyHits: nothing bounds the search.
     """
-    found = await _find(config, m2m, aoi, ingested_since)
+    found = await _find(config, m2m, aoi, ingested_since, {} if fields is None else fields)
     if config.shard is None:
         return found
     scenes, dropped, missing = of_shard(config.shard, found.scenes, found.dropped, found.missing)
@@ -91,7 +102,9 @@ async def find_scenes(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_
     return replace(found, scenes=scenes, dropped=dropped, missing=missing, notes=(*found.notes, note))
 
 
-async def _find(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None) -> Found:
+async def _find(
+    config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None, fields: Fields
+) -> Found:
     for dataset in config.search.datasets:
         await refuse_other(m2m, dataset)
     if config.search.scenes:
@@ -100,7 +113,7 @@ async def _find(config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since:
     warnings: list[str] = []
     for dataset in config.search.datasets:
         try:
-            scan, doubt = await _scan(dataset, config, m2m, aoi, ingested_since)
+            scan, doubt = await _scan(dataset, config, m2m, aoi, fields, ingested_since)
             hits += [replace(scene, dataset=dataset) for scene in await scan.hits()]
         except DatasetRefused as error:
             raise await dataset_refused(m2m, dataset, error) from None
@@ -120,7 +133,7 @@ async def finds_at_most(config: Config, m2m: M2MClient, aoi: Aoi | None, most: i
         return len(config.search.scenes) <= most
     for dataset in config.search.datasets:
         try:
-            scan, _ = await _scan(dataset, config, m2m, aoi)
+            scan, _ = await _scan(dataset, config, m2m, aoi, {})
             if not await scan.finds_at_most(most):
                 return False
         except DatasetRefused as error:
@@ -129,10 +142,16 @@ async def finds_at_most(config: Config, m2m: M2MClient, aoi: Aoi | None, most: i
 
 
 async def _scan(
-    dataset: str, config: Config, m2m: M2MClient, aoi: Aoi | None, ingested_since: dt.date | None = None
+    dataset: str,
+    config: Config,
+    m2m: M2MClient,
+    aoi: Aoi | None,
+    known: Fields,
+    ingested_since: dt.date | None = None,
 ) -> tuple[Scan, list[str]]:
     """The search of one dataset, and what it cannot be asked for."""
-    fields = await _fields(dataset, config.search, m2m)
+    fields = known[dataset] if dataset in known else await _fields(dataset, config.search, m2m)
+    known[dataset] = fields
     filters = scene_filters(config.search, aoi, fields, ingested_since=ingested_since)
     doubts = []
     if config.search.day_night and not fields.day_night and _has_night(dataset):

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+import msgspec
 
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Facts, inspect
@@ -23,8 +24,9 @@ from landsat_async.disk.target import KeepsVersions, Look, Place, Recorded, Targ
 from landsat_async.errors import ConfigError
 from landsat_async.events import Notice, Superseded, Synced
 from landsat_async.model import Proof, Scene, Unavailable
+from landsat_async.rules.naming import SUPERSEDED
 from landsat_async.run.context import RunContext
-from landsat_async.run.search import Found
+from landsat_async.run.search import Fields, Found
 from landsat_async.run.sync_plan import (
     LastSuccess,
     Scope,
@@ -40,9 +42,8 @@ from landsat_async.run.sync_plan import (
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
 
-FOLDER = "superseded"
-"""Where files of older versions are moved, below the output folder; they keep their own folders there."""
 _TOLD = 5
+_FIELDS = msgspec.json.Decoder(Fields)
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class Synchroniser:
     """Scenes of which something that was chosen cannot be had."""
     replaced: int = 0
     vanished: int = 0
+    fields: Fields = field(default_factory=dict)
+    """Ids of filters by dataset: kept, so that what is new costs one call a dataset; a full search asks anew."""
     store: KeepsVersions | None = None
     """Where older versions can be put away; None where they cannot."""
 
@@ -92,7 +95,8 @@ class Synchroniser:
         known = await records.known() if last is not None and last.mark == mark else {}
         context.bus.tell(Notice(f"sync: {scope.why}" if scope.since else f"sync: everything is looked at: {scope.why}"))
         here = await records.here()
-        return cls(context, mark, now_s, last, scope, known, here, store=store)
+        fields = _FIELDS.decode(await records.fields()) if scope.since is not None else {}
+        return cls(context, mark, now_s, last, scope, known, here, fields=fields, store=store)
 
     async def narrowed(self, found: Found) -> Found:
         """Return what of a search has to be asked about: of a search for what is new only that."""
@@ -134,8 +138,9 @@ class Synchroniser:
     async def succeed(self) -> None:
         """Everything is here: the next one asks for what is new from now on."""
         full_s = self.began_s if self.scope.since is None or self.last is None else self.last.full_s
+        fields = msgspec.json.encode(self.fields).decode()
         await self.context.ledger.sync.succeed(
-            self.context.run_id, self.mark, self.began_s, full_s, self.current.values()
+            self.context.run_id, self.mark, self.began_s, full_s, self.current.values(), fields
         )
 
     def _tell_vanished(self, chain: dict[str, str]) -> None:
@@ -266,10 +271,10 @@ def _with_places(target: Target, intents: Sequence[PutAway]) -> list[PutAway]:
     """Say where each file will be; a place that is taken gets a folder with a number."""
     found = []
     for one in intents:
-        place, number = f"{FOLDER}/{one.relpath}", 1
+        place, number = f"{SUPERSEDED}/{one.relpath}", 1
         while target.places([(place, "")]) != [Place.FREE]:
             number += 1
-            place = f"{FOLDER}/{number}/{one.relpath}"
+            place = f"{SUPERSEDED}/{number}/{one.relpath}"
         found.append(replace(one, moved_to=place if one.action == "move" else ""))
     return found
 

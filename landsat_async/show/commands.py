@@ -347,6 +347,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         option("--overwrite", action="store_true", help="replace files in the way that are not ours"),
     ),
     config=True,
+    scenes=True,
     more=(
         "A file of an older version goes only after all chosen files of its successor are verified: to the folder "
         "`superseded` below the output folder, or as [sync] superseded says (move, keep, delete). What you have "

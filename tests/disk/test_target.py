@@ -15,7 +15,7 @@ from landsat_async.disk.fs import NEW
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.disk.target import Look, Place, Recorded
+from landsat_async.disk.target import KeepsVersions, Look, Place, Recorded
 from landsat_async.errors import FolderBusy
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved
@@ -173,6 +173,26 @@ def test_a_changed_file_is_put_aside_and_a_folder_is_not(target, tmp_path):
     assert target.places([("LC08/a.TIF", "1.1.part")]) == [Place.FREE]
     (tmp_path / "data" / "folder").mkdir()
     assert target.put_aside("folder") is None
+
+
+def test_a_finished_file_is_moved_over_nothing_and_removed(target, tmp_path):
+    if not isinstance(target, KeepsVersions):
+        pytest.skip("nothing can be put away there")
+    commit(target, "1.1.part", "LC08/a.TIF", b"older")
+    commit(target, "2.1.part", "LC08/b.TIF", b"other")
+    target.move("LC08/a.TIF", "superseded/LC08/a.TIF")
+    assert (tmp_path / "data" / "superseded/LC08/a.TIF").read_bytes() == b"older"
+    assert target.places([("LC08/a.TIF", "1.1.part"), ("LC08/b.TIF", "")])[0] is Place.FREE
+    with pytest.raises(FileExistsError):
+        target.move("LC08/b.TIF", "superseded/LC08/a.TIF")
+    with pytest.raises(FileNotFoundError):
+        target.move("LC08/a.TIF", "superseded/x.TIF")
+    assert target.is_same_file("LC08/b.TIF", "LC08/b.TIF")
+    assert not target.is_same_file("LC08/b.TIF", "superseded/LC08/a.TIF")
+    assert not target.is_same_file("LC08/b.TIF", "nothing")
+    target.remove("LC08/b.TIF")
+    target.remove("LC08/b.TIF")
+    assert sorted(path.name for path in (tmp_path / "data" / "LC08").iterdir()) == []
 
 
 def test_what_is_read_can_be_proven(target, tmp_path):

@@ -257,3 +257,9 @@ def test_a_planned_name_is_known_as_one_and_no_server_can_give_it():
     assert is_planned(planned)
     assert not is_planned(f"{TILE}_SR.tar")
     assert served_name(TILE, planned, "https://h/x") is None
+
+
+@pytest.mark.parametrize("template", ["superseded", "superseded/{year}", "Superseded/x"])
+def test_the_folder_of_older_versions_is_no_layout(template):
+    assert "sync" in (check_layout(template) or "")
+    assert check_layout("{year}/superseded") is None

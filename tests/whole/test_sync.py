@@ -86,6 +86,25 @@ async def test_Y07_nothing_new_costs_three_calls_and_one_a_dataset(tmp_path, day
             assert len(result.skipped) == 8
 
 
+@pytest.mark.faults("Y07")
+async def test_Y07_filters_by_place_cost_nothing_more(tmp_path, days):
+    async with open_world(tmp_path, Archive([product(), product(path=5)], pixels=64, tile=32)) as world:
+        search = {"dataset": "landsat_ot_c2_l1", "path_row": ["004053"], "day_night": "day"}
+        await sync(world, search=search)
+        days.day += timedelta(days=1)
+        new = world.sim.archive.reprocess(product().display_id, day=days.day)
+        world.forget_log()
+        result, _ = await sync(world, search=search)
+        assert told(result) == [(product().display_id, new.display_id, 2, "move")]
+        assert (world.log.calls["scene-search"], world.log.calls["dataset-filters"]) == (1, 0)
+        asked = world.log.of("scene-search")[0].payload["sceneFilter"]
+        assert set(asked) == {"ingestFilter", "metadataFilter"}
+        days.day += timedelta(days=1)
+        world.forget_log()
+        await sync(world, "full", search=search)
+        assert world.log.calls["dataset-filters"] == 1
+
+
 async def test_everything_is_looked_at_each_week_and_when_the_search_changes(tmp_path, days):
     late = Product("LC09", "L1TP", 4, 53, date(2024, 7, 13), date(2024, 7, 20), "T1", 3.0)
     async with open_world(tmp_path, Archive([product()], pixels=64, tile=32)) as world:
