@@ -17,7 +17,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +26,7 @@ from landsat_async.disk.fs import FileInUse, FileStat, Fs, LockState, Observer, 
 from landsat_async.disk.win32 import Information, Win32
 from landsat_async.disk.win32_errors import Win32Error, os_error
 from landsat_async.disk.win32_folders import HeldFolders, link_in_the_way
+from landsat_async.disk.win32_names import Names
 from landsat_async.disk.win32_patience import Patience
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class WindowsFs:
     ) -> None:  # fmt: skip
         self._observer = observer
         self._api = api if api is not None else win32.kernel32()
+        self._names = Names(self._api)
         self._patience = Patience(patience_s)
         self._folders = HeldFolders(self._api, self._patience)
         self._paths: dict[int, str] = {}  # of open descriptors, for messages and free space
@@ -68,18 +70,6 @@ class WindowsFs:
     def cancel_soon(self) -> None:
         """Wait for other programs no longer; for any thread."""
         self._patience.cancel_soon()
-
-    def _in_use(self, native: str, *, allowed_means_yes: bool = False) -> bool:
-        """Tell whether "access denied" means that somebody has the file open, and not that we lack the right.
-
-        Who may open a file for removal has the right to replace it: then it can only be open (`allowed_means_yes`).
-        """
-        try:
-            handle = self._api.create_file(native, win32.DELETE, win32.SHARE_ALL, win32.OPEN_EXISTING, win32.AS_IT_IS)
-        except Win32Error as error:
-            return error.code in win32_errors.WORTH_WAITING - {win32_errors.ACCESS_DENIED}
-        self._api.close_handle(handle)
-        return allowed_means_yes
 
     def guard(self, root: str) -> None:
         """Reach every name below the folder `root` without following a link or junction from now on."""
@@ -134,7 +124,7 @@ class WindowsFs:
             handle = self._api.create_file(native, access, share, disposition, win32.OPEN_REPARSE_POINT)
         except Win32Error as error:
             if error.code == win32_errors.ACCESS_DENIED:
-                self._check_no_folder(native)
+                self._names.check_no_folder(native)
             raise
         if disposition == win32.CREATE_NEW:
             return handle
@@ -155,11 +145,6 @@ class WindowsFs:
             self._api.close_handle(handle)
             raise link_in_the_way(native)
         return handle
-
-    def _check_no_folder(self, native: str) -> None:
-        with suppress(Win32Error):
-            if win32_errors.is_folder(self._api.attributes(native)):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), native)
 
     def close(self, fd: int) -> None:
         """Close a descriptor."""
@@ -259,76 +244,32 @@ class WindowsFs:
 
     def _move(self, source: str, old: str, target: str, new: str, flags: int) -> None:
         try:
-            self._patience.call(target, self._move_once, old, new, flags)
+            self._patience.call(target, self._names.move, old, new, flags)
         except FileInUse:
-            raise FileInUse(target if flags & win32.MOVE_REPLACE and self._in_use(new) else source) from None
+            raise FileInUse(target if flags & win32.MOVE_REPLACE and self._names.in_use(new) else source) from None
         except PermissionError:
-            if flags & win32.MOVE_REPLACE and self._in_use(new, allowed_means_yes=True):
+            if flags & win32.MOVE_REPLACE and self._names.in_use(new, allowed_means_yes=True):
                 raise FileInUse(target) from None
-            if self._in_use(old):
+            if self._names.in_use(old):
                 raise FileInUse(source) from None
             raise
-
-    def _move_once(self, old: str, new: str, flags: int) -> None:
-        try:
-            self._api.move_file(old, new, flags)
-        except Win32Error as error:
-            if error.code != win32_errors.ACCESS_DENIED or not flags & win32.MOVE_REPLACE:
-                raise
-            self._check_no_folder(new)
-            self._clear_read_only(new, error)
-            self._api.move_file(old, new, flags)
-
-    def _clear_read_only(self, native: str, error: Win32Error) -> None:
-        """Take the read-only attribute away, which binds no other system; raises `error` when it is not that."""
-        try:
-            attributes = self._api.attributes(native)
-        except Win32Error:
-            raise error from None
-        if not win32_errors.is_read_only(attributes):
-            raise error
-        self._api.set_attributes(native, win32_errors.without_read_only(attributes))
 
     def unlink(self, path: str) -> None:
         """Remove a name; it lingers until the last program closes the file."""
         self._see("unlink", path)
         with self._folders.way(path) as native:
             try:
-                self._patience.call(path, self._unlink_once, native)
+                self._patience.call(path, self._names.unlink, native)
             except PermissionError:
-                if self._in_use(native):
+                if self._names.in_use(native):
                     raise FileInUse(path) from None
                 raise
-
-    def _unlink_once(self, native: str) -> None:
-        try:
-            self._api.delete_file(native)
-        except Win32Error as error:
-            if error.code != win32_errors.ACCESS_DENIED:
-                raise
-            self._check_no_folder(native)
-            self._clear_read_only(native, error)
-            self._api.delete_file(native)
 
     def mkdir(self, path: str, mode: int) -> None:
         """Make one folder, with the rights that its parent gives."""
         self._see("mkdir", path, mode)
         with self._folders.way(path) as native:
-            self._patience.call(path, self._mkdir_once, native)
-
-    def _mkdir_once(self, native: str) -> None:
-        try:
-            self._api.make_folder(native)
-        except Win32Error as error:
-            if error.code == win32_errors.ACCESS_DENIED and self._is_folder(native):
-                raise Win32Error(win32_errors.ALREADY_EXISTS) from None  # the root of a drive answers like that
-            raise
-
-    def _is_folder(self, native: str) -> bool:
-        try:
-            return win32_errors.is_folder(self._api.attributes(native))
-        except Win32Error:
-            return False
+            self._patience.call(path, self._names.mkdir, native)
 
     def make_folder(self, path: str, mode: int = 0o777) -> None:
         """Make a folder and its missing parents; each new name is as durable as Windows can make it."""
@@ -338,7 +279,7 @@ class WindowsFs:
             found = self.lstat(path).st_mode
             if stat.S_ISLNK(found) and self._folders.lies_below(path):
                 raise link_in_the_way(path) from None
-            if not self._is_folder(self._api.native(path)):
+            if not self._names.is_folder(self._api.native(path)):
                 raise
             return
         except FileNotFoundError:
@@ -417,7 +358,7 @@ class WindowsFs:
     def check_writable(self, path: str) -> None:
         """Raise NotADirectoryError for what is no folder; rights are only seen by trying here."""
         self._see("check_writable", path)
-        if not self._is_folder(self._api.native(path)):
+        if not self._names.is_folder(self._api.native(path)):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
 
     def is_foreign(self, path: str, root: str) -> bool:

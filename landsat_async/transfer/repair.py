@@ -5,7 +5,6 @@ Bytes are given up, a part is opened again, or something is not asked for any mo
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ async def open_believed(transfer: Transfer, facts: Checkpoint | None) -> PartFil
     job = transfer.job
     target = transfer.session.target
     part, believed = await open_part(
-        os.path.join(target.parts_dir, job.part_name),
+        target.fs.join(target.parts_dir, job.part_name),
         facts,
         fs=target.fs,
         threads=transfer.threads,
