@@ -54,6 +54,14 @@ class Written:
 
 Reader: TypeAlias = Callable[[Written], object]
 
+MADE: dict[Reader, tuple[str, tuple[object, ...]]] = {}
+"""Readers that were made by a function below: which one, and from what; `config_schema` describes them by it."""
+
+
+def _made(reader: Reader, by: str, *of: object) -> Reader:
+    MADE[reader] = by, of
+    return reader
+
 
 def shown(value: object) -> str:
     """Return a short, printable form of any TOML value."""
@@ -111,7 +119,7 @@ def text(
             raise ValueError(f"{shown(plain)} {wrong}")
         return plain
 
-    return reader
+    return _made(reader, "text", pattern, empty_ok)
 
 
 def path(written: Written) -> str:
@@ -148,7 +156,7 @@ def whole(low: int, high: int) -> Reader:
             raise ValueError(f"{shown(value)} is not in {low} to {high}")
         return value
 
-    return reader
+    return _made(reader, "whole", low, high)
 
 
 def number(low: float, high: float) -> Reader:
@@ -157,7 +165,7 @@ def number(low: float, high: float) -> Reader:
     def reader(written: Written) -> float:
         return _number(written.value, low, high)
 
-    return reader
+    return _made(reader, "number", low, high)
 
 
 def _number(value: object, low: float, high: float) -> float:
@@ -184,7 +192,7 @@ def choice(*names: str) -> Reader:
             raise ValueError(f"{shown(written.value)} is not one of {', '.join(names)}{hint.partition('; known')[0]}")
         return str(written.value)
 
-    return reader
+    return _made(reader, "choice", *names)
 
 
 def _items(value: object, form: str) -> list[object]:
@@ -211,7 +219,7 @@ def texts(item: Callable[[object], str], form: str) -> Reader:
             raise ValueError("; ".join([*told, *([f"and {rest:,} more like this"] if rest > 0 else [])]))
         return tuple(read)
 
-    return reader
+    return _made(reader, "texts", item)
 
 
 def command(written: Written) -> tuple[str, ...]:
@@ -246,7 +254,7 @@ def hook_command(*fields: str) -> Reader:
                     raise ValueError(f"holds the unknown field {{{shown(name)}}}; known are {known}")
         return texts
 
-    return reader
+    return _made(reader, "hook_command", *fields)
 
 
 def _matching(value: object, pattern: str, form: str) -> str:

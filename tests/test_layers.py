@@ -23,7 +23,7 @@ LAYERS = (
     ("config_store",),
     ("config_checks", "config_tables"),
     ("config",),
-    ("credentials", "aoi_files", "connections"),
+    ("credentials", "aoi_files", "connections", "config_schema"),
     ("m2m", "disk"),
     ("transfer", "store"),
     ("run",),

@@ -433,6 +433,25 @@ def verify(options: argparse.Namespace, output: Output) -> int:
 
 
 @command(
+    "schema",
+    SHELL,
+    "print the JSON schema of config.toml, for editors",
+    examples=(
+        ("schema > config.schema.json", "write it beside your config"),
+        ("schema | jq '.properties | keys'", "the names of the tables"),
+        ("schema | jq .properties.search", "look at one table"),
+    ),
+    data=False,
+    more="A file that `init` writes names the schema in its first line, for editors with Taplo (Even Better TOML).",
+)
+def schema(options: argparse.Namespace, output: Output) -> int:
+    """Print the schema."""
+    from landsat_async.show.schema_command import schema
+
+    return schema(output)
+
+
+@command(
     "help",
     SHELL,
     "show the page of a command, or of the exit codes",

@@ -14,6 +14,7 @@ from landsat_async.disk.whole_file import write_whole
 from landsat_async.errors import ConfigError
 from landsat_async.rules.fill_template import Place, fill, toml_list, toml_text
 from landsat_async.show.output import Output
+from landsat_async.show.schema_command import schema_address
 from landsat_async.user_files import near_name
 
 EXAMPLES: dict[str, dict[Place, str | None]] = {
@@ -108,6 +109,7 @@ def config_text(path: str, wishes: Wishes) -> str:
         ConfigError: it would be refused; the problems name the options.
     """
     text = fill(EXAMPLE_TOML, {**EXAMPLES.get(wishes.example or "", {}), **_values(path, wishes)})
+    text = f"#:schema {schema_address()}\n{text}"
     try:
         Config.from_dict(tomllib.loads(text), base_dir=os.path.dirname(os.path.abspath(path)))
     except ConfigError as error:
