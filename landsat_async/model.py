@@ -69,6 +69,7 @@ class Scene:
         coverage: Share of the AOI that the footprint covers, 0..1; None without an AOI or footprint.
         dataset: Alias of the dataset that it was found in; "" until a search has filled it in.
         order_only: The service says that it has to be ordered and cannot be downloaded.
+        browse: Address of a small picture, as sent; None when absent. It needs no signature.
     """
 
     entity_id: str
@@ -80,6 +81,7 @@ class Scene:
     coverage: float | None = None
     dataset: str = ""
     order_only: bool = False
+    browse: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from landsat_async.m2m.tolerant import (
 from landsat_async.model import Scene
 from landsat_async.rules.product_id import parse_product_id
 
+_ADDRESS_MAX = 2048
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -39,6 +40,7 @@ class _SceneRow(Row):
     spatial_coverage: msgspec.Raw = NULL
     metadata: msgspec.Raw = NULL
     options: Any = None
+    browse: Any = None
 
 
 class _SearchData(Row):
@@ -65,7 +67,15 @@ def _scene(row: _SceneRow) -> Scene:
         footprint=_geojson(row.spatial_coverage),
         published=None if row.publish_date == "Unknown" else row.publish_date,
         order_only=_has_to_be_ordered(row.options),
+        browse=_thumbnail(row.browse),
     )
+
+
+def _thumbnail(browse: Any) -> str | None:
+    """Return the address of the smallest picture; what is no list of objects has none."""
+    rows = browse if isinstance(browse, list) else ()
+    found = (row.get("thumbnailPath") for row in rows if isinstance(row, dict))
+    return next((path for path in found if isinstance(path, str) and 0 < len(path) <= _ADDRESS_MAX), None)
 
 
 def _has_to_be_ordered(options: object) -> bool:

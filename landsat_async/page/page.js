@@ -180,8 +180,8 @@
       cell.append(button);
     }
     head.append(cell);
+    if (pictures && key === "picked") head.append(document.createElement("th"));
   }
-  if (pictures) head.append(document.createElement("th"));
   for (const scene of scenes) {
     const row = scene.row = document.createElement("tr");
     row.dataset.index = scene.index; row.tabIndex = 0;
@@ -192,11 +192,11 @@
         scene.tick = document.createElement("input");
         scene.tick.type = "checkbox"; scene.tick.tabIndex = -1; scene.tick.setAttribute("aria-label", `select ${scene.id}`);
         cell.append(scene.tick);
+        if (pictures) {
+          const beside = row.insertCell();
+          if (scene.picture) beside.append(picture(scene));
+        }
       } else cell.textContent = scene[key] ?? (key === "cloud" ? "unknown" : "");
-    }
-    if (pictures) {
-      const cell = row.insertCell();
-      if (scene.picture) cell.append(picture(scene));
     }
   }
   function picture(scene) {

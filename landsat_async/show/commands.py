@@ -51,8 +51,9 @@ OUTPUT = option(
     "--output",
     metavar="FILE",
     files="file",
-    help="write the scenes to a file: .geojson (QGIS), .csv, or .txt (their ids)",
+    help="write the scenes to a file: .html (to look at), .geojson (QGIS), .csv, or .txt (their ids)",
 )
+NO_BROWSE = option("--no-browse", action="store_true", help="make a page without pictures of the scenes")
 SHARD = option(
     "--shard",
     metavar="I/N",
@@ -256,9 +257,10 @@ def datasets(options: argparse.Namespace, output: Output) -> int:
     examples=(
         ("scenes", "of ./config.toml: some of them, and sums"),
         ("scenes --output scenes.geojson", "all of them, for QGIS"),
+        ("scenes --output scenes.html", "a page with map, timeline and pictures, to choose from"),
         ("scenes --json | landsat-async run --scenes -", "fetch exactly these"),
     ),
-    options=(OUTPUT, SHARD),
+    options=(OUTPUT, NO_BROWSE, SHARD),
     config=True,
     scenes=True,
 )
@@ -267,7 +269,8 @@ def scenes(options: argparse.Namespace, output: Output) -> int:
     from landsat_async.show.scenes_command import scenes
 
     overrides = overrides_of(options)
-    return scenes(config_of(options), overrides, output, file=options.output, shard=options.shard)
+    browse = not options.no_browse
+    return scenes(config_of(options), overrides, output, file=options.output, shard=options.shard, browse=browse)
 
 
 @command(
@@ -284,6 +287,7 @@ def scenes(options: argparse.Namespace, output: Output) -> int:
         option("--list-scenes", action="store_true", help="list every scene, in place of the summary"),
         option("--list-files", action="store_true", help="list every file, in place of the summary"),
         OUTPUT,
+        NO_BROWSE,
         SHARD,
     ),
     config=True,
@@ -301,6 +305,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
         file=options.output,
         list_scenes=options.list_scenes,
         list_files=options.list_files,
+        browse=not options.no_browse,
     )
 
 
@@ -390,6 +395,29 @@ def status(options: argparse.Namespace, output: Output) -> int:
     from landsat_async.show.ledger_commands import status
 
     return status(config_of(options), overrides_of(options), output, failed=options.failed, paths=options.paths)
+
+
+@command(
+    "report",
+    KEEP,
+    "make one HTML page of what is here; offline",
+    examples=(
+        ("report", "write report.html into the output folder: map, timeline, quicklooks"),
+        ("report --output lake.html", "write it somewhere else"),
+        ("report --no-browse", "without quicklooks: at once, and small"),
+    ),
+    options=(
+        option("--output", metavar="FILE", files="file", help="where to; default: report.html in the output folder"),
+        NO_BROWSE,
+    ),
+    config=True,
+)
+def report(options: argparse.Namespace, output: Output) -> int:
+    """Make the page."""
+    from landsat_async.show.report_command import report
+
+    browse = not options.no_browse
+    return report(config_of(options), overrides_of(options), output, file=options.output, browse=browse)
 
 
 @command(

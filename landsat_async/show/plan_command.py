@@ -14,11 +14,12 @@ from landsat_async.rules.quantities import size_text
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
+from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
 from landsat_async.show.plan_page import exit_reason, plan_page
 from landsat_async.show.program import command
 from landsat_async.show.render import showing
-from landsat_async.show.scene_output import check_output, write_scenes
+from landsat_async.show.scene_output import check_output
 from landsat_async.show.scenes_command import scene_lines, scene_row
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, width_of
@@ -46,6 +47,7 @@ def plan(
     file: str | None = None,
     list_scenes: bool = False,
     list_files: bool = False,
+    browse: bool = True,
 ) -> int:
     """Print the plan, or its lists, and write its scenes to a file where one is named; requests nothing."""
     check_output(file)
@@ -56,8 +58,7 @@ def plan(
 
         with showing(output) as renderer:
             result = await make_plan(config, on_wait=partial(tell_wait, output), on_search=renderer.show)
-        if file is not None:
-            await write_scenes(file, result.scenes)
+        await write_output(file, result.scenes, config, output, files=result.files, browse=browse)
         again = command("run", path)
         if output.output_options.json:
             write_json(result, output)

@@ -20,6 +20,7 @@ from landsat_async.disk.whole_file import write_whole
 from landsat_async.errors import ConfigError
 from landsat_async.model import Scene
 from landsat_async.rules.product_id import parse_product_id
+from landsat_async.show.scene_page import scenes_page
 
 Writer = Callable[[Sequence[Scene]], bytes]
 
@@ -33,14 +34,20 @@ def check_output(path: str | None) -> None:
             raise ConfigError(f"--output {path}: there is no folder {folder}", reference="usage")
 
 
-async def write_scenes(path: str, scenes: Sequence[Scene]) -> None:
+async def write_scenes(path: str, scenes: Sequence[Scene], page: Writer | None = None) -> None:
     """Write the scenes, whole, in place of a file that is there.
+
+    Args:
+        path: Where to; its ending says in which form.
+        scenes: The scenes.
+        page: Makes the page of `.html`.
 
     Raises:
         ConfigError: the file cannot be written.
     """
     full = os.path.abspath(path)
-    body = await anyio.to_thread.run_sync(_writer_of(path), scenes)
+    writer = page if page is not None and is_page(path) else _writer_of(path)
+    body = await anyio.to_thread.run_sync(writer, scenes)
     try:
         await anyio.to_thread.run_sync(partial(write_whole, local_fs(), full, body))
     except OSError as error:
@@ -53,6 +60,11 @@ def _writer_of(path: str) -> Writer:
         hint = f"Known endings: {', '.join(WRITERS)}"
         raise ConfigError(f"--output {path}: this ending is not known", hint=hint, reference="usage")
     return WRITERS[ending]
+
+
+def is_page(path: str | None) -> bool:
+    """Whether a file is to become a page to look at."""
+    return path is not None and path.lower().endswith(".html")
 
 
 def scene_values(scene: Scene) -> dict[str, Any]:
@@ -110,5 +122,9 @@ def _ids(scenes: Sequence[Scene]) -> bytes:
     return "".join(f"{scene.display_id}\n" for scene in scenes).encode()
 
 
-WRITERS: dict[str, Writer] = {".geojson": _geojson, ".csv": _csv, ".txt": _ids}
+def _page(scenes: Sequence[Scene]) -> bytes:
+    return scenes_page(scenes, title="Scenes", area=None)
+
+
+WRITERS: dict[str, Writer] = {".geojson": _geojson, ".csv": _csv, ".txt": _ids, ".html": _page}
 """Forms by ending."""

@@ -13,8 +13,9 @@ from landsat_async.model import DroppedScene, Scene
 from landsat_async.rules.quantities import count_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
+from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
-from landsat_async.show.scene_output import check_output, footprint_of, scene_values, write_scenes
+from landsat_async.show.scene_output import check_output, footprint_of, scene_values
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, width_of
 
@@ -26,7 +27,13 @@ ROWS = 15
 
 
 def scenes(
-    path: str, overrides: tuple[str, ...], output: Output, *, file: str | None = None, shard: str | None = None
+    path: str,
+    overrides: tuple[str, ...],
+    output: Output,
+    *,
+    file: str | None = None,
+    shard: str | None = None,
+    browse: bool = True,
 ) -> int:
     """Search, show, and write the scenes to a file where one is named; 4 when ids of the config are not there."""
     check_output(file)
@@ -36,8 +43,7 @@ def scenes(
         from landsat_async.run.scenes import scenes as find
 
         found = await find(config, on_wait=partial(tell_wait, output))
-        if file is not None:
-            await write_scenes(file, found.scenes)
+        await write_output(file, found.scenes, config, output, browse=browse)
         code = 4 if found.missing else 0
         if output.output_options.json:
             _write_json(found, output)

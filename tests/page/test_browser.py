@@ -39,7 +39,7 @@ async def test_a_page_is_clicked_through_without_a_network(tmp_path):
         await page.click("document.getElementById('none')")
 
         await page.click("document.querySelector('th[data-key=cloud] button')")
-        clouds = await page.run("[...document.querySelectorAll('#rows tr')].map(r => r.cells[4].textContent)")
+        clouds = await page.run("[...document.querySelectorAll('#rows tr')].map(r => r.cells[5].textContent)")
         numbers = [float(text) for text in clouds if text != "unknown"]
         assert numbers == sorted(numbers)
         assert clouds[: len(numbers)] == [text for text in clouds if text != "unknown"]
