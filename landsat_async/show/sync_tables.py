@@ -7,22 +7,35 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from landsat_async.events import Superseded, Synced
-from landsat_async.rules.quantities import count_text
+from landsat_async.rules.product_id import ProductId, parse_product_id
+from landsat_async.show.formatting import scene_name
 from landsat_async.show.tables import columns, more
 
 if TYPE_CHECKING:
     from landsat_async.disk.ledger_sync import PutAway
 
 LINEAGE_ROWS = 10
-_PUT_AWAY = {"move": "moved to superseded/", "delete": "removed", "keep": "kept"}
+_PUT_AWAY = {"move": "moved", "delete": "removed", "keep": "kept"}
 
 
 def superseded_lines(replaced: Sequence[Superseded], total: int, width: int) -> list[str]:
     """Return the table of older versions that a newer one has replaced."""
     if not replaced:
         return []
-    rows = [(one.old, one.new, count_text(one.files, "file"), _PUT_AWAY[one.action]) for one in replaced]
-    return [*columns(("replaced", "by", "files", "are"), rows, width), *more(len(replaced), total, "version")]
+    rows = [(*_versions(one.old, one.new), f"{one.files:,} {_PUT_AWAY[one.action]}") for one in replaced]
+    return [*columns(("replaced", "was", "is now", "files"), rows, width), *more(len(replaced), total, "version")]
+
+
+def _versions(old: str, new: str) -> tuple[str, str, str]:
+    """Return the scene, its older version and its newer one, short; other ids as they are."""
+    was, now = parse_product_id(old), parse_product_id(new)
+    if was is None or now is None:
+        return old, old, new
+    return scene_name(old), _version(was), _version(now)
+
+
+def _version(product: ProductId) -> str:
+    return " ".join(filter(None, (product.level, product.tier, str(product.processed))))
 
 
 def synced_line(synced: Synced) -> str:
@@ -45,9 +58,10 @@ def lineage_lines(files: Sequence[PutAway], width: int) -> list[str]:
     """Return the table of older versions that were put away, the latest first."""
     found = sorted(lineage(files), key=lambda one: -one[-1])
     rows = [
-        (old, new, f"{count_text(count, 'file')} {_PUT_AWAY[action]}", time.strftime("%Y-%m-%d", time.gmtime(at)))
+        (*_versions(old, new), f"{count:,} {_PUT_AWAY[action]}", time.strftime("%m-%d", time.gmtime(at)))
         for old, new, action, count, at in found[:LINEAGE_ROWS]
     ]
     if not rows:
         return []
-    return ["", *columns(("replaced", "by", "files", "on"), rows, width), *more(len(rows), len(found), "version")]
+    head = ("replaced", "was", "is now", "files", "on")
+    return ["", *columns(head, rows, width), *more(len(rows), len(found), "version")]

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from landsat_async.disk.finalise import Committed, InTheWay, PartLost, discard_part, finalise
-from landsat_async.disk.fs import WRITE
+from landsat_async.disk.finalise import Committed, InTheWay, PartLost, discard_part, finalise, move_file
+from landsat_async.disk.fs import WRITE, local_fs
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.model import Proof
@@ -165,3 +165,14 @@ def test_H15_equal_bytes_under_the_name_are_synced_through_a_handle_that_may_wri
     table.fd = fs.open(table.part, WRITE)
     assert isinstance(table.land(), Committed)
     fs.close(table.fd)
+
+
+def test_a_moved_file_has_a_name_at_every_moment_and_the_new_one_is_durable_before_the_old_one_goes(tmp_path):
+    calls = []
+    fs = local_fs(lambda operation, *_: calls.append(operation))
+    (tmp_path / "a.TIF").write_bytes(b"x")
+    move_file(fs, str(tmp_path / "a.TIF"), str(tmp_path / "superseded" / "2024" / "a.TIF"))
+    changes = [call for call in calls if call in ("link", "rename_noreplace", "replace", "unlink", "fsync_dir")]
+    assert changes[-4:] == ["link", "fsync_dir", "unlink", "fsync_dir"]
+    assert not (tmp_path / "a.TIF").exists()
+    assert (tmp_path / "superseded" / "2024" / "a.TIF").read_bytes() == b"x"

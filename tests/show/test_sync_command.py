@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from landsat_async.config import Config
+from landsat_async.disk.ledger_sync import PutAway
 from landsat_async.errors import ConfigError
 from landsat_async.events import Finished, Planned, Superseded, Synced
 from landsat_async.show import run_command, sync_command
 from landsat_async.show.jsonlines import json_line
 from landsat_async.show.run_summary import RunOverview
 from landsat_async.show.sync_command import Job, read_interval, watch_folder
+from landsat_async.show.sync_tables import lineage_lines
 
 OLD, NEW = "LC08_L1GT_004053_20240705_20240705_02_RT", "LC08_L1TP_004053_20240705_20240720_02_T1"
 
@@ -41,9 +43,7 @@ def test_the_end_of_a_synchronisation_says_what_was_replaced(hear):
     heard = hear()
     assert run_command.conclude(overview, heard.output, config(1)) == 0
     assert "scenes: 1 new, 1 replaced, 1 unchanged, 2 not listed any more (kept)" in heard.out.splitlines()
-    assert OLD in heard.out
-    assert "2 files" in heard.out
-    assert "moved to superseded/" in heard.out
+    assert "LC08 004/053 2024-07-05  L1GT RT 2024-07-05  L1TP T1 2024-07-20  2 moved" in heard.out.splitlines()
 
 
 def test_both_are_json_lines():
@@ -123,3 +123,18 @@ async def test_a_config_that_has_become_wrong_ends_it(hear, jobs):
     heard = hear()
     assert await watch(heard.output, Stopper(3), load) == 2
     assert "broken" in heard.err
+
+
+def test_status_shows_which_version_was_replaced_by_which():
+    rest = (OLD, NEW, "move", "superseded/x", 1, "0" * 64, 1.7e9)
+    files = [PutAway(f"{OLD}_{band}.TIF", *rest) for band in ("B4", "B5")]
+    more = PutAway("x", "other", "newer", "delete", "", 1, "0" * 64, 1.6e9)
+    assert lineage_lines([*files, more], 90) == [
+        "",
+        "replaced                 was                 is now              files      on",
+        "LC08 004/053 2024-07-05  L1GT RT 2024-07-05  L1TP T1 2024-07-20  2 moved    11-14",
+        "other                    other               newer               1 removed  09-13",
+    ]
+    assert max(map(len, lineage_lines(files, 80))) == 79
+    assert lineage_lines([], 80) == []
+    assert max(map(len, lineage_lines(files, 40))) <= 40

@@ -188,6 +188,23 @@ async def test_Y03_an_older_version_stays_as_long_as_its_successor_is_not_all_he
         )
 
 
+@pytest.mark.faults("Y03")
+async def test_Y03_an_older_version_stays_when_a_file_of_its_successor_fails(tmp_path, days):
+    old = product("L2SP")
+    async with open_world(tmp_path, Archive([old], pixels=64, tile=32)) as world:
+        await sync(world)
+        days.day += timedelta(days=1)
+        new = world.sim.archive.reprocess(old.display_id, day=days.day)
+        world.script.indiscreet = (f"{new.display_id}_ST_B10.TIF",)
+        result, synced = await sync(world)
+        assert (result.summary.exit_code, result.summary.files_verified, told(result)) == (4, 1, [])
+        assert f"{old.display_id} stays: not everything that was chosen of its successor" in talk(result)
+        assert names(old, "SR_B4", "ST_B10") | names(new, "SR_B4") == set(world.files())
+        world.script.indiscreet = ()
+        result, synced = await sync(world)
+        assert (told(result), synced.replaced) == ([(old.display_id, new.display_id, 2, "move")], 1)
+
+
 @pytest.mark.faults("Y04")
 async def test_Y04_what_the_user_has_changed_or_removed_is_left_to_him(tmp_path, days):
     old = product("L2SP")
