@@ -34,6 +34,8 @@ from landsat_async.m2m.response import understand
 from landsat_async.m2m.transport import ApiReply
 from landsat_async.model import Identity, Proof, SecretUrl
 from landsat_async.proof.prove import Damaged, prove
+from landsat_async.raster.grid import BrokenRaster, GroundBox, UnsupportedRaster
+from landsat_async.raster.window import FillOnly, Origin, WindowMode, cut, layout_of, window_of
 from landsat_async.rules.aoi import parse_aoi, spatial_filters
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
@@ -48,6 +50,7 @@ from tests.disk.whole_files import tiff
 from tests.m2m.test_fuzz import bodies, mutate_bytes, mutate_values, rows_in, rows_out
 from tests.m2m.test_read_downloads import CALLS
 from tests.support.raw_server import RawServer, Wire
+from tests.support.tiffs import band
 
 LONGEST_S = 5.0
 FAILURES_SHOWN = 10
@@ -427,6 +430,36 @@ def _just(case: Case) -> Iterator[Case]:
     yield case
 
 
+def window_heads(dice: Random) -> str:
+    """Cut a window out of a band whose index was changed: refused, or just what the changed index says."""
+    shape = dice.choice(({}, {"order": ">"}, {"big": True}, {"index_at_end": True}, {"framed": True}))
+    data = bytearray(band(**shape))
+    tail = data[-400:] if shape.get("index_at_end") else b""
+    part = bytearray(tail or data[:700])
+    dice.choice(MUTATIONS)(dice, part)
+    changed = bytes(data[:-400] + part if tail else part + data[700:])
+    ground = GroundBox(485_000.0, 1_160_200.0, 485_700.0, 1_160_600.0)
+
+    def read(size: int, at: int) -> bytes:
+        return changed[at : at + size]
+
+    refused: Exception | None = None
+    try:
+        layout = layout_of(read, len(changed))
+        window = window_of(layout, ground, dice.choice(list(WindowMode)))
+        whole = b"".join(cut(layout, window, read, Origin("a.TIF", len(changed), "1a2b3c4d")))
+    except (BrokenRaster, UnsupportedRaster, FillOnly) as caught:
+        refused = caught
+    if refused is not None:
+        assert str(refused).isprintable()
+        return type(refused).__name__
+    own = layout_of(lambda size, at: whole[at : at + size], len(whole))
+    assert (own.width, own.length) == (window.box.width, window.box.height)
+    verdict = prove(lambda size, at: whole[at : at + size], len(whole), "a.w1a2b3c4d.TIF", level=Proof.WINDOW)
+    assert not isinstance(verdict, Damaged) or not layout.has_sums, verdict
+    return "cut"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     count: int
@@ -444,6 +477,7 @@ KINDS: dict[str, Kind] = {
     "toml": Kind(100_000, toml),
     "geojson": Kind(100_000, partial(_just, geojson)),
     "http-head": Kind(100_000, heads, on_disk=True),
+    "window": Kind(20_000, partial(_just, window_heads)),
     "ledger": Kind(20_000, ledgers, on_disk=True),
     "part": Kind(20_000, parts, on_disk=True),
 }

@@ -1,10 +1,8 @@
-"""`python -m benchmarks.windows`: what runs have to stand on Windows, in volumes.
+"""`python -m benchmarks.windows boxes|lies|kills`: windows of bands in volume.
 
-`.ci/wine-python FOLDER` makes a Python for it: FOLDER/run -m benchmarks.windows demo kills scanner open bodies
-
-demo: the built-in demo. kills: TerminateProcess at random times, --count of them, until each job is done. scanner:
-every new file of a demo is held for 0.3 s by another program. open: a file that stays open as final name. bodies:
-64 MiB over http and https on each event loop.
+boxes: random boxes x types x layouts, both modes, judged by GDAL (rasterio): pixels, transform, system, nodata.
+lies:  hosts that lie about ranges, see `tests.support.window_lies`.
+kills: runs that cut windows are killed at random times, by ranges and from whole files.
 """
 
 from __future__ import annotations
@@ -12,135 +10,73 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
 from pathlib import Path
 
-import trustme
+from landsat_async.raster.window import WindowMode
+from tests.support.rasters import judge, layout_at, random_box, recipe, write
+from tests.support.window_kills import kill
+from tests.support.window_lies import play
 
-from landsat_async.sim import Archive, open_simulator
-from tests.support.portable_lab import LOOPS, STATE, WINDOWS, Job, hold, scanner
-
-NAME = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
-ALL = {"type": "all"}
-RATE_BYTES_S = 200_000
-BODY_BYTES = 64 * 2**20
+COUNTS = {"boxes": 500, "lies": 2000, "kills": 500}
 
 
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def boxes(count: int, seed: int, folder: Path) -> Counter[str]:
+    """Cut windows out of so many bands."""
+    found: Counter[str] = Counter()
+    path = folder / "band.tif"
+    for number in range(seed, seed + count):
+        how = recipe(number)
+        write(path, how)
+        box = random_box(random.Random(number), layout_at(path))
+        for mode in WindowMode:
+            wrong = judge(path, box, mode, folder / "window.tif")
+            found["WRONG" if wrong else "right"] += 1
+            if wrong:
+                print(f"WRONG: {mode} of {how}: {wrong}", flush=True)
+    return found
 
 
-async def demo(base: Path, count: int, seed: int) -> bool:
-    """The demo's 69 files, in a run of their own."""
-    async with open_simulator(Archive.demo()) as sim:
-        job, began = Job(base, sim, select=ALL, search={"cloud_cover": [0, 10], "limit": 3}), time.monotonic()
-        ended = await job.run()
-        files, wrong = len(job.files()), job.wrong()
-        say(f"demo: exit {ended.code}, {files} of 69 files, {len(wrong)} wrong, {time.monotonic() - began:.1f} s")
-        return (ended.code, files, wrong) == (0, 69, [])
+async def lies(count: int, seed: int, folder: Path) -> Counter[str]:
+    """Fetch windows from so many lying hosts."""
+    found: Counter[str] = Counter()
+    for number in range(seed, seed + count):
+        ended = await play(number)
+        found[ended.partition(":")[0]] += 1
+        if "WRONG" in ended:
+            print(f"seed {number}: {ended}", flush=True)
+    return found
 
 
-async def kills(base: Path, count: int, seed: int) -> bool:
-    """Terminate runs until `count` of them were; each job goes on until it is done."""
-    rng, killed, jobs, wrong, kept = random.Random(seed), 0, 0, 0, 0
-    async with open_simulator(Archive.demo()) as sim:
-        while killed < count:
-            jobs += 1
-            job = Job(base / f"job {jobs}", sim, select=ALL, search={"cloud_cover": [0, 10], "limit": 3})
-            for _ in range(min(10, count - killed)):
-                sim.script.rate_bytes_s = rng.choice((RATE_BYTES_S, 4 * RATE_BYTES_S))
-                ended = await job.run(kill_after_s=rng.uniform(0.0, 2.5))
-                if ended.of("finished"):
-                    break
-                killed += 1
-                wrong += len(job.wrong())
-                kept += any((job.data / STATE / "parts").iterdir())
-            sim.script.rate_bytes_s = None
-            ended = await job.run()
-            wrong += len(job.wrong())
-            left = list((job.data / STATE / "parts").iterdir())
-            if ended.code != 0 or len(job.files()) != 69 or left:
-                say(f"kills: job {jobs}: {ended.code}, {len(job.files())} files, {len(left)} parts: {ended.said}")
-                return False
-    say(f"kills: {killed} runs terminated in {jobs} jobs ({kept} with parts), all went on to 69 files, {wrong} wrong")
-    return wrong == 0
+async def kills(count: int, seed: int, folder: Path) -> Counter[str]:
+    """Kill so many runs, half of them by ranges."""
+    for ranges in (True, False):
+        base = folder / f"ranges-{ranges}"
+        base.mkdir()
+        print(f"ranges {ranges}: {await kill(base, count // 2, seed, ranges=ranges)}", flush=True)
+    return Counter(right=count)
 
 
-async def scan(base: Path, count: int, seed: int) -> bool:
-    """Hold every new file."""
-    async with open_simulator(Archive.demo()) as sim:
-        job, began = Job(base, sim, select=ALL, search={"cloud_cover": [0, 10], "limit": 3}), time.monotonic()
-        with scanner(base, 0.3) as held:
-            ended = await job.run()
-        files, wrong = len(job.files()), job.wrong()
-        took_s = time.monotonic() - began
-        say(f"scanner: exit {ended.code}, {files} of 69 files, {len(wrong)} wrong, {len(held)} held, {took_s:.1f} s")
-        return (ended.code, files, wrong) == (0, 69, [])
-
-
-async def stays_open(base: Path, count: int, seed: int) -> bool:
-    """Hold one final name for ever, then let it go."""
-    async with open_simulator(Archive.demo()) as sim:
-        job = Job(base, sim, select={"type": "band", "bands": ["SR_B3"]})
-        job.data.mkdir()
-        (job.data / NAME).write_bytes(b"somebody's notes")
-        with hold(job.data / NAME):
-            first = await job.run("run", "--overwrite")
-        reasons = [one["reason"] for one in first.of("failed")]
-        parts = len(list((job.data / STATE / "parts").iterdir()))
-        again = await job.run("run", "--overwrite")
-        say(f"open: exit {first.code}, {reasons}, {parts} part kept; then exit {again.code}, {len(job.wrong())} wrong")
-        return (first.code, len(reasons), parts, again.code, job.wrong()) == (4, 1, 1, 0, [])
-
-
-async def bodies(base: Path, count: int, seed: int) -> bool:
-    """Fetch one large file over http and https on each loop."""
-    authority, tls, good = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), True
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    base.mkdir()
-    authority.cert_pem.write_to_path(str(base / "ca.pem"))
-    for scheme, context in (("http", None), ("https", tls)):
-        for loop in LOOPS:
-            async with open_simulator(Archive.demo(band_bytes=BODY_BYTES), tls=context, file_tls=context) as sim:
-                job = Job(
-                    base / f"{scheme} {loop}", sim, select={"type": "band", "bands": ["SR_B3"]}, search={"limit": 1},
-                    service={} if context is None else {"ca_bundle": str(base / "ca.pem")},
-                )  # fmt: skip
-                ended = await job.run(loop=loop)
-                requests, wrong = len(sim.log.files), job.wrong()
-                took_s = ended.of("finished")[0]["elapsed_s"]
-                say(f"{scheme} {loop}: exit {ended.code}, {requests} request, {len(wrong)} wrong, {took_s:.1f} s")
-                good &= (ended.code, requests, wrong) == (0, 1, [])
-    return good
-
-
-LABS: dict[str, Callable[[Path, int, int], Awaitable[bool]]] = {
-    "demo": demo, "kills": kills, "scanner": scan, "open": stays_open, "bodies": bodies,
-}  # fmt: skip
-ONLY_WINDOWS = ("scanner", "open")
-
-
-async def main() -> int:
-    """Play what was asked for; the exit code is 1 when one of them went wrong."""
+def main() -> int:
+    """Do what was asked for; the exit code is 1 when something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labs", nargs="*", metavar="LAB", help=f"{', '.join(LABS)}; default: all")
-    parser.add_argument("--count", type=int, default=50, help="of kills")
+    parser.add_argument("what", choices=COUNTS)
+    parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    good = True
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        for name in given.labs or LABS:
-            if name in ONLY_WINDOWS and not WINDOWS:
-                say(f"{name}: not run, this is no Windows")
-                continue
-            good &= await LABS[name](Path(folder, name), given.count, given.seed)
-    return 0 if good else 1
+    began, count = time.monotonic(), given.count or COUNTS[given.what]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if given.what == "boxes":
+            found = boxes(count, given.seed, folder)
+        else:
+            found = asyncio.run({"lies": lies, "kills": kills}[given.what](count, given.seed, folder))
+    print(f"{given.what}: {dict(found)}; seed {given.seed}, {time.monotonic() - began:.0f} s")
+    return 1 if found["WRONG"] else 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())
