@@ -71,9 +71,9 @@ async def test_W24_W25_the_second_ctrl_c_leaves_from_the_thread_of_windows_whate
     assert stopper.calls == ["leave"]
 
 
-# A run on an event loop that takes no signals, which raises signals in itself when told so on its standard input.
+# A run on an event loop that takes no signals, which raises signals in itself when files say so.
 RAISING = """
-import asyncio, os, signal, sys, threading
+import asyncio, os, signal, sys, threading, time
 loop, scenario, config, *numbers = sys.argv[1:]
 if sys.platform == "win32":
     if loop == "selector":
@@ -84,8 +84,9 @@ else:
     asyncio.unix_events._UnixSelectorEventLoop.remove_signal_handler = refuse
 
 def listen():
-    for number in numbers:
-        os.read(0, 1)
+    for at, number in enumerate(numbers):  # no reading of stdin: on Windows that locks it for the whole process
+        while not os.path.exists(f"{config}.{at}"):
+            time.sleep(0.01)
         signal.raise_signal(getattr(signal, number))
 
 threading.Thread(target=listen, daemon=True).start()
@@ -110,9 +111,8 @@ def interrupted(tmp_path):
             try:
                 while '"progress"' not in child.stdout.readline():
                     assert child.poll() is None, child.stderr.read()
-                for _ in numbers:
-                    child.stdin.write("!")
-                    child.stdin.flush()
+                for at, _ in enumerate(numbers):
+                    config.with_name(f"{config.name}.{at}").touch()
                     said = child.stderr.readline()
                 out, err = child.communicate(timeout=30)
                 return child.returncode, out, said + err
