@@ -164,6 +164,11 @@ def is_planned(name: str) -> bool:
     return name.endswith(_PLANNED_END)
 
 
+def _is_file_name(display_id: str, name: str) -> bool:
+    """Whether a displayId is a whole file name already, as in datasets of single files, and the name is just that."""
+    return name == display_id and re.search(r"\.[A-Za-z]{3,4}$", display_id) is not None
+
+
 def served_name(display_id: str, disposition: str | None, url: str) -> str | None:
     """Return the name that the server gives a product; None when it gives none that can be used.
 
@@ -173,7 +178,7 @@ def served_name(display_id: str, disposition: str | None, url: str) -> str | Non
         url: Where the answer came from.
     """
     name = disposition if disposition is not None else name_from_url(url)
-    if name is None or not re.match(rf"{re.escape(display_id)}[._-]", name):
+    if name is None or not (_is_file_name(display_id, name) or re.match(rf"{re.escape(display_id)}[._-]", name)):
         return None
     try:
         return None if is_planned(name) else safe_name(name)

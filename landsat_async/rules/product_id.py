@@ -88,10 +88,13 @@ def parse_product_id(display_id: str) -> ProductId | None:
     return ProductId(sensor, level, int(path), int(row), days[0], days[1], collection, tier, region)
 
 
-def is_tile(display_id: str) -> bool:
-    """Tell whether a display id is that of a tile: ARD, or a level 3 product of one."""
+def is_level_scene(display_id: str) -> bool:
+    """Tell whether a display id is that of a scene of level 1 or 2, which has one bundle, a tar.
+
+    False for tiles, their single files and whatever else there is.
+    """
     product = parse_product_id(display_id)
-    return product is not None and product.region is not None
+    return product is not None and product.region is None
 
 
 def parse_scene_key(entity_or_display_id: str) -> SceneKey | None:

@@ -21,7 +21,7 @@ from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Route, Scene, Unavailable, WantedFile
 from landsat_async.rules.bands import Kind, kind_of, lacks, stems_named, title_of
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, planned_name, safe_name, shown
-from landsat_async.rules.product_id import is_tile
+from landsat_async.rules.product_id import is_level_scene
 from landsat_async.run.products import Several, chosen_products, is_bundle, several_of
 
 _NOT_NOW = "USGS does not offer it at the moment"
@@ -173,7 +173,7 @@ def _add_bundle(chosen: _Chosen, scene: Scene, rows: list[ProductOption]) -> Non
         return
     product = min(bundles, key=lambda row: ("product bundle" not in row.product_name.lower(), not row.available))
     alike = [row for row in bundles if row.product_name == product.product_name]
-    if is_tile(scene.display_id):  # whether it is a tar, the host will tell
+    if not is_level_scene(scene.display_id):  # whether it is a tar, only the host can tell
         chosen.add(scene, planned_name(scene.display_id, product.product_name), "product", *_ways(alike))
         return
     chosen.add(scene, bundle_name(scene.display_id), "bundle", *_ways(alike))

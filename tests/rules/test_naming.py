@@ -263,3 +263,10 @@ def test_a_planned_name_is_known_as_one_and_no_server_can_give_it():
 def test_the_folder_of_older_versions_is_no_layout(template):
     assert "sync" in (check_layout(template) or "")
     assert check_layout("{year}/superseded") is None
+
+
+def test_in_a_dataset_of_single_files_the_display_id_is_the_whole_name():
+    tile = "LC08_CU_008001_20231101_20231116_02"
+    assert served_name(f"{tile}_SR_B4.TIF", f"{tile}_SR_B4.TIF", "https://host/x") == f"{tile}_SR_B4.TIF"
+    assert served_name(tile, tile, "https://host/x") is None
+    assert served_name(f"{tile}_SR_B4.TIF", f"{tile}_SR_B5.TIF", "https://host/x") is None

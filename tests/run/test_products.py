@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from landsat_async.config_tables import SelectConfig
@@ -117,3 +118,10 @@ class _File:
 )
 def test_M37_answers_that_name_the_tile_or_the_product_are_those_of_the_file(name, said, taken):
     assert bool(match([_File(name)], [AnswerRow(5, TILE, said)])) is taken
+
+
+def test_a_file_of_a_dataset_of_single_files_is_no_tar():
+    name = f"{TILE}_SR_B4.TIF"
+    scene, offered = Scene(name, name), row("a", "C2 ARD Tile Band Download", "dds")
+    (file,) = choose([scene], [msgspec.structs.replace(offered, entity_id=name, display_id=name)], SelectConfig()).files
+    assert (file.kind, file.name) == ("product", f"{name}.C2_ARD_Tile_Band_Download.product")
