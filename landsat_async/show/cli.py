@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from landsat_async.show.command_line import UsageError, parse
+from landsat_async.show.command_table import COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not arguments:
             return _start()
+        if arguments[0] == "__complete":  # a shell asks, in the middle of a line: nothing here may be refused
+            return _complete(arguments[1:])
         options = parse(arguments)
     except SystemExit as done:  # --help or --version, which argparse has answered
         _flush()
@@ -58,6 +61,17 @@ def _start() -> int:
     from landsat_async.show.start_page import show_start_page
 
     show_start_page()
+    return 0
+
+
+def _complete(line: Sequence[str]) -> int:
+    """Offer what could come next on a command line."""
+    from landsat_async.show.completion_command import complete
+    from landsat_async.show.output import SafeStream
+
+    out = SafeStream(sys.stdout)
+    out.write(complete(line, COMMANDS))
+    out.flush()
     return 0
 
 

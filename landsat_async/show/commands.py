@@ -480,15 +480,35 @@ def schema(options: argparse.Namespace, output: Output) -> int:
 
 
 @command(
+    "completion",
+    SHELL,
+    "print a script that completes commands and options after TAB",
+    examples=(
+        ("completion bash > ~/.local/share/bash-completion/completions/landsat-async", "for bash"),
+        ("completion zsh > ~/.zfunc/_landsat_async", "for zsh, with ~/.zfunc in fpath"),
+        ("completion fish > ~/.config/fish/completions/landsat-async.fish", "for fish"),
+    ),
+    options=(option("shell", choices=("bash", "zsh", "fish", "powershell"), metavar="SHELL", help="the shell"),),
+    data=False,
+    more="For PowerShell, put this into $PROFILE: landsat-async completion powershell | Out-String | Invoke-Expression",
+)
+def completion(options: argparse.Namespace, output: Output) -> int:
+    """Print a script for a shell."""
+    from landsat_async.show.completion_command import print_script
+
+    return print_script(options.shell, output)
+
+
+@command(
     "help",
     SHELL,
     "show the page of a command, or of the exit codes",
     examples=(
         ("help run", "options and examples of run"),
         ("help exit-codes", "what the exit codes mean"),
-        ("help", "all commands"),
+        ("help man > landsat-async.1", "the manual page, for man"),
     ),
-    options=(option("topic", nargs="?", metavar="TOPIC", help="a command, or exit-codes"),),
+    options=(option("topic", nargs="?", metavar="TOPIC", help="a command, exit-codes, or man (the manual page)"),),
     data=False,
 )
 def help_(options: argparse.Namespace, output: Output) -> int:

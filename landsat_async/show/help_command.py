@@ -9,10 +9,12 @@ from landsat_async.rules.similar import similar
 from landsat_async.show.command_table import Command
 from landsat_async.show.formatting import clean
 from landsat_async.show.help_pages import command_page, exit_codes_page, main_page
+from landsat_async.show.man_page import man_page
 from landsat_async.show.output import Output
 from landsat_async.show.page_width import page_width
 
 EXIT_CODES = "exit-codes"
+MAN = "man"
 
 
 def show_help(topic: str | None, commands: Mapping[str, Command], output: Output) -> int:
@@ -26,10 +28,12 @@ def show_help(topic: str | None, commands: Mapping[str, Command], output: Output
         page = main_page(commands.values(), width)
     elif topic == EXIT_CODES:
         page = exit_codes_page(width)
+    elif topic == MAN:
+        page = man_page(commands.values())
     elif topic in commands:
         page = command_page(commands[topic], width)
     else:
-        known = [*(name for name, command in commands.items() if not command.hidden), EXIT_CODES]
+        known = [*(name for name, command in commands.items() if not command.hidden), EXIT_CODES, MAN]
         meant = similar(topic, known, alike=0.65)
         hint = f"did you mean {meant}?" if meant else f"pages: {', '.join(known)}"
         raise ConfigError(f"there is no page {clean(topic)[:60]}", hint=hint, reference="usage")
