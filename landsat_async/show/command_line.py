@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from landsat_async import __version__
 from landsat_async.rules.similar import similar
-from landsat_async.show import commands  # noqa: F401  (it fills the table)
+from landsat_async.show import begin_commands, commands, shell_commands  # noqa: F401  (they fill the table)
 from landsat_async.show.command_table import COMMANDS, Command
 from landsat_async.show.help_pages import command_page, main_page, usage_line
 from landsat_async.show.page_width import page_width

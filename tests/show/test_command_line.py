@@ -12,7 +12,7 @@ import pytest
 
 from landsat_async.show.cli import main
 from landsat_async.show.command_line import COMMANDS, UsageError, command_parser, parse
-from landsat_async.show.commands import config_of
+from landsat_async.show.command_options import config_of
 from landsat_async.show.help_pages import command_page, exit_codes_page, main_page, start_page
 
 PROJECT = Path(__file__).parents[2]
