@@ -264,7 +264,7 @@ def test_the_demo_leaves_proven_files_and_says_what_to_do_next(call, tmp_path):
     assert band in names
     assert "verify here/config.toml" in done.stderr
     assert len(names) == 69 + 1  # and .landsat_async
-    for shown in ("by USGS, for 0:0", "files wait for your quota", "the connection broke in the middle of the file"):
+    for shown in ("being prepared", "quota", "the connection broke in the middle of the file"):
         assert shown in done.stderr
     assert call("verify", "here/config.toml").returncode == 0
     again = json_of(call("demo", "--json", "here"))
