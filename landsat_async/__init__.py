@@ -13,6 +13,7 @@ The whole job in one call, and the same job watched from inside another program:
 Doing
     download(config) -> RunSummary      the whole job
     open_run(config) -> Run             the same with its events; leaving the block stops it cleanly
+    landsat_async.blocking              download, plan and scenes without await, also in a notebook
     plan(config) -> Plan                what a run would do; nothing is requested or written
     M2MClient(url, credentials)         the M2M API alone, as typed coroutines
 
@@ -24,7 +25,7 @@ Getting
     Event                               any of Searching, Planned, Requested, Ready, Started, Transferred, Progress,
                                         Retrying, Verified, Skipped, Failed, LeftOut, HookEnded, Superseded, Synced,
                                         Notice, Error, Finished
-    RunSummary, Plan                    counts of a run; what `plan` has found
+    RunSummary, Plan                    counts of a run and its files; what `plan` has found
     Scene, WantedFile, Route, ...       plain frozen values; Proof and Identity are what a file was found to be
 
 Errors
@@ -35,9 +36,10 @@ Errors
 Units stand in names: `_s` seconds, `_bytes` bytes. Longitude and latitude are in degrees, boxes are west, south, east,
 north, cloud cover is in percent. What None means stands beside each value.
 
-Nothing here sets signal handlers, configures logging or prints. Several runs in one event loop are fine. The names of
-this page are stable, see CONTRIBUTING.md; modules may move. Names are imported when they are first used, so that
-`--help` stays quick.
+Nothing here sets signal handlers, configures logging or prints, but for one line of progress that `download` shows in a
+notebook or on a terminal, unless it is told progress=None. Several runs in one event loop are fine. The names of this
+page are stable, see CONTRIBUTING.md; modules may move. Names are imported when they are first used, so that `--help`
+stays quick.
 """
 
 from __future__ import annotations
@@ -106,10 +108,12 @@ if TYPE_CHECKING:
         Scene,
         SecretUrl,
         Unavailable,
+        VerifiedFile,
         WantedFile,
     )
     from landsat_async.run.plan import Plan, PlannedFile, plan
-    from landsat_async.run.runner import Run, download, open_run
+    from landsat_async.run.runner import Run, open_run
+    from landsat_async.whole_job import download
 
 __version__ = "0.1.0"
 
@@ -170,8 +174,9 @@ _HOME = {
     "Transferred": "events",
     "Unavailable": "model",
     "Verified": "events",
+    "VerifiedFile": "model",
     "WantedFile": "model",
-    "download": "run.runner",
+    "download": "whole_job",
     "open_run": "run.runner",
     "plan": "run.plan",
 }
@@ -233,6 +238,7 @@ __all__ = [
     "Transferred",
     "Unavailable",
     "Verified",
+    "VerifiedFile",
     "WantedFile",
     "__version__",
     "download",

@@ -7,6 +7,7 @@ from typing import Any
 
 import shapely
 
+from landsat_async.config_area import area_text
 from landsat_async.rules.aoi import Aoi, aoi_from_shapes, parse_aoi
 from landsat_async.rules.aoi_text import Shapes, add_geometry, aoi_error, is_plain_crs
 from landsat_async.rules.area_formats import archive_format, convert_line, text_format
@@ -22,9 +23,13 @@ _VECTOR_ENDINGS = (".shp", ".gpkg", ".fgb", *_ZIPPED)
 def load_aoi(path: str) -> Aoi:
     """Read GeoJSON or WKT, told apart by content; shapefile, GeoPackage and FlatGeobuf through pyogrio.
 
+    In place of a path there may be the area itself: an `AreaText`, a GeoJSON dict, an object with __geo_interface__.
+
     Raises:
         ConfigError: with the file, the fault and what to do.
     """
+    if (given := area_text(path)) is not None:
+        return parse_aoi(given, source="search.aoi")
     try:
         if path.lower().endswith(_VECTOR_ENDINGS):
             check_user_file(path)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from landsat_async import config_readers as read
+from landsat_async.config_area import AreaText
 from landsat_async.config_checks import check_together, check_window, ids_decide, store_together
 from landsat_async.config_store import StoreConfig
 from landsat_async.config_tables import (
@@ -239,7 +240,8 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
             problems.append(f"{item.source}: {dotted}: {error}")
             refused.add(dotted)
             continue
-        if dotted in PATH_KEYS and value != "" and not is_store_url(str(value)):
+        given_itself = value == "" or isinstance(value, AreaText) or is_store_url(str(value))
+        if dotted in PATH_KEYS and not given_itself:
             value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
     search = values["search"]

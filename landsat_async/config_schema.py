@@ -14,6 +14,7 @@ import msgspec
 
 from landsat_async import config_readers as read
 from landsat_async.config import EXAMPLE_TOML, Config
+from landsat_async.config_area import area
 from landsat_async.config_store import endpoint, part_bytes, place
 from landsat_async.config_tables import READERS
 
@@ -48,6 +49,7 @@ _ITEMS: dict[Any, Schema] = {
 _PLAIN: dict[Any, Schema] = {
     read.service_url: _pattern(r"^ *https?://[^ ?#@]+ *$"),
     read.path: {"type": "string", "minLength": 1},
+    area: {"type": ["string", "object"], "minLength": 1},
     endpoint: _pattern(r"^( *https?://[^ ?#@]+ *)?$"),
     part_bytes: {"anyOf": [{"type": "integer", "minimum": 5 * 2**20, "maximum": 2**30}, _pattern(_SIZE)]},
     place: {"type": "string", "minLength": 1},

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from landsat_async import config_readers as read
+from landsat_async.config_area import area
 from landsat_async.config_store import STORE_READERS, place
 from landsat_async.model import Proof
 from landsat_async.rules.naming import check_layout
@@ -48,7 +49,7 @@ class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
     satellites: tuple[int, ...] = ()
     """Numbers, sorted; empty = all."""
     aoi: str | None = None
-    """Absolute path of the area file."""
+    """Absolute path of the area file, or the area itself as GeoJSON text (`AreaText`)."""
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; west > east crosses the 180° meridian."""
     start: dt.date | None = None
@@ -184,7 +185,7 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "sensors": read.texts(read.sensor, 'sensors like "OLI"'),
         "level": read.whole(1, 2),
         "satellites": read.satellites,
-        "aoi": read.path,
+        "aoi": area,
         "bbox": read.bbox,
         "start": read.day,
         "end": read.day,

@@ -55,6 +55,8 @@ class LandsatError(Exception):
     def __init__(self, message: str, *, hint: str = "", reference: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:  # a notebook shows notes, and no attributes
+            self.add_note(hint)
         self.reference = reference or self.default_reference
 
 

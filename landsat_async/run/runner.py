@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -53,6 +54,7 @@ from landsat_async.run.outputs import check_outputs, write_outputs
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.poller import report_completed
 from landsat_async.run.preparation import prepare, warn_of_space
+from landsat_async.run.results import files_of_run
 from landsat_async.run.run_files import FilesOfRun
 from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import UnreadableScenes, read_aoi, read_window_area
@@ -180,7 +182,8 @@ class Run:
 
     def _emit_the_end(self) -> None:
         code = self._exit_code()
-        self._summary = summary = self._counts.summary(time.monotonic(), code)
+        files = partial(files_of_run, str(self._target.folder.ledger), self._run_id, self.config.download.directory)
+        self._summary = summary = replace(self._counts.summary(time.monotonic(), code), read_files=files)
         if self.error is not None:
             self.bus.tell(Error(self.error.reference, str(self.error), self.error.hint))
         self.bus.tell(

@@ -1,0 +1,44 @@
+"""What `RunSummary.files` gives: the verified files of a run, read when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from landsat_async.disk.ledger_results import results_of_run
+from landsat_async.model import Scene, VerifiedFile
+from landsat_async.rules.bands import band_of_file
+
+
+def files_of_run(ledger: str, run_id: str, directory: str) -> tuple[VerifiedFile, ...]:
+    """Return the files of a run, sorted by their path. Plain arguments: a summary can be pickled.
+
+    Raises LedgerError.
+    """
+    files = []
+    for row in results_of_run(Path(ledger), run_id):
+        scene, name = row["scene_display_id"], row["name"]
+        label = name.removeprefix(scene).strip("_.")
+        band = band_of_file(scene, name)
+        files.append(
+            VerifiedFile(
+                path=_place(directory, row["relpath"]),
+                scene=scene,
+                band="bundle" if label == "tar" else os.path.splitext(label)[0],
+                names=band.names if band is not None else (),
+                size_bytes=row["size_bytes"],
+                sha256=row["sha256"],
+                proof=row["proof"],
+                identity=row["identity"],
+                acquired=Scene("", scene, row["acquired"]).date,
+                cloud_cover=row["cloud_cover"],
+                footprint=row["geometry"],
+            )
+        )
+    return tuple(files)
+
+
+def _place(directory: str, relpath: str) -> str:
+    if "://" in directory:
+        return f"{directory.rstrip('/')}/{relpath}"
+    return os.path.join(directory, *relpath.split("/"))
