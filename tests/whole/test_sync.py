@@ -6,7 +6,10 @@ from datetime import date, timedelta
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
+from landsat_async.config_tables import SyncConfig
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.events import LeftOut, Notice, Superseded, Synced
 from landsat_async.run import file_states
 from landsat_async.sim.archive import Archive
@@ -287,3 +290,15 @@ async def test_tiles_are_synchronised_by_product(tmp_path, days):
         result, synced = await sync(world, search=search, select=select)
         assert told(result) == [(tile.display_id, new.display_id, 1, "move")]
         assert set(world.files()) == {f"superseded/{tile.display_id}_SR.tar", f"{new.display_id}_SR.tar"}
+
+
+@pytest.mark.faults("Y13")
+async def test_Y13_where_nothing_can_be_put_away_only_keep_is_taken(tmp_path, days, monkeypatch):
+    async with open_world(tmp_path, Archive([product("L2SP")], pixels=64, tile=32)) as world:
+        monkeypatch.delattr(LocalTarget, "move")
+        result, synced = await sync(world)
+        assert (result.summary.exit_code, synced) == (2, None)
+        assert 'superseded = "keep"' in result.error.hint
+        config = world.config(search=SEARCH, select=BANDS)
+        result = await world.run(structs.replace(config, sync=SyncConfig(superseded="keep")), sync="new")
+        assert result.summary.exit_code == 0
