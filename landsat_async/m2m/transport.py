@@ -23,7 +23,7 @@ from landsat_async.connections import ALONE, OutOfStep, checked
 from landsat_async.errors import BadReply, ConfigError, LandsatError, SessionClosed
 from landsat_async.m2m.api_errors import from_network
 from landsat_async.rules.backoff import parse_retry_after_s
-from landsat_async.user_files import Unreadable, check_user_file
+from landsat_async.user_files import Unreadable, check_user_file, near_name
 
 USER_AGENT = "landsat_async"
 CONNECT_LIMIT_S = 30.0
@@ -73,6 +73,9 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext | None:
         context.load_verify_locations(cafile=ca_bundle)
     except Unreadable as error:
         raise ConfigError(f"[service] ca_bundle: {ca_bundle} {error}", reference="ca-bundle") from None
+    except FileNotFoundError:
+        text = f"[service] ca_bundle: {ca_bundle}: there is no such file{near_name(ca_bundle)}"
+        raise ConfigError(text, reference="ca-bundle") from None
     except (OSError, ValueError):
         raise ConfigError(
             f"[service] ca_bundle: {ca_bundle} holds no readable PEM certificates", reference="ca-bundle"

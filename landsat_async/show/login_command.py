@@ -22,7 +22,7 @@ from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
 from landsat_async.show.setup_commands import load_or_environment
 from landsat_async.show.signals import Stopper, run_async
-from landsat_async.user_files import Unreadable
+from landsat_async.user_files import Unreadable, text_of
 
 PATIENCE_S = 30.0
 """Somebody sits before it: a service that is down is told soon, and not waited for."""
@@ -112,7 +112,7 @@ def _ask(service: ServiceConfig, username: str | None, output: Output) -> Creden
     known = username or service.username or os.environ.get("USGS_USERNAME", "").strip()
     if not sys.stdin.isatty():
         body = sys.stdin.buffer.read(_INPUT_BYTES_MAX)
-        user, token = read_pair(body.decode("utf-8-sig", "replace"))
+        user, token = read_pair(_text_of(body))
         if not (known or user):
             hint = "Name it with --username, or with the variable USGS_USERNAME."
             raise CredentialsError("there is a token on stdin, but no user name", hint=hint)
@@ -123,6 +123,13 @@ def _ask(service: ServiceConfig, username: str | None, output: Output) -> Creden
         typed = _prompt(f"User name{shown}: ", output) or known
         token = getpass.getpass("Token (what you type is not shown): ")
     return Credentials(typed, token)
+
+
+def _text_of(body: bytes) -> str:
+    try:
+        return text_of(body)
+    except UnicodeDecodeError:
+        return ""  # no token is there
 
 
 def _prompt(text: str, output: Output) -> str:
@@ -178,7 +185,8 @@ def _tell_login(
     if "download" not in roles:
         output.data(f"  {ROLE_HINT}")
         output.data("  Until then `landsat-async scenes` and `landsat-async plan` show what is there.")
-    output.data(f"kept in {path}, readable by you alone; `landsat-async logout` forgets it")
+    output.data(f"kept in {path}, readable by you alone")
+    output.data("`landsat-async logout` forgets it")
     for text in _first_found(service, os.environ):
         output.data(f"note: {text}")
     output.data("next: landsat-async init" if not os.path.exists("config.toml") else "next: landsat-async plan")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import re
 import select
 import signal
-import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio.to_thread
 import pytest
 
 from landsat_async.kept_login import logins_path, read_logins, service_key
+from landsat_async.show.cli import main
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import open_simulator
 
@@ -29,25 +31,29 @@ def environment(home):
     return {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "COLUMNS": "80"}
 
 
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @asynccontextmanager
 async def service(tmp_path, **script):
     async with open_simulator(script=Script(**script)) as sim:
 
         async def command(*arguments, typed=""):
-            line = [sys.executable, "-m", "landsat_async", *arguments, "--set", f"service.url={sim.service_url}"]
+            out, err = io.StringIO(), io.StringIO()
 
             def run():
-                return subprocess.run(
-                    line,
-                    input=typed,
-                    cwd=tmp_path,
-                    env=environment(tmp_path),
-                    capture_output=True,
-                    text=True,
-                    timeout=60,
-                )
+                with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+                    for name in ("USGS_TOKEN", "USGS_USERNAME", "M2M_TOKEN", "XDG_CONFIG_HOME"):
+                        patch.delenv(name, raising=False)
+                    patch.setenv("HOME", str(tmp_path))
+                    patch.chdir(tmp_path)
+                    patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+                    return main([*arguments, "--set", f"service.url={sim.service_url}"])
 
-            return await anyio.to_thread.run_sync(run)
+            return Done(await anyio.to_thread.run_sync(run), out.getvalue(), err.getvalue())
 
         yield sim, command
 
@@ -71,6 +77,8 @@ async def test_a_token_from_a_pipe_is_tried_kept_used_and_forgotten(tmp_path):
         done = await command("logout")
         assert (done.returncode, kept(tmp_path, sim)) == (0, None)
         assert (await command("datasets")).returncode == 3
+        again = await command("login", "--username", "demo", typed=TOKEN)
+        assert (again.returncode, await command("logout", "-q")) == (0, (0, "", ""))
         done = await command("logout", "--json")
         assert json.loads(done.stdout)["forgotten"] is False
 
