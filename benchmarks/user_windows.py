@@ -2,7 +2,7 @@
 
 The simulator serves bands of real size from a process of its own; a relay before its file host lets 50 Mbit/s through
 for all connections together, and adds 30 ms to each request and each connection. Measured are windows by this program,
-whole bands by this program (of one scene, and computed for all), and GDAL's /vsicurl over the same links, four at a time.
+whole bands by this program (of one scene, computed for all), and GDAL's /vsicurl over the same links, four at a time.
 """
 
 from __future__ import annotations

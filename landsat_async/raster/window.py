@@ -20,7 +20,7 @@ from landsat_async.raster.cog import CogLayout, read_layout
 from landsat_async.raster.grid import GridBox, GroundBox, UnsupportedRaster
 from landsat_async.raster.held_bytes import HeldBytes, Needs
 from landsat_async.raster.ranges import TileSpan, box_of_tiles, stretch_of, tiles_of
-from landsat_async.raster.tile_codec import decode, encode, unframed
+from landsat_async.raster.tile_codec import Pixels, decode, encode, unframed
 
 MOST_WINDOW_BYTES = 1024 * 2**20
 """Of the pixels of a window before they are compressed: four whole panchromatic bands."""
@@ -160,19 +160,52 @@ def _tiles_of_pixels(
     layout: CogLayout, window: RasterWindow, span: TileSpan, read: Read, origin: Origin, fill: float
 ) -> Iterator[bytes]:
     box = window.box
-    canvas = np.full((box.height, box.width), fill, layout.pixel_type)
-    for column, row, stored in _stored(layout, span, read):
-        at = GridBox(column * layout.tile_width, row * layout.tile_length, layout.tile_width, layout.rows_of(row))
-        seen = at.within(layout.image)
-        inside = None if seen is None else seen.within(box)
-        if inside is None:
-            continue
-        place = canvas[_part_of(box, inside)]
-        place[...] = layout.fill() if stored is None else decode(layout, stored, row)[_part_of(at, inside)]
-    if not (canvas != fill).any():
-        raise FillOnly
     side = min(_TILE_SIDE, max(16, 16 * -(-max(box.width, box.height) // 16)))
-    yield from _file(layout, box, (side, side), _squares(canvas, side, layout.predictor), origin, as_it_is=False)
+    rows = _RowsOfTiles(layout, span, read)
+    kept: list[bytes] = []
+    empty = True
+    for top in range(0, box.height, side):  # a row of tiles at a time: the pixels of a window may be many
+        strip = GridBox(box.column, box.row + top, box.width, min(side, box.height - top))
+        canvas = np.full((strip.height, strip.width), fill, layout.pixel_type)
+        rows.paste(canvas, strip)
+        empty = empty and not (canvas != fill).any()
+        kept += _squares(canvas, side, layout.predictor)
+    if empty:
+        raise FillOnly
+    yield from _file(layout, box, (side, side), kept, origin, as_it_is=False)
+
+
+class _RowsOfTiles:
+    """The tiles of a window, decoded once each, of which one row is kept."""
+
+    def __init__(self, layout: CogLayout, span: TileSpan, read: Read) -> None:
+        self._layout, self._span, self._read = layout, span, read
+        self._row = -1
+        self._tiles: list[Pixels | None] = []
+
+    def paste(self, canvas: Pixels, strip: GridBox) -> None:
+        """Put the pixels of a strip of the image where they belong; strips come from top to bottom."""
+        layout, span = self._layout, self._span
+        for row in range(span.row, span.row + span.height):
+            at = GridBox(0, row * layout.tile_length, layout.width, layout.rows_of(row)).within(layout.image)
+            if at is None or at.within(strip) is None:
+                continue
+            for column, pixels in enumerate(self._decoded(row), span.column):
+                tile = GridBox(column * layout.tile_width, at.row, layout.tile_width, at.height)
+                seen = tile.within(layout.image)
+                inside = None if seen is None else seen.within(strip)
+                if inside is not None:
+                    place = canvas[_part_of(strip, inside)]
+                    place[...] = layout.fill() if pixels is None else pixels[_part_of(tile, inside)]
+
+    def _decoded(self, row: int) -> list[Pixels | None]:
+        if row != self._row:
+            self._tiles = []  # before the next ones are made
+            only = TileSpan(self._span.column, row, self._span.width, 1)
+            found = _stored(self._layout, only, self._read)
+            self._tiles = [None if stored is None else decode(self._layout, stored, row) for _, _, stored in found]
+            self._row = row
+        return self._tiles
 
 
 def _part_of(outer: GridBox, inner: GridBox) -> tuple[slice, slice]:

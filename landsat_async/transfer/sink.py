@@ -76,7 +76,8 @@ class Sink:
         self._looked = accept.start > 0  # a range is compared instead
         self.block_bytes = min(policy.block_bytes, session.block_bytes)
         size_bytes = None if accept.end is None else accept.end - accept.start
-        if size_bytes is not None and size_bytes <= min(SMALL_BYTES, self.block_bytes):
+        is_small = size_bytes is not None and size_bytes <= min(SMALL_BYTES, self.block_bytes)
+        if is_small or accept.facts.source_bytes is not None:  # ranges of windows: some hundred KiB each
             self.block_bytes = min(SMALL_BYTES, self.block_bytes)
         self.fits = size_bytes is not None and size_bytes <= self.block_bytes
         """The whole body has room in one buffer."""
