@@ -100,7 +100,7 @@ async def fill(folder: OutputFolder, scenes: int) -> None:
 
 def _all_done(connection: sqlite3.Connection) -> None:
     connection.execute(
-        "INSERT INTO file SELECT item_id, 100, lower(hex(zeroblob(32))), 'structure', 1, 1720000000.0, 0, NULL FROM item"
+        "INSERT INTO file SELECT item_id, 100, lower(hex(zeroblob(32))), 'structure', 1, 1.0, 0, NULL FROM item"
     )
     connection.execute("UPDATE item SET state='done'")
 

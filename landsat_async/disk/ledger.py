@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from pathlib import Path
 
 from landsat_async.disk.acquire import acquire_in_thread
+from landsat_async.disk.ledger_catalog import ScenesHere
 from landsat_async.disk.ledger_files import FileRecords, strangers_among
 from landsat_async.disk.ledger_hooks import HookRecords
 from landsat_async.disk.ledger_observations import ObservationRecords
@@ -191,6 +192,10 @@ class Ledger:
             return items, strangers_among(c, [item.relpath for item in items])
 
         return self.writer.call(read)
+
+    def digest_of_files(self) -> Awaitable[str]:
+        """What stands for all proven files and where they are, see `ledger_catalog`."""
+        return self.writer.call(lambda c: ScenesHere(c, None).digest())
 
     def item(self, item_id: int) -> Awaitable[Item]:
         """One file."""

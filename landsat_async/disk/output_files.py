@@ -1,19 +1,24 @@
 """Writing a file of ours that is no download (a catalogue, a table): whole, then under its name.
 
-The bytes go into a file beside the parts, which a later run sweeps away if this one is killed; only when all are there,
-and durable, does it replace what has the name. So a reader sees the old file or the new one, and nothing between.
+The bytes go into a file beside the parts, which the next writer sweeps away if this one is killed; only when all are
+there, and durable, does it replace what has the name. So a reader sees the old file or the new one, nothing between.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-from landsat_async.disk.fs import NEW, READ, Fs
+from landsat_async.disk.fs import NEW, READ, WRITE, Fs
 
 _BLOCK_BYTES = 256 * 1024
+_TOGETHER = 64
+_SYNCS_AT_ONCE = 8
+_SPARE = re.compile(r"new-\d+-\d+", re.ASCII)
 _TAIL_BYTES = 64 * 1024
 """Parquet says at its end what it is."""
 
@@ -51,31 +56,85 @@ class OutputFile:
 
 
 class OutputFiles:
-    """Writes files below an output folder; blocks, for threads. Raises OSError, FileInUse where a name is held open."""
+    """Writes files below an output folder; blocks, for threads. Raises OSError, FileInUse where a name is held open.
+
+    Small files are made durable several at a time (`put`), because a disk makes many durable in the time of one; they
+    have their names only after `name_all`.
+    """
 
     def __init__(self, fs: Fs, root: str, spool: str, *, mode: int, is_ours: Callable[[bytes], bool]) -> None:
         self._fs, self._root, self._spool, self._mode, self._is_ours = fs, root, spool, mode, is_ours
         self._folders: set[str] = set()
         self._count = 0
+        self._unnamed: list[tuple[str, str]] = []
+        """Spare and final names of files that are written and not durable yet."""
 
     def put(self, relpath: str, data: bytes) -> bool:
-        """Give a file these bytes; False when it has them already. Raises NotOurs."""
+        """Give a file these bytes, with the next ones; False when it has them already. Raises NotOurs."""
         if self.read(relpath, len(data) + 1) == data:
             return False
-        with self.writing(relpath) as file:
-            file.write(data)
+        self._check_free(relpath)
+        spare, fd = self._spare()
+        self._unnamed.append((spare, self._fs.join(self._root, relpath)))
+        try:
+            self._fs.pwrite_all(fd, memoryview(data), 0)
+            self._fs.fchmod(fd, self._mode)
+        finally:
+            self._fs.close(fd)
+        if len(self._unnamed) >= _TOGETHER:
+            self.name_all()
         return True
+
+    def name_all(self) -> None:
+        """Make durable what was put, and give it its names, in that order."""
+        unnamed, self._unnamed = self._unnamed, []
+        try:
+            with ThreadPoolExecutor(_SYNCS_AT_ONCE, thread_name_prefix="landsat-output") as pool:
+                list(pool.map(self._sync, [spare for spare, _ in unnamed]))
+            for spare, path in unnamed:
+                self._make_folder(os.path.dirname(path))
+                self._fs.replace(spare, path)
+        except BaseException:
+            self._drop(spare for spare, _ in unnamed)
+            raise
+
+    def sweep(self) -> None:
+        """Remove what a writer that was killed has left; nobody else may be writing."""
+        for name in self._fs.listdir(self._spool):
+            if _SPARE.fullmatch(name):
+                self._drop([self._fs.join(self._spool, name)])
+
+    def abandon(self) -> None:
+        """Leave nothing behind of what was put and has no name."""
+        unnamed, self._unnamed = self._unnamed, []
+        self._drop(spare for spare, _ in unnamed)
+
+    def _sync(self, spare: str) -> None:
+        fd = self._fs.open(spare, WRITE)
+        try:
+            self._fs.fsync(fd)
+        finally:
+            self._fs.close(fd)
+
+    def _drop(self, spares: Iterable[str]) -> None:
+        for spare in spares:
+            with suppress(OSError):
+                self._fs.unlink(spare)
+
+    def _spare(self) -> tuple[str, int]:
+        """Make an empty file beside the parts; returns its name and descriptor."""
+        spare = self._fs.join(self._spool, f"new-{os.getpid()}-{self._count}")
+        self._count += 1
+        with suppress(FileNotFoundError):
+            self._fs.unlink(spare)  # of a process that had our number, and was killed
+        return spare, self._fs.open(spare, NEW, self._mode)
 
     @contextmanager
     def writing(self, relpath: str) -> Iterator[OutputFile]:
         """Make a file piece by piece; it gets its name at the end of the block. Raises NotOurs."""
         self._check_free(relpath)
         fs, path = self._fs, self._fs.join(self._root, relpath)
-        temporary = fs.join(self._spool, f"new-{os.getpid()}-{self._count}")
-        self._count += 1
-        with suppress(FileNotFoundError):
-            fs.unlink(temporary)  # of a process that had our number, and was killed
-        fd = fs.open(temporary, NEW, self._mode)
+        temporary, fd = self._spare()
         try:
             try:
                 file = OutputFile(fs, fd)
@@ -120,7 +179,8 @@ class OutputFiles:
             self._fs.unlink(self._fs.join(self._root, relpath))
 
     def sync(self) -> None:
-        """Make the names durable."""
+        """Name what was put, and make the names durable."""
+        self.name_all()
         for folder in self._folders:
             self._fs.fsync_dir(folder)
 

@@ -123,6 +123,7 @@ COMMON_NAMES = frozenset(name for bands in BANDS.values() for band in bands for 
 _FOLDED = {name.casefold(): name for name in COMMON_NAMES}
 
 
+@lru_cache(maxsize=1024)
 def kind_of(display_id: str) -> Kind | None:
     """Return which bands a scene has, by its display id; None where its rasters have no common names."""
     product = parse_product_id(display_id)

@@ -70,9 +70,11 @@ def check_outputs(wanted: OutputConfig, directory: str) -> None:
 
 
 async def write_outputs(
-    folder: OutputFolder, fs: Fs, wanted: OutputConfig, *, file_mode: int, anew: bool = False
+    folder: OutputFolder, fs: Fs, wanted: OutputConfig, *, file_mode: int, anew: bool = False, digest: str | None = None
 ) -> OutputsMade:
     """Make what is `wanted` of the files that are here; `anew`, also where nothing has changed.
+
+    `digest` stands for the files that the ledger knows, where somebody has asked it already (`digest_of_files`).
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -93,16 +95,16 @@ async def write_outputs(
         async with anyio.create_task_group() as group:
             group.start_soon(stop_when_cancelled)
             with suppress(Stopped):  # the thread is waited for: nobody may give the folder away before it has ended
-                written = await anyio.to_thread.run_sync(_in_words, writer, anew)
+                written = await anyio.to_thread.run_sync(_in_words, writer, anew, digest)
             group.cancel_scope.cancel()
     await anyio.lowlevel.checkpoint()  # a stop that has come meanwhile counts now
     return written
 
 
-def _in_words(writer: _Writer, anew: bool) -> OutputsMade:
+def _in_words(writer: _Writer, anew: bool, digest: str | None) -> OutputsMade:
     """Have it done, with errors of ours for what the disk refuses."""
     try:
-        return writer.write(anew)
+        return writer.write(anew, digest)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "Free some space and run the same command again; the files themselves are safe."
@@ -130,12 +132,21 @@ class _Writer:
         self._collections: dict[str, CollectionBuilder] = {}
         self._written = OutputsMade()
 
-    def write(self, anew: bool) -> OutputsMade:
-        """Make them. Raises Stopped."""
+    def write(self, anew: bool, digest: str | None = None) -> OutputsMade:
+        """Make them; `digest` is that of the ledger's files where it is known. Raises Stopped."""
+        if digest is not None and not anew and self._is_current(self._mark(digest)):
+            return OutputsMade(unchanged=True)
+        try:
+            return self._write(anew)
+        finally:
+            self._files.abandon()
+
+    def _write(self, anew: bool) -> OutputsMade:
         with scenes_here(self._folder.ledger) as scenes:
             mark = self._mark(scenes.digest())
             if not anew and self._is_current(mark):
                 return OutputsMade(unchanged=True)
+            self._files.sweep()
             versions = versions_of(scenes.ids())
             with ExitStack() as stack:
                 table = self._table(stack)
@@ -148,6 +159,7 @@ class _Writer:
         self._files.sync()
         if not self._written.refused:
             self._put(f"{self._folder.state.name}/{MARKER}", mark.encode())
+            self._files.name_all()
         return self._written
 
     def _mark(self, digest: str) -> str:
@@ -197,9 +209,12 @@ class _Writer:
 
     def _catalogue(self) -> None:
         """Write collections and catalogue, then remove items of scenes that are gone."""
+        self._files.name_all()
         for collection in self._collections.values():
             self._document(f"stac/{collection.id}/collection.json", collection.document())
+        self._files.name_all()
         self._document("stac/catalog.json", catalog_of(self._collections))
+        self._files.name_all()
         for name in self._files.names("stac"):
             here = self._collections[name].hrefs | {"collection.json"} if name in self._collections else frozenset()
             for document in self._files.names(f"stac/{name}"):

@@ -292,7 +292,10 @@ class Run:
         wanted = self.config.output
         if not (wanted.stac or wanted.vrt or wanted.table):
             return
-        written = await write_outputs(self._target.folder, self._target.fs, wanted, file_mode=self._claim.file_mode)
+        digest = await self._ledger.digest_of_files()
+        written = await write_outputs(
+            self._target.folder, self._target.fs, wanted, file_mode=self._claim.file_mode, digest=digest
+        )
         for one in written.refused:
             context.counts.unlisted += 1
             context.counts.failed(one)

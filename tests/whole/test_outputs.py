@@ -144,7 +144,7 @@ async def test_killed_at_any_call_every_document_is_valid_and_leads_somewhere(tm
                 json.loads(path.read_bytes())
         assert number > 100
         assert len(documents(world.root)) > 5
-        await world.run(world.config(select=RED))
+        await make_outputs(world.config(select=RED))
         assert list((world.root / ".landsat_async" / "parts").iterdir()) == []
 
 
