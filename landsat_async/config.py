@@ -155,7 +155,7 @@ def _read_toml(path: str) -> dict[str, Any]:
     except Unreadable as error:
         raise ConfigError(f"{path}: {error}", reference="config-unreadable") from None
     if len(body) > _FILE_BYTES_MAX:
-        raise ConfigError(f"{path}: larger than 4 MiB; this is no configuration")
+        raise ConfigError(f"{path}: larger than 4 MiB; this is not a configuration")
     try:
         text = text_of(body)  # Notepad writes a byte order mark
     except UnicodeDecodeError as error:
@@ -179,7 +179,7 @@ def _parse_toml(text: str, path: str) -> dict[str, Any]:
         reason = "nested too deeply"
     except (ValueError, OverflowError):  # a number of thousands of digits
         reason = "holds a number that is far too long"
-    raise ConfigError(f"{path}: no valid TOML: {reason}", hint=hint, reference="config-syntax")
+    raise ConfigError(f"{path}: not valid TOML: {reason}", hint=hint, reference="config-syntax")
 
 
 def _from_table(data: Mapping[str, object], source: str, problems: list[str]) -> Iterator[_Given]:

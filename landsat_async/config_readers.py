@@ -90,7 +90,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def _plain(value: object) -> str:
     """Let a text through that has no control characters and no blanks around it."""
     if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is no text; put it in quotes")
+        raise ValueError(f"{shown(value)} is not a text; put it in quotes")
     if not value.strip().isprintable():
         raise ValueError(
             f"{shown(value)} holds a control character; in double quotes \\t is a tab and \\n a line break: "
@@ -142,7 +142,7 @@ def _readable(path: str) -> str:
     try:
         return path.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
-        raise ValueError(f"{shown(path)} is no UTF-8") from None
+        raise ValueError(f"{shown(path)} is not UTF-8") from None
 
 
 def whole(low: int, high: int) -> Reader:
@@ -151,7 +151,7 @@ def whole(low: int, high: int) -> Reader:
     def reader(written: Written) -> int:
         value = written.value
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"{shown(value)} is no whole number; allowed is {low} to {high}")
+            raise ValueError(f"{shown(value)} is not a whole number; allowed is {low} to {high}")
         if not low <= value <= high:
             raise ValueError(f"{shown(value)} is not in {low} to {high}")
         return value
@@ -170,7 +170,7 @@ def number(low: float, high: float) -> Reader:
 
 def _number(value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{shown(value)} is no number; allowed is {low:g} to {high:g}")
+        raise ValueError(f"{shown(value)} is not a number; allowed is {low:g} to {high:g}")
     if not low <= value <= high:  # nan fails here as well
         raise ValueError(f"{shown(value)} is not in {low:g} to {high:g}")
     return float(value)
@@ -197,7 +197,7 @@ def choice(*names: str) -> Reader:
 
 def _items(value: object, form: str) -> list[object]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{shown(value)} is no list; write a list of {form} in [ ]")
+        raise ValueError(f"{shown(value)} is not a list; write a list of {form} in [ ]")
     if len(value) > _ITEMS_MAX:
         raise ValueError(f"holds {len(value)} items; at most {_ITEMS_MAX} are taken")
     return list(value)
@@ -310,7 +310,7 @@ def tiles(written: Written) -> tuple[tuple[str, int, int], ...]:
         match = re.fullmatch(r"(CU|AK|HI)[/_ -]?(?:(\d{3})[/_, -]?(\d{3})|(\d{1,3})[/,](\d{1,3}))", plain, re.ASCII)
         if match is None:
             form = '"CU/008001": region (CU, AK or HI), horizontal and vertical number'
-            raise ValueError(f"{shown(value)} is no tile; write {form}")
+            raise ValueError(f"{shown(value)} is not a tile; write {form}")
         horizontal, vertical = (int(part) for part in match.groups()[1:] if part is not None)
         found[match[1], horizontal, vertical] = None
     return tuple(found)
@@ -357,9 +357,9 @@ def day(written: Written) -> dt.date:
                 raise ValueError
             value = dt.date.fromisoformat(value.strip())
         except ValueError:
-            raise ValueError(f"{shown(value)} is no day of the calendar; write YYYY-MM-DD, or {FORMS}") from None
+            raise ValueError(f"{shown(value)} is not a day of the calendar; write YYYY-MM-DD, or {FORMS}") from None
     if not isinstance(value, dt.date):
-        raise ValueError(f"{shown(value)} is no day; write YYYY-MM-DD, or {FORMS}")
+        raise ValueError(f"{shown(value)} is not a day; write YYYY-MM-DD, or {FORMS}")
     if not 1972 <= value.year <= 2099:
         raise ValueError(f"{value} is outside the time of Landsat, 1972 to 2099")
     return value
@@ -411,7 +411,7 @@ def path_rows(written: Written) -> tuple[tuple[int, int], ...]:
         plain = _plain(value) if isinstance(value, str) else ""
         match = re.fullmatch(r"(\d{3})[/_, -]?(\d{3})|(\d{1,3})/(\d{1,3})", plain, re.ASCII)
         if match is None:
-            raise ValueError(f'{shown(value)} is no path and row; write "004053" or "004/053", in quotes')
+            raise ValueError(f'{shown(value)} is not a path and row; write "004053" or "004/053", in quotes')
         wrs_path, wrs_row = (int(part) for part in match.groups() if part is not None)
         if not (1 <= wrs_path <= _PATH_MAX and 1 <= wrs_row <= _ROW_MAX):
             raise ValueError(f"{shown(value)} does not exist; paths are 1 to {_PATH_MAX}, rows 1 to {_ROW_MAX}")
@@ -427,9 +427,9 @@ def size_bytes(written: Written) -> int:
         if match is not None and (unit := _UNITS.get(match[2].lower() or "b")):
             value = math.ceil(float(match[1]) * unit)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f'{shown(value)} is no size; write "1 GiB", "500 MB", "0 B" or a number of bytes')
+        raise ValueError(f'{shown(value)} is not a size; write "1 GiB", "500 MB", "0 B" or a number of bytes')
     if not 0 <= value < 2**63:
-        raise ValueError(f"{shown(value)} bytes is no possible size")
+        raise ValueError(f"{shown(value)} bytes is not a possible size")
     return value
 
 
@@ -451,9 +451,9 @@ def service_url(written: Written) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("is no address; write https://host/path/") from None
+        raise ValueError("is not an address; write https://host/path/") from None
     if parts.scheme not in ("https", "http") or not host or " " in url:
-        raise ValueError("is no address; write https://host/path/")
+        raise ValueError("is not an address; write https://host/path/")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("may not hold a user name, password, ? or #")
     if parts.scheme == "http" and not _is_loopback(host):

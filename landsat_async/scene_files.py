@@ -27,7 +27,7 @@ def read_scenes_file(path: str) -> SceneList:
 def scene_list_of(body: bytes) -> SceneList:
     """Return the ids of what was read. Raises ValueError."""
     if len(body) > BYTES_MAX:
-        raise ValueError(f"is larger than {BYTES_MAX // 1024**2} MiB; this is no list of scenes")
+        raise ValueError(f"is larger than {BYTES_MAX // 1024**2} MiB; this is not a list of scenes")
     try:
         text = text_of(body)
     except UnicodeDecodeError:

@@ -40,7 +40,7 @@ def read_user_file(path: str, most_bytes: int) -> bytes:
     except FileNotFoundError:
         raise
     except ValueError:  # a NUL inside
-        raise Unreadable("is no path") from None
+        raise Unreadable("is not a path") from None
     except OSError as error:
         raise Unreadable(_why(error)) from None
     try:

@@ -76,7 +76,7 @@ def test_L40_folders_sockets_and_missing_files_are_told_as_what_they_are(tmp_pat
         read_user_file(str(tmp_path / "none"), 100)
     with pytest.raises(Unreadable, match="Is a directory"):
         read_user_file(str(tmp_path), 100)
-    with pytest.raises(Unreadable, match="no path"):
+    with pytest.raises(Unreadable, match="not a path"):
         read_user_file("a\0b", 100)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))

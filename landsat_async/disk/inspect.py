@@ -93,7 +93,7 @@ def inspect(
         if isinstance(proved, Damaged):
             return Unproven(proved.reason)
         if proved.proof.rank < weakest.rank:
-            return Unproven("its kind of file cannot be proven without its history")
+            return Unproven("its kind of file cannot be verified without its history")
         return Facts(file.size_bytes, _sha256(file.read, stop), proved.proof, file.mtime_ns, proved.identity)
 
 
@@ -105,13 +105,13 @@ def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | 
     """
     kind = kind_of(name).value
     if window_key(name) is not None:  # it says itself what it is cut from, and its own size is nowhere listed
-        return None if facts.proof.rank >= Proof.WINDOW.rank else "it cannot be proven as a window"
+        return None if facts.proof.rank >= Proof.WINDOW.rank else "it cannot be verified as a window"
     if is_doubtful(facts.size_bytes, listed_bytes):
         return f"it has {facts.size_bytes:,} bytes where USGS lists {listed_bytes:,}"
     if kind.has_pixels and facts.proof.rank < Proof.CONTENT.rank:
-        return "its content cannot be proven"
+        return "its content cannot be verified"
     if not (kind.has_pixels or kind.names_product):
-        return "its kind of file cannot be proven without its history"
+        return "its kind of file cannot be verified without its history"
     if kind.names_product and facts.identity.rank < Identity.CONTENT.rank:
         return "nothing inside it names its product"
     return None

@@ -123,7 +123,7 @@ _IMPOSSIBLE = (
 
 
 class LedgerNewer(LedgerError):
-    """The ledger was made by a newer version of this program."""
+    """The database of the folder was made by a newer version of this program."""
 
     exit_code = 2
     default_reference = "ledger-newer"
@@ -178,8 +178,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         if isinstance(error, sqlite3.Error) and not _means_damage(error):
             raise translate(error, path.name) from None
         raise LedgerDamaged(
-            f"The ledger {path.name} is damaged.",
-            hint="The next run sets it aside and proves again what is on disk; history is lost, never data.",
+            f"The database {path.name} is damaged.",
+            hint="The next run sets it aside and verifies again what is on disk; history is lost, never data.",
         ) from None
 
 
@@ -209,7 +209,7 @@ def set_aside(path: Path, fs: Fs) -> None:
             pass
         except FileInUse:
             raise LedgerError(
-                f"The ledger {path} is damaged, and open in another program.",
+                f"The database {path} is damaged, and open in another program.",
                 hint="Close that program (status, a database viewer) and run the same command again.",
             ) from None
 
@@ -218,7 +218,7 @@ def _open(path: Path, fs: Fs) -> sqlite3.Connection:
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISLNK(fs.lstat(str(path)).st_mode):
             raise LedgerError(
-                f"The ledger {path} is a symbolic link.", hint="Remove the link; the ledger lies there itself."
+                f"The database {path} is a symbolic link.", hint="Remove the link; the database lies there itself."
             )
     with contextlib.suppress(FileExistsError):
         fs.close(fs.open(str(path), NEW))
@@ -255,7 +255,7 @@ def _check(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         raise LedgerNewer(
-            f"The ledger was made by a newer version of landsat_async (format {version}, this one knows {VERSION}).",
+            f"The database was made by a newer version of landsat_async (format {version}, this one knows {VERSION}).",
             hint="Update landsat_async, or use another output folder.",
         )
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()

@@ -49,18 +49,18 @@ def translate(error: sqlite3.Error, where: str) -> Exception:
     code = getattr(error, "sqlite_errorcode", None)
     if code in _FULL:
         return DiskFull(
-            f"The disk that holds the ledger is full ({where}).",
+            f"The disk that holds the database of the folder is full ({where}).",
             hint="Free some space and run the same command again; nothing finished is lost.",
         )
     if is_busy(error):
         return FolderBusy(
-            f"Another program holds the ledger {where}.",
+            f"Another program holds the database {where}.",
             hint="Close it (a database browser, a backup, a sqlite3 shell) and run the same command again.",
             reference="ledger-busy",
         )
     return LedgerError(
-        f"The ledger {where} cannot be used: {error}.",
-        hint="If another program has it open, close it. Deleting the ledger loses history, never data.",
+        f"The database {where} cannot be used: {error}.",
+        hint="If another program has it open, close it. Deleting it loses history, never data.",
     )
 
 
@@ -168,7 +168,7 @@ class LedgerWriter:
         undo each other's steps.
         """
         if self._closed:
-            raise LedgerError("The ledger is already closed.")
+            raise LedgerError("The database of the folder is already closed.")
         op = _Op(function, asyncio.get_running_loop())
         self._queue.put(op)
         if self._died_of is not None:  # asked after the put: either the thread has seen it, or we see that it died
@@ -220,7 +220,7 @@ class LedgerWriter:
         finally:
             with suppress(sqlite3.Error, MemoryError):
                 connection.close()
-            self._answer_all(self._died_of or LedgerError("The ledger is already closed."))
+            self._answer_all(self._died_of or LedgerError("The database of the folder is already closed."))
             self._over = True
             for call in self._on_end:
                 with suppress(RuntimeError):  # that loop is closed: nobody waits any more

@@ -316,7 +316,7 @@ if sys.platform == "win32":
 
 
 def kernel32() -> Win32:
-    """Return the real calls. Raises OSError ENOSYS where this is no Windows."""
+    """Return the real calls. Raises OSError ENOSYS where this is not Windows."""
     if sys.platform == "win32":
         return _Kernel32()
-    raise OSError(errno.ENOSYS, "this is no Windows")
+    raise OSError(errno.ENOSYS, "this is not Windows")

@@ -50,7 +50,7 @@ def normal(path: str, working_folder: str = "") -> str:
     elif path.startswith(_LONG):
         path = path[len(_LONG) :]
     if path.startswith(("\\\\.\\", "//./")):
-        raise OSError(errno.EINVAL, "a device is no file", path)
+        raise OSError(errno.EINVAL, "a device is not a file", path)
     if not _is_absolute(path):
         path = ntpath.join(working_folder, path)
         if not _is_absolute(path):  # "C:a" while the working folder is on another drive, too

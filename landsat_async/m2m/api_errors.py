@@ -157,7 +157,7 @@ def from_answer(
     if not body.strip():
         return _down(f"M2M answers {endpoint} with an empty body", status, retry_after_s)
     return ServiceDown(
-        f"{endpoint}: the answer is no JSON envelope, or it is cut",
+        f"{endpoint}: the answer is not a JSON envelope, or it is cut",
         hint=LATER,
         reference="bad-reply",
         retry_after_s=retry_after_s,
@@ -291,7 +291,7 @@ def from_network(endpoint: str, host: str, error: BaseException, limit_s: float)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(host, error)
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-        return ConfigError("[service] url is no web address", hint="It looks like https://host/path/.")
+        return ConfigError("[service] url is not a web address", hint="It looks like https://host/path/.")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _proxy(error.status)
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):

@@ -17,7 +17,7 @@ def doubts(username: str, token: str) -> list[str]:
     if token[:1] in _QUOTES or token[-1:] in _QUOTES:
         found.append("The token begins or ends with a quotation mark: write it without quotes.")
     if re.match(r"(token|app-token|bearer)[:=]", token, re.IGNORECASE):
-        found.append("The token begins with a label such as token: in front; write what follows it alone.")
+        found.append("The token begins with a word such as token: in front; write what follows it alone.")
     if username[:1] in _QUOTES or username[-1:] in _QUOTES:
         found.append("The user name begins or ends with a quotation mark: write it without quotes.")
     elif _EMAIL.fullmatch(username):

@@ -160,7 +160,7 @@ def _by_key(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise BadReply("dataset-file-groups: secondary is no object") from None
+        raise BadReply("dataset-file-groups: secondary is not an object") from None
 
 
 def _group(dataset_id: str, row: _GroupRow) -> FileGroup:

@@ -79,7 +79,7 @@ def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Product
         try:
             below = secondary(row)
         except BadReply:
-            raise Unusable("secondaryDownloads is no list") from None
+            raise Unusable("secondaryDownloads is not a list") from None
         return ProductOption(
             entity_id=row.entity_id,
             display_id=row.display_id,

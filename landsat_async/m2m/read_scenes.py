@@ -72,7 +72,7 @@ def _scene(row: _SceneRow) -> Scene:
 
 
 def _thumbnail(browse: Any) -> str | None:
-    """Return the address of the smallest picture; what is no list of objects has none."""
+    """Return the address of the smallest picture; what is not a list of objects has none."""
     rows = browse if isinstance(browse, list) else ()
     found = (row.get("thumbnailPath") for row in rows if isinstance(row, dict))
     return next((path for path in found if isinstance(path, str) and 0 < len(path) <= _ADDRESS_MAX), None)
@@ -104,7 +104,7 @@ def read_metadata_list(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[S
     try:
         by_alias = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError):
-        raise BadReply("scene-metadata-list: data is no object") from None
+        raise BadReply("scene-metadata-list: data is not an object") from None
     return tuple(
         scene
         for alias, rows in by_alias.items()

@@ -57,7 +57,7 @@ def _read(call: Call[T], reply: ApiReply) -> tuple[T, list[FailedItem]]:
     if envelope is not None and (reply.status < 400 or not is_blank(envelope.data)):
         came = foreign_shape(call.endpoint, envelope.data)
         if came is not None:
-            raise BadReply(f"{call.endpoint}: {came} came, which is no answer to this call")
+            raise BadReply(f"{call.endpoint}: {came} came, which is not an answer to this call")
         return call.read(envelope.data, unusable), unusable
     if call.endpoint == LOGOUT and reply.status == 200 and not reply.body:
         return call.read(NULL, unusable), unusable
@@ -82,7 +82,7 @@ def outcome_unknown(endpoint: str, why: str) -> OutcomeUnknown:
     """The answer of a call with effects got lost."""
     return OutcomeUnknown(
         f"{endpoint} was sent, but its answer was lost ({why})",
-        hint="Look under the label what the service did before asking again.",
+        hint="Look under the label of M2M what the service did before asking again.",
     )
 
 

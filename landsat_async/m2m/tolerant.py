@@ -223,7 +223,7 @@ def read_struct(raw: msgspec.Raw, kind: type[S]) -> S:
 def _why(error: Exception) -> str:
     """Name the member that makes a row unusable, from msgspec's text."""
     member = re.search(r"missing required field `(\w+)`|- at `\$\.(\w+)", str(error))
-    return f"{member[1] or member[2]} is missing or of a wrong type" if member else "is no readable object"
+    return f"{member[1] or member[2]} is missing or of a wrong type" if member else "is not a readable object"
 
 
 @cache
@@ -274,14 +274,14 @@ def pieces(raw: msgspec.Raw, where: str) -> Sequence[msgspec.Raw]:
         # PHP writes a list with gaps in its numbering as an object.
         return tuple(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).values())
     except _READ_ERRORS:
-        raise BadReply(f"{where} is no list") from None
+        raise BadReply(f"{where} is not a list") from None
 
 
 def read_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
     """Read every row of a list; what cannot be used goes to `unusable`, naming the row and the member.
 
     Raises:
-        BadReply: `raw` is no list at all.
+        BadReply: `raw` is not a list at all.
     """
     return build_rows(raw, kind, None, where=where, unusable=unusable)
 
@@ -301,7 +301,7 @@ def build_rows(
 
 
 def salvage_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
-    """Read as `read_rows` does; what is no list at all becomes one unusable row, so the other lists still count."""
+    """Read as `read_rows` does; what is not a list at all becomes one unusable row, so the other lists still count."""
     try:
         return read_rows(raw, kind, where=where, unusable=unusable)
     except BadReply as error:
@@ -340,7 +340,7 @@ def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dic
     try:
         entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except _READ_ERRORS:
-        unusable.append(FailedItem(None, None, None, f"{where} is no map", _call_of(where)))
+        unusable.append(FailedItem(None, None, None, f"{where} is not a map", _call_of(where)))
         return {}
     labels: dict[int, str] = {}
     for key, piece in entries.items():

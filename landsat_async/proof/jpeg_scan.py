@@ -57,7 +57,7 @@ def check_scan(
         pause: Called now and then; may raise.
 
     Raises:
-        Damage: It holds more or fewer, or something that is no code.
+        Damage: It holds more or fewer, or something that is not a code.
     """
     left = mcus
     for piece in _RESTART.split(coded):
@@ -87,14 +87,14 @@ def _block(data: bytes, at: int, dc: Sequence[int], ac: Sequence[int]) -> int:
     byte = at >> 3
     found = dc[((data[byte] << 16 | data[byte + 1] << 8 | data[byte + 2]) >> (8 - (at & 7))) & 0xFFFF]
     if not found or found & 0xFF > 16:
-        raise Damage("the pixels of the JPEG image hold something that is no code")
+        raise Damage("the pixels of the JPEG image hold something that is not a code")
     at += (found >> 8) + (found & 0xFF)
     index = 1
     while index < 64:
         byte = at >> 3
         found = ac[((data[byte] << 16 | data[byte + 1] << 8 | data[byte + 2]) >> (8 - (at & 7))) & 0xFFFF]
         if not found:
-            raise Damage("the pixels of the JPEG image hold something that is no code")
+            raise Damage("the pixels of the JPEG image hold something that is not a code")
         at += found >> 8
         skipped, size = (found & 0xFF) >> 4, found & 0xF
         if not size and skipped < 15:

@@ -233,7 +233,7 @@ class IndexReader:
     def _integers(self, number: int, most: int) -> npt.NDArray[np.uint64]:
         values = self._values(number, most)
         if values is None or values.dtype.kind != "u":
-            raise BrokenRaster(f"it lacks tag {number}, or that is no number")
+            raise BrokenRaster(f"it lacks tag {number}, or that is not a number")
         return values.astype(np.uint64)
 
     def _short(self, number: int, default: int) -> int:
@@ -253,7 +253,7 @@ class IndexReader:
         if values is None:
             return ()
         if values.dtype.kind != "f" or not np.isfinite(values.astype(np.float64)).all():
-            raise BrokenRaster(f"tag {number} holds what is no number")
+            raise BrokenRaster(f"tag {number} holds what is not a number")
         return tuple(values.astype(np.float64).tolist())
 
     def _text(self, number: int, most: int) -> bytes:

@@ -69,7 +69,7 @@ def aoi_from_bbox(bbox: tuple[float, float, float, float]) -> Aoi:
     """Make an area from west, south, east, north; west > east crosses the 180° meridian, a point is allowed."""
     west, south, east, north = bbox
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
-        raise aoi_error("bbox", f"[{west:g}, {south:g}, {east:g}, {north:g}] is no west, south, east, north")
+        raise aoi_error("bbox", f"[{west:g}, {south:g}, {east:g}, {north:g}] is not west, south, east, north")
     if west == east and south == north:
         return _finish(Point(west, south), bbox, [])
     boxes = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]

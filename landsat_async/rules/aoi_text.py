@@ -98,12 +98,12 @@ def add_geometry(shapes: Shapes, geometry: Any, where: str, source: str) -> None
 
 def _load_json(body: str, source: str) -> Any:
     def no_number(name: str) -> float:
-        raise aoi_error(source, f"holds {name}, which is no number")
+        raise aoi_error(source, f"holds {name}, which is not a number")
 
     try:
         return json.loads(body, parse_constant=no_number)
     except json.JSONDecodeError as error:
-        raise aoi_error(source, f"is no valid JSON: {error.msg} in line {error.lineno}") from None
+        raise aoi_error(source, f"is not valid JSON: {error.msg} in line {error.lineno}") from None
     except RecursionError:
         raise aoi_error(source, "is nested too deeply") from None
     except ValueError:
@@ -128,7 +128,7 @@ def _json_geometries(document: Any, source: str) -> Iterator[tuple[str, str | No
     while stack:
         where, item, depth = stack.pop()
         if not isinstance(item, dict):
-            what = "has no geometry (null)" if item is None else "is no GeoJSON object"
+            what = "has no geometry (null)" if item is None else "is not a GeoJSON object"
             raise aoi_error(source, f"{where} {what}")
         _check_crs(item, source)
         kind = item.get("type")
@@ -153,7 +153,7 @@ def _json_geometries(document: Any, source: str) -> Iterator[tuple[str, str | No
         elif "type" not in item:
             raise aoi_error(source, f'{where} has no "type": not GeoJSON')
         else:
-            raise aoi_error(source, f"{where} is no GeoJSON: its type is {str(kind)[:40]!r}")
+            raise aoi_error(source, f"{where} is not GeoJSON: its type is {str(kind)[:40]!r}")
 
 
 def _line_error(source: str, where: str, kind: str) -> ConfigError:

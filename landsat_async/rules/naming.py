@@ -40,7 +40,7 @@ class UnsafeName(ValueError):
 def safe_name(display_name: str) -> str:
     """Return the name unchanged when it is one harmless path component; raise UnsafeName otherwise."""
     if not _NAME.fullmatch(display_name):
-        raise UnsafeName(f"{shown(display_name)} is no plain file name")
+        raise UnsafeName(f"{shown(display_name)} is not a plain file name")
     if display_name.endswith(".") or _DEVICES.fullmatch(display_name):
         raise UnsafeName(f"{shown(display_name)} is a name that some systems reserve")
     return display_name
@@ -64,7 +64,7 @@ def check_layout(template: str) -> str | None:
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
-        return f"is no folder template: {error}"
+        return f"is not a folder template: {error}"
     for _, field, spec, conversion in parts:
         if field is not None and (field not in LAYOUT_FIELDS or spec or conversion):
             asked = shown(field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else ""))

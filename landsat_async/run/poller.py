@@ -147,7 +147,7 @@ class Poller:
             if patient and rounds < MISSED_ROUNDS:
                 await self._context.ledger.requests.note_absent(item.item_id, rounds)
             else:
-                await self._ask_again(item, f"USGS does not list it under its label {item.label}", None)
+                await self._ask_again(item, f"USGS does not list it under the label of M2M {item.label}", None)
 
     async def _ask_again(self, item: Item, reason: str, ended: int | None) -> None:
         """Have a file asked for once more; in the very end try another storage system, or give up."""
@@ -168,7 +168,7 @@ class Poller:
                 continue
             waited_s = context.states.waited_s(item)
             if waited_s > limit_s:
-                reason = f"still being prepared by USGS after {waited_s:.0f} s, under label {item.label}"
+                reason = f"still being prepared by USGS after {waited_s:.0f} s (label of M2M: {item.label})"
                 await context.routes.fail(
                     item, reason, "The next run picks it up without asking again.", keep_label=True
                 )

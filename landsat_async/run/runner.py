@@ -324,7 +324,7 @@ class Run:
         self.bus.tell(Retrying(None, wait.reason, wait.attempt, wait.wait_s))
 
     def _on_ledger_busy(self, left_s: float) -> None:
-        self.bus.tell(Retrying(None, f"another program holds the ledger {self._ledger.path}; close it", 1, left_s))
+        self.bus.tell(Retrying(None, f"another program holds the database {self._ledger.path}; close it", 1, left_s))
 
     def _on_health(self, host: str, health: HostHealth, last: bool) -> None:
         """One message per change of a host; after the `last` try no next one is announced."""

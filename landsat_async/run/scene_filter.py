@@ -255,7 +255,7 @@ def _wrong_place(scene: Scene, search: SearchConfig) -> str | None:
     if product is not None and search.satellites and int(product.sensor[2:]) not in search.satellites:
         return f"Landsat {int(product.sensor[2:])} is not in satellites = {list(search.satellites)}"
     if search.tiles and (product is None or product.region is None) and not search.path_row:
-        return "it is no tile, which tiles asks for"
+        return "it is not a tile, which tiles asks for"
     if search.tiles and product is not None and product.region is not None:
         tile = (product.region, product.path, product.row)
         inside = tile in search.tiles

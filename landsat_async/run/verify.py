@@ -47,7 +47,7 @@ async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Even
     target = target_for(config)
     reader = LedgerReader(target.folder)
     if not await reader.exists():
-        yield Notice(f"{config.download.directory}: there is no ledger here, so nothing was verified", "warning")
+        yield Notice(f"{config.download.directory}: nothing is recorded here, so nothing was verified", "warning")
     good = bad = 0
     files = await reader.finished()
     async with AsyncExitStack() as stack:

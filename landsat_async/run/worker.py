@@ -303,6 +303,6 @@ class WorkerPool:
         sums = await published.of(link.url, name, waits=waits)
         found = bool(sums) if item.kind == "bundle" else name in sums  # a bundle is compared member by member
         if not found and self.session.tell_once("no sums"):
-            text = f"USGS gives no checksum for {name}; such files are proven by content"
+            text = f"USGS gives no checksum for {name}; such files are verified by content"
             self.context.bus.tell(Notice(text, "warning"))
         return sums

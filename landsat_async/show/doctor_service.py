@@ -107,7 +107,7 @@ def _search(plan: Plan | None) -> Iterator[Check]:
 def _refused_files(plan: Plan) -> Iterator[str]:
     for planned in plan.files:
         if planned.state == "refused":
-            yield f"{planned.file.relpath}: something that is no proven file has this name"
+            yield f"{planned.file.relpath}: something that is not a verified file has this name"
 
 
 def _role(permissions: tuple[str, ...] | list[str]) -> Check:

@@ -146,7 +146,7 @@ def _own_config(directory: Path) -> Path:
     if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(_MARK):
         raise ConfigError(
             f"{path} is not the demo's own",
-            hint="give another directory: python -m landsat_async demo DIRECTORY",
+            hint="give another directory: landsat-async demo DIRECTORY",
             reference="file-exists",
         )
     return path

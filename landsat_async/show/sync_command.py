@@ -26,13 +26,15 @@ def read_interval(text: str) -> float:
     """Return the seconds of "6h", "30m", "1d" or "90s".
 
     Raises:
-        ConfigError: it is no interval, or longer than a year.
+        ConfigError: it is not an interval, or longer than a year.
     """
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)\s*([smhd])", text.strip().lower(), re.ASCII)
     seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
     if not 0.0 < seconds <= _LONGEST_S:
         raise ConfigError(
-            f"--watch {text!r} is no interval", hint="Write a number and a unit: 90s, 30m, 6h or 1d.", reference="usage"
+            f"--watch {text!r} is not an interval",
+            hint="Write a number and a unit: 90s, 30m, 6h or 1d.",
+            reference="usage",
         )
     return seconds
 

@@ -91,7 +91,7 @@ def _read_xml(data: bytes) -> dict[str, dict[str, str]]:
     try:
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError:
-        raise UnreadableMtl("is no valid XML") from None
+        raise UnreadableMtl("is not valid XML") from None
     return {group.tag: {one.tag: (one.text or "").strip() for one in group} for group in root}
 
 
@@ -99,4 +99,4 @@ def _read_json(data: bytes) -> dict[str, dict[str, str]]:
     try:
         return msgspec.json.decode(data, type=dict[str, dict[str, dict[str, str]]], strict=False)[_ROOT]
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError, RecursionError):
-        raise UnreadableMtl("is no metadata file in JSON") from None
+        raise UnreadableMtl("is not a metadata file in JSON") from None

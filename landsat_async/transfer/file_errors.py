@@ -68,7 +68,7 @@ def fault_of_client(error: Exception, host: str) -> Fault:
         case aiohttp.ClientPayloadError():
             return Fault(FaultKind.NETWORK, "the connection broke in the middle of the file")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | aiohttp.RedirectClientError():
-            return Fault(FaultKind.BAD_LINK, "the link is no proper URL")
+            return Fault(FaultKind.BAD_LINK, "the link is not a proper URL")
         case aiohttp.TooManyRedirects():
             return Fault(FaultKind.BAD_LINK, "too many redirects")
         case aiohttp.ClientConnectionError() | OSError():

@@ -99,7 +99,7 @@ def _window_done(transfer: Transfer, result: CommittedWindow) -> Done:
 
 def _damage(transfer: Transfer, reason: str, *, length_known: bool) -> Outcome | Fault:
     if not length_known:
-        return Fault(FaultKind.UNPROVEN, f"the server gives no length; the file could not be proven: {reason}")
+        return Fault(FaultKind.UNPROVEN, f"the server gives no length; the file could not be verified: {reason}")
     copies, sha256 = transfer.damaged, transfer.part.sha256
     copies.count += 1
     if sha256 in copies.sha256:
@@ -123,8 +123,8 @@ def _doubt_of_size(transfer: Transfer) -> str:
 
 def _unproven(transfer: Transfer) -> Fault:
     if doubt := _doubt_of_size(transfer):
-        return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be proven")
-    return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be proven")
+        return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be verified")
+    return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be verified")
 
 
 async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> Outcome | Fault:
@@ -136,12 +136,12 @@ async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> 
             transfer.joins.stretches = result.stretches
             return await _compare(transfer, length_known=length_known)
         case Next.FETCH_ANEW if weakly:
-            return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be proven")
+            return Fault(FaultKind.UNPROVEN, "resumed without a validator, and its content cannot be verified")
         case Next.FETCH_ANEW:
-            return Fault(FaultKind.UNPROVEN, "it came in several answers, and its content cannot be proven")
+            return Fault(FaultKind.UNPROVEN, "it came in several answers, and its content cannot be verified")
         case Next.NAME_AND_SAY:
             text = "came in several answers and holds no sums to tell that they are of one version"
-            told = f"{transfer.job.relpath} {text}; it is proven by {result.proof} only"
+            told = f"{transfer.job.relpath} {text}; it is verified by {result.proof} only"
             transfer.hooks.notify(Notice(told, "warning"))
     transfer.joins.checked = True
     return await finish(transfer, length_known=length_known)

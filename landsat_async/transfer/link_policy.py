@@ -78,7 +78,7 @@ def read_link(text: str, base: URL | None = None) -> URL:
         refused = not url.host or url.raw_user is not None or url.raw_password is not None
         _ = url.port  # reading it checks it
     except ValueError:
-        raise LinkRefused("refused a link that is no proper URL") from None
+        raise LinkRefused("refused a link that is not a proper URL") from None
     if refused:
         raise LinkRefused("refused a link without a host, or with a user name in it")
     return url.with_fragment(None)

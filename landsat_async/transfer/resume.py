@@ -13,7 +13,7 @@ What is done here
 - Bytes of two answers that no strong validator ties together are remembered as `joined_weakly`; such a file must
   reach a stronger proof at the end.
 - A validator is a promise of the server, and servers break it. So where the last join lies is remembered as well, and
-  what came before it is proven by the sums inside the file, or compared with the server once more, see `rules.joins`.
+  what came before it is verified by the sums inside the file, or compared with the server once more, see `rules.joins`.
 
 What is knowingly not done: Accept-Ranges is not believed (these hosts have said `none` and honoured ranges), and HEAD
 is never used. The companions are `transfer/attempt.py` (asks) and `disk/part.py` (holds the bytes).

@@ -75,7 +75,7 @@ class FaultKind(enum.StrEnum):
     OVERRUN = "overrun"
     """More bytes than announced."""
     UNPROVEN = "unproven"
-    """The body's end was not marked, and the file could not be proven."""
+    """The body's end was not marked, and the file could not be verified."""
     DAMAGED = "damaged"
     """The complete file is not what it should be."""
     IN_THE_WAY = "in-the-way"

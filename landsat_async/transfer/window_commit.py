@@ -165,5 +165,5 @@ def _named(transfer: Transfer, part: WindowPart, record: WindowRecord) -> Window
     overwrite = job.policy.overwrite
     result = session.target.commit(part, job.relpath, prove=prove, needed=Proof.WINDOW, overwrite=overwrite)
     if isinstance(result, Proved):
-        return Damaged("the window that was cut cannot be proven")
+        return Damaged("the window that was cut cannot be verified")
     return CommittedWindow(result, part.length, part.sha256, record) if isinstance(result, Committed) else result

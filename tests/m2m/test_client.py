@@ -604,7 +604,7 @@ async def test_A05_json_that_is_cut_is_asked_for_again(service, connect, body):
     impatient = await connect(patience_s=0)
     before = len(service.calls("download-search"))
     service.always["download-search"] = bare(200, body)
-    with pytest.raises(ServiceDown, match="download-search: the answer is no JSON envelope") as caught:
+    with pytest.raises(ServiceDown, match="download-search: the answer is not a JSON envelope") as caught:
         await impatient.download_search()
     assert caught.value.reference == "bad-reply"
     assert len(service.calls("download-search")) == before + 3

@@ -20,7 +20,7 @@ TOKEN = "Qx7f_secret_part_of_the_token_0123456789"
         ("ana", f'"{TOKEN}"', "without quotes"),
         ("ana", f"'{TOKEN}'", "without quotes"),
         ("ana", f"{TOKEN}'", "without quotes"),
-        ("ana", f"token:{TOKEN}", "label"),
+        ("ana", f"token:{TOKEN}", "a word such as token:"),
         ("ana@example.org", TOKEN, "e-mail address"),
         ('"ana"', TOKEN, "user name begins or ends with a quotation mark"),
         (TOKEN, TOKEN, "same text"),

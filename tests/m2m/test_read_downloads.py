@@ -280,7 +280,7 @@ def test_A12_unusable_rows_of_a_request_stand_in_failed():
     assert [item.entity_id for item in reply.failed].count("E1") == 1
     messages = [item.message for item in reply.failed]
     assert any("duplicateProducts" in message for message in messages)
-    assert any("preparingDownloads is no list" in message for message in messages)
+    assert any("preparingDownloads is not a list" in message for message in messages)
     assert "just text" in messages
     assert not any("\x1b" in message for message in messages)
     assert len(reply.failed) == 6

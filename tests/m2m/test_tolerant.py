@@ -85,7 +85,7 @@ def test_a_list_with_gaps_comes_as_a_map(data, rows):
 
 @pytest.mark.parametrize("data", [b"7", b'"x"', b"true"])
 def test_what_is_no_list_is_refused_by_name(data):
-    with pytest.raises(BadReply, match=r"options is no list"):
+    with pytest.raises(BadReply, match=r"options is not a list"):
         tolerant.pieces(raw(data), "options")
 
 

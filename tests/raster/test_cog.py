@@ -86,7 +86,7 @@ def test_a_broken_header_is_refused(name):
         ({325: (LONG, [2**31] * 6)}, "points outside"),
         ({324: (LONG, [4] * 6)}, "points outside"),
         ({324: None}, "lacks tag 324"),
-        ({33550: (DOUBLE, [float("nan"), 30.0, 0.0])}, "no number"),
+        ({33550: (DOUBLE, [float("nan"), 30.0, 0.0])}, "not a number"),
         ({33550: (DOUBLE, [0.0, 30.0, 0.0])}, "pixels of"),
         ({33922: (DOUBLE, [0.0, 0, 0, 1e300, 0, 0])}, "pixels of"),
         ({42113: (ASCII, b"0" * 100)}, "wrong type or length"),

@@ -308,7 +308,7 @@ def test_every_scene_is_kept_or_dropped_once_and_one_version_stays(scenes, limit
     [
         ({"satellites": (8,)}, "Landsat 9 is not in satellites = [8]"),
         ({"satellites": (9,)}, None),
-        ({"tiles": (("CU", 8, 1),)}, "it is no tile, which tiles asks for"),
+        ({"tiles": (("CU", 8, 1),)}, "it is not a tile, which tiles asks for"),
         ({"tiles": (("CU", 8, 1),), "path_row": ((4, 53),)}, None),
     ],
 )

@@ -117,11 +117,11 @@ def test_a_footprint_that_is_no_json_is_null(hear):
 def test_verify_without_a_ledger_says_that_nothing_was_verified(config_file, hear):
     heard = hear()
     assert ledger_commands.verify(config_file, (), False, heard.output) == 0
-    assert heard.err.strip().endswith("out: there is no ledger here, so nothing was verified")
+    assert heard.err.strip().endswith("out: nothing is recorded here, so nothing was verified")
     assert "nothing was verified: no finished file is recorded in " in heard.out
     quiet = hear(quiet=True)
     ledger_commands.verify(config_file, (), False, quiet.output)
-    assert "no ledger" in quiet.err
+    assert "nothing is recorded here" in quiet.err
 
 
 MOUNTS = """\

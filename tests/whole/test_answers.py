@@ -61,4 +61,4 @@ async def test_data_of_another_call_is_asked_for_again(opened):
         result = await world.run()
         assert (result.summary.exit_code, len(result.verified)) == (0, FILES)
         assert once(world)
-        assert "no answer to this call" in result.reasons
+        assert "not an answer to this call" in result.reasons
