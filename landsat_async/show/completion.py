@@ -16,7 +16,7 @@ EMPTY = ":"
 """Stands for an empty word: some shells cannot hand one over."""
 
 
-class Offer(NamedTuple):
+class Candidates(NamedTuple):
     """What is offered."""
 
     candidates: list[tuple[str, str]]
@@ -25,7 +25,7 @@ class Offer(NamedTuple):
     """ "file" or "folder": the shell completes names of these as well."""
 
 
-def offer(line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[], Iterable[tuple[str, str]]]) -> Offer:
+def offer(line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[], Iterable[tuple[str, str]]]) -> Candidates:
     """Return what is offered for the last word of a line, which may be empty.
 
     Args:
@@ -37,10 +37,10 @@ def offer(line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[
     shown = {name: command for name, command in commands.items() if not command.hidden}
     if not before:
         general = [("--help", "all commands"), ("--version", "the version")]
-        return Offer(_beginning(current, [*((name, one.text) for name, one in shown.items()), *general]))
+        return Candidates(_beginning(current, [*((name, one.text) for name, one in shown.items()), *general]))
     command = commands.get(before[0])
     if command is None:
-        return Offer([])
+        return Candidates([])
     options = {name: one for one in command.all_options() for name in one.names if name.startswith("-")}
     previous = options.get(before[-1]) if len(before) > 1 else None
     if previous is not None and _takes_value(previous):
@@ -48,39 +48,39 @@ def offer(line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[
     name, equals, value = current.partition("=")
     if equals and name in options:
         found = _of_value(options[name], value, shown, keys)
-        return Offer([(f"{name}={word}", text) for word, text in found.candidates], found.files)
+        return Candidates([(f"{name}={word}", text) for word, text in found.candidates], found.files)
     if current.startswith("-"):
         said = [(name, str(one.settings.get("help", ""))) for name, one in options.items() if name.startswith("--")]
-        return Offer(_beginning(current, [*said, ("--help", "the page of this command"), ("--version", "the version")]))
+        return Candidates(_beginning(current, [*said, ("--help", "the page of this command"), ("--version", "the version")]))
     arguments = [one for one in command.all_options() if not one.names[0].startswith("-")]
     given = _without_values(before[1:], options)
     if len(given) >= len(arguments):
-        return Offer([])
+        return Candidates([])
     return _of_value(arguments[len(given)], current, shown, keys)
 
 
 def _of_value(
     option: Option, current: str, commands: Mapping[str, Command], keys: Callable[[], Iterable[tuple[str, str]]]
-) -> Offer:
+) -> Candidates:
     """Return what is offered as the value of an option or argument."""
     if "--set" in option.names:
-        return Offer([] if "=" in current else _beginning(current, [(f"{key}=", text) for key, text in keys()]))
+        return Candidates([] if "=" in current else _beginning(current, [(f"{key}=", text) for key, text in keys()]))
     if choices := option.settings.get("choices"):
-        return Offer(_beginning(current, [(str(one), "") for one in choices]))
+        return Candidates(_beginning(current, [(str(one), "") for one in choices]))
     if option.names[0] == "topic":
-        return Offer(_beginning(current, [*((name, one.text) for name, one in commands.items()), ("exit-codes", "")]))
-    return Offer([], option.files)
+        return Candidates(_beginning(current, [*((name, one.text) for name, one in commands.items()), ("exit-codes", "")]))
+    return Candidates([], option.files)
 
 
 def _takes_value(option: Option) -> bool:
     return option.settings.get("action", "append") in ("append", "store")
 
 
-def _without_values(words: Sequence[str], options: Mapping[str, Option]) -> list[str]:
-    """Return the words that are neither options nor their values."""
+def _without_values(typed: Sequence[str], options: Mapping[str, Option]) -> list[str]:
+    """Return what was typed, without options and their values."""
     left: list[str] = []
     value = False
-    for word in words:
+    for word in typed:
         if value:
             value = False
         elif word.startswith("-") and word != "-":
@@ -94,7 +94,7 @@ def _beginning(current: str, candidates: Iterable[tuple[str, str]]) -> list[tupl
     return [(word, text) for word, text in candidates if word.startswith(current)]
 
 
-def offer_lines(found: Offer) -> list[str]:
+def offer_lines(found: Candidates) -> list[str]:
     """Return an offer as the scripts read it: a word, a tab, what it means; and last which files."""
     lines = [f"{word}\t{' '.join(text.split())[:TEXT_MOST]}" for word, text in found.candidates]
     return [*lines, f":{found.files or 'none'}"]
