@@ -16,7 +16,7 @@ EMPTY = ":"
 """Stands for an empty word: some shells cannot hand one over."""
 
 
-class Candidates(NamedTuple):
+class Choices(NamedTuple):
     """What is offered."""
 
     candidates: list[tuple[str, str]]
@@ -25,7 +25,9 @@ class Candidates(NamedTuple):
     """ "file" or "folder": the shell completes names of these as well."""
 
 
-def offer(line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[], Iterable[tuple[str, str]]]) -> Candidates:
+def offer(
+    line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[], Iterable[tuple[str, str]]]
+) -> Choices:
     """Return what is offered for the last word of a line, which may be empty.
 
     Args:
@@ -37,10 +39,10 @@ def offer(line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[
     shown = {name: command for name, command in commands.items() if not command.hidden}
     if not before:
         general = [("--help", "all commands"), ("--version", "the version")]
-        return Candidates(_beginning(current, [*((name, one.text) for name, one in shown.items()), *general]))
+        return Choices(_beginning(current, [*((name, one.text) for name, one in shown.items()), *general]))
     command = commands.get(before[0])
     if command is None:
-        return Candidates([])
+        return Choices([])
     options = {name: one for one in command.all_options() for name in one.names if name.startswith("-")}
     previous = options.get(before[-1]) if len(before) > 1 else None
     if previous is not None and _takes_value(previous):
@@ -48,28 +50,30 @@ def offer(line: Sequence[str], commands: Mapping[str, Command], keys: Callable[[
     name, equals, value = current.partition("=")
     if equals and name in options:
         found = _of_value(options[name], value, shown, keys)
-        return Candidates([(f"{name}={word}", text) for word, text in found.candidates], found.files)
+        return Choices([(f"{name}={word}", text) for word, text in found.candidates], found.files)
     if current.startswith("-"):
         said = [(name, str(one.settings.get("help", ""))) for name, one in options.items() if name.startswith("--")]
-        return Candidates(_beginning(current, [*said, ("--help", "the page of this command"), ("--version", "the version")]))
+        return Choices(
+            _beginning(current, [*said, ("--help", "the page of this command"), ("--version", "the version")])
+        )
     arguments = [one for one in command.all_options() if not one.names[0].startswith("-")]
     given = _without_values(before[1:], options)
     if len(given) >= len(arguments):
-        return Candidates([])
+        return Choices([])
     return _of_value(arguments[len(given)], current, shown, keys)
 
 
 def _of_value(
     option: Option, current: str, commands: Mapping[str, Command], keys: Callable[[], Iterable[tuple[str, str]]]
-) -> Candidates:
+) -> Choices:
     """Return what is offered as the value of an option or argument."""
     if "--set" in option.names:
-        return Candidates([] if "=" in current else _beginning(current, [(f"{key}=", text) for key, text in keys()]))
+        return Choices([] if "=" in current else _beginning(current, [(f"{key}=", text) for key, text in keys()]))
     if choices := option.settings.get("choices"):
-        return Candidates(_beginning(current, [(str(one), "") for one in choices]))
+        return Choices(_beginning(current, [(str(one), "") for one in choices]))
     if option.names[0] == "topic":
-        return Candidates(_beginning(current, [*((name, one.text) for name, one in commands.items()), ("exit-codes", "")]))
-    return Candidates([], option.files)
+        return Choices(_beginning(current, [*((name, one.text) for name, one in commands.items()), ("exit-codes", "")]))
+    return Choices([], option.files)
 
 
 def _takes_value(option: Option) -> bool:
@@ -94,7 +98,7 @@ def _beginning(current: str, candidates: Iterable[tuple[str, str]]) -> list[tupl
     return [(word, text) for word, text in candidates if word.startswith(current)]
 
 
-def offer_lines(found: Candidates) -> list[str]:
+def offer_lines(found: Choices) -> list[str]:
     """Return an offer as the scripts read it: a word, a tab, what it means; and last which files."""
     lines = [f"{word}\t{' '.join(text.split())[:TEXT_MOST]}" for word, text in found.candidates]
     return [*lines, f":{found.files or 'none'}"]
