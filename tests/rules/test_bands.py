@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -166,3 +167,22 @@ def test_where_a_band_is_and_which_one_was_meant() -> None:
     ]  # fmt: skip
     assert stems_named("LWIR", ("etm", 1)) == {"b6_vcid_1", "b6_vcid_2"}
     assert title_of(("etm", 1)) == "Landsat 7 ETM+ (Level 1)"
+
+
+def test_the_names_are_the_asset_keys_of_real_stac_items() -> None:
+    folder = os.environ.get("LANDSAT_TEST_METADATA")
+    if not folder:
+        pytest.skip("LANDSAT_TEST_METADATA is not set: no STAC items to compare with")
+    compared = set()
+    for path in sorted([*Path(folder).rglob("*_stac.json"), *Path(folder, "stac-items").glob("*.json")]):
+        assets = json.loads(path.read_text())["assets"]
+        for key, asset in assets.items():
+            name = asset["href"].rpartition("/")[2]
+            display_id = "_".join(name.split("_")[:7])
+            if not name.endswith(".TIF") or key.endswith(".TIF"):
+                continue
+            band = band_of_file(display_id, name)
+            assert band is not None, name
+            assert key.casefold() in {own.casefold() for own in band.names}, (path.name, key, band)
+            compared.add((kind_of(display_id), band.key))
+    assert len(compared) >= 30
