@@ -7,6 +7,7 @@ import nox
 nox.options.sessions = ["tests", "lint"]
 LABS = (
     ("benchmarks.kills", "--count", "200"),
+    ("benchmarks.hook_kills", "--count", "60", "--scenes", "100"),
     ("benchmarks.power_cuts",),
     ("benchmarks.sync_days", "--count", "100"),
     ("benchmarks.pairs", "--count", "40"),

@@ -75,6 +75,11 @@ class ScenesHere:
         """Return their display ids."""
         return [row[0] for row in self._connection.execute(_IDS)]
 
+    def folders(self) -> set[str]:
+        """Return the folders that hold files, or held files of versions that have been put away."""
+        rows = self._connection.execute("SELECT relpath FROM item UNION ALL SELECT relpath FROM superseded")
+        return {row[0].rpartition("/")[0] for row in rows}
+
     def digest(self) -> str:
         """Return what stands for all proven files and where they are; it changes when one of them does."""
         digest = hashlib.sha256()

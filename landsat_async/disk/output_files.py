@@ -168,7 +168,7 @@ class OutputFiles:
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder; [] where there is none."""
         try:
-            return sorted(self._fs.listdir(self._fs.join(self._root, folder)))
+            return sorted(self._fs.listdir(self._fs.join(self._root, folder) if folder else self._root))
         except OSError:
             return []
 

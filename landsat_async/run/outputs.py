@@ -131,6 +131,7 @@ class _Writer:
         self._root = root
         self._collections: dict[str, CollectionBuilder] = {}
         self._written = OutputsMade()
+        self._vrts: set[str] = set()
 
     def write(self, anew: bool, digest: str | None = None) -> OutputsMade:
         """Make them; `digest` is that of the ledger's files where it is known. Raises Stopped."""
@@ -154,9 +155,12 @@ class _Writer:
                     if self._stop():
                         raise Stopped
                     self._scene(scene, versions.get(scene.display_id, Versions()), table)
+            folders = scenes.folders() if self._wanted.vrt else set[str]()
         if self._wanted.stac:
             self._catalogue()
         self._files.sync()
+        for folder in folders:
+            self._remove_old_vrts(folder)
         if not self._written.refused:
             self._put(f"{self._folder.state.name}/{MARKER}", mark.encode())
             self._files.name_all()
@@ -202,7 +206,9 @@ class _Writer:
         if self._wanted.vrt:
             below = scene.files[0].relpath.rpartition("/")[0]
             for name, text in vrts_of(scene.display_id, below, assets).items():
-                self._put(f"{below}/{name}" if below else name, text.encode())
+                relpath = f"{below}/{name}" if below else name
+                self._vrts.add(relpath)
+                self._put(relpath, text.encode())
         if table is not None:
             row = row_of(facts, item, [file.size_bytes for file in scene.files], versions.newer)
             table.add(row, item["geometry"])
@@ -220,6 +226,14 @@ class _Writer:
             for document in self._files.names(f"stac/{name}"):
                 if document not in here and document.endswith(".json"):
                     self._files.remove(f"stac/{name}/{document}")
+
+    def _remove_old_vrts(self, folder: str) -> None:
+        """Remove VRTs of ours whose scene is not here any more: deleted, or put away for a newer version."""
+        for name in self._files.names(folder):
+            relpath = f"{folder}/{name}" if folder else name
+            is_of_scene = name.endswith(".vrt") and parse_product_id(name.partition(".")[0]) is not None
+            if is_of_scene and relpath not in self._vrts:
+                self._files.remove(relpath)
 
     def _document(self, relpath: str, document: object) -> None:
         self._put(relpath, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")

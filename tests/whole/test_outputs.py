@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 
 import anyio
@@ -20,7 +21,9 @@ from landsat_async.errors import ConfigError, FolderUnwritable
 from landsat_async.run.outputs import write_outputs
 from landsat_async.run.stac import make_outputs
 from landsat_async.show.cli import main
-from tests.whole.world import open_world
+from landsat_async.sim.archive import Archive
+from landsat_async.sim.scenes import Product
+from tests.whole.world import LAKE, open_world
 
 VIRTUAL = True
 FIRST = "LC08_L2SP_004053_20240705_20240714_02_T1"
@@ -150,13 +153,16 @@ async def test_killed_at_any_call_every_document_is_valid_and_leads_somewhere(tm
 
 async def test_items_of_files_that_are_gone_go_too(tmp_path):
     async with open_world(tmp_path) as world:
-        config = world.config(select=RED, output={"stac": True})
+        config = world.config(select=RED, output={"stac": True, "vrt": True})
         await world.run(config)
-        for path in world.root.glob(f"{FIRST}*"):
+        for path in world.root.glob(f"{FIRST}_*"):
             path.unlink()
+        world.put("LC08_L2SP_004053_20240721_20240730_02_T1.mine.vrt", b"<VRTDataset>of the user</VRTDataset>")
         world.put(f"{ITEMS}/notes.json", b"{}")
         written = await make_outputs(config)
         assert f"{ITEMS}/{FIRST}.json" not in documents_of(world.root)
+        assert not (world.root / f"{FIRST}.vrt").exists()
+        assert len(list(world.root.glob("*.vrt"))) == written.scenes + 1
         assert written.scenes == len(documents_of(world.root)) - 3  # catalogue, collection, the user's
 
 
@@ -225,3 +231,18 @@ def test_the_command_works_without_the_service_and_tells_what_it_made(tmp_path, 
     assert (told["event"], told["scenes"], told["written"], told["without_metadata"]) == ("stac", scenes, 0, scenes)
     assert main(["stac", "--directory", str(tmp_path / "nothing"), str(file)]) == 0
     assert "no verified files" in capsys.readouterr().out
+
+
+@pytest.mark.faults("Y39")
+async def test_after_a_sync_the_older_version_has_neither_item_nor_vrt(tmp_path):
+    old = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 4.0)
+    search = {"dataset": "landsat_ot_c2_l2", "bbox": list(LAKE), "start": "2024-07-01"}
+    async with open_world(tmp_path, Archive([old], pixels=64, tile=32)) as world:
+        config = world.config(search=search, select=RED, output=ALL, download={"layout": "{year}"})
+        await world.run(config, sync="full")
+        assert (world.root / "2024" / f"{old.display_id}.vrt").exists()
+        new = world.sim.archive.reprocess(old.display_id, day=date.today())
+        await world.run(config, sync="full")
+        assert [path.stem for path in world.root.rglob("*.vrt")] == [new.display_id]
+        assert {name for name in documents(world.root) if "_L2" in name} == {f"{ITEMS}/{new.display_id}.json"}
+        assert (world.root / "superseded" / "2024" / old.file_name("SR_B4.TIF")).exists()
