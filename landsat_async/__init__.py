@@ -23,8 +23,8 @@ Giving
 
 Getting
     Event                               any of Searching, Planned, Requested, Ready, Started, Transferred, Progress,
-                                        Retrying, Verified, Skipped, Failed, LeftOut, HookEnded, Superseded, Synced,
-                                        Notice, Error, Finished
+                                        Retrying, Verified, Skipped, Failed, LeftOut, Measured, HookEnded, Superseded,
+                                        Synced, Notice, Error, Finished
     RunSummary, Plan                    counts of a run and its files; what `plan` has found
     Scene, WantedFile, Route, ...       plain frozen values; Proof and Identity are what a file was found to be
 
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         Finished,
         HookEnded,
         LeftOut,
+        Measured,
         Notice,
         Planned,
         Progress,
@@ -139,6 +140,7 @@ _HOME = {
     "LedgerError": "errors",
     "HookEnded": "events",
     "LeftOut": "events",
+    "Measured": "events",
     "Superseded": "events",
     "Synced": "events",
     "CompleteScene": "run.hooks",
@@ -206,6 +208,7 @@ __all__ = [
     "LeftOut",
     "M2MClient",
     "M2MError",
+    "Measured",
     "Notice",
     "OutOfResources",
     "OutcomeUnknown",

@@ -27,6 +27,7 @@ def check_together(
         search.pop(key, None)
     if "aoi" in search and "bbox" in search:
         problems.append(f"{source}: search.bbox: cannot be used together with search.aoi; remove one of them")
+    problems += [f"{source}: {problem}" for problem in _without_area(search, refused)]
     datasets = search.get("datasets", ())
     if datasets and all(map(_WRS_2.match, datasets)):
         for wrs_path, wrs_row in search.get("path_row", ()):
@@ -56,6 +57,14 @@ def check_window(
             f'select.window: cuts single bands, and type = "{kind}" names none; write bands = ["SR_B4", "QA_PIXEL"]'
         )
     return problems, []
+
+
+def _without_area(search: dict[str, Any], refused: set[str]) -> list[str]:
+    """Return what is measured in an area that nothing says."""
+    if "aoi" in search or "bbox" in search or "scenes" in search or refused & {"search.aoi", "search.bbox"}:
+        return []
+    needs = "needs an area: set search.aoi or search.bbox"
+    return [f"search.{key}: {needs}" for key in ("aoi_cloud", "aoi_valid", "aoi_cloud_counts") if key in search]
 
 
 def ids_decide(search: Mapping[str, object]) -> list[str]:

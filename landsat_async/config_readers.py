@@ -321,6 +321,11 @@ def tier(value: object) -> str:
     return _matching(value, r"(?i:T1|T2|RT)", "one of T1, T2, RT").upper()
 
 
+def cloud_flag(value: object) -> str:
+    """Read what may count as cloud in the area."""
+    return _matching(value, "cloud|dilated|shadow|cirrus|snow", "one of cloud, dilated, shadow, cirrus, snow")
+
+
 def scene_id(value: object) -> str:
     """Read an entity or display id."""
     return _matching(value, r"[A-Za-z0-9][A-Za-z0-9_.-]{4,179}", "an entity or display id")

@@ -40,6 +40,7 @@ def _pattern(pattern: str) -> Schema:
 _ITEMS: dict[Any, Schema] = {
     read.host_pattern: _pattern(r"^ *(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])? *$"),
     read.sensor: _pattern(r"^ *([Mm][Ss][Ss]|[Tt][Mm]|[Ee][Tt][Mm]\+?|[Oo][Ll][Ii]([/_][Tt][Ii][Rr][Ss])?) *$"),
+    read.cloud_flag: _pattern(r"^ *(cloud|dilated|shadow|cirrus|snow) *$"),
     read.tier: _pattern(r"^ *([Tt][12]|[Rr][Tt]) *$"),
     read.scene_id: _pattern(r"^ *[A-Za-z0-9][A-Za-z0-9_.-]{4,179} *$"),
     read.band_pattern: _pattern(r"^ *[A-Za-z0-9_.*?\[\]!-]{1,64} *$"),

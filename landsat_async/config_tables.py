@@ -76,10 +76,21 @@ class SearchConfig(msgspec.Struct, frozen=True, kw_only=True):
     """0 = all scenes."""
     order: Literal["newest", "oldest", "least_cloud"] = "newest"
     """Which scenes a limit takes."""
+    aoi_cloud: tuple[float, float] | None = None
+    """Percent of the valid pixels of the area, inclusive, from QA_PIXEL; None = any."""
+    aoi_valid: float = 0.0
+    """Share of the area that must have data, 0..1."""
+    aoi_cloud_counts: tuple[str, ...] = ("cloud", "dilated", "shadow", "cirrus")
+    """What counts as cloud in the area."""
     scenes: tuple[str, ...] = ()
     """Entity or display ids; also those of `scenes_file`."""
     scenes_file: str | None = None
     """Absolute path of the list that `scenes` was read from."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether scenes are measured in the area before they are fetched."""
+        return (self.aoi_cloud is not None or self.aoi_valid > 0) and not self.scenes
 
 
 class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +210,9 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "min_coverage": read.number(0.0, 1.0),
         "limit": read.whole(0, 10_000_000),
         "order": read.choice("newest", "oldest", "least_cloud"),
+        "aoi_cloud": read.percent_span,
+        "aoi_valid": read.number(0.0, 1.0),
+        "aoi_cloud_counts": read.texts(read.cloud_flag, 'flags like "cloud"'),
         "scenes": read.texts(read.scene_id, "scene ids"),
         "scenes_file": read.path,
     },

@@ -213,10 +213,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something selected that some scenes have and others lack; no failure, and counted nowhere.
+    """Something selected that some scenes lack, or a scene without a clear view of the area; counted nowhere.
 
     Attributes:
-        what: Band or file group, as the user asked for it.
+        what: Band or file group, as the user asked for it; or the display id of the scene.
         reason: Why it is not among the files.
         scenes: How many scenes lack it.
         example: Display id of one of them.
@@ -275,6 +275,28 @@ class HookEnded:
     scene: str | None
     rc: int | None
     elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The area in a scene, from QA_PIXEL; what is not known is None, all of it where the scene could not be measured.
+
+    Attributes:
+        scene: Display id of the scene.
+        valid: Share of the area that has data, 0..1; None = not measured.
+        cloud: Percent of the pixels with data that count as cloud (`[search] aoi_cloud_counts`); None = not measured,
+            or none has data.
+        shadow: Percent of them in the shadow of a cloud; None = not known, also because the sensor cannot.
+        snow: Percent of them with snow; None = not known, also because the sensor cannot.
+        pixels: Pixels of the area, those without data too; None = not measured.
+    """
+
+    scene: str
+    valid: float | None
+    cloud: float | None
+    shadow: float | None
+    snow: float | None
+    pixels: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +368,7 @@ Event: TypeAlias = (
     | Superseded
     | Synced
     | HookEnded
+    | Measured
     | Notice
     | Error
     | Finished

@@ -150,6 +150,10 @@ class VerifiedFile:
     footprint: str | None = None
 
 
+MEASURE = "measure"
+"""The kind of a QA_PIXEL that is fetched for its figure alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One way to ask for a file: the pair that `download-request` takes.
@@ -175,7 +179,8 @@ class WantedFile:
         name: USGS file name: `<display id>.tar`, or the display id of a single file.
         scene_entity_id: Entity id of its scene.
         scene_display_id: Display id of its scene.
-        kind: "bundle", "file", or "product" (chosen by its product name; the server names the file).
+        kind: "bundle", "file", "product" (chosen by its product name; the server names the file), or "measure" (a
+            QA_PIXEL that is fetched for the clouds in the area alone).
         routes: Ways to ask for it, the best first.
         bytes_nominal: Size the service lists, often rounded; a file that is far from it needs more proof. None = not
             told.

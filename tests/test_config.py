@@ -69,6 +69,8 @@ def test_every_commented_line_of_the_example_is_valid_as_well(tmp_path):
             table = next(name for name in READERS if key in READERS[name])
             needs = {"sensors": {"level": 2}, "tiles": {"dataset": "landsat_ard_tile_c2"}}
             rest = {"search": needs.get(key, {"dataset": "landsat_ot_c2_l2"})}
+            if key.startswith("aoi_"):
+                rest["search"]["bbox"] = [0, 0, 1, 1]
             rest.setdefault(table, {}).update(document)
             Config.from_dict(rest, base_dir=tmp_path)
 

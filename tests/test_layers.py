@@ -53,6 +53,7 @@ PURE = frozenset(
         "m2m.credential_doubts",
         "proof.kinds",
         "proof.sniff",
+        "run.area_clouds",
         "run.concurrency",
         "run.hook_rules",
         "run.host_health",

@@ -1,9 +1,10 @@
 """The ledger: what is wanted, where it is, what has been proven; across runs and crashes.
 
-One writer (`ledger_writer`), and what it writes in three parts: `requests` is what is asked for, `files` are parts and
-proven files, `scenes` is what is known of scenes. Runs and their selection stand here. A state changes by
-compare-and-set along rules/lifecycle.TRANSITIONS (`ledger_rows`), and a method that is awaited returns after its commit
-is durable. Nothing here waits for a network, and no method holds more rows in memory than its caller asked for.
+One writer (`ledger_writer`), and what it writes in four parts: `requests` is what is asked for, `files` are parts and
+proven files, `scenes` is what is known of scenes, `measures` the clouds in an area. Runs and their selection stand
+here. A state changes by compare-and-set along rules/lifecycle.TRANSITIONS (`ledger_rows`), and a method that is awaited
+returns after its commit is durable. Nothing here waits for a network, and no method holds more rows in memory than its
+caller asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.ledger_catalog import ScenesHere
 from landsat_async.disk.ledger_files import FileRecords, strangers_among
 from landsat_async.disk.ledger_hooks import HookRecords
+from landsat_async.disk.ledger_measures import HELD, MeasureRecords, dismiss_held
 from landsat_async.disk.ledger_observations import ObservationRecords
 from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import (
@@ -25,16 +27,16 @@ from landsat_async.disk.ledger_rows import (
     SavedPart,
     marks,
     move,
-    move_all,
     put,
     read_item,
     read_items,
+    take_over,
 )
 from landsat_async.disk.ledger_scenes import CachedFile, SceneRecords, cache_scenes
 from landsat_async.disk.ledger_schema import connect
 from landsat_async.disk.ledger_sync import SyncRecords
 from landsat_async.disk.ledger_writer import LedgerWriter
-from landsat_async.model import WantedFile
+from landsat_async.model import MEASURE, WantedFile
 from landsat_async.rules.lifecycle import State, Step
 
 __all__ = ["CachedFile", "FinishedFile", "Item", "Ledger", "Move", "SavedPart"]
@@ -52,6 +54,7 @@ class Ledger:
         self.sync = SyncRecords(writer)
         self.observations = ObservationRecords(writer)
         self.hooks = HookRecords(writer)
+        self.measures = MeasureRecords(writer)
 
     @classmethod
     async def open(cls, path: Path) -> Ledger:
@@ -75,13 +78,15 @@ class Ledger:
     async def begin_run(self, run_id: str, now: float) -> None:
         """Record that a run has begun; from now on this ledger speaks for it, until a later run begins.
 
-        What an earlier run wrote while the clock was ahead counts from now on, or it would block for that long.
+        What has waited for a figure in an earlier run waits no more. What an earlier run wrote while the clock was
+        ahead counts from now on, or it would block for that long.
         """
 
         def write(c: sqlite3.Connection) -> None:
             c.execute("INSERT INTO run(run_id, started) VALUES(?, ?)", (run_id, now))
             c.execute("UPDATE asked SET at=? WHERE at>?", (now, now))
             c.execute("UPDATE request SET created=? WHERE created>?", (now, now))
+            dismiss_held(c)
 
         await self.writer.call(write)
         self.writer.run_id = run_id
@@ -139,7 +144,7 @@ class Ledger:
             )
             c.execute("INSERT OR IGNORE INTO replaced VALUES(?)", (bundle.scene_display_id,))
             put(c, files, run_id, now)
-            _take_over(c, among, names, now)
+            take_over(c, among, names, now)
             return bundle.state, [State(row[0]) for row in c.execute(f"SELECT state FROM item WHERE {among}", names)]
 
         return self.writer.call(write)
@@ -149,7 +154,7 @@ class Ledger:
 
         def write(c: sqlite3.Connection) -> int:
             c.execute("UPDATE request SET run_id=? WHERE foreign_label=1", (run_id,))
-            return _take_over(c, "run_id=?", [run_id], now)
+            return take_over(c, "run_id=?", [run_id], now)
 
         return self.writer.call(write)
 
@@ -163,9 +168,12 @@ class Ledger:
         return self.writer.call(read)
 
     def nominal_left(self, run_id: str) -> Awaitable[int]:
-        """Listed bytes of the run's files that are not here yet."""
-        look = "SELECT coalesce(sum(bytes_nominal), 0) FROM item WHERE run_id=? AND state NOT IN('done','failed')"
-        return self.writer.call(lambda c: int(c.execute(look, (run_id,)).fetchone()[0]))
+        """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too."""
+        look = (
+            "SELECT coalesce(sum(bytes_nominal), 0) FROM item WHERE run_id IN(?,?) AND kind<>?"
+            " AND state NOT IN('done','failed')"
+        )
+        return self.writer.call(lambda c: int(c.execute(look, (run_id, HELD, MEASURE)).fetchone()[0]))
 
     def items(
         self, run_id: str, states: Sequence[State], *, after: int = 0, limit: int = 1000
@@ -200,16 +208,3 @@ class Ledger:
     def item(self, item_id: int) -> Awaitable[Item]:
         """One file."""
         return self.writer.call(lambda c: read_item(c, item_id))
-
-
-def _take_over(connection: sqlite3.Connection, condition: str, arguments: Sequence[str], now: float) -> int:
-    """What is in flight and has a label is looked up by it, the rest is asked for; returns how many have one.
-
-    Whose answer never came may have been sent just now: its absence counts from now on.
-    """
-    looked_up = move_all(
-        connection, Step.REATTACH, now, ", missed=0, asked_at=iif(state='requested', ?, min(asked_at, ?))",
-        (now, now), f"label IS NOT NULL AND {condition}", arguments,
-    )  # fmt: skip
-    move_all(connection, Step.RELEASE, now, "", (), f"label IS NULL AND {condition}", arguments)
-    return looked_up

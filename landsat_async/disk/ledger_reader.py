@@ -18,6 +18,7 @@ from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.fs import is_there
 from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.ledger_leftovers import leftovers_of_plan
+from landsat_async.disk.ledger_measures import figures
 from landsat_async.disk.ledger_observations import Observed, observed
 from landsat_async.disk.ledger_rows import FinishedFile
 from landsat_async.disk.ledger_scenes import done_files, names_of, replaced_scenes
@@ -25,6 +26,7 @@ from landsat_async.disk.ledger_schema import LedgerDamaged, reading
 from landsat_async.disk.ledger_sync import PutAway, lineage
 from landsat_async.disk.leftovers import Leftovers
 from landsat_async.model import WantedFile
+from landsat_async.rules.clouds import CloudCount
 
 T = TypeVar("T")
 
@@ -111,6 +113,10 @@ class LedgerReader:
         """All files, and how the last run went; `directory` is what the user calls the folder."""
         found = await self._read(partial(_status, directory=directory))
         return found or LedgerStatus(directory, {}, [], None, None, ledger=False)
+
+    async def figures(self, area: str, counts: str) -> dict[str, CloudCount]:
+        """The clouds in an area by a rule, by display id."""
+        return await self._read(partial(figures, area=area, counts=counts)) or {}
 
     async def leftovers(self, files: Sequence[WantedFile]) -> Leftovers:
         """Finished files in the folder that a run for `files` would leave behind."""

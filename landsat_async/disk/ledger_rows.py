@@ -176,6 +176,19 @@ def move_all(
     return connection.execute(sql, (now, *values, *arguments)).rowcount
 
 
+def take_over(connection: sqlite3.Connection, condition: str, arguments: Sequence[object], now: float) -> int:
+    """What is in flight and has a label is looked up by it, the rest is asked for; returns how many have one.
+
+    Whose answer never came may have been sent just now: its absence counts from now on.
+    """
+    looked_up = move_all(
+        connection, Step.REATTACH, now, ", missed=0, asked_at=iif(state='requested', ?, min(asked_at, ?))",
+        (now, now), f"label IS NOT NULL AND {condition}", arguments,
+    )  # fmt: skip
+    move_all(connection, Step.RELEASE, now, "", (), f"label IS NULL AND {condition}", arguments)
+    return looked_up
+
+
 def put(connection: sqlite3.Connection, files: Iterable[WantedFile], run_id: str, now: float) -> None:
     """Put files into a run; see `Ledger.select`."""
     connection.executemany(_PUT, (_row(file, run_id, now) for file in files))

@@ -36,6 +36,7 @@ _NEW_SINCE = {
         "observed",
         "speed",
         "window",
+        "measured",
     },
 }
 """Version -> what it has that the one before had not; opening for writing adds it."""
@@ -104,6 +105,10 @@ CREATE TABLE IF NOT EXISTS speed(
 CREATE TABLE IF NOT EXISTS window(
   item_id INTEGER PRIMARY KEY, source TEXT NOT NULL, source_bytes INTEGER NOT NULL, validator TEXT NOT NULL,
   transport TEXT NOT NULL, whole_proof TEXT NOT NULL, tiles INTEGER NOT NULL, box TEXT NOT NULL, no_data TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS measured(
+  display_id TEXT NOT NULL, area TEXT NOT NULL, counts TEXT NOT NULL, pixels INTEGER NOT NULL, valid INTEGER NOT NULL,
+  cloud INTEGER NOT NULL, shadow INTEGER, snow INTEGER, at REAL NOT NULL,
+  PRIMARY KEY(display_id, area, counts)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
 """
 
@@ -114,9 +119,10 @@ def _listed(names: Iterable[str]) -> str:
 
 _IMPOSSIBLE = (
     "item WHERE state='done' AND item_id NOT IN(SELECT item_id FROM file)",
-    "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file','product')",
+    "item WHERE relpath<>name AND relpath NOT LIKE '%/'||name OR kind NOT IN('bundle','file','product','measure')",
     "item WHERE gen NOT BETWEEN 0 AND 1e9",
     f"file WHERE length(sha256)<>64 OR size_bytes<0 OR proof NOT IN({_listed(Proof)})",
+    "measured WHERE NOT(0<=cloud AND cloud<=valid AND valid<=pixels)",
     f"evidence WHERE identity NOT IN({_listed(Identity)})",
 )
 """What no run writes: a name that is not the end of the path would let a file be proven as something else."""

@@ -55,6 +55,9 @@ class Projection(Protocol):
     def project(self, lon_deg: Degrees, lat_deg: Degrees) -> tuple[Metres, Metres]:
         """Return east and north in metres."""
 
+    def __hash__(self) -> int:
+        """Planes that are equal are one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utm:

@@ -16,6 +16,7 @@ from landsat_async.run.hosts import Hosts
 from landsat_async.run.routes import NEVER_S, Routes
 
 if TYPE_CHECKING:
+    from landsat_async.run.measuring import Measuring
     from landsat_async.run.windows import RunWindows
 
 UNTRUSTED_HINT = "Add a company's own CA with [service] ca_bundle; there is no insecure mode."
@@ -62,6 +63,8 @@ class RunContext:
         self.window = window
         """What is cut out of each band; None = files come whole."""
         self.routes = Routes(config, ledger.requests, bus, counts, hosts)
+        self.measuring: Measuring | None = None
+        """What holds scenes back until the clouds in the area are known; None = nothing is measured."""
         self.run_id = counts.states.run_id
         self.hooks: SceneWatcher | None = None
         """Is told of proven files; None = nobody."""

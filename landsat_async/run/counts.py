@@ -41,6 +41,10 @@ class RunCounts:
         self.unlisted = 0
         """Selected things that never became a file: a missing band, an unknown scene."""
         self.failures: list[Unavailable] = []
+        self.measuring = 0
+        """QA_PIXEL files of the run that are wanted for their figures alone: no files of the user."""
+        self.held = 0
+        """Files of scenes that are measured first; not in the run yet."""
         self.received: Callable[[], int] = lambda: 0
         """Body bytes from file hosts so far."""
         self.bytes_done = 0
@@ -127,7 +131,7 @@ class RunCounts:
     @property
     def files_total(self) -> int:
         """Everything that was selected."""
-        return sum(self.states.by_state.values()) + self.unlisted
+        return sum(self.states.by_state.values()) + self.unlisted + self.held - self.measuring
 
     def summary(self, now_s: float, exit_code: int) -> RunSummary:
         """The counts as they are now; total = verified + skipped + failed + pending by construction."""
@@ -137,7 +141,7 @@ class RunCounts:
             files_verified=self.verified,
             files_skipped=self.states.by_state[State.DONE] - self.verified,
             files_failed=self.states.by_state[State.FAILED] + self.unlisted,
-            files_pending=self.states.open,
+            files_pending=self.states.open + self.held - self.measuring,
             bytes_received=self.received(),
             elapsed_s=now_s - self.started_s,
             exit_code=exit_code,

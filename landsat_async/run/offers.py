@@ -26,7 +26,7 @@ from landsat_async.run.fallback import with_single_files
 from landsat_async.run.order_only import with_orders
 from landsat_async.run.scene_cache import SceneCache
 from landsat_async.run.scene_lists import scene_list
-from landsat_async.run.selection import Lacking, Selection, choose
+from landsat_async.run.selection import Lacking, Selection, choose, qa_files
 from landsat_async.run.windows import RunWindows, with_windows
 
 SCENES_PER_CALL = 500
@@ -151,6 +151,8 @@ async def _choose(
         if config.select.may_replace_bundles:
             add = partial(with_single_files, selection, batch, options, config, replaced)
             selection = await anyio.to_thread.run_sync(add)
+        if config.search.measures:
+            selection = replace(selection, to_measure=await anyio.to_thread.run_sync(qa_files, whole, options))
         await anyio.to_thread.run_sync(target.check_names, [file.relpath for file in selection.files])
         yield selection
 

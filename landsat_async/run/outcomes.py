@@ -23,7 +23,17 @@ from landsat_async.run.dispatch import Link
 from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession
-from landsat_async.transfer.types import Done, FileFailed, HostDown, NameLearnt, NeedsLink, NoData, NotReady, Outcome
+from landsat_async.transfer.types import (
+    Counted,
+    Done,
+    FileFailed,
+    HostDown,
+    NameLearnt,
+    NeedsLink,
+    NoData,
+    NotReady,
+    Outcome,
+)
 
 RENEWAL_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""
@@ -94,6 +104,9 @@ class Outcomes:
                 await self._done(item, link, outcome)
             case NoData():
                 await self._no_data(item, link, outcome)
+            case Counted(count, size_bytes):
+                assert context.measuring is not None
+                await context.measuring.counted(item, count, size_bytes, report=link.proxied)
             case NameLearnt():
                 pass  # the worker has acted on that
             case NotReady() if context.states.waited_s(item) > context.config.download.staging_timeout_s:

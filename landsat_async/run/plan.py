@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -19,11 +19,13 @@ from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.public import publish
+from landsat_async.rules.clouds import CloudCount
 from landsat_async.run import fallback
+from landsat_async.run.area_clouds import Rule, judge, unknown_notes
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.find_credentials import MISSING_ROLE, check_role, find_credentials
 from landsat_async.run.offers import MissingFiles, choosing
-from landsat_async.run.search import UnreadableScenes, find_scenes, finds_at_most, read_aoi, read_window_area
+from landsat_async.run.search import Found, UnreadableScenes, find_scenes, finds_at_most, read_aoi, read_window_area
 from landsat_async.run.search_told import SearchTold, told_search
 from landsat_async.run.windows import RunWindows
 
@@ -63,6 +65,8 @@ class Plan:
         bytes_short: So many nominal bytes are more than the disk has room for; 0 when all fits.
         busy: Another run that holds the folder now; None when nobody does.
         rate_bytes_s: Bytes a second that the last run into the folder has had while they flowed; None = not known.
+        measured: The clouds in the area, by display id, as far as earlier runs or `plan --measure` have measured them.
+        unmeasured: Scenes that a run would measure first; their files count here as if they passed.
         without_role: The account may search and not download: `files` is empty, and sizes are not known. None = it may.
     """
 
@@ -80,6 +84,8 @@ class Plan:
     without_role: CredentialsError | None = None
     rate_bytes_s: float | None = None
     bytes_whole: int | None = None
+    measured: Mapping[str, CloudCount] = field(default_factory=dict)
+    unmeasured: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -176,6 +182,8 @@ async def _make(
     in_files = set[str]()
     found = await find_scenes(config, m2m, aoi)
     search.found = len(found.scenes)
+    rule = Rule.of(config.search, aoi)
+    found, measured = await _judged(found, rule, history)
     known = await history.known()
     windows = RunWindows.of(config.select, await read_window_area(config, aoi))
     async with choosing(config, m2m, target, None, found.scenes, history, None, windows) as selections:
@@ -192,6 +200,7 @@ async def _make(
     notes = [*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.notice_of(len(in_files), fallback.EARLIER).text)
+    notes += [] if rule is None else unknown_notes(found.scenes, rule)
     leftovers = await history.leftovers([planned.file for planned in files])
     notes += [*leftovers.told(), *damage]
     return Plan(
@@ -208,7 +217,27 @@ async def _make(
         busy,
         rate_bytes_s=await history.rate_bytes_s(),
         bytes_whole=whole if windows is not None else None,
+        measured=measured,
+        unmeasured=_unmeasured(config, files, measured),
     )
+
+
+async def _judged(found: Found, rule: Rule | None, history: LedgerReader) -> tuple[Found, dict[str, CloudCount]]:
+    """Leave out what the figures of earlier runs refuse; returns those figures of the search's scenes, too."""
+    if rule is None:
+        return found, {}
+    known = await history.figures(rule.area, rule.counts)
+    judged = judge(found.scenes, rule, known)
+    dropped = [DroppedScene(scene, reason) for scene, reason in judged.refused]
+    measured = {scene.display_id: known[scene.display_id] for scene in found.scenes if scene.display_id in known}
+    return replace(found, scenes=judged.kept, dropped=[*found.dropped, *dropped]), measured
+
+
+def _unmeasured(config: Config, files: Sequence[PlannedFile], measured: Mapping[str, CloudCount]) -> int:
+    if not config.search.measures:
+        return 0
+    wanted = {planned.file.scene_display_id for planned in files if planned.state != "here"}
+    return len(wanted - measured.keys())
 
 
 async def _scenes_only(

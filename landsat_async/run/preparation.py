@@ -6,6 +6,7 @@ is killed here begins with what the ledger has already.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -47,8 +48,10 @@ async def prepare(
         context.bus.tell(Notice(warning, "warning"))
     if sync is not None:
         found = await sync.narrowed(found)
-    context.counts.scenes += len(found.scenes)
     await context.ledger.scenes.remember(found.scenes, context.states.now())
+    if context.measuring is not None:
+        found = replace(found, scenes=await context.measuring.known_scenes(found.scenes))
+    context.counts.scenes += len(found.scenes)
     missing_files = MissingFiles(context.config, had_all=sync is not None and sync.scope.since is not None)
     nominal, whole = await _select(context, found, missing_files)
     await context.ledger.reattach(context.run_id, context.states.now())
@@ -62,6 +65,8 @@ async def prepare(
     if not context.counts.scenes:
         context.bus.tell(Notice(_nothing_found(len(found.dropped))))
     await _report_missing(context, missing, missing_files)
+    if context.measuring is not None:
+        context.measuring.tell_begin()
 
 
 async def _select(context: RunContext, found: Found, missing: MissingFiles) -> tuple[int, int]:
@@ -76,7 +81,10 @@ async def _select(context: RunContext, found: Found, missing: MissingFiles) -> t
             nominal += sum(file.bytes_nominal or 0 for file in selection.files)
             whole += sum(file.bytes_whole or file.bytes_nominal or 0 for file in selection.files)
             now, complete = context.states.now(), selection.complete
-            await ledger.select(selection.files, context.run_id, now, complete=complete, choice=cache.choice)
+            if context.measuring is not None:
+                await context.measuring.select(selection, cache.choice)
+            else:
+                await ledger.select(selection.files, context.run_id, now, complete=complete, choice=cache.choice)
             if config.select.may_replace_bundles:
                 await _note_single_files(context, selection)
     return nominal, whole

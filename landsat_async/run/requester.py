@@ -24,6 +24,7 @@ from landsat_async.errors import (
 from landsat_async.events import Notice, Requested, Retrying
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
+from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refusal_of, refused
@@ -38,6 +39,11 @@ QUOTA_PAUSE_S = 900.0
 REROUTE_EVERY_S = 1.0
 PROBE_EVERY_S = 60.0
 """So often one file of a system is requested whose pause is over, until the system has shown that it works."""
+GATHER_S = 10.0
+"""Scenes pass one by one where the clouds in the area are measured: so long between two requests, each for all that has
+passed by then."""
+MEASURED_TOGETHER = 256
+"""QA_PIXEL files of one request: a hundredth of each is fetched, so that many links are used while they are young."""
 HOUSEKEEPING_S = 30.0
 """The longest sleep without a look at paused hosts and due files."""
 
@@ -53,6 +59,8 @@ class Requester:
         self._quota_hits = 0
         self._most = context.config.download.queue_size
         """Files of one request; less while the account has room for few only."""
+        self._requested_s: float | None = None
+        """Loop time of the last request; None before the first."""
         self._reroute_s = 0.0
         self._given_up: set[str] = set()
         """Systems whose host is not trusted."""
@@ -65,6 +73,9 @@ class Requester:
         context = self._context
         async with send:
             while not context.states.ended:
+                if (pause_s := self._gathering_s()) > 0:
+                    await context.wakeups.wait(pause_s)
+                    continue
                 try:
                     batch = await self._batch()
                     if batch:
@@ -73,6 +84,13 @@ class Requester:
                         await self._idle()
                 except (CredentialsError, ServiceError) as error:
                     context.wakeups.give_up(error)
+
+    def _gathering_s(self) -> float:
+        """Return how long scenes that have just been measured are gathered for one request; 0 = not any more."""
+        context = self._context
+        if context.measuring is None or self._requested_s is None:
+            return 0.0
+        return max(0.0, self._requested_s + GATHER_S - context.states.loop_time())
 
     async def _batch(self) -> list[Item]:
         """Return the files to request now; none while there are none or the limits say no."""
@@ -87,9 +105,11 @@ class Requester:
         if paused:
             await self._reroute(paused)
         now = context.states.now()
+        most = self._most if context.measuring is None else max(self._most, MEASURED_TOGETHER)
         files, request_log = await context.ledger.requests.batch(
-            context.run_id, self._most, now, paused, log_since=now - WINDOW_S
+            context.run_id, most, now, paused, log_since=now - WINDOW_S
         )
+        files = _bounded(files, self._most)
         files = self._one_probe_each(files) if hosts.interrupted else files
         files = _of_one_product(one_per_entity(files))
         if not files:
@@ -225,6 +245,7 @@ class Requester:
     async def _send_request(self, files: Sequence[Item], send: Links) -> float:
         """Return how long to pause because the limits of the account are used up."""
         context = self._context
+        self._requested_s = context.states.loop_time()
         label = self._label(len(files), _product(files[0]))
         ids, now = [item.item_id for item in files], context.states.now()
         moved = await context.states.apply(context.ledger.requests.intend(label, context.run_id, ids, now))
@@ -342,3 +363,10 @@ def _without_ids(unanswered: Sequence[Item], reply: DownloadReply) -> dict[int, 
     texts = " / ".join(sorted({row.message for row in rows}))
     row = AnswerRow(None, None, None, refusal=refusal_of(texts), message=texts)
     return {item.item_id: (item, row) for item in unanswered}
+
+
+def _bounded(files: list[Item], most: int) -> list[Item]:
+    """Return all files that are wanted for their figure alone, and `most` of the others."""
+    others = [item.item_id for item in files if item.kind != MEASURE][most:]
+    late = set(others)
+    return [item for item in files if item.item_id not in late]

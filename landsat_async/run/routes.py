@@ -6,11 +6,13 @@ kept, because it is the file's own: what the last system says is often only that
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from landsat_async.config import Config
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.events import Failed, Retrying
-from landsat_async.model import Unavailable
+from landsat_async.model import MEASURE, Unavailable
 from landsat_async.rules.lifecycle import Step
 from landsat_async.run.bus import EventBus
 from landsat_async.run.counts import RunCounts
@@ -31,6 +33,8 @@ class Routes:
         self._may_replace_bundles = config.select.may_replace_bundles
         self._first_reasons: dict[int, str] = {}
         """Why files could not be had from the storage systems that were tried before."""
+        self.on_unmeasured: Callable[[Item, str], Awaitable[None]] | None = None
+        """Called with a QA_PIXEL that cannot be had, in place of its failure: its scene is kept."""
         self.refused_bundles: dict[int, str] = {}
         """Bundles that no storage system gives and whose single files may come instead, with the reason."""
 
@@ -51,6 +55,9 @@ class Routes:
         first = self._first_reasons.pop(item.item_id, None)
         if first is not None and not reason.startswith(first):
             reason = f"{first}; then {reason}"
+        if item.kind == MEASURE and self.on_unmeasured is not None:
+            await self.on_unmeasured(item, reason)
+            return
         states = self._states
         if await states.apply(self._requests.fail(item, reason, hint, states.now(), keep_label=keep_label)):
             self._counts.failed(Unavailable(item.relpath, reason, hint), item.bytes_nominal or 0)

@@ -28,8 +28,6 @@ from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.target import Target
 from landsat_async.errors import (
     LandsatError,
-    leaves_of,
-    resources_lacking,
     single_error,
 )
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Retrying
@@ -40,23 +38,24 @@ from landsat_async.model import RunSummary
 from landsat_async.public import publish
 from landsat_async.rules.observed import Observations
 from landsat_async.rules.slow_start import SlowStart
+from landsat_async.run.area_clouds import Rule
 from landsat_async.run.bus import EventBus
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
+from landsat_async.run.ends import clean_up, reason_of
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.hooks import Hooks, OnScene, check_hooks
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
+from landsat_async.run.measuring import Measuring
 from landsat_async.run.outputs import check_outputs, write_outputs
 from landsat_async.run.pipeline import run_pipeline
-from landsat_async.run.poller import report_completed
 from landsat_async.run.preparation import prepare, warn_of_space
 from landsat_async.run.results import files_of_run
 from landsat_async.run.run_files import FilesOfRun
-from landsat_async.run.scene_lists import remove_leftovers
 from landsat_async.run.search import UnreadableScenes, read_aoi, read_window_area
 from landsat_async.run.sync import Synchroniser
 from landsat_async.run.waits import announced_waits
@@ -100,10 +99,12 @@ class Run:
         window_area: Aoi | None,
         sync: Sync | None = None,
         on_scene: OnScene | None = None,
+        measure_only: bool = False,
     ) -> None:
         self.config = config
         self._aoi = aoi
         self._window_area = window_area
+        self._measure_only = measure_only
         self.bus = EventBus()
         self.error: LandsatError | None = None
         self._ledger = ledger
@@ -163,7 +164,7 @@ class Run:
             with self._scope:
                 await self._work()
         except Exception as error:
-            self.error = _reason(error)
+            self.error = reason_of(error)
         finally:
             with anyio.move_on_after(WIND_DOWN_S, shield=True):
                 await self._note_end()
@@ -178,7 +179,7 @@ class Run:
                 await self._ledger.note_speed(self._run_id, received, flowing_s, time.time())
             await self._ledger.end_run(self._run_id, time.time(), self._exit_code())
         except Exception as error:
-            self.error = self.error or _reason(error)
+            self.error = self.error or reason_of(error)
 
     def _emit_the_end(self) -> None:
         code = self._exit_code()
@@ -235,6 +236,10 @@ class Run:
                 overwrite=self._overwrite, observations=self._observations,
                 window=RunWindows.of(self.config.select, self._window_area),
             )  # fmt: skip
+            rule = Rule.of(self.config.search, self._aoi)
+            if rule is not None:
+                context.measuring = Measuring(context, rule, only=self._measure_only)
+                context.routes.on_unmeasured = context.measuring.cannot
             try:
                 async with announced_waits(context, gate):
                     await check_role(m2m)
@@ -244,18 +249,19 @@ class Run:
                     await sweep_parts(context)
                     await warn_of_space(context)
                     hooks = context.hooks = Hooks(context, self._on_scene, (credentials.token,))
-                    await self._pipeline_and_hooks(context, hooks)
+                    await (self._pipeline(context) if self._measure_only else self._pipeline_and_hooks(context, hooks))
                     if sync is not None:
                         await sync.finish()
-                    await self._note_leftovers(context)
-                    await self._write_outputs(context)
-                    await hooks.after_run(self._numbers())
+                    if not self._measure_only:
+                        await self._note_leftovers(context)
+                        await self._write_outputs(context)
+                        await hooks.after_run(self._numbers())
                 self._done = True
                 if sync is not None and self._exit_code() == 0:
                     await sync.succeed()
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
-                    await _clean_up(context)
+                    await clean_up(context)
 
     async def _pipeline_and_hooks(self, context: RunContext, hooks: Hooks) -> None:
         """Hooks are called beside the downloads, and may go on when all files are here."""
@@ -339,32 +345,6 @@ class Run:
             self.bus.tell(Notice(f"{name} works again."))
 
 
-async def _clean_up(context: RunContext) -> None:
-    """Report what arrived and remove our lists; what does not work now is done by the next run."""
-    try:
-        await report_completed(context)
-        await remove_leftovers(context.m2m, context.ledger)
-    except LandsatError:
-        pass
-
-
-def _reason(error: BaseException) -> LandsatError:
-    """What ended a run: one of our errors wherever it stands in a group, else a bug of ours."""
-    leaves = leaves_of(error)
-    for leaf in leaves:
-        if isinstance(leaf, LandsatError):
-            return leaf
-    for leaf in leaves:
-        if (lacking := resources_lacking(leaf)) is not None:
-            return lacking
-    bug = LandsatError(
-        f"Internal error: {type(leaves[0]).__name__}.",
-        hint="This is a bug of landsat_async: please report it, with the output of -v. The next run continues.",
-    )
-    bug.__cause__ = error
-    return bug
-
-
 @asynccontextmanager
 async def _owned(run: Run) -> AsyncIterator[None]:
     """Own the one task that a run is; whatever ends the block ends the task."""
@@ -416,6 +396,24 @@ async def open_run(
         LandsatError: on leaving the block, what ended the run early.
     """
     check_hooks(config)
+    async with opened(
+        config, session=session, credentials=credentials, overwrite=overwrite, sync=sync, on_scene=on_scene
+    ) as run:
+        yield run
+
+
+@asynccontextmanager
+async def opened(
+    config: Config,
+    *,
+    session: aiohttp.ClientSession | None,
+    credentials: Credentials | None,
+    overwrite: bool = False,
+    sync: Sync | None = None,
+    on_scene: OnScene | None = None,
+    measure_only: bool = False,
+) -> AsyncIterator[Run]:
+    """Start a run, see `open_run`; with `measure_only` one that fetches nothing but the figures of `aoi_cloud`."""
     check_outputs(config.output, config.download.directory)
     aoi = await read_aoi(config)
     window_area = await read_window_area(config, aoi)
@@ -427,7 +425,7 @@ async def open_run(
             run = Run(
                 config, ledger, claim, target,
                 session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, window_area=window_area,
-                sync=sync, on_scene=on_scene,
+                sync=sync, on_scene=on_scene, measure_only=measure_only,
             )  # fmt: skip
             async with _owned(run):
                 yield run

@@ -11,15 +11,16 @@ What was selected and cannot be had is reported by name.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
-from landsat_async.model import Route, Scene, Unavailable, WantedFile
+from landsat_async.model import MEASURE, Route, Scene, Unavailable, WantedFile
 from landsat_async.rules.bands import Kind, kind_of, lacks, stems_named, title_of
+from landsat_async.rules.clouds import QA_FOLDER, QA_SUFFIX
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, planned_name, safe_name, shown
 from landsat_async.rules.product_id import is_level_scene
 from landsat_async.run.products import Several, chosen_products, is_bundle, several_of
@@ -57,6 +58,8 @@ class Selection:
     """Display ids of scenes of which everything that was requested is among the files."""
     lacking: tuple[Lacking, ...] = ()
     """Bands (or file groups) that scenes of this batch do not have: L2SR has no ST_B10, LO08 no thermal band."""
+    to_measure: Mapping[str, WantedFile] = field(default_factory=dict)
+    """Display id -> QA_PIXEL, where scenes are measured before they are fetched and can be."""
 
 
 @dataclass(slots=True)
@@ -203,6 +206,33 @@ def _add_products(chosen: _Chosen, scene: Scene, rows: list[ProductOption], patt
     if not own:
         chosen.refuse(scene.display_id, "USGS lists no products for this scene", _LATER)
     return matched
+
+
+def qa_files(scenes: Sequence[Scene], options: Sequence[ProductOption]) -> dict[str, WantedFile]:
+    """Return the QA_PIXEL of each scene (by display id) that offers one, as it is wanted for its figure alone."""
+    by_scene: dict[str, list[ProductOption]] = {}
+    for option in options:
+        by_scene.setdefault(option.entity_id, []).append(option)
+    found = {}
+    for scene in scenes:
+        for single in _singles(scene, by_scene.get(scene.entity_id, [])):
+            if single.suffix.upper() != QA_SUFFIX or not _is_safe(single.name):
+                continue
+            routes = [Route(one.entity_id, one.product_id, one.system, one.available) for one in single.offers]
+            if any(route.available for route in routes):
+                routes.sort(key=lambda route: not route.available)
+                size = next((one.bytes_nominal for one in single.offers if one.bytes_nominal), None)
+                ids = scene.entity_id, scene.display_id
+                found[scene.display_id] = WantedFile(single.name, *ids, MEASURE, tuple(routes), size, QA_FOLDER)
+    return found
+
+
+def _is_safe(name: str) -> bool:
+    try:
+        safe_name(name)
+    except UnsafeName:
+        return False
+    return True
 
 
 def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import replace
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -18,7 +19,7 @@ from landsat_async.disk.ledger import Item, SavedPart
 from landsat_async.disk.part import part_name
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.model import Proof
+from landsat_async.model import MEASURE, Proof
 from landsat_async.rules.naming import is_planned
 from landsat_async.rules.observed import Fact, words_of
 from landsat_async.rules.window_names import window_source
@@ -33,6 +34,7 @@ from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import (
+    Counted,
     Done,
     HostDown,
     NameLearnt,
@@ -214,7 +216,7 @@ class WorkerPool:
             context.counts.leave(item.item_id)
         self.bugs = 0
         self._note(link, age_s, outcome, context.states.loop_time() - began_s)
-        if isinstance(outcome, Done | NoData):
+        if isinstance(outcome, Done | NoData | Counted):
             self._ages.worked(link.host, age_s)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
         if expired and self._ages.refused(link.host, age_s):
@@ -246,7 +248,8 @@ class WorkerPool:
             await self.context.ledger.observations.add(self.context.observations.take(), self.context.states.now())
 
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
-        context = self.context
+        if item.kind == MEASURE:
+            return await self._fetch(item, link, self._measuring_job(item, saved, link))
         job = TransferJob(
             url=link.url,
             name=window_source(item.name),
@@ -258,9 +261,28 @@ class WorkerPool:
             policy=self.policy,
             bytes_nominal=item.bytes_nominal,
             published=None if self._published is None else await self._sums(self._published, item, link),
-            window=None if context.window is None else context.window.of_file(item.name),
+            window=None if self.context.window is None else self.context.window.of_file(item.name),
+        )
+        return await self._fetch(item, link, job)
+
+    def _measuring_job(self, item: Item, saved: SavedPart | None, link: Link) -> TransferJob:
+        """Return the job of a QA_PIXEL that is wanted for its figure alone."""
+        assert self.context.measuring is not None
+        return TransferJob(
+            url=link.url,
+            name=item.name,
+            part_name=part_name(item.item_id, item.generation),
+            part_was=_earlier_names(item, saved),
+            relpath=item.relpath,
+            part=Checkpoint.unpack(saved.facts) if saved else None,
+            policy=replace(self.policy, proof=Proof.STRUCTURE),
+            bytes_nominal=item.bytes_nominal,
+            window=self.context.measuring.window,
+            measure=self.context.measuring.spec(item),
         )
 
+    async def _fetch(self, item: Item, link: Link, job: TransferJob) -> Outcome:
+        context = self.context
         served_at = 0
 
         def notify(event: TransferEvent) -> None:

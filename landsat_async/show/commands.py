@@ -68,11 +68,13 @@ def scenes(options: argparse.Namespace, output: Output) -> int:
         ("plan", "scenes, files, sizes, and what is here already"),
         ("plan --set search.cloud_cover='[0, 5]'", "the same with other limits"),
         ("plan --list-files lake.toml", "every file, with its size and whether it is here"),
+        ("plan --measure", "measure the clouds in the area first ([search] aoi_cloud), and keep the figures"),
         ("plan --json lake.toml", "as JSON lines, for another program"),
     ),
     options=(
         option("--list-scenes", action="store_true", help="list every scene, in place of the summary"),
         option("--list-files", action="store_true", help="list every file, in place of the summary"),
+        option("--measure", action="store_true", help="measure the clouds in the area, from QA_PIXEL, and keep that"),
         OUTPUT,
         NO_BROWSE,
         SHARD,
@@ -93,6 +95,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
         list_scenes=options.list_scenes,
         list_files=options.list_files,
         browse=not options.no_browse,
+        measure=options.measure,
     )
 
 

@@ -16,6 +16,7 @@ from landsat_async.events import (
     Finished,
     HookEnded,
     LeftOut,
+    Measured,
     Notice,
     Planned,
     Progress,
@@ -44,6 +45,7 @@ _KINDS: tuple[type[Event], ...] = (
     Superseded,
     Synced,
     HookEnded,
+    Measured,
     Error,
     Finished,
 )

@@ -19,6 +19,7 @@ from landsat_async.events import (
     Event,
     Failed,
     Finished,
+    Measured,
     Notice,
     Planned,
     Progress,
@@ -29,6 +30,7 @@ from landsat_async.events import (
     Transferred,
     Verified,
 )
+from landsat_async.rules.clouds import measured_file
 from landsat_async.rules.quantities import count_text, rate_text, size_text, span_text, stopwatch_text
 from landsat_async.show import standing
 from landsat_async.show.error_report import tell_error
@@ -122,6 +124,8 @@ class LiveRenderer:
                 self._rows[file] = replace(
                     row, position_bytes=event.position_bytes, size_bytes=size, moved_at=self._now()
                 )
+            case Measured(scene=scene):
+                self._rows.pop(measured_file(scene), None)
             case Verified(file=file) | Skipped(file=file):
                 self._rows.pop(file, None)
             case Failed(file=file):

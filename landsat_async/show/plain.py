@@ -18,6 +18,7 @@ from landsat_async.events import (
     Error,
     Event,
     Failed,
+    Measured,
     Notice,
     Planned,
     Progress,
@@ -230,6 +231,8 @@ def file_text(event: Event) -> str | None:
             return f"verified {event.file}, {size_text(event.size_bytes)}, proof: {event.proof}"
         case Failed():
             return f"failed {event.file}: {event.reason}"
+        case Measured():
+            return f"measured {event.scene}: {measured_text(event)}"
         case Skipped():
             return f"skipped {event.file}: {event.reason}"
     return None
@@ -241,6 +244,15 @@ def searching_text(event: Searching) -> str:
     if event.choosing:
         return f"choosing the files of {scenes}"
     return f"searching: {count_text(event.pages, 'page')}, {scenes} so far"
+
+
+def measured_text(event: Measured) -> str:
+    """Return the figures of a scene as a sentence."""
+    if event.valid is None:
+        return "not possible"
+    if event.cloud is None:
+        return "no data in the area"
+    return f"{event.cloud:.1f} % cloud in the area, data in {event.valid:.0%} of it"
 
 
 def progress_text(event: Progress, *, held_up: bool = False) -> str:

@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.events import Error, Failed, Planned
+from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Measured, Planned
 from landsat_async.model import Scene
 from landsat_async.rules.quantities import size_text
+from landsat_async.run.area_clouds import measured_event
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
@@ -48,14 +49,20 @@ def plan(
     list_scenes: bool = False,
     list_files: bool = False,
     browse: bool = True,
+    measure: bool = False,
 ) -> int:
-    """Print the plan, or its lists, and write its scenes to a file where one is named; requests nothing."""
+    """Print the plan, or its lists, and write its scenes to a file where one is named; requests nothing.
+
+    With `measure`, the clouds in the area are measured first, as a run would, and kept.
+    """
     check_output(file)
     config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(_: Stopper) -> int:
         from landsat_async.run.plan import plan as make_plan
 
+        if measure:
+            await measure_clouds(config, output)
         with showing(output) as renderer:
             result = await make_plan(config, on_wait=partial(tell_wait, output), on_search=renderer.show)
         await write_output(file, result.scenes, config, output, files=result.files, browse=browse)
@@ -93,8 +100,23 @@ def verdicts(result: Plan) -> Iterator[Error]:
         yield Error("disk-full", text, "Free space, choose less, or lower [download] min_free_bytes.")
 
 
+async def measure_clouds(config: Config, output: Output) -> None:
+    """Measure what is not measured yet, and show how far that is; the plan has the figures."""
+    from landsat_async.run.measure_first import measure
+
+    with showing(output) as renderer:
+
+        def on_event(event: Event) -> None:
+            if not isinstance(event, Planned | Finished | Error | Measured | LeftOut):
+                renderer.show(event)
+
+        await measure(config, on_event=on_event)
+
+
 def write_json(result: Plan, output: Output) -> None:
     """Write all scenes, all files, what is left out, and `planned` last."""
+    for display_id, count in result.measured.items():
+        output.event(measured_event(display_id, count))
     for scene in result.scenes:
         output.json(line("scene", _scene_values(scene)))
     for planned in result.files:
@@ -133,12 +155,25 @@ def list_lines(result: Plan, width: int, *, scenes: bool, files: bool) -> list[s
     """Return all scenes, all files, or both."""
     told: list[str] = []
     if scenes:
-        rows = [scene_row(scene) for scene in result.scenes]
-        told += columns(("scene", "acquired", "cloud", "covers"), rows, width, right=(2, 3))
+        rows = [(*scene_row(scene), *_figures(result, scene)) for scene in result.scenes]
+        head = ["scene", "acquired", "cloud", "covers", *(["cloud in it", "with data"] if result.measured else [])]
+        told += columns(head, rows, width, right=range(2, len(head)))
+        told += [f"left out: {one.scene.display_id}: {one.reason}" for one in result.dropped]
     if files:
         cells = [(p.file.relpath, size_text(p.file.bytes_nominal), STATES[p.state]) for p in result.files]
         told += columns(("file", "nominal", "state"), cells, width, right=(1,))
     return told
+
+
+def _figures(result: Plan, scene: Scene) -> list[str]:
+    """Return what is known of the area in a scene; nothing where none was measured."""
+    if not result.measured:
+        return []
+    count = result.measured.get(scene.display_id)
+    if count is None:
+        return ["not measured", ""]
+    cloud = "?" if count.cloud_percent is None else f"{count.cloud_percent:.1f} %"
+    return [cloud, f"{count.valid_share:.0%}"]
 
 
 def _scene_values(scene: Scene) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import zip_longest
+from statistics import median
 from typing import TYPE_CHECKING
 
 from landsat_async.model import WantedFile
@@ -32,6 +33,7 @@ def plan_page(result: Plan, *, keep_bytes: int, width: int, again: str) -> list[
         *_windows(result, width),
         *_disk(result, keep_bytes, width),
         *_time(result, width),
+        *_area(result, width),
         *_tables(result, width),
         *_left_out(result, width),
         *_lacking(result, width),
@@ -92,6 +94,19 @@ def _time(result: Plan, width: int) -> list[str]:
     took = about_text(result.bytes_left / result.rate_bytes_s)
     rate = rate_text(result.rate_bytes_s)
     return flow([f"time: about {took} at {rate} (last measured)", "plus preparing by USGS"], width, ", ", "  ")
+
+
+def _area(result: Plan, width: int) -> list[str]:
+    """Say how cloudy the area is in the scenes that are measured, and how many are not."""
+    percents = [count.cloud_percent for count in result.measured.values() if count.cloud_percent is not None]
+    parts = []
+    if percents:
+        parts.append(f"area: cloud measured in {count_text(len(result.measured), 'scene')}")
+        parts.append(f"{min(percents):.1f} to {max(percents):.1f} %, median {median(percents):.1f} %")
+    if result.unmeasured:
+        text = f"not measured yet in {count_text(result.unmeasured, 'scene')}, which may be left out (plan --measure)"
+        parts.append(text if parts else f"area: {text}")
+    return flow(parts, width, ", ", "  ") if parts else []
 
 
 # -- the two tables ----------------------------------------------------------------------------------------------------
@@ -163,7 +178,7 @@ def band_of(file: WantedFile) -> str:
 
 def _left_out(result: Plan, width: int) -> list[str]:
     """Scenes that the filters leave out, by reason with numbers, and bands that some scenes lack."""
-    counts = Counter(_ID.sub("the same scene", dropped.reason) for dropped in result.dropped)
+    counts = Counter(_kind_of(dropped.reason) for dropped in result.dropped)
     lines = []
     if counts:
         told = [f"{count:,} {clean(reason)}" for reason, count in counts.most_common(REASONS)]
@@ -175,6 +190,12 @@ def _left_out(result: Plan, width: int) -> list[str]:
         lacks.append(f"... and {count_text(len(result.left_out) - REASONS, 'more band')} that some scenes lack")
     lines += [line for text in lacks for line in wrap(text, width)]
     return ["", *lines] if lines else []
+
+
+def _kind_of(reason: str) -> str:
+    """Return a reason without what is a single scene's: ids, and figures of the area."""
+    reason = re.sub(r"^[\d.]+ % (?=cloud in the area)", "", reason)
+    return _ID.sub("the same scene", re.sub(r"(?<=data in )[\d.]+ %(?= of the area)", "too little", reason))
 
 
 def _lacking(result: Plan, width: int) -> list[str]:

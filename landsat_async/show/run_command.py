@@ -13,10 +13,10 @@ from landsat_async.show.formatting import flow
 from landsat_async.show.output import Output
 from landsat_async.show.program import command
 from landsat_async.show.render import follow
-from landsat_async.show.run_summary import RunOverview
+from landsat_async.show.run_summary import KEPT, RunOverview
 from landsat_async.show.signals import STOPPED, Stopper, run_async
 from landsat_async.show.sync_tables import superseded_lines, synced_line
-from landsat_async.show.tables import end_lines, failed_lines, left_out_lines, width_of
+from landsat_async.show.tables import end_lines, failed_lines, left_out_lines, more, width_of
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
@@ -91,6 +91,8 @@ def _say_end(overview: RunOverview, end: Finished, output: Output, directory: st
         return
     for line in left_out_lines(overview.left_out):
         output.data(line)
+    for line in more(min(KEPT, overview.scenes_left_out), overview.scenes_left_out, "scene"):
+        output.data(f"{line} left out (`plan` names all of them)")
     following = next_text(end, again)
     if following:
         output.message(f"next: {following}", urgent=bool(end.exit_code))

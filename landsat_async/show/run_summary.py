@@ -44,7 +44,8 @@ class RunOverview:
     preparing: int = 0
     """Files that USGS was preparing when it was told last."""
     left_out: list[LeftOut] = field(default_factory=list)
-    """Bands that some scenes lack; there are never more than were asked for."""
+    """Bands that some scenes lack, and the first scenes that are left out for the clouds in the area."""
+    scenes_left_out: int = 0
     superseded: list[Superseded] = field(default_factory=list)
     superseded_count: int = 0
     synced: Synced | None = None
@@ -75,7 +76,10 @@ class RunOverview:
             case Progress():
                 self.preparing = event.files_preparing
             case LeftOut():
-                self.left_out.append(event)
+                is_scene = event.what == event.example
+                self.scenes_left_out += is_scene
+                if not is_scene or self.scenes_left_out <= KEPT:
+                    self.left_out.append(event)
             case Superseded():
                 self.superseded_count += 1
                 if len(self.superseded) < KEPT:

@@ -80,9 +80,13 @@ def _of_kind(example: Failed, count: int) -> tuple[str, str, str]:
 
 
 def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
-    """Return a line for each band that some scenes lack."""
+    """Return a line for each band that some scenes lack, and for each scene without a clear view of the area."""
     return [
-        clean(f"left out: {one.what} of {count_text(one.scenes, 'scene')}: {one.reason} (for example {one.example})")
+        clean(
+            f"left out: {one.what}: {one.reason}"
+            if one.what == one.example
+            else f"left out: {one.what} of {count_text(one.scenes, 'scene')}: {one.reason} (for example {one.example})"
+        )
         for one in left_out
     ]
 

@@ -11,6 +11,7 @@ from landsat_async.proof.kinds import needs_content
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.proof.tiles import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
+from landsat_async.transfer.measure_part import MeasureResult, measure_part
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -53,7 +54,7 @@ class Joined:
 
 
 WindowResult: TypeAlias = FinaliseResult | CommittedWindow | EmptyWindow | NotCut
-CommitResult: TypeAlias = WindowResult | Proved | Joined | OSError | Stopped
+CommitResult: TypeAlias = WindowResult | MeasureResult | Proved | Joined | OSError | Stopped
 
 
 @dataclass(slots=True)
@@ -76,6 +77,11 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
         length_known: The server has said how long the file is, or marked its end.
     """
     job, session, part, joins = transfer.job, transfer.session, transfer.part, transfer.joins
+    if job.measure is not None:
+        try:
+            return measure_part(transfer, job.measure)
+        except (OSError, Stopped) as error:
+            return error
     size_bytes = part.length
     joined = bool(part.facts.joined or part.facts.joined_weakly) and not joins.checked
     if joined:

@@ -22,9 +22,10 @@ from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.rules.joins import Next, after_proof
 from landsat_async.transfer.commit import WHOLE_HINT, CommitResult, CommittedWindow, EmptyWindow, Joined, NotCut, commit
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
+from landsat_async.transfer.measure_part import MeasuredPart, NotMeasured
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.retry import Fault, FaultKind, HostReport
-from landsat_async.transfer.types import Done, FileFailed, NoData, Outcome
+from landsat_async.transfer.types import Counted, Done, FileFailed, NoData, Outcome
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -64,6 +65,10 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
             return NoData(reason, transfer.bytes_received, record)
         case NotCut(reason):
             return _failed(transfer, f"no window can be cut from it: {reason}", WHOLE_HINT)
+        case MeasuredPart(count):
+            return Counted(count, transfer.part.facts.source_bytes or transfer.part.length, transfer.bytes_received)
+        case NotMeasured(reason):
+            return _failed(transfer, f"the area cannot be measured in it: {reason}", "")
         case InTheWay():
             name = transfer.job.relpath.rpartition("/")[2]
             return Fault(FaultKind.IN_THE_WAY, f"{name} exists and was not made by this program")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity, Proof, SecretUrl, WindowRecord
+from landsat_async.rules.clouds import CloudCount, MeasureSpec
 from landsat_async.transfer.retry import FaultKind, HostReport
 
 if TYPE_CHECKING:  # loads shapely
@@ -86,6 +87,8 @@ class TransferJob:
 
     window: WindowSpec | None = None
     """What to cut out of the file; None = the file is wanted whole."""
+    measure: MeasureSpec | None = None
+    """What to count in it, where it is wanted for that alone; None = it is wanted itself."""
 
     @property
     def max_bytes(self) -> int:
@@ -116,6 +119,15 @@ class NoData:
     reason: str
     bytes_received: int
     window: WindowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The clouds of the area are counted; nothing is named. Record that, then have the target discard the part."""
+
+    count: CloudCount
+    size_bytes: int
+    bytes_received: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +179,7 @@ class FileFailed:
     be used."""
 
 
-Outcome: TypeAlias = Done | NoData | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
+Outcome: TypeAlias = Done | NoData | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
 
 
 class CheckpointStore(Protocol):

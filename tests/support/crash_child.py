@@ -151,7 +151,7 @@ class _Watch:
         self.around(multi_range, "receive", "body")
         self.around(transfer.Transfer, "checkpoint", "checkpoint")
         self.around(local_target, "finalise", "proof")
-        self.around(runner, "_clean_up", "end")
+        self.around(runner, "clean_up", "end")
         self._split_requests()
         connect = ledger.connect
 
