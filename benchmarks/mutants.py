@@ -48,6 +48,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "run/offers.py": ("tests/run/test_gaps.py",),
     "run/plan.py": ("tests/show/test_plan_and_status.py", "tests/run/test_plan_code.py"),
     "run/requester.py": ("tests/run/test_product_requests.py", *_ORDERS),
+    "show/doctor_page.py": ("tests/show/test_doctor.py",),
     "show/doctor.py": ("tests/show/test_doctor.py",),
     "run/scene_filter.py": ("tests/run/test_scene_filter.py",),
     "run/search_walk.py": ("tests/run/test_search_walk.py",),
