@@ -31,6 +31,9 @@ _ORDERS = ("tests/orders", "tests/whole/test_orders.py")
 TESTS: dict[str, tuple[str, ...]] = {
     "transfer/resume.py": ("tests/transfer/test_resume.py", "tests/disk/test_damaged_ledgers.py", *_TRANSFER),
     "disk/checkpoint.py": ("tests/disk/test_checkpoint.py", "tests/disk/test_damaged_ledgers.py"),
+    "transfer/window_answers.py": ("tests/transfer/test_window_answers.py",),
+    "transfer/window_fetch.py": ("tests/transfer/test_window_fetch.py",),
+    "raster": ("tests/raster",),
     "transfer/retry.py": ("tests/transfer/test_retry.py", *_TRANSFER),
     "transfer/headers.py": ("tests/transfer/test_headers.py",),
     "proof/sniff.py": ("tests/proof/test_sniff.py",),

@@ -262,3 +262,28 @@ def test_the_structure_of_a_gigabyte_is_proved_from_its_indexes_alone(tmp_path, 
     assert verdict.proof is Proof.STRUCTURE
     assert len(lengths) < 300
     assert sum(lengths) < 2**20
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.w1a2b3c4d.TIF", True),
+        ("LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.w1a2b3c4e.TIF", False),  # another area
+        ("LC08_L2SP_004053_20240705_20240714_02_T1_SR_B4.w1a2b3c4d.TIF", False),  # another band
+    ],
+)
+def test_a_window_says_itself_what_it_is_cut_from(name, right):
+    from landsat_async.raster.grid import GridBox
+    from landsat_async.raster.window import WindowMode, layout_of, window_of
+    from tests.support.rasters import cut_by_ranges, ground_of
+    from tests.support.tiffs import band
+
+    data = band()
+    layout = layout_of(lambda size, at: data[at : at + size], len(data))
+    window = cut_by_ranges(data, layout, window_of(layout, ground_of(layout, GridBox(3, 3, 20, 20)), WindowMode.PIXELS))
+    found = judge(window, name, level=Proof.WINDOW)
+    assert isinstance(found, Proved) is right
+    if right:
+        assert found.proof is Proof.WINDOW
+        assert isinstance(judge(window[:-1], name, level=Proof.WINDOW), Damaged)
+        assert isinstance(judge(window + b"\0", name, level=Proof.WINDOW), Damaged)
