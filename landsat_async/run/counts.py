@@ -78,10 +78,14 @@ class RunCounts:
 
     def expected(self, done_bytes: int) -> int | None:
         """Bytes of the whole run: what is here, and the rest as listed, corrected by how far listed sizes were off."""
+        return max(self.bytes_done + int(self.nominal_left * self.scale), done_bytes) or None
+
+    @property
+    def scale(self) -> float:
+        """Real bytes for each listed one, by the files that are here; listed sizes are rounded, often up."""
         trusted = TRUST_SHARE * (self.nominal_done + self.nominal_left)
         known = self.nominal_done + trusted
-        scale = (self.bytes_done + trusted) / known if known else 1.0
-        return max(self.bytes_done + int(self.nominal_left * scale), done_bytes) or None
+        return (self.bytes_done + trusted) / known if known else 1.0
 
     def position(self, item_id: int, position_bytes: int) -> None:
         """A running transfer stands at `position_bytes`."""

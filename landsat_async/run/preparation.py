@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from landsat_async.events import Failed, Notice, Planned
 from landsat_async.model import Unavailable
+from landsat_async.rules.quantities import size_text
 from landsat_async.run import fallback
 from landsat_async.run.context import RunContext
 from landsat_async.run.offers import MissingFiles, choosing
@@ -23,8 +24,6 @@ from landsat_async.run.selection import Selection
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
     from landsat_async.run.sync import Synchroniser
-
-GIB = 1024**3
 
 
 async def prepare(
@@ -112,13 +111,9 @@ async def warn_of_space(context: RunContext) -> None:
     free = await anyio.to_thread.run_sync(context.target.free_bytes)
     keep = context.config.download.min_free_bytes
     if wanted > free - keep:
-        text = f"about {_size(wanted)} are still to come; {_size(free)} are free on the disk, of which"
-        text += f" min_free_bytes keeps {_size(keep)}: the run stops before that, and continues later"
+        text = f"about {size_text(wanted)} are still to come; {size_text(free)} are free on the disk, of which"
+        text += f" min_free_bytes keeps {size_text(keep)}: the run stops before that, and continues later"
         context.bus.tell(Notice(text, "warning"))
-
-
-def _size(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.1f} MiB"
 
 
 def _nothing_found(dropped: int) -> str:

@@ -14,6 +14,7 @@ import anyio
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import (
     CredentialsError,
+    DiskFull,
     LandsatError,
     OutcomeUnknown,
     QuotaReached,
@@ -26,6 +27,8 @@ from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadReply
 from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
+from landsat_async.rules.quantities import size_text
+from landsat_async.rules.room import fitting
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refusal_of, refused
 from landsat_async.run.fallback import BundleFallback
@@ -129,7 +132,31 @@ class Requester:
                 await context.wakeups.wait(HOUSEKEEPING_S)
                 context.wakeups.waiting_for_capacity = False
             return []
-        return files[: allowed.downloads]
+        return await self._with_room(files[: allowed.downloads])
+
+    async def _with_room(self, files: Sequence[Item]) -> list[Item]:
+        """Return the files that the disk has room for beside those that are coming.
+
+        Raises:
+            DiskFull: it has room for none, and none is coming.
+        """
+        context, counts = self._context, self._context.counts
+        # In the thread of the ledger, which stands on the same disk: one more would be one too many for small machines.
+        free = await context.ledger.writer.call(lambda _: context.target.free_bytes())
+        keep, coming = context.config.download.min_free_bytes, context.states.in_flight
+        fits = fitting(
+            [None if item.bytes_nominal is None else int(item.bytes_nominal * counts.scale) for item in files],
+            free_bytes=free,
+            keep_bytes=keep,
+            coming_bytes=int(counts.nominal_left * counts.scale * coming / max(1, context.states.open)),
+            coming_files=coming,
+        )
+        if not fits and not coming:
+            raise DiskFull(
+                f"The disk has no room: {size_text(free)} are free, and {size_text(keep)} are kept free.",
+                hint="Free space, or lower [download] min_free_bytes. Nothing is lost: the same command continues.",
+            )
+        return list(files[:fits])
 
     async def _fail_untrusted(self) -> None:
         """Do not request files that only a host without a trusted certificate has."""
