@@ -246,3 +246,17 @@ async def test_after_a_sync_the_older_version_has_neither_item_nor_vrt(tmp_path)
         assert [path.stem for path in world.root.rglob("*.vrt")] == [new.display_id]
         assert {name for name in documents(world.root) if "_L2" in name} == {f"{ITEMS}/{new.display_id}.json"}
         assert (world.root / "superseded" / "2024" / old.file_name("SR_B4.TIF")).exists()
+
+
+@pytest.mark.faults("Y32")
+async def test_windows_lie_where_their_own_pixels_lie(tmp_path):
+    async with open_world(tmp_path) as world:
+        result = await world.run(world.config(select=RED | {"window": "pixels"}, output=ALL))
+        assert result.summary.exit_code == 0, result.failed
+        item = documents(world.root)[f"{ITEMS}/{FIRST}.json"]
+        red = item["assets"]["red"]
+        with rasterio.open(world.root / ITEMS / red["href"]) as band, rasterio.open(world.root / f"{FIRST}.vrt") as vrt:
+            assert red["proj:shape"] == list(band.shape) != item["properties"]["proj:shape"]
+            assert red["proj:transform"] == list(band.transform)[:6] != item["properties"]["proj:transform"]
+            assert vrt.transform == band.transform
+            assert (vrt.read(vrt.descriptions.index("red") + 1) == band.read(1)).all()
