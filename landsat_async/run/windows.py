@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 
 from landsat_async.config_tables import SelectConfig
 from landsat_async.model import WantedFile
-from landsat_async.raster.cog import HEAD_BYTES
 from landsat_async.rules.window_names import window_key, window_name
 from landsat_async.run.selection import Selection
 
@@ -82,4 +81,6 @@ def _window_of(file: WantedFile, key: str, share: float) -> WantedFile:
 
 def estimated_bytes(listed_bytes: int | None, share: float) -> int | None:
     """Return about how many bytes the window of a file takes; None where its size is not listed."""
+    from landsat_async.raster.cog import HEAD_BYTES  # loads numpy, which runs without windows do not need
+
     return None if listed_bytes is None else min(listed_bytes, HEAD_BYTES + int(listed_bytes * share))
