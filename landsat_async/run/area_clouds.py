@@ -78,11 +78,11 @@ class Rule:
 
 def _share(value: float, limit: float) -> str:
     """Write a share in percent, with as many digits as tell it from the limit."""
-    return next(text for digits in range(12) if float(text := f"{100 * value:.{digits}f}") < 100 * limit) + " %"
+    return next(text for digits in range(1, 12) if float(text := f"{100 * value:.{digits}f}") < 100 * limit) + " %"
 
 
 def _percent(value: float, low: float, high: float) -> str:
-    texts = (f"{value:.{digits}f}" for digits in range(12))
+    texts = (f"{value:.{digits}f}" for digits in range(1, 12))
     return next((text for text in texts if not low <= float(text) <= high), f"{value}") + " %"
 
 

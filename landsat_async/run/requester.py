@@ -272,13 +272,15 @@ class Requester:
     async def _send_request(self, files: Sequence[Item], send: Links) -> float:
         """Return how long to pause because the limits of the account are used up."""
         context = self._context
-        self._requested_s = context.states.loop_time()
         label = self._label(len(files), _product(files[0]))
         ids, now = [item.item_id for item in files], context.states.now()
         moved = await context.states.apply(context.ledger.requests.intend(label, context.run_id, ids, now))
         files = [item for item in files if item.item_id in moved]
         try:
-            reply = await self._call(label, files)
+            try:
+                reply = await self._call(label, files)
+            finally:
+                self._requested_s = context.states.loop_time()
         except OutcomeUnknown as error:
             await context.ledger.requests.note_requested([item.item_id for item in files], context.states.now())
             await context.bus.emit(Retrying(None, str(error), 1, 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -10,12 +11,12 @@ import pytest
 from landsat_async import Config
 from landsat_async.errors import ConfigError
 from landsat_async.events import LeftOut, Measured, Notice, Planned, Requested
-from landsat_async.run import requester
 from landsat_async.run.measure_first import measure
 from landsat_async.run.plan import plan
 from landsat_async.sim import SMALL_RASTERS, Archive, Patch, Product, Script
 from tests.whole.world import DATASET, open_world
 
+VIRTUAL = True
 FIRST = datetime.date(2024, 7, 5)
 CENTRE = Product("LC08", "L2SP", 4, 53, FIRST, FIRST).frame.centre_deg
 BOX = [CENTRE[0] - 0.2, CENTRE[1] - 0.2, CENTRE[0] + 0.2, CENTRE[1] + 0.2]
@@ -54,11 +55,6 @@ def archive(*shares: float | list[Patch], **more: Product) -> Archive:
     return Archive(products, raster=raster)
 
 
-@pytest.fixture(autouse=True)
-def gathered_for_a_moment(monkeypatch):
-    monkeypatch.setattr(requester, "GATHER_S", 0.3)
-
-
 def names(*numbers: int, bands: tuple[str, ...] = ("SR_B3", "SR_B4")) -> list[str]:
     return sorted(scene(number).file_name(f"{band}.TIF") for number in numbers for band in bands)
 
@@ -79,8 +75,7 @@ async def test_only_scenes_that_are_clear_in_the_area_are_fetched(tmp_path):
         assert "cloud in the area (aoi_cloud = [0, 20])" in refused[scene(3).display_id]
         assert sorted(world.files()) == names(0, 2)
         assert result.of(Planned)[0].files == 8
-        downloads = [event.downloads for event in result.of(Requested)]
-        assert (downloads[0], sum(downloads)) == (4, 8)
+        assert [event.downloads for event in result.of(Requested)] == [4, 4]
         # Nothing but QA_PIXEL was asked for of the scenes that are left out.
         cloudy = {scene(1).display_id, scene(3).display_id}
         asked = {download for download in world.created() if download[:40] in cloudy}
@@ -223,3 +218,25 @@ async def test_what_a_sensor_cannot_know_is_told_once(tmp_path):
 def test_an_area_is_needed(tmp_path):
     with pytest.raises(ConfigError, match="aoi_cloud: needs an area"):
         Config.from_dict({"search": {"dataset": DATASET, "aoi_cloud": [0, 20]}}, base_dir=tmp_path)
+
+
+def requested_at_s(world) -> list[float]:
+    return [entry.time_s for entry in world.log.of("download-request")]
+
+
+@pytest.mark.faults("X34")
+async def test_scenes_that_pass_one_by_one_are_gathered_into_few_requests(tmp_path):
+    scenes, script = 16, Script()
+    script.fault_file("*_QA_PIXEL.TIF", "drip", bytes=6_000, seconds=2, times=None)
+    async with open_world(tmp_path, archive(*([0.0] * scenes)), script) as world:
+        config = world.config(search={**SEARCH, "end": "2027-12-31", "aoi_cloud": [0, 20]}, select=SELECT)
+        measured = await world.run(config)
+        times = requested_at_s(world)
+        assert measured.summary.files_verified == 2 * scenes
+        assert len(measured.of(Measured)) == scenes
+        assert len(times) > 2
+        assert all(after - before >= 10 for before, after in itertools.pairwise(times))
+        # No barrier: the first bands are asked for while others are still measured.
+        kinds = [type(event) for event in measured.events if isinstance(event, Measured | Requested)]
+        second = [number for number, kind in enumerate(kinds) if kind is Requested][1]
+        assert Measured in kinds[second:]
