@@ -19,6 +19,7 @@ from landsat_async.rules.quantities import size_text
 from landsat_async.run.choose_target import target_for
 from landsat_async.show.doctor_page import Check, check_lines, last_lines, verdict
 from landsat_async.show.doctor_service import check_service, failure
+from landsat_async.show.formatting import wrap
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
@@ -106,7 +107,8 @@ def _tell_verdict(checks: list[Check], output: Output) -> None:
     if output.output_options.json:
         return  # each line is a check, and the exit code is the verdict
     if any(check.state == "fail" for check in checks) or not output.output_options.quiet:
-        for text in last_lines(checks):
+        width = width_of(output.out) if output.out.isatty() else 10**6  # a program looks for one line
+        for text in (part for whole in last_lines(checks) for part in wrap(whole, width)):
             output.data(text)
 
 
