@@ -132,7 +132,8 @@ def test_the_recipe_of_the_docs_runs_from_config_to_series(tmp_path, monkeypatch
         async with open_world(tmp_path, archive) as world:
             (tmp_path / "my-ndvi.toml").write_text(toml)
             overrides = [f'service.url="{world.sim.service_url}"', f'download.directory="{world.root}"',
-                         "download.poll_interval_s=0.1", 'download.min_free_bytes="0 B"']  # fmt: skip
+                         "download.poll_interval_s=0.1", "download.workers=4",
+                         'download.min_free_bytes="0 B"']  # fmt: skip
             config = Config.load(tmp_path / "my-ndvi.toml", overrides=overrides, environ={})
             async with open_run(config, credentials=world.credentials) as opened:
                 return await opened.wait()
