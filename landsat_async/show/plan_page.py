@@ -194,7 +194,7 @@ def _left_out(result: Plan, width: int) -> list[str]:
 
 def _kind_of(reason: str) -> str:
     """Return a reason without what is a single scene's: ids, and figures of the area."""
-    reason = re.sub(r"^[\d.]+ % (?=cloud in the area)", "", reason)
+    reason = re.sub(r"^[\d.]+ % (?=cloud in the area)", "too much or too little ", reason)
     return _ID.sub("the same scene", re.sub(r"(?<=data in )[\d.]+ %(?= of the area)", "too little", reason))
 
 
