@@ -180,8 +180,8 @@ SELECT relpath AS file, state, size_bytes, coalesce(durable, 0) AS durable_bytes
   CASE WHEN proof IS NOT NULL THEN coalesce(identity, 'none') END AS identity, reason, hint,
   scene_display_id AS scene
 FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) LEFT JOIN evidence USING(item_id)
-WHERE run_id<>'' ORDER BY item.item_id"""
-"""Without the bundles that were given up for their single files: no run has them."""
+WHERE run_id<>'' AND kind<>'measure' ORDER BY item.item_id"""
+"""Without bundles that were given up for their single files, which no run has, and what is only measured."""
 
 
 def _status(connection: sqlite3.Connection, directory: str) -> LedgerStatus:

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from landsat_async import Config
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.ledger_reader import LedgerReader
 from landsat_async.errors import ConfigError
 from landsat_async.events import LeftOut, Measured, Notice, Planned, Requested
 from landsat_async.run.measure_first import measure
@@ -173,6 +175,8 @@ async def test_a_run_that_is_stopped_while_it_measures_goes_on(tmp_path):
         stopped = await world.run(config, watch=stop_at_first_figure)
         assert stopped.summary.exit_code == 7
         assert stopped.summary.files_pending == stopped.summary.files_total - stopped.summary.files_verified
+        known = await LedgerReader(OutputFolder(world.root)).status("data")
+        assert not [one.file for one in known.files if "QA_PIXEL" in one.file]
         result = await world.run(config)
         assert sorted(world.files()) == names(0, 2)
         assert result.summary.files_total == 4
