@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import gc
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,22 @@ from tests import fault_rows
 from tests.support import volumes
 
 volumes.register()
+if sys.version_info < (3, 12, 2):
+    # There the depth of a syntax tree is counted in one place for all: when the collector runs in the middle of
+    # `ast.parse` and something that it ends is logged with a traceback, which parses too, the outer call fails with
+    # "AST constructor recursion depth mismatch" (python/cpython#106905), and pytest itself with it.
+    _parse = ast.parse
+
+    def _parse_undisturbed(*args, **more):
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return _parse(*args, **more)
+        finally:
+            if collecting:
+                gc.enable()
+
+    ast.parse = _parse_undisturbed
 SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
 
 
