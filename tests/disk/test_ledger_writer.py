@@ -122,7 +122,7 @@ async def test_L38_a_ledger_that_another_program_holds_is_told_and_given_up(tmp_
     await (await Ledger.open(path)).aclose()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(FolderBusy, match="Another program holds the ledger") as busy:
+        with pytest.raises(FolderBusy, match="Another program holds the database") as busy:
             await Ledger.open(path)
         assert (busy.value.exit_code, busy.value.reference) == (8, "ledger-busy")
 
