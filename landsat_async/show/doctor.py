@@ -12,10 +12,13 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from landsat_async.config import Config
 from landsat_async.disk.fs import local_fs
 from landsat_async.errors import ConfigError, FolderBusy, LandsatError
 from landsat_async.rules.quantities import size_text
+from landsat_async.rules.store_url import is_store_url
 from landsat_async.run.choose_target import target_for
 from landsat_async.show.doctor_page import Check, check_lines, last_lines, verdict
 from landsat_async.show.doctor_service import check_service, failure
@@ -81,7 +84,7 @@ async def _checks(
     where = "no config.toml here: only the environment was read" if config.path is None else f"{config.path} is valid"
     yield Check("config", "ok", where)
     bad: set[str] = set()
-    for check in (*_area(config), *_folder(config)):
+    async for check in _places(config):
         bad |= {check.name} if check.state == "fail" else set()
         yield check
     try:
@@ -89,9 +92,17 @@ async def _checks(
     except LandsatError as error:
         yield failure("credentials", error)
         credentials = None
-    async for check in check_service(config, credentials, on_wait, search="area" not in bad):
+    async for check in check_service(config, credentials, on_wait, search=not bad & {"area", "store"}):
         if check.name != "room" or "disk" not in bad:  # once is enough
             yield check
+
+
+async def _places(config: Config) -> AsyncIterator[Check]:
+    """Check the area, and where files go."""
+    for check in _area(config):
+        yield check
+    for check in await check_store(config) if is_store_url(config.download.directory) else _folder(config):
+        yield check
 
 
 def _tell(check: Check, output: Output) -> None:
@@ -140,14 +151,9 @@ def _area(config: Config) -> Iterator[Check]:
 def _folder(config: Config) -> Iterator[Check]:
     """Check the output folder without leaving anything behind."""
     directory = config.download.directory
-    existing = directory
-    while not os.path.exists(existing):
-        existing = os.path.dirname(existing)
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        yield Check("folder", "fail", f"{existing}: {error.strerror}", "choose another [download] directory", 2)
+    existing = nearest(directory)
+    if (lacking := unwritable(existing, "directory")) is not None:
+        yield lacking
         return
     refused = target_for(config).foresee()
     if refused is not None and not isinstance(refused, FolderBusy):
@@ -155,9 +161,62 @@ def _folder(config: Config) -> Iterator[Check]:
         return
     yield Check("folder", "ok", f"{directory} " + ("is writable" if existing == directory else "can be made"))
     yield failure("lock", refused) if refused is not None else Check("lock", "ok", "no other run is using the folder")
-    free, keep = shutil.disk_usage(existing).free, config.download.min_free_bytes
-    text = f"{size_text(free)} free; {size_text(keep)} of it stay free"
-    if free <= keep:
+    yield from check_disk(directory, config.download.min_free_bytes)
+
+
+async def check_store(config: Config) -> list[Check]:
+    """Try the store out, and look at the local folders beside it; nothing is left behind."""
+    from landsat_async.store.target import StoreTarget
+
+    spool, state_dir = config.download.spool, config.download.state_dir
+    for key, folder in (("spool", spool), ("state_dir", state_dir)):
+        if (lacking := unwritable(nearest(folder), key)) is not None:
+            return [lacking]
+    target = target_for(config)
+    assert isinstance(target, StoreTarget)
+    try:
+        refused = await anyio.to_thread.run_sync(target.foresee)
+        if refused is not None and not isinstance(refused, FolderBusy):
+            raise refused
+        weak = await anyio.to_thread.run_sync(target.examine)
+    except LandsatError as error:
+        return [failure("store", error)]
+    where = config.download.directory
+    found = Check("store", "ok", f"{where} can be listed, written and removed from, and replaces nothing unasked")
+    if weak:
+        hint = "use a store that knows If-None-Match; `strict = true` in [store] refuses any other"
+        found = Check("store", "warn", "; ".join(weak), hint)
+    free = Check("lock", "ok", "no other run is using the prefix")
+    return [
+        found,
+        failure("lock", refused) if refused is not None else free,
+        *check_disk(spool, config.download.min_free_bytes, "for the spool"),
+    ]
+
+
+def nearest(folder: str) -> str:
+    """Return the folder itself, or the nearest above it that there is."""
+    folder = os.path.abspath(folder)
+    while not os.path.exists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def unwritable(existing: str, key: str) -> Check | None:
+    """Return the fault of a folder that nothing can be written to; `key`: of [download], which names it."""
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return None
+    except OSError as error:
+        return Check("folder", "fail", f"{existing}: {error.strerror}", f"choose another [download] {key}", 2)
+
+
+def check_disk(directory: str, keep_bytes: int, purpose: str = "") -> Iterator[Check]:
+    """Say what is free on the disk of a folder, which need not exist yet, and what its file system means."""
+    existing = nearest(directory)
+    free = shutil.disk_usage(existing).free
+    text = f"{size_text(free)} free{f' {purpose}' if purpose else ''}; {size_text(keep_bytes)} of it stay free"
+    if free <= keep_bytes:
         yield Check("disk", "fail", text, "free some space, or lower [download] min_free_bytes", 9)
     else:
         yield Check("disk", "ok", text)

@@ -18,6 +18,7 @@ NEXT = {
     "config": "mend the config, then: landsat-async doctor",
     "area": "mend [search] aoi, then: landsat-async doctor",
     "folder": "choose another [download] directory",
+    "store": "mend the store, its credentials or [store], then: landsat-async doctor",
     "lock": "wait for the other run, or look with: landsat-async status",
     "credentials": "landsat-async login",
     "login": "landsat-async login",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
 from landsat_async.rules.quantities import count_text
+from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.formatting import clean, wrap
 from landsat_async.show.jsonlines import line, moment_text
 from landsat_async.show.output import Output
@@ -37,7 +38,7 @@ def status(path: str, overrides: tuple[str, ...], output: Output, *, failed: boo
         elif paths:
             for file in known.files:
                 if file.state == "done":
-                    output.path(os.path.join(config.download.directory, *file.file.split("/")))
+                    output.path(_where(config.download.directory, file.file))
         elif not output.output_options.quiet:
             width = width_of(output.out)
             again = command("run", path)
@@ -46,6 +47,13 @@ def status(path: str, overrides: tuple[str, ...], output: Output, *, failed: boo
         return 0
 
     return run_async(output, work)
+
+
+def _where(directory: str, relpath: str) -> str:
+    """Return where a file is, for other programs: a path of this system, or an address in a store."""
+    if is_store_url(directory):
+        return f"{directory.rstrip('/')}/{relpath}"
+    return os.path.join(directory, *relpath.split("/"))
 
 
 def write_json(known: LedgerStatus, output: Output, *, failed: bool = False, paths: bool = False) -> None:

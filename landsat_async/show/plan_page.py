@@ -10,6 +10,7 @@ from itertools import zip_longest
 from statistics import median
 from typing import TYPE_CHECKING
 
+from landsat_async.disk.target import NO_LIMIT_BYTES
 from landsat_async.model import WantedFile
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.rules.quantities import about_text, count_text, rate_text, size_text
@@ -81,6 +82,9 @@ def _windows(result: Plan, width: int) -> list[str]:
 
 
 def _disk(result: Plan, keep_bytes: int, width: int) -> list[str]:
+    if result.free_bytes >= NO_LIMIT_BYTES:
+        kept = f"{size_text(keep_bytes)} are kept free on the disk of the spool"
+        return flow(["disk: no limit of the store is known", kept], width, ", ", "  ")
     after = result.free_bytes - result.bytes_left
     parts = [f"disk: {size_text(result.free_bytes)} free now"]
     if result.bytes_left:

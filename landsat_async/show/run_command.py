@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from landsat_async.config import Config
 from landsat_async.events import Finished
+from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.error_report import report
 from landsat_async.show.formatting import flow
 from landsat_async.show.output import Output
@@ -120,7 +121,9 @@ def _instead(again: str, command: str) -> str:
 
 
 def near(path: str) -> str:
-    """Return a folder the shorter way, from where the user stands: data/."""
+    """Return a folder the shorter way, from where the user stands: data/; the address of a store as it is."""
+    if is_store_url(path):
+        return path.rstrip("/") + "/"
     try:
         path = min(path, os.path.relpath(path), key=len)
     except ValueError:  # another drive of Windows

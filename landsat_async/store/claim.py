@@ -49,14 +49,8 @@ class PrefixClaim:
         self._thread.start()
 
     def _take(self, there: StoredObject | None) -> None:
-        if there is not None:
-            other = self._read(there)
-            age_s = time.time() - there.changed_s
-            if other.get("owner") != self._owner and age_s < EXPIRES_S:
-                raise FolderBusy(
-                    f"Another run ({_text(other)}) is using this prefix; its last sign of life is {age_s:.0f} s old.",
-                    hint=f"Wait until it ends. {EXPIRES_S:.0f} s after a run was killed the prefix is free again.",
-                )
+        if there is not None and (busy := busy_with(self._client, there, self._owner)) is not None:
+            raise busy
         try:
             if there is None:
                 self._client.put_new(self._key, self._content())
@@ -65,13 +59,6 @@ class PrefixClaim:
         except FileExistsError:
             raise FolderBusy("Another run has just begun to use this prefix.", hint="Wait until it ends.") from None
         self._mine = self._client.head(self._key)
-
-    def _read(self, there: StoredObject) -> dict[str, object]:
-        try:
-            found = json.loads(self._client.read(self._key, min(there.size_bytes, _MOST_BYTES), 0))
-        except (ValueError, FileNotFoundError):
-            return {}
-        return found if isinstance(found, dict) else {}
 
     def _content(self) -> bytes:
         who = {"owner": self._owner, "host": socket.gethostname(), "pid": os.getpid(), "renewed": int(time.time())}
@@ -97,6 +84,26 @@ class PrefixClaim:
         self.lost = True
         with suppress(StoreFailed, FileNotFoundError):
             self._client.delete([self._key])
+
+
+def busy_with(client: StoreClient, claim: StoredObject, owner: str) -> FolderBusy | None:
+    """Return what `owner` would be refused with because of a claim that is there; None: it may be taken."""
+    other = _read(client, claim)
+    age_s = time.time() - claim.changed_s
+    if other.get("owner") == owner or age_s >= EXPIRES_S:
+        return None
+    return FolderBusy(
+        f"Another run ({_text(other)}) is using this prefix; its last sign of life is {age_s:.0f} s old.",
+        hint=f"Wait until it ends. {EXPIRES_S:.0f} s after a run was killed the prefix is free again.",
+    )
+
+
+def _read(client: StoreClient, claim: StoredObject) -> dict[str, object]:
+    try:
+        found = json.loads(client.read(claim.key, min(claim.size_bytes, _MOST_BYTES), 0))
+    except (ValueError, FileNotFoundError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _text(other: dict[str, object]) -> str:

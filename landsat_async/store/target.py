@@ -34,7 +34,7 @@ from landsat_async.errors import ConfigError, FolderUnwritable, LandsatError, Se
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.rules.store_url import KEY_BYTES_MAX, StoreUrl
-from landsat_async.store.claim import PrefixClaim
+from landsat_async.store.claim import PrefixClaim, busy_with
 from landsat_async.store.client import SINGLE_PUT_BYTES, StoreClient, StoredObject
 from landsat_async.store.read_ahead import ReadAhead
 
@@ -105,12 +105,35 @@ class StoreTarget:
         if (lacking := refusal(self.folder)) is not None:
             return lacking
         try:
-            self._client.head(self._key(f"{STATE_FOLDER}/claim.json"))
-        except StoreFailed as failed:
+            claim = self._client.head(self._claim_key)
+            return busy_with(self._client, claim, self._known_owner()) if claim is not None else None
+        except (StoreFailed, FileNotFoundError) as failed:
             return self._unusable(failed)
         except LandsatError as error:
             return error
-        return None
+
+    def examine(self) -> tuple[str, ...]:
+        """Try out what a run needs of the store, and leave nothing behind; returns what the store cannot promise.
+
+        Raises:
+            LandsatError: what `prepare` would end with because of the store.
+        """
+        try:
+            self._try_out()  # first: only a write tells a bucket that is not there from a store that fails
+            for _ in self._client.list(self._key(f"{STATE_FOLDER}/parts")):
+                break
+        except (StoreFailed, FileNotFoundError) as failed:
+            raise self._unusable(failed) from None
+        return self._weaknesses()
+
+    def _try_out(self) -> None:
+        client = self._client
+        client.probe(self._key(f"{STATE_FOLDER}/probe-{uuid.uuid4().hex[:12]}"))
+        if not client.is_conditional and self._config.strict:
+            raise FolderUnwritable(
+                f"The store {self._url} may replace what is there although it is asked not to.",
+                hint="Use another store, or set [store] strict = false and keep others out of the prefix.",
+            )
 
     def prepare(self) -> Claim:
         """Make the local folders, try the store out, and claim both.
@@ -123,13 +146,8 @@ class StoreTarget:
         client = self._client
         local = self.folder.claim()
         try:
-            client.probe(self._key(f"{STATE_FOLDER}/probe-{uuid.uuid4().hex[:12]}"))
-            if not client.is_conditional and self._config.strict:
-                raise FolderUnwritable(
-                    f"The store {self._url} may replace what is there although it is asked not to.",
-                    hint="Use another store, or set [store] strict = false and keep others out of the prefix.",
-                )
-            self._claim = PrefixClaim(client, self._key(f"{STATE_FOLDER}/claim.json"), self._owner())
+            self._try_out()
+            self._claim = PrefixClaim(client, self._claim_key, self._owner())
         except (StoreFailed, FileNotFoundError) as failed:
             local.release()
             raise self._unusable(failed) from None
@@ -143,7 +161,15 @@ class StoreTarget:
         fs, path = self.fs, self.fs.join(str(self.folder.state), _OWNER)
         if not is_there(fs, path):
             write_whole(fs, path, uuid.uuid4().hex.encode())
-        fd = fs.open(path, READ)
+        return self._known_owner()
+
+    def _known_owner(self) -> str:
+        """Return the name of this state folder; "" before its first run."""
+        fs, path = self.fs, self.fs.join(str(self.folder.state), _OWNER)
+        try:
+            fd = fs.open(path, READ)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
         try:
             return fs.pread(fd, 64, 0).decode("ascii", "replace")
         finally:
@@ -184,6 +210,10 @@ class StoreTarget:
         if relpath.startswith("/") or any(part in ("", ".", "..") for part in relpath.split("/")):
             raise OSError(errno.EINVAL, "leads out of the prefix")
         return self._url.key(relpath)
+
+    @property
+    def _claim_key(self) -> str:
+        return self._key(f"{STATE_FOLDER}/claim.json")
 
     def _part_key(self, part_name: str) -> str:
         return self._key(f"{STATE_FOLDER}/parts/{part_name}")
