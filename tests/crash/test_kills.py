@@ -57,6 +57,17 @@ async def test_I01_kills_at_chosen_calls_on_a_disk_with_the_manners_of_windows(l
     assert tally.kills >= 6, "the kills did not happen"
 
 
+async def test_I01_a_kill_between_the_rename_to_a_final_name_and_its_record(lab):
+    """Without hard links the part is gone then, and the file whole: the next run knows it again."""
+    place = lab.place(**FILES)
+    how = SMALL | {"windows_like": {"kind": "exFAT", "hard_links": 1, "folder_sync": False}}
+    death = await lab.run(place, kill_at_names=["rename_noreplace", "commit"], **how)
+    place.check()
+    assert (death.killed, len(place.finals())) == (True, 1)
+    assert (await lab.run(place, **how)).code == 0, place.said
+    place.check_finished()
+
+
 @pytest.mark.faults("H06", "H11")
 async def test_I01_a_file_that_cannot_be_proven_again_is_known_after_a_kill_before_its_record(lab):
     """A list of control points has no structure: only its part, still there under its own name, shows whose it is."""

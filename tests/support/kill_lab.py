@@ -137,6 +137,8 @@ class Place:
     lab: Lab
     base: Path
     config: dict[str, Any]
+    renames: bool = False
+    """The disk has no hard links: a part gets its final name by a rename."""
     _hashed: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
     @property
@@ -193,14 +195,23 @@ class Place:
         for relpath, recorded in rows:
             if relpath not in finals or recorded != self.sha256(finals[relpath]):
                 raise Broken(f"N3: the ledger says that {relpath} is done")
-        for name, durable, facts in self.ledger("SELECT name, durable, facts FROM part"):
-            self._check_part(self._part(name), durable, msgspec.json.decode(facts, type=Checkpoint))
+        for name, relpath, durable, facts in self.ledger(
+            "SELECT part.name, relpath, durable, facts FROM part JOIN item USING(item_id)"
+        ):
+            path = self._part(name, finals.get(relpath))
+            self._check_part(path, durable, msgspec.json.decode(facts, type=Checkpoint))
 
-    def _part(self, name: str) -> Path:
-        """A part may have been renamed by the run that was killed."""
+    def _part(self, name: str, final: Path | None) -> Path:
+        """A part may have been renamed by the run that was killed: to its next name, or to its final one.
+
+        The latter where there are no hard links: between that rename and its record the checkpoint speaks of a file
+        that is whole and under its final name.
+        """
         folder, item = self.root / STATE / "parts", name.partition(".")[0]
         found = sorted(folder.glob(f"{item}.*part"), key=lambda path: path.stat().st_mtime)
-        return folder / name if not found or (folder / name).exists() else found[-1]
+        if (folder / name).exists() or not (found or (final and self.renames)):
+            return folder / name
+        return found[-1] if found else final or folder / name
 
     def _check_part(self, path: Path, durable: int, facts: Checkpoint) -> None:
         with open(path, "rb") as part:
@@ -284,6 +295,7 @@ class Lab:
 
     async def begin(self, place: Place, **order: Any) -> tuple[int, Path]:
         """Start a run on a place; returns process id and the file with its marks."""
+        place.renames = order.get("windows_like", {}).get("hard_links", 0) == 1
         marks = place.base / f"marks{len(list(place.base.glob('marks*')))}"
         marks.write_bytes(bytes(MARKS_BYTES))
         pid = await self.nursery.begin(
