@@ -30,7 +30,7 @@ import anyio.to_thread
 import msgspec
 
 from landsat_async import Config, Credentials, open_run
-from landsat_async.model import RunSummary
+from landsat_async.run_summary import RunSummary
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.content import sha256
 from landsat_async.sim.script import ApiFault, FileFault, Script

@@ -105,15 +105,15 @@ if TYPE_CHECKING:
         Identity,
         Proof,
         Route,
-        RunSummary,
         Scene,
         SecretUrl,
         Unavailable,
-        VerifiedFile,
         WantedFile,
     )
+    from landsat_async.run.opening import open_run
     from landsat_async.run.plan import Plan, PlannedFile, plan
-    from landsat_async.run.runner import Run, open_run
+    from landsat_async.run.runner import Run
+    from landsat_async.run_summary import RunSummary, VerifiedFile
     from landsat_async.whole_job import download
 
 __version__ = "0.1.0"
@@ -162,7 +162,7 @@ _HOME = {
     "Retrying": "events",
     "Route": "model",
     "Run": "run.runner",
-    "RunSummary": "model",
+    "RunSummary": "run_summary",
     "Scene": "model",
     "Searching": "events",
     "SecretUrl": "model",
@@ -176,10 +176,10 @@ _HOME = {
     "Transferred": "events",
     "Unavailable": "model",
     "Verified": "events",
-    "VerifiedFile": "model",
+    "VerifiedFile": "run_summary",
     "WantedFile": "model",
     "download": "whole_job",
-    "open_run": "run.runner",
+    "open_run": "run.opening",
     "plan": "run.plan",
 }
 

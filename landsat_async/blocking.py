@@ -25,7 +25,8 @@ from landsat_async.whole_job import download as download_async
 if TYPE_CHECKING:
     from landsat_async.config import Config
     from landsat_async.credentials import Credentials
-    from landsat_async.model import RunSummary, Scene
+    from landsat_async.model import Scene
+    from landsat_async.run_summary import RunSummary
 
 __all__ = ["download", "plan", "scenes"]
 

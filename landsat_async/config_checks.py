@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from landsat_async import config_readers as read
+from landsat_async import config_scene_readers as scenes
 from landsat_async.rules.search_dataset import choose_datasets
 from landsat_async.rules.store_url import is_store_url
 
@@ -31,9 +31,9 @@ def check_together(
     datasets = search.get("datasets", ())
     if datasets and all(map(_WRS_2.match, datasets)):
         for wrs_path, wrs_row in search.get("path_row", ()):
-            if wrs_path > read.WRS2_PATH_MAX:
+            if wrs_path > scenes.WRS2_PATH_MAX:
                 where = f"{wrs_path:03}/{wrs_row:03} does not exist in WRS-2, which Landsat 4 to 9 follow"
-                problems.append(f"{source}: search.path_row: {where}; paths are 1 to {read.WRS2_PATH_MAX}")
+                problems.append(f"{source}: search.path_row: {where}; paths are 1 to {scenes.WRS2_PATH_MAX}")
     if "start" in search and "end" in search and search["start"] > search["end"]:
         problems.append(f"{source}: search.start: {search['start']} is later than search.end, {search['end']}")
     if "start" in search and search["start"] > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):

@@ -1,12 +1,13 @@
 """Readers of single configuration values: each returns the value, or raises ValueError with what is wrong.
 
+Those of scenes, places and bands stand in `config_scene_readers`.
+
 The texts name the value, what was expected and, where it helps, how to write it; file and key are added by
 `config`. TOML brings nan, inf, true for 1, dates and datetimes: every reader says exactly what it takes.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import ipaddress
 import math
 import re
@@ -17,8 +18,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from landsat_async.rules.datasets import FAMILY_OF_SENSOR
-from landsat_async.rules.relative_day import FORMS, relative_day
 from landsat_async.rules.similar import similar
 
 PASSWORDS_ENDED = (
@@ -33,9 +32,6 @@ _ITEMS_MAX = 50_000
 _WRONG_TOLD = 5
 RATE_LEAST_BYTES_S = 10_000
 """Slower than this no file would ever be here."""
-WRS2_PATH_MAX = 233
-_PATH_MAX = 251  # WRS-1 of Landsat 1 to 3
-_ROW_MAX = 248
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {meant}?" if meant is not None else f"; known are {', '.join(names)}"
 
 
-def _plain(value: object) -> str:
+def plain_text(value: object) -> str:
     """Let a text through that has no control characters and no blanks around it."""
     if not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not a text; put it in quotes")
@@ -110,7 +106,7 @@ def text(
 
     def reader(written: Written) -> str:
         value = written.value if written.raw is None or isinstance(written.value, str) else written.raw
-        plain = _plain(value)
+        plain = plain_text(value)
         if not plain and not empty_ok:
             raise ValueError("is empty")
         if pattern is not None and not re.fullmatch(pattern, plain):
@@ -127,7 +123,7 @@ def path(written: Written) -> str:
     value = written.value if written.raw is None or isinstance(written.value, str) else written.raw
     if isinstance(value, str):
         value = _readable(value)
-    plain = _plain(value)
+    plain = plain_text(value)
     if not plain:
         raise ValueError("is empty")
     if plain != value:
@@ -163,12 +159,13 @@ def number(low: float, high: float) -> Reader:
     """Read a number from low to high; a whole one will do."""
 
     def reader(written: Written) -> float:
-        return _number(written.value, low, high)
+        return number_in(written.value, low, high)
 
     return _made(reader, "number", low, high)
 
 
-def _number(value: object, low: float, high: float) -> float:
+def number_in(value: object, low: float, high: float) -> float:
+    """Return a number from low to high."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{shown(value)} is not a number; allowed is {low:g} to {high:g}")
     if not low <= value <= high:  # nan fails here as well
@@ -195,7 +192,8 @@ def choice(*names: str) -> Reader:
     return _made(reader, "choice", *names)
 
 
-def _items(value: object, form: str) -> list[object]:
+def items_of(value: object, form: str) -> list[object]:
+    """Return the items of a list that is not too long; `form` says what they are."""
     if not isinstance(value, list | tuple):
         raise ValueError(f"{shown(value)} is not a list; write a list of {form} in [ ]")
     if len(value) > _ITEMS_MAX:
@@ -209,7 +207,7 @@ def texts(item: Callable[[object], str], form: str) -> Reader:
     def reader(written: Written) -> tuple[str, ...]:
         read: dict[str, None] = {}
         wrong: dict[str, None] = {}
-        for value in _items(written.value, form):
+        for value in items_of(written.value, form):
             try:
                 read[item(value)] = None
             except ValueError as error:
@@ -257,8 +255,9 @@ def hook_command(*fields: str) -> Reader:
     return _made(reader, "hook_command", *fields)
 
 
-def _matching(value: object, pattern: str, form: str) -> str:
-    plain = _plain(value)
+def matching(value: object, pattern: str, form: str) -> str:
+    """Return a text without blanks around it that fits a pattern; `form` says what it is."""
+    plain = plain_text(value)
     if not re.fullmatch(pattern, plain):
         raise ValueError(f"{shown(plain)} is not {form}")
     return plain
@@ -267,161 +266,12 @@ def _matching(value: object, pattern: str, form: str) -> str:
 def host_pattern(value: object) -> str:
     """Read a host name, perhaps with *. in front."""
     form = 'a host name like "landsatlook.usgs.gov" or "*.usgs.gov"'
-    return _matching(value, r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?", form).lower()
-
-
-def datasets(written: Written) -> tuple[str, ...]:
-    """Read the name of a dataset, or a list of them; repeated ones count once, whatever their case."""
-    value = written.value if isinstance(written.value, str | list | tuple) else written.raw or written.value
-    names = [value] if isinstance(value, str) else _items(value, "names of datasets")
-    form = 'a name like "landsat_ot_c2_l2"'
-    read = [_matching(name, r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", form) for name in names if name != ""]
-    if not read:
-        raise ValueError("is empty")
-    once: dict[str, str] = {}
-    for name in read:
-        once.setdefault(name.lower(), name)
-    return tuple(once.values())
-
-
-def sensor(value: object) -> str:
-    """Read a sensor: MSS, TM, ETM (also ETM+) or OLI (also OLI/TIRS)."""
-    plain = _plain(value).upper().replace("+", "").replace("/", "_").removesuffix("_TIRS")
-    if plain not in FAMILY_OF_SENSOR:
-        raise ValueError(f"{shown(value)} is not one of {', '.join(FAMILY_OF_SENSOR)}")
-    return plain
-
-
-def satellites(written: Written) -> tuple[int, ...]:
-    """Read numbers of Landsat satellites; number 6 never reached its orbit."""
-    number = whole(1, 9)
-    values = _items(written.value, "numbers of satellites, like [8, 9]")
-    found = {int(str(number(Written(value, None, written.notes, written.dotted)))) for value in values}
-    if 6 in found:
-        raise ValueError("6 never reached its orbit; satellites are 1 to 5 and 7 to 9")
-    return tuple(sorted(found))
-
-
-def tiles(written: Written) -> tuple[tuple[str, int, int], ...]:
-    """Read tiles of the ARD grid, "CU/008001" or "CU/8/1"."""
-    found: dict[tuple[str, int, int], None] = {}
-    for value in _items(written.value, 'tiles, like "CU/008001"'):
-        plain = _plain(value).upper() if isinstance(value, str) else ""
-        match = re.fullmatch(r"(CU|AK|HI)[/_ -]?(?:(\d{3})[/_, -]?(\d{3})|(\d{1,3})[/,](\d{1,3}))", plain, re.ASCII)
-        if match is None:
-            form = '"CU/008001": region (CU, AK or HI), horizontal and vertical number'
-            raise ValueError(f"{shown(value)} is not a tile; write {form}")
-        horizontal, vertical = (int(part) for part in match.groups()[1:] if part is not None)
-        found[match[1], horizontal, vertical] = None
-    return tuple(found)
-
-
-def tier(value: object) -> str:
-    """Read a tier."""
-    return _matching(value, r"(?i:T1|T2|RT)", "one of T1, T2, RT").upper()
-
-
-def cloud_flag(value: object) -> str:
-    """Read what may count as cloud in the area."""
-    return _matching(value, "cloud|dilated|shadow|cirrus|snow", "one of cloud, dilated, shadow, cirrus, snow")
-
-
-def scene_id(value: object) -> str:
-    """Read an entity or display id."""
-    return _matching(value, r"[A-Za-z0-9][A-Za-z0-9_.-]{4,179}", "an entity or display id")
-
-
-def band_pattern(value: object) -> str:
-    """Read a band name, perhaps with wildcards."""
-    return _matching(value, r"[A-Za-z0-9_.*?\[\]!-]{1,64}", 'a band like "SR_B3", "ANG" or "SR_B*"').lstrip("_")
-
-
-def product_pattern(value: object) -> str:
-    """Read the name of a product as M2M gives it, perhaps with wildcards."""
-    return _matching(value, r".{1,200}", "the name of a product")
+    return matching(value, r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?", form).lower()
 
 
 def plain_word(value: object) -> str:
     """Read an identifier."""
-    return _matching(value, r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "a plain identifier")
-
-
-def day(written: Written) -> dt.date:
-    """Read a calendar day: a TOML date, "YYYY-MM-DD" or one counted from today; a time is cut off, with a note."""
-    value = written.value
-    if isinstance(value, str) and (found := relative_day(value, dt.datetime.now(dt.UTC).date())) is not None:
-        written.remarks.append(f"{written.dotted} = {value.strip()}: {found} (UTC)")
-        value = found
-    if isinstance(value, dt.datetime):
-        cut = value.astimezone(dt.UTC).date() if value.tzinfo else value.date()
-        written.notes.append(f"{written.dotted} = {value}: whole days are compared; taken as {cut} (UTC)")
-        value = cut
-    elif isinstance(value, str):
-        try:
-            if not re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip(), re.ASCII):
-                raise ValueError
-            value = dt.date.fromisoformat(value.strip())
-        except ValueError:
-            raise ValueError(f"{shown(value)} is not a day of the calendar; write YYYY-MM-DD, or {FORMS}") from None
-    if not isinstance(value, dt.date):
-        raise ValueError(f"{shown(value)} is not a day; write YYYY-MM-DD, or {FORMS}")
-    if not 1972 <= value.year <= 2099:
-        raise ValueError(f"{value} is outside the time of Landsat, 1972 to 2099")
-    return value
-
-
-def percent_span(written: Written) -> tuple[float, float]:
-    """Read [lowest, highest] in percent."""
-    values = _items(written.value, "two percentages, like [0, 10]")
-    if len(values) != 2:
-        raise ValueError(f"{shown(written.value)} must hold two percentages, like [0, 10]")
-    low, high = (_number(value, 0, 100) for value in values)
-    if low > high:
-        raise ValueError(f"{shown(written.value)} is the wrong way round; write [{high:g}, {low:g}]")
-    return low, high
-
-
-def bbox(written: Written) -> tuple[float, float, float, float]:
-    """Read west, south, east, north in degrees."""
-    values = _items(written.value, "four degrees: west, south, east, north")
-    if len(values) != 4:
-        raise ValueError(f"{shown(written.value)} must hold four degrees: west, south, east, north")
-    limits = (("west", 180.0), ("south", 90.0), ("east", 180.0), ("north", 90.0))
-    degrees: list[float] = []
-    for value, (name, limit) in zip(values, limits, strict=True):
-        try:
-            degrees.append(_number(value, -limit, limit))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error} (order: west, south, east, north)") from None
-    west, south, east, north = degrees
-    if south > north:
-        raise ValueError(f"south {south:g} lies north of north {north:g} (order: west, south, east, north)")
-    if (west == east) != (south == north):
-        raise ValueError("is a line without area")
-    return west, south, east, north
-
-
-def months(written: Written) -> tuple[int, ...]:
-    """Read months, 1 to 12."""
-    month = whole(1, 12)
-    values = _items(written.value, "months, like [6, 7, 8]")
-    found = {month(Written(value, None, written.notes, written.dotted)) for value in values}
-    return tuple(sorted(int(str(value)) for value in found))
-
-
-def path_rows(written: Written) -> tuple[tuple[int, int], ...]:
-    """Read WRS path and row pairs, "004053" or "004/053"."""
-    pairs: dict[tuple[int, int], None] = {}
-    for value in _items(written.value, 'paths and rows, like "004053" or "004/053"'):
-        plain = _plain(value) if isinstance(value, str) else ""
-        match = re.fullmatch(r"(\d{3})[/_, -]?(\d{3})|(\d{1,3})/(\d{1,3})", plain, re.ASCII)
-        if match is None:
-            raise ValueError(f'{shown(value)} is not a path and row; write "004053" or "004/053", in quotes')
-        wrs_path, wrs_row = (int(part) for part in match.groups() if part is not None)
-        if not (1 <= wrs_path <= _PATH_MAX and 1 <= wrs_row <= _ROW_MAX):
-            raise ValueError(f"{shown(value)} does not exist; paths are 1 to {_PATH_MAX}, rows 1 to {_ROW_MAX}")
-        pairs[wrs_path, wrs_row] = None
-    return tuple(pairs)
+    return matching(value, r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "a plain identifier")
 
 
 def size_bytes(written: Written) -> int:
@@ -451,7 +301,7 @@ def rate_bytes_s(written: Written) -> int:
 
 def service_url(written: Written) -> str:
     """Read the address of the service: https, or http to this machine; a trailing slash is added."""
-    url = _plain(written.value)
+    url = plain_text(written.value)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from landsat_async import config_readers as read
+from landsat_async import config_scene_readers as scenes
 from landsat_async.config import EXAMPLE_TOML, Config
 from landsat_async.config_area import area
 from landsat_async.config_store import endpoint, part_bytes, place
@@ -39,12 +40,12 @@ def _pattern(pattern: str) -> Schema:
 
 _ITEMS: dict[Any, Schema] = {
     read.host_pattern: _pattern(r"^ *(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])? *$"),
-    read.sensor: _pattern(r"^ *([Mm][Ss][Ss]|[Tt][Mm]|[Ee][Tt][Mm]\+?|[Oo][Ll][Ii]([/_][Tt][Ii][Rr][Ss])?) *$"),
-    read.cloud_flag: _pattern(r"^ *(cloud|dilated|shadow|cirrus|snow) *$"),
-    read.tier: _pattern(r"^ *([Tt][12]|[Rr][Tt]) *$"),
-    read.scene_id: _pattern(r"^ *[A-Za-z0-9][A-Za-z0-9_.-]{4,179} *$"),
-    read.band_pattern: _pattern(r"^ *[A-Za-z0-9_.*?\[\]!-]{1,64} *$"),
-    read.product_pattern: {"type": "string", "minLength": 1},
+    scenes.sensor: _pattern(r"^ *([Mm][Ss][Ss]|[Tt][Mm]|[Ee][Tt][Mm]\+?|[Oo][Ll][Ii]([/_][Tt][Ii][Rr][Ss])?) *$"),
+    scenes.cloud_flag: _pattern(r"^ *(cloud|dilated|shadow|cirrus|snow) *$"),
+    scenes.tier: _pattern(r"^ *([Tt][12]|[Rr][Tt]) *$"),
+    scenes.scene_id: _pattern(r"^ *[A-Za-z0-9][A-Za-z0-9_.-]{4,179} *$"),
+    scenes.band_pattern: _pattern(r"^ *[A-Za-z0-9_.*?\[\]!-]{1,64} *$"),
+    scenes.product_pattern: {"type": "string", "minLength": 1},
     read.plain_word: _pattern(_DATASET),
 }
 _PLAIN: dict[Any, Schema] = {
@@ -56,14 +57,14 @@ _PLAIN: dict[Any, Schema] = {
     place: {"type": "string", "minLength": 1},
     read.flag: {"type": "boolean"},
     read.command: _list_of(_TEXT, minItems=1),
-    read.datasets: {"anyOf": [_pattern(_DATASET), _list_of(_TEXT, minItems=1)]},
-    read.day: _pattern(_DAY),
-    read.percent_span: _list_of({"type": "number", "minimum": 0, "maximum": 100}, minItems=2, maxItems=2),
-    read.bbox: _list_of({"type": "number", "minimum": -180, "maximum": 180}, minItems=4, maxItems=4),
-    read.months: _list_of({"type": "integer", "minimum": 1, "maximum": 12}),
-    read.satellites: _list_of({"type": "integer", "minimum": 1, "maximum": 9}),
-    read.path_rows: _list_of(_pattern(r"^ *(\d{3}[/_, -]?\d{3}|\d{1,3}/\d{1,3}) *$")),
-    read.tiles: _list_of(_TEXT),
+    scenes.datasets: {"anyOf": [_pattern(_DATASET), _list_of(_TEXT, minItems=1)]},
+    scenes.day: _pattern(_DAY),
+    scenes.percent_span: _list_of({"type": "number", "minimum": 0, "maximum": 100}, minItems=2, maxItems=2),
+    scenes.bbox: _list_of({"type": "number", "minimum": -180, "maximum": 180}, minItems=4, maxItems=4),
+    scenes.months: _list_of({"type": "integer", "minimum": 1, "maximum": 12}),
+    scenes.satellites: _list_of({"type": "integer", "minimum": 1, "maximum": 9}),
+    scenes.path_rows: _list_of(_pattern(r"^ *(\d{3}[/_, -]?\d{3}|\d{1,3}/\d{1,3}) *$")),
+    scenes.tiles: _list_of(_TEXT),
     read.size_bytes: {"anyOf": [{"type": "integer", "minimum": 0}, _pattern(_SIZE)]},
     read.rate_bytes_s: {"anyOf": [{"type": "integer", "minimum": 0}, _pattern(_RATE)]},
 }

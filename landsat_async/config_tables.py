@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from landsat_async import config_readers as read
+from landsat_async import config_scene_readers as scenes
 from landsat_async.config_area import area
 from landsat_async.config_store import STORE_READERS, place
 from landsat_async.model import Proof
@@ -192,34 +193,34 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "file_hosts": read.texts(read.host_pattern, 'host names like "*.usgs.gov"'),
     },
     "search": {
-        "dataset": read.datasets,
-        "sensors": read.texts(read.sensor, 'sensors like "OLI"'),
+        "dataset": scenes.datasets,
+        "sensors": read.texts(scenes.sensor, 'sensors like "OLI"'),
         "level": read.whole(1, 2),
-        "satellites": read.satellites,
+        "satellites": scenes.satellites,
         "aoi": area,
-        "bbox": read.bbox,
-        "start": read.day,
-        "end": read.day,
-        "cloud_cover": read.percent_span,
+        "bbox": scenes.bbox,
+        "start": scenes.day,
+        "end": scenes.day,
+        "cloud_cover": scenes.percent_span,
         "include_unknown_cloud": read.flag,
-        "months": read.months,
-        "path_row": read.path_rows,
-        "tiles": read.tiles,
+        "months": scenes.months,
+        "path_row": scenes.path_rows,
+        "tiles": scenes.tiles,
         "day_night": read.choice("day", "night"),
-        "tiers": read.texts(read.tier, 'tiers like "T1"'),
+        "tiers": read.texts(scenes.tier, 'tiers like "T1"'),
         "min_coverage": read.number(0.0, 1.0),
         "limit": read.whole(0, 10_000_000),
         "order": read.choice("newest", "oldest", "least_cloud"),
-        "aoi_cloud": read.percent_span,
+        "aoi_cloud": scenes.percent_span,
         "aoi_valid": read.number(0.0, 1.0),
-        "aoi_cloud_counts": read.texts(read.cloud_flag, 'flags like "cloud"'),
-        "scenes": read.texts(read.scene_id, "scene ids"),
+        "aoi_cloud_counts": read.texts(scenes.cloud_flag, 'flags like "cloud"'),
+        "scenes": read.texts(scenes.scene_id, "scene ids"),
         "scenes_file": read.path,
     },
     "select": {
         "type": read.choice("bundle", "band", "band_group", "all", "product"),
-        "bands": read.texts(read.band_pattern, 'bands like "SR_B3"'),
-        "products": read.texts(read.product_pattern, 'products like "*Surface Reflectance*"'),
+        "bands": read.texts(scenes.band_pattern, 'bands like "SR_B3"'),
+        "products": read.texts(scenes.product_pattern, 'products like "*Surface Reflectance*"'),
         "file_groups": read.texts(read.plain_word, 'file groups like "ls_c2l2_sr_band"'),
         "bundle_fallback": read.flag,
         "window": read.choice("off", "pixels", "tiles"),

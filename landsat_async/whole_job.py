@@ -8,10 +8,11 @@ import aiohttp
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
-from landsat_async.model import RunSummary
 from landsat_async.public import publish
 from landsat_async.run.hooks import OnScene
-from landsat_async.run.runner import Sync, open_run
+from landsat_async.run.opening import open_run
+from landsat_async.run.runner import Sync
+from landsat_async.run_summary import RunSummary
 from landsat_async.show.progress_line import ProgressLine, place_for
 
 

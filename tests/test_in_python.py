@@ -21,8 +21,9 @@ from shapely.geometry import box, mapping, shape
 
 from landsat_async import Config, ConfigError, Scene, blocking, download
 from landsat_async import events as e
-from landsat_async.model import RunSummary, Unavailable
+from landsat_async.model import Unavailable
 from landsat_async.run.search import read_aoi
+from landsat_async.run_summary import RunSummary
 from landsat_async.show import progress_line
 from landsat_async.show.progress_line import NotebookPlace, ProgressLine, TerminalPlace, place_for
 from tests.show.fake_run import finished

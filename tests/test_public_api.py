@@ -135,7 +135,7 @@ def test_importing_the_package_imports_nothing_heavy():
 
 def test_a_run_without_an_area_can_do_without_shapely():
     done = run_python(
-        "import sys, landsat_async.run.runner, landsat_async.run.plan; assert 'shapely' not in sys.modules"
+        "import sys, landsat_async.run.opening, landsat_async.run.plan; assert 'shapely' not in sys.modules"
     )
     assert done.returncode == 0, done.stderr
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from landsat_async.events import Progress
-from landsat_async.model import RunFiles, RunSummary, Unavailable
+from landsat_async.model import Unavailable
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.file_states import FileStates
+from landsat_async.run_summary import RunFiles, RunSummary
 
 RATE_WINDOW_S = 10.0
 TRUST_SHARE = 0.1

@@ -10,7 +10,7 @@ from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.errors import ConfigError
 from landsat_async.events import Event
-from landsat_async.run.runner import opened
+from landsat_async.run.opening import opened
 
 
 async def measure(

@@ -33,6 +33,7 @@ from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refusal_of, refused
 from landsat_async.run.fallback import BundleFallback
 from landsat_async.run.matching import AnswerRow, Refusal, match, one_per_entity
+from landsat_async.run.probes import Probes
 from landsat_async.run.quota import WINDOW_S, allowance
 from landsat_async.run.scene_lists import scene_list
 
@@ -40,8 +41,6 @@ LABEL_DOWNLOADS = 1000
 """Downloads under one label: few labels to poll, and answers of bounded size."""
 QUOTA_PAUSE_S = 900.0
 REROUTE_EVERY_S = 1.0
-PROBE_EVERY_S = 60.0
-"""So often one file of a system is requested whose pause is over, until the system has shown that it works."""
 GATHER_S = 10.0
 """Scenes pass one by one where the clouds in the area are measured: so long between two requests, each for all that has
 passed by then."""
@@ -68,8 +67,7 @@ class Requester:
         self._given_up: set[str] = set()
         """Systems whose host is not trusted."""
         self._fallback = BundleFallback(context) if context.config.select.may_replace_bundles else None
-        self._probed: dict[str, tuple[float, int]] = {}
-        """System -> when a file of it was last asked for to show that it works again, and after which pause."""
+        self._probes = Probes(context.hosts)
 
     async def run(self, send: Links) -> None:
         """Request until nothing is left, then close our side of the stream."""
@@ -113,7 +111,7 @@ class Requester:
             context.run_id, most, now, paused, log_since=now - WINDOW_S
         )
         files = _bounded(files, self._most)
-        files = self._one_probe_each(files) if hosts.interrupted else files
+        files = self._probes.one_each(files, context.states.loop_time()) if hosts.interrupted else files
         files = _of_one_product(one_per_entity(files))
         if not files:
             return []
@@ -174,28 +172,6 @@ class Requester:
                     context.routes.refused_bundles[item.item_id] = untrusted[item.system]
                 elif item.system in untrusted:
                     await context.routes.fail(item, untrusted[item.system], UNTRUSTED_HINT)
-
-    def _one_probe_each(self, files: Sequence[Item]) -> list[Item]:
-        """Of each system whose pause has ended, request one file only, until the system has shown that it works."""
-        hosts, now_s = self._context.hosts, self._context.states.loop_time()
-        on_probation = set(hosts.on_probation())
-        barred = {system for system in on_probation if self._is_being_probed(system, now_s)}
-        kept = []
-        if on_probation:  # a file that has not failed there says more
-            files = sorted(files, key=lambda item: hosts.fails_at(item.system, item.item_id))
-        for item in files:
-            if item.system in barred:
-                continue
-            kept.append(item)
-            if item.system in on_probation:
-                barred.add(item.system)
-                self._probed[item.system] = now_s, hosts.openings(item.system)
-        return kept
-
-    def _is_being_probed(self, system: str, now_s: float) -> bool:
-        """Whether a file was requested since the last pause ended, and its result may still come."""
-        at_s, opening = self._probed.get(system, (-PROBE_EVERY_S, -1))
-        return opening == self._context.hosts.openings(system) and now_s < at_s + PROBE_EVERY_S
 
     async def _reroute(self, paused: Sequence[str]) -> None:
         """Files of a system that is down change over to another one that has them, if there is one."""

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from landsat_async.disk.ledger_results import results_of_run
-from landsat_async.model import Scene, VerifiedFile
+from landsat_async.model import Scene
 from landsat_async.rules.bands import band_of_file
+from landsat_async.run_summary import VerifiedFile
 
 
 def files_of_run(ledger: str, run_id: str, directory: str) -> tuple[VerifiedFile, ...]:

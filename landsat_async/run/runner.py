@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -18,49 +18,43 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
-import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
-from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.target import Target
-from landsat_async.errors import (
-    LandsatError,
-    single_error,
-)
+from landsat_async.errors import LandsatError
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Retrying
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
-from landsat_async.model import RunSummary
 from landsat_async.public import publish
 from landsat_async.rules.observed import Observations
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.area_clouds import Rule
 from landsat_async.run.bus import EventBus
-from landsat_async.run.choose_target import target_for
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
 from landsat_async.run.ends import clean_up, reason_of
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
-from landsat_async.run.hooks import Hooks, OnScene, check_hooks
+from landsat_async.run.hooks import Hooks, OnScene
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock
 from landsat_async.run.measuring import Measuring
-from landsat_async.run.outputs import check_outputs, write_outputs
+from landsat_async.run.outputs import write_outputs
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.preparation import prepare, warn_of_space
 from landsat_async.run.results import files_of_run
 from landsat_async.run.run_files import FilesOfRun
-from landsat_async.run.search import UnreadableScenes, read_aoi, read_window_area
+from landsat_async.run.search import UnreadableScenes
 from landsat_async.run.sync import Synchroniser
 from landsat_async.run.waits import announced_waits
 from landsat_async.run.windows import RunWindows
 from landsat_async.run.worker import WorkerPool
+from landsat_async.run_summary import RunSummary
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 
@@ -345,115 +339,4 @@ class Run:
             self.bus.tell(Notice(f"{name} works again."))
 
 
-@asynccontextmanager
-async def _owned(run: Run) -> AsyncIterator[None]:
-    """Own the one task that a run is; whatever ends the block ends the task."""
-    with single_error():  # the block's own exception, as its author expects it
-        async with anyio.create_task_group() as group:
-            group.start_soon(run.main)
-            try:
-                yield
-            finally:
-                run.stop()
-    if run.error is not None:
-        raise run.error
-
-
-async def _give_back(claim: Claim) -> None:
-    """Release the folder; of a store that is a request, so it is done in a thread where one can be had."""
-    with anyio.CancelScope(shield=True):
-        try:
-            await anyio.to_thread.run_sync(claim.release)
-        except RuntimeError:
-            claim.release()
-
-
-@asynccontextmanager
-async def open_run(
-    config: Config,
-    *,
-    session: aiohttp.ClientSession | None = None,
-    credentials: Credentials | None = None,
-    overwrite: bool = False,
-    sync: Sync | None = None,
-    on_scene: OnScene | None = None,
-) -> AsyncIterator[Run]:
-    """Start a run; leaving the block stops it cleanly if it still goes on.
-
-    Args:
-        config: What to do.
-        session: Its connections are used and it is left open; None = connections of our own.
-        credentials: None = found as `config.service` and the environment say.
-        overwrite: Replace files that are in the way and cannot be proven.
-        sync: Keep the folder as the search says, and put away what a newer version has replaced: "new" asks for what is
-            new where that is possible, "full" for everything. None = a plain run.
-        on_scene: Called for each scene whose chosen files are all here, one at a time, at least once; also for scenes
-            of earlier runs for which it did not end. What it raises is a failure of the run and undoes no download.
-
-    Raises:
-        ConfigError: a program of a hook does not exist, or the area file cannot be used.
-        FolderUnwritable, FolderBusy, LedgerError, DiskFull: before anything is asked of the service.
-        LandsatError: on leaving the block, what ended the run early.
-    """
-    check_hooks(config)
-    async with opened(
-        config, session=session, credentials=credentials, overwrite=overwrite, sync=sync, on_scene=on_scene
-    ) as run:
-        yield run
-
-
-@asynccontextmanager
-async def opened(
-    config: Config,
-    *,
-    session: aiohttp.ClientSession | None,
-    credentials: Credentials | None,
-    overwrite: bool = False,
-    sync: Sync | None = None,
-    on_scene: OnScene | None = None,
-    measure_only: bool = False,
-) -> AsyncIterator[Run]:
-    """Start a run, see `open_run`; with `measure_only` one that fetches nothing but the figures of `aoi_cloud`."""
-    check_outputs(config.output, config.download.directory)
-    aoi = await read_aoi(config)
-    window_area = await read_window_area(config, aoi)
-    target = target_for(config)
-    claim = await acquire_in_thread(target.prepare, Claim.release, name="claim")
-    try:
-        ledger = await Ledger.open(target.folder.ledger)
-        try:
-            run = Run(
-                config, ledger, claim, target,
-                session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, window_area=window_area,
-                sync=sync, on_scene=on_scene, measure_only=measure_only,
-            )  # fmt: skip
-            async with _owned(run):
-                yield run
-        finally:
-            with anyio.CancelScope(shield=True):
-                await ledger.aclose()
-    finally:
-        await _give_back(claim)
-
-
-async def download(
-    config: Config,
-    *,
-    session: aiohttp.ClientSession | None = None,
-    credentials: Credentials | None = None,
-    overwrite: bool = False,
-    sync: Sync | None = None,
-    on_scene: OnScene | None = None,
-) -> RunSummary:
-    """Do the whole job and return its counts; arguments and errors as in `open_run`.
-
-    Files that failed are counts in what is returned, and no exception.
-    """
-    async with open_run(
-        config, session=session, credentials=credentials, overwrite=overwrite, sync=sync, on_scene=on_scene
-    ) as run:
-        run.bus.mute()
-        return await run.wait()
-
-
-publish(Run, open_run, download)
+publish(Run)

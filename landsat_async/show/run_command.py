@@ -44,7 +44,7 @@ async def do_job(
     sync: Literal["new", "full"] | None = None,
 ) -> RunOverview:
     """Run the pipeline and show it; a signal asks it to stop."""
-    from landsat_async.run.runner import open_run
+    from landsat_async.run.opening import open_run
 
     overview = RunOverview()
     output.when_reader_goes(stopper.on_reader_gone)

@@ -13,7 +13,7 @@ import pytest
 from landsat_async.config_tables import ServiceConfig
 from landsat_async.events import Retrying
 from landsat_async.run import find_credentials as module
-from landsat_async.run.runner import open_run
+from landsat_async.run.opening import open_run
 from tests.whole.world import open_world
 
 WAITS = """

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from landsat_async import events as e
-from landsat_async.model import RunSummary
+from landsat_async.run_summary import RunSummary
 
 SHA = "ab" * 32
 
@@ -126,11 +126,11 @@ SCENARIOS = {
 
 
 def main():
-    import landsat_async.run.runner
+    import landsat_async.run.opening
     from landsat_async.show import cli, signals
 
     signals.HARD_LIMIT_S = 0.5
-    landsat_async.run.runner.open_run = opener(SCENARIOS[sys.argv[1]])
+    landsat_async.run.opening.open_run = opener(SCENARIOS[sys.argv[1]])
     return cli.main(sys.argv[2:])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import landsat_async.run.runner
+import landsat_async.run.opening
 from landsat_async import events as e
 from landsat_async.errors import FolderBusy, LandsatError, ServiceDown
 from landsat_async.show.cli import main
@@ -25,7 +25,7 @@ def play(monkeypatch):
 
     def play(*script, error=None):
         opened = []
-        monkeypatch.setattr(landsat_async.run.runner, "open_run", opener(script, opened, error), raising=False)
+        monkeypatch.setattr(landsat_async.run.opening, "open_run", opener(script, opened, error), raising=False)
         return opened
 
     return play
@@ -63,7 +63,7 @@ def test_help_and_version_import_nothing_heavy():
 def test_a_run_without_area_and_windows_loads_neither_numpy_nor_shapely():
     """They take a tenth of a second each, which is much of a run over a few small files."""
     loaded = "{'numpy', 'shapely'} & set(sys.modules)"
-    code = f"import sys, landsat_async.run.runner; assert not {loaded}, {loaded}"
+    code = f"import sys, landsat_async.run.opening; assert not {loaded}, {loaded}"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -146,7 +146,7 @@ def test_a_refused_folder_is_told_once_with_its_code(monkeypatch, config_file, c
     def open_run(*_, **__):
         raise FolderBusy("another run holds out", hint="wait for it")
 
-    monkeypatch.setattr(landsat_async.run.runner, "open_run", open_run, raising=False)
+    monkeypatch.setattr(landsat_async.run.opening, "open_run", open_run, raising=False)
     assert main(["run", str(config_file)]) == 8
     assert capsys.readouterr().err == "error: another run holds out [folder-busy]\n  wait for it\n"
 

@@ -115,5 +115,5 @@ def test_nothing_of_obstore_is_imported_without_a_store():
     import subprocess
     import sys
 
-    code = "import sys, landsat_async.run.runner, landsat_async.show.commands; print('obstore' in sys.modules)"
+    code = "import sys, landsat_async.run.opening, landsat_async.show.commands; print('obstore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

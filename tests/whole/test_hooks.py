@@ -14,7 +14,7 @@ import pytest
 
 from landsat_async.errors import ConfigError
 from landsat_async.events import Failed, HookEnded
-from landsat_async.run.runner import open_run
+from landsat_async.run.opening import open_run
 from landsat_async.sim import Script
 from tests.whole.world import open_world
 

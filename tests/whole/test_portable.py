@@ -16,8 +16,9 @@ import trustme
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.errors import FolderBusy
-from landsat_async.run.runner import download, open_run
+from landsat_async.run.opening import open_run
 from landsat_async.sim import Archive, open_simulator
+from landsat_async.whole_job import download
 from tests.support.portable_lab import LOOPS, STATE, WINDOWS, Job, hold, scanner
 
 pytestmark = pytest.mark.portable
@@ -40,10 +41,10 @@ async def test_a_run_brings_every_file_and_the_next_one_finds_them(tmp_path):
                 "layout": "{sensor}/{path}{row}",
             },
         })  # fmt: skip
-        first = await download(config, credentials=Credentials(sim.username, sim.token))
+        first = await download(config, credentials=Credentials(sim.username, sim.token), progress=None)
         assert (first.exit_code, first.failures) == (0, ())
         assert first.files_verified == first.files_total > 10
-        again = await download(config, credentials=Credentials(sim.username, sim.token))
+        again = await download(config, credentials=Credentials(sim.username, sim.token), progress=None)
         assert (again.exit_code, again.files_skipped) == (0, first.files_total)
         assert not list((tmp_path / "data" / ".landsat_async" / "parts").iterdir())
 
@@ -79,7 +80,7 @@ async def test_W01_a_second_run_on_a_folder_is_refused_in_this_and_in_another_pr
         assert other.code == 8
         assert "Another run" in other.of("error")[0]["message"]
         with pytest.raises(FolderBusy, match="Another run"):
-            await download(config, credentials=account)
+            await download(config, credentials=account, progress=None)
         async for _ in first.events():
             pass
         assert (await first.wait()).exit_code == 0

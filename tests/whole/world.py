@@ -31,11 +31,11 @@ from shapely.geometry import box
 from landsat_async import Config, Credentials, open_run
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Retrying, Skipped, Started, Verified
-from landsat_async.model import RunSummary
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import WindowMode
 from landsat_async.rules.window_names import window_key, window_source
 from landsat_async.run.runner import Run
+from landsat_async.run_summary import RunSummary
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import Simulator, open_simulator
