@@ -28,9 +28,9 @@ _ITEM_AND_PART = (
     f"SELECT {ITEM_COLUMNS}, part.name AS part_name, part.facts AS part_facts"
     " FROM item LEFT JOIN part ON part.item_id=item.item_id WHERE item.item_id=?"
 )
-_STATE_AND_MORE = (
-    "SELECT state, download_id, EXISTS(SELECT 1 FROM part WHERE part.item_id=item.item_id) AS has_part"
-    " FROM item WHERE item_id=?"
+_FINISH = (
+    "INSERT OR REPLACE INTO file(item_id, size_bytes, sha256, proof, mtime_ns, done, report, download_id)"
+    " SELECT item_id, ?, ?, ?, ?, ?, ? AND download_id IS NOT NULL, download_id FROM item WHERE item_id=?"
 )
 
 
@@ -95,21 +95,13 @@ class FileRecords:
         """
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            row = c.execute(_STATE_AND_MORE, (file.item_id,)).fetchone()
-            if row is None:
-                return []
-            state, download_id, has_part = row
-            moves = move(c, file.item_id, Step.FINISH, now, ", reason='', hint=''", found=state)
+            moves = move(c, file.item_id, Step.FINISH, now, ", reason='', hint=''", likely=State.ACTIVE)
             if moves:
-                reported = int(report and download_id is not None)
-                c.execute(
-                    "INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?,?)",
-                    (file.item_id, file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, reported, download_id),
-                )
+                facts = (file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, report, file.item_id)
+                c.execute(_FINISH, facts)
                 _write_evidence(c, file)
                 _write_window(c, file)
-                if has_part:
-                    c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
+                c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
             return moves
 
         return self._writer.call(write)

@@ -15,7 +15,7 @@ import msgspec
 from landsat_async.disk.ledger_rows import ROUTES, Item, Move, json, marks, move, read_items, superseded
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.model import Route
-from landsat_async.rules.lifecycle import OPEN, Step
+from landsat_async.rules.lifecycle import OPEN, State, Step
 
 _OPEN = tuple(sorted(OPEN))
 _WITHOUT_DOWNLOAD = ", label=NULL, download_id=NULL, spent=?"
@@ -125,7 +125,11 @@ class RequestRecords:
         changes = ", label=?, download_id=NULL, asked_at=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves = [one for item_id in item_ids for one in move(c, item_id, Step.ASK, now, changes, label, now)]
+            moves = [
+                one
+                for item_id in item_ids
+                for one in move(c, item_id, Step.ASK, now, changes, label, now, likely=State.PLANNED)
+            ]
             c.execute(
                 "INSERT INTO request(label, run_id, created, downloads) VALUES(?,?,?,?)"
                 " ON CONFLICT(label) DO UPDATE SET downloads=downloads+excluded.downloads, created=excluded.created",
@@ -149,7 +153,11 @@ class RequestRecords:
         changes = ", download_id=?, label=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            return [one for item_id, *given in answers for one in move(c, item_id, step, now, changes, *given)]
+            return [
+                one
+                for item_id, *given in answers
+                for one in move(c, item_id, step, now, changes, *given, likely=State.REQUESTED)
+            ]
 
         return self._writer.call(write)
 
