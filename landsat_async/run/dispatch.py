@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.disk.ledger import Item
@@ -238,4 +239,8 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
             context.hosts.learn(item.system, host)
             await context.bus.emit(Ready(item.relpath))
             proxied = answer.proxied or item.system.startswith("ls_")
-            await send.send(Link(item.item_id, answer.url, host, born_s, proxied))
+            link = Link(item.item_id, answer.url, host, born_s, proxied)
+            try:
+                send.send_nowait(link)  # as a rule there is room; what can wait takes a turn of the loop in any case
+            except anyio.WouldBlock:
+                await send.send(link)

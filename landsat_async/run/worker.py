@@ -152,9 +152,14 @@ class WorkerPool:
                 while number >= self.size.allowed and not self.context.states.ended:
                     await self.context.wakeups.wait()
                 try:
-                    link = await receive.receive()
+                    link = receive.receive_nowait()  # what can wait takes a turn of the loop in any case
                 except anyio.EndOfStream:
                     return
+                except anyio.WouldBlock:
+                    try:
+                        link = await receive.receive()
+                    except anyio.EndOfStream:
+                        return
                 self._busy += 1
                 self._most_busy = max(self._busy, self._most_busy)
                 try:

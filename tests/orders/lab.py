@@ -455,13 +455,13 @@ class Lab:
 @contextmanager
 def _watched_streams(seen: Callable[[int], None]) -> Iterator[None]:
     """Tell after each link how many wait in the stream."""
-    original = MemoryObjectSendStream.send
+    original = MemoryObjectSendStream.send_nowait
 
-    async def send(self: MemoryObjectSendStream[Any], item: Any) -> None:
-        await original(self, item)
+    def send_nowait(self: MemoryObjectSendStream[Any], item: Any) -> None:
+        original(self, item)
         seen(self.statistics().current_buffer_used)
 
-    with mock.patch.object(MemoryObjectSendStream, "send", send):
+    with mock.patch.object(MemoryObjectSendStream, "send_nowait", send_nowait):
         yield
 
 
