@@ -347,7 +347,6 @@ async def receive(
     if content.is_eof() and content.exception() is None:  # most small bodies come together with their head
         piece = take_over(response)
         await keep(piece)
-        transfer.floor.below(len(piece), 0.0)
         return
     speed = Speed.of(policy, transfer.floor, any_speed=transfer.any_speed)
 

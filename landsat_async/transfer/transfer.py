@@ -21,7 +21,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cached_property
 
 from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep
 from yarl import URL
@@ -93,65 +94,76 @@ async def transfer(job: TransferJob, session: TransferSession, hooks: TransferHo
     raise AssertionError
 
 
-@dataclass(slots=True, eq=False)
 class Transfer:
     """All that is known of one transfer: made, `run` once, and over.
 
     `run` makes no task of its own, which would cost a small file as much as its request. So it is for tasks that
     nobody but a task group of anyio cancels, where `TransferSession.cancel_soon` is called as soon as that does: what
     waits for a thread is shielded, and cannot see it. `transfer` is for all others.
+
+    What most files never need has its value in the class, or is made when it is asked for.
     """
 
-    job: TransferJob
-    session: TransferSession
-    hooks: TransferHooks
-    threads: Threads = field(init=False)
-    budget: Budget = field(init=False)
-    url: URL = field(init=False, repr=False)
-    host: str = field(init=False, default="")
+    url: URL
+    host = ""
     """The host that is asked first; what is learnt about ranges is kept under this name."""
-    part: PartFile = field(init=False)
+    part: PartFile
     """The bytes that are here; another one after a fault of the disk."""
-    sink: Sink | None = field(init=False, default=None)
+    sink: Sink | None = None
     """Where the body goes that is coming now."""
-    waits: LongWaits = field(init=False)
-    wait: Wait = field(init=False)
-    """That of the connection which is asked first."""
-    floor: Window = field(init=False, default_factory=floor)
-    bytes_received: int = field(init=False, default=0)
-    tries: int = field(init=False, default=0)
+    bytes_received = 0
+    tries = 0
     """Attempts so far."""
 
     # What has been learnt about this file.
-    whole: bool = field(init=False, default=False)
+    whole = False
     """Ranges are not to be used for it any more."""
-    any_speed: bool = field(init=False, default=False)
+    any_speed = False
     """Slow has turned out to be the line's own speed."""
-    identity_only: bool = field(init=False, default=False)
+    identity_only = False
     """A server has encoded the body although it was asked not to."""
-    one_connection: bool = field(init=False, default=False)
+    one_connection = False
     """Several connections are not to be used for it any more."""
-    breaks: int = field(init=False, default=0)
+    breaks = 0
     """How often one of several connections has broken."""
-    repairs: Repairs = field(init=False, default_factory=Repairs)
-    joins: Joins = field(init=False, default_factory=Joins)
-    damaged: DamagedCopies = field(init=False, default_factory=DamagedCopies)
-    stopped: bool = field(init=False, default=False)
+    stopped = False
     """A proof that is under way is to end soon."""
 
-    _paid_bytes: int = field(init=False, default=0)
+    _paid_bytes = 0
     """Bytes that `[download] max_rate` has been charged for and that have not come yet."""
-    _opened: bool = field(init=False, default=False)
-    _started: bool = field(init=False, default=False)
-    _told_s: float = field(init=False, default=0.0)
-    _total: int | None = field(init=False, default=None)
+    _opened = False
+    _started = False
+    _told_s = 0.0
+    _total: int | None = None
 
-    def __post_init__(self) -> None:
-        """Begin with what the job says."""
-        self.threads = Threads(self.session.pool, self.job.policy.grace_s)
-        self.budget = Budget(self.job.policy.attempts)
-        self.waits = LongWaits(self._tell_wait, self.session.waits)
-        self.wait = Wait(self.waits)
+    def __init__(self, job: TransferJob, session: TransferSession, hooks: TransferHooks) -> None:
+        self.job, self.session, self.hooks = job, session, hooks
+        self.threads = Threads(session.pool, job.policy.grace_s)
+        self.wait = Wait(LongWaits(self._tell_wait, session.waits))
+        """That of the connection which is asked first."""
+        self.repairs = Repairs()
+        self.joins = Joins()
+        """What is known of a part that came with several answers."""
+
+    @property
+    def waits(self) -> LongWaits:
+        """Waits of all its connections."""
+        return self.wait.waits
+
+    @cached_property
+    def budget(self) -> Budget:
+        """How many faults are borne."""
+        return Budget(self.job.policy.attempts)
+
+    @cached_property
+    def floor(self) -> Window:
+        """The watch over the speed below which nothing is worth the wait."""
+        return floor()
+
+    @cached_property
+    def damaged(self) -> DamagedCopies:
+        """Complete copies that were damaged."""
+        return DamagedCopies()
 
     async def run(self) -> Outcome:
         """Fetch the file, prove it and give it its name; see `transfer`."""

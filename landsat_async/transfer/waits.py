@@ -73,21 +73,21 @@ class LongWaits:
 class Wait:
     """A connection that may be waiting for its server; watched inside its `with` block."""
 
-    __slots__ = ("_bound_s", "_host", "_since_s", "_waits", "_what")
+    __slots__ = ("_bound_s", "_host", "_since_s", "_what", "waits")
 
     def __init__(self, waits: LongWaits) -> None:
-        self._waits = waits
+        self.waits = waits
         self._host = self._what = ""
         self._bound_s = self._since_s = math.inf
 
     def __enter__(self) -> Wait:
-        self._waits.open_waits.add(self)
+        self.waits.open_waits.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        del self._waits.open_waits.open[self]
+        del self.waits.open_waits.open[self]
 
     def begin(self, host: str, what: str, bound_s: float, now_s: float) -> None:
         """Note that a wait for `host` begins, which ends within `bound_s`."""
@@ -100,10 +100,10 @@ class Wait:
     def silent(self, host: str, silent_s: float, bound_s: float) -> None:
         """Tell that nothing has come from `host` for `silent_s`, when that is long; at `bound_s` it will be a fault."""
         if silent_s >= TELL_AFTER_S:
-            self._waits.say(f"{host} sends nothing", bound_s - silent_s, asyncio.get_running_loop().time())
+            self.waits.say(f"{host} sends nothing", bound_s - silent_s, asyncio.get_running_loop().time())
 
     def look(self, now_s: float) -> None:
         """Tell the wait when it has become long."""
         waited_s = now_s - self._since_s
         if waited_s >= TELL_AFTER_S:
-            self._waits.say(f"{self._host} {self._what}", self._bound_s - waited_s, now_s)
+            self.waits.say(f"{self._host} {self._what}", self._bound_s - waited_s, now_s)
