@@ -72,21 +72,19 @@ class Hooks:
 
     @property
     def wanted(self) -> bool:
-        """Whether anything is to be done with complete scenes."""
+        """Whether anything is to be done with complete scenes; if not, nothing but `after_run` is to be called."""
         return bool(self._config.on_scene or self._config.force_queue or self._on_scene is not None)
 
     async def begin(self) -> None:
         """List what is complete already: scenes of earlier runs whose hook did not end are among it."""
-        if self.wanted:
-            await self._context.ledger.hooks.begin(self._context.run_id, self._context.states.now())
+        await self._context.ledger.hooks.begin(self._context.run_id, self._context.states.now())
 
     async def file_done(self, item: Item) -> None:
         """A file was proven; it may be the last of its scene."""
-        if self.wanted:
-            context = self._context
-            now = context.states.now()
-            if await context.ledger.hooks.file_done(item.scene_display_id, context.run_id, now):
-                self._news.set()
+        context = self._context
+        now = context.states.now()
+        if await context.ledger.hooks.file_done(item.scene_display_id, context.run_id, now):
+            self._news.set()
 
     def close(self) -> None:
         """No scene will become complete any more; `run` ends after the last one that waits."""
@@ -95,7 +93,7 @@ class Hooks:
 
     async def run(self) -> None:
         """Call the hooks of complete scenes, until `close` and none waits."""
-        while self.wanted:
+        while True:
             self._news = anyio.Event()
             closing = self._closed
             if closing and (waiting := await self._context.ledger.hooks.waiting()):

@@ -242,8 +242,11 @@ class Run:
                     await take_stock(context)
                     await sweep_parts(context)
                     await warn_of_space(context)
-                    hooks = context.hooks = Hooks(context, self._on_scene, (credentials.token,))
-                    await (self._pipeline(context) if self._measure_only else self._pipeline_and_hooks(context, hooks))
+                    hooks = Hooks(context, self._on_scene, (credentials.token,))
+                    if hooks.wanted and not self._measure_only:
+                        await self._pipeline_and_hooks(context, hooks)
+                    else:
+                        await self._pipeline(context)
                     if sync is not None:
                         await sync.finish()
                     if not self._measure_only:
@@ -259,6 +262,7 @@ class Run:
 
     async def _pipeline_and_hooks(self, context: RunContext, hooks: Hooks) -> None:
         """Hooks are called beside the downloads, and may go on when all files are here."""
+        context.hooks = hooks
         await hooks.begin()
         async with anyio.create_task_group() as group:
             group.start_soon(hooks.run)
