@@ -1,6 +1,6 @@
 """Whole runs with the file system, event loops and processes of this machine: Windows too, see .ci/wine.
 
-The same in volumes: `python -m benchmarks.windows`.
+The same in volumes: `python -m benchmarks.wine`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def sim():
 
 @pytest.mark.faults("W27")
 async def test_W27_runs_that_are_terminated_leave_nothing_wrong_and_the_next_one_goes_on(sim, tmp_path):
-    """50 times: `python -m benchmarks.windows kills`."""
+    """50 times: `python -m benchmarks.wine kills`."""
     job, rng = Job(tmp_path / "job", sim), random.Random(1)
     sim.script.rate_bytes_s = 20_000
     for _ in range(2):
@@ -92,7 +92,7 @@ async def test_W01_a_second_run_on_a_folder_is_refused_in_this_and_in_another_pr
 )
 @pytest.mark.faults("W02", "W03")
 async def test_W02_W03_a_body_of_many_buffers_comes_over_one_connection_on_each_loop(tmp_path, loop, scheme):
-    """64 MiB: `python -m benchmarks.windows bodies`."""
+    """64 MiB: `python -m benchmarks.wine bodies`."""
     tls, service = None, {}
     if scheme == "https":
         authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
