@@ -125,6 +125,9 @@ class Progress:
         next_look_s: Seconds until the service is asked again what is ready; None = that is not known.
         quota_s: Seconds until the account may ask for files again; None = it may.
         max_rate_bytes_s: `[download] max_rate`; 0 = no limit.
+        hook: The hook that is being called, as "on_scene of <display id>" or "on_run"; "" = none.
+        hook_for_s: Seconds for which it has been at work.
+        hook_limit_s: After so long it is ended.
     """
 
     files_done: int
@@ -143,6 +146,9 @@ class Progress:
     next_look_s: float | None = None
     quota_s: float | None = None
     max_rate_bytes_s: int = 0
+    hook: str = ""
+    hook_for_s: float = 0.0
+    hook_limit_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,7 @@ class Retrying:
         reason: What went wrong, in a sentence.
         attempt: Tries so far without progress.
         wait_s: Seconds until the next try.
-        topic: "staging" or "quota" for the waits that `Progress` tells as well; "" for all others.
+        topic: "staging", "quota" or "hook" for the waits that `Progress` tells as well; "" for all others.
     """
 
     file: str | None

@@ -8,6 +8,7 @@ Every such text passes here once, where it comes in; from there it goes to termi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from landsat_async.rules.naming import shown
 
@@ -34,13 +35,27 @@ def redact(text: str) -> str:
     A link that holds nothing of that stays. Of very long texts only the beginning is kept, and of that no word that
     was cut. What is redacted stays as it is when it passes here again.
     """
+    return _redact(text, opaque=True)
+
+
+def _redact(text: str, *, opaque: bool) -> str:
     if len(text) > _LOOKED_AT_MAX:
         text = re.sub(r"\S*\Z", "", text[:_LOOKED_AT_MAX])  # half a token is no token to the patterns
     pieces, begin = [], 0
     for found in _LINK.finditer(text):
-        pieces += [_without_secrets(text[begin : found.start()]), _link(found)]
+        pieces += [_without_secrets(text[begin : found.start()], opaque), _link(found)]
         begin = found.end()
-    return "".join([*pieces, _without_secrets(text[begin:])])
+    return "".join([*pieces, _without_secrets(text[begin:], opaque)])
+
+
+def said_by_program(text: str, secrets: Iterable[str]) -> str:
+    """Return what a program of the user has said without the run's own secrets, signed links and named tokens.
+
+    Paths stay legible: they are those of this machine, and the point of most messages.
+    """
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return _redact(text, opaque=False)
 
 
 def quoted_from_outside(text: str, limit: int = 80) -> str:
@@ -48,12 +63,12 @@ def quoted_from_outside(text: str, limit: int = 80) -> str:
     return shown(redact(text), limit)
 
 
-def _without_secrets(text: str) -> str:
+def _without_secrets(text: str, opaque: bool) -> str:
     text = _WORD.sub(lambda word: MASK if _QUERY.search(word[0]) else word[0], text)
     text = _STAGING.sub(MASK, text)
     text = _NAMED.sub(rf"\1{MASK}", text)
     text = _CONTACT.sub(rf"\1{MASK}", text)
-    return _OPAQUE.sub(_opaque, text)
+    return _OPAQUE.sub(_opaque, text) if opaque else text
 
 
 def _link(found: re.Match[str]) -> str:

@@ -44,6 +44,10 @@ class Standing:
     """Until the service is asked for links again; None = not known."""
     due_s: float | None = None
     """Until the next deferred or planned file may be tried; None = not known."""
+    hook: str = ""
+    """The hook that is being called; "" = none."""
+    hook_left_s: float = 0.0
+    """Until it is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ def explain(standing: Standing) -> Waiting | None:
         return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; {look}", look_s)
     if s.planned:
         return Waiting(f"{_files(s.planned)} waiting for the time of the next request", due_s)
+    if s.hook:
+        return Waiting(f"waiting for the hook {s.hook} to end", min(REPEAT_LATE_S, max(1.0, s.hook_left_s)), "hook")
     return Waiting("waiting for the next step of the run", UNKNOWN_S)
 
 

@@ -25,6 +25,7 @@ class Limits:
 
     staging_s: float = 86400.0
     rate_bytes_s: int = 0
+    hook_s: float = 3600.0
 
 
 class RunCounts:
@@ -131,6 +132,9 @@ class RunCounts:
             next_look_s=_until(states.wakeups.next_look_s, now_s),
             quota_s=_until(states.wakeups.quota_until_s, now_s),
             max_rate_bytes_s=self._limits.rate_bytes_s,
+            hook=states.wakeups.hook,
+            hook_for_s=now_s - states.wakeups.hook_since_s if states.wakeups.hook else 0.0,
+            hook_limit_s=self._limits.hook_s,
         )
 
     @property

@@ -44,6 +44,10 @@ class Wakeups:
         """Loop time at which the next planned file may be requested; None = not known."""
         self.quota_until_s: float | None = None
         """Loop time at which the account may ask for files again; None = it may."""
+        self.hook = ""
+        """The hook that is being called; "" = none."""
+        self.hook_since_s = 0.0
+        """Loop time at which it was called."""
 
     def notify(self) -> None:
         """Wake every waiter."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from landsat_async.rules.redact import said_by_program
+
 SECRET_NAMES = re.compile(r"(USGS|M2M|EROS|ERS)_?(TOKEN|PASSWORD|PASS)|LANDSAT_ASYNC__SERVICE__.*", re.IGNORECASE)
 """Variables that no hook gets to see."""
 QUEUED = "QUEUED"
@@ -41,9 +43,10 @@ def queue_addition(text: str, path: str) -> str:
     return f"{'' if not text or text.endswith(chr(10)) else chr(10)}{path} {QUEUED}\n"
 
 
-def why_failed(rc: int | None, limit_s: float, said: str) -> str:
-    """Return why a hook counts as failed; `rc` None = it did not end in time."""
+def why_failed(rc: int | None, limit_s: float, said: str, secrets: Sequence[str] = ()) -> str:
+    """Return why a hook counts as failed, with the last that it said; `rc` None = it did not end in time."""
     last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
+    last = said_by_program(last, secrets)  # before it is cut: half a token is no token
     last = "".join(one if one.isprintable() else "?" for one in last)[:200]
     if rc is None:
         what = f"did not end within {limit_s:g} s"

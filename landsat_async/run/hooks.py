@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from landsat_async.config import Config
 from landsat_async.disk.fs import NEW, READ, WRITE, Fs, local_fs
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_hooks import DueScene
-from landsat_async.errors import ConfigError
+from landsat_async.errors import ConfigError, single_error
 from landsat_async.events import Failed, HookEnded, Notice
 from landsat_async.model import Unavailable
 from landsat_async.public import publish
+from landsat_async.rules.redact import said_by_program
 from landsat_async.run.context import RunContext
 from landsat_async.run.hook_process import run_program
 from landsat_async.run.hook_rules import command_of, environment_of, queue_addition, queue_has, why_failed
@@ -33,6 +34,7 @@ from landsat_async.run.hook_rules import command_of, environment_of, queue_addit
 AGAIN = "The files are safe. Mend it and run the same command again: the hook is called then."
 _QUEUE_BYTES_MAX = 256 * 1024**2
 _QUEUE_TRIES = 5
+TELL_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class Hooks:
 
     async def run(self) -> None:
         """Call the hooks of complete scenes, until `close` and none waits."""
+        if self.wanted:
+            async with self._telling():
+                await self._call_all()
+
+    async def _call_all(self) -> None:
         while True:
             self._news = anyio.Event()
             closing = self._closed
@@ -110,8 +117,39 @@ class Hooks:
         if self._config.on_run:
             started_s = anyio.current_time()
             values = {"directory": str(self._directory), **numbers}
-            rc, reason = await self._program(self._config.on_run, values)
+            async with self._telling():
+                with self._at_work("on_run"):
+                    rc, reason = await self._program(self._config.on_run, values)
             await self._ended(None, "on_run", rc, started_s, reason)
+
+    @asynccontextmanager
+    async def _telling(self) -> AsyncIterator[None]:
+        """Inside, progress goes on being told after the pipeline, which tells it before, has ended."""
+
+        async def tell() -> None:
+            context = self._context
+            while True:
+                await anyio.sleep(TELL_EVERY_S)
+                if self._closed:
+                    context.bus.tell(context.counts.progress(context.states.loop_time()))
+
+        with single_error():
+            async with anyio.create_task_group() as group:
+                group.start_soon(tell)
+                try:
+                    yield
+                finally:
+                    group.cancel_scope.cancel()
+
+    @contextmanager
+    def _at_work(self, name: str) -> Iterator[None]:
+        """Inside, who asks what the run waits for is told of this hook."""
+        wakeups = self._context.wakeups
+        wakeups.hook, wakeups.hook_since_s = name, self._context.states.loop_time()
+        try:
+            yield
+        finally:
+            wakeups.hook = ""
 
     async def _call(self, scene: DueScene) -> None:
         """Do everything for one scene, and write down how it ended."""
@@ -121,12 +159,13 @@ class Hooks:
             "display_id": scene.display_id, "entity_id": scene.entity_id, "dataset": scene.dataset,
             "folder": str(folder), "directory": str(self._directory),
         }  # fmt: skip
-        rc, reason = await self._queue(scene, folder)
-        if not reason:
-            rc, reason = await self._function(scene, folder)
-        if not reason and self._config.on_scene:
-            files = "\n".join(str(self._directory / file) for file in scene.files)
-            rc, reason = await self._program(self._config.on_scene, values, {"files": files})
+        with self._at_work(f"on_scene of {scene.display_id}"):
+            rc, reason = await self._queue(scene, folder)
+            if not reason:
+                rc, reason = await self._function(scene, folder)
+            if not reason and self._config.on_scene:
+                files = "\n".join(str(self._directory / file) for file in scene.files)
+                rc, reason = await self._program(self._config.on_scene, values, {"files": files})
         if reason:
             await context.ledger.hooks.put_off(scene)
         else:
@@ -155,7 +194,7 @@ class Hooks:
         except TimeoutError:
             return None, why_failed(None, self._config.timeout_s, "")
         except Exception as error:
-            return 1, f"raised {type(error).__name__}: {str(error)[:200]}"
+            return 1, f"raised {type(error).__name__}: {said_by_program(str(error), self._secrets)[:200]}"
         return 0, ""
 
     async def _program(
@@ -167,7 +206,7 @@ class Hooks:
             rc, said = await run_program(command_of(command, values), env, self._cwd, limit_s)
         except OSError as error:
             return 127, f"could not be started: {command[0]}: {error.strerror}"
-        return rc, "" if rc == 0 else why_failed(rc, limit_s, said)
+        return rc, "" if rc == 0 else why_failed(rc, limit_s, said, self._secrets)
 
     async def _queue(self, scene: DueScene, folder: Path) -> tuple[int | None, str]:
         """Put a scene into the queue of FORCE: its bundle, or the folder of its files."""

@@ -119,7 +119,7 @@ class Run:
         ledger.on_busy(self._on_ledger_busy)
         self._run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
         self._states = FileStates(ledger, self._run_id)
-        limits = Limits(config.download.staging_timeout_s, config.download.max_rate)
+        limits = Limits(config.download.staging_timeout_s, config.download.max_rate, config.hooks.timeout_s)
         self._counts = RunCounts(time.monotonic(), self._states, limits=limits)
         self._counts.run_files = FilesOfRun(target.folder.root, self._run_id)
 

@@ -74,4 +74,6 @@ def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:
         planned=states[State.PLANNED],
         look_s=None if context.wakeups.next_look_s is None else context.wakeups.next_look_s - now_s,
         due_s=due_s,
+        hook=context.wakeups.hook,
+        hook_left_s=context.wakeups.hook_since_s + context.config.hooks.timeout_s - now_s,
     )

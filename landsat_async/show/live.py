@@ -213,6 +213,7 @@ class LiveRenderer:
         if self._progress is not None:
             since_s = now - self._progress_at
             texts += [standing.staging_text(self._progress, since_s), standing.quota_text(self._progress, now, since_s)]
+            texts.append(standing.hook_text(self._progress, since_s))
         current = [pause for pause in list(self._pauses.values()) if pause.until >= now]
         for pause in sorted(current, key=lambda one: -one.last)[:PAUSES]:
             times = f"{pause.count:,} x " if pause.count > 1 else ""
@@ -245,7 +246,7 @@ class LiveRenderer:
         if event.file is not None:
             self._rows.pop(event.file, None)
         if event.topic:
-            return  # the picture tells staging and quota from the counts, which are newer
+            return  # the picture tells these from the counts, which are newer
         kind = kind_of(event.reason)
         before = self._pauses.get(kind)
         now = self._now()

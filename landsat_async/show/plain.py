@@ -152,7 +152,7 @@ class PlainRenderer:
 
     def _note_retry(self, event: Retrying) -> None:
         if event.topic and self._progress is not None:
-            return  # the progress line tells staging and quota from the counts, which are newer
+            return  # the progress line tells these from the counts, which are newer
         first = retry_text(event, self._now())
         next_at = self._now() + event.wait_s
         shared = event.file is None
@@ -169,8 +169,8 @@ class PlainRenderer:
         facts: list[object] = []
         if p is not None:
             texts.append(progress_text(p, held_up=held_up))
-            texts += [standing.staging_text(p), standing.quota_text(p, now)]
-            facts = [texts[0], p.files_preparing, p.quota_s is None]
+            texts += [standing.staging_text(p), standing.quota_text(p, now), standing.hook_text(p)]
+            facts = [texts[0], p.files_preparing, p.quota_s is None, p.hook]
         elif self._searching is not None and self._searching.pages:
             texts.append(searching_text(self._searching))
             facts = [texts[0]]

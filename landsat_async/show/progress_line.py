@@ -113,7 +113,7 @@ class ProgressLine:
         parts: list[str | None] = [self._before]
         if p is not None:
             parts = [", ".join([*standing.headline(p, held_up=held_up), *standing.counts(p)])]
-            parts += [standing.staging_text(p), standing.quota_text(p, now)]
+            parts += [standing.staging_text(p), standing.quota_text(p, now), standing.hook_text(p)]
         if held_up and self._wait is not None:
             parts.append(standing.next_try_text(*self._wait, now))
         return " · ".join(filter(None, parts))

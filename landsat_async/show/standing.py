@@ -115,6 +115,14 @@ def quota_text(p: Progress, now_s: float, since_s: float = 0.0) -> str | None:
     return f"{what} for your quota · goes on at {clock_text(now_s + wait_s, now_s)} (in {about_text(wait_s)})"
 
 
+def hook_text(p: Progress, since_s: float = 0.0) -> str | None:
+    """Return what is told while a program of the user is at work; None when none is. `since_s` as in `staging_text`."""
+    if not p.hook:
+        return None
+    at_work = stopwatch_text(p.hook_for_s + since_s)
+    return f"hook {p.hook} is at work, for {at_work} so far (limit {about_text(p.hook_limit_s)})"
+
+
 def next_try_text(reason: str, until_s: float, now_s: float) -> str:
     """Return a wait with its reason, the time of the next try, and how long that is. Times are unix times."""
     return f"{reason} · next try at {clock_text(until_s, now_s)} (in {span_text(until_s - now_s)})"

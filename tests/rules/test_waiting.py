@@ -32,6 +32,9 @@ WORKING = {"working": True}
         ({"requested": 1, "look_s": 20.0, **WORKING}, "requested and not listed", 20.0),
         ({"planned": 1, "due_s": 55.0, **WORKING}, "time of the next request", 55.0),
         ({"planned": 1, **WORKING}, "time of the next request", UNKNOWN_S),
+        ({"hook": "on_run", "hook_left_s": 20.0, **WORKING}, "the hook on_run to end", 20.0),
+        ({"hook": "on_run", "hook_left_s": 3600.0, **WORKING}, "the hook on_run to end", REPEAT_LATE_S),
+        ({"hook": "on_run", "active": 1, "stall_left_s": 9.0, **WORKING}, "1 file is being fetched", 9.0),
         (WORKING, "next step", UNKNOWN_S),
     ],
 )

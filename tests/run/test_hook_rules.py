@@ -59,3 +59,18 @@ def test_a_line_begins_on_a_line_of_its_own():
 )
 def test_a_failure_says_how_it_ended_and_what_was_said_last(rc, said, why):
     assert why_failed(rc, 5.0, said) == why
+
+
+@pytest.mark.faults("P60")
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("using s3cr3t-word now", "using *** now"),
+        ("GET https://h.gov/f?sig=abc failed", "GET https://h.gov/*** failed"),
+        ("token: abcdef", "token: ***"),
+        ("no file /data/lake2024/LC08_L2SP_004053_20240705_20240714_02_T1/x.TIF", None),
+        (f"{'x' * 195}s3cr3t-word", f"{'x' * 195}***"),
+    ],
+)
+def test_what_a_hook_says_is_shown_without_secrets_and_with_its_paths(said, shown):
+    assert why_failed(1, 5.0, said, ("s3cr3t-word", "")) == f"ended with 1: {shown or said}"

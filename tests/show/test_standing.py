@@ -66,6 +66,13 @@ def test_staging_tells_how_long_until_when_and_that_one_may_stop():
     assert standing.staging_text(FLOWING) is None
 
 
+@pytest.mark.faults("P61")
+def test_a_hook_at_work_is_told_by_name_with_its_time_and_its_limit():
+    works = replace(FLOWING, hook="on_scene of LC08", hook_for_s=61.0, hook_limit_s=3600.0)
+    assert standing.hook_text(works, 4.0) == "hook on_scene of LC08 is at work, for 1:05 so far (limit 60 min)"
+    assert standing.hook_text(FLOWING) is None
+
+
 def test_a_quota_pause_tells_how_many_files_wait_and_when_they_go_on():
     text = standing.quota_text(replace(FLOWING, quota_s=840.0), NOW_S)
     assert text.startswith("60 files wait for your quota · goes on at ")

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from landsat_async.errors import ConfigError
-from landsat_async.events import Failed, HookEnded
+from landsat_async.events import Failed, HookEnded, Progress, Retrying
 from landsat_async.run.opening import open_run
 from landsat_async.sim import Script
 from tests.whole.world import open_world
@@ -228,3 +228,26 @@ def test_a_command_that_cannot_be_called_is_a_fault_of_the_config(command):
 
     with pytest.raises(ConfigError, match=r"hooks.on_scene"):
         Config.from_dict({"search": {"dataset": "landsat_ot_c2_l2", "limit": 1}, "hooks": {"on_scene": command}})
+
+
+@pytest.mark.faults("P61")
+async def test_while_a_hook_is_at_work_its_name_is_told_and_no_frozen_count(tmp_path):
+    """Each hook ends once it has been told of with the count of the end: until then it goes on."""
+    wait = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.02)\n"
+    told: dict[str, Progress] = {}
+
+    def watch(_, event):
+        if isinstance(event, Progress) and event.hook and event.files_done == event.files_total:
+            name = event.hook.split()[0]
+            told[name] = event
+            (tmp_path / f"my-{name}").touch()
+
+    async with open_world(tmp_path) as world:
+        program = hook(tmp_path, wait)[:2]
+        hooks = {name: [*program, str(tmp_path / f"my-{name}")] for name in ("on_scene", "on_run")}
+        config = world.config(search=TWO, select=RED, hooks={**hooks, "timeout_s": 60})
+        result = await world.run(config, watch=watch)
+        assert result.summary.exit_code == 0
+        assert {name: one.files_done for name, one in told.items()} == {"on_scene": 4, "on_run": 4}
+        assert told["on_run"].hook_limit_s == 60
+        assert not [wait for wait in result.of(Retrying) if "next step" in wait.reason]
