@@ -27,7 +27,7 @@ def check_together(
         search.pop(key, None)
     if "aoi" in search and "bbox" in search:
         problems.append(f"{source}: search.bbox: cannot be used together with search.aoi; remove one of them")
-    problems += [f"{source}: {problem}" for problem in _without_area(search, refused)]
+    problems += [f"{source}: {problem}" for problem in (*_without_area(search, refused), *_nothing_counts(search))]
     datasets = search.get("datasets", ())
     if datasets and all(map(_WRS_2.match, datasets)):
         for wrs_path, wrs_row in search.get("path_row", ()):
@@ -57,6 +57,13 @@ def check_window(
             f'select.window: cuts single bands, and type = "{kind}" names none; write bands = ["SR_B4", "QA_PIXEL"]'
         )
     return problems, []
+
+
+def _nothing_counts(search: dict[str, Any]) -> list[str]:
+    """Return what says that no pixel is ever cloud, by which every scene would be clear."""
+    if search.get("aoi_cloud_counts") != ():
+        return []
+    return ['search.aoi_cloud_counts: is empty; name what counts as cloud, like ["cloud"], or leave it out']
 
 
 def _without_area(search: dict[str, Any], refused: set[str]) -> list[str]:

@@ -186,7 +186,8 @@ def choice(*names: str) -> Reader:
     def reader(written: Written) -> str:
         if written.value not in names:
             hint = nearest(written.value, names) if isinstance(written.value, str) else ""
-            raise ValueError(f"{shown(written.value)} is not one of {', '.join(names)}{hint.partition('; known')[0]}")
+            known = ", ".join(name or '""' for name in names)
+            raise ValueError(f"{shown(written.value)} is not one of {known}{hint.partition('; known')[0]}")
         return str(written.value)
 
     return _made(reader, "choice", *names)
@@ -220,11 +221,11 @@ def texts(item: Callable[[object], str], form: str) -> Reader:
     return _made(reader, "texts", item)
 
 
-def command(written: Written) -> tuple[str, ...]:
+def command(written: Written, example: str = '["pass", "show", "usgs"]') -> tuple[str, ...]:
     """Read a program and its arguments; never shown, since arguments may hold secrets."""
     value = written.value
     if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
-        raise ValueError('must be a list of texts: program and arguments, like ["pass", "show", "usgs"]')
+        raise ValueError(f"must be a list of texts: program and arguments, like {example}")
     if not value[0] or any("\0" in word for word in value):
         raise ValueError("needs the name of a program first, and no NUL characters")
     return tuple(value)
@@ -240,7 +241,7 @@ def hook_command(*fields: str) -> Reader:
     def reader(written: Written) -> tuple[str, ...]:
         if written.value in ([], ()):
             return ()
-        texts = command(written)
+        texts = command(written, f'["python", "go.py", "{{{fields[0]}}}"]')
         for word in texts:
             try:
                 parts = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(word)]
@@ -249,7 +250,8 @@ def hook_command(*fields: str) -> Reader:
             for name, spec, conversion in parts:
                 if name is not None and (name not in fields or spec or conversion):
                     known = ", ".join(f"{{{one}}}" for one in fields)
-                    raise ValueError(f"holds the unknown field {{{shown(name)}}}; known are {known}")
+                    unknown = "{" + name + "}"
+                    raise ValueError(f"holds the unknown field {shown(unknown)}; known are {known}")
         return texts
 
     return _made(reader, "hook_command", *fields)

@@ -52,7 +52,8 @@ def read_store_url(text: str) -> StoreUrl:
     if "@" in bucket or "?" in rest or "#" in rest:
         raise ValueError("may not hold credentials, ? or #; they come from the environment variables of the store")
     if not _BUCKET.fullmatch(bucket):
-        raise ValueError(f"needs the name of a bucket: {scheme}://bucket/prefix")
+        form = "a name has 3 to 63 small letters, digits, dots, dashes and underlines"
+        raise ValueError(f"needs the name of a bucket: {scheme}://bucket/prefix; {form}")
     prefix = prefix.rstrip("/")
     parts = prefix.split("/") if prefix else []
     if any(part in ("", ".", "..") or not part.isprintable() for part in parts):

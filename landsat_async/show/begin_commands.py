@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from landsat_async.show.command_options import overrides_of, whole_number
+from landsat_async.show.command_options import overrides_of, same_job, whole_number
 from landsat_async.show.command_table import BEGIN, CONFIG_FILE, command, option
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
         return print_observations(options.config, overrides_of(options), output)
     from landsat_async.show.doctor import doctor
 
-    return doctor(options.config, overrides_of(options), output)
+    again = same_job(options) if options.config else replace(same_job(options), config=None)
+    return doctor(options.config, overrides_of(options), output, again)
 
 
 @command(

@@ -6,11 +6,21 @@ import argparse
 from collections.abc import Callable
 
 from landsat_async.show.command_table import CONFIG_FILE, option
+from landsat_async.show.program import SameJob
 
 
 def config_of(options: argparse.Namespace) -> str:
     """Return the path of the config: ./config.toml unless another one was named. One rule for every command."""
     return options.config or CONFIG_FILE
+
+
+def same_job(options: argparse.Namespace) -> SameJob:
+    """Return the job that the command line names, for the commands that go on with it."""
+    values = {name: getattr(options, name, None) for name in ("directory", "scenes", "shard", "workers", "watch")}
+    given = [("--set", text) for text in getattr(options, "set", ())]
+    given += [(f"--{name}", str(value)) for name, value in values.items() if value is not None]
+    given += [(f"--{name}", "") for name in ("full", "overwrite") if getattr(options, name, False)]
+    return SameJob(config_of(options), tuple(given))
 
 
 def overrides_of(options: argparse.Namespace) -> tuple[str, ...]:

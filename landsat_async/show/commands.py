@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from landsat_async.show.command_options import NO_BROWSE, OUTPUT, SHARD, config_of, overrides_of
+from landsat_async.show.command_options import NO_BROWSE, OUTPUT, SHARD, config_of, overrides_of, same_job
 from landsat_async.show.command_table import FETCH, KEEP, LOOK, command, option
 
 if TYPE_CHECKING:
@@ -57,7 +57,15 @@ def scenes(options: argparse.Namespace, output: Output) -> int:
 
     overrides = overrides_of(options)
     browse = not options.no_browse
-    return scenes(config_of(options), overrides, output, file=options.output, shard=options.shard, browse=browse)
+    return scenes(
+        config_of(options),
+        overrides,
+        output,
+        file=options.output,
+        shard=options.shard,
+        browse=browse,
+        again=same_job(options),
+    )
 
 
 @command(
@@ -96,6 +104,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
         list_files=options.list_files,
         browse=not options.no_browse,
         measure=options.measure,
+        again=same_job(options),
     )
 
 
@@ -123,7 +132,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Do the job."""
     from landsat_async.show.run_command import run
 
-    return run(config_of(options), overrides_of(options), options.overwrite, output, options.shard)
+    overwrite, again = options.overwrite, same_job(options)
+    return run(config_of(options), overrides_of(options), overwrite, output, options.shard, again=again)
 
 
 @command(
@@ -152,14 +162,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def sync(options: argparse.Namespace, output: Output) -> int:
     """Keep a folder as the search says."""
     from landsat_async.config import Config
-    from landsat_async.show.program import command as command_text
     from landsat_async.show.sync_command import Job, sync
 
     def load() -> Config:
         return Config.load(config_of(options), overrides=overrides_of(options)).sharded(options.shard)
 
-    again = command_text("sync", config_of(options))
-    return sync(Job(load, again, options.full, options.overwrite), output, options.watch)
+    return sync(Job(load, same_job(options), options.full, options.overwrite), output, options.watch)
 
 
 # -- keep ------------------------------------------------------------------------------------------------------------
@@ -184,7 +192,8 @@ def status(options: argparse.Namespace, output: Output) -> int:
     """Say how far the job is."""
     from landsat_async.show.ledger_commands import status
 
-    return status(config_of(options), overrides_of(options), output, failed=options.failed, paths=options.paths)
+    which = {"failed": options.failed, "paths": options.paths}
+    return status(config_of(options), overrides_of(options), output, **which, again=same_job(options))
 
 
 @command(
@@ -244,4 +253,4 @@ def verify(options: argparse.Namespace, output: Output) -> int:
     """Check every finished file."""
     from landsat_async.show.ledger_commands import verify
 
-    return verify(config_of(options), overrides_of(options), options.content, output)
+    return verify(config_of(options), overrides_of(options), options.content, output, again=same_job(options))

@@ -26,6 +26,7 @@ from landsat_async.show.formatting import wrap
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
+from landsat_async.show.program import SameJob
 from landsat_async.show.setup_commands import load_or_environment
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import width_of
@@ -55,7 +56,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 _WITHOUT_JOURNAL = frozenset({"exfat", "fat", "fat32", "vfat", "msdos"})
 
 
-def doctor(path: str | None, overrides: tuple[str, ...], output: Output) -> int:
+def doctor(path: str | None, overrides: tuple[str, ...], output: Output, again: SameJob | None = None) -> int:
     """Check everything, say each result, and return the code that a run would end with."""
 
     async def work(_: Stopper) -> int:
@@ -63,7 +64,7 @@ def doctor(path: str | None, overrides: tuple[str, ...], output: Output) -> int:
         async for check in _checks(path, overrides, partial(tell_wait, output)):
             _tell(check, output)
             checks.append(check)
-        _tell_verdict(checks, output)
+        _tell_verdict(checks, again or SameJob(path), output)
         return verdict(checks)
 
     return run_async(output, work)
@@ -114,12 +115,12 @@ def _tell(check: Check, output: Output) -> None:
             output.data(text)
 
 
-def _tell_verdict(checks: list[Check], output: Output) -> None:
+def _tell_verdict(checks: list[Check], again: SameJob, output: Output) -> None:
     if output.output_options.json:
         return  # each line is a check, and the exit code is the verdict
     if any(check.state == "fail" for check in checks) or not output.output_options.quiet:
         width = width_of(output.out) if output.out.isatty() else 10**6  # a program looks for one line
-        for text in (part for whole in last_lines(checks) for part in wrap(whole, width)):
+        for text in (part for whole in last_lines(checks, again) for part in wrap(whole, width)):
             output.data(text)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from landsat_async.rules.quantities import count_text
 from landsat_async.show.formatting import wrap
+from landsat_async.show.program import SameJob, command
 
 _MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
 _NAME_WIDTH = 13
@@ -15,22 +17,23 @@ _NARROW = 60
 """On a narrower page texts stand below the names."""
 _WIDE = 100
 NEXT = {
-    "config": "mend the config, then: landsat-async doctor",
-    "area": "mend [search] aoi, then: landsat-async doctor",
+    "config": "mend the config, then: {doctor}",
+    "area": "mend [search] aoi, then: {doctor}",
     "folder": "choose another [download] directory",
-    "store": "mend the store, its credentials or [store], then: landsat-async doctor",
-    "lock": "wait for the other run, or look with: landsat-async status",
-    "credentials": "landsat-async login",
-    "login": "landsat-async login",
-    "role": "ask for the MACHINE role; meanwhile: landsat-async scenes",
+    "store": "mend the store, its credentials or [store], then: {doctor}",
+    "lock": "wait for the other run, or look with: {status}",
+    "credentials": "{login}",
+    "login": "{login}",
+    "role": "ask for the MACHINE role; meanwhile: {scenes}",
     "service": "the same again later",
     "certificate": "give the CA of your company with [service] ca_bundle",
-    "dataset": "landsat-async datasets landsat",
-    "search": "landsat-async plan",
-    "room": "free space, then: landsat-async doctor",
-    "disk": "free space, then: landsat-async doctor",
+    "dataset": "{datasets} landsat",
+    "search": "{plan}",
+    "room": "free space, then: {doctor}",
+    "disk": "free space, then: {doctor}",
 }
-"""What to do about a check that fails, by its name."""
+"""What to do about a check that fails, by its name; commands in braces are those of the same job."""
+_OF_A_JOB = frozenset({"doctor", "plan", "run", "scenes", "status"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +82,42 @@ def _wrapped(text: str, width: int, indent: str) -> list[str]:
     return [f"{indent}{line.strip()}" for line in wrap(text, width - len(indent))]
 
 
-def last_lines(checks: Sequence[Check]) -> list[str]:
-    """Return how many problems there are, what a run would end with, and what to do next."""
+def last_lines(checks: Sequence[Check], job: SameJob = SameJob()) -> list[str]:
+    """Return how many problems there are, what a run would end with, and what to do next.
+
+    Args:
+        checks: All checks.
+        job: What the command line has named, for the commands that are told.
+    """
     problems = sum(check.state == "fail" for check in checks)
     doubts = sum(check.state == "warn" for check in checks)
     also = f", {count_text(doubts, 'warning')}" if doubts else ""
     first = _first(checks)
     if first is None:
         counted = f"{count_text(problems, 'problem')}{also}" if problems else f"No problems{also}"
-        return [f"{counted}. Next: {next_of(checks)}"]
+        return [f"{counted}. Next: {next_of(checks, job)}"]
     return [
-        f"{count_text(problems, 'problem')}{also}. A run would end with exit {first.exit_code}. Next: {next_of(checks)}"
+        f"{count_text(problems, 'problem')}{also}. A run would end with exit {first.exit_code}. "
+        f"Next: {next_of(checks, job)}"
     ]
 
 
-def next_of(checks: Sequence[Check]) -> str:
+def next_of(checks: Sequence[Check], job: SameJob = SameJob()) -> str:
     """Return what to do next: about the fault that a run would meet first, or what comes after the doctor."""
     first = _first(checks)
     if first is not None:
-        return NEXT.get(first.name, "see above")
+        return _with_commands(NEXT.get(first.name, "see above"), job)
     looked = any(check.name == "search" for check in checks)
-    return "landsat-async run" if looked else "landsat-async init" if _no_config(checks) else "landsat-async plan"
+    return _with_commands("{run}" if looked else "{init}" if _no_config(checks) else "{plan}", job)
+
+
+def _with_commands(text: str, job: SameJob) -> str:
+    """Put the commands of this job in the place of their names."""
+    return re.sub(r"\{(\w+)\}", lambda found: _command(found[1], job), text)
+
+
+def _command(name: str, job: SameJob) -> str:
+    return job.command(name) if name in _OF_A_JOB else command(name)
 
 
 def _no_config(checks: Sequence[Check]) -> bool:

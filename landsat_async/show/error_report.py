@@ -6,12 +6,13 @@ import errno
 import traceback
 from pathlib import PurePath
 
-from landsat_async.errors import ConfigError, LandsatError, M2MError, leaves_of, resources_lacking
+from landsat_async.errors import ConfigError, DiskFull, LandsatError, M2MError, leaves_of, resources_lacking
 from landsat_async.events import Error
 from landsat_async.show.formatting import mask
 from landsat_async.show.output import Output
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FREE_SPACE = "free some space and run the same command again"
 
 
 def report(error: BaseException, output: Output) -> int:
@@ -37,6 +38,13 @@ def report(error: BaseException, output: Output) -> int:
     )
     _tell_traceback(error, output)
     return 1
+
+
+def unwritable(what: str, error: OSError, *, hint: str = "", reference: str = "") -> LandsatError:
+    """Return what is told of a file that was asked for and cannot be written: a full disk, or a name that cannot be."""
+    if error.errno in _DISK_FULL:
+        return DiskFull(f"{what} cannot be written: {error.strerror}", hint=FREE_SPACE)
+    return ConfigError(f"{what} cannot be written: {error.strerror}", hint=hint, reference=reference)
 
 
 def tell_error(output: Output, event: Error, details: tuple[str, ...] = ()) -> None:
@@ -88,7 +96,7 @@ def _os_verdict(error: OSError) -> tuple[Error, int]:
         return Error("system", str(error.strerror), ""), 2
     text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror)
     if error.errno in _DISK_FULL:
-        return Error("disk-full", text, "free some space and run the same command again"), 9
+        return Error("disk-full", text, FREE_SPACE), 9
     return Error("file-access", text, "check the path and its permissions"), 2
 
 

@@ -13,7 +13,10 @@ from landsat_async.disk.fs import local_fs
 from landsat_async.disk.whole_file import write_whole
 from landsat_async.errors import ConfigError
 from landsat_async.rules.fill_template import Place, fill, toml_list, toml_text
+from landsat_async.show.command_table import CONFIG_FILE
+from landsat_async.show.error_report import unwritable
 from landsat_async.show.output import Output
+from landsat_async.show.program import command
 from landsat_async.show.schema_command import schema_address
 from landsat_async.user_files import near_name
 
@@ -84,6 +87,7 @@ def init(path: str, wishes: Wishes, output: Output) -> int:
 
     Raises:
         ConfigError: an option has a value that the file may not have, or the file cannot be written.
+        DiskFull: there is no room for it.
     """
     text = config_text(path, wishes)
     try:
@@ -92,13 +96,13 @@ def init(path: str, wishes: Wishes, output: Output) -> int:
         hint = "Nothing was changed; give another name."
         raise ConfigError(f"{path} is already there", hint=hint, reference="file-exists") from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    name = "" if path == "config.toml" else f" {path}"
+        raise unwritable(path, error) from None
+    plan = command("plan", *([] if path == CONFIG_FILE else [path]))
     output.message(f"wrote {path}" + (f": {PURPOSES[wishes.example]}" if wishes.example else ""))
     if _said_where(wishes) and _said_when(wishes):
-        output.message(f"next: landsat-async plan{name}")
+        output.message(f"next: {plan}")
     else:
-        output.message(f"next: edit {_open_ends(wishes)} in it, then: landsat-async plan{name}")
+        output.message(f"next: edit {_open_ends(wishes)} in it, then: {plan}")
     return 0
 
 

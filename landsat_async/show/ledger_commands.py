@@ -12,7 +12,7 @@ from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.formatting import clean, wrap
 from landsat_async.show.jsonlines import line, moment_text
 from landsat_async.show.output import Output
-from landsat_async.show.program import command
+from landsat_async.show.program import SameJob
 from landsat_async.show.render import follow
 from landsat_async.show.run_command import near
 from landsat_async.show.signals import Stopper, run_async
@@ -25,9 +25,18 @@ if TYPE_CHECKING:
     from landsat_async.show.run_summary import RunOverview
 
 
-def status(path: str, overrides: tuple[str, ...], output: Output, *, failed: bool = False, paths: bool = False) -> int:
+def status(
+    path: str,
+    overrides: tuple[str, ...],
+    output: Output,
+    *,
+    failed: bool = False,
+    paths: bool = False,
+    again: SameJob | None = None,
+) -> int:
     """Tell what is here and what is not; `failed`: only what has failed, and why, `paths`: only the paths of files."""
     config = Config.load(path, overrides=overrides)
+    job = again or SameJob(path)
 
     async def work(_: Stopper) -> int:
         from landsat_async.run.verify import status as read_status
@@ -41,8 +50,7 @@ def status(path: str, overrides: tuple[str, ...], output: Output, *, failed: boo
                     output.path(_where(config.download.directory, file.file))
         elif not output.output_options.quiet:
             width = width_of(output.out)
-            again = command("run", path)
-            for text in failures(known, width) if failed else status_page(known, near(known.directory), width, again):
+            for text in failures(known, width) if failed else status_page(known, near(known.directory), width, job):
                 output.data(text)
         return 0
 
@@ -86,7 +94,9 @@ def failures(known: LedgerStatus, width: int) -> list[str]:
     return lines or ["nothing has failed"]
 
 
-def verify(path: str, overrides: tuple[str, ...], content: bool, output: Output) -> int:
+def verify(
+    path: str, overrides: tuple[str, ...], content: bool, output: Output, *, again: SameJob | None = None
+) -> int:
     """Verify every finished file again; 4 if one is missing or changed. `content`: pixels and identity too."""
     config = Config.load(path, overrides=overrides)
 
@@ -104,7 +114,7 @@ def verify(path: str, overrides: tuple[str, ...], content: bool, output: Output)
             for text in verified_lines(overview, near(config.download.directory)):
                 output.data(text)
             if overview.failed_count:
-                output.message(f"next: {command('run', path)} fetches them again", urgent=True)
+                output.message(f"next: {(again or SameJob(path)).command('run')} fetches them again", urgent=True)
         return overview.finished.exit_code
 
     return run_async(output, work)

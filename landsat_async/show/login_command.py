@@ -17,9 +17,12 @@ from landsat_async.disk.whole_file import write_whole
 from landsat_async.errors import ConfigError, CredentialsError
 from landsat_async.kept_login import Login, logins_path, logins_text, read_logins, service_key
 from landsat_async.run.find_credentials import ROLE_HINT
+from landsat_async.show.command_table import CONFIG_FILE
+from landsat_async.show.error_report import unwritable
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
+from landsat_async.show.program import command
 from landsat_async.show.setup_commands import load_or_environment
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.user_files import Unreadable, text_of
@@ -104,7 +107,7 @@ def _write(path: str, logins: Mapping[str, Login], fs: Fs) -> None:
         write_whole(fs, path, logins_text(logins), mode=0o600)
     except OSError as error:
         hint = "Set USGS_USERNAME and USGS_TOKEN instead, or choose another folder with XDG_CONFIG_HOME."
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", hint=hint) from None
+        raise unwritable(path, error, hint=hint) from None
 
 
 def _ask(service: ServiceConfig, username: str | None, output: Output) -> Credentials:
@@ -189,7 +192,7 @@ def _tell_login(
     output.data("`landsat-async logout` forgets it")
     for text in _first_found(service, os.environ):
         output.data(f"note: {text}")
-    output.data("next: landsat-async init" if not os.path.exists("config.toml") else "next: landsat-async plan")
+    output.data(f"next: {command('plan' if os.path.exists(CONFIG_FILE) else 'init')}")
 
 
 def _first_found(service: ServiceConfig, environ: Mapping[str, str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
-from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Measured, Planned
+from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Measured, Notice, Planned
 from landsat_async.model import Scene
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.area_clouds import measured_event
@@ -18,7 +18,7 @@ from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
 from landsat_async.show.plan_page import exit_reason, plan_page
-from landsat_async.show.program import command
+from landsat_async.show.program import SameJob
 from landsat_async.show.render import showing
 from landsat_async.show.scene_output import check_output
 from landsat_async.show.scenes_command import scene_lines, scene_row
@@ -50,6 +50,7 @@ def plan(
     list_files: bool = False,
     browse: bool = True,
     measure: bool = False,
+    again: SameJob | None = None,
 ) -> int:
     """Print the plan, or its lists, and write its scenes to a file where one is named; requests nothing.
 
@@ -61,12 +62,13 @@ def plan(
     async def work(_: Stopper) -> int:
         from landsat_async.run.plan import plan as make_plan
 
+        told: set[str] = set()
         if measure:
-            await measure_clouds(config, output)
+            told = await measure_clouds(config, output)
         with showing(output) as renderer:
             result = await make_plan(config, on_wait=partial(tell_wait, output), on_search=renderer.show)
         await write_output(file, result.scenes, config, output, files=result.files, browse=browse)
-        again = command("run", path)
+        job = again or SameJob(path)
         if output.output_options.json:
             write_json(result, output)
         elif list_scenes or list_files:
@@ -74,8 +76,9 @@ def plan(
                 output.data(text)
         elif not output.output_options.quiet:
             for note in result.notes:
-                output.message(note)
-            for text in lines(result, config, width_of(output.out), again):
+                if note not in told:
+                    output.message(note)
+            for text in lines(result, config, width_of(output.out), job):
                 output.data(text)
         elif reason := exit_reason(result):
             named = ", ".join(one.file for one in result.unavailable[:3])
@@ -100,17 +103,25 @@ def verdicts(result: Plan) -> Iterator[Error]:
         yield Error("disk-full", text, "Free space, choose less, or lower [download] min_free_bytes.")
 
 
-async def measure_clouds(config: Config, output: Output) -> None:
-    """Measure what is not measured yet, and show how far that is; the plan has the figures."""
+async def measure_clouds(config: Config, output: Output) -> set[str]:
+    """Measure what is not measured yet, and show how far that is; the plan has the figures.
+
+    Returns:
+        Notes that were told: the plan, which searches once more, finds some of them again.
+    """
     from landsat_async.run.measure_first import measure
 
+    told: set[str] = set()
     with showing(output) as renderer:
 
         def on_event(event: Event) -> None:
+            if isinstance(event, Notice):
+                told.add(event.text)
             if not isinstance(event, Planned | Finished | Error | Measured | LeftOut):
                 renderer.show(event)
 
         await measure(config, on_event=on_event)
+    return told
 
 
 def write_json(result: Plan, output: Output) -> None:
@@ -144,7 +155,7 @@ def write_json(result: Plan, output: Output) -> None:
     output.event(Planned(len(result.scenes), len(result.files), result.bytes_nominal, result.bytes_whole))
 
 
-def lines(result: Plan, config: Config, width: int, again: str) -> list[str]:
+def lines(result: Plan, config: Config, width: int, again: SameJob) -> list[str]:
     """Return the plan for people."""
     if result.without_role is not None:
         return scene_lines(result.scenes, result.dropped, width)

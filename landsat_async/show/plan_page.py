@@ -19,6 +19,7 @@ from landsat_async.show.tables import columns, left_out_lines
 
 if TYPE_CHECKING:
     from landsat_async.run.plan import Plan, PlannedFile
+    from landsat_async.show.program import SameJob
 
 ROWS_BESIDE, ROWS_BELOW = 7, 3
 """Rows of the two tables, side by side or one below the other."""
@@ -27,8 +28,8 @@ BESIDE = "    "
 _ID = re.compile(r"\bL[A-Z]\d\d_\S+")
 
 
-def plan_page(result: Plan, *, keep_bytes: int, width: int, again: str) -> list[str]:
-    """Return the plan as one screen; `again`: the command that does it, `keep_bytes` stay free on the disk."""
+def plan_page(result: Plan, *, keep_bytes: int, width: int, again: SameJob) -> list[str]:
+    """Return the plan as one screen; `keep_bytes` stay free on the disk; `again`: the job, for what is next."""
     lines = [
         *_scenes_and_files(result, width),
         *_windows(result, width),
@@ -214,18 +215,18 @@ def _lacking(result: Plan, width: int) -> list[str]:
     return lines
 
 
-def _ending(result: Plan, again: str, width: int) -> list[str]:
+def _ending(result: Plan, again: SameJob, width: int) -> list[str]:
     """Say what `run` would end with, unless that is 0, and what to do next."""
     if result.without_role is not None:
         return []
     if not result.scenes and not result.exit_code:
         return wrap("next: widen dates, area or cloud cover", width)
     if result.files and all(planned.state == "here" for planned in result.files) and not result.exit_code:
-        return wrap(f"next: nothing; {again.replace(' run ', ' status --paths ', 1)} lists the files", width)
+        return wrap(f"next: nothing; {again.command('status', '--paths')} lists the files", width)
     if not result.exit_code:
-        return wrap(f"next: {again}", width)
+        return wrap(f"next: {again.command('run')}", width)
     told = f"run would end with exit code {result.exit_code}: {exit_reason(result)}"
-    return [*wrap(told, width), *(wrap(f"next: {again}", width) if result.exit_code == 4 else [])]
+    return [*wrap(told, width), *(wrap(f"next: {again.command('run')}", width) if result.exit_code == 4 else [])]
 
 
 def exit_reason(result: Plan) -> str:

@@ -11,11 +11,11 @@ import anyio.to_thread
 from landsat_async.config import Config
 from landsat_async.disk.fs import local_fs
 from landsat_async.disk.whole_file import write_whole
-from landsat_async.errors import ConfigError
 from landsat_async.page.build import PageScene, build_page
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.rules.quantities import count_text
 from landsat_async.rules.store_url import is_store_url
+from landsat_async.show.error_report import unwritable
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.scene_page import area_rings, files_text, now_text, place_of, rings_of, sensor_of, state_text
@@ -64,7 +64,7 @@ async def _write(where: str, page: str) -> None:
         full = os.path.abspath(where)
         await anyio.to_thread.run_sync(partial(write_whole, local_fs(), full, page.encode()))
     except OSError as error:
-        raise ConfigError(f"{where}: cannot be written: {error.strerror}", reference="usage") from None
+        raise unwritable(f"{where}:", error, reference="usage") from None
 
 
 def _row(scene: ReportScene) -> PageScene:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Literal
 
 from landsat_async.config import Config
@@ -12,7 +11,7 @@ from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.error_report import report
 from landsat_async.show.formatting import flow
 from landsat_async.show.output import Output
-from landsat_async.show.program import command
+from landsat_async.show.program import SameJob
 from landsat_async.show.render import follow
 from landsat_async.show.run_summary import KEPT, RunOverview
 from landsat_async.show.signals import STOPPED, Stopper, run_async
@@ -23,13 +22,21 @@ if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
 
 
-def run(path: str, overrides: tuple[str, ...], overwrite: bool, output: Output, shard: str | None = None) -> int:
+def run(
+    path: str,
+    overrides: tuple[str, ...],
+    overwrite: bool,
+    output: Output,
+    shard: str | None = None,
+    *,
+    again: SameJob | None = None,
+) -> int:
     """Load the config and do the job."""
     config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(stopper: Stopper) -> int:
         overview = await do_job(config, output, stopper, overwrite=overwrite)
-        return conclude(overview, output, config, command("run", path))
+        return conclude(overview, output, config, again or SameJob(path))
 
     return run_async(output, work)
 
@@ -60,20 +67,22 @@ async def do_job(
     return overview
 
 
-def conclude(overview: RunOverview, output: Output, config: Config, again: str = "") -> int:
-    """Say how it ended and return the exit code; `again`: the command that goes on, "" where there is none."""
+def conclude(
+    overview: RunOverview, output: Output, config: Config, again: SameJob | None = None, name: str = "run"
+) -> int:
+    """Say how it ended and return the exit code; `again`: the job, for the command `name` that goes on with it."""
     end = overview.finished
     never_began = overview.error is not None and overview.planned is None
     directory = near(config.download.directory)
     if end is not None and not never_began and not output.output_options.json:
-        _say_end(overview, end, output, directory, again)
+        _say_end(overview, end, output, directory, next_text(end, again, name))
     if end is not None and output.lost:
         output.message(end_lines(end, overview, directory)[0], urgent=True)
     code = report(overview.cause, output) if overview.cause is not None else 1
     return code if end is None else end.exit_code
 
 
-def _say_end(overview: RunOverview, end: Finished, output: Output, directory: str, again: str) -> None:
+def _say_end(overview: RunOverview, end: Finished, output: Output, directory: str, following: str) -> None:
     """Say the totals, what has failed, and what comes next; failures are said even with -q."""
     quiet = output.output_options.quiet
     if not quiet:
@@ -94,30 +103,25 @@ def _say_end(overview: RunOverview, end: Finished, output: Output, directory: st
         output.data(line)
     for line in more(min(KEPT, overview.scenes_left_out), overview.scenes_left_out, "scene"):
         output.data(f"{line} left out (`plan` names all of them)")
-    following = next_text(end, again)
     if following:
         output.message(f"next: {following}", urgent=bool(end.exit_code))
 
 
-def next_text(end: Finished, again: str) -> str:
+def next_text(end: Finished, job: SameJob | None, name: str = "run") -> str:
     """Return what to do now; "" where an error has said it, or there is nothing."""
+    again = job.command(name) if job is not None else ""
     if end.exit_code == STOPPED:
         return f"{again} goes on where it was" if again else "the same command goes on where it was"
-    if not again:
+    if job is None:
         return ""
     if end.files_total == 0 and not end.exit_code:
-        plan = _instead(again, "plan")
+        plan = job.command("plan")
         return f"widen dates, area or cloud cover; {plan} tells what was left out and why"
     if end.files_failed and end.exit_code == 4:
-        return f"{again} tries them again; {_instead(again, 'status --failed')} names each"
+        return f"{again} tries them again; {job.command('status', '--failed')} names each"
     if end.exit_code:
         return f"{again} goes on where it was"
-    return f"{_instead(again, 'status --paths')} lists the files"
-
-
-def _instead(again: str, command: str) -> str:
-    """Return another command for the same config."""
-    return re.sub(r" (run|sync) ", f" {command} ", again, count=1)
+    return f"{job.command('status', '--paths')} lists the files"
 
 
 def near(path: str) -> str:

@@ -20,6 +20,7 @@ from landsat_async.disk.whole_file import write_whole
 from landsat_async.errors import ConfigError
 from landsat_async.model import Scene
 from landsat_async.rules.product_id import parse_product_id
+from landsat_async.show.error_report import unwritable
 from landsat_async.show.scene_page import scenes_page
 
 Writer = Callable[[Sequence[Scene]], bytes]
@@ -44,6 +45,7 @@ async def write_scenes(path: str, scenes: Sequence[Scene], page: Writer | None =
 
     Raises:
         ConfigError: the file cannot be written.
+        DiskFull: there is no room for it.
     """
     full = os.path.abspath(path)
     writer = page if page is not None and is_page(path) else _writer_of(path)
@@ -51,7 +53,7 @@ async def write_scenes(path: str, scenes: Sequence[Scene], page: Writer | None =
     try:
         await anyio.to_thread.run_sync(partial(write_whole, local_fs(), full, body))
     except OSError as error:
-        raise ConfigError(f"--output {path}: cannot be written: {error.strerror}", reference="usage") from None
+        raise unwritable(f"--output {path}:", error, reference="usage") from None
 
 
 def _writer_of(path: str) -> Writer:

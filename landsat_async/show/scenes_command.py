@@ -15,6 +15,7 @@ from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
+from landsat_async.show.program import SameJob
 from landsat_async.show.scene_output import check_output, footprint_of, scene_values
 from landsat_async.show.signals import Stopper, run_async
 from landsat_async.show.tables import columns, width_of
@@ -34,6 +35,7 @@ def scenes(
     file: str | None = None,
     shard: str | None = None,
     browse: bool = True,
+    again: SameJob | None = None,
 ) -> int:
     """Search, show, and write the scenes to a file where one is named; 4 when ids of the config are not there."""
     check_output(file)
@@ -48,7 +50,7 @@ def scenes(
         if output.output_options.json:
             _write_json(found, output)
         else:
-            _tell(found, config, file, output)
+            _tell(found, config, file, (again or SameJob(path)).command("plan"), output)
         return code
 
     return run_async(output, work)
@@ -66,7 +68,7 @@ def _write_json(found: Found, output: Output) -> None:
     output.json(line("found", {"scenes": len(found.scenes), "dropped": len(found.dropped)}))
 
 
-def _tell(found: Found, config: Config, file: str | None, output: Output) -> None:
+def _tell(found: Found, config: Config, file: str | None, again: str, output: Output) -> None:
     quiet = output.output_options.quiet
     if not quiet:
         for note in (*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)):
@@ -79,7 +81,7 @@ def _tell(found: Found, config: Config, file: str | None, output: Output) -> Non
         output.message(f"wrote {file}: {count_text(len(found.scenes), 'scene')}")
     if found.scenes and not quiet:
         also = "" if file is not None else "; `--output scenes.geojson` for QGIS, `--output ids.txt` for their ids"
-        output.message(f"next: landsat-async plan{also}")
+        output.message(f"next: {again}{also}")
 
 
 def scene_lines(scenes: Sequence[Scene], dropped: Sequence[DroppedScene], width: int) -> list[str]:

@@ -11,6 +11,7 @@ from landsat_async.show.sync_tables import lineage_lines
 
 if TYPE_CHECKING:
     from landsat_async.run.verify import FileStatus, LedgerStatus
+    from landsat_async.show.program import SameJob
 
 ROWS = 14
 """Scenes that are shown; with what stands round them a screen of 24 lines is enough."""
@@ -26,10 +27,10 @@ _ENDS = {
 _ORDER = ("here", "failed", "coming", "partly", "at USGS", "waiting")
 
 
-def status_page(known: LedgerStatus, directory: str, width: int, again: str) -> list[str]:
-    """Return what is known of a folder; `again`: the command that goes on."""
+def status_page(known: LedgerStatus, directory: str, width: int, again: SameJob) -> list[str]:
+    """Return what is known of a folder; `again`: the job, for the command that goes on."""
     if not known.ledger:
-        return [*wrap(f"{directory}: nothing has been downloaded here yet", width), f"next: {again}"]
+        return [*wrap(f"{directory}: nothing has been downloaded here yet", width), f"next: {again.command('run')}"]
     if not known.files:
         return [*wrap(f"{directory}: no files are wanted here", width), *wrap(_last_run(known), width)]
     states = {file.file: state_of(file, running=known.held_by is not None) for file in known.files}
@@ -137,14 +138,14 @@ def _last_run(known: LedgerStatus) -> str:
     return f"last run: {begun}, {end}" + ("" if code is None else f" (exit code {code})")
 
 
-def _next(totals: Counter[str], running: bool, again: str, width: int) -> list[str]:
+def _next(totals: Counter[str], running: bool, again: SameJob, width: int) -> list[str]:
     lines = []
     if totals["failed"]:
-        lines.append(f"why they failed: {again.replace(' run ', ' status --failed ', 1)}")
+        lines.append(f"why they failed: {again.command('status', '--failed')}")
     if running:
         return [line for text in lines for line in wrap(text, width)]
     if totals.total() == totals["here"]:
-        lines.append(f"next: {again.replace(' run ', ' status --paths ', 1)} lists the files")
+        lines.append(f"next: {again.command('status', '--paths')} lists the files")
     else:
-        lines.append(f"next: {again} fetches what is not here")
+        lines.append(f"next: {again.command('run')} fetches what is not here")
     return [line for text in lines for line in wrap(text, width)]

@@ -13,6 +13,7 @@ from landsat_async.config import Config
 from landsat_async.errors import ConfigError
 from landsat_async.show.error_report import report
 from landsat_async.show.output import Output
+from landsat_async.show.program import SameJob
 from landsat_async.show.run_command import conclude, do_job
 from landsat_async.show.signals import Stopper, run_async
 
@@ -45,8 +46,8 @@ class Job:
 
     load: Callable[[], Config]
     """Reads the config; called before each time, so that days relative to today are counted anew."""
-    again: str
-    """The command that goes on."""
+    again: SameJob
+    """For the command that goes on."""
     full: bool = False
     """Look at everything, the first time."""
     overwrite: bool = False
@@ -55,7 +56,7 @@ class Job:
     async def once(self, config: Config, output: Output, stopper: Stopper, *, full: bool) -> int:
         """Synchronise, and return the exit code."""
         job = do_job(config, output, stopper, overwrite=self.overwrite, sync="full" if full else "new")
-        return conclude(await job, output, config, self.again)
+        return conclude(await job, output, config, self.again, "sync")
 
 
 def sync(job: Job, output: Output, watch: str | None = None) -> int:

@@ -14,7 +14,8 @@ from aiohttp.test_utils import TestServer
 from landsat_async import Config, LandsatError, download
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.show import doctor, doctor_service
-from landsat_async.show.doctor_page import Check, check_lines, last_lines, next_of, verdict
+from landsat_async.show.doctor_page import NEXT, Check, check_lines, last_lines, next_of, verdict
+from landsat_async.show.program import SameJob
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import open_simulator
 
@@ -197,3 +198,16 @@ def test_the_last_line_says_what_comes_next():
     assert last_lines([*CHECKS[:2], Check("search", "ok", "")]) == ["No problems, 1 warning. Next: landsat-async run"]
     assert next_of([Check("login", "fail", "", "", 3), Check("lock", "fail", "", "", 8)]) == "landsat-async login"
     assert Path(doctor.__file__).exists()
+
+
+@pytest.mark.faults("P62")
+@pytest.mark.parametrize("name", sorted(NEXT))
+def test_P62_what_is_next_names_the_config_and_the_folder_that_were_named(name):
+    job = SameJob("my lake.toml", (("--directory", "/data"),))
+    said = next_of([Check(name, "fail", "", "", 3)], job)
+    assert "{" not in said
+    for one in ("doctor", "status", "scenes", "plan"):
+        assert (f"landsat-async {one}" in said) == (f"landsat-async {one} 'my lake.toml' --directory /data" in said)
+    assert last_lines([Check("search", "ok", "")], job)[0].endswith(
+        "Next: landsat-async run 'my lake.toml' --directory /data"
+    )

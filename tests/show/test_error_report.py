@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
+import os
 
 import pytest
 
 from landsat_async import errors
+from landsat_async.disk.fs import local_fs
+from landsat_async.show import init_command, login_command, report_command, scene_output
 from landsat_async.show.error_report import first_cause, report
 
 
@@ -111,3 +115,39 @@ def test_faults_of_the_file_system_are_no_bugs(hear, number, code):
     assert report(OSError(number, "reason", "/data/x"), heard.output) == code
     assert "/data/x: reason" in heard.err
     assert "bug" not in heard.err
+
+
+@pytest.mark.faults("P63")
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda: init_command.init("new.toml", init_command.Wishes(), None),
+        lambda: login_command._write(os.path.abspath("logins"), {}, local_fs()),
+        lambda: asyncio.run(scene_output.write_scenes("ids.txt", [])),
+        lambda: asyncio.run(report_command._write("report.html", "")),
+    ],
+)
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (errno.ENOSPC, 9, "free some space"),
+        (errno.EDQUOT, 9, "free some space"),
+        (errno.EACCES, 2, "cannot be written"),
+    ],
+)
+def test_P63_a_file_that_was_asked_for_and_has_no_room_ends_as_a_full_disk(
+    place, number, code, said, hear, monkeypatch, tmp_path
+):
+    def full(*_, **__):
+        raise OSError(number, os.strerror(number), "some-part")
+
+    monkeypatch.chdir(tmp_path)
+    for module in (init_command, login_command, scene_output, report_command):
+        monkeypatch.setattr(module, "write_whole", full)
+    with pytest.raises(errors.LandsatError) as caught:
+        place()
+    heard = hear()
+    assert report(caught.value, heard.output) == code
+    assert said in heard.err
+    assert os.strerror(number) in heard.err
+    assert "some-part" not in heard.err

@@ -12,6 +12,7 @@ from landsat_async.model import Scene
 from landsat_async.run.plan import Plan
 from landsat_async.show import plan_command, run_command
 from landsat_async.show.plan_page import plan_page
+from landsat_async.show.program import SameJob
 from landsat_async.show.run_summary import RunOverview
 
 LACK = LeftOut("ST_B10", "these scenes have no such band", 12, "LC08_L2SR_084024_20160111_20200907_02_T1")
@@ -38,4 +39,4 @@ def test_M32_a_plan_names_it_too_on_the_screen_and_as_json(hear):
     plan_command.write_json(plan, heard.output)
     events = [json.loads(line) for line in heard.out.splitlines()]
     assert [(event["event"], event.get("what")) for event in events][1:] == [("left_out", "ST_B10"), ("planned", None)]
-    assert LINE in plan_page(plan, keep_bytes=0, width=200, again="landsat-async run config.toml")
+    assert LINE in plan_page(plan, keep_bytes=0, width=200, again=SameJob("config.toml"))

@@ -142,7 +142,7 @@ async def test_P05_at_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path):
         assert code == 0, seen
         assert TOKEN not in seen
         assert "next:" in seen
-        assert "landsat-async init" in seen
+        assert "landsat_async init" in seen
         assert kept(tmp_path, sim) == ("demo", TOKEN)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from landsat_async.errors import FolderBusy
+from landsat_async.events import Notice
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.plan import Plan, PlannedFile
 from landsat_async.show import ledger_commands, plan_command
@@ -142,7 +143,7 @@ def test_the_file_system_is_that_of_the_longest_mount_point(tmp_path):
 @pytest.mark.parametrize("content", [False, True])
 def test_verify_proves_content_where_it_is_asked_to(config_file, monkeypatch, content):
     asked = []
-    monkeypatch.setattr(ledger_commands, "verify", lambda path, overrides, content, output: asked.append(content) or 0)
+    monkeypatch.setattr(ledger_commands, "verify", lambda _, __, content, *___, **____: asked.append(content) or 0)
     assert main(["verify", str(config_file), *(["--content"] if content else [])]) == 0
     assert asked == [content]
 
@@ -164,3 +165,19 @@ def test_the_kind_of_file_system_is_told_with_what_it_means(kind, is_remote, sta
     assert (check.state, words in check.message) == (state, True)
     assert ("4 GiB" in check.hint) is (kind in ("FAT32", "vfat"))
     assert file_system("data", "", is_remote=False) is None
+
+
+@pytest.mark.faults("P65")
+def test_P65_a_note_that_measuring_has_told_is_not_told_again_by_the_plan(config_file, hear, monkeypatch):
+    async def measure(config, *, on_event):
+        on_event(Notice("area: 1,000 km²"))
+
+    async def plan(config, **_):
+        return make(notes=("area: 1,000 km²", "search.min_coverage has no effect"))
+
+    monkeypatch.setattr("landsat_async.run.measure_first.measure", measure)
+    monkeypatch.setattr("landsat_async.run.plan.plan", plan)
+    heard = hear()
+    assert plan_command.plan(config_file, (), heard.output, measure=True) == 0
+    assert (heard.out + heard.err).count("area: 1,000 km²") == 1
+    assert "min_coverage" in heard.err

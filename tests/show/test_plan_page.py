@@ -11,10 +11,11 @@ from landsat_async.events import LeftOut
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.run.plan import Plan, PlannedFile
 from landsat_async.show.plan_page import plan_page
+from landsat_async.show.program import SameJob
 
 GIB, MIB = 1 << 30, 1 << 20
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-AGAIN = "landsat-async run config.toml"
+AGAIN = SameJob("config.toml")
 BANDS = {"SR_B2": 70, "SR_B3": 72, "SR_B4": 75, "SR_B5": 80, "QA_PIXEL": 3, "ANG": 1}
 REASONS = ("cloud cover 44 % is not within 0..10", "older version of LC08_L2SP_004053_20240705_20240714_02_RT")
 

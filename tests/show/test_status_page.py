@@ -6,10 +6,11 @@ import pytest
 
 from landsat_async.run.verify import FileStatus, LedgerStatus
 from landsat_async.show import ledger_commands
+from landsat_async.show.program import SameJob
 from landsat_async.show.status_page import state_of, status_page
 
 SCENE = "LC09_L2SP_004053_202407{:02}_20240720_02_T1"
-AGAIN = "landsat-async run config.toml"
+AGAIN = SameJob("config.toml")
 
 
 def file(name, state, *, scene=SCENE.format(13), durable_bytes=0, reason="", hint=""):
@@ -94,7 +95,7 @@ def test_three_thousand_scenes_are_one_screen(width):
 
 def test_an_empty_folder_and_one_where_everything_is_here_say_what_comes_next():
     nothing = LedgerStatus("/data", {}, [], None, None, ledger=False)
-    assert page(nothing) == ["data/: nothing has been downloaded here yet", f"next: {AGAIN}"]
+    assert page(nothing) == ["data/: nothing has been downloaded here yet", "next: landsat-async run config.toml"]
     assert page(known(code=0))[0] == "data/: no files are wanted here"
     assert page(known(*bands(13, SR_B3="done"), code=0))[-1] == (
         "next: landsat-async status --paths config.toml lists the files"

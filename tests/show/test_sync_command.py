@@ -10,6 +10,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.events import Finished, Planned, Superseded, Synced
 from landsat_async.show import run_command, sync_command
 from landsat_async.show.jsonlines import json_line
+from landsat_async.show.program import SameJob
 from landsat_async.show.run_summary import RunOverview
 from landsat_async.show.sync_command import Job, read_interval, watch_folder
 from landsat_async.show.sync_tables import lineage_lines
@@ -95,7 +96,7 @@ def config(number):
 
 
 async def watch(output, stopper, load):
-    job = Job(load, "landsat-async sync lake.toml", full=True)
+    job = Job(load, SameJob("lake.toml"), full=True)
     return await watch_folder(job, config(1), 0.001, output, stopper)
 
 
