@@ -135,7 +135,11 @@ class LedgerWriter:
         self.path = path
         self._connect = connect
         self._where = path.name
-        self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Op] | None] = queue.SimpleQueue()
+        self._gathered: list[_Op] = []
+        """Called for in this turn of the loop, and not in the queue yet."""
+        self._lock = threading.Lock()
+        """For `_gathered`: there may be callers in several loops."""
         self._thread = threading.Thread(target=self._main, name="landsat-ledger", daemon=True)
         self._opened = threading.Event()
         self._open_error: BaseException | None = None
@@ -169,11 +173,22 @@ class LedgerWriter:
         """
         if self._closed:
             raise LedgerError("The database of the folder is already closed.")
-        op = _Op(function, asyncio.get_running_loop())
-        self._queue.put(op)
+        loop = asyncio.get_running_loop()
+        op = _Op(function, loop)
+        with self._lock:
+            if not self._gathered or self._gathered[-1].loop is not loop:  # that loop may be over by then
+                loop.call_soon(self._pass_on)
+            self._gathered.append(op)
+        return op.future
+
+    def _pass_on(self) -> None:
+        """Hand over what was called for in one turn of a loop: each thread that is woken costs as much as its work."""
+        with self._lock:
+            ops, self._gathered = self._gathered, []
+        if ops:
+            self._queue.put(ops)
         if self._died_of is not None:  # asked after the put: either the thread has seen it, or we see that it died
             self._answer_all(self._died_of)
-        return op.future
 
     def write(self, sql: str, *arguments: object) -> Awaitable[None]:
         """Execute one statement inside the next transaction."""
@@ -187,6 +202,7 @@ class LedgerWriter:
         """Let the thread finish what is queued, close the database and end. Does not wait; safe to call twice."""
         if not self._closed:
             self._closed = True
+            self._pass_on()
             self._queue.put(None)
 
     async def aclose(self) -> None:
@@ -231,9 +247,7 @@ class LedgerWriter:
         ops, self._batch = [*self._batch], ()
         with suppress(queue.Empty):
             while True:
-                op = self._queue.get_nowait()
-                if op is not None:
-                    ops.append(op)
+                ops += self._queue.get_nowait() or ()
         for op in ops:
             op.error = error
             _hand_over(op.loop, [op])
@@ -243,16 +257,16 @@ class LedgerWriter:
         first = self._queue.get()
         if first is None:
             return False
-        self._batch = batch = [first]
+        self._batch = batch = [*first]
         while len(batch) < _BATCH:
             try:
-                op = self._queue.get_nowait()
+                more = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if op is None:
+            if more is None:
                 self._queue.put(None)  # finish this batch, then end
                 break
-            batch.append(op)
+            batch += more
         return True
 
     def _run(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:

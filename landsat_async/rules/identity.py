@@ -54,7 +54,7 @@ _NAMING_KEYS = frozenset(
     }
 )  # fmt: skip
 """Parameters of links that may name what the link leads to."""
-_KEY_END = re.compile("(?:id|name|file|path|key|disposition)=", re.IGNORECASE)
+_KEY_ENDS = ("id", "name", "file", "path", "key", "disposition")
 _FIRST_CHARS = ("L", "l", "%")
 """What a Landsat name in a path begins with; most parts are folders, and are passed over."""
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
@@ -207,7 +207,13 @@ def _read(name: str) -> _Read | None:
 def _names_only(url: str, name: str) -> bool:
     """Whether a link ends with just this name, and has no parameter that may name anything."""
     path, _, query = url.partition("?")
-    return path.endswith(name) and path[: -len(name)].endswith("/") and not _KEY_END.search(query)
+    return path.endswith(name) and path[: -len(name)].endswith("/") and not _may_name(query)
+
+
+def _may_name(query: str) -> bool:
+    """Whether a parameter may name anything; most queries are one long signature, which says nothing."""
+    keys = [part.partition("=")[0].lower() for part in query.split("&")]
+    return any(key.endswith(_KEY_ENDS) for key in keys)
 
 
 def _names_in(url: str) -> Iterator[str]:
@@ -216,8 +222,8 @@ def _names_in(url: str) -> Iterator[str]:
     It need not be the last part of the path: `.../NAME/download` leads to NAME.
     """
     path, _, query = url.partition("#")[0].partition("?")
-    try:  # most queries are one long signature, which says nothing
-        pairs = parse_qsl(query, max_num_fields=100) if _KEY_END.search(query) else []
+    try:
+        pairs = parse_qsl(query, max_num_fields=100) if _may_name(query) else []
     except ValueError:
         return
     for part in reversed(path.split("/")):
