@@ -69,6 +69,14 @@ class Joins:
     """The proof of just these bytes: content takes a second for each 100 MB."""
 
 
+def put_and_commit(transfer: Transfer, block: memoryview) -> CommitResult:
+    """Write the end of the file, and give the file its name; for threads. Raises OSError of writing."""
+    with transfer.session.target.fs.together():
+        if block:
+            transfer.part.put(block)
+        return commit(transfer)
+
+
 def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
     """Prove the complete part and give it its final name; for threads, does not raise.
 

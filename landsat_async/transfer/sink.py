@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.proof.sniff import HEAD_BYTES
-from landsat_async.transfer.commit import CommitResult, commit
+from landsat_async.transfer.commit import CommitResult, put_and_commit
 from landsat_async.transfer.fast_path import (
     ReceiveBuffer,
     can_go_direct,
@@ -242,17 +242,10 @@ class Sink:
             self._adopt()
         if self._saving is not None:
             await self._saving.wait()  # it uses the descriptor, which is closed at the end of this
-        part, transfer = self._part, self._transfer
-
-        def keep_and_commit() -> CommitResult:
-            with transfer.session.target.fs.together():
-                if block:
-                    part.put(block)
-                return commit(transfer)
-
+        transfer = self._transfer
         self._broken = True
-        committed = await transfer.threads.run(keep_and_commit, stop=transfer.stop_proof)
-        self._broken = part.abandoned
+        committed = await transfer.threads.run(put_and_commit, transfer, block, stop=transfer.stop_proof)
+        self._broken = self._part.abandoned
         return committed
 
     async def _keep(self, block: memoryview, at: int) -> None:

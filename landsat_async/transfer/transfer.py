@@ -326,7 +326,7 @@ class Transfer:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def begin_body(self, sink: Sink, total: int | None) -> None:
+    def begin_body(self, sink: Sink | None, total: int | None) -> None:
         """Say once where the transfer begins, and from now on how far it is."""
         self.sink, self._total = sink, total
         if not self._started:
