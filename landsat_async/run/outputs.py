@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -29,17 +30,20 @@ from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable, resour
 from landsat_async.model import Unavailable
 from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.product_id import parse_product_id
+from landsat_async.run.items_file import write_items
 from landsat_async.run.scene_files import SceneReader
 from landsat_async.run.table_files import TableFile, check_parquet, open_table
 from landsat_async.stac.assets import asset_of
 from landsat_async.stac.collection import CollectionBuilder, catalog_of
 from landsat_async.stac.item import SceneFacts, Versions, item_of
+from landsat_async.stac.item_columns import ITEMS_TABLE, ColumnType, row_of_item
 from landsat_async.stac.scene_table import COLUMNS, row_of
 from landsat_async.stac.vrt import MARK, vrts_of
 
 MARKER = "outputs"
 """Name of the note, in the folder of state, of what the outputs were made from."""
-_FORMAT = "1"
+_FORMAT = "2"
+_ITEM_BYTES = 4 * 2**20
 _IN_THE_WAY = "something that landsat_async has not made stands in its place; it was kept"
 _MOVE_IT = "Move it away and run the same command again."
 
@@ -130,6 +134,9 @@ class _Writer:
         self._reader = SceneReader(fs, root)
         self._root = root
         self._collections: dict[str, CollectionBuilder] = {}
+        self._columns: dict[str, ColumnType] = {}
+        """Of the table of items, by collection."""
+        self._items_table = ITEMS_TABLE if wanted.stac and wanted.table == "parquet" else ""
         self._written = OutputsMade()
         self._vrts: set[str] = set()
 
@@ -176,6 +183,8 @@ class _Writer:
             return False
         made = [name for name, on in (("stac/catalog.json", self._wanted.stac),) if on]
         made += [f"scenes.{self._wanted.table}"] if self._wanted.table else []
+        if self._items_table:
+            made += [f"stac/{name}/{ITEMS_TABLE}" for name in self._files.names("stac") if "." not in name]
         return all(is_there(self._fs, self._fs.join(self._root, name)) for name in made)
 
     def _table(self, stack: ExitStack) -> TableFile | None:
@@ -203,6 +212,8 @@ class _Writer:
             collection = self._collections.setdefault(item["collection"], CollectionBuilder(item["collection"]))
             collection.add(item)
             self._document(f"stac/{collection.id}/{scene.display_id}.json", item)
+            if self._items_table:
+                self._columns.setdefault(collection.id, ColumnType()).learn(row_of_item(item))
         if self._wanted.vrt:
             below = scene.files[0].relpath.rpartition("/")[0]
             for name, text in vrts_of(scene.display_id, below, assets).items():
@@ -216,16 +227,37 @@ class _Writer:
     def _catalogue(self) -> None:
         """Write collections and catalogue, then remove items of scenes that are gone."""
         self._files.name_all()
+        table = self._items_table
         for collection in self._collections.values():
-            self._document(f"stac/{collection.id}/collection.json", collection.document())
+            document = collection.document(table)
+            if table:
+                self._table_of_items(collection, document)
+            self._document(f"stac/{collection.id}/collection.json", document)
         self._files.name_all()
         self._document("stac/catalog.json", catalog_of(self._collections))
         self._files.name_all()
         for name in self._files.names("stac"):
-            here = self._collections[name].hrefs | {"collection.json"} if name in self._collections else frozenset()
-            for document in self._files.names(f"stac/{name}"):
-                if document not in here and document.endswith(".json"):
-                    self._files.remove(f"stac/{name}/{document}")
+            here = self._collections[name].hrefs | {"collection.json", table} if name in self._collections else set()
+            for file in self._files.names(f"stac/{name}"):
+                if file not in here and (file.endswith(".json") or file == ITEMS_TABLE):
+                    self._files.remove(f"stac/{name}/{file}")
+
+    def _table_of_items(self, collection: CollectionBuilder, document: Mapping[str, Any]) -> None:
+        """Write the items of a collection as one table, from the documents that have their names by now."""
+        relpath = f"stac/{collection.id}/{ITEMS_TABLE}"
+        try:
+            write_items(self._files, relpath, self._items(collection), self._columns[collection.id], document)
+        except NotOurs as error:
+            self._refuse(error)
+
+    def _items(self, collection: CollectionBuilder) -> Iterator[Mapping[str, Any]]:
+        refused = {one.file for one in self._written.refused}
+        for name in sorted(collection.hrefs):
+            if self._stop():
+                raise Stopped
+            relpath = f"stac/{collection.id}/{name}"
+            if relpath not in refused and (data := self._files.read(relpath, _ITEM_BYTES)) is not None:
+                yield msgspec.json.decode(data)
 
     def _remove_old_vrts(self, folder: str) -> None:
         """Remove VRTs of ours whose scene is not here any more: deleted, or put away for a newer version."""

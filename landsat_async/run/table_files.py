@@ -72,7 +72,7 @@ class _Parquet:
     """GeoParquet 1.1; the footprint as well-known binary."""
 
     def __init__(self, file: OutputFile) -> None:
-        self._arrow, parquet = _load_pyarrow()
+        self._arrow, parquet = load_pyarrow()
         pa = self._arrow
         kinds = {name: pa.float64() for name in _NUMBERS} | {name: pa.int64() for name in _WHOLES}
         fields = [pa.field(name, kinds.get(name, pa.string())) for name in COLUMNS]
@@ -108,7 +108,8 @@ def _without_pyarrow() -> ConfigError:
     )
 
 
-def _load_pyarrow() -> tuple[Any, Any]:
+def load_pyarrow() -> tuple[Any, Any]:
+    """Return pyarrow and its part for Parquet. Raises ConfigError where it is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet

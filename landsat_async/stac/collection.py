@@ -21,6 +21,7 @@ _USGS = {
     "url": "https://www.usgs.gov/landsat-missions",
 }
 _LICENSE_PAGE = "https://www.usgs.gov/faqs/are-there-any-restrictions-use-or-redistribution-landsat-data"
+_ITEMS = {"type": "application/vnd.apache.parquet", "title": "All items", "roles": ["collection-mirror"]}
 _SUMMARISED = ("platform", "instruments", "gsd")
 
 
@@ -53,8 +54,8 @@ class CollectionBuilder:
         """File names of its items."""
         return frozenset(self._hrefs)
 
-    def document(self) -> dict[str, Any]:
-        """Return the collection."""
+    def document(self, table: str = "") -> dict[str, Any]:
+        """Return the collection; `table` names the file beside it that has all its items, "" = there is none."""
         title = _TITLES.get(self.id, self.id)
         items = [{"rel": "item", "href": href, "type": "application/geo+json"} for href in sorted(self._hrefs)]
         return {
@@ -70,6 +71,7 @@ class CollectionBuilder:
                 "temporal": {"interval": [self._days or [None, None]]},
             },
             "summaries": {name: sorted(values) for name, values in self._values.items() if values},
+            **({"assets": {"items": {"href": table, **_ITEMS}}} if table else {}),
             "links": [
                 {"rel": "root", "href": "../catalog.json", "type": "application/json"},
                 {"rel": "parent", "href": "../catalog.json", "type": "application/json"},

@@ -7,12 +7,13 @@ import hashlib
 import io
 import json
 import shutil
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import anyio
 import pytest
 import rasterio
+import shapely
 
 from landsat_async.config_tables import OutputConfig
 from landsat_async.disk.folder import OutputFolder
@@ -192,6 +193,77 @@ async def test_a_table_of_ours_is_replaced(tmp_path, table):
         for _ in range(2):
             assert (await world.run(config)).summary.exit_code == 0
             assert not (await make_outputs(config)).refused
+
+
+async def test_all_items_of_a_collection_are_one_table_that_says_what_they_say(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    async with open_world(tmp_path) as world:
+        search = {"dataset": ["landsat_ot_c2_l1", "landsat_ot_c2_l2", "landsat_etm_c2_l2"], "bbox": list(LAKE)}
+        select = {"bands": ["red", "pan", "qa_pixel"]}
+        config = world.config(search=search, select=select, output={"stac": True, "table": "parquet"})
+        assert (await world.run(config)).summary.exit_code == 0
+        tables = sorted(path.relative_to(world.root).as_posix() for path in world.root.rglob("items.parquet"))
+        assert tables == ["stac/landsat-c2-l1/items.parquet", f"{ITEMS}/items.parquet"]
+        for name in tables:
+            items = items_of(world.root, name)
+            table = parquet.read_table(world.root / name)
+            notes = {key.decode(): json.loads(value) for key, value in table.schema.metadata.items() if key[0] in b"gs"}
+            (about,) = notes["stac-geoparquet"]["collections"].values()
+            assert about["assets"]["items"]["href"] == "items.parquet"
+            assert notes["geo"]["columns"]["geometry"]["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
+            for row in table.to_pylist():
+                item = items.pop(row["id"])
+                assert shapely.from_wkb(row["geometry"]) == shapely.from_geojson(json.dumps(item["geometry"]))
+                assert list(row["bbox"].values()) == item["bbox"]
+                assert without_nulls(row["assets"]) == without_nulls(item["assets"])
+                assert row["datetime"] == datetime.fromisoformat(item["properties"]["datetime"])
+                assert row["eo:cloud_cover"] == item["properties"].get("eo:cloud_cover")
+            assert items == {}
+        before = {name: (world.root / name).read_bytes() for name in tables}
+        await make_outputs(config)
+        assert {name: (world.root / name).read_bytes() for name in tables} == before
+        (world.root / tables[0]).unlink()
+        await world.run(config)
+        assert (world.root / tables[0]).read_bytes() == before[tables[0]]
+        await make_outputs(world.config(search=search, select=select, output={"stac": True, "table": "csv"}))
+        assert not list(world.root.rglob("items.parquet"))
+        assert "assets" not in json.loads((world.root / ITEMS / "collection.json").read_bytes())
+
+
+def items_of(root, table):
+    paths = Path(root, table).parent.glob("L*.json")
+    return {item["id"]: item for item in (json.loads(path.read_bytes()) for path in paths)}
+
+
+def without_nulls(value):
+    """A table has a cell for every name that any item has."""
+    if isinstance(value, dict):
+        return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+async def test_a_foreign_reader_makes_the_same_items_of_the_table(tmp_path):
+    reader = pytest.importorskip("stac_geoparquet.arrow", reason="stac-geoparquet is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    async with open_world(tmp_path) as world:
+        await world.run(world.config(select=RED, output={"stac": True, "table": "parquet"}))
+        items = items_of(world.root, f"{ITEMS}/items.parquet")
+        for found in reader.stac_table_to_items(parquet.read_table(world.root / ITEMS / "items.parquet")):
+            item = items.pop(found["id"]) | {"type": None}
+            for one in (found, item):
+                for name in ("datetime", "created"):
+                    one["properties"][name] = datetime.fromisoformat(one["properties"][name])
+            assert without_nulls(found) == without_nulls(item)
+        assert items == {}
+
+
+async def test_a_file_of_somebody_else_stays_where_a_table_of_items_would_be(tmp_path):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    async with open_world(tmp_path) as world:
+        world.put(f"{ITEMS}/items.parquet", b"PAR1 of the user PAR1")
+        result = await world.run(world.config(select=RED, output={"stac": True, "table": "parquet"}))
+        assert (result.summary.exit_code, set(result.failed)) == (4, {f"{ITEMS}/items.parquet"})
+        assert (world.root / ITEMS / "items.parquet").read_bytes() == b"PAR1 of the user PAR1"
 
 
 async def test_a_table_that_cannot_be_made_is_said_before_anything_is_asked(tmp_path, monkeypatch):
