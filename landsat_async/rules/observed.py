@@ -120,10 +120,13 @@ class Observations:
                     text = OTHERS
                 values.add(text)
             figure = None if number is None or not math.isfinite(number) else round(float(number), 3)
-            new = Seen(1, figure, figure)
             key = (place, topic, text)
             known = self._seen.get(key)
-            self._seen[key] = new if known is None else known.merged(new)
+            if known is not None and figure is None:
+                self._seen[key] = Seen(known.times + 1, known.low, known.high)
+            else:
+                new = Seen(1, figure, figure)
+                self._seen[key] = new if known is None else known.merged(new)
 
     def take(self) -> dict[tuple[str, str, str], Seen]:
         """Return what has been counted since the last call, by (host, topic, value)."""

@@ -129,7 +129,9 @@ class Ruling(enum.Enum):
 
 def on_served(health: HostHealth, item: int | None = None) -> HostHealth:
     """The host has given a file, or a good piece of it."""
-    first = {other: served for other, served in health.first_failed.items() if other != item}
+    first = health.first_failed
+    if first:
+        first = {other: served for other, served in first.items() if other != item}
     return HostHealth(served=health.served + 1, first_failed=first)
 
 

@@ -33,7 +33,14 @@ class Repairs:
     overran: bool = False
 
 
-async def open_believed(transfer: Transfer, facts: Checkpoint | None) -> PartFile:
+def new_part(transfer: Transfer) -> PartFile:
+    """Return a part without bytes, which will be made with the first write."""
+    job, target = transfer.job, transfer.session.target
+    path = target.fs.join(target.parts_dir, job.part_name)
+    return PartFile(path, target.fs, transfer.threads, job.policy.min_free_bytes, job.part_was, None)
+
+
+async def open_believed(transfer: Transfer, facts: Checkpoint) -> PartFile:
     """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
     job = transfer.job
     target = transfer.session.target
@@ -116,4 +123,4 @@ async def _reopen(transfer: Transfer, facts: Checkpoint | None) -> None:
     """Give up the descriptor and go back to the last checkpoint."""
     transfer.joins = Joins()
     await transfer.part.close()
-    transfer.part = await open_believed(transfer, facts)
+    transfer.part = new_part(transfer) if facts is None else await open_believed(transfer, facts)

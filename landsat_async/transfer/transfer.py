@@ -40,7 +40,7 @@ from landsat_async.transfer.commit import WHOLE_HINT, Joins
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
 from landsat_async.transfer.finish import DamagedCopies, finish
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
-from landsat_async.transfer.repair import Repairs, open_believed, repair
+from landsat_async.transfer.repair import Repairs, new_part, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.sink import Sink
@@ -173,7 +173,8 @@ class Transfer:
         self.session.begin(self.threads)
         try:
             with self.wait:
-                self.part = await open_believed(self, self.job.part)
+                part = self.job.part
+                self.part = new_part(self) if part is None else await open_believed(self, part)
                 self._opened = True
                 while (outcome := await self._step()) is None:
                     pass

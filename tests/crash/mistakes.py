@@ -15,7 +15,7 @@ from unittest import mock
 from landsat_async.disk import finalise, ledger, local_target
 from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
-from landsat_async.disk.part import open_part
+from landsat_async.disk.part import PartFile, open_part
 from landsat_async.run import outcomes, worker
 from landsat_async.transfer import repair, sink
 from landsat_async.transfer.transfer import Transfer
@@ -120,9 +120,14 @@ def _write_to_final() -> Patches:
         parts = Path(path).parent
         return open_part(str(parts.parents[1] / final[os.path.basename(path)]), *arguments, **how)
 
+    def straight_new(path: str, *arguments: Any) -> PartFile:
+        parts = Path(path).parent
+        return PartFile(str(parts.parents[1] / final[os.path.basename(path)]), *arguments)
+
     return [
         mock.patch.object(worker, "TransferJob", job),
         mock.patch.object(repair, "open_part", straight),
+        mock.patch.object(repair, "PartFile", straight_new),
         mock.patch.object(finalise, "_name", mock.Mock()),
     ]
 
