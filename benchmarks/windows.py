@@ -2,7 +2,7 @@
 
 boxes: random boxes x types x layouts, both modes, judged by GDAL (rasterio): pixels, transform, system, nodata.
 lies:  hosts that lie about ranges, see `tests.support.window_lies`.
-kills: runs that cut windows are killed at random times, by ranges and from whole files.
+kills: runs that cut windows are killed at random times: by ranges, from whole files and from bundles.
 """
 
 from __future__ import annotations
@@ -52,11 +52,12 @@ async def lies(count: int, seed: int, folder: Path) -> Counter[str]:
 
 
 async def kills(count: int, seed: int, folder: Path) -> Counter[str]:
-    """Kill so many runs, half of them by ranges."""
-    for ranges in (True, False):
-        base = folder / f"ranges-{ranges}"
+    """Kill so many runs: a third by ranges, a third from whole files, a third from bundles."""
+    ways = {"ranges": {"ranges": True}, "whole": {"ranges": False}, "bundles": {"bundles": True}}
+    for name, how in ways.items():
+        base = folder / name
         base.mkdir()
-        print(f"ranges {ranges}: {await kill(base, count // 2, seed, ranges=ranges)}", flush=True)
+        print(f"{name}: {await kill(base, -(-count // 3), seed, **how)}", flush=True)
     return Counter(right=count)
 
 

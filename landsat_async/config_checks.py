@@ -52,7 +52,8 @@ def check_window(
     if not {"aoi", "bbox"} & set(search) and not refused & {"search.aoi", "search.bbox"}:
         problems.append("select.window: needs an area; set search.aoi or search.bbox")
     kind = select.get("type", "bundle")
-    if kind not in ("band", "band_group") and "select.type" not in refused:
+    from_bundles = kind == "bundle" and bool(select.get("bands"))
+    if kind not in ("band", "band_group") and not from_bundles and "select.type" not in refused:
         problems.append(
             f'select.window: cuts single bands, and type = "{kind}" names none; write bands = ["SR_B4", "QA_PIXEL"]'
         )

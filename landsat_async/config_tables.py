@@ -115,7 +115,12 @@ class SelectConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def may_replace_bundles(self) -> bool:
         """Whether `bundle_fallback` says something: only bundles are replaced."""
-        return self.bundle_fallback and self.type == "bundle"
+        return self.bundle_fallback and self.type == "bundle" and not self.cuts_bundles
+
+    @property
+    def cuts_bundles(self) -> bool:
+        """Windows of some members of each bundle are wanted, in place of the bundle."""
+        return self.type == "bundle" and self.window != "off"
 
 
 class DownloadConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from landsat_async.disk.ledger_writer import LedgerWriter
+from landsat_async.rules.naming import is_member
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class HookRecords:
             display_id, dataset = row
             files = c.execute(_FILES, (run_id, display_id)).fetchall()
             complete = c.execute(_COMPLETE.format("AND scene_display_id=?"), (run_id, display_id)).fetchone()
-            bundle = next((path for _, path, kind in files if kind == "bundle"), None)
+            bundle = next((path for _, path, kind in files if kind == "bundle" and not is_member(kind, path)), None)
             entity_id = files[0][0] if files else ""
             paths = tuple(path for _, path, _ in files)
             return DueScene(display_id, entity_id, dataset, paths, bundle, complete[1] if complete else "")

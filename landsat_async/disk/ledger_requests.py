@@ -20,6 +20,13 @@ from landsat_async.rules.lifecycle import OPEN, State, Step
 _OPEN = tuple(sorted(OPEN))
 _WITHOUT_DOWNLOAD = ", label=NULL, download_id=NULL, spent=?"
 """With `superseded`: the rows of a download that is given up are not taken for those of the next one."""
+_OF_OTHER_BUNDLES = (
+    "NOT(kind='bundle' AND name NOT LIKE '%.tar' AND EXISTS(SELECT 1 FROM item AS other"
+    " WHERE other.scene_display_id=item.scene_display_id AND other.run_id=item.run_id AND other.kind='bundle'"
+    " AND (other.state IN('requested','preparing','ready','active')"
+    " OR other.state='planned' AND other.item_id<item.item_id)))"
+)
+"""Of the members that are wanted of a bundle one is asked for, and brings the others along."""
 STAGED_KEPT = 200
 """Staging times that are remembered, for the estimate of the next ones."""
 
@@ -50,6 +57,7 @@ class RequestRecords:
         on this folder; empty without files.
         """
         due = f"run_id=? AND state='planned' AND next_try<=? AND system NOT IN({marks(paused_systems)})"
+        due += f" AND {_OF_OTHER_BUNDLES}"
         order = "ORDER BY next_try, item_id LIMIT"
         arguments = (run_id, now, *paused_systems)
 
@@ -115,8 +123,22 @@ class RequestRecords:
 
     def next_due(self, run_id: str) -> Awaitable[float | None]:
         """Unix time of the earliest planned file; None without one."""
-        look = "SELECT min(next_try) FROM item WHERE run_id=? AND state='planned'"
-        return self._writer.call(lambda c: c.execute(look, (run_id,)).fetchone()[0])
+        look = (
+            f"SELECT next_try FROM item WHERE run_id=? AND state='planned' AND {_OF_OTHER_BUNDLES}"
+            " ORDER BY next_try LIMIT 1"
+        )
+
+        def read(c: sqlite3.Connection) -> float | None:
+            row = c.execute(look, (run_id,)).fetchone()
+            return None if row is None else row[0]
+
+        return self._writer.call(read)
+
+    def waiting_members(self, run_id: str, item: Item) -> Awaitable[list[Item]]:
+        """What else is wanted of the bundle that a member comes with, and is not here."""
+        wanted = "run_id=? AND scene_display_id=? AND kind='bundle' AND name NOT LIKE '%.tar' AND state='planned'"
+        arguments = (run_id, item.scene_display_id, item.item_id)
+        return self._writer.call(lambda c: read_items(c, f"{wanted} AND item_id<>? ORDER BY item_id", arguments))
 
     # Changes of state
 

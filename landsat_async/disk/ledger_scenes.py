@@ -147,7 +147,7 @@ def replaced_scenes(connection: sqlite3.Connection) -> frozenset[str]:
     """Scenes that are fetched as single files; also for a connection that only reads, of any version."""
     rows = connection.execute(
         "SELECT display_id FROM replaced WHERE display_id NOT IN("
-        " SELECT scene_display_id FROM item WHERE kind='bundle' AND state='done')"
+        " SELECT scene_display_id FROM item WHERE kind='bundle' AND name LIKE '%.tar' AND state='done')"
     )
     return frozenset(row[0] for row in rows)
 

@@ -57,6 +57,16 @@ def bundle_name(display_id: str) -> str:
     return safe_name(display_id) + ".tar"
 
 
+def is_member(kind: str, name: str) -> bool:
+    """Tell whether a wanted file is cut or copied out of a bundle, which itself is not kept.
+
+    Args:
+        kind: Of the wanted file.
+        name: Its own name.
+    """
+    return kind == "bundle" and not name.lower().endswith(".tar")
+
+
 def check_layout(template: str) -> str | None:
     """Say what is wrong with a folder template; None when it can be used."""
     if len(template) > _LAYOUT_LENGTH_MAX:

@@ -41,6 +41,8 @@ def choose_type(select: MutableMapping[str, Any], refused: Collection[str] = ())
     for key, example in _NEEDED.items():
         if kind == TYPE_OF_KEY[key] and key not in named and f"select.{key}" not in refused:
             return [f'select.{key}: needed for type "{kind}", for example {key} = {example}'], []
+    if kind == "bundle" and "bands" in named and select.get("window", "off") != "off":
+        named.remove("bands")  # they say which members windows are cut from
     idle = [key for key in named if TYPE_OF_KEY[key] != kind]
     if len(idle) < len(named):
         return [], [f'select.{key} has no effect with type = "{kind}"' for key in idle]

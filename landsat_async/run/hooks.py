@@ -234,7 +234,7 @@ def check_hooks(config: Config) -> None:
             f"[hooks] are called with files of this machine, not with those in {config.download.directory}.",
             hint="Leave [hooks] out, or download into a folder.",
         )
-    single = config.select.type not in ("bundle", "all")
+    single = config.select.type not in ("bundle", "all") or config.select.cuts_bundles
     if hooks.force_queue and single and not re.search(r"\{(display|entity)_id\}", config.download.layout):
         raise ConfigError(
             "hooks.force_queue: FORCE wants a folder of its own for each scene, or its bundle.",

@@ -180,7 +180,7 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
             if await context.states.finish(file):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
         case Unproven(reason, in_use=True):
-            await context.routes.fail(item, f"what has its name is {reason}", IN_USE_HINT)
+            await context.routes.fail(item, f"what has its name is {reason}", IN_USE_HINT, alone=True)
         case Unproven(reason) if not context.overwrite or place is Place.UNUSABLE:
             await _leave_alone(context, item, f"it is not recorded here and cannot be verified ({reason})")
         case Unproven() | Absent():
@@ -190,4 +190,4 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
 async def _leave_alone(context: RunContext, item: Item, why: str) -> None:
     """Fail a file because of what stands in its place, and remember that for later runs."""
     await context.ledger.files.note_stranger(item.relpath, context.states.now())
-    await context.routes.fail(item, f"something is in the way: {why}; it was kept", IN_THE_WAY_HINT)
+    await context.routes.fail(item, f"something is in the way: {why}; it was kept", IN_THE_WAY_HINT, alone=True)

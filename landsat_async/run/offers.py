@@ -201,7 +201,9 @@ def _asked_for(config: Config) -> tuple[str, Sequence[str]]:
     select = config.select
     if select.type == "product":
         return "product", select.products
-    return ("band", select.bands) if select.type == "band" else ("file group", select.file_groups)
+    return (
+        ("band", select.bands) if select.type == "band" or select.cuts_bundles else ("file group", select.file_groups)
+    )
 
 
 class MissingFiles:

@@ -28,6 +28,7 @@ from landsat_async.transfer.types import (
     Done,
     FileFailed,
     HostDown,
+    MembersTaken,
     NameLearnt,
     NeedsLink,
     NoData,
@@ -104,6 +105,8 @@ class Outcomes:
                 await self._done(item, link, outcome)
             case NoData():
                 await self._no_data(item, link, outcome)
+            case MembersTaken():
+                await self._members_taken(item, link, outcome)
             case Counted(count, size_bytes):
                 assert context.measuring is not None
                 await context.measuring.counted(item, count, size_bytes, report=link.proxied)
@@ -137,7 +140,28 @@ class Outcomes:
         await states.apply(self.context.ledger.requests.look_up(item_id, states.now()))
         self.context.wakeups.poll_soon()
 
-    async def _done(self, item: Item, link: Link, done: Done) -> None:
+    async def _members_taken(self, item: Item, link: Link, taken: MembersTaken) -> None:
+        """Write down what has come of each member; the one that stands for the bundle is the last."""
+        context = self.context
+        others = await context.ledger.requests.waiting_members(context.run_id, item)
+        items = {one.relpath: one for one in (*others, item)}
+        for relpath, outcome in taken.results:
+            one = items.get(relpath)
+            if one is None:
+                continue
+            match outcome:
+                case Done():
+                    await self._done(one, link, outcome, came_bytes=taken.size_bytes if one is item else 0)
+                case NoData():
+                    await self._no_data(one, link, outcome)
+                case FileFailed():
+                    if outcome.kind is FaultKind.IN_THE_WAY:
+                        await context.ledger.files.note_stranger(relpath, context.states.now())
+                    await context.routes.fail(one, outcome.reason, outcome.hint, alone=True)
+        self._used_parts.append(part_name(item.item_id, item.generation))
+
+    async def _done(self, item: Item, link: Link, done: Done, *, came_bytes: int | None = None) -> None:
+        """Record a proven file. `came_bytes`: what came for it, where that is not the file itself."""
         context = self.context
         with anyio.CancelScope(shield=True):  # it has its final name: a stop must not leave that unrecorded
             file = FinishedFile(
@@ -152,7 +176,7 @@ class Outcomes:
             )
             if not await context.states.finish(file, report=link.proxied):
                 return
-        context.counts.arrived(item.bytes_nominal or 0, done.size_bytes)
+        context.counts.arrived(item.bytes_nominal or 0, done.size_bytes if came_bytes is None else came_bytes)
         self._used_parts.append(part_name(item.item_id, item.generation))
         if context.hooks is not None:
             await context.hooks.file_done(item)

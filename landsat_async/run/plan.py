@@ -196,7 +196,7 @@ async def _make(
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     whole = sum(planned.file.bytes_whole or planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(target.free_bytes)
-    short = max(0, left - max(0, free - config.download.min_free_bytes))
+    short = max(0, _most_on_disk(config, files, left) - max(0, free - config.download.min_free_bytes))
     notes = [*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.notice_of(len(in_files), fallback.EARLIER).text)
@@ -231,6 +231,14 @@ async def _judged(found: Found, rule: Rule | None, history: LedgerReader) -> tup
     dropped = [DroppedScene(scene, reason) for scene, reason in judged.refused]
     measured = {scene.display_id: known[scene.display_id] for scene in found.scenes if scene.display_id in known}
     return replace(found, scenes=judged.kept, dropped=[*found.dropped, *dropped]), measured
+
+
+def _most_on_disk(config: Config, files: Sequence[PlannedFile], left_bytes: int) -> int:
+    """Return how much of what comes lies on the disk at a time: of bundles that windows are cut from only some."""
+    if not config.select.cuts_bundles:
+        return left_bytes
+    sizes = [planned.file.bytes_nominal or 0 for planned in files]
+    return min(left_bytes, config.download.workers * max(sizes, default=0))
 
 
 def _unmeasured(config: Config, files: Sequence[PlannedFile], measured: Mapping[str, CloudCount]) -> int:

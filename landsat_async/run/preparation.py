@@ -110,6 +110,8 @@ async def warn_of_space(context: RunContext) -> None:
     context.counts.nominal_left = wanted = await context.ledger.nominal_left(context.run_id)
     free = await anyio.to_thread.run_sync(context.target.free_bytes)
     keep = context.config.download.min_free_bytes
+    if context.config.select.cuts_bundles:
+        return  # bundles go as soon as their windows are cut
     if wanted > free - keep:
         text = f"about {size_text(wanted)} are still to come; {size_text(free)} are free on the disk, of which"
         text += f" min_free_bytes keeps {size_text(keep)}: the run stops before that, and continues later"

@@ -14,6 +14,7 @@ from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.events import Failed, Retrying
 from landsat_async.model import MEASURE, Unavailable
 from landsat_async.rules.lifecycle import Step
+from landsat_async.rules.naming import is_member
 from landsat_async.run.bus import EventBus
 from landsat_async.run.counts import RunCounts
 from landsat_async.run.hosts import Hosts
@@ -50,8 +51,13 @@ class Routes:
         """Tell whether single files may come in place of this file."""
         return self._may_replace_bundles and item.kind == "bundle"
 
-    async def fail(self, item: Item, reason: str, hint: str = "", *, keep_label: bool = False) -> None:
-        """End a file for this run. `keep_label`: the next run looks it up instead of requesting it again."""
+    async def fail(
+        self, item: Item, reason: str, hint: str = "", *, keep_label: bool = False, alone: bool = False
+    ) -> None:
+        """End a file for this run, and with a member of a bundle the others, which would have come with it.
+
+        `keep_label`: the next run looks it up instead of requesting it again. `alone`: it is about this member only.
+        """
         first = self._first_reasons.pop(item.item_id, None)
         if first is not None and not reason.startswith(first):
             reason = f"{first}; then {reason}"
@@ -62,6 +68,9 @@ class Routes:
         if await states.apply(self._requests.fail(item, reason, hint, states.now(), keep_label=keep_label)):
             self._counts.failed(Unavailable(item.relpath, reason, hint), item.bytes_nominal or 0)
             await self._bus.emit(Failed(item.relpath, reason, hint))
+            if is_member(item.kind, item.name) and not alone:
+                for other in await self._requests.waiting_members(states.run_id, item):
+                    await self.fail(other, reason, hint, alone=True)
 
     async def fail_or_reroute(self, item: Item, step: Step, reason: str, hint: str = "") -> None:
         """Give up the route in use and try another one through `step`; fail a file that has no other."""

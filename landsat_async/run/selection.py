@@ -19,7 +19,7 @@ from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import MEASURE, Route, Scene, Unavailable, WantedFile
-from landsat_async.rules.bands import Kind, kind_of, lacks, stems_named, title_of
+from landsat_async.rules.bands import BANDS, Kind, kind_of, lacks, stems_named, title_of
 from landsat_async.rules.clouds import QA_FOLDER, QA_SUFFIX
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, planned_name, safe_name, shown
 from landsat_async.rules.product_id import is_level_scene
@@ -27,6 +27,7 @@ from landsat_async.run.products import Several, chosen_products, is_bundle, seve
 
 _NOT_NOW = "USGS does not offer it at the moment"
 _LATER = "Run again later; products move between storage systems."
+_TILES = 'Fetch its products whole: window = "off".'
 _METADATA = "mtl.txt"
 """What comes with chosen bands when `metadata` is on."""
 
@@ -125,7 +126,11 @@ def choose(
     for option in options:
         by_scene.setdefault(option.entity_id, []).append(option)
     chosen = _Chosen(layout)
-    wanted = {"band": select.bands, "band_group": select.file_groups, "product": select.products}.get(select.type, ())
+    wanted = (
+        select.bands
+        if select.cuts_bundles
+        else {"band": select.bands, "band_group": select.file_groups, "product": select.products}.get(select.type, ())
+    )
     matched: set[str] = set()
     complete: set[str] = set()
     for scene in scenes:
@@ -137,10 +142,12 @@ def choose(
             chosen.refuse(scene.display_id, str(error), "Nothing of this scene is fetched.")
             continue
         rows = by_scene.get(scene.entity_id, [])
-        if select.type in ("bundle", "all"):
+        if select.type in ("bundle", "all") and not select.cuts_bundles:
             _add_bundle(chosen, scene, rows)
         if select.type == "product":
             hits = _add_products(chosen, scene, rows, select.products)
+        elif select.cuts_bundles:
+            hits = _add_members(chosen, scene, rows, select)
         else:
             hits = set() if select.type == "bundle" else _add_singles(chosen, scene, rows, select, wanted)
         matched |= hits
@@ -161,6 +168,48 @@ def band_matches(pattern: str, suffix: str) -> bool:
     """Compare a band with what follows the product id, with and without the ending; case does not matter."""
     wanted, whole = pattern.casefold(), suffix.casefold()
     return any(fnmatch.fnmatchcase(one, wanted) for one in (whole, whole.rpartition(".")[0] or whole))
+
+
+def _add_members(chosen: _Chosen, scene: Scene, rows: list[ProductOption], select: SelectConfig) -> set[str]:
+    """Add the members of a bundle that are wanted, all with the routes of the bundle; return the bands that it has.
+
+    The bundle comes once for all of them: the first carries its size.
+    """
+    bundle = _Chosen(chosen.layout, several=chosen.several)
+    _add_bundle(bundle, scene, rows)
+    chosen.unavailable += bundle.unavailable
+    if not bundle.files:
+        return set()
+    (whole,) = bundle.files
+    if whole.kind != "bundle":
+        chosen.refuse(scene.display_id, "windows are cut from bundles of Level 1 and 2 scenes only", _TILES)
+        return set()
+    singles = _singles(scene, rows) or _usual_members(scene)
+    by_band = SelectConfig(type="band", bands=select.bands)
+    taken = list(_taken(singles, by_band, kind_of(scene.display_id)))
+    if select.metadata and taken:
+        with_them = [single for single in singles if single.suffix.casefold() == _METADATA]
+        taken += [(single, set(), ()) for single in with_them if all(single is not one for one, _, _ in taken)]
+    matched = set[str]().union(*(hits for _, hits, _ in taken))
+    size = whole.bytes_nominal
+    for single, _, _ in taken:
+        if not _is_safe(single.name):
+            chosen.refuse(single.name, "it is not a plain file name")
+            continue
+        chosen.files.append(replace(whole, name=single.name, bytes_nominal=size))
+        size = 0
+    for name in select.bands:
+        if name not in matched:
+            chosen.lack(scene, name, _what_it_has(singles, by_band))
+    return matched
+
+
+def _usual_members(scene: Scene) -> list[_Single]:
+    """Return what bundles of a sensor hold, for scenes of which no single files are listed."""
+    kind = kind_of(scene.display_id)
+    bands = BANDS[kind] if kind is not None else ()
+    suffixes = [*(f"{band.stem}.TIF" for band in bands), "ANG.txt", "MTL.txt", "MTL.xml", "MTL.json"]
+    return [_Single(f"{scene.display_id}_{suffix}", suffix, []) for suffix in suffixes]
 
 
 def _add_bundle(chosen: _Chosen, scene: Scene, rows: list[ProductOption]) -> None:

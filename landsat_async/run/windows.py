@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from landsat_async.config_tables import SelectConfig
 from landsat_async.model import WantedFile
+from landsat_async.rules.naming import is_member
 from landsat_async.rules.window_names import window_key, window_name
 from landsat_async.run.selection import Selection
 
@@ -72,9 +73,12 @@ def with_windows(selection: Selection, windows: RunWindows | None) -> Selection:
 
 
 def _window_of(file: WantedFile, key: str, share: float) -> WantedFile:
-    name = window_name(file.name, key) if file.kind == "file" else None
+    from_bundle = is_member(file.kind, file.name)
+    name = window_name(file.name, key) if file.kind == "file" or from_bundle else None
     if name is None:
         return file
+    if from_bundle:
+        return replace(file, name=name)  # the bundle comes whole
     return replace(file, name=name, bytes_nominal=estimated_bytes(file.bytes_nominal, share),
                    bytes_whole=file.bytes_nominal)  # fmt: skip
 

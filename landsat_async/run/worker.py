@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -20,7 +21,7 @@ from landsat_async.disk.part import part_name
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import MEASURE, Proof
-from landsat_async.rules.naming import is_planned
+from landsat_async.rules.naming import bundle_name, is_member, is_planned
 from landsat_async.rules.observed import Fact, words_of
 from landsat_async.rules.window_names import window_source
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
@@ -37,6 +38,7 @@ from landsat_async.transfer.types import (
     Counted,
     Done,
     HostDown,
+    MembersTaken,
     NameLearnt,
     NeedsLink,
     NoData,
@@ -46,8 +48,12 @@ from landsat_async.transfer.types import (
     TransferHooks,
     TransferJob,
     TransferPolicy,
+    WantedMember,
 )
 from landsat_async.transfer.waits import LongWaits
+
+if TYPE_CHECKING:
+    from landsat_async.raster.spec import WindowSpec
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +227,7 @@ class WorkerPool:
             context.counts.leave(item.item_id)
         self.bugs = 0
         self._note(link, age_s, outcome, context.states.loop_time() - began_s)
-        if isinstance(outcome, Done | NoData | Counted):
+        if isinstance(outcome, Done | NoData | MembersTaken | Counted):
             self._ages.worked(link.host, age_s)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
         if expired and self._ages.refused(link.host, age_s):
@@ -255,20 +261,33 @@ class WorkerPool:
     async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
         if item.kind == MEASURE:
             return await self._fetch(item, link, self._measuring_job(item, saved, link))
+        is_from_bundle = is_member(item.kind, item.name)
+        name = bundle_name(item.scene_display_id) if is_from_bundle else window_source(item.name)
         job = TransferJob(
             url=link.url,
-            name=window_source(item.name),
+            name=name,
             name_begins=item.scene_display_id if is_planned(item.name) else "",
             part_name=part_name(item.item_id, item.generation),
             part_was=_earlier_names(item, saved),
             relpath=item.relpath,
             part=Checkpoint.unpack(saved.facts) if saved else None,
             policy=self.policy,
-            bytes_nominal=item.bytes_nominal,
-            published=None if self._published is None else await self._sums(self._published, item, link),
-            window=None if self.context.window is None else self.context.window.of_file(item.name),
+            bytes_nominal=item.bytes_nominal or None,
+            published=None if self._published is None else await self._sums(self._published, item, name, link),
+            window=None if is_from_bundle else self._window_of(item),
+            members=await self._members(item) if is_from_bundle else (),
         )
         return await self._fetch(item, link, job)
+
+    def _window_of(self, item: Item) -> WindowSpec | None:
+        return None if self.context.window is None else self.context.window.of_file(item.name)
+
+    async def _members(self, item: Item) -> tuple[WantedMember, ...]:
+        """Return what is wanted of the bundle of an item, itself last: it is what the bundle's part belongs to."""
+        others = await self.context.ledger.requests.waiting_members(self.context.run_id, item)
+        return tuple(
+            WantedMember(window_source(one.name), one.relpath, self._window_of(one)) for one in [*others, item]
+        )
 
     def _measuring_job(self, item: Item, saved: SavedPart | None, link: Link) -> TransferJob:
         """Return the job of a QA_PIXEL that is wanted for its figure alone."""
@@ -323,10 +342,9 @@ class WorkerPool:
         if self.context.hosts.ok(host, item.item_id):
             self.context.wakeups.poll_soon()  # what waits at the service for this host may come now
 
-    async def _sums(self, published: PublishedSums, item: Item, link: Link) -> dict[str, str]:
+    async def _sums(self, published: PublishedSums, item: Item, name: str, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
         waits = LongWaits(lambda reason, wait_s: self.context.bus.tell(Retrying(item.relpath, reason, 1, wait_s)))
-        name = window_source(item.name)
         sums = await published.of(link.url, name, waits=waits)
         found = bool(sums) if item.kind == "bundle" else name in sums  # a bundle is compared member by member
         if not found and self.session.tell_once("no sums"):

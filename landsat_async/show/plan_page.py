@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from landsat_async.disk.target import NO_LIMIT_BYTES
 from landsat_async.model import WantedFile
+from landsat_async.rules.naming import is_member
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.rules.quantities import about_text, count_text, rate_text, size_text
 from landsat_async.show.formatting import band_name, clean, flow, wrap
@@ -78,8 +79,15 @@ def _windows(result: Plan, width: int) -> list[str]:
     """Say what windows save, and what that rests on."""
     if result.bytes_whole is None:
         return []
+    if _bundles_pass(result):
+        come = f"windows of the area: whole bundles come, {size_text(result.bytes_whole)}, and only windows are kept"
+        return flow([come, 'single bands come by ranges (type = "band")'], width, "; ", "  ")
     saved = f"windows of the area: about {size_text(result.bytes_nominal)} in place of {size_text(result.bytes_whole)}"
     return flow([saved, "if the hosts give ranges", "else whole files come and are cut here"], width, ", ", "  ")
+
+
+def _bundles_pass(result: Plan) -> bool:
+    return any(is_member(planned.file.kind, planned.file.name) for planned in result.files)
 
 
 def _disk(result: Plan, keep_bytes: int, width: int) -> list[str]:
@@ -88,7 +96,7 @@ def _disk(result: Plan, keep_bytes: int, width: int) -> list[str]:
         return flow(["disk: no limit of the store is known", kept], width, ", ", "  ")
     after = result.free_bytes - result.bytes_left
     parts = [f"disk: {size_text(result.free_bytes)} free now"]
-    if result.bytes_left:
+    if result.bytes_left and not _bundles_pass(result):
         parts.append(f"about {size_text(after)} after it" if after >= 0 else "not enough for all of it")
     return flow([*parts, f"{size_text(keep_bytes)} are kept free"], width, ", ", "  ")
 

@@ -53,8 +53,29 @@ class Joined:
     stretches: list[Stretch]
 
 
+@dataclass(frozen=True, slots=True)
+class NoMember:
+    """The bundle holds no such member."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedMember:
+    """A member of a bundle has its final name, durably."""
+
+    committed: Committed
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedMembers:
+    """What has come of each member that was wanted, in the order of the job."""
+
+    results: tuple[WindowResult | CommittedMember | NoMember, ...]
+
+
 WindowResult: TypeAlias = FinaliseResult | CommittedWindow | EmptyWindow | NotCut
-CommitResult: TypeAlias = WindowResult | MeasureResult | Proved | Joined | OSError | Stopped
+CommitResult: TypeAlias = WindowResult | CommittedMembers | MeasureResult | Proved | Joined | OSError | Stopped
 
 
 @dataclass(slots=True)
@@ -113,8 +134,10 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
 
     try:
         part.check_syncs()
-        result: WindowResult | Proved
-        if job.window is None:
+        result: WindowResult | CommittedMembers | Proved
+        if job.members:
+            result = _take_members(transfer, prove(), needed)
+        elif job.window is None:
             result = session.target.commit(
                 part,
                 job.relpath,
@@ -140,6 +163,17 @@ def _cut_from_whole(transfer: Transfer, proved: Proved | Damaged, needed: Proof)
     if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
         return proved
     return _cut(transfer, proved)
+
+
+def _take_members(
+    transfer: Transfer, proved: Proved | Damaged, needed: Proof
+) -> WindowResult | CommittedMembers | Proved:
+    """Take what is wanted out of a bundle, once that is proven as if it were wanted itself."""
+    if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
+        return proved
+    from landsat_async.transfer.member_commit import take_members  # loads numpy: a tenth of a second
+
+    return take_members(transfer, proved)
 
 
 def _cut(transfer: Transfer, whole: Proved | None) -> WindowResult:

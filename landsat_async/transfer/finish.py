@@ -20,9 +20,19 @@ from landsat_async.model import Identity
 from landsat_async.proof.kinds import is_doubtful
 from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.rules.joins import Next, after_proof
-from landsat_async.transfer.commit import WHOLE_HINT, CommitResult, CommittedWindow, EmptyWindow, Joined, NotCut, commit
+from landsat_async.transfer.commit import (
+    WHOLE_HINT,
+    CommitResult,
+    CommittedMembers,
+    CommittedWindow,
+    EmptyWindow,
+    Joined,
+    NotCut,
+    commit,
+)
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
 from landsat_async.transfer.measure_part import MeasuredPart, NotMeasured
+from landsat_async.transfer.member_outcomes import members_taken
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.retry import Fault, FaultKind, HostReport
 from landsat_async.transfer.types import Counted, Done, FileFailed, NoData, Outcome
@@ -61,6 +71,8 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
             return _done(transfer, result)
         case CommittedWindow():
             return _window_done(transfer, result)
+        case CommittedMembers(results):
+            return members_taken(transfer, results)
         case EmptyWindow(reason, record):
             return NoData(reason, transfer.bytes_received, record)
         case NotCut(reason):

@@ -61,6 +61,18 @@ class TransferPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedMember:
+    """What is wanted of a file that comes whole: a window of it, or of a member of a bundle, or a member itself."""
+
+    name: str
+    """USGS name of what it is cut from, or of the member."""
+    relpath: str
+    """The final name, below the target."""
+    window: WindowSpec | None
+    """What to cut out; None = the member is wanted whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class TransferJob:
     """One file to fetch."""
 
@@ -87,6 +99,8 @@ class TransferJob:
 
     window: WindowSpec | None = None
     """What to cut out of the file; None = the file is wanted whole."""
+    members: tuple[WantedMember, ...] = ()
+    """What to take out of a bundle, in this order; empty = the bundle is wanted itself."""
     measure: MeasureSpec | None = None
     """What to count in it, where it is wanted for that alone; None = it is wanted itself."""
 
@@ -119,6 +133,17 @@ class NoData:
     reason: str
     bytes_received: int
     window: WindowRecord
+
+
+@dataclass(frozen=True, slots=True)
+class MembersTaken:
+    """What was wanted of a bundle has its final names, or what keeps it from having them. Record that."""
+
+    results: tuple[tuple[str, Done | NoData | FileFailed], ...]
+    """Final name, and what has come of it; in the order of the job."""
+    size_bytes: int
+    """Of the bundle."""
+    bytes_received: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +204,7 @@ class FileFailed:
     be used."""
 
 
-Outcome: TypeAlias = Done | NoData | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
+Outcome: TypeAlias = Done | NoData | MembersTaken | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
 
 
 class CheckpointStore(Protocol):

@@ -20,8 +20,10 @@ from landsat_async.raster.range_plan import RangePlan, window_on
 from landsat_async.raster.window import FillOnly, Origin, RasterWindow, Read, WindowMode, cut, layout_of
 from landsat_async.rules.window_names import fill_of
 from landsat_async.transfer.commit import CommittedWindow, EmptyWindow, NotCut, WindowResult
+from landsat_async.transfer.types import WantedMember
 
 if TYPE_CHECKING:
+    from landsat_async.raster.spec import WindowSpec
     from landsat_async.transfer.transfer import Transfer
 
 _OUTSIDE = "the area lies outside of it"
@@ -84,13 +86,19 @@ def cut_window(transfer: Transfer, whole: Proved | None) -> WindowResult:
         return Damaged(str(broken))
     except UnsupportedRaster as unsupported:
         return NotCut(str(unsupported))
-    record = _record_of(transfer, source)
+    job = transfer.job
+    return cut_from(transfer, WantedMember(job.name, job.relpath, job.window), source)
+
+
+def cut_from(transfer: Transfer, wanted: WantedMember, source: CutOut) -> WindowResult:
+    """Cut one window and give it its final name; for threads. Raises as `cut_window` does."""
+    record = _record_of(transfer, wanted, source)
     session, path = transfer.session, transfer.part.path + WINDOW_SUFFIX
     part = WindowPart(path, new_window_file(session.target.fs, transfer.part.path, transfer.job.policy.min_free_bytes))
     try:
-        for block in _blocks(transfer, source):
+        for block in _blocks(wanted, source):
             part.file.write(block)
-        return _named(transfer, part, record)
+        return _named(transfer, wanted, part, record)
     except BrokenRaster as broken:
         return Damaged(str(broken))
     except FillOnly:
@@ -100,7 +108,9 @@ def cut_window(transfer: Transfer, whole: Proved | None) -> WindowResult:
         discard_part(session.target.fs, path)
 
 
-def _stoppable(transfer: Transfer, read: Read) -> Read:
+def stoppable(transfer: Transfer, read: Read) -> Read:
+    """Return a reader that raises Stopped once the transfer is cancelled."""
+
     def read_or_stop(size: int, at: int) -> bytes:
         if transfer.stopped:
             raise Stopped
@@ -113,7 +123,7 @@ def _ranges_source(transfer: Transfer) -> CutOut:
     spec, total = transfer.job.window, transfer.part.facts.source_bytes
     assert spec is not None
     assert total is not None
-    plan, read = RangePlan(total, spec.ground, spec.mode), _stoppable(transfer, transfer.part.read)
+    plan, read = RangePlan(total, spec.ground, spec.mode), stoppable(transfer, transfer.part.read)
     plan.follow(transfer.part.length, read)
     if plan.layout is None or plan.window is None or plan.wanted() is not None:
         raise BrokenRaster("not all ranges of its window are here")
@@ -121,9 +131,18 @@ def _ranges_source(transfer: Transfer) -> CutOut:
 
 
 def _whole_source(transfer: Transfer, proof: Proof) -> CutOut:
-    spec, read = transfer.job.window, _stoppable(transfer, transfer.part.read)
+    spec = transfer.job.window
     assert spec is not None
-    layout = layout_of(read, transfer.part.length)
+    return source_of_file(stoppable(transfer, transfer.part.read), transfer.part.length, spec, proof)
+
+
+def source_of_file(read: Read, size_bytes: int, spec: WindowSpec, proof: Proof) -> CutOut:
+    """Return what a window of a file is cut from that is here whole.
+
+    Raises:
+        BrokenRaster, UnsupportedRaster: see `raster.cog` and `raster.window`.
+    """
+    layout = layout_of(read, size_bytes)
     if spec.mode is WindowMode.TILES and not layout.has_sums:
         raise UnsupportedRaster(
             'its tiles are not compressed, and have no checksums; window = "pixels" packs them anew'
@@ -131,11 +150,11 @@ def _whole_source(transfer: Transfer, proof: Proof) -> CutOut:
     return CutOut(layout, window_on(layout, spec.ground, spec.mode), read, proof)
 
 
-def _record_of(transfer: Transfer, source: CutOut) -> WindowRecord:
+def _record_of(transfer: Transfer, wanted: WantedMember, source: CutOut) -> WindowRecord:
     facts, box = transfer.part.facts, source.window.box
     by_ranges = "ranges, weakly tied" if facts.joined_weakly else "ranges"
     return WindowRecord(
-        source=transfer.job.name,
+        source=wanted.name,
         source_bytes=source.layout.total,
         validator=facts.etag or facts.last_modified or "",
         transport=by_ranges if source.whole_proof is None else "whole",
@@ -145,25 +164,24 @@ def _record_of(transfer: Transfer, source: CutOut) -> WindowRecord:
     )
 
 
-def _blocks(transfer: Transfer, source: CutOut) -> Iterator[bytes]:
-    job = transfer.job
-    assert job.window is not None
-    origin = Origin(job.name, source.layout.total, job.window.key)
-    return cut(source.layout, source.window, source.read, origin, fill=fill_of(job.name))
+def _blocks(wanted: WantedMember, source: CutOut) -> Iterator[bytes]:
+    assert wanted.window is not None
+    origin = Origin(wanted.name, source.layout.total, wanted.window.key)
+    return cut(source.layout, source.window, source.read, origin, fill=fill_of(wanted.name))
 
 
-def _named(transfer: Transfer, part: WindowPart, record: WindowRecord) -> WindowResult:
+def _named(transfer: Transfer, wanted: WantedMember, part: WindowPart, record: WindowRecord) -> WindowResult:
     job, session = transfer.job, transfer.session
 
     def read(size: int, at: int) -> bytes:
         return session.target.fs.pread(part.fd, size, at)
 
     def prove() -> Proved | Damaged:
-        name = job.relpath.rpartition("/")[2]
+        name = wanted.relpath.rpartition("/")[2]
         return session.prove(read, part.length, name, level=Proof.WINDOW, published=None, stop=lambda: transfer.stopped)
 
     overwrite = job.policy.overwrite
-    result = session.target.commit(part, job.relpath, prove=prove, needed=Proof.WINDOW, overwrite=overwrite)
+    result = session.target.commit(part, wanted.relpath, prove=prove, needed=Proof.WINDOW, overwrite=overwrite)
     if isinstance(result, Proved):
         return Damaged("the window that was cut cannot be verified")
     return CommittedWindow(result, part.length, part.sha256, record) if isinstance(result, Committed) else result
