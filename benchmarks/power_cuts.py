@@ -19,6 +19,8 @@ from benchmarks.counting import read_counts
 from tests.crash.mistakes import MISTAKES
 from tests.support.power_cut import by_digest, by_length, violations
 from tests.support.recorded_runs import LYING_SERVERS, SCENARIOS, record, recover
+from tests.support.recorded_sync import broken_promises, record_sync, recover_sync
+from tests.support.tape import RecordingExFat, RecordingFs
 
 RECOVERIES = 3
 
@@ -45,10 +47,26 @@ async def main() -> int:
                 cut.mkdir()
                 await recover(recording, rng.randrange(1, len(recording.tape.events)), cut, rng)
                 total.update(recoveries=1)
+    for number in range(given.count // 3):
+        total.update(await _syncs(number, given.directory, rng))
     caught = [await _is_caught(mistake, given.seed, given.directory) for mistake in MISTAKES]
     print(", ".join(f"{name} {number}" for name, number in total.items()))
     print(f"mistakes caught: {sum(caught)} of {len(MISTAKES)}; seed {given.seed}, {time.monotonic() - began:.0f} s")
     return int(bool(total["violations"]) or not all(caught))
+
+
+async def _syncs(number: int, directory: str, rng: random.Random) -> Counter[str]:
+    with tempfile.TemporaryDirectory(dir=directory) as folder:
+        base = Path(folder)
+        fs = RecordingExFat if number % 4 == 3 else RecordingFs
+        recording = await record_sync(base, layout=("{year}", "", "{display_id}")[number % 3], fs=fs)
+        broken, states = broken_promises(recording, seed=number)
+        for one in broken[:3]:
+            print(f"synchronisation {number}: {one}", flush=True)
+        for again in range(RECOVERIES):
+            await recover_sync(recording, rng.randrange(1, len(recording.tape.events)), base / f"cut{again}", rng)
+        points = len(recording.tape.events)
+        return Counter(syncs=1, points=points, states=states, violations=len(broken), recoveries=RECOVERIES)
 
 
 async def _is_caught(mistake, seed: int, directory: str) -> bool:

@@ -65,6 +65,9 @@ class OutputFiles:
     def __init__(self, fs: Fs, root: str, spool: str, *, mode: int, is_ours: Callable[[bytes], bool]) -> None:
         self._fs, self._root, self._spool, self._mode, self._is_ours = fs, root, spool, mode, is_ours
         self._folders: set[str] = set()
+        """Folders that are there."""
+        self._unsynced: set[str] = set()
+        """Folders of which names have changed that are not durable yet."""
         self._count = 0
         self._unnamed: list[tuple[str, str]] = []
         """Spare and final names of files that are written and not durable yet."""
@@ -92,8 +95,7 @@ class OutputFiles:
             with ThreadPoolExecutor(_SYNCS_AT_ONCE, thread_name_prefix="landsat-output") as pool:
                 list(pool.map(self._sync, [spare for spare, _ in unnamed]))
             for spare, path in unnamed:
-                self._make_folder(os.path.dirname(path))
-                self._fs.replace(spare, path)
+                self._name(spare, path)
         except BaseException:
             self._drop(spare for spare, _ in unnamed)
             raise
@@ -144,8 +146,7 @@ class OutputFiles:
                 fs.fsync(fd)
             finally:
                 fs.close(fd)
-            self._make_folder(os.path.dirname(path))
-            fs.replace(temporary, path)
+            self._name(temporary, path)
         except BaseException:
             with suppress(OSError):
                 fs.unlink(temporary)
@@ -174,20 +175,26 @@ class OutputFiles:
 
     def remove(self, relpath: str) -> None:
         """Remove a file of ours; what is not ours stays."""
+        path = self._fs.join(self._root, relpath)
         with suppress(NotOurs, OSError):
             self._check_free(relpath)
-            self._fs.unlink(self._fs.join(self._root, relpath))
+            self._fs.unlink(path)
+            self._unsynced.add(os.path.dirname(path))
 
     def sync(self) -> None:
-        """Name what was put, and make the names durable."""
+        """Name what was put, and make durable which names there are."""
         self.name_all()
-        for folder in self._folders:
+        for folder in self._unsynced:
             self._fs.fsync_dir(folder)
+        self._unsynced.clear()
 
-    def _make_folder(self, folder: str) -> None:
+    def _name(self, spare: str, path: str) -> None:
+        folder = os.path.dirname(path)
         if folder not in self._folders:
             self._fs.make_folder(folder)
             self._folders.add(folder)
+        self._unsynced.add(folder)
+        self._fs.replace(spare, path)
 
     def _check_free(self, relpath: str) -> None:
         """Refuse to replace what we have not made. Raises NotOurs."""

@@ -1,9 +1,9 @@
 """What is made of proven files after a run: STAC items and catalogue, VRTs, a table of scenes. Offline, in a thread.
 
 Each file is written whole before it gets its name, and in the order of what names what: items before their collection,
-collections before the catalogue, and what is no longer there is removed last. So whenever this is killed, every
-document is valid and names only what is there. What has not changed is not written again; where no file has changed
-since the last time, nothing is even read.
+collections before the catalogue, and what is no longer there is removed last, each durable before the next. So whenever
+this is killed, or the power fails, every document is valid and names only what is there. What has not changed is not
+written again; where no file has changed since the last time, nothing is even read.
 """
 
 from __future__ import annotations
@@ -168,6 +168,7 @@ class _Writer:
         self._files.sync()
         for folder in folders:
             self._remove_old_vrts(folder)
+        self._files.sync()  # before the note: it says that there is nothing to be done
         if not self._written.refused:
             self._put(f"{self._folder.state.name}/{MARKER}", mark.encode())
             self._files.name_all()
@@ -225,17 +226,17 @@ class _Writer:
             table.add(row, item["geometry"])
 
     def _catalogue(self) -> None:
-        """Write collections and catalogue, then remove items of scenes that are gone."""
-        self._files.name_all()
+        """Write collections and catalogue, then remove items of scenes that are gone; each durable before the next."""
+        self._files.sync()
         table = self._items_table
         for collection in self._collections.values():
             document = collection.document(table)
             if table:
                 self._table_of_items(collection, document)
             self._document(f"stac/{collection.id}/collection.json", document)
-        self._files.name_all()
+        self._files.sync()
         self._document("stac/catalog.json", catalog_of(self._collections))
-        self._files.name_all()
+        self._files.sync()
         for name in self._files.names("stac"):
             here = self._collections[name].hrefs | {"collection.json", table} if name in self._collections else set()
             for file in self._files.names(f"stac/{name}"):

@@ -63,7 +63,7 @@ class Findings:
 
 
 @dataclass
-class _Disk:
+class Disk:
     """What is durable, and what has happened since."""
 
     contents: dict[int, bytes]
@@ -76,7 +76,7 @@ class _Disk:
     """Files that a path has named."""
 
     @classmethod
-    def of(cls, tape: Tape) -> _Disk:
+    def of(cls, tape: Tape) -> Disk:
         disk = cls(dict(tape.contents), dict(tape.before))
         for path, file in tape.before.items():
             disk.ever[path] = {file}
@@ -184,7 +184,7 @@ def violations(
 
     `honest`: servers have sent no wrong bytes, so that a part may hold none.
     """
-    disk, findings, rng = _Disk.of(tape), Findings(), random.Random(seed)
+    disk, findings, rng = Disk.of(tape), Findings(), random.Random(seed)
     # What was there before is the user's, until it is replaced.
     allowed = {path: frozenset({tape.contents[file]}) for path, file in tape.before.items()}
     for number, event in enumerate(tape.events):
@@ -199,7 +199,7 @@ def violations(
     return findings
 
 
-def _touched(disk: _Disk, event: object) -> Iterator[tuple[int, str]]:
+def _touched(disk: Disk, event: object) -> Iterator[tuple[int, str]]:
     """Items that have new possible states by this event. The end of a sync or of a commit only makes them fewer."""
     known = {item_id: row.relpath for rows in disk.rows for item_id, row in rows.items()}
     match event:
@@ -227,7 +227,7 @@ class _Check:
     """All states of one file at one point."""
 
     def __init__(
-        self, disk: _Disk, item_id: int, relpath: str, right: Collection[bytes], users: Collection[bytes],
+        self, disk: Disk, item_id: int, relpath: str, right: Collection[bytes], users: Collection[bytes],
         belief: Belief, honest: bool, rng: random.Random, most: int,
     ) -> None:  # fmt: skip
         self._disk, self._item_id, self._relpath, self._right, self._users = disk, item_id, relpath, right, users
@@ -319,8 +319,8 @@ class _Check:
 
 def lay_out(tape: Tape, point: int, root: Path, rng: random.Random) -> str:
     """Make one of the states after `point` events real, in an empty folder; returns what it is like, in words."""
-    disk = _Disk.of(tape)
-    databases: list[bytes | None] = [None]
+    disk = Disk.of(tape)
+    databases: list[bytes | None] = [tape.database]
     for number, event in enumerate(tape.events):
         if number < point:
             disk.feed(number, event)

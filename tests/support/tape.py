@@ -125,6 +125,10 @@ class Tape:
     lock: threading.RLock = field(default_factory=threading.RLock)
     rows: Rows = field(default_factory=dict)
     files: int = 0
+    database: bytes | None = None
+    """The ledger that was there, durably, when the recording began."""
+    every_commit: bool = False
+    """Also those that change no row of a file: what a synchronisation is about to do."""
     disk: Disk | None = None
     """Where the run works on a disk with the manners of Windows."""
 
@@ -276,7 +280,7 @@ def read_rows(connection: Any) -> Rows:
 
 def _commit(tape: Tape, connection: sqlite3.Connection, execute: Any) -> Any:
     rows = read_rows(connection)
-    if rows == tape.rows:
+    if rows == tape.rows and not tape.every_commit:
         return execute()
     durable = connection.execute("PRAGMA synchronous").fetchone()[0] >= 2
     tape.add(Committing(rows))
