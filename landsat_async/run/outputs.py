@@ -42,7 +42,7 @@ from landsat_async.stac.vrt import MARK, vrts_of
 
 MARKER = "outputs"
 """Name of the note, in the folder of state, of what the outputs were made from."""
-_FORMAT = "2"
+_FORMAT = "3"
 _ITEM_BYTES = 4 * 2**20
 _IN_THE_WAY = "something that landsat_async has not made stands in its place; it was kept"
 _MOVE_IT = "Move it away and run the same command again."

@@ -145,6 +145,10 @@ def asset_of(display_id: str, file: LocalFile, mtl: Mtl | None) -> Asset:
     fields = {"href": href_from(file.path, ITEM_FOLDER), **_of_file(file)}
     if file.name == f"{display_id}.tar":
         return Asset("bundle", fields | {"type": _TYPES["tar"], "title": "Bundle of files", "roles": ["data"]}, file)
+    if suffix.endswith(".tar"):  # of a tile, which has several
+        part = suffix.removesuffix(".tar")
+        named = {"type": _TYPES["tar"], "title": f"Bundle of files ({part})", "roles": ["data"]}
+        return Asset(f"bundle_{part.lower()}", fields | named, file)
     if known := _METADATA.get(suffix):
         key, kind, title = known
         return Asset(key, fields | {"type": kind, "title": title, "roles": ["metadata"]}, file)

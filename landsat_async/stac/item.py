@@ -180,6 +180,8 @@ def _projection(grid: PixelGrid | None, footprint: Footprint | None) -> dict[str
     if grid is None:
         return {}
     fields: dict[str, Any] = {"proj:code": f"EPSG:{grid.epsg}" if grid.epsg is not None else None}
+    if grid.epsg is None and grid.wkt is not None:
+        fields["proj:wkt2"] = grid.wkt
     fields |= {"proj:shape": grid.shape, "proj:transform": grid.transform}
     if footprint is not None:
         lon, lat = footprint.centroid
@@ -201,6 +203,13 @@ def _landsat(scene: SceneFacts, product: ProductId | None, mtl: Mtl | None) -> d
             "landsat:correction": product.level,
             "landsat:scene_id": (mtl and mtl.text("LANDSAT_SCENE_ID", _LEVEL1, _LEVEL2)) or scene.entity_id,
             "grid:code": f"WRS{wrs_type}-{path}{row}",
+        }
+    elif product is not None:  # a tile: as USGS names these in its own items, and as they are searched for
+        fields = {
+            "landsat:grid_region": product.region,
+            "landsat:grid_horizontal": f"{product.path:02}",
+            "landsat:grid_vertical": f"{product.row:02}",
+            "landsat:collection_number": product.collection,
         }
     if mtl is not None:
         if (land := mtl.number("CLOUD_COVER_LAND", _IMAGE)) is not None:

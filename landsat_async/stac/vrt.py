@@ -43,8 +43,8 @@ def vrts_of(display_id: str, folder: str, assets: Sequence[Asset]) -> dict[str, 
 def _vrt(display_id: str, folder: str, assets: Sequence[Asset]) -> str:
     rasters = [(asset, asset.file.raster) for asset in assets if asset.file.raster is not None]
     grid = Counter(raster.grid for _, raster in rasters).most_common(1)[0][0]
-    on_it = [(asset, raster) for asset, raster in rasters if raster.grid.epsg == grid.epsg]
-    srs = [f'  <SRS dataAxisToSRSAxisMapping="1,2">EPSG:{grid.epsg}</SRS>'] if grid.epsg is not None else []
+    on_it = [(asset, raster) for asset, raster in rasters if raster.grid.crs == grid.crs]
+    srs = [f'  <SRS dataAxisToSRSAxisMapping="1,2">{escape(grid.crs)}</SRS>'] if grid.crs is not None else []
     numbers = ", ".join(f"{number!r}" for number in (grid.west, grid.pixel, 0.0, grid.north, 0.0, -grid.pixel))
     return "\n".join([
         f'<VRTDataset rasterXSize="{grid.columns}" rasterYSize="{grid.rows}">',

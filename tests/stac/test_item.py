@@ -118,3 +118,18 @@ def test_moments_are_written_as_stac_wants_them(text, moment):
 
 def test_a_unix_time_is_written_in_utc():
     assert moment(0.9) == "1970-01-01T00:00:00Z"
+
+
+@pytest.mark.faults("Y63")
+def test_a_tile_is_named_by_its_place_in_the_grid_and_its_projection_is_written_out():
+    tile = "LC08_CU_008010_20231101_20231116_02"
+    raster = Raster(PixelGrid(None, 5000, 5000, -1215585.0, 1814805.0, 30.0, 'PROJCRS["Albers"]'), "uint16", 0)
+    names = [f"{tile}_SR_B4.TIF", f"{tile}_SR.tar"]
+    files = [LocalFile(name, name, raster=raster if name.endswith("TIF") else None) for name in names]
+    item = item_of(SceneFacts(tile, tile, footprint=FOOTPRINT), None, [asset_of(tile, file, None) for file in files])
+    known = item["properties"]
+    assert (known["proj:code"], known["proj:wkt2"]) == (None, 'PROJCRS["Albers"]')
+    place = ("landsat:grid_region", "landsat:grid_horizontal", "landsat:grid_vertical", "landsat:collection_number")
+    assert tuple(known[name] for name in place) == ("CU", "08", "10", "02")
+    assert item["assets"].keys() == {"red", "bundle_sr"}
+    assert item["assets"]["bundle_sr"]["roles"] == ["data"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 from hypothesis import given
@@ -16,6 +17,30 @@ from tests.stac.mtl_texts import as_text, groups
 
 def grid(**changes):
     return grid_of_mtl(read_mtl(as_text(groups(PROJECTION_ATTRIBUTES=changes)), "MTL.txt"))
+
+
+ALBERS = "+proj=aea +lat_0={} +lon_0={} +lat_1={} +lat_2={} +x_0=0 +y_0=0 +datum=WGS84 +units=m"
+REGIONS = {"CU": (23, -96, 29.5, 45.5), "AK": (50, -154, 55, 65), "HI": (3, -157, 8, 18)}
+
+
+@pytest.mark.faults("Y63")
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_projection_of_tiles_has_no_code_and_is_written_out(region):
+    crs = pyproj.CRS(ALBERS.format(*REGIONS[region]))
+    found = raster_of_tiff(tiff(crs=crs.to_wkt("WKT1_GDAL"))).grid
+    assert found.epsg is None
+    ours = pyproj.CRS(found.crs)
+    assert ours.is_projected
+    to_ours, to_theirs = (pyproj.Transformer.from_crs(4326, one, always_xy=True) for one in (ours, crs))
+    west, north = REGIONS[region][1], REGIONS[region][0]
+    assert to_ours.transform(west + 5, north + 7) == pytest.approx(to_theirs.transform(west + 5, north + 7), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "other", ["+proj=aea +lat_1=29.5 +lat_2=45.5 +lon_0=-96 +ellps=GRS80 +units=m", "+proj=laea +lat_0=5 +datum=WGS84"]
+)
+def test_another_projection_without_a_code_is_left_to_the_file(other):
+    assert raster_of_tiff(tiff(crs=pyproj.CRS(other).to_wkt("WKT1_GDAL"))).grid.crs is None
 
 
 @pytest.mark.faults("Y30")

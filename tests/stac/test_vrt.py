@@ -3,23 +3,39 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
+from rasterio import warp
 
 from landsat_async.stac.assets import LocalFile, asset_of
 from landsat_async.stac.pixel_grid import raster_of_tiff
 from landsat_async.stac.vrt import vrts_of
 from tests.stac.mtl_texts import L1, L2
+from tests.stac.test_pixel_grid import ALBERS, REGIONS
+
+TILE = "LC08_CU_008010_20231101_20231116_02"
 
 
-def write(folder, display_id, suffix, *, pixel=30.0, columns=6, dtype="uint16", west=300.0):
+def write(folder, display_id, suffix, *, pixel=30.0, columns=6, dtype="uint16", west=300.0, crs="EPSG:32619"):
     path = folder / f"{display_id}_{suffix}"
     values = np.arange(1, columns * columns + 1).reshape(columns, columns).astype(dtype)
-    profile = {"width": columns, "height": columns, "count": 1, "dtype": dtype, "crs": "EPSG:32619"}
+    profile = {"width": columns, "height": columns, "count": 1, "dtype": dtype, "crs": crs}
     transform = rasterio.Affine(pixel, 0, west, 0, -pixel, 900)
     with rasterio.open(path, "w", driver="GTiff", transform=transform, **profile) as file:
         file.write(values, 1)
     return asset_of(display_id, LocalFile(path.name, path.name, raster=raster_of_tiff(path.read_bytes())), None), values
+
+
+@pytest.mark.faults("Y63")
+def test_a_vrt_of_a_tile_lies_where_the_tile_lies(tmp_path):
+    albers = pyproj.CRS(ALBERS.format(*REGIONS["CU"])).to_wkt("WKT1_GDAL")
+    made, _ = write(tmp_path, TILE, "SR_B4.TIF", crs=albers)
+    ((name, text),) = vrts_of(TILE, "", [made]).items()
+    (tmp_path / name).write_text(text)
+    with rasterio.open(tmp_path / name) as vrt, rasterio.open(tmp_path / made.file.name) as band:
+        assert warp.transform(vrt.crs, "EPSG:4326", [1e5], [9e5]) == warp.transform(band.crs, "EPSG:4326", [1e5], [9e5])
+        assert vrt.descriptions == ("red",)
 
 
 def test_gdal_reads_the_bands_with_names_scale_offset_nodata_and_units(tmp_path):
