@@ -20,7 +20,7 @@ class Errand:
     hash: bool
 
     def path_of(self, url: str) -> Path:
-        return self.out / url.rpartition("/")[2]
+        return self.out / url.partition("?")[0].rpartition("/")[2]
 
 
 def read_errand() -> Errand:

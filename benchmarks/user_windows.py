@@ -2,7 +2,9 @@
 
 The simulator serves bands of real size from a process of its own; a relay before its file host lets 50 Mbit/s through
 for all connections together, and adds 30 ms to each request and each connection. Measured are windows by this program,
-whole bands by this program (of one scene, computed for all), and GDAL's /vsicurl over the same links, four at a time.
+whole bands by this program (of one scene, computed for all), GDAL's /vsicurl over the same links, four at a time, and
+the loop of the notebook that this program stands for: whole bands, one thread a file, five at a time. The loop fetches
+the bands of one scene after the other, which are removed after each.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -118,6 +121,23 @@ def by_vsicurl(links: list[tuple[str, tuple[int, int, int, int]]]) -> float:
     return time.monotonic() - began
 
 
+async def by_notebook(links: list[str], folder: Path) -> tuple[float, int]:
+    """Fetch the bands of a scene as the notebook does; returns seconds and bytes."""
+    folder.mkdir()
+    (folder / "urls").write_text("\n".join(links))
+    began = time.monotonic()
+    loop = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.with_notebook_loop", "--urls", str(folder / "urls"), "--out", str(folder)
+    )
+    if await loop.wait():
+        raise SystemExit("the notebook's loop has failed")
+    took_s = time.monotonic() - began
+    (folder / "urls").unlink()
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    shutil.rmtree(folder)
+    return took_s, size
+
+
 async def measure(url: str, credentials: Credentials, scenes: int, base: Path) -> None:
     """Measure all and print it."""
     links: dict[str, str] = {}
@@ -145,6 +165,16 @@ async def measure(url: str, credentials: Credentials, scenes: int, base: Path) -
     wanted = [(links[name], tuple(map(int, box.split(",")))) for name, box, *_ in rows]
     print(f"/vsicurl: {await asyncio.to_thread(by_vsicurl, wanted):.1f} s for the same boxes and links")  # type: ignore[arg-type]
     LocalPool.fetch = fetch  # type: ignore[method-assign]
+    by_scene: dict[str, list[str]] = {}
+    for name, link in links.items():
+        by_scene.setdefault(name[:40], []).append(link)
+    loops = [await by_notebook(own, base / "notebook") for own in by_scene.values()]
+    loop_s, loop_bytes = (sum(column) for column in zip(*loops, strict=True))
+    print(
+        f"the notebook's loop: {len(loops)} scenes, {len(links)} files, {loop_bytes / 1e6:.0f} MB, {loop_s:.1f} s,"
+        f" {loop_s / ours_s:.0f} times as long; for 200 scenes {loop_s * 200 / len(loops) / 3600:.1f} h",
+        flush=True,
+    )
     began = time.monotonic()
     whole = await download(config_of(url, base / "whole", 1), credentials=credentials)
     whole_s = (time.monotonic() - began) * files / whole.files_verified

@@ -22,6 +22,7 @@ from tests.support.window_kills import kill
 from tests.support.window_lies import play
 
 COUNTS = {"boxes": 500, "lies": 2000, "kills": 500}
+WAYS = {"ranges": {"ranges": True}, "whole": {"ranges": False}, "bundles": {"bundles": True}}
 
 
 def boxes(count: int, seed: int, folder: Path) -> Counter[str]:
@@ -51,13 +52,13 @@ async def lies(count: int, seed: int, folder: Path) -> Counter[str]:
     return found
 
 
-async def kills(count: int, seed: int, folder: Path) -> Counter[str]:
-    """Kill so many runs: a third by ranges, a third from whole files, a third from bundles."""
-    ways = {"ranges": {"ranges": True}, "whole": {"ranges": False}, "bundles": {"bundles": True}}
+async def kills(count: int, seed: int, folder: Path, way: str | None = None) -> Counter[str]:
+    """Kill so many runs: a third by ranges, a third from whole files, a third from bundles; or all in one way."""
+    ways = WAYS if way is None else {way: WAYS[way]}
     for name, how in ways.items():
         base = folder / name
         base.mkdir()
-        print(f"{name}: {await kill(base, -(-count // 3), seed, **how)}", flush=True)
+        print(f"{name}: {await kill(base, -(-count // len(ways)), seed, **how)}", flush=True)
     return Counter(right=count)
 
 
@@ -67,14 +68,17 @@ def main() -> int:
     parser.add_argument("what", choices=COUNTS)
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--way", choices=WAYS, help="of kills: of this kind of run alone")
     given = parser.parse_args()
     began, count = time.monotonic(), given.count or COUNTS[given.what]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if given.what == "boxes":
             found = boxes(count, given.seed, folder)
+        elif given.what == "lies":
+            found = asyncio.run(lies(count, given.seed, folder))
         else:
-            found = asyncio.run({"lies": lies, "kills": kills}[given.what](count, given.seed, folder))
+            found = asyncio.run(kills(count, given.seed, folder, given.way))
     print(f"{given.what}: {dict(found)}; seed {given.seed}, {time.monotonic() - began:.0f} s")
     return 1 if found["WRONG"] else 0
 

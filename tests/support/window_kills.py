@@ -17,7 +17,8 @@ FIELD = (-67.90, 10.05, -67.60, 10.30)
 
 def place_of(lab: Lab, *, bundles: bool = False) -> Place:
     """Return a new folder whose config asks for windows."""
-    place = lab.place(bands=["SR_B3", "SR_B5", "QA_PIXEL"], search={"bbox": list(FIELD)})
+    search = {"bbox": list(FIELD)} | ({"limit": 2} if bundles else {})  # as many bands as the simulator keeps
+    place = lab.place(bands=["SR_B3", "SR_B5", "QA_PIXEL"], search=search)
     place.config["select"]["window"] = "pixels"
     if bundles:
         place.config["select"]["type"] = "bundle"
