@@ -1,8 +1,9 @@
-"""Degrees to the metres of a Landsat raster: UTM and polar stereographic, in numpy alone.
+"""Degrees to the metres of a Landsat raster: UTM, polar stereographic and Albers, in numpy alone.
 
-Landsat products are on WGS 84 in UTM, in Antarctica in polar stereographic; their GeoKeys say which, by an EPSG code or
-written out. Both projections are closed formulas: Krüger's series to the sixth order for UTM (Karney 2011), which is
-good to a small part of a millimetre as far as 30° from the central meridian, and Snyder's for the poles.
+Landsat products are on WGS 84 in UTM, in Antarctica in polar stereographic, and the tiles of ARD in Albers; their
+GeoKeys say which, by an EPSG code or written out. All are closed formulas: Krüger's series to the sixth order for UTM
+(Karney 2011), which is good to a small part of a millimetre as far as 30° from the central meridian, and Snyder's for
+the poles and the cone.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ _POLAR_REACH_DEG = 40.0
 _SYSTEM, _CITATION = 1024, 1026
 _PROJECTION, _METHOD, _UNITS = 3074, 3075, 3076
 _NATURAL_LATITUDE, _FALSE_EAST, _FALSE_NORTH, _NATURAL_SCALE, _STRAIGHT_LON = 3081, 3082, 3083, 3092, 3095
-_PROJECTED, _METRE, _POLAR_STEREOGRAPHIC = 1, 9001, 15
+_PARALLELS, _NATURAL_LON = (3078, 3079), 3080
+_GEOGRAPHIC, _WGS_84 = 2048, 4326
+_PROJECTED, _METRE, _POLAR_STEREOGRAPHIC, _ALBERS = 1, 9001, 15, 11
+_ALBERS_REACH_DEG = 60.0
 _EPSG_POLAR = {3031: (-71.0, 0.0), 3413: (70.0, -45.0), 3995: (71.0, 0.0), 3976: (-70.0, 0.0)}
 """Latitude of true scale and the longitude that runs straight to the pole."""
 
@@ -126,6 +130,42 @@ class PolarStereographic:
         return parallel_m / float(_stereographic(np.float64(lat)))
 
 
+@dataclass(frozen=True, slots=True)
+class Albers:
+    """An equal area cone of the northern half: the plane of the tiles of ARD."""
+
+    parallels_deg: tuple[float, float]
+    """The latitudes that have their true length."""
+    origin_lat_deg: float
+    origin_lon_deg: float
+    false_east_m: float = 0.0
+    false_north_m: float = 0.0
+
+    @property
+    def reach_deg(self) -> tuple[float, float, float, float]:
+        """Sixty degrees on either side of the middle."""
+        middle = self.origin_lon_deg
+        return middle - _ALBERS_REACH_DEG, 0.0, middle + _ALBERS_REACH_DEG, 89.0
+
+    def project(self, lon_deg: Degrees, lat_deg: Degrees) -> tuple[Metres, Metres]:
+        """Return east and north in metres."""
+        first, second = (math.radians(lat) for lat in self.parallels_deg)
+        square = [math.cos(lat) ** 2 / (1 - (_E * math.sin(lat)) ** 2) for lat in (first, second)]
+        area = [float(_area(np.float64(lat))) for lat in (first, second)]
+        n = math.sin(first) if first == second else (square[0] - square[1]) / (area[1] - area[0])
+        c = square[0] + n * area[0]
+        rho = _A_M / n * np.sqrt(c - n * _area(np.radians(lat_deg)))
+        origin_m = _A_M / n * math.sqrt(c - n * float(_area(np.float64(math.radians(self.origin_lat_deg)))))
+        theta = n * np.radians((lon_deg - self.origin_lon_deg + 180) % 360 - 180)
+        return self.false_east_m + rho * np.sin(theta), self.false_north_m + origin_m - rho * np.cos(theta)
+
+
+def _area(lat_rad: Any) -> Any:
+    """Return the area of the ellipsoid between the equator and a latitude, up to a factor."""
+    sin_lat = np.sin(lat_rad)
+    return (1 - _E**2) * (sin_lat / (1 - (_E * sin_lat) ** 2) + np.arctanh(_E * sin_lat) / _E)
+
+
 def _stereographic(lat_rad: Any) -> Any:
     """Return how far from the (north) pole a latitude lies in a stereographic plane, up to a factor."""
     e_sin = _E * np.sin(lat_rad)
@@ -144,16 +184,20 @@ def projection_of(keys: GeoKeys) -> Projection:
             return Utm(code % 100, south=code > 32700)
         if code in _EPSG_POLAR:
             return PolarStereographic(*_EPSG_POLAR[code])
-        raise UnsupportedRaster(f"its coordinate system (EPSG:{code}) is neither UTM nor polar stereographic")
+        raise UnsupportedRaster(
+            f"its coordinate system (EPSG:{code}) is neither UTM nor polar stereographic nor Albers"
+        )
     projected = keys.short(_SYSTEM) in (_PROJECTED, None) and keys.short(_UNITS) in (_METRE, None)
     if not projected:
         raise UnsupportedRaster("its coordinates are no metres")
     if keys.short(_METHOD) == _POLAR_STEREOGRAPHIC:
         return _written_out(keys)
+    if keys.short(_METHOD) == _ALBERS:
+        return _cone(keys)
     code = keys.short(_PROJECTION)
     if code not in (None, USER_DEFINED) and (16001 <= code <= 16060 or 16101 <= code <= 16160):
         return Utm(code % 100, south=code > 16100)
-    raise UnsupportedRaster("its coordinate system is neither UTM nor polar stereographic")
+    raise UnsupportedRaster("its coordinate system is neither UTM nor polar stereographic nor Albers")
 
 
 def _written_out(keys: GeoKeys) -> PolarStereographic:
@@ -162,3 +206,16 @@ def _written_out(keys: GeoKeys) -> PolarStereographic:
         raise UnsupportedRaster("its polar stereographic projection does not say where it lies")
     east, north = keys.double(_FALSE_EAST) or 0.0, keys.double(_FALSE_NORTH) or 0.0
     return PolarStereographic(latitude, longitude, east, north, keys.double(_NATURAL_SCALE) or 1.0)
+
+
+def _cone(keys: GeoKeys) -> Albers:
+    if keys.short(_GEOGRAPHIC) not in (None, USER_DEFINED, _WGS_84):
+        raise UnsupportedRaster("its Albers projection is not on WGS 84")
+    first, second = (keys.double(key) for key in _PARALLELS)
+    latitude, longitude = keys.double(_NATURAL_LATITUDE), keys.double(_NATURAL_LON)
+    if first is None or second is None or latitude is None or longitude is None:
+        raise UnsupportedRaster("its Albers projection does not say where it lies")
+    if not (0 < first < 80 and 0 < second < 80 and 0 <= latitude < 80 and -180 <= longitude <= 180):
+        raise UnsupportedRaster("its Albers projection is none of the tiles of ARD")
+    east, north = keys.double(_FALSE_EAST) or 0.0, keys.double(_FALSE_NORTH) or 0.0
+    return Albers((first, second), latitude, longitude, east, north)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from landsat_async.raster.grid import GeoKeys, UnsupportedRaster
-from landsat_async.raster.projection import PolarStereographic, Utm, projection_of
+from landsat_async.raster.projection import Albers, PolarStereographic, Utm, projection_of
+from landsat_async.raster.window import layout_of
 
 pyproj = pytest.importorskip("pyproj", reason="pyproj is not installed (extra: test)")
 
@@ -69,6 +70,47 @@ def test_a_polar_plane_that_is_written_out_is_read():
     assert np.allclose(at_the_pole.project(lon, -lat), true, atol=1e-3)
 
 
+TILES = {"CU": (29.5, 45.5, 23.0, -96.0), "AK": (55.0, 65.0, 50.0, -154.0), "HI": (8.0, 18.0, 3.0, -157.0)}
+
+
+@pytest.mark.parametrize("region", TILES)
+def test_the_planes_of_ard_are_within_a_millimetre(region):
+    first, second, latitude, longitude = TILES[region]
+    plane = projection_of(
+        keys(k1024=1, k3072=32767, k3075=11, k3076=9001, k3078=first, k3079=second, k3080=longitude, k3081=latitude)
+    )
+    west, south, east, north = plane.reach_deg
+    rng = np.random.default_rng(11)
+    lon, lat = rng.uniform(west, east, POINTS), rng.uniform(south, north, POINTS)
+    lon[:2] = -180, 180
+    proj = f"+proj=aea +lat_1={first} +lat_2={second} +lat_0={latitude} +lon_0={longitude} +datum=WGS84"
+    x, y = plane.project(lon, lat)
+    true_x, true_y = judge(proj, lon, lat)
+    assert np.hypot(x - true_x, y - true_y).max() < 0.001
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_an_albers_plane_as_gdal_writes_it_is_read(tmp_path):
+    rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed (extra: test)")
+    proj = "+proj=aea +lat_1=29.5 +lat_2=45.5 +lat_0=23 +lon_0=-96 +x_0=0 +y_0=0 +datum=WGS84 +units=m"
+    shape = {"width": 32, "height": 32, "count": 1, "dtype": "uint16"}
+    place = rasterio.Affine(30, 0, -2_000_000, 0, -30, 2_000_000)
+    with rasterio.open(tmp_path / "tile.tif", "w", driver="GTiff", crs=proj, transform=place, **shape) as tile:
+        tile.write(np.ones((1, 32, 32), np.uint16))
+    body = (tmp_path / "tile.tif").read_bytes()
+    layout = layout_of(lambda size, at: body[at : at + size], len(body))
+    assert projection_of(layout.keys) == Albers((29.5, 45.5), 23.0, -96.0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"k2048": 4269}, {"k3078": -29.5}, {"k3080": 400.0}, {"k3081": 32767}], ids=lambda one: next(iter(one))
+)
+def test_an_albers_plane_that_no_tile_has_is_refused(wrong):
+    given = {"k3078": 29.5, "k3079": 45.5, "k3080": -96.0, "k3081": 23.0} | wrong
+    with pytest.raises(UnsupportedRaster, match="Albers"):
+        projection_of(keys(k1024=1, k3072=32767, k3075=11, k3076=9001, **given))
+
+
 def test_a_zone_that_is_written_out_is_read():
     assert projection_of(keys(k1024=1, k3072=32767, k3074=16019)) == Utm(19)
     assert projection_of(keys(k1024=1, k3072=32767, k3074=16119)) == Utm(19, south=True)
@@ -80,7 +122,8 @@ def test_a_zone_that_is_written_out_is_read():
         (keys(k1024=1, k3072=5070), "EPSG:5070"),
         (keys(k1024=1, k3072=32661), "EPSG:32661"),
         (keys(k1024=2, k2048=4326), "no metres"),
-        (keys(k1024=1, k3072=32767, k3075=11), "neither"),
+        (keys(k1024=1, k3072=32767, k3075=11), "where it lies"),
+        (keys(k1024=1, k3072=32767, k3075=8), "neither"),
         (keys(k1024=1, k3072=32767, k3076=9002), "no metres"),
         (keys(k1024=1, k3072=32767, k3075=15), "where it lies"),
         (keys(k1024=1, k3072=32767, k3075=15, k3081=-10.0, k3095=0.0), "where it lies"),
