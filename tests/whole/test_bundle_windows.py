@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 
 import pytest
+from shapely.geometry import box
 
 from landsat_async import Config
 from landsat_async.events import Planned, Verified
+from landsat_async.proof.byte_view import ByteView
+from landsat_async.proof.tar import walk_tar
+from landsat_async.raster.range_plan import window_on
+from landsat_async.raster.ranges import stretch_of
+from landsat_async.raster.spec import WindowSpec
+from landsat_async.raster.window import WindowMode, layout_of
 from landsat_async.run import selection
 from landsat_async.run.plan import plan
 from landsat_async.run.verify import status, verify
 from landsat_async.show.jsonlines import json_line
 from landsat_async.sim import SMALL_RASTERS
 from landsat_async.sim.archive import Archive
-from tests.whole.test_windows import SEARCH, rasters
+from landsat_async.transfer import commit
+from tests.whole.test_windows import FIELD, SEARCH, rasters
 from tests.whole.world import STATE, open_world
 
 BANDS = ["SR_B3", "QA_PIXEL", "ANG"]
@@ -65,39 +73,32 @@ async def test_members_come_as_windows_with_the_bytes_of_single_bands_and_each_b
         checked = [event async for event in verify(wanted, content=True)]
         assert checked[-1].exit_code == 0
 
-
-async def test_what_was_deleted_comes_alone_and_without_the_ledger_windows_are_adopted(tmp_path):
-    async with open_world(tmp_path, archive()) as world:
-        first = await world.run(config(world))
-        name = rasters(first.verified)[0]
+        name = rasters(result.verified)[0]
         (world.root / name).unlink()
-        second = await world.run(config(world))
-        assert second.verified == [name]
+        assert (await world.run(wanted)).verified == [name]
         for path in (world.root / STATE).glob("ledger*"):
             path.unlink()
-        third = await world.run(config(world))
-        assert third.skipped == first.verified
-        assert third.summary.bytes_received == 0
+        adopted = await world.run(wanted)
+        assert adopted.skipped == result.verified
+        assert adopted.summary.bytes_received == 0
 
 
-async def test_a_member_that_the_bundle_lacks_fails_alone(tmp_path, monkeypatch):
+async def test_a_member_that_the_bundle_lacks_fails_alone_as_does_one_in_whose_place_something_stands(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(selection, "_singles", lambda *_: [])  # what bundles of the sensor hold as a rule
     async with open_world(tmp_path, archive()) as world:
-        result = await world.run(config(world, bands=["SR_B3", "MTL.json"]))
+        wanted = config(world, bands=["SR_B3", "SR_B4", "MTL.json"])
+        stranger, name, lacking = (
+            planned.file.relpath for planned in (await plan(wanted, credentials=world.credentials)).files
+        )
+        world.put(stranger, b"a letter to my aunt")
+        result = await world.run(wanted)
         assert result.summary.exit_code == 4
-        assert {name.rpartition("_")[2] for name in result.failed} == {"MTL.json"}
-        assert all("holds no" in why for why in result.failed.values())
-        assert len(rasters(result.verified)) == len(result.verified) == len(result.failed) > 0
-
-
-async def test_what_stands_in_the_place_of_one_window_is_kept_and_the_others_come(tmp_path):
-    async with open_world(tmp_path, archive()) as world:
-        seen = await plan(config(world), credentials=world.credentials)
-        names = [planned.file.relpath for planned in seen.files]
-        world.put(names[0], b"a letter to my aunt")
-        result = await world.run(config(world))
-        assert list(result.failed) == names[:1]
-        assert result.verified == sorted(names[1:])
+        assert result.failed.keys() == {stranger, lacking}
+        assert "something is in the way" in result.failed[stranger]
+        assert "holds no" in result.failed[lacking]
+        assert result.verified == [name]
 
 
 async def test_a_bundle_that_cannot_be_had_fails_all_that_was_wanted_of_it_and_is_asked_for_once(tmp_path):
@@ -116,3 +117,40 @@ def test_bands_without_a_window_still_do_not_go_with_bundles():
     assert not made.select.may_replace_bundles
     with pytest.raises(Exception, match="bands"):
         Config.from_dict({"search": SEARCH, "select": SELECT | {"window": "off"}})
+
+
+def tile_at(tar: bytes, band: str) -> int:
+    """Offset in a bundle of a byte in the middle of a tile that the window of a band takes."""
+    (member,) = [one for one in walk_tar(ByteView(at(tar), 0, len(tar), lambda: False)) if one.name.endswith(band)]
+    image = tar[member.offset : member.offset + member.size]
+    layout = layout_of(at(image), len(image))
+    spec = WindowSpec.of(box(*FIELD), WindowMode.PIXELS)
+    (column, row), *_ = window_on(layout, spec.ground, spec.mode).tiles
+    start, end = stretch_of(layout, column, row)
+    return member.offset + (start + end) // 2
+
+
+def at(data: bytes):
+    return lambda size, offset: data[offset : offset + size]
+
+
+@pytest.mark.faults("K60")
+async def test_K60_a_damaged_member_brings_the_bundle_once_more_and_then_fails_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(commit, "needs_content", lambda *_: False)  # else its proof finds it, and all of it fails
+    async with open_world(tmp_path, archive()) as world:
+        (scene,) = (await plan(config(world), credentials=world.credentials)).scenes
+        broken = tile_at(world.content(f"{scene.display_id}.tar"), "_SR_B3.TIF")
+        world.script.fault_file("*.tar", "flip", at_bytes=broken, times=None)
+        result = await world.run(config(world))
+        ((name, why),) = result.failed.items()
+        assert "_SR_B3.w" in name
+        assert "the copy at USGS itself looks damaged" in why
+        assert len(result.verified) == 2
+        (tar,) = set(world.created())
+        assert 2 <= result.summary.bytes_received / len(world.content(tar)) < 2.1
+
+        world.script.file_faults.clear()
+        world.script.fault_file("*.tar", "cut", fraction=0.6)
+        again = await world.run(config(world))
+        assert again.verified == [name]
+        assert again.summary.bytes_received < 1.05 * len(world.content(tar))
