@@ -164,7 +164,9 @@ def commands_of(text):
     text = re.sub(r"\\\n", " ", text).replace("$SLURM_ARRAY_TASK_ID", "1").replace("$AWS_BATCH_JOB_ARRAY_INDEX", "1")
     for line in text.splitlines():
         words = re.sub(r"^(#.*|\$ )", "", line.strip()).partition(" #")[0]
-        called = re.search(r"(?:^|[ /\\=])(?:landsat-async|-m landsat_async)(?: (.*))?$", re.split(r"; c=", words)[0])
+        called = re.search(
+            r"(?:^|[ /\\=(])(?:landsat-async|-m landsat_async)(?: (.*))?$", re.split(r"; |\)| \d?[<>|]", words)[0]
+        )
         if called is not None and "pip install" not in words.rpartition("&&")[2]:
             yield shlex.split(called[1] or "")
 
