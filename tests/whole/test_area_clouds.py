@@ -244,3 +244,28 @@ async def test_scenes_that_pass_one_by_one_are_gathered_into_few_requests(tmp_pa
         kinds = [type(event) for event in measured.events if isinstance(event, Measured | Requested)]
         second = [number for number, kind in enumerate(kinds) if kind is Requested][1]
         assert Measured in kinds[second:]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("shares", [(0.0,), (0.0, 0.5, 0.1, 1.0)], ids=["all pass", "half pass"])
+async def test_clouds_in_the_area_cost_few_calls_over_200_scenes(tmp_path, shares):
+    count, script = 200, Script()
+    script.fault_file("*_QA_PIXEL.TIF", "drip", bytes=20_000, seconds=1, times=None)
+    small = replace(SMALL_RASTERS, pixel_m=600, columns=385, rows=390)
+    products = [scene(number) for number in range(count)]
+    skies = {product.entity_id: covered(shares[number % len(shares)]) for number, product in enumerate(products)}
+    raster = replace(small, sky=lambda product, grid: skies[product.entity_id])
+    calls = []
+    for what, more in (("without", {}), ("with", {"aoi_cloud": [0, 20]})):
+        (tmp_path / what).mkdir()
+        async with open_world(tmp_path / what, Archive(products, raster=raster), script) as world:
+            search = {**SEARCH, "end": "2026-11-01", **more}
+            result = await world.run(world.config(search=search, select={"bands": ["SR_B3", "SR_B4", "QA_PIXEL"]}))
+            assert result.summary.exit_code == 0
+            times = requested_at_s(world)
+            own = [entry for entry in world.log.entries if entry.host == "m2m" and "proxied" not in entry.target]
+            calls.append(len(own))
+    print(calls)
+    assert all(after - before >= 10 for before, after in itertools.pairwise(times))
+    assert calls[1] <= 1.1 * calls[0]
