@@ -29,6 +29,7 @@ _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _MACOS_RENAME = posix_macos.AT_FDCWD, posix_macos.RENAME_EXCL
 _HOLD_S = 0.1
+_NO_NAMES = frozenset(("", ".", ".."))
 
 
 class _Folders:
@@ -121,7 +122,7 @@ class PosixFs:
     def join(self, root: str, relpath: str) -> str:
         """Return the path of `relpath` below `root`, in the form that `guard` recognises."""
         names = relpath.split("/")
-        if "\0" in relpath or any(name in ("", ".", "..") for name in names):
+        if "\0" in relpath or not _NO_NAMES.isdisjoint(names):
             raise OSError(errno.EINVAL, "not a path below the output folder", relpath)
         return os.sep.join([root.rstrip(os.sep), *names])
 
