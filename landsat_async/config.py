@@ -20,7 +20,7 @@ import msgspec
 
 from landsat_async import config_readers as read
 from landsat_async.config_area import AreaText
-from landsat_async.config_checks import check_together, check_window, ids_decide, store_together
+from landsat_async.config_checks import check_together, check_window, cluster_together, ids_decide, store_together
 from landsat_async.config_store import StoreConfig
 from landsat_async.config_tables import (
     PATH_KEYS,
@@ -28,6 +28,7 @@ from landsat_async.config_tables import (
     DownloadConfig,
     HooksConfig,
     OutputConfig,
+    ScaleConfig,
     SearchConfig,
     SelectConfig,
     ServiceConfig,
@@ -73,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         sync: What becomes of files that a newer version has replaced: table [sync].
         hooks: What is done with complete scenes: table [hooks].
         store: How an object store is spoken to: table [store].
+        scale: Other processes that transfer files: table [scale].
         path: Absolute path of the file; None when there was none.
         shard: The part of the selection that this run takes (`--shard`); None = all of it.
         notes: What the user should know about how the configuration was read.
@@ -87,6 +89,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sync: SyncConfig = SyncConfig()
     hooks: HooksConfig = HooksConfig()
     store: StoreConfig = StoreConfig()
+    scale: ScaleConfig = ScaleConfig()
     path: str | None = None
     shard: Shard | None = None
     notes: tuple[str, ...] = ()
@@ -252,7 +255,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         wrong, idle = choose_type(values["select"], refused)
         problems += [f"{source}: {problem}" for problem in wrong]
         notes += idle
-    problems += [f"{source}: {problem}" for problem in store_together(values)]
+    problems += [f"{source}: {problem}" for problem in (*store_together(values), *cluster_together(values))]
     wrong, idle = check_window(search, values["select"], refused)
     problems += [f"{source}: {problem}" for problem in wrong]
     notes += idle
@@ -275,6 +278,7 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         sync=SyncConfig(**values["sync"]),
         hooks=HooksConfig(**values["hooks"]),
         store=StoreConfig(**values["store"]),
+        scale=ScaleConfig(**values["scale"]),
         path=path,
         notes=tuple(notes),
         remarks=tuple(dict.fromkeys(remarks)),

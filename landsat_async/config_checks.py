@@ -90,3 +90,23 @@ def store_together(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
         wanted += [f"hooks.{key}" for key in ("on_scene", "force_queue") if values["hooks"].get(key)]
         return [f"{key}: needs a folder, and download.directory is a store" for key in wanted]
     return []
+
+
+def cluster_together(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what cannot be had with a cluster."""
+    download = values["download"]
+    return (
+        what_no_cluster_does(str(download["directory"]), download.get("max_rate", 0))
+        if values["scale"].get("scheduler")
+        else []
+    )
+
+
+def what_no_cluster_does(directory: str, max_rate: int) -> list[str]:
+    """Return what the processes of a cluster cannot do for a run."""
+    problems = []
+    if is_store_url(directory):
+        problems.append("download.directory: a cluster needs a folder that all its machines see, not a store")
+    if max_rate:
+        problems.append("download.max_rate: cannot be kept by several processes; leave it out with a cluster")
+    return problems

@@ -186,6 +186,13 @@ class HooksConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A hook that takes longer is ended, and counts as failed."""
 
 
+class ScaleConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Other processes that transfer files."""
+
+    scheduler: str = ""
+    """Address of the scheduler of a dask cluster; "" = this process transfers by itself."""
+
+
 READERS: dict[str, dict[str, read.Reader]] = {
     "service": {
         "url": read.service_url,
@@ -249,6 +256,11 @@ READERS: dict[str, dict[str, read.Reader]] = {
         "proof": read.choice(*[level.value for level in Proof if level not in (Proof.LENGTH, Proof.WINDOW)]),
     },
     "store": STORE_READERS,
+    "scale": {
+        "scheduler": read.text(
+            empty_ok=True, pattern=r"((tcp|tls|ws|wss|ucx)://[^\s/@]+)?", form='an address like "tls://host:8786"'
+        ),
+    },
     "output": {
         "stac": read.flag,
         "vrt": read.flag,

@@ -18,6 +18,7 @@
     │   │   ├── RequestRefused           input or object refused; repeating cannot help
     │   │   ├── DatasetRefused        2  unknown, retired or closed dataset
     │   │   └── EndpointGone             the endpoint or API version no longer exists
+    ├── SchedulerGone                6  the scheduler of a cluster cannot be reached
     ├── LedgerError                   1  the ledger file cannot be used
     ├── FolderBusy                    8  another run holds the folder
     ├── OutOfResources                9  threads, memory or descriptors
@@ -222,6 +223,13 @@ class EndpointGone(M2MError):
     """USGS has changed or removed the endpoint or the API version."""
 
     default_reference = "endpoint-gone"
+
+
+class SchedulerGone(LandsatError):
+    """The scheduler of the cluster cannot be reached."""
+
+    exit_code = 6
+    default_reference = "scheduler-gone"
 
 
 class LedgerError(LandsatError):

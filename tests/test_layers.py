@@ -28,6 +28,7 @@ LAYERS = (
     ("credentials", "aoi_files", "connections", "config_schema"),
     ("m2m", "disk"),
     ("transfer", "store"),
+    ("scale",),
     ("run",),
     ("show",),
     ("whole_job",),

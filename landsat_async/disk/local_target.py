@@ -55,6 +55,11 @@ class LocalTarget:
             raise
         return claim
 
+    def join_claimed(self, file_mode: int) -> None:
+        """Use a folder that another process has prepared and holds: for parts and names, nothing else."""
+        self._file_mode = file_mode
+        self.fs.guard(self._root)
+
     def path_of(self, relpath: str) -> str:
         """Return the whole path of a file."""
         return self.fs.join(self._root, relpath)

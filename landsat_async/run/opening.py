@@ -17,13 +17,16 @@ from landsat_async.credentials import Credentials
 from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.target import Target
 from landsat_async.errors import single_error
+from landsat_async.events import Notice
 from landsat_async.public import publish
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.hooks import OnScene, check_hooks
 from landsat_async.run.outputs import check_outputs
 from landsat_async.run.runner import Run, Sync
 from landsat_async.run.search import read_aoi, read_window_area
+from landsat_async.transfer.pool import ClusterPool, TransferPool
 
 
 @asynccontextmanager
@@ -49,6 +52,26 @@ async def _give_back(claim: Claim) -> None:
             claim.release()
 
 
+def _pool_of(config: Config) -> TransferPool | None:
+    """Return the cluster that a config names; None = this process."""
+    if not config.scale.scheduler:
+        return None
+    from landsat_async.scale.pool import DaskPool
+
+    return DaskPool(config.scale.scheduler)
+
+
+@asynccontextmanager
+async def _serving(pool: TransferPool | None, config: Config, target: Target, claim: Claim) -> AsyncIterator[list[str]]:
+    """Have the processes of a cluster ready, where there is one; gives warnings."""
+    if not isinstance(pool, ClusterPool):
+        yield []
+        return
+    with single_error():
+        async with pool.serving(config, target.folder, claim.file_mode) as warnings:
+            yield warnings
+
+
 @asynccontextmanager
 async def open_run(
     config: Config,
@@ -58,6 +81,7 @@ async def open_run(
     overwrite: bool = False,
     sync: Sync | None = None,
     on_scene: OnScene | None = None,
+    pool: TransferPool | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run; leaving the block stops it cleanly if it still goes on.
 
@@ -70,6 +94,7 @@ async def open_run(
             new where that is possible, "full" for everything. None = a plain run.
         on_scene: Called for each scene whose chosen files are all here, one at a time, at least once; also for scenes
             of earlier runs for which it did not end. What it raises is a failure of the run and undoes no download.
+        pool: Where files are transferred, see `scale.DaskPool`; None = here, or as `config.scale` says.
 
     Raises:
         ConfigError: a program of a hook does not exist, or the area file cannot be used.
@@ -78,7 +103,13 @@ async def open_run(
     """
     check_hooks(config)
     async with opened(
-        config, session=session, credentials=credentials, overwrite=overwrite, sync=sync, on_scene=on_scene
+        config,
+        session=session,
+        credentials=credentials,
+        overwrite=overwrite,
+        sync=sync,
+        on_scene=on_scene,
+        pool=pool or _pool_of(config),
     ) as run:
         yield run
 
@@ -93,6 +124,7 @@ async def opened(
     sync: Sync | None = None,
     on_scene: OnScene | None = None,
     measure_only: bool = False,
+    pool: TransferPool | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run, see `open_run`; with `measure_only` one that fetches nothing but the figures of `aoi_cloud`."""
     check_outputs(config.output, config.download.directory)
@@ -106,10 +138,13 @@ async def opened(
             run = Run(
                 config, ledger, claim, target,
                 session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, window_area=window_area,
-                sync=sync, on_scene=on_scene, measure_only=measure_only,
+                sync=sync, on_scene=on_scene, measure_only=measure_only, pool=pool,
             )  # fmt: skip
-            async with _owned(run):
-                yield run
+            async with _serving(pool, config, target, claim) as warnings:
+                for text in warnings:
+                    run.bus.tell(Notice(text, "warning"))
+                async with _owned(run):
+                    yield run
         finally:
             with anyio.CancelScope(shield=True):
                 await ledger.aclose()

@@ -6,6 +6,7 @@ up; a file of a host that is left alone waits at the service, and nothing counts
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -27,6 +28,7 @@ from landsat_async.transfer.types import (
     Counted,
     Done,
     FileFailed,
+    GivenBack,
     HostDown,
     MembersTaken,
     NameLearnt,
@@ -39,6 +41,7 @@ from landsat_async.transfer.types import (
 RENEWAL_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""
 DISCARD_TOGETHER = 32
+LOST_AT_MOST = 3
 ASIDE_S = 5.0
 """So long a file steps back, so that others of its host are tried."""
 _KEPT = "The parts are kept; run the same command again later."
@@ -94,6 +97,8 @@ class Outcomes:
         self._used_parts: list[str] = []
         self._kept_bytes: dict[int, int] = {}
         """Item -> bytes that were here when it last needed a new link."""
+        self._lost: Counter[int] = Counter()
+        """How many processes of a cluster were lost with an item."""
         self._attempts = context.config.download.attempts
         self._patience_s = context.config.service.patience_s
 
@@ -112,6 +117,8 @@ class Outcomes:
                 await context.measuring.counted(item, count, size_bytes, report=link.proxied)
             case NameLearnt():
                 pass  # the worker has acted on that
+            case GivenBack():
+                await self._given_back(item, outcome)
             case NotReady() if context.states.waited_s(item) > context.config.download.staging_timeout_s:
                 reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
                 await self._fail(item, host, reason, "Run the same command again later.")
@@ -133,6 +140,19 @@ class Outcomes:
                 await self._judge(item, _HostFailure(host, kind, outcome.reason, outcome.hint, tried=True))
             case FileFailed():
                 await self._fail(item, host, outcome.reason, outcome.hint)
+
+    async def _given_back(self, item: Item, outcome: GivenBack) -> None:
+        """Have it taken anew, under another name for its part; a file that ends its processes fails."""
+        self._lost[item.item_id] += outcome.lost
+        if self._lost[item.item_id] >= LOST_AT_MOST:
+            reason = f"{LOST_AT_MOST} processes of the cluster have ended while they had it: {outcome.reason}"
+            await self.context.routes.fail(
+                item, reason, "Look at the logs of the workers; memory is a frequent reason."
+            )
+            return
+        if outcome.lost:
+            await self._announce(item, outcome.reason, self._lost[item.item_id], 0.0)
+        await self.look_up_again(item.item_id)
 
     async def look_up_again(self, item_id: int) -> None:
         """Have the service give a new link for what it has prepared already."""

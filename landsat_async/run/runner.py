@@ -56,6 +56,7 @@ from landsat_async.run.windows import RunWindows
 from landsat_async.run.worker import WorkerPool
 from landsat_async.run_summary import RunSummary
 from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.pool import TransferPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
@@ -94,11 +95,13 @@ class Run:
         sync: Sync | None = None,
         on_scene: OnScene | None = None,
         measure_only: bool = False,
+        pool: TransferPool | None = None,
     ) -> None:
         self.config = config
         self._aoi = aoi
         self._window_area = window_area
         self._measure_only = measure_only
+        self._pool = pool
         self.bus = EventBus()
         self.error: LandsatError | None = None
         self._ledger = ledger
@@ -281,7 +284,7 @@ class Run:
             return
         async with self._net() as net:
             self._counts.received = lambda: net.bytes_received
-            await run_pipeline(context, WorkerPool(context, net, overwrite=self._overwrite))
+            await run_pipeline(context, WorkerPool(context, net, overwrite=self._overwrite, pool=self._pool))
 
     async def _note_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""

@@ -336,7 +336,10 @@ class WorkerPool:
                 self.size = after_push_back(self.size, item.item_id, context.states.loop_time())
 
         store = LedgerStore(context, item.item_id, job.part_name)
-        return await self._pool.fetch(job, TransferHooks(notify, store, check_host, health))
+        return await self._pool.fetch(job, TransferHooks(notify, store, check_host, health, self._count))
+
+    def _count(self, size: int) -> None:
+        self.session.bytes_received += size
 
     def _served(self, host: str, item: Item) -> None:
         if self.context.hosts.ok(host, item.item_id):

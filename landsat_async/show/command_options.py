@@ -16,7 +16,9 @@ def config_of(options: argparse.Namespace) -> str:
 
 def same_job(options: argparse.Namespace) -> SameJob:
     """Return the job that the command line names, for the commands that go on with it."""
-    values = {name: getattr(options, name, None) for name in ("directory", "scenes", "shard", "workers", "watch")}
+    values = {
+        name: getattr(options, name, None) for name in ("directory", "scenes", "shard", "workers", "scheduler", "watch")
+    }
     given = [("--set", text) for text in getattr(options, "set", ())]
     given += [(f"--{name}", str(value)) for name, value in values.items() if value is not None]
     given += [(f"--{name}", "") for name in ("full", "overwrite") if getattr(options, name, False)]
@@ -31,6 +33,8 @@ def overrides_of(options: argparse.Namespace) -> tuple[str, ...]:
     texts = list(getattr(options, "set", ()))
     if getattr(options, "workers", None) is not None:
         texts.append(f"download.workers={options.workers}")
+    if getattr(options, "scheduler", None) is not None:
+        texts.append(f"scale.scheduler={json.dumps(options.scheduler, ensure_ascii=False)}")
     if getattr(options, "directory", None) is not None:  # from where the user stands, not from where the file lies
         where = options.directory  # a folder, or the address of a store
         absolute = where if "://" in where else os.path.abspath(os.path.expanduser(where))

@@ -123,6 +123,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
     options=(
         SHARD,
         option("--workers", type=int, metavar="N", help="files at a time"),
+        option("--scheduler", metavar="ADDRESS", help="transfer in the processes of a dask cluster"),
         option("--overwrite", action="store_true", help="replace files in the way that are not ours"),
     ),
     config=True,

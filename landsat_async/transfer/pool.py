@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, runtime_checkable
 
+from landsat_async.config import Config
+from landsat_async.disk.folder import OutputFolder
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Outcome, TransferHooks, TransferJob
@@ -25,6 +28,19 @@ class TransferPool(Protocol):
 
     async def aclose(self) -> None:
         """Give back what the pool itself has made."""
+
+
+@runtime_checkable
+class ClusterPool(TransferPool, Protocol):
+    """A pool of other processes, which have to be there and fit before anything is asked of the service."""
+
+    def serving(self, config: Config, folder: OutputFolder, file_mode: int) -> AbstractAsyncContextManager[list[str]]:
+        """Work for one run, until the block is left; gives what its user should be warned of.
+
+        Raises:
+            ConfigError: its processes cannot do what the config asks for.
+            SchedulerGone: nobody is there.
+        """
 
 
 class LocalPool:

@@ -204,7 +204,19 @@ class FileFailed:
     be used."""
 
 
-Outcome: TypeAlias = Done | NoData | MembersTaken | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Nobody has it now, and nothing is wrong with it: the process that had it is gone, or did not come to it."""
+
+    reason: str
+    lost: bool
+    """The process has died, or was taken for dead; it may be because of this file."""
+    bytes_received: int = 0
+
+
+Outcome: TypeAlias = (
+    Done | NoData | MembersTaken | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed | GivenBack
+)
 
 
 class CheckpointStore(Protocol):
@@ -228,6 +240,10 @@ def _nobody(host: str, report: HostReport, reason: str) -> None:
     pass
 
 
+def _not_counted(size: int) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class TransferHooks:
     """What is told and asked while a file is transferred; calls return at once and do not raise."""
@@ -240,6 +256,8 @@ class TransferHooks:
     """check_host(host), before every attempt: None = go on, else the transfer ends with it."""
     health: Callable[[str, HostReport, str], None] = _nobody
     """health(host, report, reason): what came of an attempt, for a circuit breaker."""
+    count: Callable[[int], None] = _not_counted
+    """count(size): body bytes that another process has received; those of this one are counted by its session."""
 
 
 class MemoryStore:

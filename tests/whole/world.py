@@ -40,6 +40,7 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 from landsat_async.sim.server import Simulator, open_simulator
 from landsat_async.sim.service import CONTACT_ID
+from landsat_async.transfer.pool import TransferPool
 from tests.transfer.window_host import window
 
 DATASET = "landsat_ot_c2_l2"
@@ -198,6 +199,7 @@ class World:
         credentials: Credentials | None = None,
         overwrite: bool = False,
         sync: Literal["new", "full"] | None = None,
+        pool: TransferPool | None = None,
         watch: Callable[[Run, Event], None] | None = None,
         check: bool = True,
     ) -> Result:
@@ -213,7 +215,12 @@ class World:
         opened: Run | None = None
         try:
             async with open_run(
-                config, session=session, credentials=credentials or self.credentials, overwrite=overwrite, sync=sync
+                config,
+                session=session,
+                credentials=credentials or self.credentials,
+                overwrite=overwrite,
+                sync=sync,
+                pool=pool,
             ) as run:
                 opened = run
                 if watch is not None:

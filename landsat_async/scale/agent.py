@@ -1,0 +1,300 @@
+"""What transfers in a process of a cluster: a thread, a loop and a session of its own, one for the process.
+
+dask may run a task again without being asked, and a process that was frozen may wake up when its file has long been
+given to another. Both are told by the part: each parcel has a name for it that no other has, so one that is there
+already belongs to somebody else, and one that has gone was taken over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from anyio.from_thread import BlockingPortal
+
+from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.disk.fs import NEW, READ, is_there, local_fs
+from landsat_async.disk.local_target import LocalTarget
+from landsat_async.errors import LandsatError
+from landsat_async.events import Started
+from landsat_async.scale.parcel import (
+    FetchEnded,
+    FetchFatal,
+    FetchStopped,
+    FetchSuperseded,
+    FetchTooOld,
+    Parcel,
+    ProcessSeen,
+    Reply,
+    Setup,
+    version,
+)
+from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.transfer.retry import HostReport
+from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.types import TransferEvent, TransferHooks, TransferJob
+
+LOOK_EVERY_S = 0.5
+"""So often a running transfer looks whether its part is still its own; gone twice in a row = taken over."""
+SMALL_BYTES = 2**20
+"""The beginning of a smaller file is told together with its end."""
+Tell = Callable[[dict[str, Any]], None]
+
+log = logging.getLogger(__name__)
+
+
+def topic(run: str) -> str:
+    """Return the name under which the processes of a run tell what happens."""
+    return f"landsat-async-{run}"
+
+
+# -- called by dask, in the loop of its worker -------------------------------------------------------------------------
+
+
+async def fetch_parcel(parcel: Parcel) -> Reply:
+    """Transfer one file. Raises nothing: what an exception shows is shown to many."""
+    from distributed import get_worker
+
+    if parcel.setup is None or parcel.job is None:
+        text = f"a process of the cluster has version {version()}, the run has {parcel.made_by}"
+        return FetchFatal("ConfigError", text, "Install the same version of landsat-async on all machines.")
+    worker, run = get_worker(), parcel.setup.run
+
+    def tell(message: dict[str, Any]) -> None:
+        worker.log_event(topic(run), message)
+
+    return await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, parcel, tell))
+
+
+async def stop_run(run: str) -> None:
+    """Let all transfers of a run end in this process, also those that are still to come."""
+    await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().stop, run))
+
+
+async def end_run(run: str) -> None:
+    """Close what a run has used in this process."""
+    await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().end, run))
+
+
+def look_at_folder(parts_dir: str, name: str, text: str, ca_bundle: str | None) -> ProcessSeen:
+    """Tell whether this process has the folder of the run, shown by a file in it, and may write there."""
+    fs, refusal = local_fs(), ""
+    try:
+        fd = fs.open(fs.join(parts_dir, name), READ)
+        try:
+            if fs.pread(fd, 100, 0).decode() != text:
+                refusal = "has another folder under this path"
+        finally:
+            fs.close(fd)
+        own = fs.join(parts_dir, f"{name}.{secrets.token_hex(4)}")
+        fs.close(fs.open(own, NEW))
+        fs.unlink(own)
+    except FileNotFoundError:
+        refusal = "does not see the folder under this path"
+    except OSError as error:
+        refusal = f"cannot write there ({error.strerror or type(error).__name__})"
+    has_bundle = ca_bundle is None or is_there(fs, ca_bundle)
+    return ProcessSeen(version(), f"{sys.version_info[0]}.{sys.version_info[1]}", refusal, has_bundle)
+
+
+# -- the agent ---------------------------------------------------------------------------------------------------------
+
+
+class _Room:
+    """One run in this process."""
+
+    def __init__(self, session: TransferSession, closing: anyio.Event) -> None:
+        self.session = session
+        self.closing = closing
+        self.scopes: dict[str, anyio.CancelScope] = {}
+        """Part name -> what ends its transfer."""
+
+
+class Agent:
+    """Transfers for the runs that use this process; all but `begin` belongs to its own loop."""
+
+    def __init__(self) -> None:
+        self.portal: BlockingPortal
+        self._rooms: dict[str, _Room] = {}
+        self._lock: anyio.Lock
+        self._tasks: TaskGroup
+        self._stopped: set[str] = set()
+        self._ready = threading.Event()
+
+    def begin(self) -> None:
+        """Start the thread; it ends with the process."""
+        threading.Thread(target=anyio.run, args=(self._main,), name="landsat-async-agent", daemon=True).start()
+        self._ready.wait()
+
+    async def _main(self) -> None:
+        self._lock = anyio.Lock()
+        async with anyio.create_task_group() as self._tasks, BlockingPortal() as self.portal:
+            self._ready.set()
+            await self.portal.sleep_until_stopped()
+
+    async def stop(self, run: str) -> None:
+        """Cancel the transfers of a run."""
+        self._stopped.add(run)
+        if room := self._rooms.get(run):
+            for scope in room.scopes.values():
+                scope.cancel()
+
+    async def end(self, run: str) -> None:
+        """Forget a run."""
+        await self.stop(run)
+        if room := self._rooms.pop(run, None):
+            room.closing.set()
+
+    async def serve(self, parcel: Parcel, tell: Tell) -> Reply:
+        """Transfer one file; see `fetch_parcel`."""
+        setup, job = parcel.setup, parcel.job
+        assert setup is not None
+        assert job is not None
+        try:
+            if setup.run in self._stopped:
+                return FetchStopped(job.part)
+            if time.time() > parcel.not_after:
+                return FetchTooOld()
+            room = await self._room(setup)
+            if job.part_name in room.scopes or await _is_part(room.session, job):
+                return FetchSuperseded()
+            return await self._transfer(room, setup.run, job, tell)
+        except LandsatError as error:
+            return FetchFatal(type(error).__name__, str(error), error.hint)
+        except Exception as error:
+            log.error("internal error while fetching %s: %s", job.name, type(error).__name__)
+            where = error.__traceback__
+            while where is not None and where.tb_next is not None:
+                where = where.tb_next
+            place = "" if where is None else f" in {Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno}"
+            text = f"an internal error in a process of the cluster: {type(error).__name__}{place}"
+            return FetchFatal("LandsatError", text, "Please report it.")
+
+    async def _room(self, setup: Setup) -> _Room:
+        async with self._lock:
+            if setup.run not in self._rooms:
+                for old in [run for run, room in self._rooms.items() if not room.scopes]:
+                    await self.end(old)  # of a run that was killed
+                self._rooms[setup.run] = await self._tasks.start(self._keep_room, setup)
+            return self._rooms[setup.run]
+
+    async def _keep_room(self, setup: Setup, *, task_status: TaskStatus[_Room]) -> None:
+        target = LocalTarget(Path(setup.root))
+        await anyio.to_thread.run_sync(target.join_claimed, setup.file_mode)
+        async with open_transfer_session(
+            hosts=AllowedHosts.for_service(setup.service_url, setup.file_hosts),
+            target=target,
+            workers=setup.workers,
+            ca_bundle=setup.ca_bundle,
+        ) as session:
+            room = _Room(session, anyio.Event())
+            task_status.started(room)
+            await room.closing.wait()
+
+    async def _transfer(self, room: _Room, run: str, job: TransferJob, tell: Tell) -> Reply:
+        teller = _Teller(job, tell)
+        reply: Reply | None = None
+        with anyio.CancelScope() as scope:
+            room.scopes[job.part_name] = scope
+            try:
+                async with _watched(room.session, job, scope) as lost:
+                    outcome = await transfer(job, room.session, teller.hooks)
+                    reply = FetchEnded(outcome, teller.facts, tuple(teller.health), tuple(teller.events))
+            finally:
+                del room.scopes[job.part_name]
+        if reply is not None:
+            return reply
+        return FetchSuperseded() if lost else FetchStopped(teller.facts)
+
+
+async def _is_part(session: TransferSession, job: TransferJob) -> bool:
+    path = session.target.fs.join(session.target.parts_dir, job.part_name)
+    return await anyio.to_thread.run_sync(is_there, local_fs(), path)
+
+
+@asynccontextmanager
+async def _watched(session: TransferSession, job: TransferJob, scope: anyio.CancelScope) -> AsyncIterator[list[bool]]:
+    """End a transfer whose part has been taken over; the list is not empty then."""
+    lost: list[bool] = []
+
+    async def watch() -> None:
+        was_there, gone = False, 0
+        while gone < 2:
+            await anyio.sleep(LOOK_EVERY_S)
+            here = await _is_part(session, job)
+            was_there, gone = was_there or here, 0 if here or not was_there else gone + 1
+        lost.append(True)
+        scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        try:
+            yield lost
+        finally:
+            group.cancel_scope.cancel()
+
+
+class _Teller:
+    """What a transfer tells and asks, here: what matters at once is sent, the rest goes along with its end."""
+
+    def __init__(self, job: TransferJob, tell: Tell) -> None:
+        self.facts = job.part
+        self.events: list[TransferEvent] = []
+        self.health: list[tuple[str, HostReport, str]] = []
+        self._part, self._tell = job.part_name, tell
+        self.hooks = TransferHooks(self._notify, self, health=self._health)
+
+    def _send(self, kind: str, *values: Any) -> None:
+        with suppress(Exception):  # the connection to the scheduler is lost: the end of the task will show it
+            self._tell({"part": self._part, "kind": kind, "values": list(values)})
+
+    def _notify(self, event: TransferEvent) -> None:
+        if isinstance(event, Started) and event.size_bytes is not None and event.size_bytes < SMALL_BYTES:
+            self.events.append(event)
+        else:
+            self._send(type(event).__name__, *astuple(event))
+
+    def _health(self, host: str, report: HostReport, reason: str) -> None:
+        if report == HostReport.OK:
+            self.health.append((host, report, reason))
+        else:
+            self._send("health", host, report.value, reason)
+
+    async def save(self, facts: Checkpoint) -> None:
+        """Send a checkpoint. It may come late or never: the digest decides, when a part is opened."""
+        self.facts = facts
+        self._send("save", facts.pack())
+
+    async def lower(self, durable: int) -> None:
+        """Believe nothing; what was sent before has another digest."""
+        self.facts = None
+
+    async def clear(self) -> None:
+        """Forget the part."""
+        self.facts = None
+
+
+_STARTING = threading.Lock()
+_AGENTS: list[Agent] = []
+
+
+def _agent() -> Agent:
+    """Return the agent of this process."""
+    with _STARTING:
+        if not _AGENTS:
+            made = Agent()
+            made.begin()
+            _AGENTS.append(made)
+        return _AGENTS[0]

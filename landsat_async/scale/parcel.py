@@ -1,0 +1,145 @@
+"""What crosses the wire between a run and the processes that transfer for it: plain values, masked where shown.
+
+A parcel holds a link, and a scheduler keeps what passes through it: for its dashboard, in dumps, in the log lines of
+tasks that failed. So a parcel shows nothing of itself, and its pickled form is masked as well; that is no encryption,
+for whoever may read the memory of a scheduler may also run code on its workers.
+"""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+
+from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.transfer.retry import HostReport
+from landsat_async.transfer.types import Outcome, TransferEvent, TransferJob
+
+PROTOCOL = 1
+"""Changes with what parcels and replies hold."""
+
+
+def version() -> str:
+    """Return what both ends must agree on: the version of this package and of what crosses the wire."""
+    try:
+        package = metadata.version("landsat-async")
+    except metadata.PackageNotFoundError:
+        package = "unknown"
+    return f"{package}/{PROTOCOL}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all parcels of one run have in common."""
+
+    run: str
+    """Another word for each run."""
+    root: str
+    """The output folder, under the path that every machine sees it by."""
+    file_mode: int
+    service_url: str
+    file_hosts: tuple[str, ...]
+    ca_bundle: str | None
+    workers: int
+    """Files at a time, of all processes together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One file to fetch, for one process.
+
+    Attributes:
+        setup: What it has in common with others; None = it comes from another version.
+        job: The file, with its link; None = it comes from another version.
+        not_after: Unix time after which its link is not used any more.
+        made_by: Version of what made it.
+    """
+
+    setup: Setup | None
+    job: TransferJob | None
+    not_after: float
+    made_by: str
+
+    def __repr__(self) -> str:
+        return "<Parcel>" if self.job is None else f"<Parcel {self.job.part_name}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Parcel], tuple[str, bytes, bytes]]:
+        plain = pickle.dumps((self.setup, self.job, self.not_after), pickle.HIGHEST_PROTOCOL)
+        pad = secrets.token_bytes(len(plain))
+        return _open_parcel, (self.made_by, pad, _xor(plain, pad))
+
+
+def _open_parcel(made_by: str, pad: bytes, masked: bytes) -> Parcel:
+    if made_by != version():
+        return Parcel(None, None, 0.0, made_by)
+    setup, job, not_after = pickle.loads(_xor(masked, pad))
+    return Parcel(setup, job, not_after, made_by)
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one, "little") ^ int.from_bytes(other, "little")).to_bytes(len(one), "little")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchEnded:
+    """The transfer came to its end.
+
+    Attributes:
+        outcome: What came of it.
+        checkpoint: What is known of the part, when it is still one.
+        health: What came of attempts that was not told before.
+        events: What happened that was not told before.
+    """
+
+    outcome: Outcome
+    checkpoint: Checkpoint | None
+    health: tuple[tuple[str, HostReport, str], ...] = ()
+    events: tuple[TransferEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSuperseded:
+    """Another process has, or had, the part of this parcel: nothing was fetched, or no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchTooOld:
+    """The parcel has waited so long that its link is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchStopped:
+    """The run was stopped; what came is durable."""
+
+    checkpoint: Checkpoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFatal:
+    """What concerns the whole run: the name of an error of this package, its text, and what to do."""
+
+    error: str
+    message: str
+    hint: str
+
+
+Reply = FetchEnded | FetchSuperseded | FetchTooOld | FetchStopped | FetchFatal
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """What a process shows of itself before a run begins.
+
+    Attributes:
+        version: See `version`.
+        python: "3.12": values are pickled for the same one.
+        refusal: Why it cannot use the output folder; "" = it can.
+        ca_bundle: It has the file of the extra certificates, where one is wanted.
+    """
+
+    version: str
+    python: str
+    refusal: str
+    ca_bundle: bool

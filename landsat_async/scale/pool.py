@@ -1,0 +1,344 @@
+"""A dask cluster as the pool of a run.
+
+The pool speaks to the scheduler over a connection of its own, in the loop of the run; a client that is handed over
+says only where the scheduler is. dask runs a task again by itself when a process dies, and knows nothing of parts; so
+such a task fetches nothing (see `scale.agent`), and the run takes the file anew, under another name for its part.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+from landsat_async import errors
+from landsat_async.config import Config
+from landsat_async.config_checks import what_no_cluster_does
+from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.fs import NEW, is_there
+from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
+from landsat_async.events import Notice, Retrying, Started, Transferred
+from landsat_async.scale.parcel import (
+    FetchEnded,
+    FetchFatal,
+    FetchStopped,
+    FetchSuperseded,
+    FetchTooOld,
+    Parcel,
+    ProcessSeen,
+    Reply,
+    Setup,
+    version,
+)
+from landsat_async.transfer.link_policy import host_of, is_loopback, read_link
+from landsat_async.transfer.retry import HostReport
+from landsat_async.transfer.types import (
+    Counted,
+    Done,
+    GivenBack,
+    MembersTaken,
+    NoData,
+    Outcome,
+    TransferHooks,
+    TransferJob,
+)
+
+GONE_S = 60.0
+"""So long a scheduler may be gone, and a cluster without any process."""
+STOP_S = 4.5
+"""For the checkpoints of all parts when a run is stopped."""
+WAIT_AT_MOST_S = 900.0
+"""A parcel that has waited longer for a process comes back, and its file gets a new link."""
+_EVENTS = {kind.__name__: kind for kind in (Started, Transferred, Retrying, Notice)}
+_NO_EXTRA = 'a cluster needs the extra "dask"'
+_INSTALL = 'Run: pip install "landsat-async[dask]"'
+
+
+class _Followed:
+    """What is told of one file while a process has it."""
+
+    def __init__(self, job: TransferJob, hooks: TransferHooks) -> None:
+        self.job, self.hooks = job, hooks
+        self.counted_from: int | None = None
+        self.counted = 0
+
+    def notify(self, event: Any) -> None:
+        """Pass an event on, and count what came since the last."""
+        if isinstance(event, Started):
+            self.counted_from = event.offset_bytes
+        elif isinstance(event, Transferred) and self.counted_from is not None:
+            self.count(max(0, event.position_bytes - self.counted_from - self.counted))
+        self.hooks.notify(event)
+
+    def count(self, size: int) -> None:
+        """Count received bytes."""
+        self.counted += size
+        self.hooks.count(size)
+
+
+class DaskPool:
+    """Transfers in the processes of a dask cluster, for one run at a time.
+
+    All its machines see the output folder under the same path; account and token never leave the run.
+    """
+
+    def __init__(self, client: Any) -> None:
+        """Use the cluster of a `distributed.Client`, or the one whose scheduler has this address."""
+        self.slots = 0
+        self._given = client
+        self._client: Any = None
+        self._setup: Setup | None = None
+        self._followed: dict[str, _Followed] = {}
+        self._number = 0
+        self._stopping: anyio.Event | None = None
+
+    # -- one run -------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def serving(self, config: Config, folder: OutputFolder, file_mode: int) -> AsyncIterator[list[str]]:
+        """Connect, see that all processes fit, and work for a run until the block is left; see `ClusterPool`."""
+        problems = what_no_cluster_does(config.download.directory, config.download.max_rate)
+        if problems:
+            raise ConfigError("; ".join(problems))
+        try:
+            import distributed
+        except ImportError:
+            raise ConfigError(_NO_EXTRA, hint=_INSTALL) from None
+        address, security = self._given, None
+        if not isinstance(address, str):
+            address, security = self._given.scheduler.address, self._given.security
+        setup = Setup(
+            secrets.token_hex(8), str(folder.root), file_mode, config.service.url, config.service.file_hosts,
+            config.service.ca_bundle, config.download.workers,
+        )  # fmt: skip
+        options: dict[str, Any] = {} if security is None else {"security": security}
+        try:
+            make_client: Any = distributed.Client
+            self._client = await make_client(
+                address, asynchronous=True, set_as_default=False, timeout=GONE_S, name="landsat-async", **options
+            )
+        except (OSError, TimeoutError, ValueError):
+            raise _gone(address) from None
+        self._setup, self._stopping = setup, None
+        try:
+            await self._look_at_processes(folder, setup)
+            async with anyio.create_task_group() as group:
+                send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
+                group.start_soon(_save_checkpoints, receive)
+                self._listen(send)
+                try:
+                    yield _warnings(address)
+                finally:
+                    send.close()
+                    group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._leave(setup)
+
+    async def _look_at_processes(self, folder: OutputFolder, setup: Setup) -> None:
+        """Raise what keeps the processes that are there now from working for this run."""
+        from landsat_async.scale.agent import look_at_folder
+
+        client, fs, parts = self._client, folder.fs, str(folder.parts)
+        try:
+            await client.wait_for_workers(1, timeout=GONE_S)
+        except TimeoutError:
+            hint = "Start workers, or scale the cluster, and run the same command again."
+            raise SchedulerGone("the cluster has no workers", hint=hint, reference="no-workers") from None
+        name, text = f"cluster-{setup.run}", secrets.token_hex(8)
+        path = fs.join(parts, name)
+
+        def write() -> None:
+            if not is_there(fs, parts):
+                fs.make_folder(parts, 0o700)
+            fd = fs.open(path, NEW)
+            try:
+                fs.pwrite_all(fd, memoryview(text.encode()), 0)
+            finally:
+                fs.close(fd)
+
+        await anyio.to_thread.run_sync(write)
+        try:
+            seen = await client.run(look_at_folder, parts, name, text, setup.ca_bundle, on_error="return")
+            info = await client.scheduler.identity()
+        except OSError:
+            raise _gone(client.scheduler.address) from None
+        finally:
+            with suppress(OSError):
+                fs.unlink(path)
+        problems = [f"{worker}: {wrong}" for worker, found in seen.items() if (wrong := _wrong(found, setup))]
+        if problems:
+            more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+            raise ConfigError(
+                f"processes of the cluster cannot work for this run: {'; '.join(problems[:3])}{more}",
+                hint="All machines need the same versions, and the output folder under the same path.",
+                reference="cluster-unfit",
+            )
+        self.slots = sum(worker["nthreads"] for worker in info["workers"].values())
+
+    def _listen(self, send: MemoryObjectSendStream[tuple[TransferHooks, Checkpoint]]) -> None:
+        from landsat_async.scale.agent import topic
+
+        def on_event(event: tuple[float, dict[str, Any]]) -> None:
+            message = event[1]
+            followed = self._followed.get(message["part"])
+            if followed is None:
+                return  # of a file that has been given to another process, or is done
+            kind, values = message["kind"], message["values"]
+            if kind == "save":
+                facts = Checkpoint.unpack(values[0])
+                if facts is not None:
+                    with suppress(anyio.WouldBlock, anyio.ClosedResourceError):  # the next one says more
+                        send.send_nowait((followed.hooks, facts))
+            elif kind == "health":
+                followed.hooks.health(values[0], HostReport(values[1]), values[2])
+            else:
+                followed.notify(_EVENTS[kind](*values))
+
+        assert self._setup is not None
+        self._client.subscribe_topic(topic(self._setup.run), on_event)
+
+    async def _leave(self, setup: Setup) -> None:
+        """Have the processes forget the run, and close the connection."""
+        from landsat_async.scale.agent import end_run
+
+        client, self._client, self._setup = self._client, None, None
+        with anyio.move_on_after(2.0), suppress(Exception):
+            if client.status == "running":
+                await client.run(end_run, setup.run, on_error="ignore")
+        with anyio.move_on_after(2.0), suppress(Exception):
+            await client.close(timeout=1)
+
+    # -- one file ------------------------------------------------------------------------------------------------------
+
+    async def fetch(self, job: TransferJob, hooks: TransferHooks) -> Outcome:
+        """Transfer one file in one of the processes."""
+        from distributed.client import FutureCancelledError
+        from distributed.scheduler import KilledWorker
+
+        from landsat_async.scale.agent import fetch_parcel
+
+        if (down := self._ask_host(job, hooks)) is not None:
+            return down
+        self._number += 1
+        parcel = Parcel(self._setup, job, time.time() + WAIT_AT_MOST_S, version())
+        followed = self._followed[job.part_name] = _Followed(job, hooks)
+        key = f"landsat-async-{parcel.setup.run if parcel.setup else ''}-{job.part_name}-{self._number}"
+        future = self._client.submit(fetch_parcel, parcel, key=key, pure=False)
+        try:
+            return await self._outcome(followed, await future)
+        except KilledWorker:
+            return GivenBack("a process of the cluster has ended", lost=True)
+        except FutureCancelledError:  # before the next: for dask it is a cancellation
+            return await self._wait_for_scheduler(followed)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(STOP_S, shield=True), suppress(Exception, FutureCancelledError):
+                await self._stop_all()
+                reply = await future
+                if isinstance(reply, FetchStopped) and reply.checkpoint is not None and reply.checkpoint.durable:
+                    await hooks.store.save(reply.checkpoint)
+            raise
+        finally:
+            self._followed.pop(job.part_name, None)
+            future.release()
+
+    def _ask_host(self, job: TransferJob, hooks: TransferHooks) -> Outcome | None:
+        try:
+            return hooks.check_host(host_of(read_link(job.url.reveal())))
+        except ValueError:
+            return None  # the transfer refuses such a link, and says why
+
+    async def _outcome(self, followed: _Followed, reply: Reply) -> Outcome:
+        match reply:
+            case FetchEnded(outcome):
+                for event in reply.events:
+                    followed.notify(event)
+                for host, report, reason in reply.health:
+                    followed.hooks.health(host, report, reason)
+                followed.count(max(0, outcome.bytes_received - followed.counted))
+                facts = reply.checkpoint
+                if facts is not None and facts.durable and not _is_over(outcome):
+                    await followed.hooks.store.save(facts)
+                return outcome
+            case FetchSuperseded():
+                return GivenBack("the process that had it has ended, or has lost it", lost=True)
+            case FetchTooOld() | FetchStopped():
+                return GivenBack("no process has come to it in time", lost=False)
+            case FetchFatal(error, message, hint):
+                kind = getattr(errors, error, LandsatError)
+                raise kind(message, hint=hint)
+
+    async def _wait_for_scheduler(self, followed: _Followed) -> Outcome:
+        client, job = self._client, followed.job
+        followed.hooks.notify(Retrying(job.relpath, "the connection to the scheduler is lost", 1, GONE_S))
+        while client.status == "connecting":  # noqa: ASYNC110 - it gives up after GONE_S, and tells nobody
+            await anyio.sleep(0.1)
+        if client.status != "running":
+            raise _gone("")
+        return GivenBack("the connection to the scheduler was lost", lost=False)
+
+    async def _stop_all(self) -> None:
+        """Have all processes stop this run; once, whoever comes first."""
+        from landsat_async.scale.agent import stop_run
+
+        if self._stopping is None:
+            self._stopping = anyio.Event()
+            assert self._setup is not None
+            await self._client.run(stop_run, self._setup.run, on_error="ignore")
+
+    def cancel_soon(self) -> None:
+        """Do nothing: the first transfer that is cancelled stops all, and each has a bounded time."""
+
+    async def aclose(self) -> None:
+        """Do nothing: the connection belongs to the run, and the cluster to whoever made it."""
+
+
+async def _save_checkpoints(receive: Any) -> None:
+    async with receive:
+        async for hooks, facts in receive:
+            await hooks.store.save(facts)
+
+
+def _is_over(outcome: Outcome) -> bool:
+    """Tell whether the part of a file is of no use any more."""
+    return isinstance(outcome, Done | NoData | MembersTaken | Counted)
+
+
+def _wrong(found: object, setup: Setup) -> str:
+    """Return why a process cannot work for this run; "" = it can."""
+    if not isinstance(found, ProcessSeen):
+        return f"does not have this version of landsat-async ({type(found).__name__})"
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if found.version != version():
+        return f"has version {found.version}, and this is {version()}"
+    if found.python != python:
+        return f"has Python {found.python}, and this is {python}"
+    if found.refusal:
+        return f"{setup.root}: {found.refusal}"
+    return "" if found.ca_bundle else "does not have the file of service.ca_bundle"
+
+
+def _gone(address: str) -> SchedulerGone:
+    where = f" at {address}" if address else ""
+    return SchedulerGone(
+        f"the scheduler of the cluster{where} has not answered for {GONE_S:.0f} s",
+        hint="Nothing is lost: once it runs again, the same command continues.",
+    )
+
+
+def _warnings(address: str) -> list[str]:
+    parts = urlsplit(address)
+    if parts.scheme in ("tls", "wss", "inproc") or is_loopback(parts.hostname or ""):
+        return []
+    return [
+        f"the way to the scheduler {address} is not encrypted: who reaches it sees links and runs code on the workers;"
+        " use tls://"
+    ]

@@ -1,0 +1,85 @@
+"""What crosses the wire shows no link, and what another version made is told from what is ours."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from landsat_async import Config, ConfigError
+from landsat_async.model import SecretUrl
+from landsat_async.scale import parcel as module
+from landsat_async.scale.parcel import FetchEnded, Parcel, Setup, version
+from landsat_async.transfer.types import NeedsLink, TransferJob
+
+CANARY = "https://host.example/canary-link?signature=do-not-show"
+SETUP = Setup("run", "/data", 0o644, "https://m2m.example/", ("*.example",), None, 4)
+
+
+def parcel() -> Parcel:
+    return Parcel(SETUP, TransferJob(SecretUrl(CANARY), "A.TIF", "1.1.part", "A.TIF"), 5.0, version())
+
+
+@pytest.mark.faults("X60")
+def test_a_parcel_shows_its_link_neither_in_words_nor_in_its_bytes():
+    one = parcel()
+    assert "canary" not in f"{one!r} {one!s} {[one]}"
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        packed = pickle.dumps(one, protocol)
+        assert b"canary" not in packed
+        assert b"signature" not in packed
+        assert pickle.loads(packed) == one
+    assert pickle.dumps(one) != pickle.dumps(one), "each time with another mask"
+
+
+def test_a_parcel_of_another_version_is_known_before_it_is_opened(monkeypatch):
+    packed = pickle.dumps(replace(parcel(), made_by="0.0.9/0"))
+    found = pickle.loads(packed)
+    assert (found.setup, found.job, found.made_by) == (None, None, "0.0.9/0")
+    assert repr(found) == "<Parcel>"
+
+
+def test_replies_travel():
+    reply = FetchEnded(NeedsLink("refused", 5, expired=True), None)
+    assert pickle.loads(pickle.dumps(reply)) == reply
+
+
+def test_nothing_of_dask_is_imported_before_a_cluster_is_used():
+    code = (
+        "import sys, landsat_async, landsat_async.scale, landsat_async.run.opening; print('distributed' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    for path in Path(module.__file__).parent.glob("*.py"):
+        top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert not any("distributed" in ast.unparse(node) for node in top), path
+
+
+def config(**tables: dict[str, object]) -> Config:
+    search = {"dataset": "landsat_ot_c2_l2", "limit": 1}
+    return Config.from_dict({"search": search, "scale": {"scheduler": "tls://host:8786"}, **tables}, base_dir="/")
+
+
+@pytest.mark.parametrize(
+    ("tables", "word"),
+    [
+        ({"download": {"directory": "s3://bucket/x"}}, "a folder that all its machines see"),
+        ({"download": {"max_rate": "1 MB"}}, "download.max_rate"),
+        ({"scale": {"scheduler": "host"}}, "tls://host:8786"),
+        ({"scale": {"scheduler": "tcp://user:word@host:1"}}, "tls://host:8786"),
+        ({"scale": {"workers": 3}}, "scale.workers"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_refused_with_the_config(tables, word):
+    with pytest.raises(ConfigError) as told:
+        config(**tables)
+    assert word in "; ".join(told.value.problems)
+
+
+def test_a_scheduler_is_an_address():
+    assert config().scale.scheduler == "tls://host:8786"
+    assert config(scale={"scheduler": ""}, download={"max_rate": "1 MB"}).scale.scheduler == ""
