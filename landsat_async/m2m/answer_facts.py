@@ -82,6 +82,8 @@ def _logout(data: Any, _: Mapping[str, Any]) -> Iterator[Fact]:
 
 def _search(data: Any, payload: Mapping[str, Any]) -> Iterator[Fact]:
     rows = [row for row in data["results"] if isinstance(row, dict)][:ROWS_MOST]
+    if (form := _form_of_area(payload)) is not None:
+        yield Fact("search", f"an area as {form}: {'rows' if rows else 'no rows'}")
     following, hits = data.get("nextRecord"), data.get("totalHits")
     if not data["results"]:
         how = f"{following}" if following in (0, 1) else _kind(following)
@@ -99,6 +101,14 @@ def _search(data: Any, payload: Mapping[str, Any]) -> Iterator[Fact]:
     asked = (payload.get("sceneFilter") or {}).get("acquisitionFilter") or {}
     if days and asked.get("end") in days:
         yield Fact("search", "the last day of acquisitionFilter is included")
+
+
+def _form_of_area(payload: Mapping[str, Any]) -> str | None:
+    """Return how an area was sent: "mbr", or the type of its GeoJSON; None without one."""
+    area = (payload.get("sceneFilter") or {}).get("spatialFilter") or {}
+    shape = area.get("geoJson")
+    form = shape.get("type") if isinstance(shape, dict) else area.get("filterType")
+    return code_of(form, r"[A-Za-z]{3,20}") if isinstance(form, str) else None
 
 
 def _cover(value: object) -> str:

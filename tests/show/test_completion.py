@@ -128,6 +128,22 @@ def test_zsh_reads_its_script(tmp_path):
     shell(zsh, "-f", "-n", "_landsat_async", env=dict(os.environ), cwd=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [("sta", "status"), ("run --wor", "--workers"), ("init --example we", "weekly"), ("run ", "FILES")],
+)
+def test_zsh_completes(program, tmp_path, line, wanted):
+    """The functions of zsh's own completion stand for themselves: what reaches them is looked at."""
+    zsh = shutil.which("zsh") or pytest.skip("no zsh here")
+    (tmp_path / "completion").write_text(SCRIPTS["zsh"])
+    words = " ".join(f"'{word}'" for word in line.split(" "))
+    script = (
+        "compdef() { : }; _describe() { print -rl -- ${${(@P)2}%%:*} }; _files() { print FILES }; "
+        f"source ./completion; words=(landsat-async {words}); CURRENT=$#words; _landsat_async"
+    )
+    assert wanted in shell(zsh, "-f", "-c", script, env=program, cwd=tmp_path)
+
+
 def test_the_manual_page_has_every_command_and_roff_takes_it(tmp_path):
     page = man_page(COMMANDS.values())
     for name, command in COMMANDS.items():

@@ -83,6 +83,7 @@ VARIANTS = [
         [r"ends with zeros up to a multiple of 10240 bytes", r"in a tar: tiles of 128 x 128"],
     ),
     ("rows of lists", {}, {}, [r"a row of (available|preparing)Downloads has downloadId", r"newRecords is an object"]),
+    ("form of the area", {}, {}, [r"an area as (mbr|Polygon): rows"]),
     ("logout", {}, {}, [r"logout answers null"]),
     ("speed of answers", {}, {}, [r"time of an answer, in seconds\n"]),
     (
