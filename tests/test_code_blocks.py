@@ -83,6 +83,8 @@ PYTHON = {
     ("only-my-area.md", "rioxarray"): "run_field",
     ("many-machines.md", "from prefect"): "run_shards",
     ("sync.md", "from prefect"): "run_flow",
+    ("scale.md", "LocalCluster("): "compiled: needs a dask cluster",
+    ("scale.md", "SLURMCluster"): "compiled: needs Slurm",
     ("sync.md", "from airflow"): "compiled: needs Airflow; its command line is parsed by another test",
 }
 SLOW = {"run_cube", "run_stac", "run_parquet", "run_series", "run_field"}
@@ -91,12 +93,14 @@ OTHER_BLOCKS = {
     ("architecture.md", "mermaid"): "tests/test_docs.py makes it anew from the table of states",
     ("architecture.md", ""): "a drawing of the pipeline",
     ("area.md", ""): "tests/whole/test_area_clouds.py reads the sentence; its form is compared below",
+    ("scale.md", "text"): "a drawing of who talks to whom",
     ("sync.md", "ini"): "the command of ExecStart is parsed below",
     ("windows.md", "powershell"): "its commands are parsed below",
 }
 NOT_RUN = {
     "simulate": "serves until it is interrupted; tests/show/test_with_simulator.py runs it",
     "demo": "tests/show/test_with_simulator.py runs it",
+    "run --scheduler": "needs a cluster with a certificate",
     "sync --watch": "goes on until Ctrl-C",
 }
 """Commands of shell blocks that are parsed, and not run here."""
