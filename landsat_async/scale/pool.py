@@ -51,8 +51,12 @@ from landsat_async.transfer.types import (
     TransferJob,
 )
 
+CONNECT_S = 10.0
+"""So long a scheduler is tried at the beginning."""
+JOIN_S = 30.0
+"""So long a cluster may be without any process at the beginning."""
 GONE_S = 60.0
-"""So long a scheduler may be gone, and a cluster without any process."""
+"""So long a scheduler may be gone in mid-run."""
 STOP_S = 4.5
 """For the checkpoints of all parts when a run is stopped."""
 WAIT_AT_MOST_S = 900.0
@@ -120,15 +124,17 @@ class DaskPool:
             config.service.ca_bundle, config.download.workers,
         )  # fmt: skip
         options: dict[str, Any] = {} if security is None else {"security": security}
-        try:
-            make_client: Any = distributed.Client
-            self._client = await make_client(
-                address, asynchronous=True, set_as_default=False, timeout=GONE_S, name="landsat-async", **options
-            )
-        except (OSError, TimeoutError, ValueError):
-            raise _gone(address) from None
+        make_client: Any = distributed.Client
+        self._client = make_client(
+            address, asynchronous=True, set_as_default=False, timeout=CONNECT_S, name="landsat-async", **options
+        )
         self._setup, self._stopping = setup, None
         try:
+            try:
+                await self._client
+            except (OSError, TimeoutError, ValueError):
+                raise _gone(address, CONNECT_S) from None
+            self._client._timeout = GONE_S  # of `_reconnect`; there is no other way to say that
             await self._look_at_processes(folder, setup)
             async with anyio.create_task_group() as group:
                 send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
@@ -149,7 +155,7 @@ class DaskPool:
 
         client, fs, parts = self._client, folder.fs, str(folder.parts)
         try:
-            await client.wait_for_workers(1, timeout=GONE_S)
+            await client.wait_for_workers(1, timeout=JOIN_S)
         except TimeoutError:
             hint = "Start workers, or scale the cluster, and run the same command again."
             raise SchedulerGone("the cluster has no workers", hint=hint, reference="no-workers") from None
@@ -170,7 +176,7 @@ class DaskPool:
             seen = await client.run(look_at_folder, parts, name, text, setup.ca_bundle, on_error="return")
             info = await client.scheduler.identity()
         except OSError:
-            raise _gone(client.scheduler.address) from None
+            raise _gone("", CONNECT_S) from None
         finally:
             with suppress(OSError):
                 fs.unlink(path)
@@ -282,7 +288,7 @@ class DaskPool:
         while client.status == "connecting":  # noqa: ASYNC110 - it gives up after GONE_S, and tells nobody
             await anyio.sleep(0.1)
         if client.status != "running":
-            raise _gone("")
+            raise _gone("", GONE_S)
         return GivenBack("the connection to the scheduler was lost", lost=False)
 
     async def _stop_all(self) -> None:
@@ -326,10 +332,10 @@ def _wrong(found: object, setup: Setup) -> str:
     return "" if found.ca_bundle else "does not have the file of service.ca_bundle"
 
 
-def _gone(address: str) -> SchedulerGone:
+def _gone(address: str, after_s: float) -> SchedulerGone:
     where = f" at {address}" if address else ""
     return SchedulerGone(
-        f"the scheduler of the cluster{where} has not answered for {GONE_S:.0f} s",
+        f"the scheduler of the cluster{where} has not answered for {after_s:.0f} s",
         hint="Nothing is lost: once it runs again, the same command continues.",
     )
 

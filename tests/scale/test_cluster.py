@@ -106,6 +106,7 @@ async def test_a_worker_that_was_frozen_ends_when_its_file_was_given_to_another(
 @pytest.mark.faults("X63")
 async def test_a_stop_makes_all_parts_durable_within_five_seconds(tmp_path, cluster):
     async with open_world(tmp_path, large(), Script(rate_bytes_s=500_000)) as world:
+        world.workers_at_most = 8  # the simulator sees only with its next write that the first run has gone
         stopped: list[float] = []
 
         def watch(run, event):
@@ -143,6 +144,42 @@ async def test_a_scheduler_that_goes_away_ends_the_run_which_can_be_continued(tm
         assert result.error.reference == "scheduler-gone"
         again = await world.run(world.config(select=BANDS))
         assert again.summary.exit_code == 0
+
+
+@pytest.mark.faults("X66")
+async def test_a_link_stands_in_no_dump_of_the_cluster_while_its_file_is_transferred(tmp_path, cluster):
+    async with open_world(tmp_path, large(), Script(rate_bytes_s=500_000)) as world:
+        dumps: list[str] = []
+        links: list[str] = []
+        fetch = DaskPool.fetch
+
+        class Pool(DaskPool):
+            async def fetch(self, job, hooks):
+                links.append(job.url.reveal())
+                return await fetch(self, job, hooks)
+
+        def look(client: Client) -> None:
+            dumps.append(str(client.run_on_scheduler(state_of)))
+            client.dump_cluster_state(str(tmp_path / "data-dump"), format="yaml")
+
+        with Client(cluster) as client:
+            looks: list[asyncio.Future[None]] = []
+
+            def watch(run, event):
+                if isinstance(event, Started) and not looks:
+                    looks.append(asyncio.get_running_loop().run_in_executor(None, look, client))
+
+            result = await world.run(world.config(select=BANDS), pool=Pool(client), watch=watch)
+            await looks[0]
+        assert result.summary.exit_code == 0
+        text = dumps[0] + (tmp_path / "data-dump.yaml").read_text()
+        assert "landsat-async-" in text, "the tasks are in it"
+        assert links
+        assert not any(link in text or link.rpartition("?")[2] in text for link in links)
+
+
+def state_of(dask_scheduler: object) -> str:
+    return repr([(task.key, task.run_spec, task.annotations) for task in dask_scheduler.tasks.values()])
 
 
 @pytest.mark.faults("X65")
