@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,12 +152,13 @@ def _read_toml(path: str) -> dict[str, Any]:
     try:
         body = read_user_file(path, _FILE_BYTES_MAX)
     except FileNotFoundError:
-        hint = "`landsat-async init` writes one to start from."
-        raise ConfigError(
-            f"{path}: there is no such file{near_name(path)}", hint=hint, reference="config-missing"
-        ) from None
+        meant = near_name(path)
+        name = "" if path == "config.toml" else f" {shlex.quote(path)}"
+        hint = "" if meant else f"`landsat-async init{name}` writes one to start from."
+        raise ConfigError(f"{path}: there is no such file{meant}", hint=hint, reference="config-missing") from None
     except Unreadable as error:
-        raise ConfigError(f"{path}: {error}", reference="config-unreadable") from None
+        hint = "It is a folder: name the file in it." if os.path.isdir(path) else ""
+        raise ConfigError(f"{path}: {error}", hint=hint, reference="config-unreadable") from None
     if len(body) > _FILE_BYTES_MAX:
         raise ConfigError(f"{path}: larger than 4 MiB; this is not a configuration")
     try:

@@ -157,8 +157,10 @@ class OutputFolder:
             return lacking
         if isinstance(error, FileInUse):
             return held_elsewhere(error)
+        in_its_place = error.errno in {errno.EEXIST, errno.ENOTDIR}
+        why = "a file stands in its place" if in_its_place else os.strerror(error.errno or 0)
         return FolderUnwritable(
-            f"The output folder {self.root} cannot be used: {os.strerror(error.errno or 0)}.",
+            f"The output folder {self.root} cannot be used: {why}.",
             hint="Set [download] directory, or --directory, to a folder that you may write.",
         )
 

@@ -62,7 +62,7 @@ async def prepare(
     in_whole = None if context.window is None else whole
     await context.bus.emit(Planned(context.counts.scenes, context.counts.files_total, nominal, in_whole))
     if not context.counts.scenes:
-        context.bus.tell(Notice(_nothing_found(len(found.dropped))))
+        context.bus.tell(Notice(_nothing_found(len(found.dropped), asked=bool(context.config.search.scenes))))
     await _report_missing(context, missing, missing_files)
     if context.measuring is not None:
         context.measuring.tell_begin()
@@ -118,7 +118,9 @@ async def warn_of_space(context: RunContext) -> None:
         context.bus.tell(Notice(text, "warning"))
 
 
-def _nothing_found(dropped: int) -> str:
+def _nothing_found(dropped: int, *, asked: bool) -> str:
+    if asked:
+        return "None of the scenes that were asked for can be had."
     if dropped:
         return f"No scene is left: {dropped} matched at the service and were dropped by the filters (see: plan)."
     return "No scene matches the search."

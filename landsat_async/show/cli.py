@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from landsat_async.show.command_line import UsageError, parse
-from landsat_async.show.command_table import COMMANDS
+from landsat_async.show.command_table import COMMANDS, FETCH
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +46,8 @@ def _run(options: argparse.Namespace) -> int:
     output = Output(output_options)
     try:
         with showing_logs(output):
-            return int(options.command.call(options, output))
+            code = int(options.command.call(options, output))
+        return output.checked(code) if options.command.group != FETCH else code  # what a run fetches is there
     except KeyboardInterrupt:
         output.message("interrupted; the same command continues", urgent=True)
         return STOPPED

@@ -50,11 +50,19 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     """Return the reader of a whole number from low to high."""
 
     def number(text: str) -> int:
-        if not low <= int(text) <= high:
+        if not low <= any_whole_number(text) <= high:
             raise argparse.ArgumentTypeError(f"must be from {low} to {high}")
         return int(text)
 
     return number
+
+
+def any_whole_number(text: str) -> int:
+    """Return a whole number; which ones make sense is said by the key that it overrides."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a whole number") from None
 
 
 OUTPUT = option(

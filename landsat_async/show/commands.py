@@ -8,7 +8,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from landsat_async.show.command_options import NO_BROWSE, OUTPUT, SHARD, config_of, overrides_of, same_job
+from landsat_async.show.command_options import (
+    NO_BROWSE,
+    OUTPUT,
+    SHARD,
+    any_whole_number,
+    config_of,
+    overrides_of,
+    same_job,
+)
 from landsat_async.show.command_table import FETCH, KEEP, LOOK, command, option
 
 if TYPE_CHECKING:
@@ -122,7 +130,7 @@ def plan(options: argparse.Namespace, output: Output) -> int:
     ),
     options=(
         SHARD,
-        option("--workers", type=int, metavar="N", help="files at a time"),
+        option("--workers", type=any_whole_number, metavar="N", help="files at a time"),
         option("--scheduler", metavar="ADDRESS", help="transfer in the processes of a dask cluster"),
         option("--overwrite", action="store_true", help="replace files in the way that are not ours"),
     ),

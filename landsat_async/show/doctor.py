@@ -20,9 +20,8 @@ from landsat_async.errors import ConfigError, FolderBusy, LandsatError
 from landsat_async.rules.quantities import size_text
 from landsat_async.rules.store_url import is_store_url
 from landsat_async.run.choose_target import target_for
-from landsat_async.show.doctor_page import Check, check_lines, last_lines, verdict
+from landsat_async.show.doctor_page import Check, check_lines, verdict, verdict_lines
 from landsat_async.show.doctor_service import check_service, failure
-from landsat_async.show.formatting import wrap
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
@@ -120,7 +119,7 @@ def _tell_verdict(checks: list[Check], again: SameJob, output: Output) -> None:
         return  # each line is a check, and the exit code is the verdict
     if any(check.state == "fail" for check in checks) or not output.output_options.quiet:
         width = width_of(output.out) if output.out.isatty() else 10**6  # a program looks for one line
-        for text in (part for whole in last_lines(checks, again) for part in wrap(whole, width)):
+        for text in verdict_lines(checks, again, width):
             output.data(text)
 
 

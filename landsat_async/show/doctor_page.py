@@ -102,6 +102,15 @@ def last_lines(checks: Sequence[Check], job: SameJob = SameJob()) -> list[str]:
     ]
 
 
+def verdict_lines(checks: Sequence[Check], job: SameJob, width: int) -> list[str]:
+    """Return the last lines for a page so wide; what is next is never broken, since it is pasted."""
+    lines: list[str] = []
+    for whole in last_lines(checks, job):
+        told, _, after = whole.partition(" Next: ")
+        lines += [whole] if len(whole) <= width else [*wrap(told, width), f"Next: {after}"]
+    return lines
+
+
 def next_of(checks: Sequence[Check], job: SameJob = SameJob()) -> str:
     """Return what to do next: about the fault that a run would meet first, or what comes after the doctor."""
     first = _first(checks)

@@ -12,7 +12,7 @@ from landsat_async.show.formatting import mask
 from landsat_async.show.output import Output
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FREE_SPACE = "free some space and run the same command again"
+FREE_SPACE = "Free some space and run the same command again"
 
 
 def report(error: BaseException, output: Output) -> int:

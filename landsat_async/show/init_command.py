@@ -94,9 +94,13 @@ def init(path: str, wishes: Wishes, output: Output) -> int:
         write_whole(local_fs(), os.path.abspath(path), text.encode("utf-8"), replace=False)
     except FileExistsError:
         hint = "Nothing was changed; give another name."
-        raise ConfigError(f"{path} is already there", hint=hint, reference="file-exists") from None
+        what = f"{path} is a folder" if os.path.isdir(path) else f"{path} is already there"
+        raise ConfigError(what, hint=hint, reference="file-exists") from None
+    except FileNotFoundError:
+        folder = os.path.dirname(path)
+        raise ConfigError(f"{path}: there is no folder {folder}", hint="Make it first, or give another name.") from None
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise unwritable(path, error, hint="Nothing was written; give a name in a folder that you may write.") from None
     plan = command("plan", *([] if path == CONFIG_FILE else [path]))
     output.message(f"wrote {path}" + (f": {PURPOSES[wishes.example]}" if wishes.example else ""))
     if _said_where(wishes) and _said_when(wishes):

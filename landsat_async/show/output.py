@@ -210,6 +210,13 @@ class Output:
         failed = self.out.failed
         return failed if failed is not None and not reader_has_gone(failed) else None
 
+    def checked(self, code: int) -> int:
+        """Return the exit code of a command whose purpose is what it prints: 0 is none for half of it."""
+        lost = self.lost
+        if code or lost is None:
+            return code
+        return 9 if lost.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 2
+
     def close(self) -> None:
         """Flush both streams; tell a person when data was lost for another reason than a closed pipe."""
         lost = self.lost

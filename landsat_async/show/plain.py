@@ -209,6 +209,8 @@ def state_text(event: Event) -> str | None:
     """Return the line for a change of the whole run; None for events of one file."""
     match event:
         case Planned():
+            if event.files and not event.scenes:  # what was asked for by name, and does not exist
+                return f"planned nothing: {count_text(event.files, 'name')} of what was asked for cannot be had"
             nominal = f", about {size_text(event.bytes_nominal)}" if event.bytes_nominal else ""
             return f"planned {count_text(event.files, 'file')} of {count_text(event.scenes, 'scene')}{nominal}"
         case Requested():

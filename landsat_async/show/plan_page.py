@@ -230,11 +230,12 @@ def _ending(result: Plan, again: SameJob, width: int) -> list[str]:
     if not result.scenes and not result.exit_code:
         return wrap("next: widen dates, area or cloud cover", width)
     if result.files and all(planned.state == "here" for planned in result.files) and not result.exit_code:
-        return wrap(f"next: nothing; {again.command('status', '--paths')} lists the files", width)
+        return [f"next: nothing; {again.command('status', '--paths')} lists the files"]
     if not result.exit_code:
-        return wrap(f"next: {again.command('run')}", width)
+        return [f"next: {again.command('run')}"]
     told = f"run would end with exit code {result.exit_code}: {exit_reason(result)}"
-    return [*wrap(told, width), *(wrap(f"next: {again.command('run')}", width) if result.exit_code == 4 else [])]
+    comes = any(planned.state not in ("here", "refused") for planned in result.files)
+    return [*wrap(told, width), *([f"next: {again.command('run')}"] if result.exit_code == 4 and comes else [])]
 
 
 def exit_reason(result: Plan) -> str:
@@ -244,9 +245,10 @@ def exit_reason(result: Plan) -> str:
         *([f"{len(result.unavailable):,} cannot be had"] if result.unavailable else []),
         *([f"{count_text(refused, 'file')} cannot come because something is in the way"] if refused else []),
     ]
+    rest = ", the rest comes" if len(result.files) > refused else ""
     reasons = {
         8: "another run holds the folder",
         9: "the disk would be full before all is here",
-        4: f"{' and '.join(lacking)}, the rest comes",
+        4: f"{' and '.join(lacking)}{rest}",
     }
     return reasons.get(result.exit_code, "")

@@ -44,7 +44,7 @@ def status_page(known: LedgerStatus, directory: str, width: int, again: SameJob)
         "",
         *_matrix(scenes, states, width),
         *lineage_lines(known.superseded, width),
-        *_next(totals, known.held_by is not None, again, width),
+        *_next(totals, known.held_by is not None, again),
     ]
 
 
@@ -138,14 +138,14 @@ def _last_run(known: LedgerStatus) -> str:
     return f"last run: {begun}, {end}" + ("" if code is None else f" (exit code {code})")
 
 
-def _next(totals: Counter[str], running: bool, again: SameJob, width: int) -> list[str]:
-    lines = []
+def _next(totals: Counter[str], running: bool, again: SameJob) -> list[str]:
+    lines = []  # not broken to the width of the page: what is pasted must be one line
     if totals["failed"]:
         lines.append(f"why they failed: {again.command('status', '--failed')}")
     if running:
-        return [line for text in lines for line in wrap(text, width)]
+        return lines
     if totals.total() == totals["here"]:
         lines.append(f"next: {again.command('status', '--paths')} lists the files")
     else:
         lines.append(f"next: {again.command('run')} fetches what is not here")
-    return [line for text in lines for line in wrap(text, width)]
+    return lines

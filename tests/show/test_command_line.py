@@ -39,7 +39,7 @@ PROJECT = Path(__file__).parents[2]
         ("run --set", "expected one argument"),
         ("login s3cret-t0ken", "login takes no arguments: it asks, or reads the token from stdin"),
         ("login --token=s3cret-t0ken", "login has no option --token"),
-        ("run --workers x", "invalid int value"),
+        ("run --workers x", "is not a whole number"),
         ("simulate --port 70000", "must be from 0 to 65533"),
     ],
 )

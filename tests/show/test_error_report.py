@@ -130,8 +130,8 @@ def test_faults_of_the_file_system_are_no_bugs(hear, number, code):
 @pytest.mark.parametrize(
     ("number", "code", "said"),
     [
-        (errno.ENOSPC, 9, "free some space"),
-        (errno.EDQUOT, 9, "free some space"),
+        (errno.ENOSPC, 9, "Free some space"),
+        (errno.EDQUOT, 9, "Free some space"),
         (errno.EACCES, 2, "cannot be written"),
     ],
 )

@@ -102,3 +102,20 @@ def test_what_is_open_is_said(capsys):
     os.unlink("config.toml")
     written("--bbox 0 0 1 1 --start 2024-07-01")
     assert "next: landsat-async plan\n" in capsys.readouterr().err
+
+
+@pytest.mark.faults("P69")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("init no/such/x.toml", "there is no folder no/such"),
+        ("init .", ". is a folder"),
+        ("plan .", "It is a folder: name the file in it."),
+        ("plan 'my lake.toml'", "`landsat-async init 'my lake.toml'` writes one"),
+        ("run --workers many", "'many' is not a whole number"),
+        ("simulate --port many", "'many' is not a whole number"),
+    ],
+)
+def test_P69_a_name_or_number_that_cannot_be_is_told_as_what_it_is(line, said, capsys):
+    assert main(shlex.split(line)) == 2
+    assert said in capsys.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from landsat_async.events import Error, Notice, Planned
+from landsat_async.show.cli import main
 from landsat_async.show.output import Output, OutputOptions, SafeStream, reader_has_gone
 from tests.show.fake_run import finished
 
@@ -130,3 +131,26 @@ def test_M09_where_standard_output_is_full_the_summary_goes_to_stderr_and_the_ex
     assert without.returncode == with_room.returncode
     assert "1 new, 0 already here" in without.stderr.splitlines()[-2]
     assert "Traceback" not in without.stderr
+
+
+@pytest.mark.faults("P66")
+@pytest.mark.parametrize(
+    ("number", "code", "checked"),
+    [(errno.ENOSPC, 0, 9), (errno.EDQUOT, 0, 9), (errno.EIO, 0, 2), (errno.EPIPE, 0, 0), (errno.ENOSPC, 4, 4)],
+)
+def test_P66_half_a_list_is_no_success(number, code, checked):
+    output = Output(OutputOptions(), stdout=Broken(OSError(number, "reason")), stderr=io.StringIO())
+    output.path("/data/a.tif")
+    assert output.checked(code) == checked
+
+
+@pytest.mark.faults("P66")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_P66_a_command_whose_list_has_no_room_ends_with_9(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        try:
+            assert main(["schema"]) == 9
+        finally:
+            monkeypatch.undo()

@@ -7,7 +7,7 @@ import pytest
 
 from landsat_async import events as e
 from landsat_async.show.formatting import clock_text
-from landsat_async.show.plain import PlainRenderer, progress_text
+from landsat_async.show.plain import PlainRenderer, progress_text, state_text
 from tests.show.fake_run import SHA, finished
 
 
@@ -207,3 +207,9 @@ def test_M04_with_an_unknown_total_there_is_neither_a_share_nor_a_time():
     for total in (None, 2048):
         text = progress_text(e.Progress(1, 4, 4096, total, 1024.0, files_running=3))
         assert text.removeprefix("25 %, ") == "1/4 files, 4.0 KiB, 1.0 KiB/s, 3 running"
+
+
+@pytest.mark.faults("P68")
+def test_P68_what_was_asked_for_and_does_not_exist_is_not_planned():
+    assert state_text(e.Planned(0, 3, 0)) == "planned nothing: 3 names of what was asked for cannot be had"
+    assert state_text(e.Planned(0, 0, 0)) == "planned 0 files of 0 scenes"

@@ -6,6 +6,7 @@ import pytest
 
 from landsat_async.run.verify import FileStatus, LedgerStatus
 from landsat_async.show import ledger_commands
+from landsat_async.show.doctor_page import Check, verdict_lines
 from landsat_async.show.program import SameJob
 from landsat_async.show.status_page import state_of, status_page
 
@@ -89,7 +90,7 @@ def test_three_thousand_scenes_are_one_screen(width):
     ]
     lines = page(known(*files), width)
     assert len(lines) <= 24
-    assert all(len(line) <= width for line in lines)
+    assert all(len(line) <= width for line in lines if not line.startswith(("next:", "why")))
     assert any(line.startswith("... and ") for line in lines)
 
 
@@ -127,3 +128,21 @@ def test_paths_are_absolute_and_nothing_else_is_on_stdout(config_file, hear, mon
     (line,) = heard.out.splitlines()
     assert line.startswith("/")
     assert line.endswith("/out/2024/a.tar")
+
+
+@pytest.mark.faults("P67")
+def test_P67_a_command_to_paste_is_never_broken_to_the_width_of_the_page():
+    job = SameJob("my fields/lake of the north.toml", (("--directory", "/data/lake"),))
+    for files, commands in (
+        (bands(13, SR_B3="failed"), ("status", "run")),
+        (bands(13, SR_B3="done"), ("status",)),
+    ):
+        lines = status_page(known(*files), "data/", 40, job)
+        for one in commands:
+            assert sum(job.command(one).split(one)[1] in line for line in lines) >= 1
+    ok, bad = Check("search", "ok", ""), Check("lock", "fail", "", "", 8)
+    assert verdict_lines([ok], job, 40) == ["No problems.", f"Next: {job.command('run')}"]
+    assert verdict_lines([ok, bad], job, 40)[-1] == (
+        f"Next: wait for the other run, or look with: {job.command('status')}"
+    )
+    assert verdict_lines([ok], SameJob(), 80) == ["No problems. Next: landsat-async run"]
