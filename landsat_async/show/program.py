@@ -13,7 +13,7 @@ _SELECTING = frozenset({"--scenes", "--shard"})
 _TAKEN = {
     "scenes": _SELECTING,
     "plan": _SELECTING,
-    "run": _SELECTING | {"--workers", "--overwrite"},
+    "run": _SELECTING | {"--workers", "--overwrite", "--scheduler"},
     "sync": _SELECTING | {"--watch", "--full", "--overwrite"},
 }
 """Options that make it the same job, by the commands that take them, besides those that all commands take."""

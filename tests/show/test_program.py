@@ -30,6 +30,7 @@ def pasted(line, name, *more):
         ("plan --shard 1/3 --scenes ids.csv", "run", "run config.toml --scenes ids.csv --shard 1/3"),
         ("plan --shard 1/3 --scenes -", "status", "status config.toml"),
         ("run --scenes - --overwrite", "run", "run config.toml --scenes - --overwrite"),
+        ("run --scheduler tcp://10.0.0.1:8786", "run", "run config.toml --scheduler tcp://10.0.0.1:8786"),
         ("sync --watch 6h --full lake.toml", "sync", "sync lake.toml --watch 6h --full"),
         ("sync --watch 6h --full lake.toml", "plan", "plan lake.toml"),
         ("plan --set service.token_command='[\"echo\", \"s3cr3t\"]'", "run",
