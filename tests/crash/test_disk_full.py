@@ -10,6 +10,8 @@ from tests.support.small_disk import small_disk
 FILES = {"bands": ["SR_B3", "SR_B5", "ANG"], "limit": 2}
 SMALL = {"policy": {"block_bytes": 128 * KIB, "checkpoint_bytes": 256 * KIB, "backoff_cap_s": 0.1}}
 DISK_FULL = 9
+FAILED_AT_MOST = 40
+"""Every worker meets the fault, and what tidies up too; a retry of each file would be attempts x files = 180."""
 
 
 @pytest.fixture
@@ -28,7 +30,6 @@ async def test_H01_H04_a_full_disk_ends_the_run_with_9_and_the_same_command_goes
         with mounted as disk:
             death = await lab.run(place, **SMALL)
             assert death.code == DISK_FULL, place.said
-            assert death.seconds < 5
             assert "full" in place.said
             place.check()
             disk.resize(64 * MIB)
@@ -51,7 +52,7 @@ async def test_H02_no_room_at_any_call_is_a_full_disk_and_nothing_is_wrong(lab, 
     death = await lab.run(place, fail={"call": call, "nth": nth, "errno": "ENOSPC"}, **SMALL)
     assert death.made_to_fail, "the call was not reached"
     assert death.code == DISK_FULL, place.said
-    assert death.seconds < 5
+    assert death.made_to_fail <= FAILED_AT_MOST, "it was tried again and again"
     place.check()
     assert (await lab.run(place, **SMALL)).code == 0, place.said
     place.check_finished(6)

@@ -431,18 +431,24 @@ class MemoryArchive(Archive):
 
 
 async def kill_until_done(
-    lab: Lab, place: Place, rng: random.Random, cycle: Death, tally: RunCounts, *, most: int, **order: Any
-) -> int:
+    lab: Lab, place: Place, rng: random.Random, cycle: Death, tally: RunCounts, *, most: int, at_calls: bool = False,
+    **order: Any,
+) -> int:  # fmt: skip
     """Kill runs on one folder at random times until one ends by itself; returns the number of kills.
 
-    `cycle` was a run that nobody killed; the times lie within 1.1 times what is left of it.
+    `cycle` was a run that nobody killed; the times lie within 1.1 times what is left of it. With `at_calls` they are
+    killed at random calls, which fall in mid-run however fast the machine is.
     """
     kills = 0
     while True:
         kept = place.kept_bytes
         left = max(0.2, 1 - kept / cycle.served_bytes)
-        after_s = rng.uniform(0.0, 1.1 * cycle.seconds * left) if kills < most else None
-        death = await lab.run(place, kill_after_s=after_s, **order)
+        when: dict[str, Any] = {}
+        if kills < most and at_calls:
+            when = {"kill_at": rng.randrange(3, int(cycle.calls * left))}
+        elif kills < most:
+            when = {"kill_after_s": rng.uniform(0.0, 1.1 * cycle.seconds * left)}
+        death = await lab.run(place, **when, **order)
         place.check()
         if not death.killed:
             if death.code != 0:
@@ -492,15 +498,22 @@ async def kill_in_phase(
     return first.killed
 
 
-async def run_pair(lab: Lab, place: Place, delay_s: float, *, lying: bool, **order: Any) -> tuple[int, int]:
+async def run_pair(lab: Lab, place: Place, delay_s: float | None, *, lying: bool, **order: Any) -> tuple[int, int]:
     """Two runs on one folder, the second a little later; returns their exit codes.
+
+    Without a delay the second begins as soon as the first transfers.
 
     At the end nothing is wrong. Nothing is missing either: the second run of a lying lock goes on with everything, and
     with a lock that works the first one does.
     """
 
     async def later() -> int:
-        await asyncio.sleep(delay_s)
+        if delay_s is not None:
+            await asyncio.sleep(delay_s)
+        else:
+            async with asyncio.timeout(PATIENCE_S):
+                while not (place.base / "marks0").exists() or not under_way(place.base / "marks0")["body"]:
+                    await asyncio.sleep(0.002)
         return (await lab.run(place, lying_lock=lying, **order)).code
 
     first, second = await asyncio.gather(lab.run(place, lying_lock=lying, **order), later())
