@@ -34,11 +34,11 @@ ALLOWED = {
         "os.listdir",
     },  # files that the user names
     "page/build.py": {"read_text"},  # style, script and coastlines in the package
-    "config.py": {"read_text"},  # the example in the package
+    "config.py": {"read_text", "os.path.isdir"},  # the example in the package; a config that is a folder
     "credentials.py": {"os.stat", "exists", "os.path.exists"},  # whether others may read the user's file
     "disk/ledger_writer.py": {"os.open", "os.close"},  # of the null device, to keep descriptors back
     "show/doctor.py": {"tempfile", "shutil", "os.path.exists", "open"},  # where nothing of ours may be left
-    "show/init_command.py": {"os.path.exists"},  # the user's area file
+    "show/init_command.py": {"os.path.exists", "os.path.isdir"},  # the user's area file and config
     "show/login_command.py": {"os.path.exists"},  # the user's config
     "show/output.py": {"os.open", "os.close"},  # of the null device, for a closed pipe
     "show/setup_commands.py": {"os.path.exists"},  # the user's config

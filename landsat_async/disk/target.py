@@ -68,8 +68,9 @@ class StoredPart:
 class StoreFailed(OSError):
     """A target that is no folder did not do what it was asked for; trying again later may help."""
 
-    def __init__(self, reason: str, *, refused: bool = False) -> None:
+    def __init__(self, reason: str, *, refused: bool = False, hint: str = "") -> None:
         super().__init__(errno.EIO, reason)
+        self.hint = hint
         self.refused = refused
         """It knows us and says no, or does not know us: no rights, no such bucket."""
 

@@ -20,7 +20,7 @@ import msgspec
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Facts, inspect
 from landsat_async.disk.ledger_sync import OldFile, PutAway
-from landsat_async.disk.target import KeepsVersions, Look, Place, Recorded, Target
+from landsat_async.disk.target import KeepsVersions, Look, Place, Recorded, StoreFailed, Target
 from landsat_async.errors import ConfigError
 from landsat_async.events import Notice, Superseded, Synced
 from landsat_async.model import Proof, Scene, Unavailable
@@ -199,9 +199,11 @@ class Synchroniser:
         await context.ledger.sync.intend(intents)
         done, failed = await anyio.to_thread.run_sync(_carry_out, store, intents)
         await context.ledger.sync.put_away(done)
-        await context.ledger.sync.recall([one.relpath for one, _ in failed])
-        for one, reason in failed:
-            context.bus.tell(Notice(f"{one.relpath} of an older version could not be put away ({reason})", "warning"))
+        # What a store was doing when it failed nobody knows: the next synchronisation looks, as after a kill.
+        await context.ledger.sync.recall([one.relpath for one, error in failed if not isinstance(error, StoreFailed)])
+        for one, error in failed:
+            text = f"{one.relpath} of an older version could not be put away ({_why(error)})"
+            context.bus.tell(Notice(text, "warning"))
         return len(done)
 
 
@@ -279,9 +281,11 @@ def _with_places(target: Target, intents: Sequence[PutAway]) -> list[PutAway]:
     return found
 
 
-def _carry_out(target: KeepsVersions, intents: Sequence[PutAway]) -> tuple[list[PutAway], list[tuple[PutAway, str]]]:
-    """Move and remove; return what was done, and what was not, each with the reason."""
-    done, failed = list[PutAway](), list[tuple[PutAway, str]]()
+def _carry_out(
+    target: KeepsVersions, intents: Sequence[PutAway]
+) -> tuple[list[PutAway], list[tuple[PutAway, OSError]]]:
+    """Move and remove; return what was done, and what was not, each with its error."""
+    done, failed = list[PutAway](), list[tuple[PutAway, OSError]]()
     for one in intents:
         try:
             if one.action == "move":
@@ -290,10 +294,14 @@ def _carry_out(target: KeepsVersions, intents: Sequence[PutAway]) -> tuple[list[
                 target.remove(one.relpath)
         except FileNotFoundError:
             done.append(one)  # its owner was faster
-        except FileInUse:
-            failed.append((one, "another program has it open"))
         except OSError as error:
-            failed.append((one, error.strerror or "the disk refuses it"))
+            failed.append((one, error))
         else:
             done.append(one)
     return done, failed
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileInUse):
+        return "another program has it open"
+    return error.strerror or "the disk refuses it"

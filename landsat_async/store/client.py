@@ -26,7 +26,18 @@ SINGLE_PUT_BYTES = 16 * 2**20
 _WRITE_BYTES = 2**20
 _RETRY_S = 30
 """So long a request is tried again by obstore itself; what lasts longer is told, and tried again by the transfer."""
+_ANSWER_S = 30.0
+"""So long a request may take that carries no file."""
+_TRANSFER_S = 300.0
+"""So long a request may take that carries bytes of a file, or has the store copy them."""
 _STATUS = re.compile(r"status code: (\d{3})")
+_NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|token request")
+"""Where no variable says who we are, the machine is asked; only a machine in that cloud knows."""
+VARIABLES = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,8 @@ class StoreClient:
         self._url = url
         self.part_bytes = config.part_size
         self._store = (open_store or _open)(url, config)
+        self._files = open_store(url, config) if open_store else _open(url, config, answer_s=_TRANSFER_S)
+        """The same bucket, with the patience that bytes of files need."""
         self.is_conditional = True
         """Whether the store keeps its word about what must not be replaced; see `probe`."""
 
@@ -65,7 +78,7 @@ class StoreClient:
         if not self.is_conditional and self.head(key) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
         with _told(f"write {key}"):
-            _obstore().put(self._store, key, data, mode="create" if self.is_conditional else "overwrite")
+            _obstore().put(self._files, key, data, mode="create" if self.is_conditional else "overwrite")
 
     def put(self, key: str, data: bytes, *, instead_of: StoredObject | None = None) -> None:
         """Write a small object, whatever is there. Raises FileExistsError when that is not `instead_of` any more."""
@@ -73,7 +86,7 @@ class StoreClient:
         if instead_of is not None and self.is_conditional and instead_of.etag:
             mode = {"e_tag": instead_of.etag}
         with _told(f"write {key}"):
-            _obstore().put(self._store, key, data, mode=mode)
+            _obstore().put(self._files, key, data, mode=mode)
 
     def upload(self, key: str, read: Callable[[int, int], bytes], size_bytes: int, stop: Callable[[], bool]) -> None:
         """Write a large object in parts; it is there whole or not at all. `read(size, offset)` gives its bytes.
@@ -83,7 +96,7 @@ class StoreClient:
         """
         with (
             _told(f"write {key}"),
-            _obstore().open_writer(self._store, key, buffer_size=self.part_bytes, max_concurrency=1) as writer,
+            _obstore().open_writer(self._files, key, buffer_size=self.part_bytes, max_concurrency=1) as writer,
         ):
             for at in range(0, size_bytes, _WRITE_BYTES):
                 if stop():
@@ -95,17 +108,17 @@ class StoreClient:
         if not self.is_conditional and self.head(key) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
         with _told(f"name {key}"):
-            _obstore().copy(self._store, source, key, overwrite=not self.is_conditional)
+            _obstore().copy(self._files, source, key, overwrite=not self.is_conditional)
 
     def copy(self, source: str, key: str) -> None:
         """Copy within the bucket, whatever is there."""
         with _told(f"name {key}"):
-            _obstore().copy(self._store, source, key, overwrite=True)
+            _obstore().copy(self._files, source, key, overwrite=True)
 
     def read(self, key: str, size: int, offset: int) -> bytes:
         """Return bytes of an object. Raises FileNotFoundError."""
         with _told(f"read {key}"):
-            return bytes(_obstore().get_range(self._store, key, start=offset, length=size)) if size else b""
+            return bytes(_obstore().get_range(self._files, key, start=offset, length=size)) if size else b""
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; those that are not there are no fault."""
@@ -157,14 +170,15 @@ def _obstore() -> Any:
     return obstore
 
 
-def _open(url: StoreUrl, config: StoreConfig) -> Any:
+def _open(url: StoreUrl, config: StoreConfig, *, answer_s: float | None = None) -> Any:
     """Open the bucket; nothing is sent yet. Credentials come from the variables that the store's own tools use."""
     _obstore()
     from obstore.store import AzureStore, GCSStore, S3Store
 
+    patience = timedelta(seconds=answer_s or _ANSWER_S)
     common: dict[str, Any] = {
         "retry_config": {"max_retries": 6, "retry_timeout": timedelta(seconds=_RETRY_S)},
-        "client_options": {"timeout": timedelta(seconds=300), "connect_timeout": timedelta(seconds=10)},
+        "client_options": {"timeout": patience, "connect_timeout": timedelta(seconds=10)},
     }
     if config.endpoint.startswith("http://"):  # the config allows that for this machine only
         common["client_options"]["allow_http"] = True
@@ -178,8 +192,7 @@ def _open(url: StoreUrl, config: StoreConfig) -> Any:
     except Exception:
         raise ConfigError(
             f"the store {url} cannot be opened: its credentials or settings are not complete",
-            hint="They come from the variables that its own tools use (AWS_ACCESS_KEY_ID ..., "
-            "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME ...).",
+            hint=f"They come from the variables that its own tools use: {VARIABLES[url.scheme]}.",
         ) from None
 
 
@@ -194,21 +207,32 @@ def _told(what: str) -> Iterator[None]:
     """Raise what obstore says in words of ours: its own texts may hold whole addresses."""
     try:
         yield
-    except OSError:  # FileNotFoundError is obstore's own way to say that
+    except FileNotFoundError:  # obstore's own way to say that; its text holds the whole address
+        raise FileNotFoundError(errno.ENOENT, "no such object or bucket") from None
+    except OSError:
         raise
     except Exception as error:
         raise _failure(what, error) from None
 
 
 def _failure(what: str, error: Exception) -> OSError:
-    kind = type(error).__name__
+    kind, text = type(error).__name__, str(error)
     if kind in ("AlreadyExistsError", "PreconditionError"):
         return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    status = _STATUS.search(str(error))
-    with_status = f" (status {status[1]})" if status else ""
-    if kind in ("PermissionDeniedError", "UnauthenticatedError") or (status and status[1] in ("401", "403")):
-        return StoreFailed(f"the store does not allow to {what}{with_status}", refused=True)
+    if _NO_CREDENTIALS.search(text):
+        return StoreFailed(
+            "no credentials for it were found",
+            refused=True,
+            hint=f"Set the variables that its own tools use: {'; '.join(VARIABLES.values())}.",
+        )
+    found = _STATUS.search(text)
+    status = found[1] if found else ""
+    if status == "404":  # only a list is answered so: the bucket is not there
+        return FileNotFoundError(errno.ENOENT, "no such bucket")
+    if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403"):
+        return StoreFailed(f"the store does not allow to {what}{f' (status {status})' if status else ''}", refused=True)
     if kind == "NotSupportedError":
         return StoreFailed(f"the store cannot {what} in this way")
-    why = f"it answers with status {status[1]}" if status else "it cannot be reached"
-    return StoreFailed(f"the store did not {what}: {why}")
+    is_silent = "timed out" in text or "kind: Timeout" in text
+    silent = "it does not answer" if is_silent else "it cannot be reached"
+    return StoreFailed(f"the store did not {what}: {f'it answers with status {status}' if status else silent}")

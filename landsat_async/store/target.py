@@ -30,19 +30,20 @@ from landsat_async.disk.fs import READ, FileInUse, is_there, local_fs
 from landsat_async.disk.inspect import OpenFile
 from landsat_async.disk.target import NO_LIMIT_BYTES, CompletePart, Look, Place, Recorded, StoredPart, StoreFailed
 from landsat_async.disk.whole_file import write_whole
-from landsat_async.errors import ConfigError, FolderUnwritable, LandsatError, ServiceDown
+from landsat_async.errors import ConfigError, FolderUnwritable, LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.rules.store_url import KEY_BYTES_MAX, StoreUrl
 from landsat_async.store.claim import PrefixClaim, busy_with
 from landsat_async.store.client import SINGLE_PUT_BYTES, StoreClient, StoredObject
+from landsat_async.store.faults import unusable, usable
 from landsat_async.store.read_ahead import ReadAhead
+from landsat_async.store.versions import COMPARED_BYTES, move, same_objects
 
 FEW = 8
 """So many objects are looked at one by one; more by a list, a thousand a request."""
 SNAPSHOT_S = 60.0
 """So long a list is believed; what this run writes is added to it."""
-_COMPARED_BYTES = 8 * 2**20
 _OWNER = "store_owner"
 
 
@@ -88,6 +89,7 @@ class StoreTarget:
         self._claim: PrefixClaim | None = None
         self._raised: set[str] = set()
         """Names of parts that have a key of their own in the store."""
+        self._is_bucket_seen = False
         self._looked_at = 0
         """Objects that were asked for one by one; runs look at the files of one scene after the other."""
         self._snapshot: tuple[float, dict[str, StoredObject]] | None = None
@@ -105,10 +107,10 @@ class StoreTarget:
         if (lacking := refusal(self.folder)) is not None:
             return lacking
         try:
-            claim = self._client.head(self._claim_key)
+            claim = self._head(self._claim_key)
             return busy_with(self._client, claim, self._known_owner()) if claim is not None else None
         except (StoreFailed, FileNotFoundError) as failed:
-            return self._unusable(failed)
+            return unusable(self._url, failed)
         except LandsatError as error:
             return error
 
@@ -119,11 +121,10 @@ class StoreTarget:
             LandsatError: what `prepare` would end with because of the store.
         """
         try:
-            self._try_out()  # first: only a write tells a bucket that is not there from a store that fails
-            for _ in self._client.list(self._key(f"{STATE_FOLDER}/parts")):
-                break
+            self._try_out()
+            self._list_parts()
         except (StoreFailed, FileNotFoundError) as failed:
-            raise self._unusable(failed) from None
+            raise unusable(self._url, failed) from None
         return self._weaknesses()
 
     def _try_out(self) -> None:
@@ -150,7 +151,7 @@ class StoreTarget:
             self._claim = PrefixClaim(client, self._claim_key, self._owner())
         except (StoreFailed, FileNotFoundError) as failed:
             local.release()
-            raise self._unusable(failed) from None
+            raise unusable(self._url, failed) from None
         except BaseException:
             local.release()
             raise
@@ -181,19 +182,6 @@ class StoreTarget:
         return (
             f"the store {self._url} may replace what is there although it is asked not to: each name is looked at "
             "first, and nobody else may write there during a run",
-        )
-
-    def _unusable(self, failed: OSError) -> LandsatError:
-        if isinstance(failed, FileNotFoundError):
-            return FolderUnwritable(f"There is no bucket {self._url.bucket}.", hint="Make it, or correct its name.")
-        if isinstance(failed, StoreFailed) and failed.refused:
-            return FolderUnwritable(
-                f"The store {self._url} cannot be used: {failed.strerror}.",
-                hint="It needs the rights to list, read, write and remove below that prefix.",
-            )
-        return ServiceDown(
-            f"The store {self._url} cannot be used: {failed.strerror}.",
-            hint="Look at [store] endpoint and the network, and run the same command again.",
         )
 
     def check_names(self, relpaths: Iterable[str]) -> None:
@@ -275,8 +263,8 @@ class StoreTarget:
         """Tell whether an object is what we would have put there."""
         if there.size_bytes != size_bytes:
             return False
-        for at in range(0, size_bytes, _COMPARED_BYTES):
-            size = min(_COMPARED_BYTES, size_bytes - at)
+        for at in range(0, size_bytes, COMPARED_BYTES):
+            size = min(COMPARED_BYTES, size_bytes - at)
             if self.fs.pread(fd, size, at) != self._client.read(there.key, size, at):
                 return False
         return True
@@ -288,7 +276,7 @@ class StoreTarget:
                 self.fs.unlink(self.fs.join(self.parts_dir, name))
         raised = [name for name in part_names if name in self._raised]
         if raised:
-            with suppress(StoreFailed):  # a later run does it
+            with suppress(StoreFailed, FileNotFoundError):  # a later run does it
                 self._client.delete([self._part_key(name) for name in raised])
                 self._raised.difference_update(raised)
 
@@ -298,7 +286,7 @@ class StoreTarget:
         for name in fs.listdir(self.parts_dir):
             with suppress(FileNotFoundError):
                 found[name] = StoredPart(name, fs.lstat(fs.join(self.parts_dir, name)).st_mtime_ns / 1e9)
-        for one in self._client.list(self._key(f"{STATE_FOLDER}/parts")):
+        for one in self._list_parts():
             name = one.key.rpartition("/")[2]
             self._raised.add(name)
             found.setdefault(name, StoredPart(name, one.changed_s))
@@ -326,10 +314,27 @@ class StoreTarget:
         except OSError:
             return Place.TAKEN
         try:
-            same = self.fs.fstat(fd).st_size == there.size_bytes and self._same_bytes(fd, there, there.size_bytes)
+            with usable(self._url):
+                same = self.fs.fstat(fd).st_size == there.size_bytes and self._same_bytes(fd, there, there.size_bytes)
             return Place.OURS if same else Place.TAKEN
         finally:
             self.fs.close(fd)
+
+    def _head(self, key: str) -> StoredObject | None:
+        """Return an object, None where there is none. Raises LandsatError where the store does not tell."""
+        with usable(self._url):
+            found = self._client.head(key)
+            if found is None and not self._is_bucket_seen:  # of a bucket that is not there no object is found either
+                self._list_parts()
+        self._is_bucket_seen = True
+        return found
+
+    def _list_parts(self) -> list[StoredObject]:
+        """Return temporary objects. Raises LandsatError, also where there is no bucket."""
+        try:
+            return list(self._client.list(self._key(f"{STATE_FOLDER}/parts")))
+        except (StoreFailed, FileNotFoundError) as failed:
+            raise unusable(self._url, failed) from None
 
     def _objects(self, relpaths: Sequence[str]) -> dict[str, StoredObject]:
         """Return what is there of these files, by key."""
@@ -338,9 +343,13 @@ class StoreTarget:
             return self._snapshot[1]
         self._looked_at += len(relpaths)
         if self._looked_at <= FEW:
-            heads = [self._client.head(self._url.key(relpath)) for relpath in relpaths]
+            heads = [self._head(self._url.key(relpath)) for relpath in relpaths]
             return {head.key: head for head in heads if head is not None}
-        found = {one.key: one for one in self._client.list(self._url.prefix) if f"{STATE_FOLDER}/" not in one.key}
+        try:
+            objects = list(self._client.list(self._url.prefix))
+        except (StoreFailed, FileNotFoundError) as failed:
+            raise unusable(self._url, failed) from None
+        found = {one.key: one for one in objects if f"{STATE_FOLDER}/" not in one.key}
         self._snapshot = now_s, found
         return found
 
@@ -348,45 +357,39 @@ class StoreTarget:
     def read(self, relpath: str) -> Iterator[OpenFile]:
         """Open an object for reading; what is read is fetched in blocks."""
         key = self._key(relpath)
-        there = self._client.head(key)
-        if there is None:
-            raise FileNotFoundError(errno.ENOENT, "no such object", key)
-        yield OpenFile(there.size_bytes, there.mark, ReadAhead(partial(self._client.read, key), there.size_bytes).read)
+        with usable(self._url):
+            if (there := self._head(key)) is None:
+                raise FileNotFoundError(errno.ENOENT, "no such object", key)
+            ahead = ReadAhead(partial(self._client.read, key), there.size_bytes)
+            yield OpenFile(there.size_bytes, there.mark, ahead.read)
 
     def put_aside(self, relpath: str) -> str | None:
         """Move a changed object to a key of its own."""
         kept = f"{STATE_FOLDER}/changed/{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{relpath.rpartition('/')[2]}"
-        self._client.copy(self._key(relpath), self._key(kept))
-        self._client.delete([self._key(relpath)])
-        if self._snapshot is not None:
-            self._snapshot[1].pop(self._key(relpath), None)
+        with usable(self._url):
+            self._client.copy(self._key(relpath), self._key(kept))
+            self._client.delete([self._key(relpath)])
+        self._forget(relpath)
         return kept
 
+    def _forget(self, relpath: str) -> None:
+        if self._snapshot is not None:
+            self._snapshot[1].pop(self._key(relpath), None)
+
     def move(self, relpath: str, to: str) -> None:
-        """Move a finished object to another key, over nothing; killed in between, both are there."""
-        source, key = self._key(relpath), self._key(to)
-        if self._client.head(source) is None:
-            raise FileNotFoundError(errno.ENOENT, "no such object", relpath)
-        self._client.copy_new(source, key)
-        self.remove(relpath)
+        """Move a finished object, see `versions.move`."""
+        move(self._client, self._key(relpath), self._key(to))
+        self._forget(relpath)
 
     def remove(self, relpath: str) -> None:
         """Remove a finished object; no harm when it is gone."""
         self._client.delete([self._key(relpath)])
-        if self._snapshot is not None:
-            self._snapshot[1].pop(self._key(relpath), None)
+        self._forget(relpath)
 
     def is_same_file(self, relpath: str, other: str) -> bool:
-        """Tell whether two keys hold the same bytes, as after a move that was killed."""
-        one, two = self._client.head(self._key(relpath)), self._client.head(self._key(other))
-        if one is None or two is None or one.size_bytes != two.size_bytes:
-            return False
-        blocks = range(0, one.size_bytes, _COMPARED_BYTES)
-        read, size = self._client.read, one.size_bytes
-        return all(
-            read(one.key, min(_COMPARED_BYTES, size - at), at) == read(two.key, min(_COMPARED_BYTES, size - at), at)
-            for at in blocks
-        )
+        """Tell whether two keys hold the same bytes."""
+        with usable(self._url):
+            return same_objects(self._client, self._key(relpath), self._key(other))
 
     def free_bytes(self) -> int:
         """Return that no limit is known; what a run keeps free is kept on the disk of the spool."""

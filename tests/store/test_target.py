@@ -136,6 +136,8 @@ def test_versions_are_moved_away_over_nothing(target, s3):
     assert target.places([("x.TIF", ""), ("superseded/x.TIF", "")]) == [Place.FREE, Place.TAKEN]
     commit(target, "x.TIF", b"old", name="2.0.part")
     assert target.is_same_file("x.TIF", "superseded/x.TIF"), "as after a move that was killed half-way"
+    target.move("x.TIF", "superseded/x.TIF")
+    commit(target, "x.TIF", b"new", name="3.0.part")
     with pytest.raises(FileExistsError):
         target.move("x.TIF", "superseded/x.TIF")
     target.remove("x.TIF")
@@ -222,7 +224,7 @@ def test_a_glance_before_a_run_changes_nothing(tmp_path, url, s3, monkeypatch):
     assert target.foresee() is None
     s3.fail = lambda method, path: 403
     assert isinstance(make(tmp_path, url, s3).foresee(), FolderUnwritable)
-    assert {method for method, _ in s3.requests} == {"HEAD"}
+    assert {method for method, _ in s3.requests} == {"HEAD", "GET"}
     assert list(tmp_path.iterdir()) == []
 
 
