@@ -1,0 +1,82 @@
+"""A prefix that stays right: what a newer version has replaced is put away within the bucket."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from types import SimpleNamespace
+
+import anyio
+import pytest
+
+from landsat_async import Config, Credentials, open_run
+from landsat_async.events import Superseded, Synced
+from landsat_async.run import file_states
+from landsat_async.sim.archive import Archive
+from landsat_async.sim.scenes import Product
+from landsat_async.sim.server import open_simulator
+from landsat_async.store import client as client_module
+from tests.store.test_runs import held, tables
+
+OLD = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 4.0)
+
+
+@pytest.fixture
+def days(monkeypatch):
+    """The clock of runs: a day that the test sets."""
+    clock = SimpleNamespace(day=date(2024, 8, 20))
+    now = SimpleNamespace(time=lambda: (clock.day - date(1970, 1, 1)).days * 86400.0 + 43200.0)
+    monkeypatch.setattr(file_states, "time", now)
+    return clock
+
+
+async def sync(sim, config):
+    async with open_run(config, credentials=Credentials(sim.username, sim.token), sync="new") as run:
+        return [event async for event in run.events()]
+
+
+def keys(s3, url):
+    return {key for key in held(s3, url) if not key.startswith(".landsat_async/")}
+
+
+@pytest.mark.faults("V24")
+@pytest.mark.parametrize("action", ["move", "keep", "delete"])
+async def test_V24_older_versions_are_put_away_in_the_bucket(s3, url, tmp_path, days, action):
+    async with open_simulator(Archive([OLD], pixels=64, tile=32)) as sim:
+        config = Config.from_dict(tables(sim, s3, url) | {"sync": {"superseded": action}}, base_dir=tmp_path)
+        await sync(sim, config)
+        old = await anyio.to_thread.run_sync(keys, s3, url)
+        days.day += timedelta(days=1)
+        new = sim.archive.reprocess(OLD.display_id, day=days.day)
+        events = await sync(sim, config)
+        put_away = [(one.old, one.new, one.files, one.action) for one in events if isinstance(one, Superseded)]
+        assert put_away == [(OLD.display_id, new.display_id, len(old), action)]
+        now = await anyio.to_thread.run_sync(keys, s3, url)
+        assert {key for key in now if key.startswith(new.display_id)} == {
+            key.replace(OLD.display_id, new.display_id) for key in old
+        }
+        left = {"move": {f"superseded/{key}" for key in old}, "keep": old, "delete": set()}[action]
+        assert {key for key in now if OLD.display_id in key} == left
+
+
+@pytest.mark.faults("V25")
+@pytest.mark.parametrize("answered", [False, True], ids=["refused", "done, and the answer lost"])
+async def test_V25_a_store_that_fails_while_versions_move_loses_none(s3, url, tmp_path, days, monkeypatch, answered):
+    monkeypatch.setattr(client_module, "_RETRY_S", 0)
+    async with open_simulator(Archive([OLD], pixels=64, tile=32)) as sim:
+        config = Config.from_dict(tables(sim, s3, url), base_dir=tmp_path)
+        await sync(sim, config)
+        old = await anyio.to_thread.run_sync(keys, s3, url)
+        days.day += timedelta(days=1)
+        new = sim.archive.reprocess(OLD.display_id, day=days.day)
+        failing = "DELETE" if answered else "PUT"
+        s3.fail = lambda method, path: 503 if method == failing and ("superseded" in path or answered) else None
+        await sync(sim, config)
+        s3.fail = lambda method, path: None
+        between = await anyio.to_thread.run_sync(keys, s3, url)
+        for key in old:
+            assert {key, f"superseded/{key}"} & between, "the older version is there under one name at least"
+        events = await sync(sim, config)
+        assert any(isinstance(event, Synced) for event in events)
+        now = await anyio.to_thread.run_sync(keys, s3, url)
+        assert {key for key in now if OLD.display_id in key} == {f"superseded/{key}" for key in old}
+        assert len([key for key in now if key.startswith(new.display_id)]) == len(old)
