@@ -91,7 +91,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "disk/acquire.py": ("tests/disk/test_acquire.py", "tests/run/test_early_ends.py"),
     "disk/io_threads.py": ("tests/disk/test_io_threads.py",),
     "disk/ledger_writer.py": ("tests/disk/test_ledger_writer.py", "tests/crash/test_one_writer.py"),
-    "run/sync.py": ("tests/whole/test_sync.py", "tests/whole/test_sync_days.py"),
+    "run/sync.py": ("tests/whole/test_sync.py", "tests/whole/test_sync_days.py", "tests/store/test_sync.py"),
     "run/sync_plan.py": ("tests/run/test_sync_plan.py", "tests/whole/test_sync.py"),
     "run/bus.py": ("tests/run/test_bus.py",),
     "rules/redact.py": ("tests/rules/test_redact.py",),

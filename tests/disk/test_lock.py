@@ -75,6 +75,25 @@ def test_L32_runs_of_older_versions_and_of_this_one_keep_each_other_out(tmp_path
     FolderLock(tmp_path, local_fs()).release()
 
 
+LOOK = """
+import sys
+from pathlib import Path
+from landsat_async.disk.fs import local_fs
+from landsat_async.disk.lock import holder
+print(holder(Path(sys.argv[1]), local_fs()))
+"""
+
+
+@linux
+def test_who_holds_a_folder_is_seen_from_outside_and_nothing_is_changed(tmp_path):
+    assert child(LOOK, tmp_path).stdout == "None\n"
+    held = FolderLock(tmp_path, local_fs())
+    assert f"process {os.getpid()}" in child(LOOK, tmp_path).stdout
+    assert f"process {os.getpid()}" in child(LOOK, tmp_path).stdout, "to look gives nothing up"
+    held.release()
+    assert child(LOOK, tmp_path).stdout == "None\n"
+
+
 @linux
 @pytest.mark.faults("L32", "I13")
 def test_L32_a_forked_child_does_not_hold_on_to_the_folder(tmp_path):
