@@ -11,12 +11,13 @@ keep them apart where the answer has one; they are requested in different reques
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from landsat_async.model import SecretUrl
 from landsat_async.rules.naming import is_planned
+from landsat_async.rules.observed import Fact
 from landsat_async.rules.window_names import window_source
 
 
@@ -69,6 +70,18 @@ class AnswerRow:
     """Where the row tells which product of the entity it is; None when it does not."""
     proxied: bool = False
     """The service cannot see the transfer and wants a report of its end."""
+
+
+def fact_of_groups(scenes: Collection[str], rows: Sequence[AnswerRow]) -> Fact:
+    """Return what an answer to a request for file groups shows: whether the list of scenes bounds it.
+
+    Args:
+        scenes: Display ids of the scenes on the list.
+        rows: The answer.
+    """
+    strange = any(row.name is not None and not row.name.startswith(tuple(scenes)) for row in rows)
+    whose = "also of scenes that the list has not" if strange else "of no scenes but those of the list"
+    return Fact("request", f"data groups bring files {whose}", float(len(rows)))
 
 
 A = TypeVar("A", bound=Asked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -32,7 +33,7 @@ from landsat_async.rules.room import fitting
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refusal_of, refused
 from landsat_async.run.fallback import BundleFallback
-from landsat_async.run.matching import AnswerRow, Refusal, match, one_per_entity
+from landsat_async.run.matching import AnswerRow, Refusal, fact_of_groups, match, one_per_entity
 from landsat_async.run.probes import Probes
 from landsat_async.run.quota import WINDOW_S, allowance
 from landsat_async.run.scene_lists import scene_list
@@ -301,6 +302,9 @@ class Requester:
             *from_items(reply.preparing, reply.duplicates, ready=False),
             *from_failed(reply.failed),
         ]
+        if files[0].group_dataset is not None:
+            host = urlsplit(context.config.service.url).hostname or ""
+            context.observations.note(host, [fact_of_groups([item.scene_display_id for item in files], answers)])
         files = await context.ledger.requests.revive(files, reply.duplicates)
         pairs = match(files, answers)
         pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)

@@ -3,7 +3,8 @@ from dataclasses import dataclass
 import pytest
 
 from landsat_async.model import SecretUrl
-from landsat_async.run.matching import AnswerRow, match, one_per_entity
+from landsat_async.rules.observed import Fact
+from landsat_async.run.matching import AnswerRow, fact_of_groups, match, one_per_entity
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,15 @@ def test_an_answer_of_another_product_may_be_that_of_another_storage_system():
     said = answer("LC80", "LC08_A")
     assert match([BUNDLE], [AnswerRow(7, "LC80", "LC08_A", URL, product_id="of the other system")])
     assert match([BUNDLE], [said])
+
+
+@pytest.mark.parametrize(
+    ("names", "whose"),
+    [
+        (["LC08_A_SR_B3.TIF", None], "of no scenes but those of the list"),
+        (["LC08_A_SR_B3.TIF", "LC09_B_SR_B3.TIF"], "also of scenes that the list has not"),
+    ],
+)
+def test_an_answer_to_file_groups_shows_whether_the_list_bounds_it(names, whose):
+    said = fact_of_groups(["LC08_A"], [answer("L2SR", name) for name in names])
+    assert said == Fact("request", f"data groups bring files {whose}", 2.0)

@@ -49,6 +49,12 @@ async def seen(tmp_path, script, *, select=None, faults=(), search=None, runs=1,
 
 
 VARIANTS = [
+    (
+        "file groups",
+        {},
+        {"file_groups": ["ls_c2l2_sr_band"]},
+        [r"data groups bring files of no scenes but those of the list"],
+    ),
     ("links that live so long", {"link_lifetime_s": 0.0}, {}, [r"refused at this age", r"HTTP 403, [\w/ ]+, "]),
     (
         "an expired link leads to a login page",
