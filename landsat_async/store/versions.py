@@ -1,4 +1,4 @@
-"""Finished objects under other keys: what `sync` does with older versions. one of both keys is always there."""
+"""Finished objects under other keys: what `sync` does with older versions. One of both keys is always there."""
 
 from __future__ import annotations
 
