@@ -6,6 +6,7 @@ import ast
 import gc
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import pytest
 
 from tests import fault_rows
 from tests.support import volumes
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Begun in the background of a shell without job control. What the tests start would inherit it, and hear no Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 volumes.register()
 if sys.version_info < (3, 12, 2):
