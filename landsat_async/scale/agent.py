@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -38,6 +37,7 @@ from landsat_async.scale.parcel import (
     ProcessSeen,
     Reply,
     Setup,
+    python_version,
     version,
 )
 from landsat_async.transfer.link_policy import AllowedHosts
@@ -106,7 +106,7 @@ def look_at_folder(parts_dir: str, name: str, text: str, ca_bundle: str | None) 
     except OSError as error:
         refusal = f"cannot write there ({error.strerror or type(error).__name__})"
     has_bundle = ca_bundle is None or is_there(fs, ca_bundle)
-    return ProcessSeen(version(), f"{sys.version_info[0]}.{sys.version_info[1]}", refusal, has_bundle)
+    return ProcessSeen(version(), python_version(), refusal, has_bundle)
 
 
 # -- the agent ---------------------------------------------------------------------------------------------------------

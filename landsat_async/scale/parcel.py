@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -28,6 +29,11 @@ def version() -> str:
     except metadata.PackageNotFoundError:
         package = "unknown"
     return f"{package}/{PROTOCOL}"
+
+
+def python_version() -> str:
+    """Return "3.12": values are pickled for the same one."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ class ProcessSeen:
 
     Attributes:
         version: See `version`.
-        python: "3.12": values are pickled for the same one.
+        python: See `python_version`.
         refusal: Why it cannot use the output folder; "" = it can.
         ca_bundle: It has the file of the extra certificates, where one is wanted.
     """

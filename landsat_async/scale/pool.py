@@ -8,7 +8,6 @@ such a task fetches nothing (see `scale.agent`), and the run takes the file anew
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -36,6 +35,7 @@ from landsat_async.scale.parcel import (
     ProcessSeen,
     Reply,
     Setup,
+    python_version,
     version,
 )
 from landsat_async.transfer.link_policy import host_of, is_loopback, read_link
@@ -322,11 +322,10 @@ def _wrong(found: object, setup: Setup) -> str:
     """Return why a process cannot work for this run; "" = it can."""
     if not isinstance(found, ProcessSeen):
         return f"does not have this version of landsat-async ({type(found).__name__})"
-    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if found.version != version():
         return f"has version {found.version}, and this is {version()}"
-    if found.python != python:
-        return f"has Python {found.python}, and this is {python}"
+    if found.python != python_version():
+        return f"has Python {found.python}, and this is {python_version()}"
     if found.refusal:
         return f"{setup.root}: {found.refusal}"
     return "" if found.ca_bundle else "does not have the file of service.ca_bundle"

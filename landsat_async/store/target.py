@@ -331,8 +331,11 @@ class StoreTarget:
 
     def _list_parts(self) -> list[StoredObject]:
         """Return temporary objects. Raises LandsatError, also where there is no bucket."""
+        return self._list(self._key(f"{STATE_FOLDER}/parts"))
+
+    def _list(self, prefix: str) -> list[StoredObject]:
         try:
-            return list(self._client.list(self._key(f"{STATE_FOLDER}/parts")))
+            return list(self._client.list(prefix))
         except (StoreFailed, FileNotFoundError) as failed:
             raise unusable(self._url, failed) from None
 
@@ -345,11 +348,7 @@ class StoreTarget:
         if self._looked_at <= FEW:
             heads = [self._head(self._url.key(relpath)) for relpath in relpaths]
             return {head.key: head for head in heads if head is not None}
-        try:
-            objects = list(self._client.list(self._url.prefix))
-        except (StoreFailed, FileNotFoundError) as failed:
-            raise unusable(self._url, failed) from None
-        found = {one.key: one for one in objects if f"{STATE_FOLDER}/" not in one.key}
+        found = {one.key: one for one in self._list(self._url.prefix) if f"{STATE_FOLDER}/" not in one.key}
         self._snapshot = now_s, found
         return found
 

@@ -16,6 +16,7 @@ from landsat_async.sim.scenes import Product
 from landsat_async.sim.server import open_simulator
 from landsat_async.store import client as client_module
 from tests.store.test_runs import held, tables
+from tests.support.sync_lab import clock_of_days
 
 OLD = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 4.0)
 
@@ -24,8 +25,7 @@ OLD = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 
 def days(monkeypatch):
     """The clock of runs: a day that the test sets."""
     clock = SimpleNamespace(day=date(2024, 8, 20))
-    now = SimpleNamespace(time=lambda: (clock.day - date(1970, 1, 1)).days * 86400.0 + 43200.0)
-    monkeypatch.setattr(file_states, "time", now)
+    monkeypatch.setattr(file_states, "time", clock_of_days(clock))
     return clock
 
 

@@ -40,6 +40,11 @@ FAR_AWAY = Product("LC08", "L2SP", 100, 60, BEGIN, BEGIN)
 _ID_LENGTH = len("LC08_L2SP_004053_20240705_20240714_02_T1")
 
 
+def clock_of_days(clock: SimpleNamespace) -> SimpleNamespace:
+    """Return a stand-in for `time` that says noon of `clock.day`."""
+    return SimpleNamespace(time=lambda: (clock.day - date(1970, 1, 1)).days * 86400.0 + 43200.0)
+
+
 @dataclass
 class Days:
     """One folder, one archive, and a clock that goes by days."""
@@ -177,7 +182,7 @@ async def open_days(base: Path, seed: int) -> AsyncIterator[Days]:
     """An empty folder before an archive of a few scenes."""
     clock = SimpleNamespace(day=BEGIN)
     real = file_states.time
-    file_states.time = SimpleNamespace(time=lambda: (clock.day - date(1970, 1, 1)).days * 86400.0 + 43200.0)
+    file_states.time = clock_of_days(clock)
     try:
         async with open_world(base, Archive([FAR_AWAY], pixels=32, tile=32)) as world:
             days = Days(world, random.Random(seed), clock)

@@ -14,6 +14,7 @@ from landsat_async.events import LeftOut, Notice, Superseded, Synced
 from landsat_async.run import file_states
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
+from tests.support.sync_lab import clock_of_days
 from tests.whole.world import LAKE, open_world
 
 DAY = date(2024, 8, 20)
@@ -29,8 +30,7 @@ def product(level="L1TP", path=4, tier="T1", *, acquired=date(2024, 7, 5), proce
 def days(monkeypatch):
     """The clock of runs: a day that the test sets."""
     clock = SimpleNamespace(day=DAY)
-    now = SimpleNamespace(time=lambda: (clock.day - date(1970, 1, 1)).days * 86400.0 + 43200.0)
-    monkeypatch.setattr(file_states, "time", now)
+    monkeypatch.setattr(file_states, "time", clock_of_days(clock))
     return clock
 
 
