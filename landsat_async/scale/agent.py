@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import secrets
 import threading
 import time
@@ -50,32 +51,35 @@ LOOK_EVERY_S = 0.5
 """So often a running transfer looks whether its part is still its own; gone twice in a row = taken over."""
 SMALL_BYTES = 2**20
 """The beginning of a smaller file is told together with its end."""
-Tell = Callable[[dict[str, Any]], None]
+TOPIC = "landsat-async"
+"""Under which processes tell what happens: one for all runs, so that a scheduler keeps no more of many than of one."""
+Tell = Callable[[str, tuple[Any, ...]], None]
+"""Called with the kind of a message and its values."""
 
 log = logging.getLogger(__name__)
-
-
-def topic(run: str) -> str:
-    """Return the name under which the processes of a run tell what happens."""
-    return f"landsat-async-{run}"
 
 
 # -- called by dask, in the loop of its worker -------------------------------------------------------------------------
 
 
-async def fetch_parcel(parcel: Parcel) -> Reply:
-    """Transfer one file. Raises nothing: what an exception shows is shown to many."""
+async def fetch_parcel(parcel: Parcel) -> Reply | None:
+    """Transfer one file, and tell what came of it; a result of dask would go three more ways through the scheduler.
+
+    Raises nothing: what an exception shows is shown to many.
+    """
     from distributed import get_worker
 
     if parcel.setup is None or parcel.job is None:
         text = f"a process of the cluster has version {version()}, the run has {parcel.made_by}"
         return FetchFatal("ConfigError", text, "Install the same version of landsat-async on all machines.")
-    worker, run = get_worker(), parcel.setup.run
+    worker, run, part = get_worker(), parcel.setup.run, parcel.job.part_name
 
-    def tell(message: dict[str, Any]) -> None:
-        worker.log_event(topic(run), message)
+    def tell(kind: str, values: tuple[Any, ...]) -> None:
+        worker.log_event(TOPIC, {"run": run, "part": part, "kind": kind, "values": values})
 
-    return await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, parcel, tell))
+    reply = await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, parcel, tell))
+    tell("reply", (pickle.dumps(reply),))
+    return None
 
 
 async def stop_run(run: str) -> None:
@@ -253,12 +257,12 @@ class _Teller:
         self.facts = job.part
         self.events: list[TransferEvent] = []
         self.health: list[tuple[str, HostReport, str]] = []
-        self._part, self._tell = job.part_name, tell
+        self._tell = tell
         self.hooks = TransferHooks(self._notify, self, health=self._health)
 
     def _send(self, kind: str, *values: Any) -> None:
         with suppress(Exception):  # the connection to the scheduler is lost: the end of the task will show it
-            self._tell({"part": self._part, "kind": kind, "values": list(values)})
+            self._tell(kind, values)
 
     def _notify(self, event: TransferEvent) -> None:
         if isinstance(event, Started) and event.size_bytes is not None and event.size_bytes < SMALL_BYTES:

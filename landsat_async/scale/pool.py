@@ -7,6 +7,7 @@ such a task fetches nothing (see `scale.agent`), and the run takes the file anew
 
 from __future__ import annotations
 
+import pickle
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -71,8 +72,17 @@ class _Followed:
 
     def __init__(self, job: TransferJob, hooks: TransferHooks) -> None:
         self.job, self.hooks = job, hooks
+        self.reply: Reply | None = None
+        self.waiting = anyio.CancelScope()
+        """Around the wait for the reply."""
         self.counted_from: int | None = None
         self.counted = 0
+
+    def hear(self, reply: Reply) -> None:
+        """Take the first reply; a task that dask has run again may send another."""
+        if self.reply is None:
+            self.reply = reply
+            self.waiting.cancel()
 
     def notify(self, event: Any) -> None:
         """Pass an event on, and count what came since the last."""
@@ -191,15 +201,20 @@ class DaskPool:
         self.slots = sum(worker["nthreads"] for worker in info["workers"].values())
 
     def _listen(self, send: MemoryObjectSendStream[tuple[TransferHooks, Checkpoint]]) -> None:
-        from landsat_async.scale.agent import topic
+        from landsat_async.scale.agent import TOPIC
+
+        assert self._setup is not None
+        run = self._setup.run
 
         def on_event(event: tuple[float, dict[str, Any]]) -> None:
             message = event[1]
             followed = self._followed.get(message["part"])
-            if followed is None:
-                return  # of a file that has been given to another process, or is done
+            if followed is None or message["run"] != run:
+                return  # of another run, or of a file that has been given to another process, or is done
             kind, values = message["kind"], message["values"]
-            if kind == "save":
+            if kind == "reply":
+                followed.hear(pickle.loads(values[0]))
+            elif kind == "save":
                 facts = Checkpoint.unpack(values[0])
                 if facts is not None:
                     with suppress(anyio.WouldBlock, anyio.ClosedResourceError):  # the next one says more
@@ -209,8 +224,7 @@ class DaskPool:
             else:
                 followed.notify(_EVENTS[kind](*values))
 
-        assert self._setup is not None
-        self._client.subscribe_topic(topic(self._setup.run), on_event)
+        self._client.subscribe_topic(TOPIC, on_event)
 
     async def _leave(self, setup: Setup) -> None:
         """Have the processes forget the run, and close the connection."""
@@ -240,7 +254,7 @@ class DaskPool:
         key = f"landsat-async-{parcel.setup.run if parcel.setup else ''}-{job.part_name}-{self._number}"
         future = self._client.submit(fetch_parcel, parcel, key=key, pure=False)
         try:
-            return await self._outcome(followed, await future)
+            return await self._outcome(followed, await self._reply(followed, future))
         except KilledWorker:
             return GivenBack("a process of the cluster has ended", lost=True)
         except FutureCancelledError:  # before the next: for dask it is a cancellation
@@ -248,13 +262,25 @@ class DaskPool:
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(STOP_S, shield=True), suppress(Exception, FutureCancelledError):
                 await self._stop_all()
-                reply = await future
+                reply = await self._reply(followed, future)
                 if isinstance(reply, FetchStopped) and reply.checkpoint is not None and reply.checkpoint.durable:
                     await hooks.store.save(reply.checkpoint)
             raise
         finally:
             self._followed.pop(job.part_name, None)
             future.release()
+
+    async def _reply(self, followed: _Followed, future: Any) -> Reply:
+        """Wait for what a process tells of a file, or for what dask tells of its task. Raises what dask raises."""
+        error: BaseException | None = None
+        if followed.reply is None:
+            with anyio.CancelScope() as followed.waiting:
+                error = await future.exception()  # waits for the task, and asks for no result
+        if followed.reply is not None:
+            return followed.reply
+        if error is not None:
+            raise error
+        return await future or FetchStopped(None)
 
     def _ask_host(self, job: TransferJob, hooks: TransferHooks) -> Outcome | None:
         try:
