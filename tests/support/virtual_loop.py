@@ -8,15 +8,22 @@ Use it through the anyio plugin: a test module that wants virtual time defines
 
 `anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. Work in threads needs real time: while a call
 in an executor, in a worker thread of anyio, in the thread of a ledger or in the threads for disks is under way, nothing
-jumps; otherwise only after GRACE_S of real silence, which is for bytes on their way between two sockets of the loop.
+jumps. Bytes between two sockets of the loop are with their receiver when the call that sent them has returned, and the
+kernel is asked whether that is so; only where it still has some under way, GRACE_S of real silence comes first. (No
+such question can be put about a socket that has been closed: its last bytes get CLOSING_S.)
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
+import socket
+import termios
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from fcntl import ioctl
 from functools import wraps
 
 from anyio._backends._asyncio import AsyncIOBackend
@@ -26,6 +33,9 @@ from landsat_async.disk.io_threads import DiskPool
 from landsat_async.disk.ledger_writer import LedgerWriter
 
 GRACE_S = 0.004
+CLOSING_S = 0.0001
+_SIOCOUTQNSD = 0x894B
+_NONE = bytes(4)
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -33,14 +43,49 @@ class _JumpingSelector(selectors.DefaultSelector):
         super().__init__()
         self.jumped_s = 0.0
         self.busy_threads = 0
+        self._closing = False
+
+    def unregister(self, fileobj):
+        self._closing = True
+        return super().unregister(fileobj)
 
     def select(self, timeout=None):
-        if timeout is None or timeout <= 0:
+        if timeout is None or timeout <= 0 or self.busy_threads:
             return super().select(timeout)
-        ready = super().select(min(timeout, GRACE_S))
-        if not ready and timeout > GRACE_S and not self.busy_threads:
-            self.jumped_s += timeout - GRACE_S
+        ready = super().select(0)
+        if not ready and self._closing:
+            self._closing = False
+            time.sleep(CLOSING_S)
+            ready = super().select(0)
+        if not ready and self._bytes_under_way():
+            ready = super().select(min(timeout, GRACE_S))
+        if not ready:
+            self.jumped_s += timeout
         return ready
+
+    def _bytes_under_way(self) -> bool:
+        """Tell whether something that was sent is not with its receiver yet."""
+        senders = [key.fd for key in self.get_map().values() if _in_flight(key.fd)]
+        if not senders:
+            return False
+        for key in list(self.get_map().values()):  # a receiver may have it, and put off saying so
+            _acknowledge(key.fd)
+        return any(map(_in_flight, senders))
+
+
+def _in_flight(fd: int) -> bool:
+    """Tell whether bytes have left this socket whose receipt the other end has not acknowledged."""
+    try:
+        unacknowledged = ioctl(fd, termios.TIOCOUTQ, _NONE)
+        return unacknowledged != _NONE and unacknowledged != ioctl(fd, _SIOCOUTQNSD, _NONE)
+    except OSError:  # it listens, or is a pipe
+        return False
+
+
+def _acknowledge(fd: int) -> None:
+    """Let a socket acknowledge at once what it has received."""
+    with suppress(OSError), socket.socket(fileno=os.dup(fd)) as same:  # no socket, or not of TCP
+        same.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

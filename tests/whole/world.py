@@ -308,11 +308,13 @@ class _Process:
         return set(base.iterdir())
 
     async def compare(self) -> None:
-        for _ in range(200):  # transports and threads need a moment to say good-bye
+        for _ in range(1000):  # transports and threads need a moment to say good-bye
             left = [thread for thread in set(threading.enumerate()) - self.threads if not _is_anyios(thread)]
             tasks = asyncio.all_tasks() - self.tasks
             if not left and not tasks:
                 break
+            for thread in left:  # a loop whose clock jumps does not wait for it
+                thread.join(0.01)
             await asyncio.sleep(0.005)
         assert not tasks, f"N5: tasks left over: {tasks}"
         assert not left, f"N5: threads left over: {left}"
