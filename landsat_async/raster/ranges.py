@@ -14,6 +14,8 @@ from landsat_async.raster.grid import GridBox
 
 NEAR_BYTES = 16 * 1024
 """So far apart, two ranges are asked for as one."""
+NEAR_SHARE = 1 / 1000
+"""Of the file, if that is less: a QA_PIXEL deflates to a megabyte, and 16 KiB are a row of its tiles."""
 MOST_RANGES = 9
 """More only where the box touches more rows of tiles; nearest neighbours become one until then."""
 FRAME_BYTES = 4
@@ -77,9 +79,10 @@ def ranges_of(layout: CogLayout, span: TileSpan, held: Sequence[tuple[int, int]]
     """
     wanted = sorted({stretch for tile in span if (stretch := stretch_of(layout, *tile)) is not None})
     wanted = [(start, end) for start, end in wanted if not any(a <= start and end <= b for a, b in held)]
+    near = min(NEAR_BYTES, int(layout.total * NEAR_SHARE))
     merged: list[tuple[int, int]] = []
     for start, end in wanted:
-        if merged and start <= merged[-1][1] + NEAR_BYTES:
+        if merged and start <= merged[-1][1] + near:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))

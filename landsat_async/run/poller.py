@@ -32,6 +32,11 @@ LISTING_DELAY_S = 20.0
 """Right after a request the lists may still be empty; an absence counts only after so long, or a poll interval."""
 MISSED_ROUNDS = 3
 """Rounds without a trace of a file that was being prepared, before it is asked for again."""
+REPORT_EVERY_S = 300.0
+"""Files that have arrived are reported together, so often at most, and what is left when the run ends: a report for
+each would be as many calls as there are files, and nothing waits for it."""
+REPORT_FILES = 500
+"""So many are reported at once; when as many have arrived, no sooner time is waited for."""
 MAX_ASKS = 2
 """Requests of one file in a run: the first, and one more when the service has lost it."""
 
@@ -42,6 +47,8 @@ class Poller:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._quiet_rounds = 0
+        self._reported_s: float | None = None
+        """Loop time of the last report of completed files; None before the first round."""
         self._in_doubt = False
         """Something is absent that was asked for just now: look again soon."""
 
@@ -55,12 +62,21 @@ class Poller:
                     await self._rest()
                 at_once = False
                 try:
-                    await report_completed(context)
+                    await self._report()
                     news = await self._round(send)
                     self._quiet_rounds = 0 if news else self._quiet_rounds + 1
                     await self._estimate()
                 except (CredentialsError, ServiceError) as error:
                     context.wakeups.give_up(error)
+
+    async def _report(self) -> None:
+        """Tell the service what has arrived, when it is time for that or much has."""
+        now_s = self._context.states.loop_time()
+        if self._reported_s is None:
+            self._reported_s = now_s
+        is_time = now_s - self._reported_s >= REPORT_EVERY_S
+        if await report_completed(self._context, at_least=1 if is_time else REPORT_FILES) or is_time:
+            self._reported_s = now_s
 
     async def _rest(self) -> None:
         """Wait for the next round: the interval, less when an answer got lost or a host may be tried again."""
@@ -189,16 +205,25 @@ def _is_over(row: QueueItem) -> bool:
     return any(word in text for word in ("fail", "clear", "cancel", "remove", "expired"))
 
 
-async def report_completed(context: RunContext) -> None:
-    """Tell the service which proxied files have arrived: it cannot see those transfers."""
+async def report_completed(context: RunContext, *, at_least: int = 1) -> bool:
+    """Tell the service which proxied files have arrived: it cannot see those transfers.
+
+    Args:
+        context: Of the run.
+        at_least: Fewer files are left for a later report.
+
+    Returns whether something was reported.
+    """
+    told = False
     while True:
-        rows = await context.ledger.files.unreported()
-        if not rows:
-            return
+        rows = await context.ledger.files.unreported(REPORT_FILES)
+        if len(rows) < max(1, at_least):
+            return told
         try:
             await context.m2m.download_complete_proxied([(number, size) for _, number, size in rows], once=True)
         except (EndpointGone, RequestRefused, BadReply):
             pass  # the items are gone there, or the call is: transfers do not depend on it
         except ServiceError:
-            return  # later, or by the next run: nothing waits for it
+            return told  # later, or by the next run: nothing waits for it
+        told = True
         await context.ledger.files.reported([item_id for item_id, _, _ in rows])
