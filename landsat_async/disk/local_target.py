@@ -29,6 +29,8 @@ class LocalTarget:
     finished files to another disk.
     """
 
+    is_far = False
+
     def __init__(self, root: Path, make_fs: Callable[[], Fs] | None = None, *, parts_dir: Path | None = None) -> None:
         """Stand for a folder; nothing is made before `prepare`.
 

@@ -100,6 +100,10 @@ class Target(Protocol):
     """What a run asks of the place where its files go. All methods block: they belong in threads."""
 
     @property
+    def is_far(self) -> bool:
+        """A file travels to its final name, so a run may well be killed between its proof and its name."""
+
+    @property
     def folder(self) -> OutputFolder:
         """Folder of this machine that holds the ledger and the parts."""
 

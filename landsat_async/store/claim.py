@@ -42,7 +42,10 @@ class PrefixClaim:
         self._client, self._key, self._owner = client, key, owner
         self.lost = False
         """Another run has taken it over: this one was believed dead."""
-        self._take(client.head(key))
+        there = client.head(key)
+        self.was_left = there is not None
+        """A run has not given it back: it was killed, and may have left more."""
+        self._take(there)
         self._over = threading.Event()
         self._beat_s = beat_s
         self._thread = threading.Thread(target=self._renew, name="store-claim", daemon=True)
@@ -75,13 +78,19 @@ class PrefixClaim:
             except OSError:  # it is tried again at the next beat
                 continue
 
-    def release(self) -> None:
-        """Give the prefix back; safe to call twice. What cannot be removed expires."""
+    def release(self, *, is_tidy: bool = True) -> None:
+        """Give the prefix back; safe to call twice. What cannot be removed expires.
+
+        Args:
+            is_tidy: Nothing unfinished was left; else the claim stays, so that the next run looks for it.
+        """
         self._over.set()
         self._thread.join(5.0)
         if self.lost:
             return
         self.lost = True
+        if not is_tidy:
+            return
         with suppress(StoreFailed, FileNotFoundError):
             self._client.delete([self._key])
 

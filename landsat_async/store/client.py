@@ -20,6 +20,8 @@ from landsat_async.config_store import StoreConfig
 from landsat_async.disk.target import StoreFailed
 from landsat_async.errors import ConfigError
 from landsat_async.rules.store_url import StoreUrl
+from landsat_async.store.forward import ForwardReads
+from landsat_async.store.s3_uploads import S3Uploads
 
 SINGLE_PUT_BYTES = 16 * 2**20
 """Up to here an object is written by one conditional request; a store keeps such a body in memory 1.7 times."""
@@ -57,13 +59,15 @@ class StoreClient:
     """Speaks with one bucket."""
 
     def __init__(self, url: StoreUrl, config: StoreConfig, *, open_store: Callable[..., Any] | None = None) -> None:
-        self._url = url
+        self.url, self._config = url, config
         self.part_bytes = config.part_size
         self._store = (open_store or _open)(url, config)
         self._files = open_store(url, config) if open_store else _open(url, config, answer_s=_TRANSFER_S)
         """The same bucket, with the patience that bytes of files need."""
         self.is_conditional = True
         """Whether the store keeps its word about what must not be replaced; see `probe`."""
+        self._forward: ForwardReads | None = None
+        """Reads without ranges, once the store has shown that it gives none."""
 
     def head(self, key: str) -> StoredObject | None:
         """Return what is known of an object; None where there is none."""
@@ -117,8 +121,21 @@ class StoreClient:
 
     def read(self, key: str, size: int, offset: int) -> bytes:
         """Return bytes of an object. Raises FileNotFoundError."""
+        if not size:
+            return b""
         with _told(f"read {key}"):
-            return bytes(_obstore().get_range(self._files, key, start=offset, length=size)) if size else b""
+            if self._forward is None:
+                try:
+                    return bytes(_obstore().get_range(self._files, key, start=offset, length=size))
+                except Exception as error:
+                    if "NotPartial" not in str(error):
+                        raise
+                self._forward = ForwardReads(self._stream)
+            return self._forward.read(key, size, offset)
+
+    def _stream(self, key: str) -> Iterator[bytes]:
+        for piece in _obstore().get(self._files, key).stream(_WRITE_BYTES):
+            yield bytes(piece)
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; those that are not there are no fault."""
@@ -126,11 +143,16 @@ class StoreClient:
             for at in range(0, len(keys), 1000):
                 _obstore().delete(self._store, keys[at : at + 1000])
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield all objects whose keys begin with `prefix/`, a thousand a request."""
-        with _told(f"list {prefix or self._url}"):
-            for page in _obstore().list(self._store, prefix=prefix or None, chunk_size=1000):
+    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """Yield all objects whose keys begin with `prefix/` and sort behind `after`, a thousand a request."""
+        with _told(f"list {prefix or self.url}"):
+            pages = _obstore().list(self._store, prefix=prefix or None, offset=after or None, chunk_size=1000)
+            for page in pages:
                 yield from map(_stored, page)
+
+    def uploads(self) -> S3Uploads | None:
+        """Return what asks for uploads that nobody has ended; None where that cannot be asked."""
+        return S3Uploads.of(self.url, self._config, os.environ)
 
     def probe(self, key: str) -> None:
         """Find out what the store can do: write, keep what is there, remove. Sets `is_conditional`.

@@ -37,13 +37,11 @@ from landsat_async.rules.store_url import KEY_BYTES_MAX, StoreUrl
 from landsat_async.store.claim import PrefixClaim, busy_with
 from landsat_async.store.client import SINGLE_PUT_BYTES, StoreClient, StoredObject
 from landsat_async.store.faults import unusable, usable
+from landsat_async.store.look import Objects
 from landsat_async.store.read_ahead import ReadAhead
+from landsat_async.store.unfinished import Unfinished
 from landsat_async.store.versions import COMPARED_BYTES, move, same_objects
 
-FEW = 8
-"""So many objects are looked at one by one; more by a list, a thousand a request."""
-SNAPSHOT_S = 60.0
-"""So long a list is believed; what this run writes is added to it."""
 _OWNER = "store_owner"
 
 
@@ -52,15 +50,19 @@ class StoreClaim(Claim):
     """A prefix, and the local folder of what is known of it, that are ours until they are released."""
 
     prefix: PrefixClaim
+    tidy: Callable[[], bool]
+    """Removes what is left of uploads; returns whether nothing is left."""
 
     def release(self) -> None:
         """Give both back; safe to call twice."""
-        self.prefix.release()
+        self.prefix.release(is_tidy=self.prefix.lost or self.tidy())
         self.lock.release()
 
 
 class StoreTarget:
     """A prefix of a bucket, see `disk.target.Target`."""
+
+    is_far = True
 
     def __init__(
         self,
@@ -89,10 +91,8 @@ class StoreTarget:
         self._claim: PrefixClaim | None = None
         self._raised: set[str] = set()
         """Names of parts that have a key of their own in the store."""
-        self._is_bucket_seen = False
-        self._looked_at = 0
-        """Objects that were asked for one by one; runs look at the files of one scene after the other."""
-        self._snapshot: tuple[float, dict[str, StoredObject]] | None = None
+        self._objects = Objects(lambda: self._client, url)
+        self._unfinished: Unfinished | None = None
 
     @property
     def _client(self) -> StoreClient:
@@ -107,7 +107,7 @@ class StoreTarget:
         if (lacking := refusal(self.folder)) is not None:
             return lacking
         try:
-            claim = self._head(self._claim_key)
+            claim = self._objects.head(self._claim_key)
             return busy_with(self._client, claim, self._known_owner()) if claim is not None else None
         except (StoreFailed, FileNotFoundError) as failed:
             return unusable(self._url, failed)
@@ -122,7 +122,7 @@ class StoreTarget:
         """
         try:
             self._try_out()
-            self._list_parts()
+            self._objects.list(self._parts_prefix)
         except (StoreFailed, FileNotFoundError) as failed:
             raise unusable(self._url, failed) from None
         return self._weaknesses()
@@ -130,6 +130,7 @@ class StoreTarget:
     def _try_out(self) -> None:
         client = self._client
         client.probe(self._key(f"{STATE_FOLDER}/probe-{uuid.uuid4().hex[:12]}"))
+        self._objects.is_bucket_seen = True
         if not client.is_conditional and self._config.strict:
             raise FolderUnwritable(
                 f"The store {self._url} may replace what is there although it is asked not to.",
@@ -144,18 +145,36 @@ class StoreTarget:
             FolderBusy: another run has the folder or the prefix.
             ServiceDown: the store cannot be reached.
         """
-        client = self._client
         local = self.folder.claim()
         try:
             self._try_out()
-            self._claim = PrefixClaim(client, self._claim_key, self._owner())
+            self._claim = PrefixClaim(self._client, self._claim_key, self._owner())
+            try:
+                left = self._clear_unfinished() if self._claim.was_left else ()
+            except BaseException:
+                self._claim.release(is_tidy=False)
+                raise
         except (StoreFailed, FileNotFoundError) as failed:
             local.release()
             raise unusable(self._url, failed) from None
         except BaseException:
             local.release()
             raise
-        return StoreClaim(local.lock, local.file_mode, (*local.warnings, *self._weaknesses()), self._claim)
+        warnings = (*local.warnings, *self._weaknesses(), *left)
+        return StoreClaim(local.lock, local.file_mode, warnings, self._claim, self._tidy)
+
+    def _clear_unfinished(self) -> tuple[str, ...]:
+        """Remove what a killed run has left in the store; what is in the spool is used again."""
+        self._unfinished = Unfinished(self._client, self._url.prefix)
+        return self._unfinished.clear(self._parts_prefix, self.fs.listdir(self.parts_dir))
+
+    def _tidy(self) -> bool:
+        """Remove temporary objects of files that were not finished: they are brought up anew in any case."""
+        with suppress(StoreFailed, FileNotFoundError):
+            if self._raised:
+                self._client.delete([self._part_key(name) for name in self._raised])
+                self._raised.clear()
+        return not self._raised
 
     def _owner(self) -> str:
         """Return the name of this state folder, made once."""
@@ -204,7 +223,11 @@ class StoreTarget:
         return self._key(f"{STATE_FOLDER}/claim.json")
 
     def _part_key(self, part_name: str) -> str:
-        return self._key(f"{STATE_FOLDER}/parts/{part_name}")
+        return f"{self._parts_prefix}/{part_name}"
+
+    @property
+    def _parts_prefix(self) -> str:
+        return self._key(f"{STATE_FOLDER}/parts")
 
     # -- the last step of a transfer -----------------------------------------------------------------------------------
 
@@ -236,12 +259,13 @@ class StoreTarget:
                 return InTheWay()  # else it was finished before, by a run that could not record it
         except InterruptedError:
             raise Stopped from None
+        except FileNotFoundError:
+            raise StoreFailed("somebody has removed the bucket, or what had just been brought up") from None
         stored = self._client.head(key)
         if stored is None or stored.size_bytes != part.length:
             held = "nothing" if stored is None else f"{stored.size_bytes:,} bytes"
             raise StoreFailed(f"the store holds {held} of {part.length:,} bytes under {relpath}")
-        if self._snapshot is not None:
-            self._snapshot[1][key] = stored
+        self._objects.remember(key, stored)
         part.shut()
         return Committed(proved.proof, stored.mark, proved.identity)
 
@@ -257,6 +281,8 @@ class StoreTarget:
             raise FileExistsError(errno.EEXIST, "something is there already", key)
         self._raised.add(name)
         client.upload(temporary, read, part.length, stop)
+        if self._unfinished is not None:
+            self._unfinished.clear_key(key)
         (client.copy if overwrite else client.copy_new)(temporary, key)
 
     def _same_bytes(self, fd: int, there: StoredObject, size_bytes: int) -> bool:
@@ -281,27 +307,23 @@ class StoreTarget:
                 self._raised.difference_update(raised)
 
     def parts(self) -> list[StoredPart]:
-        """Return all unfinished files, also those of which only a key in the store is left."""
-        fs, found = self.fs, {}
+        """Return all unfinished files; in the store there are none, see `_clear_unfinished`."""
+        fs, found = self.fs, []
         for name in fs.listdir(self.parts_dir):
             with suppress(FileNotFoundError):
-                found[name] = StoredPart(name, fs.lstat(fs.join(self.parts_dir, name)).st_mtime_ns / 1e9)
-        for one in self._list_parts():
-            name = one.key.rpartition("/")[2]
-            self._raised.add(name)
-            found.setdefault(name, StoredPart(name, one.changed_s))
-        return list(found.values())
+                found.append(StoredPart(name, fs.lstat(fs.join(self.parts_dir, name)).st_mtime_ns / 1e9))
+        return found
 
     # -- looking at what is there --------------------------------------------------------------------------------------
 
     def look(self, files: Sequence[Recorded]) -> list[Look]:
         """Compare size and ETag: one request a file for a few, else one list."""
-        there = self._objects([file.relpath for file in files])
+        there = self._objects.of([file.relpath for file in files])
         return [_look(file, there.get(self._url.key(file.relpath))) for file in files]
 
     def places(self, wanted: Sequence[tuple[str, str]]) -> list[Place]:
         """Tell what has the final keys; a part that has one is known by its bytes."""
-        there = self._objects([relpath for relpath, _ in wanted])
+        there = self._objects.of([relpath for relpath, _ in wanted])
         return [self._place(there.get(self._url.key(relpath)), part_name) for relpath, part_name in wanted]
 
     def _place(self, there: StoredObject | None, part_name: str) -> Place:
@@ -320,44 +342,12 @@ class StoreTarget:
         finally:
             self.fs.close(fd)
 
-    def _head(self, key: str) -> StoredObject | None:
-        """Return an object, None where there is none. Raises LandsatError where the store does not tell."""
-        with usable(self._url):
-            found = self._client.head(key)
-            if found is None and not self._is_bucket_seen:  # of a bucket that is not there no object is found either
-                self._list_parts()
-        self._is_bucket_seen = True
-        return found
-
-    def _list_parts(self) -> list[StoredObject]:
-        """Return temporary objects. Raises LandsatError, also where there is no bucket."""
-        return self._list(self._key(f"{STATE_FOLDER}/parts"))
-
-    def _list(self, prefix: str) -> list[StoredObject]:
-        try:
-            return list(self._client.list(prefix))
-        except (StoreFailed, FileNotFoundError) as failed:
-            raise unusable(self._url, failed) from None
-
-    def _objects(self, relpaths: Sequence[str]) -> dict[str, StoredObject]:
-        """Return what is there of these files, by key."""
-        now_s = time.monotonic()
-        if self._snapshot is not None and now_s - self._snapshot[0] < SNAPSHOT_S:
-            return self._snapshot[1]
-        self._looked_at += len(relpaths)
-        if self._looked_at <= FEW:
-            heads = [self._head(self._url.key(relpath)) for relpath in relpaths]
-            return {head.key: head for head in heads if head is not None}
-        found = {one.key: one for one in self._list(self._url.prefix) if f"{STATE_FOLDER}/" not in one.key}
-        self._snapshot = now_s, found
-        return found
-
     @contextmanager
     def read(self, relpath: str) -> Iterator[OpenFile]:
         """Open an object for reading; what is read is fetched in blocks."""
         key = self._key(relpath)
         with usable(self._url):
-            if (there := self._head(key)) is None:
+            if (there := self._objects.head(key)) is None:
                 raise FileNotFoundError(errno.ENOENT, "no such object", key)
             ahead = ReadAhead(partial(self._client.read, key), there.size_bytes)
             yield OpenFile(there.size_bytes, there.mark, ahead.read)
@@ -368,22 +358,18 @@ class StoreTarget:
         with usable(self._url):
             self._client.copy(self._key(relpath), self._key(kept))
             self._client.delete([self._key(relpath)])
-        self._forget(relpath)
+        self._objects.forget(self._key(relpath))
         return kept
-
-    def _forget(self, relpath: str) -> None:
-        if self._snapshot is not None:
-            self._snapshot[1].pop(self._key(relpath), None)
 
     def move(self, relpath: str, to: str) -> None:
         """Move a finished object, see `versions.move`."""
         move(self._client, self._key(relpath), self._key(to))
-        self._forget(relpath)
+        self._objects.forget(self._key(relpath))
 
     def remove(self, relpath: str) -> None:
         """Remove a finished object; no harm when it is gone."""
         self._client.delete([self._key(relpath)])
-        self._forget(relpath)
+        self._objects.forget(self._key(relpath))
 
     def is_same_file(self, relpath: str, other: str) -> bool:
         """Tell whether two keys hold the same bytes."""

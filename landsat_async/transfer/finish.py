@@ -62,6 +62,8 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
     if result is None and transfer.joins.stretches:
         return await _compare(transfer, length_known=length_known)
     if result is None:
+        if transfer.session.target.is_far:
+            await transfer.checkpoint_if_new()  # killed on the way, the next run has only to bring it up
         work, known = transfer.threads, length_known
         result = await work.run(lambda: commit(transfer, length_known=known), stop=transfer.stop_proof)
     if isinstance(result, OSError):

@@ -163,7 +163,8 @@ class Sink:
         if self._slot is not None:
             await self._slot.acquire()  # never given back: nothing follows
         block, at, end = self._buffer[: self._filled], self._cursor, self.position
-        if end == self._accept.facts.total and self._part.length == at:
+        is_brought = self._session.target.is_far and end > SMALL_BYTES  # a checkpoint goes before that
+        if end == self._accept.facts.total and self._part.length == at and not is_brought:
             committed = await self._keep_and_commit(block)
             self._cursor, self._filled = end, 0
             return committed

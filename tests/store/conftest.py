@@ -29,7 +29,7 @@ def _server():
 def s3(_server, monkeypatch):
     for name, value in _server.environ().items():
         monkeypatch.setenv(name, value)
-    _server.promises, _server.fail = True, lambda method, path: None
+    _server.promises, _server.ranges, _server.fail = True, True, lambda method, path: None
     for page in _server.client.get_paginator("list_objects_v2").paginate(Bucket="lake"):
         for found in page.get("Contents", ()):
             _server.client.delete_object(Bucket="lake", Key=found["Key"])

@@ -23,7 +23,6 @@ LOOKS = {
     "look": lambda target: target.look([Recorded(NAME, 4, 1)]),
     "look at many": lambda target: target.look([Recorded(f"{one}.TIF", 4, 1) for one in range(9)]),
     "places": lambda target: target.places([(NAME, "")]),
-    "parts": lambda target: target.parts(),
     "read": lambda target: target.read(NAME).__enter__(),
     "put_aside": lambda target: target.put_aside(NAME),
     "is_same_file": lambda target: target.is_same_file(NAME, "b"),

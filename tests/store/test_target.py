@@ -111,7 +111,7 @@ def test_what_an_earlier_run_has_named_and_could_not_record_is_ours(target, data
 
 def test_many_files_are_looked_at_with_one_list(target, s3):
     committed = {f"f{number}.TIF": commit(target, f"f{number}.TIF", b"%d" % number) for number in range(20)}
-    target._snapshot = None
+    target._objects._snapshot = None
     s3.requests.clear()
     recorded = [Recorded(name, len(name) - 5, result.mtime_ns) for name, result in committed.items()]
     assert target.look(recorded) == [Look.SAME] * 20

@@ -1,0 +1,117 @@
+"""What a run that was killed leaves in a store, and what the next one makes of it; in volume: `benchmarks.stores`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import anyio
+import pytest
+
+from landsat_async import Config, Credentials, download
+from landsat_async.disk.finalise import Committed, InTheWay
+from landsat_async.disk.target import StoreFailed
+from landsat_async.sim.archive import Archive
+from landsat_async.sim.server import open_simulator
+from tests.store.test_runs import held, tables
+from tests.store.test_target import LARGE, claimed, commit, make
+
+
+@pytest.mark.faults("V30")
+async def test_V30_what_goes_up_is_in_the_ledger_before(s3, url, tmp_path):
+    durable = []
+
+    def look(method, path):
+        if method == "PUT" and path.endswith("SR_B3.TIF"):
+            with closing(sqlite3.connect(tmp_path / ".landsat_async/ledger.sqlite3")) as ledger:
+                durable.append(ledger.execute("SELECT max(durable) FROM part").fetchone()[0])
+
+    async with open_simulator(Archive.seeded(1, pixels=16, tile=16, band_bytes=2**20)) as sim:
+        values = tables(sim, s3, url) | {"search": {"dataset": "landsat_ot_c2_l2"}, "select": {"bands": ["SR_B3"]}}
+        s3.fail = look
+        result = await download(Config.from_dict(values, base_dir=tmp_path), credentials=Credentials("demo", sim.token))
+    assert result.exit_code == 0
+    assert durable == [result.bytes_received], "a run that is killed now has only to bring it up"
+    assert len(await anyio.to_thread.run_sync(held, s3, url)) == 1
+
+
+@pytest.fixture
+def killed(tmp_path, url, s3, client):
+    """A prefix that a killed run of this folder has left: a claim, a temporary object, uploads that were under way."""
+    with claimed(make(tmp_path, url, s3)):
+        pass
+    owner = (tmp_path / "a/state/store_owner").read_text()
+    client.put(url.key(".landsat_async/claim.json"), json.dumps({"owner": owner}).encode())
+    client.put(url.key(".landsat_async/parts/1.0.part"), b"brought up and not named")
+    for key in (".landsat_async/parts/2.0.part", "x.TIF", "y.TIF"):
+        s3.client.create_multipart_upload(Bucket="lake", Key=url.key(key))
+    yield
+    s3.fail = lambda method, path: None
+    for one in s3.client.list_multipart_uploads(Bucket="lake").get("Uploads", ()):
+        s3.client.abort_multipart_upload(Bucket="lake", Key=one["Key"], UploadId=one["UploadId"])
+
+
+def uploads(s3, url):
+    found = s3.client.list_multipart_uploads(Bucket="lake").get("Uploads", ())
+    return {one["Key"].removeprefix(url.key("")) for one in found}
+
+
+@pytest.mark.faults("V31")
+def test_V31_nothing_unfinished_of_a_killed_run_is_left_by_the_next(killed, tmp_path, url, s3):
+    with claimed(make(tmp_path, url, s3)) as target:
+        assert uploads(s3, url) == {"x.TIF", "y.TIF"}, "under final keys it may be a stranger's"
+        assert isinstance(commit(target, "x.TIF", LARGE), Committed)
+        assert uploads(s3, url) == {"y.TIF"}
+        target.discard(["1.0.part"])
+    assert set(held(s3, url)) == {"x.TIF"}
+
+
+@pytest.mark.faults("V31")
+def test_V31_a_store_that_tells_nothing_of_uploads_is_no_reason_to_end(killed, tmp_path, url, s3):
+    s3.fail = lambda method, path: 403 if "uploads" in path and method == "GET" else None
+    claim = make(tmp_path, url, s3).prepare()
+    claim.release()
+    assert any("lifecycle rule" in warning for warning in claim.warnings)
+
+
+def test_after_a_clean_end_nothing_is_asked_about_leftovers(tmp_path, url, s3):
+    with claimed(make(tmp_path, url, s3)):
+        pass
+    assert not [path for method, path in s3.requests if method == "GET" and ("list-type" in path or "uploads" in path)]
+
+
+@pytest.mark.faults("V32")
+@pytest.mark.parametrize("fails", [False, True])
+def test_V32_what_was_brought_up_and_got_no_name_goes_or_the_claim_stays(tmp_path, url, s3, client, monkeypatch, fails):
+    monkeypatch.setattr("landsat_async.store.client._RETRY_S", 0)
+    client.put(url.key("x.TIF"), b"of a stranger")
+    target = make(tmp_path, url, s3)
+    claim = target.prepare()
+    assert commit(target, "x.TIF", LARGE) == InTheWay()
+    s3.fail = lambda method, path: 503 if fails and "delete" in path else None
+    claim.release()
+    s3.fail = lambda method, path: None
+    state = {key for key in held(s3, url) if key.startswith(".landsat_async/")}
+    assert bool(state) is fails
+    with claimed(make(tmp_path, url, s3)):
+        pass
+    assert set(held(s3, url)) == {"x.TIF"}
+
+
+@pytest.mark.faults("V33")
+def test_V33_a_temporary_object_that_has_gone_is_a_fault_of_the_store(tmp_path, url, s3, monkeypatch):
+    with claimed(make(tmp_path, url, s3)) as target:
+        monkeypatch.setattr(target._client, "upload", lambda *ignored: None)
+        with pytest.raises(StoreFailed, match="has removed"):  # it was "cannot write in the spool"
+            commit(target, "x.TIF", LARGE)
+
+
+@pytest.mark.faults("V34")
+def test_V34_a_store_that_gives_no_ranges_is_read_all_the_same(tmp_path, url, s3):
+    s3.ranges = False
+    with claimed(make(tmp_path, url, s3)) as target:
+        commit(target, "x.TIF", LARGE)
+        assert isinstance(commit(target, "x.TIF", LARGE), Committed), "compared with what is there"
+        with target.read("x.TIF") as file:
+            assert file.read(10, 2**20 * 3 - 5) == LARGE[2**20 * 3 - 5 :][:10]
