@@ -17,16 +17,14 @@ from landsat_async.credentials import Credentials
 from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
-from landsat_async.disk.target import Target
 from landsat_async.errors import single_error
-from landsat_async.events import Notice
 from landsat_async.public import publish
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.hooks import OnScene, check_hooks
 from landsat_async.run.outputs import check_outputs
 from landsat_async.run.runner import Run, Sync
 from landsat_async.run.search import read_aoi, read_window_area
-from landsat_async.transfer.pool import ClusterPool, TransferPool
+from landsat_async.transfer.pool import TransferPool
 
 
 @asynccontextmanager
@@ -59,17 +57,6 @@ def _pool_of(config: Config) -> TransferPool | None:
     from landsat_async.scale.pool import DaskPool
 
     return DaskPool(config.scale.scheduler)
-
-
-@asynccontextmanager
-async def _serving(pool: TransferPool | None, config: Config, target: Target, claim: Claim) -> AsyncIterator[list[str]]:
-    """Have the processes of a cluster ready, where there is one; gives warnings."""
-    if not isinstance(pool, ClusterPool):
-        yield []
-        return
-    with single_error():
-        async with pool.serving(config, target.folder, claim.file_mode) as warnings:
-            yield warnings
 
 
 @asynccontextmanager
@@ -140,11 +127,8 @@ async def opened(
                 session=session, credentials=credentials, overwrite=overwrite, aoi=aoi, window_area=window_area,
                 sync=sync, on_scene=on_scene, measure_only=measure_only, pool=pool,
             )  # fmt: skip
-            async with _serving(pool, config, target, claim) as warnings:
-                for text in warnings:
-                    run.bus.tell(Notice(text, "warning"))
-                async with _owned(run):
-                    yield run
+            async with _owned(run):
+                yield run
         finally:
             with anyio.CancelScope(shield=True):
                 await ledger.aclose()

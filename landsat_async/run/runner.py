@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -24,7 +24,7 @@ from landsat_async.credentials import Credentials
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.target import Target
-from landsat_async.errors import LandsatError
+from landsat_async.errors import LandsatError, single_error
 from landsat_async.events import Error, Event, Failed, Finished, Notice, Retrying
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.caller import Gate as ApiGate
@@ -56,7 +56,7 @@ from landsat_async.run.windows import RunWindows
 from landsat_async.run.worker import WorkerPool
 from landsat_async.run_summary import RunSummary
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.pool import TransferPool
+from landsat_async.transfer.pool import ClusterPool, TransferPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
@@ -159,13 +159,24 @@ class Run:
         """Do the whole job; for `open_run` alone."""
         try:
             with self._scope:
-                await self._work()
+                async with self._serving():
+                    await self._work()
         except Exception as error:
             self.error = reason_of(error)
         finally:
             with anyio.move_on_after(WIND_DOWN_S, shield=True):
                 await self._note_end()
             self._emit_the_end()
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        """Have the processes of a cluster ready, where there is one."""
+        if not isinstance(self._pool, ClusterPool):
+            yield
+            return
+        with single_error():
+            async with self._pool.serving(self.config, self._target.folder, self._claim.file_mode, self.bus.tell):
+                yield
 
     async def _note_end(self) -> None:
         """Write down how it ended; a ledger that cannot take that is no reason to say nothing."""

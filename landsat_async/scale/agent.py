@@ -92,6 +92,11 @@ async def end_run(run: str) -> None:
     await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().end, run))
 
 
+def look_at_scheduler() -> tuple[str, str]:
+    """Return the version that a scheduler has of this package, and its Python: parcels are opened there as well."""
+    return version(), python_version()
+
+
 def look_at_folder(parts_dir: str, name: str, text: str, ca_bundle: str | None) -> ProcessSeen:
     """Tell whether this process has the folder of the run, shown by a file in it, and may write there."""
     fs, refusal = local_fs(), ""

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
@@ -23,9 +22,9 @@ from landsat_async.config import Config
 from landsat_async.config_checks import what_no_cluster_does
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.fs import NEW, is_there
-from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
+from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.events import Notice, Retrying, Started, Transferred
+from landsat_async.scale.join import GONE_S, Tell, close, connect, gone, look_at_processes
 from landsat_async.scale.parcel import (
     FetchEnded,
     FetchFatal,
@@ -33,13 +32,11 @@ from landsat_async.scale.parcel import (
     FetchSuperseded,
     FetchTooOld,
     Parcel,
-    ProcessSeen,
     Reply,
     Setup,
-    python_version,
     version,
 )
-from landsat_async.transfer.link_policy import host_of, is_loopback, read_link
+from landsat_async.transfer.link_policy import host_of, read_link
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import (
     Counted,
@@ -52,12 +49,6 @@ from landsat_async.transfer.types import (
     TransferJob,
 )
 
-CONNECT_S = 10.0
-"""So long a scheduler is tried at the beginning."""
-JOIN_S = 30.0
-"""So long a cluster may be without any process at the beginning."""
-GONE_S = 60.0
-"""So long a scheduler may be gone in mid-run."""
 STOP_S = 4.5
 """For the checkpoints of all parts when a run is stopped."""
 WAIT_AT_MOST_S = 900.0
@@ -117,88 +108,35 @@ class DaskPool:
     # -- one run -------------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def serving(self, config: Config, folder: OutputFolder, file_mode: int) -> AsyncIterator[list[str]]:
+    async def serving(self, config: Config, folder: OutputFolder, file_mode: int, tell: Tell) -> AsyncIterator[None]:
         """Connect, see that all processes fit, and work for a run until the block is left; see `ClusterPool`."""
         problems = what_no_cluster_does(config.download.directory, config.download.max_rate)
         if problems:
             raise ConfigError("; ".join(problems))
         try:
-            import distributed
+            import distributed  # noqa: F401
         except ImportError:
             raise ConfigError(_NO_EXTRA, hint=_INSTALL) from None
-        address, security = self._given, None
-        if not isinstance(address, str):
-            address, security = self._given.scheduler.address, self._given.security
         setup = Setup(
             secrets.token_hex(8), str(folder.root), file_mode, config.service.url, config.service.file_hosts,
             config.service.ca_bundle, config.download.workers,
         )  # fmt: skip
-        options: dict[str, Any] = {} if security is None else {"security": security}
-        make_client: Any = distributed.Client
-        self._client = make_client(
-            address, asynchronous=True, set_as_default=False, timeout=CONNECT_S, name="landsat-async", **options
-        )
+        self._client = await connect(self._given, tell)
         self._setup, self._stopping = setup, None
         try:
-            try:
-                await self._client
-            except (OSError, TimeoutError, ValueError):
-                raise _gone(address, CONNECT_S) from None
-            self._client._timeout = GONE_S  # of `_reconnect`; there is no other way to say that
-            await self._look_at_processes(folder, setup)
+            self.slots = await look_at_processes(self._client, folder, setup, tell)
             async with anyio.create_task_group() as group:
                 send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
                 group.start_soon(_save_checkpoints, receive)
                 self._listen(send)
                 try:
-                    yield _warnings(address)
+                    yield
                 finally:
                     send.close()
                     group.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._leave(setup)
-
-    async def _look_at_processes(self, folder: OutputFolder, setup: Setup) -> None:
-        """Raise what keeps the processes that are there now from working for this run."""
-        from landsat_async.scale.agent import look_at_folder
-
-        client, fs, parts = self._client, folder.fs, str(folder.parts)
-        try:
-            await client.wait_for_workers(1, timeout=JOIN_S)
-        except TimeoutError:
-            hint = "Start workers, or scale the cluster, and run the same command again."
-            raise SchedulerGone("the cluster has no workers", hint=hint, reference="no-workers") from None
-        name, text = f"cluster-{setup.run}", secrets.token_hex(8)
-        path = fs.join(parts, name)
-
-        def write() -> None:
-            if not is_there(fs, parts):
-                fs.make_folder(parts, 0o700)
-            fd = fs.open(path, NEW)
-            try:
-                fs.pwrite_all(fd, memoryview(text.encode()), 0)
-            finally:
-                fs.close(fd)
-
-        await anyio.to_thread.run_sync(write)
-        try:
-            seen = await client.run(look_at_folder, parts, name, text, setup.ca_bundle, on_error="return")
-            info = await client.scheduler.identity()
-        except OSError:
-            raise _gone("", CONNECT_S) from None
-        finally:
-            with suppress(OSError):
-                fs.unlink(path)
-        problems = [f"{worker}: {wrong}" for worker, found in seen.items() if (wrong := _wrong(found, setup))]
-        if problems:
-            more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-            raise ConfigError(
-                f"processes of the cluster cannot work for this run: {'; '.join(problems[:3])}{more}",
-                hint="All machines need the same versions, and the output folder under the same path.",
-                reference="cluster-unfit",
-            )
-        self.slots = sum(worker["nthreads"] for worker in info["workers"].values())
 
     def _listen(self, send: MemoryObjectSendStream[tuple[TransferHooks, Checkpoint]]) -> None:
         from landsat_async.scale.agent import TOPIC
@@ -234,8 +172,7 @@ class DaskPool:
         with anyio.move_on_after(2.0), suppress(Exception):
             if client.status == "running":
                 await client.run(end_run, setup.run, on_error="ignore")
-        with anyio.move_on_after(2.0), suppress(Exception):
-            await client.close(timeout=1)
+        await close(client)
 
     # -- one file ------------------------------------------------------------------------------------------------------
 
@@ -314,7 +251,7 @@ class DaskPool:
         while client.status == "connecting":  # noqa: ASYNC110 - it gives up after GONE_S, and tells nobody
             await anyio.sleep(0.1)
         if client.status != "running":
-            raise _gone("", GONE_S)
+            raise gone(GONE_S)
         return GivenBack("the connection to the scheduler was lost", lost=False)
 
     async def _stop_all(self) -> None:
@@ -342,34 +279,3 @@ async def _save_checkpoints(receive: Any) -> None:
 def _is_over(outcome: Outcome) -> bool:
     """Tell whether the part of a file is of no use any more."""
     return isinstance(outcome, Done | NoData | MembersTaken | Counted)
-
-
-def _wrong(found: object, setup: Setup) -> str:
-    """Return why a process cannot work for this run; "" = it can."""
-    if not isinstance(found, ProcessSeen):
-        return f"does not have this version of landsat-async ({type(found).__name__})"
-    if found.version != version():
-        return f"has version {found.version}, and this is {version()}"
-    if found.python != python_version():
-        return f"has Python {found.python}, and this is {python_version()}"
-    if found.refusal:
-        return f"{setup.root}: {found.refusal}"
-    return "" if found.ca_bundle else "does not have the file of service.ca_bundle"
-
-
-def _gone(address: str, after_s: float) -> SchedulerGone:
-    where = f" at {address}" if address else ""
-    return SchedulerGone(
-        f"the scheduler of the cluster{where} has not answered for {after_s:.0f} s",
-        hint="Nothing is lost: once it runs again, the same command continues.",
-    )
-
-
-def _warnings(address: str) -> list[str]:
-    parts = urlsplit(address)
-    if parts.scheme in ("tls", "wss", "inproc") or is_loopback(parts.hostname or ""):
-        return []
-    return [
-        f"the way to the scheduler {address} is not encrypted: who reaches it sees links and runs code on the workers;"
-        " use tls://"
-    ]

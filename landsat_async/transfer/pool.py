@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
 from landsat_async.config import Config
 from landsat_async.disk.folder import OutputFolder
+from landsat_async.events import Notice, Retrying
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Outcome, TransferHooks, TransferJob
@@ -34,8 +35,10 @@ class TransferPool(Protocol):
 class ClusterPool(TransferPool, Protocol):
     """A pool of other processes, which have to be there and fit before anything is asked of the service."""
 
-    def serving(self, config: Config, folder: OutputFolder, file_mode: int) -> AbstractAsyncContextManager[list[str]]:
-        """Work for one run, until the block is left; gives what its user should be warned of.
+    def serving(
+        self, config: Config, folder: OutputFolder, file_mode: int, tell: Callable[[Notice | Retrying], None]
+    ) -> AbstractAsyncContextManager[None]:
+        """Work for one run, until the block is left; `tell` hears of waits, and of what its user should be warned of.
 
         Raises:
             ConfigError: its processes cannot do what the config asks for.

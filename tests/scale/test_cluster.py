@@ -15,10 +15,8 @@ pytest.importorskip("distributed", reason="the extra dask is not installed")
 from distributed import Client, LocalCluster
 from distributed.utils import _offload_executor
 
-from landsat_async.errors import ConfigError
 from landsat_async.events import Started, Transferred
-from landsat_async.scale import DaskPool
-from landsat_async.scale import pool as pool_module
+from landsat_async.scale import DaskPool, join
 from landsat_async.sim.script import Script
 from tests.whole.test_resume import ONE, large
 from tests.whole.world import _Process, open_world
@@ -127,7 +125,7 @@ async def test_a_stop_makes_all_parts_durable_within_five_seconds(tmp_path, clus
 
 @pytest.mark.faults("X64")
 async def test_a_scheduler_that_goes_away_ends_the_run_which_can_be_continued(tmp_path, cluster, monkeypatch):
-    monkeypatch.setattr(pool_module, "GONE_S", 3.0)
+    monkeypatch.setattr(join, "GONE_S", 3.0)
     async with open_world(tmp_path, large(), Script(rate_bytes_s=500_000)) as world:
         gone: list[float] = []
 
@@ -187,9 +185,10 @@ async def test_a_folder_that_the_workers_do_not_have_ends_the_run_before_a_reque
     async with open_world(tmp_path) as world:
         with Client(cluster) as client:
             await asyncio.to_thread(client.run, see_no_folder)
-            with pytest.raises(ConfigError, match="does not see the folder") as told:
-                await world.run(pool=DaskPool(client))
-        assert told.value.reference == "cluster-unfit"
+            result = await world.run(pool=DaskPool(client), check=False)
+        assert result.summary.exit_code == 2
+        assert result.error.reference == "cluster-unfit"
+        assert "does not see the folder" in str(result.error)
         assert not world.log.calls
 
 
