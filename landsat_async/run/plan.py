@@ -20,6 +20,7 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.model import DroppedScene, Scene, Unavailable, WantedFile
 from landsat_async.public import publish
 from landsat_async.rules.clouds import CloudCount
+from landsat_async.rules.naming import bundle_name, is_member
 from landsat_async.run import fallback
 from landsat_async.run.area_clouds import Rule, judge, unknown_notes
 from landsat_async.run.choose_target import target_for
@@ -45,6 +46,11 @@ class PlannedFile:
 
     file: WantedFile
     state: str
+
+    @property
+    def bundle(self) -> str | None:
+        """Name of the bundle that it comes in, which itself is not kept; None for a file of its own."""
+        return bundle_name(self.file.scene_display_id) if is_member(self.file.kind, self.file.name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,7 @@ async def _make(
             in_files |= fallback.scenes_in_files(selection)
             files += await anyio.to_thread.run_sync(_states, target, known, selection.files)
     missing = [*unreadable.missing(), *found.missing, *gaps.all()]
-    left = sum(planned.file.bytes_nominal or 0 for planned in files if planned.state != "here")
+    left = _left_bytes(files)
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     whole = sum(planned.file.bytes_whole or planned.file.bytes_nominal or 0 for planned in files)
     free = await anyio.to_thread.run_sync(target.free_bytes)
@@ -231,6 +237,16 @@ async def _judged(found: Found, rule: Rule | None, history: LedgerReader) -> tup
     dropped = [DroppedScene(scene, reason) for scene, reason in judged.refused]
     measured = {scene.display_id: known[scene.display_id] for scene in found.scenes if scene.display_id in known}
     return replace(found, scenes=judged.kept, dropped=[*found.dropped, *dropped]), measured
+
+
+def _left_bytes(files: Sequence[PlannedFile]) -> int:
+    """Return how much is to come: of a bundle all of it, as long as one of its members is not here."""
+    incomplete = {planned.bundle for planned in files if planned.state != "here"}
+    return sum(
+        planned.file.bytes_nominal or 0
+        for planned in files
+        if (planned.state != "here" if planned.bundle is None else planned.bundle in incomplete)
+    )
 
 
 def _most_on_disk(config: Config, files: Sequence[PlannedFile], left_bytes: int) -> int:

@@ -27,7 +27,7 @@ from landsat_async.run.products import Several, chosen_products, is_bundle, seve
 
 _NOT_NOW = "USGS does not offer it at the moment"
 _LATER = "Run again later; products move between storage systems."
-_TILES = 'Fetch its products whole: window = "off".'
+_TILES = 'Cut the single bands: type = "band" in place of "bundle"; or fetch the products whole: window = "off".'
 _METADATA = "mtl.txt"
 """What comes with chosen bands when `metadata` is on."""
 
@@ -175,15 +175,15 @@ def _add_members(chosen: _Chosen, scene: Scene, rows: list[ProductOption], selec
 
     The bundle comes once for all of them: the first carries its size.
     """
+    if not is_level_scene(scene.display_id):  # they have several products, and what is in which only USGS knows
+        chosen.refuse(scene.display_id, "windows are cut from bundles of Level 1 and 2 scenes only", _TILES)
+        return set(select.bands)  # else they would be told as bands that nobody has
     bundle = _Chosen(chosen.layout, several=chosen.several)
     _add_bundle(bundle, scene, rows)
     chosen.unavailable += bundle.unavailable
     if not bundle.files:
         return set()
     (whole,) = bundle.files
-    if whole.kind != "bundle":
-        chosen.refuse(scene.display_id, "windows are cut from bundles of Level 1 and 2 scenes only", _TILES)
-        return set()
     singles = _singles(scene, rows) or _usual_members(scene)
     by_band = SelectConfig(type="band", bands=select.bands)
     taken = list(_taken(singles, by_band, kind_of(scene.display_id)))

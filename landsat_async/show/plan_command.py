@@ -17,7 +17,7 @@ from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
-from landsat_async.show.plan_page import exit_reason, plan_page
+from landsat_async.show.plan_page import exit_reason, file_rows, plan_page
 from landsat_async.show.program import SameJob
 from landsat_async.show.render import showing
 from landsat_async.show.scene_output import check_output
@@ -140,6 +140,7 @@ def write_json(result: Plan, output: Output) -> None:
                     "scene": wanted.scene_entity_id,
                     "bytes_nominal": wanted.bytes_nominal,
                     "state": planned.state,
+                    **({} if planned.bundle is None else {"bundle": planned.bundle}),
                 },
             )
         )
@@ -171,8 +172,7 @@ def list_lines(result: Plan, width: int, *, scenes: bool, files: bool) -> list[s
         told += columns(head, rows, width, right=range(2, len(head)))
         told += [f"left out: {one.scene.display_id}: {one.reason}" for one in result.dropped]
     if files:
-        cells = [(p.file.relpath, size_text(p.file.bytes_nominal), STATES[p.state]) for p in result.files]
-        told += columns(("file", "nominal", "state"), cells, width, right=(1,))
+        told += columns(("file", "nominal", "state"), file_rows(result.files, STATES), width, right=(1,))
     return told
 
 

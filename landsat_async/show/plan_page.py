@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 from statistics import median
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from landsat_async.disk.target import NO_LIMIT_BYTES
 from landsat_async.model import WantedFile
-from landsat_async.rules.naming import is_member
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.rules.quantities import about_text, count_text, rate_text, size_text
 from landsat_async.show.formatting import band_name, clean, flow, wrap
@@ -68,7 +67,8 @@ def _scenes_and_files(result: Plan, width: int) -> list[str]:
     to_fetch = f"to fetch: {left:,}, about {size_text(result.bytes_left)}" if left else "nothing to fetch"
     already = "already here: nothing"
     if here:
-        already = f"already here: {len(here):,}, about {size_text(result.bytes_nominal - result.bytes_left)}"
+        size = f", about {size_text(result.bytes_nominal - result.bytes_left)}"
+        already = f"already here: {len(here):,}{'' if _bundles_pass(result) else size}"
     return [
         *flow(parts, width, " · ", "  "),
         *flow([already, to_fetch + (f" ({some})" if some else "")], width, " · ", "  "),
@@ -77,7 +77,7 @@ def _scenes_and_files(result: Plan, width: int) -> list[str]:
 
 def _windows(result: Plan, width: int) -> list[str]:
     """Say what windows save, and what that rests on."""
-    if result.bytes_whole is None:
+    if result.bytes_whole is None or not result.files:
         return []
     if _bundles_pass(result):
         come = f"windows of the area: whole bundles come, {size_text(result.bytes_whole)}, and only windows are kept"
@@ -87,7 +87,7 @@ def _windows(result: Plan, width: int) -> list[str]:
 
 
 def _bundles_pass(result: Plan) -> bool:
-    return any(is_member(planned.file.kind, planned.file.name) for planned in result.files)
+    return any(planned.bundle is not None for planned in result.files)
 
 
 def _disk(result: Plan, keep_bytes: int, width: int) -> list[str]:
@@ -147,7 +147,9 @@ def _table(
     groups: dict[str, list[PlannedFile]] = {}
     for planned in result.files:
         groups.setdefault(key(planned.file), []).append(planned)
-    order = sorted(groups) if by_name else sorted(groups, key=lambda name: (-_bytes(groups[name]), name))
+    order = sorted(groups) if by_name else sorted(groups, key=lambda name: (-_own_bytes(groups[name]), name))
+    bundles = [] if by_name else _bundle_rows(result.files)
+    rows_most -= len(bundles)
     if len(order) > rows_most:
         rest = order[rows_most - 1 :]
         shown = [(clean(name), groups[name]) for name in order[: rows_most - 1]]
@@ -156,12 +158,43 @@ def _table(
         shown = [(clean(name), groups[name]) for name in order]
     with_scenes = title != "band"
     head = [title, *(["scenes"] if with_scenes else []), "files", "size", "here"]
-    rows = []
+    rows = bundles
     for name, group in shown:
         scenes = [f"{len({p.file.scene_display_id for p in group}):,}"] if with_scenes else []
         here = sum(planned.state == "here" for planned in group)
-        rows.append([name, *scenes, f"{len(group):,}", size_text(_bytes(group)), f"{here:,}"])
+        in_bundles = not with_scenes and all(planned.bundle is not None for planned in group)
+        size = "in them" if in_bundles else size_text(_bytes(group) if with_scenes else _own_bytes(group))
+        rows.append([name, *scenes, f"{len(group):,}", size, f"{here:,}"])
     return columns(head, rows, 1000, right=range(1, len(head)))
+
+
+def _bundle_rows(files: Sequence[PlannedFile]) -> list[list[str]]:
+    """Return the row of the bundles that come and are not kept: their bytes are those of no band."""
+    members = [planned for planned in files if planned.bundle is not None]
+    count = len({planned.bundle for planned in members})
+    return [["bundles", f"{count:,}", size_text(_bytes(members)), "not kept"]] if members else []
+
+
+def file_rows(files: Sequence[PlannedFile], states: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return name, size and state of each file, and of each bundle before what is taken out of it."""
+    sizes: Counter[str] = Counter()
+    for planned in files:
+        if planned.bundle is not None:
+            sizes[planned.bundle] += planned.file.bytes_nominal or 0
+    rows, told = [], set[str]()
+    for planned in files:
+        if (bundle := planned.bundle) is None:
+            rows.append((planned.file.relpath, size_text(planned.file.bytes_nominal), states[planned.state]))
+            continue
+        if bundle not in told:
+            told.add(bundle)
+            rows.append((bundle, size_text(sizes[bundle]), "not kept; of it:"))
+        rows.append((planned.file.relpath, "in it", states[planned.state]))
+    return rows
+
+
+def _own_bytes(group: Sequence[PlannedFile]) -> int:
+    return sum(planned.file.bytes_nominal or 0 for planned in group if planned.bundle is None)
 
 
 def _bytes(group: Sequence[PlannedFile]) -> int:

@@ -182,3 +182,21 @@ async def test_Y10_a_dataset_of_another_mission_is_refused_with_its_products(tmp
         assert world.log.calls["scene-search"] == 0
         with pytest.raises(ConfigError):
             await plan(config, credentials=world.credentials)
+
+
+@pytest.mark.faults("K73")
+async def test_windows_are_cut_from_single_bands_of_tiles_and_the_refusal_of_bundles_says_so(opened):
+    async with opened() as world:
+        search = {**SEARCH, "bbox": [-170, 10, -20, 80]}
+        bands = {"bands": ["SR_B4"], "window": "pixels"}
+        refused = await plan(
+            world.config(search=search, select={"type": "bundle", **bands}), credentials=world.credentials
+        )
+        assert refused.files == []
+        assert {one.file for one in refused.unavailable} <= set(IDS)
+        (reason,) = {one.reason for one in refused.unavailable}
+        (hint,) = {one.hint for one in refused.unavailable}
+        assert reason == "windows are cut from bundles of Level 1 and 2 scenes only"
+        assert 'type = "band"' in hint
+        taken = await plan(world.config(search=search, select=bands), credentials=world.credentials)
+        assert len(taken.files) == len(refused.unavailable) > 0

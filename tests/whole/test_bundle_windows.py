@@ -15,10 +15,15 @@ from landsat_async.raster.range_plan import window_on
 from landsat_async.raster.ranges import stretch_of
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import WindowMode, layout_of
+from landsat_async.rules.naming import bundle_name
+from landsat_async.rules.quantities import size_text
 from landsat_async.run import selection
 from landsat_async.run.plan import plan
 from landsat_async.run.verify import status, verify
 from landsat_async.show.jsonlines import json_line
+from landsat_async.show.plan_command import STATES
+from landsat_async.show.plan_page import file_rows, plan_page
+from landsat_async.show.program import SameJob
 from landsat_async.sim import SMALL_RASTERS
 from landsat_async.sim.archive import Archive
 from landsat_async.transfer import commit
@@ -81,6 +86,28 @@ async def test_members_come_as_windows_with_the_bytes_of_single_bands_and_each_b
         adopted = await world.run(wanted)
         assert adopted.skipped == result.verified
         assert adopted.summary.bytes_received == 0
+
+
+@pytest.mark.faults("K72")
+async def test_plan_gives_the_bytes_of_a_bundle_to_the_bundle_and_all_of_them_while_one_member_is_missing(tmp_path):
+    async with open_world(tmp_path, archive()) as world:
+        wanted = config(world)
+        await world.run(wanted)
+        last = sorted(world.files())[-1]
+        (world.root / last).unlink()
+        seen = await plan(wanted, credentials=world.credentials)
+        assert [planned.file.relpath for planned in seen.files if planned.state != "here"] == [last]
+        of_scene = [planned.file for planned in seen.files if planned.file.name[:40] == last[:40]]
+        assert seen.bytes_left == sum(file.bytes_nominal for file in of_scene) > 1_000_000
+        page = [
+            " ".join(line.split()) for line in plan_page(seen, keep_bytes=0, width=120, again=SameJob("config.toml"))
+        ]
+        bundles = len(seen.scenes)
+        assert any(line.endswith(f"bundles {bundles} {size_text(seen.bytes_nominal)} not kept") for line in page)
+        assert any(line.endswith(f"ANG {bundles} in them {bundles}") for line in page)
+        rows = file_rows(seen.files, STATES)
+        assert rows[0][0] == bundle_name(rows[1][0][:40])
+        assert [row[1] for row in rows].count("in it") == len(seen.files) == len(rows) - bundles
 
 
 async def test_a_member_that_the_bundle_lacks_fails_alone_as_does_one_in_whose_place_something_stands(
