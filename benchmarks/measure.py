@@ -56,6 +56,8 @@ def measure(peer: Peer, task: Task, served: Served) -> Run | Broken | None:
 
 def _run(command: list[str], stdin: str, task: Task) -> tuple[int, Run, str]:
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    # What is installed has its bytecode. Else all modules are compiled in each run: 0.25 s bare, 0.8 s in a whole run.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if task.host.certificate:
         environment["SSL_CERT_FILE"] = str(task.host.certificate)
     complaints, given_path = task.scratch / "stderr.txt", task.scratch / "stdin.txt"
