@@ -8,16 +8,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 
-from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.fs import NEW, is_there
+from landsat_async.disk.fs import NEW, Fs, local_fs
 from landsat_async.errors import ConfigError, SchedulerGone, single_error
 from landsat_async.events import Notice, Retrying
-from landsat_async.scale.parcel import ProcessSeen, Setup, python_version, version
+from landsat_async.scale.parcel import ProcessSeen, python_version, version
 from landsat_async.transfer.link_policy import is_loopback
 
 CONNECT_S = 10.0
@@ -31,6 +31,8 @@ QUIET_S = 2.0
 AGAIN_S = 10.0
 """So often it is told again."""
 _SCHEMES = "A scheduler with certificates is at tls://, one without at tcp://."
+_NO_EXTRA = 'a cluster needs the extra "dask"'
+_INSTALL = 'Run: pip install "landsat-async[dask]"'
 _CONTINUES = "Nothing is lost: once it runs again, the same command continues."
 Tell = Callable[[Notice | Retrying], None]
 _T = TypeVar("_T")
@@ -43,7 +45,10 @@ async def connect(given: Any, tell: Tell) -> Any:
         ConfigError: no connection can be made with this address, or with these certificates.
         SchedulerGone: nobody answers, or nobody who can be trusted.
     """
-    import distributed
+    try:
+        import distributed
+    except ImportError:
+        raise ConfigError(_NO_EXTRA, hint=_INSTALL) from None
 
     make_security: Any = distributed.Security
     security = make_security() if isinstance(given, str) else given.security
@@ -90,49 +95,56 @@ def _silent(address: str) -> str:
     return f"the scheduler of the cluster at {address} does not answer; start it, or stop the run"
 
 
-async def look_at_processes(client: Any, folder: OutputFolder, setup: Setup, tell: Tell) -> int:
-    """Return how many transfers the processes that are there now can run at a time.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What all processes of a cluster have to have.
+
+    Attributes:
+        probe: Folder in which a file is written that they must see; on the file system of the output folder.
+        root: The output folder, for words.
+        ca_bundle: File of extra certificates; None = none is wanted.
+    """
+
+    probe: str
+    root: str
+    ca_bundle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The processes of a cluster that are there now.
+
+    Attributes:
+        workers: How many there are.
+        slots: Transfers that they can run at a time.
+    """
+
+    workers: int
+    slots: int
+
+
+async def look_at_processes(client: Any, look: Look, tell: Tell) -> Found:
+    """Return what processes there are, when all of them, and the scheduler, can work for a run.
 
     Raises:
-        ConfigError: one of them, or the scheduler, cannot work for this run.
+        ConfigError: one of them cannot.
         SchedulerGone: there is no process, or none answers.
     """
-    from landsat_async.scale.agent import look_at_folder, look_at_scheduler
-
-    fs, parts = folder.fs, str(folder.parts)
     reason = "the cluster has no workers yet; start some, scale it, or stop the run"
     try:
         await _announced(client.wait_for_workers(1), tell, reason, JOIN_S)
     except TimeoutError:
         hint = "Start workers, or scale the cluster, and run the same command again."
         raise SchedulerGone("the cluster has no workers", hint=hint, reference="no-workers") from None
-    name, text = f"cluster-{setup.run}", secrets.token_hex(8)
-    path = fs.join(parts, name)
-
-    def write() -> None:
-        if not is_there(fs, parts):
-            fs.make_folder(parts, 0o700)
-        fd = fs.open(path, NEW)
-        try:
-            fs.pwrite_all(fd, memoryview(text.encode()), 0)
-        finally:
-            fs.close(fd)
-
-    async def ask() -> tuple[object, dict[str, object]]:
-        with suppress(ImportError, AttributeError):  # says the same as no answer: it has another version
-            return await client.run_on_scheduler(look_at_scheduler), await seen()
-        return None, await seen()
-
-    async def seen() -> dict[str, object]:
-        look = look_at_folder, parts, name, text, setup.ca_bundle
-        found: dict[str, object] = await client.run(*look, on_error="return")
-        return found
-
-    await anyio.to_thread.run_sync(write)
+    fs = local_fs()
+    text = secrets.token_hex(8)
+    name = f"cluster-{text}"
+    path = fs.join(look.probe, name)
+    await anyio.to_thread.run_sync(_write, fs, path, text)
     reason = "not all workers of the cluster have answered; look at those that hang, or stop the run"
     try:
-        scheduler, workers = await _announced(ask(), tell, reason, JOIN_S)
-        info = await client.scheduler.identity(n_workers=-1)
+        scheduler, workers = await _announced(_ask(client, look, name, text), tell, reason, JOIN_S)
+        info = await client.scheduler.identity(n_workers=-1)  # without a number it tells of five
     except TimeoutError:
         hint = "End workers that hang, and run the same command again."
         raise SchedulerGone(f"workers of the cluster have not answered for {JOIN_S:.0f} s", hint=hint) from None
@@ -141,8 +153,39 @@ async def look_at_processes(client: Any, folder: OutputFolder, setup: Setup, tel
     finally:
         with suppress(OSError):
             fs.unlink(path)
-    _refuse(_unfit(scheduler, workers, setup))
-    return sum(worker["nthreads"] for worker in info["workers"].values())
+    _refuse(_unfit(scheduler, workers, look.root))
+    here = [address for address, found in workers.items() if not isinstance(found, OSError)]
+    if not here:
+        raise SchedulerGone("no worker of the cluster can be reached by its scheduler", reference="no-workers")
+    return Found(len(here), sum(worker["nthreads"] for worker in info["workers"].values()))
+
+
+def _write(fs: Fs, path: str, text: str) -> None:
+    fd = fs.open(path, NEW)
+    try:
+        fs.pwrite_all(fd, memoryview(text.encode()), 0)
+    finally:
+        fs.close(fd)
+
+
+async def _ask(client: Any, look: Look, name: str, text: str) -> tuple[object, dict[str, object]]:
+    """Return what the scheduler shows of itself, None = nothing, and what each process does."""
+    from landsat_async.scale.agent import look_at_folder, look_at_scheduler
+
+    scheduler = None
+    with suppress(ImportError, AttributeError):  # it has another version, or none
+        scheduler = await client.run_on_scheduler(look_at_scheduler)
+    seen = await client.run(look_at_folder, look.probe, name, text, look.ca_bundle, on_error="return")
+    return scheduler, seen
+
+
+async def examine(address: str, look: Look, tell: Tell) -> Found:
+    """Do all that a run does before it uses a cluster. Raises as `connect` and `look_at_processes`."""
+    client = await connect(address, tell)
+    try:
+        return await look_at_processes(client, look, tell)
+    finally:
+        await close(client)
 
 
 async def close(client: Any) -> None:
@@ -151,11 +194,11 @@ async def close(client: Any) -> None:
         await client.close(timeout=1)
 
 
-def _unfit(scheduler: object, workers: dict[str, object], setup: Setup) -> Iterator[str]:
+def _unfit(scheduler: object, workers: dict[str, object], root: str) -> Iterator[str]:
     if scheduler != (version(), python_version()):
         yield f"the scheduler {_other(scheduler)}"
     for address, found in workers.items():
-        if wrong := _wrong(found, setup):
+        if not isinstance(found, OSError) and (wrong := _wrong(found, root)):  # who has gone meanwhile lacks nothing
             yield f"{address}: {wrong}"
 
 
@@ -169,14 +212,14 @@ def _other(seen: object) -> str:
     return "does not have this version of landsat-async"
 
 
-def _wrong(found: object, setup: Setup) -> str:
+def _wrong(found: object, root: str) -> str:
     """Return why a process cannot work for this run; "" = it can."""
     if not isinstance(found, ProcessSeen):
         return f"does not have this version of landsat-async ({type(found).__name__})"
     if found.version != version() or found.python != python_version():
         return _other((found.version, found.python))
     if found.refusal:
-        return f"{setup.root}: {found.refusal}"
+        return f"{root}: {found.refusal}"
     return "" if found.ca_bundle else "does not have the file of service.ca_bundle"
 
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async import errors
@@ -22,9 +23,10 @@ from landsat_async.config import Config
 from landsat_async.config_checks import what_no_cluster_does
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.folder import OutputFolder
+from landsat_async.disk.fs import is_there
 from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.scale.join import GONE_S, Tell, close, connect, gone, look_at_processes
+from landsat_async.scale.join import GONE_S, Look, Tell, close, connect, gone, look_at_processes
 from landsat_async.scale.parcel import (
     FetchEnded,
     FetchFatal,
@@ -54,8 +56,6 @@ STOP_S = 4.5
 WAIT_AT_MOST_S = 900.0
 """A parcel that has waited longer for a process comes back, and its file gets a new link."""
 _EVENTS = {kind.__name__: kind for kind in (Started, Transferred, Retrying, Notice)}
-_NO_EXTRA = 'a cluster needs the extra "dask"'
-_INSTALL = 'Run: pip install "landsat-async[dask]"'
 
 
 class _Followed:
@@ -113,10 +113,6 @@ class DaskPool:
         problems = what_no_cluster_does(config.download.directory, config.download.max_rate)
         if problems:
             raise ConfigError("; ".join(problems))
-        try:
-            import distributed  # noqa: F401
-        except ImportError:
-            raise ConfigError(_NO_EXTRA, hint=_INSTALL) from None
         setup = Setup(
             secrets.token_hex(8), str(folder.root), file_mode, config.service.url, config.service.file_hosts,
             config.service.ca_bundle, config.download.workers,
@@ -124,7 +120,9 @@ class DaskPool:
         self._client = await connect(self._given, tell)
         self._setup, self._stopping = setup, None
         try:
-            self.slots = await look_at_processes(self._client, folder, setup, tell)
+            await anyio.to_thread.run_sync(_make_parts, folder)
+            look = Look(str(folder.parts), setup.root, setup.ca_bundle)
+            self.slots = (await look_at_processes(self._client, look, tell)).slots
             async with anyio.create_task_group() as group:
                 send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
                 group.start_soon(_save_checkpoints, receive)
@@ -268,6 +266,11 @@ class DaskPool:
 
     async def aclose(self) -> None:
         """Do nothing: the connection belongs to the run, and the cluster to whoever made it."""
+
+
+def _make_parts(folder: OutputFolder) -> None:
+    if not is_there(folder.fs, str(folder.parts)):
+        folder.fs.make_folder(str(folder.parts), 0o700)
 
 
 async def _save_checkpoints(receive: Any) -> None:

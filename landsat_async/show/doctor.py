@@ -84,7 +84,7 @@ async def _checks(
     where = "no config.toml here: only the environment was read" if config.path is None else f"{config.path} is valid"
     yield Check("config", "ok", where)
     bad: set[str] = set()
-    async for check in _places(config):
+    async for check in _places(config, on_wait):
         bad |= {check.name} if check.state == "fail" else set()
         yield check
     try:
@@ -97,12 +97,16 @@ async def _checks(
             yield check
 
 
-async def _places(config: Config) -> AsyncIterator[Check]:
-    """Check the area, and where files go."""
+async def _places(config: Config, on_wait: Callable[[ApiWait], None] | None) -> AsyncIterator[Check]:
+    """Check the area, where files go, and who brings them there."""
     for check in _area(config):
         yield check
     for check in await check_store(config) if is_store_url(config.download.directory) else _folder(config):
         yield check
+    if config.scale.scheduler:
+        from landsat_async.show.doctor_cluster import check_cluster
+
+        yield await check_cluster(config, nearest(config.download.directory), on_wait)
 
 
 def _tell(check: Check, output: Output) -> None:

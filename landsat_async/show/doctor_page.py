@@ -21,6 +21,7 @@ NEXT = {
     "area": "mend [search] aoi, then: {doctor}",
     "folder": "choose another [download] directory",
     "store": "mend the store, its credentials or [store], then: {doctor}",
+    "cluster": "mend the cluster or [scale] scheduler, then: {doctor}",
     "lock": "wait for the other run, or look with: {status}",
     "credentials": "{login}",
     "login": "{login}",

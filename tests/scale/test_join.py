@@ -9,10 +9,9 @@ import pytest
 
 from landsat_async.events import Notice, Retrying
 from landsat_async.scale import join
-from landsat_async.scale.parcel import ProcessSeen, Setup, python_version, version
+from landsat_async.scale.parcel import ProcessSeen, python_version, version
 from tests.support.virtual_loop import VirtualLoop
 
-SETUP = Setup("run", "/data", 0o644, "https://m2m.example/", ("*.example",), None, 4)
 FITS = ProcessSeen(version(), python_version(), "", True)
 HERE = version(), python_version()
 
@@ -21,6 +20,7 @@ HERE = version(), python_version()
     ("scheduler", "worker", "told"),
     [
         (HERE, FITS, []),
+        (HERE, OSError("gone meanwhile"), []),
         (None, FITS, ["the scheduler does not have this version of landsat-async"]),
         (("0.0.9/1", python_version()), FITS, [f"the scheduler has version 0.0.9/1, and this is {version()}"]),
         ((version(), "3.9"), FITS, [f"the scheduler has Python 3.9, and this is {python_version()}"]),
@@ -35,7 +35,7 @@ HERE = version(), python_version()
     ],
 )
 def test_each_that_does_not_fit_is_told_with_what_it_lacks(scheduler, worker, told):
-    assert list(join._unfit(scheduler, {"tcp://w": worker}, SETUP)) == told
+    assert list(join._unfit(scheduler, {"tcp://w": worker}, "/data")) == told
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from distributed.utils import _offload_executor
 
 from landsat_async.errors import ConfigError
 from landsat_async.events import Notice, Retrying
+from landsat_async.m2m.caller import ApiWait
 from landsat_async.scale import DaskPool, agent, join
 from landsat_async.scale.parcel import version
+from landsat_async.show.doctor_cluster import check_cluster
 from tests.whole.world import open_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -112,4 +114,25 @@ async def test_a_scheduler_of_another_version_ends_the_run_before_the_service_is
         result = await world.run(pool=DaskPool(made.address), check=False)
         assert (result.summary.exit_code, type(result.error)) == (2, ConfigError)
         assert f"the scheduler has version 0.0.9/1, and this is {version()}" in str(result.error)
+        assert not world.log.calls
+
+
+async def test_the_doctor_says_what_a_run_over_the_cluster_would_meet(tmp_path):
+    async def check(address: str, **download):
+        config = world.config(download=download, scale={"scheduler": address})
+        found = await check_cluster(config, str(tmp_path), waits.append)
+        return found.name, found.state, found.exit_code, f"{found.message} {found.hint}"
+
+    waits: list[ApiWait] = []
+    async with open_world(tmp_path) as world, scheduler() as made, Worker(made.address, nthreads=4):
+        before = sorted(os.listdir(tmp_path))
+        assert await check(made.address) == (
+            "cluster", "ok", 0, f"{made.address}: 1 worker, all of this version, all can write in {tmp_path} "
+        )  # fmt: skip
+        name, state, code, text = await check(made.address, workers=8)
+        assert (name, state, code) == ("cluster", "warn", 0)
+        assert "4 files at a time" in text
+        assert sorted(os.listdir(tmp_path)) == before
+        assert (await check(made.address.replace("tcp", "tls")))[1:3] == ("fail", 2)
+        assert not waits
         assert not world.log.calls

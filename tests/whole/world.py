@@ -164,6 +164,7 @@ class World:
             } | tables.get("download", {}),
             "output": tables.get("output", {}),
             "hooks": tables.get("hooks", {}),
+            "scale": tables.get("scale", {}),
         }  # fmt: skip
         return Config.from_dict(data, base_dir=self.base)
 
