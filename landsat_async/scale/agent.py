@@ -29,6 +29,7 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import LandsatError
 from landsat_async.events import Started
 from landsat_async.scale.parcel import (
+    Contents,
     FetchEnded,
     FetchFatal,
     FetchStopped,
@@ -69,15 +70,16 @@ async def fetch_parcel(parcel: Parcel) -> Reply | None:
     """
     from distributed import get_worker
 
-    if parcel.setup is None or parcel.job is None:
+    contents = parcel.open()
+    if contents is None:
         text = f"a process of the cluster has version {version()}, the run has {parcel.made_by}"
         return FetchFatal("ConfigError", text, "Install the same version of landsat-async on all machines.")
-    worker, run, part = get_worker(), parcel.setup.run, parcel.job.part_name
+    worker, run, part = get_worker(), contents.setup.run, contents.job.part_name
 
     def tell(kind: str, values: tuple[Any, ...]) -> None:
         worker.log_event(TOPIC, {"run": run, "part": part, "kind": kind, "values": values})
 
-    reply = await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, parcel, tell))
+    reply = await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, contents, tell))
     tell("reply", (pickle.dumps(reply),))
     return None
 
@@ -166,15 +168,13 @@ class Agent:
         if room := self._rooms.pop(run, None):
             room.closing.set()
 
-    async def serve(self, parcel: Parcel, tell: Tell) -> Reply:
+    async def serve(self, contents: Contents, tell: Tell) -> Reply:
         """Transfer one file; see `fetch_parcel`."""
-        setup, job = parcel.setup, parcel.job
-        assert setup is not None
-        assert job is not None
+        setup, job, not_after = contents
         try:
             if setup.run in self._stopped:
                 return FetchStopped(job.part)
-            if time.time() > parcel.not_after:
+            if time.time() > not_after:
                 return FetchTooOld()
             room = await self._room(setup)
             if job.part_name in room.scopes or await _is_part(room.session, job):

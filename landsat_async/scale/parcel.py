@@ -10,16 +10,16 @@ from __future__ import annotations
 import pickle
 import secrets
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from typing import NamedTuple
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import Outcome, TransferEvent, TransferJob
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Changes with what parcels and replies hold."""
 
 
@@ -54,36 +54,51 @@ class Setup:
     """Files at a time, of all processes together."""
 
 
-@dataclass(frozen=True, slots=True)
+class Contents(NamedTuple):
+    """What is in a parcel."""
+
+    setup: Setup
+    """What it has in common with others."""
+    job: TransferJob
+    """The file, with its link."""
+    not_after: float
+    """Unix time after which its link is not used any more."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Parcel:
-    """One file to fetch, for one process.
+    """One file to fetch, for one process. A scheduler passes it on as it is, closed.
 
     Attributes:
-        setup: What it has in common with others; None = it comes from another version.
-        job: The file, with its link; None = it comes from another version.
-        not_after: Unix time after which its link is not used any more.
         made_by: Version of what made it.
+        part_name: Of its file, for those who look at a task.
+        pad: The mask of `masked`.
+        masked: What is in it.
     """
 
-    setup: Setup | None
-    job: TransferJob | None
-    not_after: float
     made_by: str
+    part_name: str
+    pad: bytes
+    masked: bytes
+
+    @classmethod
+    def of(cls, contents: Contents) -> Parcel:
+        """Close a parcel."""
+        plain = pickle.dumps(tuple(contents), pickle.HIGHEST_PROTOCOL)
+        pad = secrets.token_bytes(len(plain))
+        return cls(version(), contents.job.part_name, pad, _xor(plain, pad))
 
     def __repr__(self) -> str:
-        return "<Parcel>" if self.job is None else f"<Parcel {self.job.part_name}>"
+        return f"<Parcel {self.part_name}>"
 
-    def __reduce__(self) -> tuple[Callable[..., Parcel], tuple[str, bytes, bytes]]:
-        plain = pickle.dumps((self.setup, self.job, self.not_after), pickle.HIGHEST_PROTOCOL)
-        pad = secrets.token_bytes(len(plain))
-        return _open_parcel, (self.made_by, pad, _xor(plain, pad))
+    def __reduce__(self) -> tuple[type[Parcel], tuple[str, str, bytes, bytes]]:
+        return Parcel, (self.made_by, self.part_name, self.pad, self.masked)
 
-
-def _open_parcel(made_by: str, pad: bytes, masked: bytes) -> Parcel:
-    if made_by != version():
-        return Parcel(None, None, 0.0, made_by)
-    setup, job, not_after = pickle.loads(_xor(masked, pad))
-    return Parcel(setup, job, not_after, made_by)
+    def open(self) -> Contents | None:
+        """Return what is in it; None = it comes from another version."""
+        if self.made_by != version():
+            return None
+        return Contents(*pickle.loads(_xor(self.masked, self.pad)))
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

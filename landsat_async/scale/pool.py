@@ -28,6 +28,7 @@ from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.scale.join import GONE_S, Look, Tell, close, connect, gone, look_at_processes
 from landsat_async.scale.parcel import (
+    Contents,
     FetchEnded,
     FetchFatal,
     FetchStopped,
@@ -36,7 +37,6 @@ from landsat_async.scale.parcel import (
     Parcel,
     Reply,
     Setup,
-    version,
 )
 from landsat_async.transfer.link_policy import host_of, read_link
 from landsat_async.transfer.retry import HostReport
@@ -184,9 +184,10 @@ class DaskPool:
         if (down := self._ask_host(job, hooks)) is not None:
             return down
         self._number += 1
-        parcel = Parcel(self._setup, job, time.time() + WAIT_AT_MOST_S, version())
+        assert self._setup is not None
+        parcel = Parcel.of(Contents(self._setup, job, time.time() + WAIT_AT_MOST_S))
         followed = self._followed[job.part_name] = _Followed(job, hooks)
-        key = f"landsat-async-{parcel.setup.run if parcel.setup else ''}-{job.part_name}-{self._number}"
+        key = f"landsat-async-{self._setup.run}-{job.part_name}-{self._number}"
         future = self._client.submit(fetch_parcel, parcel, key=key, pure=False)
         try:
             return await self._outcome(followed, await self._reply(followed, future))
