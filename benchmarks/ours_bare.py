@@ -34,6 +34,7 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
     waiting = iter(errand.urls)
     bad: list[Outcome] = []
     landed: list[str] = []
+    policy = replace(SAFE if errand.safe else BARE, connections=errand.splits)
 
     async def discard(session: TransferSession) -> None:
         done = landed.copy()
@@ -42,7 +43,7 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
 
     async def work(session: TransferSession, pool: LocalPool) -> None:
         for url in waiting:  # one iterator for all workers: each URL is taken once
-            job = _job(errand, url)
+            job = _job(policy, url)
             outcome = await pool.fetch(job, TransferHooks(lambda event: None, MemoryStore()))
             if isinstance(outcome, Done):
                 landed.append(job.part_name)
@@ -64,14 +65,14 @@ async def fetch_all(errand: Errand) -> list[Outcome]:
     return bad
 
 
-def _job(errand: Errand, url: str) -> TransferJob:
+def _job(policy: TransferPolicy, url: str) -> TransferJob:
     name = url.rpartition("/")[2]
     return TransferJob(
         url=SecretUrl(url),
         name=name,
         part_name=f"{name}.part",
         relpath=name,
-        policy=replace(SAFE if errand.safe else BARE, connections=errand.splits),
+        policy=policy,
     )
 
 

@@ -48,6 +48,8 @@ class Answer(aiohttp.ClientResponse):
     first = False
     """Nothing was asked on its connection before."""
     handler: ResponseHandler | None = None
+    request: aiohttp.ClientRequest | None = None
+    """What it answers."""
 
     def last(self) -> None:
         """Let nothing more be asked on its connection; the body can still be read."""
@@ -66,14 +68,26 @@ class _Request(aiohttp.ClientRequest):
         if alone:
             handler.force_close()
         answer = cast(Answer, await super().send(conn))
-        answer.handler, answer.first = handler, first
+        answer.handler, answer.first, answer.request = handler, first, self
         return answer
 
     def _is_first(self, handler: ResponseHandler) -> bool:
-        if handler in _served:
-            return False
-        _served.add(handler)
-        return True
+        return _is_first_use(handler)
+
+
+def look_at(handler: ResponseHandler) -> bool:
+    """Tell whether a connection is used for the first time. Raises OutOfStep when it must not be used at all."""
+    first = _is_first_use(handler)
+    if has_unasked(handler, first=first):
+        raise OutOfStep("the connection is not in step")
+    return first
+
+
+def _is_first_use(handler: ResponseHandler) -> bool:
+    if handler in _served:
+        return False
+    _served.add(handler)
+    return True
 
 
 class _LentRequest(_Request):

@@ -39,6 +39,7 @@ from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.transfer.max_rate import MaxRate
 from landsat_async.transfer.observer import HostObserver
+from landsat_async.transfer.quick_get import QuickGets
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.token_bucket import TokenBucket
@@ -101,6 +102,8 @@ class TransferSession:
     """What transfers wait for just now."""
     splits: Counter[str] = field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
+    quick: QuickGets | None = None
+    """For hosts that have been asked before; None = each request goes the plain way."""
     observer: HostObserver = field(default_factory=HostObserver)
     """Hears what hosts show of how they behave."""
     _running: set[Threads] = field(default_factory=set)
@@ -235,17 +238,21 @@ class TransferSession:
             timeout = self._timeouts[bounds] = aiohttp.ClientTimeout(
                 total=None, sock_connect=bounds[0], sock_read=bounds[1]
             )
-        host = url.host or ""
+        host, quick = url.host or "", self.quick
         try:
             async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
                 while True:
                     proxy = self._proxy(url) if self.proxies else None
                     try:
+                        if quick is not None and proxy is None and quick.can(url, headers):
+                            return cast(Answer, await quick.get(url, headers, timeout))
                         answer = await self.session.get(
                             url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
                         )
                     except OutOfStep:  # one connection fewer each time
                         continue
+                    if quick is not None:
+                        quick.learn(cast(Answer, answer))
                     return cast(Answer, answer)
         except LinkRefused as refused:
             raise failed(FaultKind.BAD_LINK, str(refused)) from None
@@ -299,6 +306,7 @@ async def open_transfer_session(
     resolver = _CheckingResolver(hosts, proxies.values())
     pool = DiskPool(workers + 2)
     window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
+    read_bufsize = READ_AHEAD_BYTES if window is None else window // 2
     session = aiohttp.ClientSession(
         connector=connector or _connector(ca_bundle, resolver, window),
         connector_owner=connector is None,
@@ -309,7 +317,7 @@ async def open_transfer_session(
         trust_env=False,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
-        read_bufsize=READ_AHEAD_BYTES if window is None else window // 2,
+        read_bufsize=read_bufsize,
         **checked(lent=connector is not None),
     )
     try:
@@ -317,6 +325,8 @@ async def open_transfer_session(
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
         shared.observer = HostObserver(observe)
+        if connector is None:
+            shared.quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES)
         yield shared
     finally:
         with CancelScope(shield=True), move_on_after(2.0):

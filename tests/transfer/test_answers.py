@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from landsat_async.connections import Answer
+from landsat_async.transfer.quick_get import QuickAnswer
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done
 from tests.support.answers_lab import SIDES, Trust, play, seeded
@@ -57,8 +58,9 @@ async def test_without_names_and_with_equal_sizes_only_a_connection_of_its_own_h
     assert displaced == files
     assert requests - connections <= 8, "more than the first connection of a run served two requests"
 
-    monkeypatch.setattr(Answer, "first", property(lambda answer: True, lambda answer, first: None))
-    monkeypatch.setattr(Answer, "last", lambda answer: None)
+    for kind in (Answer, QuickAnswer):
+        monkeypatch.setattr(kind, "first", property(lambda answer: True, lambda answer, first: None))
+        monkeypatch.setattr(kind, "last", lambda answer: None)
     monkeypatch.setattr(TransferSession, "_note_names", lambda *_, named: None)
     wrong, *_ = await _play_all(tmp_path / "believed", trust, names=False)
     assert wrong > 0, "looking at idle connections was enough; the schedules are too easy"
