@@ -26,7 +26,7 @@ from anyio.from_thread import BlockingPortal
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs import NEW, READ, is_there, local_fs
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.errors import LandsatError
+from landsat_async.errors import LandsatError, single_error
 from landsat_async.events import Started
 from landsat_async.scale.parcel import (
     Contents,
@@ -247,12 +247,13 @@ async def _watched(session: TransferSession, job: TransferJob, scope: anyio.Canc
         lost.append(True)
         scope.cancel()
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        try:
-            yield lost
-        finally:
-            group.cancel_scope.cancel()
+    with single_error():  # what ends the run has a type that the run has to see
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            try:
+                yield lost
+            finally:
+                group.cancel_scope.cancel()
 
 
 class _Teller:
