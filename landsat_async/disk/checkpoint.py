@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,8 +14,7 @@ def _checksum(known: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(known)).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """What is known for sure about the bytes of an unfinished file; a checkpoint stores exactly this."""
 
     durable: int = 0

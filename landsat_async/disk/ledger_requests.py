@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Container, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -31,7 +30,7 @@ STAGED_KEPT = 200
 """Staging times that are remembered, for the estimate of the next ones."""
 
 
-class AcceptedDownload(NamedTuple):
+class AcceptedDownload(msgspec.Struct, frozen=True):
     """What the service says of a file that was asked for."""
 
     item_id: int
@@ -177,8 +176,10 @@ class RequestRecords:
         def write(c: sqlite3.Connection) -> list[Move]:
             return [
                 one
-                for item_id, *given in answers
-                for one in move(c, item_id, step, now, changes, *given, likely=State.REQUESTED)
+                for file in answers
+                for one in move(
+                    c, file.item_id, step, now, changes, file.download_id, file.label, likely=State.REQUESTED
+                )
             ]
 
         return self._writer.call(write)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 
@@ -54,8 +52,7 @@ class Item(msgspec.Struct, frozen=True):
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedFile:
+class FinishedFile(msgspec.Struct, frozen=True):
     """What is recorded of a proven file."""
 
     item_id: int
@@ -74,8 +71,7 @@ class FinishedFile:
     """Why there is no file: a window of nothing but fill."""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedPart:
+class SavedPart(msgspec.Struct, frozen=True):
     """The last checkpoint of an unfinished file."""
 
     name: str
@@ -84,7 +80,7 @@ class SavedPart:
     """As they were saved."""
 
 
-class Move(NamedTuple):
+class Move(msgspec.Struct, frozen=True):
     """A change of state that is in the ledger."""
 
     item_id: int
@@ -98,6 +94,7 @@ _COLUMNS = {
 }  # fmt: skip
 """Field -> its column, where they differ: so they are called since format 2, and older ledgers are taken over."""
 ITEM_COLUMNS = ", ".join(f"item.{_COLUMNS.get(name, name)}" for name in Item.__struct_fields__)
+_STATES: dict[str, State] = {str(state): state for state in State}
 _WIDTH = len(Item.__struct_fields__)
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
 NAMES = msgspec.json.Decoder(tuple[str, ...])
@@ -107,7 +104,8 @@ _numbers = msgspec.json.Decoder(tuple[int, ...])
 def item_of(row: sqlite3.Row) -> Item:
     """Read a row that was selected with ITEM_COLUMNS, and maybe more behind them."""
     state, routes, groups, superseded, *rest = row[:_WIDTH]
-    return Item(State(state), ROUTES.decode(routes), NAMES.decode(groups), _numbers.decode(superseded), *rest)
+    known = _STATES.get(state) or State(state)
+    return Item(known, ROUTES.decode(routes), NAMES.decode(groups), _numbers.decode(superseded), *rest)
 
 
 def read_items(connection: sqlite3.Connection, condition: str, arguments: Sequence[object]) -> list[Item]:
@@ -164,7 +162,7 @@ def move(
         if row is None:
             return []
         found = row[0]
-    before = State(found)
+    before = _STATES.get(found) or State(found)
     if before not in SOURCES[step]:
         return []
     connection.execute(_SET[step].format(changes) + "item_id=?", (now, *arguments, item_id))

@@ -104,8 +104,10 @@ class LocalTarget:
         """
         with suppress(OSError), self.fs.together():
             for name in part_names:
-                with suppress(OSError):
+                try:
                     discard_part(self.fs, self.fs.join(self.parts_dir, name))
+                except OSError:
+                    pass
 
     def parts(self) -> list[StoredPart]:
         """Return all files in the folder of parts."""

@@ -20,10 +20,10 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from aiofiles.threadpool.binary import AsyncFileIO
+from msgspec.structs import replace
 
 from landsat_async.disk.acquire import Handover
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint

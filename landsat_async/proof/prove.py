@@ -37,8 +37,7 @@ _AT_ONCE_BYTES = 256 * 1024
 __all__ = ["Damaged", "Proved", "Stopped", "prove", "published_sums"]
 
 
-@dataclass(frozen=True, slots=True)
-class Proved:
+class Proved(msgspec.Struct, frozen=True):
     """The file is what its name says, as far as `proof` goes."""
 
     proof: Proof

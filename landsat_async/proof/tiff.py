@@ -16,8 +16,9 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from landsat_async.proof.byte_view import ByteView, Damage
 
@@ -40,8 +41,7 @@ _UNCOMPRESSED = 1
 _YCBCR = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One image of a TIFF: the band, an overview or a mask. A strip counts as a tile here."""
 
     compression: int
@@ -56,8 +56,7 @@ class Page:
     """Tiles of each plane."""
 
 
-@dataclass(frozen=True, slots=True)
-class TiffLayout:
+class TiffLayout(msgspec.Struct, frozen=True):
     """Where everything is in a TIFF whose indexes all point inside it."""
 
     pages: tuple[Page, ...]
@@ -78,6 +77,10 @@ def walk_tiff(view: ByteView) -> TiffLayout:
         Damage: Some index is broken or points outside the file, or no tile of the image is there.
     """
     return _Walk(view).run()
+
+
+def _cut_off(at: int, size: int, end: int) -> Damage:
+    return Damage(f"the TIFF points at bytes {at} to {at + size}, but has {end}: it is cut off")
 
 
 class _Walk:
@@ -153,19 +156,19 @@ class _Walk:
             raise Damage(f"a directory of {count} tags")
         body = count * self._entry.size
         data = self._read(at + counter.size, body + self._pointer.size)
-        self._explain(at, counter.size + len(data))
-        tags, room = {}, self._pointer.size
+        self._end = max(self._end, at + counter.size + len(data))
+        tags, room, size_of, where = {}, self._pointer.size, _TYPE_BYTES.get, self._pointer.unpack
+        begin, end, explained = self._header_bytes, self._view.size, self._end
         for number, kind, length, inline in self._entry.iter_unpack(data[:body]):
             tags[number] = kind, length, inline
-            size = _TYPE_BYTES.get(kind, 0) * length
+            size = size_of(kind, 0) * length
             if size > room:
-                self._explain(self._pointer.unpack(inline)[0], size)
+                (there,) = where(inline)
+                if there < begin or there + size > end:
+                    raise _cut_off(there, size, end)
+                explained = max(explained, there + size)
+        self._end = explained
         return tags, self._pointer.unpack(data[body:])[0]
-
-    def _explain(self, at: int, size: int) -> None:
-        if at < self._header_bytes or at + size > self._view.size:
-            raise Damage(f"the TIFF points at bytes {at} to {at + size}, but has {self._view.size}: it is cut off")
-        self._end = max(self._end, at + size)
 
     def _integers(self, tag: _Tag, most: int) -> Sequence[int]:
         kind, count, inline = tag

@@ -124,11 +124,14 @@ def layout_folder(template: str, scene: Scene) -> str:
     return template.format_map(values)
 
 
+_PRODUCT_KEY = "landsat_product_id"
+
+
 def name_from_url(url: str) -> str | None:
     """Read the file name that a link carries; None when it carries none that is safe."""
     try:
         parts = urlsplit(url)
-        product = parse_qs(parts.query).get("landsat_product_id")
+        product = parse_qs(parts.query).get(_PRODUCT_KEY) if _PRODUCT_KEY in parts.query else None
     except ValueError:
         return None
     if _hidden_from(parts.path.split("/")) is not None:

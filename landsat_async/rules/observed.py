@@ -88,11 +88,13 @@ class Seen(NamedTuple):
     """Of the numbers; None without any."""
     high: float | None
 
-    def merged(self, other: Seen) -> Seen:
-        """Return both together."""
-        lows = [low for low in (self.low, other.low) if low is not None]
-        highs = [high for high in (self.high, other.high) if high is not None]
-        return Seen(self.times + other.times, min(lows, default=None), max(highs, default=None))
+    def once_more(self, figure: float | None) -> Seen:
+        """Return what it is when the value is seen again with a number, or without one."""
+        if figure is None:
+            return Seen(self.times + 1, self.low, self.high)
+        low = figure if self.low is None or figure < self.low else self.low
+        high = figure if self.high is None or figure > self.high else self.high
+        return Seen(self.times + 1, low, high)
 
 
 class Observations:
@@ -122,11 +124,7 @@ class Observations:
             figure = None if number is None or not math.isfinite(number) else round(float(number), 3)
             key = (place, topic, text)
             known = self._seen.get(key)
-            if known is not None and figure is None:
-                self._seen[key] = Seen(known.times + 1, known.low, known.high)
-            else:
-                new = Seen(1, figure, figure)
-                self._seen[key] = new if known is None else known.merged(new)
+            self._seen[key] = Seen(1, figure, figure) if known is None else known.once_more(figure)
 
     def take(self) -> dict[tuple[str, str, str], Seen]:
         """Return what has been counted since the last call, by (host, topic, value)."""

@@ -35,6 +35,10 @@ class EventBus:
         self._latest: dict[str, Event] = {}
         self._news, self._room = asyncio.Event(), asyncio.Event()
         """Set by each event and each place that becomes free; cleared before waiting for the next one."""
+        self._sleeping = False
+        """The reader has taken all that there was, and waits for news."""
+        self._crowded = False
+        """An event waits for room. Both spare small files what nobody waits for."""
         self._reading = False
         self._reader: asyncio.Task[object] | None = None
         """The task that has read last."""
@@ -73,13 +77,16 @@ class EventBus:
                 self._buffer.popleft()
                 self._dropped += 1
             self._buffer.append(event)
-        self._news.set()
+        if self._sleeping:
+            self._sleeping = False
+            self._news.set()
 
     async def emit(self, event: Event) -> None:
         """Emit a life-cycle event; waits while a reader has not taken the earlier ones."""
         self.tell(event)
         while self._must_wait():
             self._room.clear()
+            self._crowded = True
             with anyio.move_on_after(ABSENT_S) as absent:
                 await self._room.wait()
             if absent.cancelled_caught and self._waiting:
@@ -124,6 +131,7 @@ class EventBus:
                 if self._ended:
                     return
                 self._news.clear()
+                self._sleeping = True
                 await self._news.wait()
         finally:
             self._reading = False
@@ -138,7 +146,8 @@ class EventBus:
     def _take(self) -> Event:
         if self._buffer:
             event = self._buffer.popleft()
-            if len(self._buffer) <= self._limit // 2:
+            if self._crowded and len(self._buffer) <= self._limit // 2:
+                self._crowded = False
                 self._room.set()
             return event
         return self._latest.pop(next(iter(self._latest)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 import anyio
+import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.disk.ledger import Item
@@ -28,8 +28,7 @@ DISABLED_WAITS_S = (5.0, 60.0, 300.0)
 """Pauses before one file that is "temporarily disabled" is requested again while others of its system are given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A file that can be fetched now. The link lives here, in memory, and nowhere else."""
 
     item_id: int

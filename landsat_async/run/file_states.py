@@ -145,9 +145,9 @@ class FileStates:
         A file does not move when it is no longer in a state that allows the change.
         """
         moves = await change
-        for item_id, before, step in moves:
-            self._count(item_id, before, step)
-        return {item_id for item_id, _, _ in moves}
+        for move in moves:
+            self._count(move.item_id, move.before, move.step)
+        return {move.item_id for move in moves}
 
     async def claim(self, item_id: int) -> tuple[Item, SavedPart | None] | None:
         """Take a ready file: its row and its part. None when it is not ready any more."""

@@ -21,7 +21,9 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 WITNESSES = 3
 """So many different files, none served in between, speak for the whole host."""
@@ -84,8 +86,7 @@ class Circuit(enum.StrEnum):
     HALF_OPEN = "half-open"
 
 
-@dataclass(frozen=True, slots=True)
-class HostHealth:
+class HostHealth(msgspec.Struct, frozen=True):
     """What is known of one host; immutable."""
 
     circuit: Circuit = Circuit.CLOSED
@@ -93,7 +94,7 @@ class HostHealth:
     """Files that have failed since the host served one."""
     served: int = 0
     """How often it has served something."""
-    first_failed: Mapping[int, int] = field(default_factory=dict)
+    first_failed: Mapping[int, int] = msgspec.field(default_factory=dict)
     """File -> `served` when it failed first; forgotten when it is served."""
     since_s: float = 0.0
     """Monotonic time of the first failure of the row."""

@@ -41,4 +41,7 @@ class LinkAges:
         return True
 
     def _of(self, host: str) -> _Age:
-        return self._hosts.setdefault(host, _Age(self._most_s))
+        age = self._hosts.get(host)
+        if age is None:
+            age = self._hosts[host] = _Age(self._most_s)
+        return age

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from landsat_async.model import SecretUrl
 from landsat_async.rules.naming import is_planned
@@ -50,8 +51,7 @@ class Refusal(enum.Enum):
     OTHER = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRow:
+class AnswerRow(msgspec.Struct, frozen=True):
     """One row of an answer, whatever call it came from."""
 
     download_id: int | None

@@ -189,9 +189,9 @@ class Outcomes:
                 item.relpath,
                 done.size_bytes,
                 done.sha256,
-                Proof(done.proof).value,
+                str(done.proof),
                 done.mtime_ns,
-                done.identity.value,
+                str(done.identity),
                 window=done.window,
             )
             if not await context.states.finish(file, report=link.proxied):

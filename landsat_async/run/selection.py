@@ -11,9 +11,11 @@ What was selected and cannot be had is reported by name.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+
+import msgspec
 
 from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
@@ -63,8 +65,7 @@ class Selection:
     """Display id -> QA_PIXEL, where scenes are measured before they are fetched and can be."""
 
 
-@dataclass(slots=True)
-class _Single:
+class _Single(msgspec.Struct):
     """One single file of a scene, under all its product ids."""
 
     name: str
@@ -75,7 +76,7 @@ class _Single:
     @property
     def stem(self) -> str:
         """The band name: what follows the product id, without the ending."""
-        return self.suffix.rpartition(".")[0] or self.suffix
+        return _stem(self.suffix)
 
     @property
     def groups(self) -> set[str]:
@@ -94,10 +95,10 @@ class _Chosen:
 
     def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
             group_dataset: str | None = None, file_groups: tuple[str, ...] = ()) -> None:  # fmt: skip
-        if not any(route.available for route in routes):
+        routes = sorted(routes, key=lambda route: not route.available)
+        if not routes or not routes[0].available:
             self.unavailable.append(Unavailable(name, _NOT_NOW, _LATER))
             return
-        routes = sorted(routes, key=lambda route: not route.available)
         size = next((one for one in sizes if one and one > 0), None)
         folder = layout_folder(self.layout, scene)
         ids = scene.entity_id, scene.display_id
@@ -168,6 +169,17 @@ def band_matches(pattern: str, suffix: str) -> bool:
     """Compare a band with what follows the product id, with and without the ending; case does not matter."""
     wanted, whole = pattern.casefold(), suffix.casefold()
     return any(fnmatch.fnmatchcase(one, wanted) for one in (whole, whole.rpartition(".")[0] or whole))
+
+
+@lru_cache(maxsize=4096)
+def _bands_of(suffix: str, bands: tuple[str, ...], kind: Kind | None) -> frozenset[str]:
+    """Return which of some bands, as users write them, a file of this suffix is; many have the same."""
+    own = _stem(suffix).casefold()
+    return frozenset(band for band in bands if own in stems_named(band, kind) or band_matches(band, suffix))
+
+
+def _stem(suffix: str) -> str:
+    return suffix.rpartition(".")[0] or suffix
 
 
 def _add_members(chosen: _Chosen, scene: Scene, rows: list[ProductOption], select: SelectConfig) -> set[str]:
@@ -344,15 +356,13 @@ def _what_it_has(singles: list[_Single], select: SelectConfig) -> str:
 
 def _taken(
     singles: list[_Single], select: SelectConfig, kind: Kind | None
-) -> Iterator[tuple[_Single, set[str], tuple[str, ...]]]:
+) -> Iterator[tuple[_Single, Set[str], tuple[str, ...]]]:
     """Yield the files that are selected, what selected them, and the groups to ask for them by."""
     for single in singles:
         if select.type == "all":
             yield single, set(), ()
         elif select.type == "band":
-            own = single.stem.casefold()
-            named = (band for band in select.bands if own in stems_named(band, kind))
-            if hits := {*named, *(band for band in select.bands if band_matches(band, single.suffix))}:
+            if hits := _bands_of(single.suffix, select.bands, kind):
                 yield single, hits, ()
         elif groups := single.groups & set(select.file_groups) if select.file_groups else single.groups:
             yield single, groups, tuple(sorted(groups))
@@ -380,6 +390,8 @@ def _each_once(files: Iterable[WantedFile]) -> tuple[WantedFile, ...]:
     taken: dict[str, WantedFile] = {}
     for file in files:
         other = taken.setdefault(file.relpath.casefold(), file)
+        if other is file:
+            continue
         same = {(r.entity_id, r.product_id) for r in file.routes} & {(r.entity_id, r.product_id) for r in other.routes}
         if other.name != file.name or not same:
             raise ConfigError(

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
 from anyio import CancelScope
 
 from landsat_async.config import Config
@@ -135,4 +136,4 @@ def _with_news(file: FinishedFile, found: Facts) -> FinishedFile:
     """Put what was found out to what was known of the same bytes; neither takes anything from the other."""
     proof = max(Proof(file.proof), found.proof, key=lambda one: one.rank)
     identity = max(Identity(file.identity), found.identity, key=lambda one: one.rank)
-    return replace(file, proof=proof.value, identity=identity.value, mtime_ns=found.mtime_ns)
+    return msgspec.structs.replace(file, proof=proof.value, identity=identity.value, mtime_ns=found.mtime_ns)

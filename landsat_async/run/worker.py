@@ -198,10 +198,11 @@ class WorkerPool:
         if claimed is None:
             return  # somebody else has it
         item, saved = claimed
-        wait_s = context.hosts.slow_start.turn(context.states.loop_time())
+        began_s = context.states.loop_time()
+        wait_s = context.hosts.slow_start.turn(began_s)
         if wait_s > 0:
             await anyio.sleep(wait_s)
-        began_s = context.states.loop_time()
+            began_s = context.states.loop_time()
         try:
             outcome = await self._transfer(item, saved, link)
             if isinstance(outcome, NameLearnt):

@@ -115,6 +115,8 @@ class PlainRenderer:
     def show(self, event: Event) -> None:
         """Take one event."""
         match event:
+            case Ready() | Started() | Verified() if not self._output.output_options.verbose:
+                return  # three for each small file, and none of them is shown
             case Progress():
                 self._progress = event
             case Searching():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
+import msgspec
 from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_on_after
 
 from landsat_async.events import Notice
@@ -45,8 +46,7 @@ class NameSeen(Exception):
         """None: it gives none that can be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """The body of one answer ended as announced."""
 
     complete: bool
@@ -81,7 +81,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
     part, session, host = transfer.part, transfer.session, transfer.host
     wanted = next_ask(part.now, session.range_support(host), whole=transfer.whole)
     if plainly:
-        wanted = replace(wanted, if_range=None)
+        wanted = msgspec.structs.replace(wanted, if_range=None)
     transfer.tries += not plainly
     response: aiohttp.ClientResponse | None = None
     try:
@@ -130,7 +130,7 @@ async def take_answer(
                 _learn_ranges(transfer, wanted, reply, plainly=plainly)
             return await receive_body(transfer, response, reply, reading, staging=staging)
         case Complete():
-            part.facts = replace(part.facts, total=part.length)
+            part.facts = msgspec.structs.replace(part.facts, total=part.length)
             return Received(complete=True, length_known=True)
         case Restart(reason, odd):
             raise failed(FaultKind.ODD_RANGE if odd else FaultKind.RESTART, reason)
@@ -229,7 +229,8 @@ async def receive_body(
     part.expect(total)
     connections = _connections(transfer, reply, accept)
     if connections > 1:
-        accept = replace(accept, overwrite=False)  # nothing is here that a 200 could differ from; ranges never do it
+        # Nothing is here that a 200 could differ from, and ranges never do it.
+        accept = msgspec.structs.replace(accept, overwrite=False)
     sink = Sink(transfer, accept, partial(_check_first_bytes, transfer, reply, staging))
     split = None if connections == 1 else Split(transfer, sink, accept, response, connections)
     rescue = sink.rescue if split is None else split.rescue
@@ -333,7 +334,7 @@ def _received(transfer: Transfer, accept: AcceptBody, reply: Reply, committed: C
         raise failed(FaultKind.EMPTY, "USGS sends an empty file")
     length_known = total is not None or (reply.chunked and reply.status == 200)
     if length_known and total is None:
-        part.facts = replace(part.facts, total=length)
+        part.facts = msgspec.structs.replace(part.facts, total=length)
     return Received(complete=total in (None, length), length_known=length_known, committed=committed)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from landsat_async.disk.finalise import Committed, FinaliseResult
 from landsat_async.model import Proof, WindowRecord
@@ -78,11 +80,10 @@ WindowResult: TypeAlias = FinaliseResult | CommittedWindow | EmptyWindow | NotCu
 CommitResult: TypeAlias = WindowResult | CommittedMembers | MeasureResult | Proved | Joined | OSError | Stopped
 
 
-@dataclass(slots=True)
-class Joins:
+class Joins(msgspec.Struct):
     """What has been found out about a part that came with several answers; other bytes, other findings."""
 
-    stretches: list[Stretch] = field(default_factory=list)
+    stretches: list[Stretch] = msgspec.field(default_factory=list)
     """What is still to be compared with the server before the file may have its name."""
     checked: bool = False
     """That the bytes came with several answers does not matter any more."""

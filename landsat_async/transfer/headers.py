@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
+import msgspec
+
 MAX_FIELD_CHARS = 256
 """A validator longer than this is treated as absent; it would be stored and sent back."""
 
@@ -54,8 +56,7 @@ class ContentRange:
     """Size of the whole file; None for `*`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What a file host's response head says, read strictly."""
 
     status: int

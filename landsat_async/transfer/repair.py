@@ -5,9 +5,9 @@ Bytes are given up, a part is opened again, or something is not asked for any mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from anyio import move_on_after
 
 from landsat_async.disk.checkpoint import Checkpoint
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
 
 
-@dataclass(slots=True)
-class Repairs:
+class Repairs(msgspec.Struct):
     """What has been put right in one transfer."""
 
     too_many_files: bool = False

@@ -21,8 +21,11 @@ is never used. The companions are `transfer/attempt.py` (asks) and `disk/part.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.headers import Reply, is_strong, is_strong_date
@@ -51,8 +54,7 @@ class RangeSupport:
     """Pushed back, or gave wrong ranges, when a file came over several connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """The range part of a request."""
 
     start: int
@@ -67,8 +69,7 @@ class Ask:
         return {"Range": f"bytes={self.start}-"} | ({"If-Range": self.if_range} if self.if_range else {})
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptBody:
+class AcceptBody(msgspec.Struct, frozen=True):
     """Take the body. It begins at byte `start` of the file; what is already there is compared first."""
 
     start: int

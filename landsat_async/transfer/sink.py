@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from anyio import Event, Semaphore, get_cancelled_exc_class
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.proof.sniff import HEAD_BYTES

@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
+import msgspec
 from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep
 from yarl import URL
 
@@ -308,7 +309,7 @@ class Transfer:
         await part.sync()
         with self.threads.waiting():
             await self.hooks.store.save(mark)
-            part.facts = replace(part.facts, durable=mark.durable, sha256=mark.sha256)
+            part.facts = msgspec.structs.replace(part.facts, durable=mark.durable, sha256=mark.sha256)
 
     async def checkpoint_if_new(self) -> None:
         """Make a checkpoint unless the last one says it all, or the part has become the file."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import msgspec
+
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity, Proof, SecretUrl, WindowRecord
@@ -72,8 +74,7 @@ class WantedMember:
     """What to cut out; None = the member is wanted whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransferJob:
+class TransferJob(msgspec.Struct, frozen=True):
     """One file to fetch."""
 
     url: SecretUrl
@@ -85,7 +86,7 @@ class TransferJob:
     """The final name, below the target; the `file` of events."""
     part: Checkpoint | None = None
     """The last checkpoint; None = begin at byte 0."""
-    policy: TransferPolicy = field(default_factory=TransferPolicy)
+    policy: TransferPolicy = msgspec.field(default_factory=TransferPolicy)
     bytes_nominal: int | None = None
     """Listed size: bounds how much is accepted; a file that is far from it must be proven by its content."""
     published: Mapping[str, str] | None = None
@@ -244,8 +245,7 @@ def _not_counted(size: int) -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class TransferHooks:
+class TransferHooks(msgspec.Struct, frozen=True):
     """What is told and asked while a file is transferred; calls return at once and do not raise."""
 
     notify: Callable[[TransferEvent], None]

@@ -10,10 +10,10 @@ resumed in the middle of a range. Whatever is odd about an answer ends with the 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
+from msgspec.structs import replace
 
 from landsat_async.model import Proof
 from landsat_async.raster.cog import HEAD_BYTES

@@ -6,11 +6,13 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from msgspec.structs import replace
 
 from landsat_async.disk import finalise, ledger, local_target
 from landsat_async.disk.checkpoint import EMPTY_SHA256

@@ -3,11 +3,11 @@ import sqlite3
 import stat
 from collections import Counter
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from landsat_async.disk.ledger import FinishedFile, Ledger, Move
 from landsat_async.disk.ledger_files import FINISHED, finished_file, strangers_among

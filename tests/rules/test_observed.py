@@ -88,7 +88,7 @@ def test_counts_are_merged_and_taken():
     seen.note("127.0.0.1", [Fact("links", "worked", math.inf), Fact("no topic", "x")])
     assert seen.take() == {("this computer", "links", "worked"): Seen(4, 1.0, 3.0)}
     assert seen.take() == {}
-    assert Seen(1, None, None).merged(Seen(2, 1.0, 2.0)) == Seen(3, 1.0, 2.0)
+    assert Seen(1, None, None).once_more(1.0).once_more(2.0).once_more(None) == Seen(4, 1.0, 2.0)
 
 
 @pytest.mark.faults("P08")
