@@ -16,7 +16,7 @@ from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.disk.fs import READ, Fs, local_fs
 from landsat_async.disk.inspect import OpenFile, put_aside
-from landsat_async.disk.target import CompletePart, Look, Place, Recorded, StoredPart
+from landsat_async.disk.target import CompletePart, FarWait, Look, Place, Recorded, StoredPart
 from landsat_async.errors import LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
@@ -61,6 +61,13 @@ class LocalTarget:
         """Use a folder that another process has prepared and holds: for parts and names, nothing else."""
         self._file_mode = file_mode
         self.fs.guard(self._root)
+
+    def wait(self) -> FarWait | None:
+        """Return None: a disk is not waited for."""
+        return None
+
+    def stop_waiting(self) -> None:
+        """Do nothing."""
 
     def path_of(self, relpath: str) -> str:
         """Return the whole path of a file."""

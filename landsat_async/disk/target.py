@@ -68,11 +68,27 @@ class StoredPart:
 class StoreFailed(OSError):
     """A target that is no folder did not do what it was asked for; trying again later may help."""
 
-    def __init__(self, reason: str, *, refused: bool = False, hint: str = "") -> None:
+    def __init__(self, reason: str, *, refused: bool = False, is_lasting: bool = False, hint: str = "") -> None:
         super().__init__(errno.EIO, reason)
         self.hint = hint
         self.refused = refused
         """It knows us and says no, or does not know us: no rights, no such bucket."""
+        self.is_lasting = is_lasting
+        """The same request will get the same answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarWait:
+    """What a far target is waited for."""
+
+    reason: str
+    attempt: int
+    for_s: float
+    """Since when."""
+    left_s: float
+    """Until it is tried again, or given up."""
+    is_down: bool
+    """It has failed; else it has just not answered yet."""
 
 
 class CompletePart(Protocol):
@@ -102,6 +118,12 @@ class Target(Protocol):
     @property
     def is_far(self) -> bool:
         """A file travels to its final name, so a run may well be killed between its proof and its name."""
+
+    def wait(self) -> FarWait | None:
+        """Return what it is waited for at the moment; None: nothing. Never blocks."""
+
+    def stop_waiting(self) -> None:
+        """Have whoever waits for it give up soon: the run is being stopped. Never blocks."""
 
     @property
     def folder(self) -> OutputFolder:

@@ -85,6 +85,13 @@ def explain(standing: Standing) -> Waiting | None:
     return Waiting("waiting for the next step of the run", UNKNOWN_S)
 
 
+def explain_store(reason: str, left_s: float, *, is_down: bool) -> Waiting:
+    """Name what a store is waited for; `left_s`: until it is tried again, or given up."""
+    if is_down:
+        return Waiting(f"{reason}; you may stop, what is complete stays in the spool", max(1.0, left_s), "store")
+    return Waiting(f"{reason}; it is given up then and tried again", max(1.0, min(REPEAT_LATE_S, left_s)), "store")
+
+
 def _look(s: Standing) -> tuple[float, str]:
     """Until the next look at what is ready, or for how long the looks go on if they come often."""
     look_s = UNKNOWN_S if s.look_s is None else max(1.0, s.look_s)

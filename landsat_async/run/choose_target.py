@@ -10,8 +10,13 @@ from landsat_async.disk.target import Target
 from landsat_async.rules.store_url import is_store_url, read_store_url
 
 
-def target_for(config: Config) -> Target:
-    """Return where the files of a config go; nothing is made or asked yet."""
+def target_for(config: Config, *, patience_s: float | None = None) -> Target:
+    """Return where the files of a config go; nothing is made or asked yet.
+
+    Args:
+        config: The config.
+        patience_s: How long a store that is down is waited for; None = as `config.service` says.
+    """
     download = config.download
     if not is_store_url(download.directory):
         return LocalTarget(Path(download.directory))
@@ -22,4 +27,5 @@ def target_for(config: Config) -> Target:
         config.store,
         spool=Path(download.spool),
         state_dir=Path(download.state_dir),
+        patience_s=config.service.patience_s if patience_s is None else patience_s,
     )

@@ -5,7 +5,7 @@ What ends the block of `open_run` ends the run, and only when that is over the l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -18,12 +18,14 @@ from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
 from landsat_async.errors import single_error
+from landsat_async.m2m.caller import ApiWait
 from landsat_async.public import publish
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.hooks import OnScene, check_hooks
 from landsat_async.run.outputs import check_outputs
 from landsat_async.run.runner import Run, Sync
 from landsat_async.run.search import read_aoi, read_window_area
+from landsat_async.run.waits import told_target
 from landsat_async.transfer.pool import TransferPool
 
 
@@ -69,6 +71,7 @@ async def open_run(
     sync: Sync | None = None,
     on_scene: OnScene | None = None,
     pool: TransferPool | None = None,
+    on_wait: Callable[[ApiWait], None] | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run; leaving the block stops it cleanly if it still goes on.
 
@@ -82,6 +85,7 @@ async def open_run(
         on_scene: Called for each scene whose chosen files are all here, one at a time, at least once; also for scenes
             of earlier runs for which it did not end. What it raises is a failure of the run and undoes no download.
         pool: Where files are transferred, see `scale.DaskPool`; None = here, or as `config.scale` says.
+        on_wait: Called with reason and seconds while a store is waited for before the run begins; must return at once.
 
     Raises:
         ConfigError: a program of a hook does not exist, or the area file cannot be used.
@@ -97,6 +101,7 @@ async def open_run(
         sync=sync,
         on_scene=on_scene,
         pool=pool or _pool_of(config),
+        on_wait=on_wait,
     ) as run:
         yield run
 
@@ -112,13 +117,15 @@ async def opened(
     on_scene: OnScene | None = None,
     measure_only: bool = False,
     pool: TransferPool | None = None,
+    on_wait: Callable[[ApiWait], None] | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run, see `open_run`; with `measure_only` one that fetches nothing but the figures of `aoi_cloud`."""
     check_outputs(config.output, config.download.directory)
     aoi = await read_aoi(config)
     window_area = await read_window_area(config, aoi)
     target = target_for(config)
-    claim = await acquire_in_thread(target.prepare, Claim.release, name="claim")
+    async with told_target(target, on_wait):
+        claim = await acquire_in_thread(target.prepare, Claim.release, name="claim")
     try:
         ledger = await Ledger.open(target.folder.ledger)
         try:

@@ -28,6 +28,7 @@ from landsat_async.run.find_credentials import MISSING_ROLE, check_role, find_cr
 from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.search import Found, UnreadableScenes, find_scenes, finds_at_most, read_aoi, read_window_area
 from landsat_async.run.search_told import SearchTold, told_search
+from landsat_async.run.waits import told_target
 from landsat_async.run.windows import RunWindows
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
@@ -127,7 +128,7 @@ async def plan(
     """
     service = config.service
     aoi = await read_aoi(config)
-    busy = await _busy(config)
+    busy = await _busy(config, on_wait)
     unreadable = UnreadableScenes()
     async with M2MClient(
         service.url,
@@ -145,7 +146,7 @@ async def plan(
                 raise
             return await _scenes_only(config, m2m, aoi, unreadable, busy, error)
         async with told_search(m2m, on_search) as search:
-            return await _make(config, m2m, aoi, unreadable, busy, search)
+            return await _make(config, m2m, aoi, unreadable, busy, search, on_wait)
 
 
 publish(PlannedFile, Plan, plan)
@@ -164,9 +165,11 @@ async def plan_if_small(config: Config, m2m: M2MClient, *, scenes_max: int) -> P
         return await _make(config, m2m, aoi, UnreadableScenes(), None, search)
 
 
-async def _busy(config: Config) -> FolderBusy | None:
+async def _busy(config: Config, on_wait: Callable[[ApiWait], None] | None) -> FolderBusy | None:
     """Who holds the output folder now. Raises what else a run could not do with it."""
-    refused = await anyio.to_thread.run_sync(target_for(config).foresee)
+    target = target_for(config)
+    async with told_target(target, on_wait):
+        refused = await anyio.to_thread.run_sync(target.foresee)
     if refused is not None and not isinstance(refused, FolderBusy):
         raise refused
     return refused
@@ -179,6 +182,7 @@ async def _make(
     unreadable: UnreadableScenes,
     busy: FolderBusy | None,
     search: SearchTold,
+    on_wait: Callable[[ApiWait], None] | None = None,
 ) -> Plan:
     """Search, choose, and compare with what is here."""
     gaps, target = MissingFiles(config), target_for(config)
@@ -192,7 +196,10 @@ async def _make(
     found, measured = await _judged(found, rule, history)
     known = await history.known()
     windows = RunWindows.of(config.select, await read_window_area(config, aoi))
-    async with choosing(config, m2m, target, None, found.scenes, history, None, windows) as selections:
+    async with (
+        told_target(target, on_wait),
+        choosing(config, m2m, target, None, found.scenes, history, None, windows) as selections,
+    ):
         async for selection in selections:
             gaps.add(selection)
             in_files |= fallback.scenes_in_files(selection)

@@ -141,6 +141,7 @@ class Run:
 
     def stop(self) -> None:
         """Ask for a clean stop: what runs is made durable, the next run continues. Returns at once."""
+        self._target.stop_waiting()
         self._scope.cancel()
 
     async def wait(self) -> RunSummary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -22,8 +22,10 @@ from landsat_async.disk.lock import holder
 from landsat_async.disk.target import Target
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
+from landsat_async.m2m.caller import ApiWait
 from landsat_async.model import Identity, Proof
 from landsat_async.run.choose_target import target_for
+from landsat_async.run.waits import told_target
 
 __all__ = ["FileStatus", "LedgerStatus", "status", "verify"]
 
@@ -38,11 +40,13 @@ async def status(config: Config) -> LedgerStatus:
     return replace(known, held_by=await anyio.to_thread.run_sync(holder, folder.state, folder.fs))
 
 
-async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Event]:
+async def verify(
+    config: Config, *, content: bool = False, on_wait: Callable[[ApiWait], None] | None = None
+) -> AsyncIterator[Event]:
     """Prove and hash every finished file again: `Verified` or `Failed` for each, then `Finished`.
 
     With `content`, pixels too, and what a file says of itself is held against its name; what that shows is written to
-    the ledger, so that it holds for files of older versions as well.
+    the ledger, so that it holds for files of older versions as well. `on_wait` hears when a store is waited for.
     """
     started = time.monotonic()
     target = target_for(config)
@@ -57,7 +61,8 @@ async def verify(config: Config, *, content: bool = False) -> AsyncIterator[Even
         if notes.error is not None:
             yield Notice(f"what is found out cannot be recorded: {notes.error}", "warning")
         for file in files:
-            finding = await _look(target, file, Proof.CONTENT if content else Proof.STRUCTURE)
+            async with told_target(target, on_wait):
+                finding = await _look(target, file, Proof.CONTENT if content else Proof.STRUCTURE)
             reason = _why_bad(file, finding)
             if isinstance(finding, Facts) and reason is None:
                 good += 1

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 
+from landsat_async.disk.target import Target
 from landsat_async.errors import single_error
 from landsat_async.events import Retrying, Searching
-from landsat_async.m2m.caller import Gate
+from landsat_async.m2m.caller import ApiWait, Gate
 from landsat_async.rules.lifecycle import State
-from landsat_async.rules.waiting import Silence, Standing, explain
+from landsat_async.rules.waiting import QUIET_S, Silence, Standing, explain, explain_store
 from landsat_async.run.context import RunContext
 
 TICK_S = 1.0
@@ -47,7 +48,11 @@ async def _announce(context: RunContext, gate: Gate) -> None:
         answers = 0 if context.wakeups.working else gate.calls
         if not silence.is_to_be_told(now_s, (counts.received(), states, counts.verified, answers)):
             continue
-        waiting = explain(_standing(context, gate, now_s - silence.since_s))
+        far = context.target.wait()
+        if far is None:
+            waiting = explain(_standing(context, gate, now_s - silence.since_s))
+        else:
+            waiting = explain_store(far.reason, far.left_s, is_down=far.is_down)
         if waiting is not None:
             lines += 1
             context.bus.tell(Retrying(None, waiting.reason, lines, waiting.wait_s, waiting.topic))
@@ -77,3 +82,37 @@ def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:
         hook=context.wakeups.hook,
         hook_left_s=context.wakeups.hook_since_s + context.config.hooks.timeout_s - now_s,
     )
+
+
+@asynccontextmanager
+async def told_target(target: Target, on_wait: Callable[[ApiWait], None] | None) -> AsyncIterator[None]:
+    """Inside, a target that is waited for is told to `on_wait`, and who is cancelled waits for it no longer."""
+    if not target.is_far:
+        yield
+        return
+    over = False
+
+    async def tell() -> None:
+        covered_until_s = 0.0
+        try:
+            while True:
+                await anyio.sleep(TICK_S)
+                far, now_s = target.wait(), anyio.current_time()
+                if far is None or on_wait is None or now_s < covered_until_s:
+                    continue
+                if far.is_down or far.for_s >= QUIET_S:
+                    waiting = explain_store(far.reason, far.left_s, is_down=far.is_down)
+                    covered_until_s = now_s + waiting.wait_s
+                    on_wait(ApiWait("store", waiting.reason, far.attempt, waiting.wait_s))
+        finally:
+            if not over:
+                target.stop_waiting()
+
+    with single_error():
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell)
+            try:
+                yield
+            finally:
+                over = True
+                group.cancel_scope.cancel()

@@ -16,10 +16,11 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.disk.fs import local_fs
-from landsat_async.errors import ConfigError, FolderBusy, LandsatError
+from landsat_async.errors import ConfigError, FolderBusy, LandsatError, ServiceDown
 from landsat_async.rules.quantities import size_text
 from landsat_async.rules.store_url import is_store_url
 from landsat_async.run.choose_target import target_for
+from landsat_async.run.waits import told_target
 from landsat_async.show.doctor_page import Check, check_lines, verdict, verdict_lines
 from landsat_async.show.doctor_service import check_service, failure
 from landsat_async.show.jsonlines import line
@@ -97,11 +98,11 @@ async def _checks(
             yield check
 
 
-async def _places(config: Config, on_wait: Callable[[ApiWait], None] | None) -> AsyncIterator[Check]:
+async def _places(config: Config, on_wait: Callable[[ApiWait], None] | None = None) -> AsyncIterator[Check]:
     """Check the area, where files go, and who brings them there."""
     for check in _area(config):
         yield check
-    for check in await check_store(config) if is_store_url(config.download.directory) else _folder(config):
+    for check in await check_store(config, on_wait) if is_store_url(config.download.directory) else _folder(config):
         yield check
     if config.scale.scheduler:
         from landsat_async.show.doctor_cluster import check_cluster
@@ -168,7 +169,7 @@ def _folder(config: Config) -> Iterator[Check]:
     yield from check_disk(directory, config.download.min_free_bytes)
 
 
-async def check_store(config: Config) -> list[Check]:
+async def check_store(config: Config, on_wait: Callable[[ApiWait], None] | None = None) -> list[Check]:
     """Try the store out, and look at the local folders beside it; nothing is left behind."""
     from landsat_async.store.target import StoreTarget
 
@@ -176,13 +177,16 @@ async def check_store(config: Config) -> list[Check]:
     for key, folder in (("spool", spool), ("state_dir", state_dir)):
         if (lacking := unwritable(nearest(folder), key)) is not None:
             return [lacking]
-    target = target_for(config)
+    target = target_for(config, patience_s=0.0)
     assert isinstance(target, StoreTarget)
     try:
-        refused = await anyio.to_thread.run_sync(target.foresee)
-        if refused is not None and not isinstance(refused, FolderBusy):
-            raise refused
-        weak = await anyio.to_thread.run_sync(target.examine)
+        async with told_target(target, on_wait):
+            refused = await anyio.to_thread.run_sync(target.foresee)
+            if isinstance(refused, ServiceDown):
+                raise refused
+            weak = await anyio.to_thread.run_sync(target.examine)  # tells more than a glance does why it is refused
+            if refused is not None and not isinstance(refused, FolderBusy):
+                raise refused
     except LandsatError as error:
         return [failure("store", error)]
     where = config.download.directory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
@@ -12,6 +13,7 @@ from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.formatting import clean, wrap
 from landsat_async.show.jsonlines import line, moment_text
 from landsat_async.show.output import Output
+from landsat_async.show.plain import tell_wait
 from landsat_async.show.program import SameJob
 from landsat_async.show.render import follow
 from landsat_async.show.run_command import near
@@ -103,7 +105,7 @@ def verify(
     async def work(_: Stopper) -> int:
         from landsat_async.run.verify import verify as check_files
 
-        overview = await follow(check_files(config, content=content), output)
+        overview = await follow(check_files(config, content=content, on_wait=partial(tell_wait, output)), output)
         if overview.finished is None:
             return 1
         if output.output_options.json:

@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from landsat_async.config import Config
@@ -14,6 +15,7 @@ from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.error_report import report
 from landsat_async.show.formatting import flow
 from landsat_async.show.output import Output
+from landsat_async.show.plain import tell_wait
 from landsat_async.show.program import SameJob
 from landsat_async.show.render import follow
 from landsat_async.show.run_summary import KEPT, RunOverview
@@ -61,7 +63,8 @@ async def do_job(
     overview = RunOverview()
     output.when_reader_goes(stopper.on_reader_gone)
     try:
-        async with open_run(config, overwrite=overwrite, credentials=credentials, sync=sync) as job:
+        on_wait = partial(tell_wait, output)
+        async with open_run(config, overwrite=overwrite, credentials=credentials, sync=sync, on_wait=on_wait) as job:
             with stopper.calling(job.stop), _few_collections():
                 overview = await follow(job.events(), output, folder=near(config.download.directory))
                 await job.wait()

@@ -59,8 +59,10 @@ class PrefixClaim:
                 self._client.put_new(self._key, self._content())
             else:
                 self._client.put(self._key, self._content(), instead_of=there)
-        except FileExistsError:
-            raise FolderBusy("Another run has just begun to use this prefix.", hint="Wait until it ends.") from None
+        except FileExistsError:  # also the answer to a request that was made again, because its first answer was lost
+            now = self._client.head(self._key)
+            if now is None or _read(self._client, now).get("owner") != self._owner:
+                raise FolderBusy("Another run has just begun to use this prefix.", hint="Wait until it ends.") from None
         self._mine = self._client.head(self._key)
 
     def _content(self) -> bytes:
@@ -70,13 +72,23 @@ class PrefixClaim:
     def _renew(self) -> None:
         while not self._over.wait(self._beat_s):
             try:
-                self._client.put(self._key, self._content(), instead_of=self._mine)
-                self._mine = self._client.head(self._key)
+                with self._client.once():
+                    self._renew_once()
             except FileExistsError:
                 self.lost = True
                 return
             except OSError:  # it is tried again at the next beat
                 continue
+
+    def _renew_once(self) -> None:
+        """Raises FileExistsError when it is somebody else's now."""
+        try:
+            self._client.put(self._key, self._content(), instead_of=self._mine)
+        except FileExistsError:  # ours, if the answer to an earlier beat was lost
+            now = self._client.head(self._key)
+            if now is None or _read(self._client, now).get("owner") != self._owner:
+                raise
+        self._mine = self._client.head(self._key)
 
     def release(self, *, is_tidy: bool = True) -> None:
         """Give the prefix back; safe to call twice. What cannot be removed expires.
@@ -91,7 +103,7 @@ class PrefixClaim:
         self.lost = True
         if not is_tidy:
             return
-        with suppress(StoreFailed, FileNotFoundError):
+        with suppress(StoreFailed, FileNotFoundError), self._client.once():
             self._client.delete([self._key])
 
 

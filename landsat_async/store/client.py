@@ -9,37 +9,37 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from landsat_async.config_store import StoreConfig
+from landsat_async.disk.folder import STATE_FOLDER
 from landsat_async.disk.target import StoreFailed
 from landsat_async.errors import ConfigError
+from landsat_async.rules.quantities import size_text
 from landsat_async.rules.store_url import StoreUrl
+from landsat_async.store.answers import VARIABLES, told
 from landsat_async.store.forward import ForwardReads
+from landsat_async.store.patience import Patience
 from landsat_async.store.s3_uploads import S3Uploads
 
 SINGLE_PUT_BYTES = 16 * 2**20
 """Up to here an object is written by one conditional request; a store keeps such a body in memory 1.7 times."""
 _WRITE_BYTES = 2**20
-_RETRY_S = 30
-"""So long a request is tried again by obstore itself; what lasts longer is told, and tried again by the transfer."""
-_ANSWER_S = 30.0
+_RETRY_S = 5
+"""So long a request is tried again by obstore itself; what lasts longer is told, see `store.patience`."""
+_ANSWER_S = 15.0
 """So long a request may take that carries no file."""
 _TRANSFER_S = 300.0
 """So long a request may take that carries bytes of a file, or has the store copy them."""
-_STATUS = re.compile(r"status code: (\d{3})")
-_NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|token request")
-"""Where no variable says who we are, the machine is asked; only a machine in that cloud knows."""
-VARIABLES = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
-    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-}
+_SMALL_BYTES = 4096
+"""Up to here nobody needs minutes for it."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +58,93 @@ class StoredObject:
 class StoreClient:
     """Speaks with one bucket."""
 
-    def __init__(self, url: StoreUrl, config: StoreConfig, *, open_store: Callable[..., Any] | None = None) -> None:
+    def __init__(self, url: StoreUrl, config: StoreConfig, *, patience_s: float = 0.0) -> None:
+        """Open it; nothing is asked yet.
+
+        Args:
+            url: Where.
+            config: How.
+            patience_s: How long a store that is down is waited for.
+        """
         self.url, self._config = url, config
         self.part_bytes = config.part_size
-        self._store = (open_store or _open)(url, config)
-        self._files = open_store(url, config) if open_store else _open(url, config, answer_s=_TRANSFER_S)
-        """The same bucket, with the patience that bytes of files need."""
+        self._store, self._files = _open(url, config), _open(url, config, answer_s=_TRANSFER_S)
+        """The same bucket twice, the second with the time that bytes of files need."""
+        self.patience = Patience(patience_s)
+        self._manner = threading.local()
         self.is_conditional = True
         """Whether the store keeps its word about what must not be replaced; see `probe`."""
         self._forward: ForwardReads | None = None
         """Reads without ranges, once the store has shown that it gives none."""
 
+    # -- how often a request is made -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """Inside, this thread waits for nothing: what fails is done later, or not at all."""
+        with self._in_manner(lambda: False):
+            yield
+
+    @contextmanager
+    def for_one_file(self) -> Iterator[None]:
+        """Inside, this thread waits only while the store as a whole is down: what is one file's fault is raised."""
+        with self._in_manner(lambda: not self.works()):
+            yield
+
+    @contextmanager
+    def _in_manner(self, goes_on: Callable[[], bool]) -> Iterator[None]:
+        before = self._manner.__dict__.get("goes_on")
+        self._manner.goes_on = goes_on
+        try:
+            yield
+        finally:
+            self._manner.goes_on = before
+
+    def works(self) -> bool:
+        """Ask for something small, once: whether the store answers, and knows us."""
+        try:
+            _obstore().head(self._store, self.url.key(f"{STATE_FOLDER}/claim.json"))
+        except FileNotFoundError:
+            return True
+        except Exception:
+            return False
+        return True
+
+    def _ask(self, what: str, request: Callable[[], T], limit_s: float | None = None) -> T:
+        """Make a request; `what` it does, for people, and how long it may take."""
+
+        def ask() -> T:
+            with told(what, self.url.scheme):
+                return request()
+
+        goes_on = self._manner.__dict__.get("goes_on") or (lambda: True)
+        return self.patience.until_answered(what, limit_s or _ANSWER_S, ask, goes_on)
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
     def head(self, key: str) -> StoredObject | None:
         """Return what is known of an object; None where there is none."""
-        with _told(f"look at {key}"):
-            try:
-                return _stored(_obstore().head(self._store, key))
-            except FileNotFoundError:
-                return None
+        try:
+            return _stored(self._ask(f"look at {key}", lambda: _obstore().head(self._store, key)))
+        except FileNotFoundError:
+            return None
 
     def put_new(self, key: str, data: bytes) -> None:
         """Write a small object. Raises FileExistsError when there is one already; then nothing was changed."""
         if not self.is_conditional and self.head(key) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
-        with _told(f"write {key}"):
-            _obstore().put(self._files, key, data, mode="create" if self.is_conditional else "overwrite")
+        self._put(key, data, "create" if self.is_conditional else "overwrite")
 
     def put(self, key: str, data: bytes, *, instead_of: StoredObject | None = None) -> None:
         """Write a small object, whatever is there. Raises FileExistsError when that is not `instead_of` any more."""
         mode: Any = "overwrite"
         if instead_of is not None and self.is_conditional and instead_of.etag:
             mode = {"e_tag": instead_of.etag}
-        with _told(f"write {key}"):
-            _obstore().put(self._files, key, data, mode=mode)
+        self._put(key, data, mode)
+
+    def _put(self, key: str, data: bytes, mode: Any) -> None:
+        store, limit_s = (self._store, _ANSWER_S) if len(data) <= _SMALL_BYTES else (self._files, _TRANSFER_S)
+        self._ask(f"write {key}", lambda: _obstore().put(store, key, data, mode=mode), limit_s)
 
     def upload(self, key: str, read: Callable[[int, int], bytes], size_bytes: int, stop: Callable[[], bool]) -> None:
         """Write a large object in parts; it is there whole or not at all. `read(size, offset)` gives its bytes.
@@ -98,40 +152,45 @@ class StoreClient:
         Raises:
             InterruptedError: `stop` said so.
         """
-        with (
-            _told(f"write {key}"),
-            _obstore().open_writer(self._files, key, buffer_size=self.part_bytes, max_concurrency=1) as writer,
-        ):
-            for at in range(0, size_bytes, _WRITE_BYTES):
-                if stop():
-                    raise InterruptedError
-                writer.write(read(min(_WRITE_BYTES, size_bytes - at), at))
+
+        def send() -> None:
+            with _obstore().open_writer(self._files, key, buffer_size=self.part_bytes, max_concurrency=1) as writer:
+                for at in range(0, size_bytes, _WRITE_BYTES):
+                    if stop():
+                        raise InterruptedError
+                    writer.write(read(min(_WRITE_BYTES, size_bytes - at), at))
+
+        self._ask(f"take {size_text(size_bytes)} for {key}", send, _TRANSFER_S)
 
     def copy_new(self, source: str, key: str) -> None:
         """Copy within the bucket. Raises FileExistsError when there is something already."""
         if not self.is_conditional and self.head(key) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
-        with _told(f"name {key}"):
-            _obstore().copy(self._files, source, key, overwrite=not self.is_conditional)
+        self._copy(source, key, overwrite=not self.is_conditional)
 
     def copy(self, source: str, key: str) -> None:
         """Copy within the bucket, whatever is there."""
-        with _told(f"name {key}"):
-            _obstore().copy(self._files, source, key, overwrite=True)
+        self._copy(source, key, overwrite=True)
+
+    def _copy(self, source: str, key: str, *, overwrite: bool) -> None:
+        def request() -> None:
+            _obstore().copy(self._files, source, key, overwrite=overwrite)
+
+        self._ask(f"name {key}", request, _TRANSFER_S)
 
     def read(self, key: str, size: int, offset: int) -> bytes:
         """Return bytes of an object. Raises FileNotFoundError."""
-        if not size:
-            return b""
-        with _told(f"read {key}"):
-            if self._forward is None:
-                try:
-                    return bytes(_obstore().get_range(self._files, key, start=offset, length=size))
-                except Exception as error:
-                    if "NotPartial" not in str(error):
-                        raise
-                self._forward = ForwardReads(self._stream)
-            return self._forward.read(key, size, offset)
+        return self._ask(f"read {key}", lambda: self._read(key, size, offset), _TRANSFER_S) if size else b""
+
+    def _read(self, key: str, size: int, offset: int) -> bytes:
+        if self._forward is None:
+            try:
+                return bytes(_obstore().get_range(self._files, key, start=offset, length=size))
+            except Exception as error:
+                if "NotPartial" not in str(error):
+                    raise
+            self._forward = ForwardReads(self._stream)
+        return self._forward.read(key, size, offset)
 
     def _stream(self, key: str) -> Iterator[bytes]:
         for piece in _obstore().get(self._files, key).stream(_WRITE_BYTES):
@@ -139,16 +198,21 @@ class StoreClient:
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; those that are not there are no fault."""
-        with _told("remove unfinished objects"):
-            for at in range(0, len(keys), 1000):
-                _obstore().delete(self._store, keys[at : at + 1000])
+        for at in range(0, len(keys), 1000):
+            self._ask("remove unfinished objects", partial(_obstore().delete, self._store, keys[at : at + 1000]))
 
-    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
-        """Yield all objects whose keys begin with `prefix/` and sort behind `after`, a thousand a request."""
-        with _told(f"list {prefix or self.url}"):
-            pages = _obstore().list(self._store, prefix=prefix or None, offset=after or None, chunk_size=1000)
+    def list(self, prefix: str, after: str = "") -> list[StoredObject]:
+        """Return all objects whose keys begin with `prefix/` and sort behind `after`, a thousand a request."""
+        found: list[StoredObject] = []
+
+        def request() -> None:
+            last = found[-1].key if found else after
+            pages = _obstore().list(self._store, prefix=prefix or None, offset=last or None, chunk_size=1000)
             for page in pages:
-                yield from map(_stored, page)
+                found.extend(map(_stored, page))
+
+        self._ask(f"list {prefix or self.url}", request)
+        return found
 
     def uploads(self) -> S3Uploads | None:
         """Return what asks for uploads that nobody has ended; None where that cannot be asked."""
@@ -199,7 +263,7 @@ def _open(url: StoreUrl, config: StoreConfig, *, answer_s: float | None = None) 
 
     patience = timedelta(seconds=answer_s or _ANSWER_S)
     common: dict[str, Any] = {
-        "retry_config": {"max_retries": 6, "retry_timeout": timedelta(seconds=_RETRY_S)},
+        "retry_config": {"max_retries": 1, "retry_timeout": timedelta(seconds=_RETRY_S)},
         "client_options": {"timeout": patience, "connect_timeout": timedelta(seconds=10)},
     }
     if config.endpoint.startswith("http://"):  # the config allows that for this machine only
@@ -222,39 +286,3 @@ def _stored(facts: Any) -> StoredObject:
     etag = facts["e_tag"] or facts["version"] or facts["last_modified"].isoformat()
     mark = int.from_bytes(hashlib.sha256(str(etag).encode()).digest()[:7], "big")
     return StoredObject(facts["path"], facts["size"], mark, facts["last_modified"].timestamp(), facts["e_tag"])
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Raise what obstore says in words of ours: its own texts may hold whole addresses."""
-    try:
-        yield
-    except FileNotFoundError:  # obstore's own way to say that; its text holds the whole address
-        raise FileNotFoundError(errno.ENOENT, "no such object or bucket") from None
-    except OSError:
-        raise
-    except Exception as error:
-        raise _failure(what, error) from None
-
-
-def _failure(what: str, error: Exception) -> OSError:
-    kind, text = type(error).__name__, str(error)
-    if kind in ("AlreadyExistsError", "PreconditionError"):
-        return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    if _NO_CREDENTIALS.search(text):
-        return StoreFailed(
-            "no credentials for it were found",
-            refused=True,
-            hint=f"Set the variables that its own tools use: {'; '.join(VARIABLES.values())}.",
-        )
-    found = _STATUS.search(text)
-    status = found[1] if found else ""
-    if status == "404":  # only a list is answered so: the bucket is not there
-        return FileNotFoundError(errno.ENOENT, "no such bucket")
-    if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403"):
-        return StoreFailed(f"the store does not allow to {what}{f' (status {status})' if status else ''}", refused=True)
-    if kind == "NotSupportedError":
-        return StoreFailed(f"the store cannot {what} in this way")
-    is_silent = "timed out" in text or "kind: Timeout" in text
-    silent = "it does not answer" if is_silent else "it cannot be reached"
-    return StoreFailed(f"the store did not {what}: {f'it answers with status {status}' if status else silent}")

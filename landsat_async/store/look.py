@@ -54,7 +54,7 @@ class Objects:
     def list(self, prefix: str, after: str = "") -> list[StoredObject]:
         """Return all objects below a prefix whose keys sort behind `after`."""
         try:
-            return list(self._client().list(prefix, after))
+            return self._client().list(prefix, after)
         except (StoreFailed, FileNotFoundError) as failed:
             raise unusable(self._url, failed) from None
 

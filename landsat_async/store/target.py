@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,23 +25,30 @@ from landsat_async.config_store import StoreConfig
 from landsat_async.disk.finalise import Committed, FinaliseResult, InTheWay, PartLost
 from landsat_async.disk.folder import STATE_FOLDER, Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
-from landsat_async.disk.fs import READ, FileInUse, is_there, local_fs
+from landsat_async.disk.fs import READ, FileInUse, local_fs
 from landsat_async.disk.inspect import OpenFile
-from landsat_async.disk.target import NO_LIMIT_BYTES, CompletePart, Look, Place, Recorded, StoredPart, StoreFailed
-from landsat_async.disk.whole_file import write_whole
-from landsat_async.errors import ConfigError, FolderUnwritable, LandsatError
+from landsat_async.disk.target import (
+    NO_LIMIT_BYTES,
+    CompletePart,
+    FarWait,
+    Look,
+    Place,
+    Recorded,
+    StoredPart,
+    StoreFailed,
+)
+from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.rules.store_url import KEY_BYTES_MAX, StoreUrl
 from landsat_async.store.claim import PrefixClaim, busy_with
-from landsat_async.store.client import SINGLE_PUT_BYTES, StoreClient, StoredObject
+from landsat_async.store.client import StoreClient, StoredObject
 from landsat_async.store.faults import unusable, usable
 from landsat_async.store.look import Objects
+from landsat_async.store.naming import Naming
 from landsat_async.store.read_ahead import ReadAhead
-from landsat_async.store.unfinished import Unfinished
-from landsat_async.store.versions import COMPARED_BYTES, move, same_objects
-
-_OWNER = "store_owner"
+from landsat_async.store.try_out import known_owner, owner_of, try_out, weaknesses
+from landsat_async.store.versions import move, same_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class StoreTarget:
         *,
         spool: Path,
         state_dir: Path,
-        make_client: Callable[[], StoreClient] | None = None,
+        patience_s: float = 0.0,
     ) -> None:
         """Stand for a prefix; nothing is asked or made before `prepare`.
 
@@ -80,25 +86,32 @@ class StoreTarget:
             config: How.
             spool: Folder of unfinished files.
             state_dir: Folder of the ledger.
-            make_client: Makes what speaks with the store; None = `StoreClient`.
+            patience_s: How long a store that is down is waited for.
         """
         self._url, self._config = url, config
         self.fs = local_fs()
         self.folder = OutputFolder(state_dir, self.fs, state_dir=state_dir, parts_dir=spool)
         self.parts_dir = str(spool)
-        self._make_client = make_client or partial(StoreClient, url, config)
+        self._make_client = partial(StoreClient, url, config, patience_s=patience_s)
         self._opened: StoreClient | None = None
         self._claim: PrefixClaim | None = None
-        self._raised: set[str] = set()
-        """Names of parts that have a key of their own in the store."""
         self._objects = Objects(lambda: self._client, url)
-        self._unfinished: Unfinished | None = None
+        self._naming = Naming(lambda: self._client, url, self.fs, self.parts_dir)
 
     @property
     def _client(self) -> StoreClient:
         if self._opened is None:
             self._opened = self._make_client()
         return self._opened
+
+    def wait(self) -> FarWait | None:
+        """Return what the store is waited for."""
+        return None if self._opened is None else self._opened.patience.wait()
+
+    def stop_waiting(self) -> None:
+        """Make no request again from now on."""
+        if self._opened is not None:
+            self._opened.patience.end()
 
     # -- before a run --------------------------------------------------------------------------------------------------
 
@@ -108,7 +121,11 @@ class StoreTarget:
             return lacking
         try:
             claim = self._objects.head(self._claim_key)
-            return busy_with(self._client, claim, self._known_owner()) if claim is not None else None
+            return (
+                busy_with(self._client, claim, known_owner(self.fs, str(self.folder.state)))
+                if claim is not None
+                else None
+            )
         except (StoreFailed, FileNotFoundError) as failed:
             return unusable(self._url, failed)
         except LandsatError as error:
@@ -122,20 +139,14 @@ class StoreTarget:
         """
         try:
             self._try_out()
-            self._objects.list(self._parts_prefix)
+            self._objects.list(self._naming.prefix)
         except (StoreFailed, FileNotFoundError) as failed:
             raise unusable(self._url, failed) from None
-        return self._weaknesses()
+        return weaknesses(self._client, self._url)
 
     def _try_out(self) -> None:
-        client = self._client
-        client.probe(self._key(f"{STATE_FOLDER}/probe-{uuid.uuid4().hex[:12]}"))
+        try_out(self._client, self._url, strict=self._config.strict)
         self._objects.is_bucket_seen = True
-        if not client.is_conditional and self._config.strict:
-            raise FolderUnwritable(
-                f"The store {self._url} may replace what is there although it is asked not to.",
-                hint="Use another store, or set [store] strict = false and keep others out of the prefix.",
-            )
 
     def prepare(self) -> Claim:
         """Make the local folders, try the store out, and claim both.
@@ -148,9 +159,9 @@ class StoreTarget:
         local = self.folder.claim()
         try:
             self._try_out()
-            self._claim = PrefixClaim(self._client, self._claim_key, self._owner())
+            self._claim = PrefixClaim(self._client, self._claim_key, owner_of(self.fs, str(self.folder.state)))
             try:
-                left = self._clear_unfinished() if self._claim.was_left else ()
+                left = self._naming.clear_unfinished() if self._claim.was_left else ()
             except BaseException:
                 self._claim.release(is_tidy=False)
                 raise
@@ -160,48 +171,8 @@ class StoreTarget:
         except BaseException:
             local.release()
             raise
-        warnings = (*local.warnings, *self._weaknesses(), *left)
-        return StoreClaim(local.lock, local.file_mode, warnings, self._claim, self._tidy)
-
-    def _clear_unfinished(self) -> tuple[str, ...]:
-        """Remove what a killed run has left in the store; what is in the spool is used again."""
-        self._unfinished = Unfinished(self._client, self._url.prefix)
-        return self._unfinished.clear(self._parts_prefix, self.fs.listdir(self.parts_dir))
-
-    def _tidy(self) -> bool:
-        """Remove temporary objects of files that were not finished: they are brought up anew in any case."""
-        with suppress(StoreFailed, FileNotFoundError):
-            if self._raised:
-                self._client.delete([self._part_key(name) for name in self._raised])
-                self._raised.clear()
-        return not self._raised
-
-    def _owner(self) -> str:
-        """Return the name of this state folder, made once."""
-        fs, path = self.fs, self.fs.join(str(self.folder.state), _OWNER)
-        if not is_there(fs, path):
-            write_whole(fs, path, uuid.uuid4().hex.encode())
-        return self._known_owner()
-
-    def _known_owner(self) -> str:
-        """Return the name of this state folder; "" before its first run."""
-        fs, path = self.fs, self.fs.join(str(self.folder.state), _OWNER)
-        try:
-            fd = fs.open(path, READ)
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-        try:
-            return fs.pread(fd, 64, 0).decode("ascii", "replace")
-        finally:
-            fs.close(fd)
-
-    def _weaknesses(self) -> tuple[str, ...]:
-        if self._client.is_conditional:
-            return ()
-        return (
-            f"the store {self._url} may replace what is there although it is asked not to: each name is looked at "
-            "first, and nobody else may write there during a run",
-        )
+        warnings = (*local.warnings, *weaknesses(self._client, self._url), *left)
+        return StoreClaim(local.lock, local.file_mode, warnings, self._claim, self._naming.tidy)
 
     def check_names(self, relpaths: Iterable[str]) -> None:
         """Raise ConfigError for the first key that is too long."""
@@ -221,13 +192,6 @@ class StoreTarget:
     @property
     def _claim_key(self) -> str:
         return self._key(f"{STATE_FOLDER}/claim.json")
-
-    def _part_key(self, part_name: str) -> str:
-        return f"{self._parts_prefix}/{part_name}"
-
-    @property
-    def _parts_prefix(self) -> str:
-        return self._key(f"{STATE_FOLDER}/parts")
 
     # -- the last step of a transfer -----------------------------------------------------------------------------------
 
@@ -252,62 +216,29 @@ class StoreTarget:
             raise StoreFailed("another run has taken the prefix over: this one was not heard of for too long")
         key = self._key(relpath)
         try:
-            self._bring_up(part, key, overwrite=overwrite, stop=stop)
-        except FileExistsError:
-            there = self._client.head(key)
-            if there is None or not self._same_bytes(part.fd, there, part.length):
-                return InTheWay()  # else it was finished before, by a run that could not record it
+            with self._client.for_one_file():
+                stored = self._naming.name(part, key, overwrite=overwrite, stop=stop)
         except InterruptedError:
             raise Stopped from None
-        except FileNotFoundError:
-            raise StoreFailed("somebody has removed the bucket, or what had just been brought up") from None
-        stored = self._client.head(key)
-        if stored is None or stored.size_bytes != part.length:
-            held = "nothing" if stored is None else f"{stored.size_bytes:,} bytes"
-            raise StoreFailed(f"the store holds {held} of {part.length:,} bytes under {relpath}")
+        except StoreFailed as failed:
+            if failed.is_lasting or self._client.works():
+                raise
+            raise unusable(self._url, failed) from None  # for no file there is anything to be done now
+        if stored is None:
+            return InTheWay()
         self._objects.remember(key, stored)
         part.shut()
         return Committed(proved.proof, stored.mark, proved.identity)
-
-    def _bring_up(self, part: CompletePart, key: str, *, overwrite: bool, stop: Callable[[], bool]) -> None:
-        client, read = self._client, partial(self.fs.pread, part.fd)
-        if part.length <= SINGLE_PUT_BYTES:
-            data = read(part.length, 0)
-            (client.put if overwrite else client.put_new)(key, data)
-            return
-        name = part.path.replace("\\", "/").rpartition("/")[2]
-        temporary = self._part_key(name)
-        if not overwrite and not client.is_conditional and client.head(key) is not None:
-            raise FileExistsError(errno.EEXIST, "something is there already", key)
-        self._raised.add(name)
-        client.upload(temporary, read, part.length, stop)
-        if self._unfinished is not None:
-            self._unfinished.clear_key(key)
-        (client.copy if overwrite else client.copy_new)(temporary, key)
-
-    def _same_bytes(self, fd: int, there: StoredObject, size_bytes: int) -> bool:
-        """Tell whether an object is what we would have put there."""
-        if there.size_bytes != size_bytes:
-            return False
-        for at in range(0, size_bytes, COMPARED_BYTES):
-            size = min(COMPARED_BYTES, size_bytes - at)
-            if self.fs.pread(fd, size, at) != self._client.read(there.key, size, at):
-                return False
-        return True
 
     def discard(self, part_names: Sequence[str]) -> None:
         """Remove parts here and their keys in the store."""
         for name in part_names:
             with suppress(FileNotFoundError, FileInUse):
                 self.fs.unlink(self.fs.join(self.parts_dir, name))
-        raised = [name for name in part_names if name in self._raised]
-        if raised:
-            with suppress(StoreFailed, FileNotFoundError):  # a later run does it
-                self._client.delete([self._part_key(name) for name in raised])
-                self._raised.difference_update(raised)
+        self._naming.discard(part_names)
 
     def parts(self) -> list[StoredPart]:
-        """Return all unfinished files; in the store there are none, see `_clear_unfinished`."""
+        """Return all unfinished files; in the store there are none, see `Naming.clear_unfinished`."""
         fs, found = self.fs, []
         for name in fs.listdir(self.parts_dir):
             with suppress(FileNotFoundError):
@@ -337,7 +268,9 @@ class StoreTarget:
             return Place.TAKEN
         try:
             with usable(self._url):
-                same = self.fs.fstat(fd).st_size == there.size_bytes and self._same_bytes(fd, there, there.size_bytes)
+                same = self.fs.fstat(fd).st_size == there.size_bytes and self._naming.is_same(
+                    fd, there, there.size_bytes
+                )
             return Place.OURS if same else Place.TAKEN
         finally:
             self.fs.close(fd)

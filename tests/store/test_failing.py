@@ -14,6 +14,7 @@ from landsat_async.errors import FolderUnwritable, LandsatError, ServiceDown
 from landsat_async.run.verify import verify
 from landsat_async.sim.server import open_simulator
 from landsat_async.store import client as module
+from landsat_async.store.answers import failure
 from landsat_async.store.client import StoreClient
 from tests.store.test_runs import held, tables
 from tests.store.test_target import claimed, commit, make
@@ -96,7 +97,7 @@ def test_V22_a_store_that_does_not_answer_is_given_up_after_the_time_of_an_answe
 @pytest.mark.faults("V23")
 @pytest.mark.parametrize("machine", ["Error performing PUT http://169.254.169.254/latest/api/token in 6 ms"])
 def test_V23_a_store_without_credentials_names_the_variables(machine):
-    failed = module._failure("look at x", RuntimeError(machine))  # it was "cannot be reached", and the network blamed
+    failed = failure("look at x", RuntimeError(machine))  # it was "cannot be reached", and the network blamed
     assert isinstance(failed, StoreFailed)
     assert failed.refused
     assert "no credentials" in failed.strerror
