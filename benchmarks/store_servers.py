@@ -182,7 +182,11 @@ def find_program(name: str, given: str | None) -> str | None:
         from importlib.util import find_spec
 
         return sys.executable if find_spec("moto") and find_spec("boto3") else None
-    return given or shutil.which({"rclone": "rclone", "azurite": "azurite-blob"}[name])
+    program = given or shutil.which({"rclone": "rclone", "azurite": "azurite-blob"}[name])
+    if program is not None and name == "rclone":  # of 2023 or later
+        said = subprocess.run([program, "serve", "s3", "--help"], capture_output=True, text=True, check=False)
+        return program if "auth-key" in said.stdout else None
+    return program
 
 
 @contextmanager
