@@ -36,7 +36,7 @@ def test_the_entry_points_of_the_readme_are_public():
     assert {"Config", "Credentials", "M2MClient", "download", "open_run", "LandsatError"} <= set(landsat_async.__all__)
     assert inspect.iscoroutinefunction(landsat_async.download)
     assert list(inspect.signature(landsat_async.open_run).parameters) == [
-        *["config", "session", "credentials", "overwrite", "sync", "on_scene", "pool"],
+        *["config", "session", "credentials", "overwrite", "sync", "on_scene", "pool", "on_wait"],
     ]
 
 
