@@ -12,7 +12,7 @@ from landsat_async.errors import single_error
 from landsat_async.events import Retrying, Searching
 from landsat_async.m2m.caller import ApiWait, Gate
 from landsat_async.rules.lifecycle import State
-from landsat_async.rules.waiting import QUIET_S, Silence, Standing, explain, explain_store
+from landsat_async.rules.waiting import QUIET_S, Silence, Standing, Waiting, explain, explain_store
 from landsat_async.run.context import RunContext
 
 TICK_S = 1.0
@@ -32,6 +32,7 @@ async def announced_waits(context: RunContext, gate: Gate) -> AsyncIterator[None
 
 async def _announce(context: RunContext, gate: Gate) -> None:
     silence, lines = Silence(context.states.loop_time()), 0
+    told_far_until_s = 0.0  # what was told of a call or a host says nothing of a store
 
     def note(wait: Retrying) -> None:
         silence.told(context.states.loop_time(), wait.wait_s, of_file=wait.file is not None)
@@ -46,13 +47,18 @@ async def _announce(context: RunContext, gate: Gate) -> None:
         states = tuple(sorted(context.states.by_state.items()))
         # While files are waited for, a look that finds nothing new is no news, however often there is one.
         answers = 0 if context.wakeups.working else gate.calls
-        if not silence.is_to_be_told(now_s, (counts.received(), states, counts.verified, answers)):
-            continue
-        far = context.target.wait()
-        if far is None:
-            waiting = explain(_standing(context, gate, now_s - silence.since_s))
-        else:
+        is_due = silence.is_to_be_told(now_s, (counts.received(), states, counts.verified, answers))
+        far, quiet_s = context.target.wait(), now_s - silence.since_s
+        waiting: Waiting | None
+        if far is not None and (far.is_down or min(quiet_s, far.for_s) >= QUIET_S):
+            if now_s < told_far_until_s:
+                continue
             waiting = explain_store(far.reason, far.left_s, is_down=far.is_down)
+            told_far_until_s = now_s + waiting.wait_s
+        elif is_due:
+            waiting = explain(_standing(context, gate, quiet_s))
+        else:
+            continue
         if waiting is not None:
             lines += 1
             context.bus.tell(Retrying(None, waiting.reason, lines, waiting.wait_s, waiting.topic))
