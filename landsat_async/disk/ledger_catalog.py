@@ -45,13 +45,16 @@ class SceneHere:
 
 _FILES = """
 SELECT scene_display_id, scene_entity_id, relpath, name, size_bytes, sha256, done FROM item JOIN file USING(item_id)
-WHERE state='done'{} ORDER BY scene_display_id, relpath"""
+WHERE state='done' AND size_bytes>0{} ORDER BY scene_display_id, relpath"""
+"""Without windows of fill alone, which are no files."""
 _SCENE = """
 SELECT dataset, acquired, cloud_cover, geometry FROM (SELECT ? AS display_id)
 LEFT JOIN scene USING(display_id) LEFT JOIN footprint USING(display_id)"""
 
 
-_IDS = "SELECT DISTINCT scene_display_id FROM item JOIN file USING(item_id) WHERE state='done' ORDER BY 1"
+_IDS = (
+    "SELECT DISTINCT scene_display_id FROM item JOIN file USING(item_id) WHERE state='done' AND size_bytes>0 ORDER BY 1"
+)
 
 
 class ScenesHere:

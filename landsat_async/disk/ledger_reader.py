@@ -49,6 +49,11 @@ class FileStatus:
     scene: str = ""
     """Display id of its scene."""
 
+    @property
+    def is_empty(self) -> bool:
+        """A window of which is known that it holds nothing but fill: there is no file, and none will come."""
+        return self.state == "done" and self.size_bytes == 0
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatus:

@@ -12,7 +12,8 @@ SELECT relpath, name, scene_display_id, size_bytes, sha256, proof, coalesce(iden
   acquired, cloud_cover, geometry
 FROM item JOIN file USING(item_id) LEFT JOIN evidence USING(item_id)
 LEFT JOIN scene ON scene.display_id=scene_display_id LEFT JOIN footprint ON footprint.display_id=scene_display_id
-WHERE run_id=? AND state='done' ORDER BY relpath"""
+WHERE run_id=? AND state='done' AND size_bytes>0 ORDER BY relpath"""
+"""Without windows of fill alone, which are no files."""
 
 
 def results_of_run(ledger: Path, run_id: str) -> list[sqlite3.Row]:

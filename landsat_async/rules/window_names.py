@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 
+OUTSIDE = "the area lies outside of it"
+NO_DATA = "nothing but fill in the area"
+"""Why there is no file of a window."""
+
 _RASTER = re.compile(r"(?P<stem>.+)(?P<end>\.tiff?)", re.IGNORECASE)
 _WINDOW = re.compile(r"(?P<stem>.+)\.w(?P<key>[0-9a-f]{8})(?P<end>\.tiff?)", re.IGNORECASE)
 

@@ -48,7 +48,7 @@ def status(
             write_json(known, output, failed=failed, paths=paths)
         elif paths:
             for file in known.files:
-                if file.state == "done":
+                if file.state == "done" and not file.is_empty:
                     output.path(_where(config.download.directory, file.file))
         elif not output.output_options.quiet:
             width = width_of(output.out)
@@ -70,7 +70,7 @@ def write_json(known: LedgerStatus, output: Output, *, failed: bool = False, pat
     """Write one `file` line a file, then `status`."""
     only = {"failed"} if failed else {"done"} if paths else set(known.counts)
     for file in known.files:
-        if file.state in only:
+        if file.state in only and not (paths and file.is_empty):
             output.json(line("file", asdict(file)))
     for old, new, action, count, at in lineage(known.superseded):
         values = {"old": old, "new": new, "files": count, "action": action, "at": moment_text(at)}

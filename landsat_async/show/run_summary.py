@@ -14,10 +14,12 @@ from landsat_async.events import (
     LeftOut,
     Planned,
     Progress,
+    Skipped,
     Superseded,
     Synced,
     Verified,
 )
+from landsat_async.rules.window_names import NO_DATA, OUTSIDE
 
 KEPT = 40
 """Rows of each table; the counts are always complete."""
@@ -32,6 +34,8 @@ class RunOverview:
     planned: Planned | None = None
     verified: list[Verified] = field(default_factory=list)
     verified_count: int = 0
+    empty_count: int = 0
+    """Windows that hold nothing but fill: skipped, and no files."""
     failures: list[Failed] = field(default_factory=list)
     failed_count: int = 0
     failure_kinds: Counter[str] = field(default_factory=Counter)
@@ -65,6 +69,8 @@ class RunOverview:
                 self.identities[event.identity] += 1
                 if len(self.verified) < KEPT:
                     self.verified.append(event)
+            case Skipped() if event.reason in (NO_DATA, OUTSIDE):
+                self.empty_count += 1
             case Failed():
                 self.failed_count += 1
                 if len(self.failures) < KEPT:

@@ -24,7 +24,9 @@ _ENDS = {
     9: "there was no room left",
     130: "it was interrupted twice",
 }
-_ORDER = ("here", "failed", "coming", "partly", "at USGS", "waiting")
+_ORDER = ("here", "empty", "failed", "coming", "partly", "at USGS", "waiting")
+_NOTHING_LEFT = {"here", "empty"}
+"""Empty is a window that holds nothing but fill, of which there is no file."""
 
 
 def status_page(known: LedgerStatus, directory: str, width: int, again: SameJob) -> list[str]:
@@ -52,7 +54,7 @@ def state_of(file: FileStatus, *, running: bool) -> str:
     """Return the condition of a file in a word; what only a run could be doing needs a run that is at work."""
     match file.state:
         case "done":
-            return "here"
+            return "empty" if file.is_empty else "here"
         case "failed":
             return "failed"
         case "preparing":
@@ -74,7 +76,7 @@ def _matrix(scenes: dict[str, list[FileStatus]], states: dict[str, str], width: 
     """Scenes by bands, what is unfinished first; where the bands do not fit, the counts of each scene."""
 
     def rank(scene: str) -> tuple[bool, str, str]:
-        return all(states[file.file] == "here" for file in scenes[scene]), scene[17:25], scene
+        return all(states[file.file] in _NOTHING_LEFT for file in scenes[scene]), scene[17:25], scene
 
     order = sorted(scenes, key=rank)
     shown = order[:ROWS]
@@ -99,7 +101,7 @@ def _matrix(scenes: dict[str, list[FileStatus]], states: dict[str, str], width: 
         shown = shown[:shown_scenes]
     rest = order[len(shown) :]
     if rest:
-        unfinished = sum(any(states[f.file] != "here" for f in scenes[scene]) for scene in rest)
+        unfinished = sum(any(states[f.file] not in _NOTHING_LEFT for f in scenes[scene]) for scene in rest)
         told = f"{unfinished:,} of them unfinished" if unfinished else "all here"
         lines += wrap(f"... and {count_text(len(rest), 'more scene')}, {told}", width)
     return lines
@@ -144,7 +146,7 @@ def _next(totals: Counter[str], running: bool, again: SameJob) -> list[str]:
         lines.append(f"why they failed: {again.command('status', '--failed')}")
     if running:
         return lines
-    if totals.total() == totals["here"]:
+    if totals.keys() <= _NOTHING_LEFT:
         lines.append(f"next: {again.command('status', '--paths')} lists the files")
     else:
         lines.append(f"next: {again.command('run')} fetches what is not here")

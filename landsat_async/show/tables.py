@@ -93,8 +93,11 @@ def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
 
 def end_lines(end: Finished, overview: RunOverview, directory: str) -> list[str]:
     """Return the lines that sum a run up; what has failed, and what comes next, is told apart."""
-    counts = f"{end.files_verified:,} new, {end.files_skipped:,} already here, {end.files_failed:,} failed"
-    parts = [counts]
+    empty = min(overview.empty_count, end.files_skipped)
+    here = f"{end.files_skipped - empty:,} already here"
+    counts = [f"{end.files_verified:,} new", here, f"{end.files_failed:,} failed"]
+    counts += [f"{empty:,} without data in the area"] if empty else []
+    parts = [", ".join(counts)]
     if end.files_verified or end.bytes_received:
         parts.append(f"{size_text(end.bytes_received)} in {span_text(end.elapsed_s)}")
     lines = [" · ".join([*parts, f"in {directory}"])]

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 SMALL_BYTES = 256 * 1024
 """Bodies up to this long get a buffer of this size."""
+CUT_BYTES = 1024 * 1024
+"""Buffers of what windows are cut from when it is here: they are still held then, beside the pixels of the window."""
 
 
 class Receiver(ReceiveBuffer, Protocol):
@@ -75,6 +77,8 @@ class Sink:
         policy = self._policy = transfer.job.policy
         self._looked = accept.start > 0  # a range is compared instead
         self.block_bytes = min(policy.block_bytes, session.block_bytes)
+        if transfer.job.window is not None or transfer.job.members:
+            self.block_bytes = min(CUT_BYTES, self.block_bytes)
         size_bytes = None if accept.end is None else accept.end - accept.start
         is_small = size_bytes is not None and size_bytes <= min(SMALL_BYTES, self.block_bytes)
         if is_small or accept.facts.source_bytes is not None:  # ranges of windows: some hundred KiB each

@@ -18,16 +18,13 @@ from landsat_async.raster.cog import CogLayout
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
 from landsat_async.raster.range_plan import RangePlan, window_on
 from landsat_async.raster.window import FillOnly, Origin, RasterWindow, Read, WindowMode, cut, layout_of
-from landsat_async.rules.window_names import fill_of
+from landsat_async.rules.window_names import NO_DATA, OUTSIDE, fill_of
 from landsat_async.transfer.commit import CommittedWindow, EmptyWindow, NotCut, WindowResult
 from landsat_async.transfer.types import WantedMember
 
 if TYPE_CHECKING:
     from landsat_async.raster.spec import WindowSpec
     from landsat_async.transfer.transfer import Transfer
-
-_OUTSIDE = "the area lies outside of it"
-_NO_DATA = "nothing but fill in the area"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,7 @@ def cut_from(transfer: Transfer, wanted: WantedMember, source: CutOut) -> Window
     except BrokenRaster as broken:
         return Damaged(str(broken))
     except FillOnly:
-        return EmptyWindow(_OUTSIDE if source.window.tiles is None else _NO_DATA, record)
+        return EmptyWindow(OUTSIDE if source.window.tiles is None else NO_DATA, record)
     finally:
         part.shut()
         discard_part(session.target.fs, path)

@@ -10,6 +10,8 @@ import pytest
 from landsat_async.model import Identity, Proof
 from landsat_async.raster.window import WindowMode
 from landsat_async.rules.window_names import window_name
+from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.sink import CUT_BYTES
 from landsat_async.transfer.types import Done, FileFailed, NeedsLink, NoData
 from tests.support.raw_server import RawServer, status, whole
 from tests.support.tiffs import SHORT
@@ -68,6 +70,22 @@ async def test_a_host_without_ranges_sends_the_file_once_and_the_window_is_the_s
     assert bench.final_bytes() == RIGHT
     assert len(server.requests) == 1
     assert (outcome.proof, outcome.window.transport, outcome.window.whole_proof) == (Proof.WINDOW, "whole", "structure")
+
+
+@pytest.mark.faults("K74")
+async def test_what_a_window_is_cut_from_comes_through_small_buffers(bench, monkeypatch):
+    sizes, take = [], TransferSession.take_buffer
+
+    def taken(self, size):
+        sizes.append(size)
+        return take(self, size)
+
+    monkeypatch.setattr(TransferSession, "take_buffer", taken)
+    bench.tune(block_bytes=4 << 20)
+    async with RawServer([whole(DATA, ("ETag", '"v1"'))]) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert len(sizes) > len(DATA) // CUT_BYTES  # they are still here while the window is cut
+    assert max(sizes) == CUT_BYTES
 
 
 async def test_once_a_host_has_ignored_a_range_it_is_asked_for_whole_files(bench):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,10 @@ from landsat_async.rules.window_names import window_key
 from landsat_async.run.plan import plan
 from landsat_async.run.verify import status, verify
 from landsat_async.show.jsonlines import json_line
+from landsat_async.show.program import SameJob
+from landsat_async.show.run_summary import RunOverview
+from landsat_async.show.status_page import state_of, status_page
+from landsat_async.show.tables import end_lines
 from landsat_async.sim import SMALL_RASTERS
 from landsat_async.sim.archive import Archive
 from tests.whole.world import DATASET, STATE, open_world
@@ -137,6 +142,33 @@ async def test_X04_a_window_of_fill_alone_is_skipped_with_its_reason_and_never_a
         assert (len(world.created()), again.summary.bytes_received) == (asked, 0)
         assert {file.state for file in (await plan(wanted, credentials=world.credentials)).files} == {"here"}
         assert [event async for event in verify(wanted)][-1].exit_code == 0
+
+
+@pytest.mark.faults("K75")
+async def test_a_window_of_fill_alone_is_shown_as_no_file_anywhere(tmp_path, capsys):
+    async with open_world(tmp_path, archive()) as world:
+        (scene, *_) = (await plan(config(world), credentials=world.credentials)).scenes
+        elsewhere = {"dataset": DATASET, "scenes": [scene.display_id], "bbox": [-60.0, 0.0, -59.9, 0.1]}
+        outputs = {"stac": True, "vrt": True, "table": "csv"}
+        wanted = world.config(search=elsewhere, select=SELECT | {"bands": ["SR_B3", "ANG"]}, output=outputs)
+        result = await world.run(wanted)
+        assert result.summary.exit_code == 0
+        overview = RunOverview()
+        for event in result.events:
+            overview.note(event)
+        (told, *_) = end_lines(overview.finished, overview, "data")
+        assert told.startswith("2 new, 0 already here, 0 failed, 1 without data in the area")
+
+        assert sorted(Path(path).name for path in result.summary.paths()) == sorted(result.verified)
+        known = await status(wanted)
+        assert [state_of(file, running=False) for file in known.files] == ["empty", "here", "here"]
+        page = status_page(known, "data", 80, SameJob("config.toml"))
+        assert page[0].endswith("2 here, 1 empty")
+        assert page[-1].startswith("next: ")
+        assert "status --paths" in page[-1]
+        (item,) = (json.loads(path.read_text()) for path in world.root.glob(f"stac/**/{scene.display_id}.json"))
+        assert not [asset for asset in item["assets"].values() if window_key(asset["href"])]
+        assert len((await world.run(wanted)).summary.paths()) == 2
 
 
 @pytest.mark.parametrize(
