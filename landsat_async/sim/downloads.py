@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,6 +71,12 @@ def _first_id() -> int:
     A client remembers downloads that were given up, and would take a new one of such an id for the old one.
     """
     return 790_721_113 + (time.time_ns() // 1_000_000 - 1_700_000_000_000)
+
+
+def _draw(*numbers: int) -> float:
+    """Return a number from 0 to 1 that these always give."""  # checksums of ids in a row are too much alike for it
+    digest = hashlib.sha256(repr(numbers).encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32
 
 
 @dataclass(slots=True)
@@ -150,9 +156,7 @@ class Downloads:
             return
         if download.polls < script.staging_polls or now_s - download.requested_s < script.staging_s:
             return
-        if script.staging_share < 1:
-            draw = zlib.crc32(b"%d:%d:%d" % (script.seed, download.id, download.polls)) / 2**32
-            if draw >= script.staging_share:
-                return
+        if script.staging_share < 1 and _draw(script.seed, download.id, download.polls) >= script.staging_share:
+            return
         fails = matches(download.offer.file, script.staging_fails)
         self.move(download, "failed" if fails else "available")

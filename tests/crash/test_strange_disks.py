@@ -20,6 +20,12 @@ from landsat_async.events import Started, Verified
 from landsat_async.sim import Script, open_simulator
 from tests.support.recorded_runs import Versions, config_of, small_steps
 from tests.support.small_disk import MIB, small_disk
+from tests.support.virtual_loop import VirtualLoop
+
+
+@pytest.fixture
+def anyio_backend():
+    return ("asyncio", {"loop_factory": VirtualLoop})
 
 
 @pytest.fixture

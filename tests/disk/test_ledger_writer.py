@@ -56,7 +56,7 @@ async def test_L37_memory_that_ends_in_a_statement_is_told_to_all_of_the_batch_a
     thread = LedgerWriter(lambda: connection, Path("ledger"))
     thread.start()
     connection.fails_at = fails_at
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         calls = [asyncio.ensure_future(thread.call(lambda c: c.execute("SELECT 1").fetchone())) for _ in range(5)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(answer) for answer in answers} == {OutOfResources}
@@ -71,7 +71,7 @@ async def test_L37_a_thread_that_dies_leaves_nobody_waiting():
     thread = LedgerWriter(lambda: connection, Path("ledger"))
     thread.start()
     connection.fails_at, connection.rollback_fails = "SELECT 1", True
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         calls = [asyncio.ensure_future(thread.call(lambda c: c.execute("SELECT 1"))) for _ in range(300)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(answer) for answer in answers} == {OutOfResources}

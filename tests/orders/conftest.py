@@ -1,4 +1,4 @@
-"""Tests here use the worlds of tests/whole, in virtual time where a module says VIRTUAL."""
+"""Tests here use the worlds of tests/whole, in virtual time."""
 
 from __future__ import annotations
 

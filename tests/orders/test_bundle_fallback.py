@@ -13,7 +13,7 @@ from landsat_async.run.verify import status, verify
 from landsat_async.sim import options
 from landsat_async.sim.script import Script
 
-VIRTUAL = True
+LONG_WAITS = True
 BUNDLES = 6
 FALLBACK = {"type": "bundle", "bundle_fallback": True}
 

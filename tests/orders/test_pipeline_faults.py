@@ -20,7 +20,7 @@ from landsat_async.sim.script import Script
 from tests.orders.lab import Lab, draw_weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES = 18
 """Of the usual search: six scenes, three files each; two scenes lie at landsatlook, four are staged by dds."""
 

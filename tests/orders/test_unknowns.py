@@ -14,7 +14,7 @@ from landsat_async.run import plan
 from landsat_async.run.quota import speaks_of_limits
 from landsat_async.sim.script import Script
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES = 18
 SLOW = {"rate_bytes_s": 20_000}
 """Files take seconds, so that links wait."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import aiohttp
 import anyio
@@ -174,9 +173,9 @@ async def test_A20_slow_drip_and_hang():
         sim.script.fault_api("permissions", "drip", seconds=0.001)
         sim.script.fault_api("permissions", "hang", seconds=60)
         for _ in range(2):
-            begun = time.monotonic()
+            begun = anyio.current_time()
             assert await client.call("permissions")
-            assert time.monotonic() - begun > 0.1
+            assert anyio.current_time() - begun > 0.09
         with pytest.raises(TimeoutError):
             await raw(client, timeout=aiohttp.ClientTimeout(total=0.1))
         await client.call("permissions")  # the hanging call ended with its client

@@ -6,7 +6,6 @@ import base64
 import gzip
 import socket
 import ssl
-import time
 
 import aiohttp
 import anyio
@@ -42,7 +41,7 @@ async def raw(url, **headers):
             *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
         ]
         await stream.send("\r\n".join([*lines, "", ""]).encode())
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             try:
                 while True:
                     data += await stream.receive()
@@ -392,9 +391,9 @@ async def test_F27_F28_stall_and_drip():
             await collect(client.session, url, got, timeout=aiohttp.ClientTimeout(sock_read=0.2))
         assert got == true_bytes(sim)[: len(got)]
         assert len(got) == len(true_bytes(sim)) // 2
-        begun = time.monotonic()
+        begun = anyio.current_time()
         assert (await client.get(url))[2] == true_bytes(sim)
-        assert time.monotonic() - begun > 0.03
+        assert anyio.current_time() - begun > 0.03
         assert dict(sim.log.faults) == {"stall": 1, "drip": 1}
 
 
@@ -568,9 +567,9 @@ async def test_G14_a_limit_of_connections():
 async def test_a_limit_of_speed():
     async with box(script=Script(rate_bytes_s=400_000)) as (sim, client):
         url, size = await client.link(), len(true_bytes(sim))
-        begun = time.monotonic()
+        begun = anyio.current_time()
         assert len((await client.get(url))[2]) == size
-        assert time.monotonic() - begun > size / 400_000 / 2
+        assert anyio.current_time() - begun > size / 400_000 / 2
 
 
 @pytest.mark.faults("G06", "E20")
@@ -658,7 +657,7 @@ def certificates(folder):
 
 async def _read_at_least(stream, size):
     data = b""
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while len(data) < size:
             data += await stream.receive()
     return data
@@ -671,9 +670,9 @@ async def test_an_answer_comes_twice_after_a_while():
         async with await anyio.connect_tcp(url.host, url.port) as stream:
             await stream.send(f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             first = await _read_at_least(stream, len(true_bytes(sim)) + 100)
-            began_s = time.monotonic()
+            began_s = anyio.current_time()
             assert await _read_at_least(stream, len(first)) == first
-            assert time.monotonic() - began_s > 0.03
+            assert anyio.current_time() - began_s > 0.03
         served(sim, "doubled")
 
 

@@ -17,6 +17,7 @@ import pytest
 from landsat_async.sim import Archive
 from tests.sim.client import L2, PRODUCT, SCENE, box
 
+REAL_TIME = True
 ABSENT = 77
 
 USGSXPLORE = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from landsat_async.sim import Archive, Script
+from landsat_async.sim import Archive, Script, downloads
 from tests.sim.client import L1, L2, SCENE, box
 
 STAGED = "LC80040532024203LGN00"
@@ -153,6 +153,12 @@ async def test_a_share_of_the_staged_items_gets_ready_at_each_poll():
         assert 0 < counts[0] < 60
         assert counts == sorted(counts)
         assert counts[-1] > 190
+
+
+@pytest.mark.parametrize("first_id", [790_008_973, 790_013_958, 790_019_940])
+def test_the_share_is_drawn_evenly_whatever_the_ids_are(first_id):
+    drawn = [downloads._draw(0, first_id + n, 1) < 0.1 for n in range(200)]
+    assert 3 <= sum(drawn) <= 45
 
 
 async def test_trying_the_staging_link_or_asking_again_counts_as_a_look():

@@ -14,6 +14,7 @@ from landsat_async.errors import LandsatError
 from landsat_async.run import outcomes, worker
 from landsat_async.transfer import speed
 from landsat_async.transfer.types import TransferPolicy
+from tests.support.virtual_loop import VirtualLoop
 
 ONLY_BAD = {
     "page in place of the file, status 200",
@@ -42,6 +43,11 @@ class Here(Program):
 
 
 @pytest.fixture
+def anyio_backend():
+    return ("asyncio", {"loop_factory": VirtualLoop})
+
+
+@pytest.fixture
 def quick(monkeypatch):
     policy = partial(TransferPolicy, backoff_cap_s=0.01, min_rate_window_s=1.5)
     monkeypatch.setattr(worker, "TransferPolicy", policy)
@@ -62,6 +68,7 @@ async def test_ours_is_right_or_says_so(tmp_path, files, quick, fault):
     assert verdict.requests > 1
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # it runs in a process of its own
 async def test_a_program_that_is_content_with_anything_is_found_out(tmp_path, files):
     save = "import sys, urllib.request as u; open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1]).read())"
     program = comparison._program("python3", "-c", save, each=("{url}", "{file}"))

@@ -6,7 +6,8 @@ Use it through the anyio plugin: a test module that wants virtual time defines
     def anyio_backend():
         return ("asyncio", {"loop_factory": VirtualLoop})
 
-`anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. Work in threads needs real time: while a call
+`anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. What the loop computes takes no time at all, so a
+busy machine changes nothing that a test can see. Work in threads needs real time: while a call
 in an executor, in a worker thread of anyio, in the thread of a ledger or in the threads for disks is under way, nothing
 jumps. Bytes between two sockets of the loop are with their receiver when the call that sent them has returned, and the
 kernel is asked whether that is so; only where it still has some under way, GRACE_S of real silence comes first. (No
@@ -19,11 +20,10 @@ import asyncio
 import os
 import selectors
 import socket
-import termios
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from fcntl import ioctl
 from functools import wraps
 
 from anyio._backends._asyncio import AsyncIOBackend
@@ -31,6 +31,10 @@ from anyio._backends._asyncio import AsyncIOBackend
 from landsat_async.disk import acquire
 from landsat_async.disk.io_threads import DiskPool
 from landsat_async.disk.ledger_writer import LedgerWriter
+
+if sys.platform == "linux":
+    import termios
+    from fcntl import ioctl
 
 GRACE_S = 0.004
 CLOSING_S = 0.0001
@@ -41,7 +45,7 @@ _NONE = bytes(4)
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
-        self.jumped_s = 0.0
+        self.now_s = time.monotonic()
         self.busy_threads = 0
         self._closing = False
 
@@ -51,7 +55,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout=None):
         if timeout is None or timeout <= 0 or self.busy_threads:
-            return super().select(timeout)
+            return self._really(timeout)
         ready = super().select(0)
         if not ready and self._closing:
             self._closing = False
@@ -60,7 +64,14 @@ class _JumpingSelector(selectors.DefaultSelector):
         if not ready and self._bytes_under_way():
             ready = super().select(min(timeout, GRACE_S))
         if not ready:
-            self.jumped_s += timeout
+            self.now_s += timeout
+        return ready
+
+    def _really(self, timeout):
+        """Wait for a thread: that takes real time."""
+        began_s = time.monotonic()
+        ready = super().select(timeout)
+        self.now_s += time.monotonic() - began_s
         return ready
 
     def _bytes_under_way(self) -> bool:
@@ -74,7 +85,9 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 def _in_flight(fd: int) -> bool:
-    """Tell whether bytes have left this socket whose receipt the other end has not acknowledged."""
+    """Tell whether bytes have left this socket whose receipt the other end has not acknowledged, as far as known."""
+    if sys.platform != "linux":
+        return True
     try:
         unacknowledged = ioctl(fd, termios.TIOCOUTQ, _NONE)
         return unacknowledged != _NONE and unacknowledged != ioctl(fd, _SIOCOUTQNSD, _NONE)
@@ -84,6 +97,8 @@ def _in_flight(fd: int) -> bool:
 
 def _acknowledge(fd: int) -> None:
     """Let a socket acknowledge at once what it has received."""
+    if sys.platform != "linux":
+        return
     with suppress(OSError), socket.socket(fileno=os.dup(fd)) as same:  # no socket, or not of TCP
         same.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
@@ -115,7 +130,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping.busy_threads -= 1
 
     def time(self) -> float:
-        return super().time() + self._jumping.jumped_s
+        return self._jumping.now_s
 
 
 def _seen(start):

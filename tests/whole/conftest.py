@@ -15,16 +15,19 @@ from tests.whole.world import open_world
 
 @pytest.fixture
 def anyio_backend(request):
-    """A module with VIRTUAL = True waits for nothing: its loop jumps from timer to timer."""
-    if getattr(request.module, "VIRTUAL", False):
-        return ("asyncio", {"loop_factory": VirtualLoop})
-    return "asyncio"
+    """Nothing is waited for: the loop jumps from timer to timer.
+
+    Except in a module with REAL_TIME = True, which has to do with programs in other processes: no clock jumps for them.
+    """
+    if getattr(request.module, "REAL_TIME", False):
+        return "asyncio"
+    return ("asyncio", {"loop_factory": VirtualLoop})
 
 
 @pytest.fixture(autouse=True)
 def _rare_progress(request, monkeypatch):
-    """Each line of progress and each look at the rate is a jump of the virtual clock, and a jump costs real time."""
-    if getattr(request.module, "VIRTUAL", False):
+    """In a module with LONG_WAITS = True a line of progress a second, or a look at the rate, would be thousands."""
+    if getattr(request.module, "LONG_WAITS", False):
         monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 60.0)
         monkeypatch.setattr(worker, "WINDOW_S", 60.0)
         monkeypatch.setattr(waits, "TICK_S", getattr(request.module, "TICK_S", 60.0))

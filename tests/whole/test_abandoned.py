@@ -14,7 +14,7 @@ from landsat_async.events import Verified
 from landsat_async.run.verify import verify
 from tests.whole.world import DATASET
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES = 18
 
 

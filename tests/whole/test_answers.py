@@ -8,7 +8,7 @@ import pytest
 from landsat_async.sim.script import Script
 from tests.whole.test_orders import FILES, once
 
-VIRTUAL = True
+LONG_WAITS = True
 WAYS = [("doubled", 0.0), ("doubled", 0.005), ("doubled", 0.2), ("late", 0.0)]
 
 HEALTHY = {"login-token": 1, "scene-list-add": 1, "download-options": 1, "download-request": 3, "logout": 1}

@@ -16,6 +16,7 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from tests.whole.world import LAKE, open_world
 
+REAL_TIME = True
 PAGE = (Path(__file__).parents[2] / "docs" / "ndvi-series.md").read_text()
 PROCESSED = date(2020, 9, 18)
 SCENES = (

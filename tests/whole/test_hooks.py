@@ -18,6 +18,7 @@ from landsat_async.run.opening import open_run
 from landsat_async.sim import Script
 from tests.whole.world import open_world
 
+REAL_TIME = True
 RED = {"bands": ["SR_B4", "QA_PIXEL"]}
 LAYOUT = {"layout": "{display_id}"}
 TWO = {"dataset": "landsat_ot_c2_l2", "scenes": ["LC80040532024187LGN00", "LC80040532024203LGN00"]}

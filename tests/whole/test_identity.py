@@ -8,7 +8,7 @@ from landsat_async.events import Verified
 from landsat_async.sim.datasets import DATASETS
 from tests.whole.world import DATASET
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES = 18
 SCENE = "LC08_L2SP_004053_20240705_20240714_02_T1"
 NAME, BAND, ANG = f"{SCENE}_SR_B3.TIF", f"{SCENE}_SR_B5.TIF", f"{SCENE}_ANG.txt"

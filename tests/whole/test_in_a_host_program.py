@@ -28,6 +28,7 @@ from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, Trans
 from tests.whole.apart import simulator_apart
 from tests.whole.world import open_world
 
+REAL_TIME = True
 FILES = 18
 
 

@@ -13,7 +13,7 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 from tests.whole.world import BANDS
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES = 18
 KIB = 1024
 PROXIED, STAGED = "LC80040532024187LGN00", "LC80040532024203LGN00"

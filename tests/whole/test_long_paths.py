@@ -9,7 +9,7 @@ import pytest
 from landsat_async.errors import ConfigError, FolderUnwritable
 from landsat_async.run import plan
 
-VIRTUAL = True
+LONG_WAITS = True
 NAME = "LC08_L2SP_004053_20240705_20240714_02_T1"
 
 

@@ -8,7 +8,7 @@ import pytest
 from landsat_async.sim.archive import Archive
 from tests.whole.world import SUMMER
 
-VIRTUAL = True
+LONG_WAITS = True
 SLOW = pytest.mark.slow
 LOOK_S = 0.1
 LARGE = {"type": "band", "bands": ["SR_B*"]}

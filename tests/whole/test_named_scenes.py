@@ -10,7 +10,7 @@ from landsat_async.sim.datasets import DATASETS
 from tests.run.test_search_of_millions import L1, L2, LOOKUPS, MILLIONS
 from tests.whole.world import open_world
 
-VIRTUAL = True
+LONG_WAITS = True
 BUNDLES = {"type": "bundle"}
 FIRST = "LC08_L2SP_004053_20240705_20240714_02_T1"
 OLDER = "LE07_L1TP_004053_20010305_20200918_02_T1"

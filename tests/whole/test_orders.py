@@ -11,7 +11,7 @@ from landsat_async.events import Planned, Requested, Retrying, Verified
 from landsat_async.run.poller import REPORT_EVERY_S
 from landsat_async.sim.script import Script
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES = 18
 """Of the usual search: six scenes, three files each; two scenes lie at landsatlook, four are staged by dds."""
 STAGED = 12

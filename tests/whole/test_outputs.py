@@ -26,7 +26,7 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from tests.whole.world import LAKE, open_world
 
-VIRTUAL = True
+LONG_WAITS = True
 FIRST = "LC08_L2SP_004053_20240705_20240714_02_T1"
 ALL = {"stac": True, "vrt": True, "table": "csv"}
 RED = {"bands": ["SR_B4", "QA_PIXEL"]}

@@ -21,6 +21,7 @@ from landsat_async.sim import Archive, open_simulator
 from landsat_async.whole_job import download
 from tests.support.portable_lab import LOOPS, STATE, WINDOWS, Job, hold, scanner
 
+REAL_TIME = True
 pytestmark = pytest.mark.portable
 only_windows = pytest.mark.skipif(not WINDOWS, reason="other programs shut nobody out here; see test_windows_like")
 ONE = {"type": "band", "bands": ["SR_B3"]}

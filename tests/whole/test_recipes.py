@@ -14,6 +14,7 @@ import pytest
 from landsat_async import Config
 from landsat_async.run.choose_target import target_for
 
+REAL_TIME = True
 CONFIG = """
 [service]
 url = "http://127.0.0.1:1/api/"

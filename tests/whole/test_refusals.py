@@ -17,7 +17,7 @@ from landsat_async.sim.script import Script
 from landsat_async.sim.service import CONTACT_ID
 from tests.whole.world import SUMMER
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES, STAGED = 18, 12
 
 

@@ -9,7 +9,7 @@ from landsat_async import download, plan
 from landsat_async.sim.archive import Archive
 from tests.whole.world import DATASET
 
-VIRTUAL = True
+LONG_WAITS = True
 SHARDS = 4
 BAND = {"type": "band", "bands": ["SR_B3"]}
 

@@ -14,7 +14,7 @@ from landsat_async.sim.script import Script
 from landsat_async.transfer.types import TransferPolicy
 from tests.whole.test_links import ENDS_WELL, PROXIED, RESUMED, SILENT, STAGED, one
 
-VIRTUAL = True
+LONG_WAITS = True
 KIB = 1024
 SPAN = 256 * KIB
 SLOW = partial(pytest.param, marks=pytest.mark.slow)

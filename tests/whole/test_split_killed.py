@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from functools import partial
@@ -17,6 +16,7 @@ from landsat_async.transfer.types import TransferPolicy
 from tests.whole.test_links import PROXIED, one
 from tests.whole.test_split import SPAN, large
 
+REAL_TIME = True
 KIB = 1024
 SHORT = {"span_bytes": SPAN, "block_bytes": 64 * KIB, "checkpoint_bytes": 128 * KIB}
 CHILD = f"""
@@ -42,7 +42,7 @@ async def test_I01_a_killed_run_goes_on_from_its_checkpoint_with_several_connect
             with anyio.fail_after(60):
                 while sum(world.log.file_bytes.values()) < 1_000 * KIB and child.returncode is None:
                     await anyio.sleep(0.01)
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
             assert await child.wait() == -signal.SIGKILL
         world.script.rate_bytes_s = None
         world.forget_log()

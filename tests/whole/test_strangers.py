@@ -14,7 +14,7 @@ from landsat_async.run.verify import status, verify
 from landsat_async.sim.archive import Archive
 from tests.whole.world import STATE
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES = 18
 NAME = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
 ANG = "LC08_L2SP_004053_20240705_20240714_02_T1_ANG.txt"

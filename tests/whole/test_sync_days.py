@@ -7,6 +7,8 @@ import pytest
 from tests.support.kill_lab import KIB, MemoryArchive, open_lab
 from tests.support.sync_lab import kill_one_sync, open_days
 
+REAL_TIME = True
+
 
 @pytest.mark.faults("Y01")
 async def test_Y01_each_day_the_folder_is_what_a_run_from_scratch_would_leave(tmp_path):

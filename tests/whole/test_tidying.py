@@ -12,7 +12,7 @@ from landsat_async.events import Retrying
 from landsat_async.m2m.api_retry import BareRefusal, bare_refusal
 from landsat_async.sim.script import Script
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES, STAGED = 18, 12
 GROUP = {"type": "band_group", "file_groups": ["ls_c2l2_sr_band"]}
 ONE = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"

@@ -11,7 +11,7 @@ from landsat_async.errors import ServiceDown
 from landsat_async.events import Notice, Retrying, Verified
 from landsat_async.sim.script import Script
 
-VIRTUAL = True
+LONG_WAITS = True
 FILES, STAGED = 18, 12
 """Of the usual search: two scenes lie at landsatlook, four are staged by dds; three files each."""
 PROXIED = FILES - STAGED

@@ -8,7 +8,7 @@ import pytest
 from landsat_async.events import Error, Progress, Retrying
 from landsat_async.sim.script import Script
 
-VIRTUAL = True
+LONG_WAITS = True
 TICK_S = 1.0
 FILES = 18
 ONE = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
