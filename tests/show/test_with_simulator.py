@@ -1,7 +1,9 @@
-"""The commands against the simulator, in processes of their own, as a user runs them."""
+"""The commands against the simulator: some in processes of their own, as a user runs them, most in here."""
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import os
 import re
@@ -9,9 +11,15 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
+
+from landsat_async.show.cli import main
+from tests.support.virtual_loop import VirtualLoop
 
 PROJECT = Path(__file__).parents[2]
 CONFIG = """
@@ -71,11 +79,15 @@ def job(simulated, tmp_path):
 
 
 @pytest.fixture
-def call(simulated, tmp_path):
-    """Run a command as the account of the simulator; returns the finished process."""
+def account(simulated):
+    return {"USGS_USERNAME": simulated.username, "USGS_TOKEN": simulated.token}
+
+
+@pytest.fixture
+def call_apart(account, tmp_path):
+    """Run a command in a process of its own; returns the finished process."""
 
     def call(*arguments, **environment):
-        account = {"USGS_USERNAME": simulated.username, "USGS_TOKEN": simulated.token}
         return subprocess.run(
             [sys.executable, "-m", "landsat_async", *map(str, arguments)],
             cwd=tmp_path,
@@ -84,6 +96,27 @@ def call(simulated, tmp_path):
             text=True,
             timeout=60,
         )
+
+    return call
+
+
+@pytest.fixture
+def call(account, tmp_path):
+    """Run a command as the account of the simulator; returns what a finished process would be."""
+
+    def call(*arguments, **environment):
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, {**account, **environment}),
+            mock.patch.object(sys, "argv", [str(PROJECT / "landsat_async" / "__main__.py")]),
+            open(os.devnull) as nothing,
+            mock.patch.object(sys, "stdin", nothing),
+            chdir(tmp_path),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = main([*map(str, arguments)])
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     return call
 
@@ -112,7 +145,7 @@ def test_simulate_can_serve_an_archive_of_any_size():
     assert sim.stop() == (0, "")
 
 
-def test_plan_run_status_and_verify_tell_one_story(call, job, tmp_path):
+def test_plan_run_status_and_verify_tell_one_story(call, call_apart, job, tmp_path):
     planned = call("plan", "--json", job)
     assert planned.returncode == 0, planned.stderr
     events = json_of(planned)
@@ -126,7 +159,7 @@ def test_plan_run_status_and_verify_tell_one_story(call, job, tmp_path):
     assert (events[-1]["event"], events[-1]["files"]) == ("planned", 4)
     assert not (tmp_path / "data").exists()
 
-    ran = call("run", "--json", job)
+    ran = call_apart("run", "--json", job)
     assert ran.returncode == 0, ran.stderr
     last = json_of(ran)[-1]
     assert (last["event"], last["files_verified"], last["exit_code"]) == ("finished", 4, 0)
@@ -140,7 +173,7 @@ def test_plan_run_status_and_verify_tell_one_story(call, job, tmp_path):
     status = json_of(call("status", "--json", job, USGS_TOKEN=""))
     assert status[-1]["event"] == "status"
     assert (status[-1]["counts"], status[-1]["last_exit_code"]) == ({"done": 4}, 0)
-    checked = json_of(call("verify", "--json", job, USGS_TOKEN=""))
+    checked = json_of(call_apart("verify", "--json", job, USGS_TOKEN=""))
     assert {e["file"]: e["sha256"] for e in checked if e["event"] == "verified"} == verified
     assert (checked[-1]["event"], checked[-1]["exit_code"]) == ("finished", 0)
 
@@ -162,10 +195,9 @@ def test_verify_names_a_changed_and_a_deleted_file_and_run_heals_both(call, job,
 
 
 @pytest.mark.faults("I06")
-def test_I06_a_real_run_stops_and_the_next_one_continues(call, job, simulated, tmp_path):
+def test_I06_a_real_run_stops_and_the_next_one_continues(call, job, simulated, account, tmp_path):
     simulated.script(rate_bytes_s=20_000)
     try:
-        account = {"USGS_USERNAME": simulated.username, "USGS_TOKEN": simulated.token}
         with subprocess.Popen(
             [sys.executable, "-m", "landsat_async", "run", "--json", str(job)],
             cwd=PROJECT,
@@ -250,7 +282,9 @@ def test_the_doctor_sees_that_the_role_is_missing(call, job, simulated):
     assert "MACHINE" in done.stdout
 
 
-def test_the_demo_leaves_proven_files_and_says_what_to_do_next(call, tmp_path):
+def test_the_demo_leaves_proven_files_and_says_what_to_do_next(call, tmp_path, monkeypatch):
+    """Of its 20 s it computes few; `.ci/run` starts it from the wheel."""
+    monkeypatch.setattr(asyncio, "Runner", partial(asyncio.Runner, loop_factory=VirtualLoop))
     done = call("demo", "here", HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
     assert "structure" in done.stdout
