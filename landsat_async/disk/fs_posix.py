@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from landsat_async.disk.fs import Fs, LockState, Observer, Volume
 
@@ -29,6 +29,7 @@ _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _MACOS_RENAME = posix_macos.AT_FDCWD, posix_macos.RENAME_EXCL
 _HOLD_S = 0.1
+T = TypeVar("T")
 _NO_NAMES = frozenset(("", ".", ".."))
 
 
@@ -142,6 +143,22 @@ class PosixFs:
             fd = held.fds[folder] = self._open_folder(self._root, folder)
         return _Place(name, fd, held)
 
+    def _below(self, call: Callable[..., T], path: str, *arguments: object) -> T:
+        """Call what takes a name and the open folder that it stands in; in one step, for the calls of small files."""
+        held, root = self._held.folders, self._root
+        if not held.inside or root is None or not path.startswith(root + os.sep):
+            with self._at(path) as (name, folder):
+                return call(name, *arguments, dir_fd=folder)
+        inner, _, name = path[len(root) + 1 :].rpartition(os.sep)
+        try:
+            fd = held.fds.get(inner)
+            if fd is None:
+                fd = held.fds[inner] = self._open_folder(root, inner)
+            return call(name, *arguments, dir_fd=fd)
+        except BaseException:
+            held.drop()
+            raise
+
     def _held_folder(self, path: str) -> int | None:
         held = self._held.folders
         if not held.inside or self._root is None or not f"{path}{os.sep}".startswith(self._root + os.sep):
@@ -171,8 +188,7 @@ class PosixFs:
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a file as READ, WRITE or NEW says; never through a link, never waiting for a FIFO's other end."""
         self._see("open", path, flags, mode)
-        with self._at(path) as (name, folder):
-            fd = os.open(name, flags | _SAFE, mode, dir_fd=folder)
+        fd = self._below(os.open, path, flags | _SAFE, mode)
         if sys.platform == "darwin" and flags & os.O_RDWR:
             posix_macos.show_as_writer(fd)
         return fd
@@ -224,8 +240,7 @@ class PosixFs:
     def lstat(self, path: str) -> os.stat_result:
         """Describe what a name stands for, without following a link."""
         self._see("lstat", path)
-        with self._at(path) as (name, folder):
-            return os.lstat(name, dir_fd=folder)
+        return self._below(os.lstat, path)
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a folder."""
@@ -267,14 +282,12 @@ class PosixFs:
     def unlink(self, path: str) -> None:
         """Remove a name."""
         self._see("unlink", path)
-        with self._at(path) as (name, folder):
-            os.unlink(name, dir_fd=folder)
+        self._below(os.unlink, path)
 
     def mkdir(self, path: str, mode: int) -> None:
         """Make one folder."""
         self._see("mkdir", path, mode)
-        with self._at(path) as (name, folder):
-            os.mkdir(name, mode, dir_fd=folder)
+        self._below(os.mkdir, path, mode)
 
     def fsync_dir(self, path: str) -> None:
         """Make the names in a folder durable."""

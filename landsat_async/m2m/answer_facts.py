@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from landsat_async.m2m.response import open_envelope
-from landsat_async.rules.observed import Fact, code_of, words_of
+from landsat_async.rules.observed import HIDDEN, Fact, code_of, words_of
 
 BODY_BYTES_MOST = 1 << 20
 """Larger answers are not looked at: they show what smaller ones do."""
 ROWS_MOST = 200
 _SYSTEM = r"[a-z]{2,10}(_[a-z0-9]{1,5})?"
-_MEMBER = r"[a-zA-Z]{2,30}"
+_MEMBER = re.compile(r"[a-zA-Z]{2,30}")
 _BAND = re.compile(r"_((?:SR|ST|QA)_[A-Z0-9_]{2,16}|B\d{1,2}|ANG|MTL|VAA|VZA|SAA|SZA|stac)\.[A-Za-z]{2,4}$")
 _PREFIX = re.compile(r"(L2S[A-Z]|L1[A-Z]{0,3}|L2[A-Z]{0,3})_")
 
@@ -181,7 +181,7 @@ def _request(data: Any, _: Mapping[str, Any]) -> Iterator[Fact]:
 def _members(what: str, rows: Any) -> Iterator[Fact]:
     row = rows[0] if isinstance(rows, list) and rows else None
     if isinstance(row, dict):
-        names = sorted(code_of(str(name), _MEMBER) for name in row)
+        names = sorted([name if _MEMBER.fullmatch(name) else HIDDEN for name in map(str, row)])
         for begin in range(0, len(names), 4):
             yield Fact("request", f"{what} {', '.join(names[begin : begin + 4])}"[:80])
 

@@ -156,6 +156,8 @@ else:
 
 def _read_member(member: Any, value: object) -> object:
     """Read one member of a row for msgspec."""
+    if type(value) is str and member.read is text and value.isascii() and (plainly := value.strip()):
+        return plainly  # as a rule, and each row has many of them
     read = member.read(value)
     if read is not None:
         return read

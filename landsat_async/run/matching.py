@@ -111,22 +111,16 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
 def _find(answer: AnswerRow, by_entity: dict[str, list[A]], by_name: dict[str, A]) -> A | None:
     if answer.entity_id is not None:
         candidates = by_entity.get(answer.entity_id, [])
-        for known in (_of_product(candidates, answer), _of_download(candidates, answer)):
-            if len(known) == 1:
+        for of_product in (True, False):  # by the product, else by the download, where the row tells it
+            given = answer.product_id if of_product else answer.download_id
+            known = [file for file in candidates if (file.product_id if of_product else file.download_id) == given]
+            if given is not None and len(known) == 1:
                 return known[0] if _may_be_called(window_source(known[0].name), answer.name) else None
         fitting = [file for file in candidates if _agree(window_source(file.name), answer.name)]
         return fitting[0] if len(fitting) == 1 else None
     if answer.name is not None:
         return by_name.get(_stem(answer.name))
     return None
-
-
-def _of_product(files: Sequence[A], answer: AnswerRow) -> list[A]:
-    return [file for file in files if answer.product_id is not None and file.product_id == answer.product_id]
-
-
-def _of_download(files: Sequence[A], answer: AnswerRow) -> list[A]:
-    return [file for file in files if answer.download_id is not None and file.download_id == answer.download_id]
 
 
 def one_per_entity(files: Sequence[A]) -> list[A]:
