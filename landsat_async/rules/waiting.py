@@ -89,7 +89,7 @@ def explain_store(reason: str, left_s: float, *, is_down: bool) -> Waiting:
     """Name what a store is waited for; `left_s`: until it is tried again, or given up."""
     if is_down:
         return Waiting(f"{reason}; you may stop, what is complete stays in the spool", max(1.0, left_s))
-    return Waiting(f"{reason}; it is given up then and tried again", max(1.0, min(REPEAT_LATE_S, left_s)))
+    return Waiting(f"{reason}; you may stop", max(1.0, min(REPEAT_LATE_S, left_s)))
 
 
 def _look(s: Standing) -> tuple[float, str]:

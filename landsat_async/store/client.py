@@ -125,7 +125,7 @@ class StoreClient:
     def head(self, key: str) -> StoredObject | None:
         """Return what is known of an object; None where there is none."""
         try:
-            return _stored(self._ask(f"look at {key}", lambda: _obstore().head(self._store, key)))
+            return _stored(self._ask(f"look at {shown(key)}", lambda: _obstore().head(self._store, key)))
         except FileNotFoundError:
             return None
 
@@ -144,7 +144,7 @@ class StoreClient:
 
     def _put(self, key: str, data: bytes, mode: Any) -> None:
         store, limit_s = (self._store, _ANSWER_S) if len(data) <= _SMALL_BYTES else (self._files, _TRANSFER_S)
-        self._ask(f"write {key}", lambda: _obstore().put(store, key, data, mode=mode), limit_s)
+        self._ask(f"write {shown(key)}", lambda: _obstore().put(store, key, data, mode=mode), limit_s)
 
     def upload(self, key: str, read: Callable[[int, int], bytes], size_bytes: int, stop: Callable[[], bool]) -> None:
         """Write a large object in parts; it is there whole or not at all. `read(size, offset)` gives its bytes.
@@ -160,7 +160,7 @@ class StoreClient:
                         raise InterruptedError
                     writer.write(read(min(_WRITE_BYTES, size_bytes - at), at))
 
-        self._ask(f"take {size_text(size_bytes)} for {key}", send, _TRANSFER_S)
+        self._ask(f"take {size_text(size_bytes)} for {shown(key)}", send, _TRANSFER_S)
 
     def copy_new(self, source: str, key: str) -> None:
         """Copy within the bucket. Raises FileExistsError when there is something already."""
@@ -176,11 +176,11 @@ class StoreClient:
         def request() -> None:
             _obstore().copy(self._files, source, key, overwrite=overwrite)
 
-        self._ask(f"name {key}", request, _TRANSFER_S)
+        self._ask(f"name {shown(key)}", request, _TRANSFER_S)
 
     def read(self, key: str, size: int, offset: int) -> bytes:
         """Return bytes of an object. Raises FileNotFoundError."""
-        return self._ask(f"read {key}", lambda: self._read(key, size, offset), _TRANSFER_S) if size else b""
+        return self._ask(f"read {shown(key)}", lambda: self._read(key, size, offset), _TRANSFER_S) if size else b""
 
     def _read(self, key: str, size: int, offset: int) -> bytes:
         if self._forward is None:
@@ -242,6 +242,14 @@ class StoreClient:
             if failed.refused:
                 raise
         return False
+
+
+def shown(key: str) -> str:
+    """Return what a key is for people; our own objects are known by what they are for."""
+    name = key.partition(f"{STATE_FOLDER}/")[2]
+    if name.startswith("parts/"):
+        return "a temporary object"
+    return {"": key, "claim.json": "the claim of the prefix"}.get(name, "a trial object" if "probe-" in name else key)
 
 
 def _obstore() -> Any:

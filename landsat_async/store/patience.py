@@ -56,7 +56,7 @@ class Patience:
         """
         for attempt in itertools.count(1):
             try:
-                with self._noted(f"waiting for the store to {what}", limit_s, 0):
+                with self._noted(f"the store has not answered yet; it was asked to {what}", limit_s, 0):
                     answer = ask()
             except StoreFailed as failed:
                 if (

@@ -51,7 +51,7 @@ async def test_V35_a_store_that_is_silent_before_a_run_is_told(s3, url, tmp_path
         async with open_run(config, credentials=credentials, on_wait=on_wait) as run:
             summary = await run.wait()
     assert summary.exit_code == 0
-    assert "waiting for the store to write" in told[0].reason
+    assert "the store has not answered yet; it was asked to write a trial object" in told[0].reason
     assert told[0].wait_s > 0
 
 

@@ -99,5 +99,5 @@ def test_what_is_under_way_can_be_seen():
     patience = Patience(0.0)
     seen = until(patience, patience.wait)
     assert seen is not None
-    assert (seen.is_down, seen.reason) == (False, "waiting for the store to look at x")
+    assert (seen.is_down, seen.reason) == (False, "the store has not answered yet; it was asked to look at x")
     assert 0 < seen.left_s <= 15.0
