@@ -72,9 +72,13 @@ class Naming:
         except StoreFailed:
             self._is_upload_cut = True
             raise
+        self.clear_key(key)
+        (client.copy if overwrite else client.copy_new)(self._key(name), key)
+
+    def clear_key(self, key: str) -> None:
+        """Give up what a killed run had begun under a key that is about to be made now."""
         if self._unfinished is not None:
             self._unfinished.clear_key(key)
-        (client.copy if overwrite else client.copy_new)(self._key(name), key)
 
     def _key(self, part_name: str) -> str:
         return f"{self.prefix}/{part_name}"

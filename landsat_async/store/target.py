@@ -296,6 +296,7 @@ class StoreTarget:
 
     def move(self, relpath: str, to: str) -> None:
         """Move a finished object, see `versions.move`."""
+        self._naming.clear_key(self._key(to))
         move(self._client, self._key(relpath), self._key(to))
         self._objects.forget(self._key(relpath))
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import date, timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import anyio
@@ -15,7 +20,7 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.server import open_simulator
 from landsat_async.store import client as client_module
-from tests.store.test_runs import held, tables
+from tests.store.test_runs import PROJECT, _write, held, tables
 from tests.support.sync_lab import clock_of_days
 
 OLD = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 4.0)
@@ -80,3 +85,59 @@ async def test_V25_a_store_that_fails_while_versions_move_loses_none(s3, url, tm
         now = await anyio.to_thread.run_sync(keys, s3, url)
         assert {key for key in now if OLD.display_id in key} == {f"superseded/{key}" for key in old}
         assert len([key for key in now if key.startswith(new.display_id)]) == len(old)
+
+
+@pytest.mark.slow
+@pytest.mark.faults("V41")
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    ("method", "sign", "moment"),
+    [("POST", "uploads", "before"), ("PUT", "partNumber", "before"), ("POST", "uploadId", "before"),
+     ("POST", "uploadId", "after"), ("POST", "delete", "before"), ("POST", "delete", "after")],
+)  # fmt: skip
+async def test_V41_a_sync_that_is_killed_while_versions_move_is_ended_by_the_next(
+    s3, url, tmp_path, days, method, sign, moment, times
+):
+    async with open_simulator(Archive([OLD], pixels=64, tile=32)) as sim:
+        values = tables(sim, s3, url)
+        config = Config.from_dict(values, base_dir=tmp_path)
+        await sync(sim, config)
+        old = await anyio.to_thread.run_sync(keys, s3, url)
+        days.day += timedelta(days=1)
+        new = sim.archive.reprocess(OLD.display_id, day=days.day)
+        await anyio.to_thread.run_sync(_write, tmp_path / "config.toml", values)
+        environ = {**os.environ, **s3.environ(), "SIM_USERNAME": sim.username, "SIM_TOKEN": sim.token}
+        command = [sys.executable, "-m", "tests.store.sync_run", str(tmp_path / "config.toml"), days.day.isoformat()]
+        process = subprocess.Popen(command, cwd=PROJECT, env=environ)
+        seen, dying = [], []
+
+        def fail(asked, path):
+            is_move = sign in path and asked == method and ("superseded" in path or (sign == "delete" and moved))
+            moved.extend([path] if "superseded" in path and asked == "POST" and "uploadId" in path else [])
+            if dying or (is_move and len(seen) + 1 == times and moment == "before"):
+                process.kill()
+                process.wait()
+                return 500
+            if is_move:
+                seen.append(path)
+                if len(seen) == times:
+                    dying.append(path)  # what comes next comes too late
+            return None
+
+        moved = []
+        s3.fail = fail
+        code = await anyio.to_thread.run_sync(process.wait)
+        s3.fail = lambda method, path: None
+        assert code == -signal.SIGKILL
+        between = await anyio.to_thread.run_sync(keys, s3, url)
+        for key in old:
+            assert {key, f"superseded/{key}"} & between, "the older version is there under one name at least"
+        events = await sync(sim, config)
+        assert any(isinstance(event, Synced) for event in events)
+        now = await anyio.to_thread.run_sync(keys, s3, url)
+        assert {key for key in now if OLD.display_id in key} == {f"superseded/{key}" for key in old}
+        assert len([key for key in now if key.startswith(new.display_id)]) == len(old)
+        state = await anyio.to_thread.run_sync(held, s3, url)
+        assert not [key for key in state if key.startswith(".landsat_async/")]
+        uploads = await anyio.to_thread.run_sync(partial(s3.client.list_multipart_uploads, Bucket="lake"))
+        assert not [one["Key"] for one in uploads.get("Uploads", ()) if one["Key"].startswith(url.prefix)]
