@@ -55,6 +55,8 @@ STOP_S = 4.5
 """For the checkpoints of all parts when a run is stopped."""
 WAIT_AT_MOST_S = 900.0
 """A parcel that has waited longer for a process comes back, and its file gets a new link."""
+_NO_CODE = {"distributed.diagnostics.computations.nframes": 0}
+"""Else dask sends the source of the function that submits with each task: a tenth of the CPU time of that."""
 _EVENTS = {kind.__name__: kind for kind in (Started, Transferred, Retrying, Notice)}
 
 
@@ -176,6 +178,7 @@ class DaskPool:
 
     async def fetch(self, job: TransferJob, hooks: TransferHooks) -> Outcome:
         """Transfer one file in one of the processes."""
+        import dask
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
@@ -188,7 +191,8 @@ class DaskPool:
         parcel = Parcel.of(Contents(self._setup, job, time.time() + WAIT_AT_MOST_S))
         followed = self._followed[job.part_name] = _Followed(job, hooks)
         key = f"landsat-async-{self._setup.run}-{job.part_name}-{self._number}"
-        future = self._client.submit(fetch_parcel, parcel, key=key, pure=False)
+        with dask.config.set(_NO_CODE):
+            future = self._client.submit(fetch_parcel, parcel, key=key, pure=False)
         try:
             return await self._outcome(followed, await self._reply(followed, future))
         except KilledWorker:
