@@ -116,7 +116,7 @@ def test_L35_the_first_signal_stops_a_run_that_can_start_no_thread(tmp_path, sce
             while '"progress"' not in child.stdout.readline():
                 assert child.poll() is None, child.stderr.read()
             child.send_signal(signal.SIGINT)
-            out, talk = child.communicate(timeout=20)
+            out, talk = child.communicate(timeout=60)
         finally:
             child.kill()
     assert child.returncode == 7

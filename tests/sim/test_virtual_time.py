@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 import anyio
+import anyio.to_thread
 import pytest
 
 from landsat_async.sim import Script
@@ -32,3 +36,21 @@ async def test_keys_links_quotas_and_staging_age_in_virtual_time():
         await anyio.sleep(3600)
         (ready,) = (await client.call("download-retrieve", {"label": "a-label"}))["available"]
         assert (await client.get(ready["url"]))[0] == 200
+
+
+async def test_what_is_computed_takes_no_time_and_a_wait_exactly_its_own():
+    began_s = anyio.current_time()
+    time.sleep(0.02)
+    await anyio.sleep(3600)
+    assert anyio.current_time() - began_s == pytest.approx(3600, abs=1e-3)
+
+
+async def test_no_clock_jumps_while_a_program_runs():
+    with anyio.fail_after(60):
+        done = await anyio.run_process([sys.executable, "-c", "print('here')"])
+    assert done.stdout.split() == [b"here"]
+
+
+async def test_no_clock_jumps_while_a_thread_is_at_work():
+    with anyio.fail_after(60):
+        await anyio.to_thread.run_sync(time.sleep, 0.05)

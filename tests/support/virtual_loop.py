@@ -8,8 +8,8 @@ Use it through the anyio plugin: a test module that wants virtual time defines
 
 `anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. What the loop computes takes no time at all, so a
 busy machine changes nothing that a test can see. Work in threads needs real time: while a call
-in an executor, in a worker thread of anyio, in the thread of a ledger or in the threads for disks is under way, nothing
-jumps. Bytes between two sockets of the loop are with their receiver when the call that sent them has returned, and the
+in an executor, in a worker thread of anyio, in the thread of a ledger or in the threads for disks is under way, or a
+program that was started here runs, nothing jumps. Bytes between two sockets of the loop are with their receiver when the call that sent them has returned, and the
 kernel is asked whether that is so; only where it still has some under way, GRACE_S of real silence comes first. (No
 such question can be put about a socket that has been closed: its last bytes get CLOSING_S.)
 """
@@ -128,6 +128,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _thread_ended(self, future) -> None:
         self._jumping.busy_threads -= 1
+
+    async def _make_subprocess_transport(self, *arguments, **options):
+        """The clock does not jump while a program runs."""
+        self._jumping.busy_threads += 1
+        try:
+            return await super()._make_subprocess_transport(*arguments, **options)
+        except BaseException:
+            self._jumping.busy_threads -= 1
+            raise
+
+    def _child_watcher_callback(self, *arguments) -> None:
+        self._jumping.busy_threads -= 1
+        super()._child_watcher_callback(*arguments)
 
     def time(self) -> float:
         return self._jumping.now_s
