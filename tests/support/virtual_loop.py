@@ -7,11 +7,11 @@ Use it through the anyio plugin: a test module that wants virtual time defines
         return ("asyncio", {"loop_factory": VirtualLoop})
 
 `anyio.sleep`, timeouts and aiohttp's timers all follow `loop.time()`. What the loop computes takes no time at all, so a
-busy machine changes nothing that a test can see. Work in threads needs real time: while a call
-in an executor, in a worker thread of anyio, in the thread of a ledger or in the threads for disks is under way, or a
-program that was started here runs, nothing jumps. Bytes between two sockets of the loop are with their receiver when the call that sent them has returned, and the
-kernel is asked whether that is so; only where it still has some under way, GRACE_S of real silence comes first. (No
-such question can be put about a socket that has been closed: its last bytes get CLOSING_S.)
+busy machine changes nothing that a test can see. Work in threads needs real time: while a call in an executor, in a
+worker thread of anyio, in the thread of a ledger or in the threads for disks is under way, or a program that was
+started here runs, nothing jumps. Bytes between two sockets of the loop are with their receiver when the call that sent
+them has returned, and the kernel is asked whether that is so; only where it still has some under way, GRACE_S of real
+silence comes first. (No such question can be put about a socket that has been closed: its last bytes get CLOSING_S.)
 """
 
 from __future__ import annotations
