@@ -156,9 +156,9 @@ class FileStates:
             self._count(item_id, State.READY, Step.CLAIM)
         return claimed
 
-    async def finish(self, file: FinishedFile, *, report: bool = False) -> bool:
-        """Record a proven file; False when its row is in no state that allows it."""
-        return bool(await self.apply(self._ledger.files.finish(file, self.now(), report=report)))
+    def finish(self, file: FinishedFile, *, report: bool = False) -> Awaitable[set[int]]:
+        """Record a proven file; empty when its row is in no state that allows it."""
+        return self.apply(self._ledger.files.finish(file, self.now(), report=report))
 
     def _count(self, item_id: int, before: State, step: Step) -> None:
         """Keep the counts in step, and wake those who wait for what has just happened; most steps wake nobody."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -138,7 +139,14 @@ class WorkerPool:
         """Fetch files until the stream is closed; worker `number` pauses while fewer than that are allowed."""
         self._working += 1
         try:
-            await self._work(number, receive)
+            async with receive:
+                while (link := await self._next(number, receive)) is not None:
+                    self._busy += 1
+                    self._most_busy = max(self._busy, self._most_busy)
+                    try:
+                        await self._one(link)
+                    finally:
+                        self._busy -= 1
         finally:
             self._working -= 1
             if not self._working:
@@ -152,26 +160,17 @@ class WorkerPool:
             self._pool.cancel_soon()
             raise
 
-    async def _work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
-        async with receive:
-            while True:
-                while number >= self.size.allowed and not self.context.states.ended:
-                    await self.context.wakeups.wait()
-                try:
-                    link = receive.receive_nowait()  # what can wait takes a turn of the loop in any case
-                except anyio.EndOfStream:
-                    return
-                except anyio.WouldBlock:
-                    try:
-                        link = await receive.receive()
-                    except anyio.EndOfStream:
-                        return
-                self._busy += 1
-                self._most_busy = max(self._busy, self._most_busy)
-                try:
-                    await self._one(link)
-                finally:
-                    self._busy -= 1
+    async def _next(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> Link | None:
+        """Return the next link for worker `number`; None when there will be no more."""
+        while number >= self.size.allowed and not self.context.states.ended:
+            await self.context.wakeups.wait()
+        try:
+            try:
+                return receive.receive_nowait()  # what can wait takes a turn of the loop in any case
+            except anyio.WouldBlock:
+                return await receive.receive()
+        except anyio.EndOfStream:
+            return None
 
     async def manage(self) -> None:
         """Adapt the number of workers to the line, for ever."""
@@ -306,7 +305,7 @@ class WorkerPool:
             measure=self.context.measuring.spec(item),
         )
 
-    async def _fetch(self, item: Item, link: Link, job: TransferJob) -> Outcome:
+    def _fetch(self, item: Item, link: Link, job: TransferJob) -> Awaitable[Outcome]:
         context = self.context
         served_at = 0
 
@@ -337,7 +336,7 @@ class WorkerPool:
                 self.size = after_push_back(self.size, item.item_id, context.states.loop_time())
 
         store = LedgerStore(context, item.item_id, job.part_name)
-        return await self._pool.fetch(job, TransferHooks(notify, store, check_host, health, self._count))
+        return self._pool.fetch(job, TransferHooks(notify, store, check_host, health, self._count))
 
     def _count(self, size: int) -> None:
         self.session.bytes_received += size
