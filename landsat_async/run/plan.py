@@ -41,12 +41,18 @@ class PlannedFile:
 
     Attributes:
         file: The file.
-        state: "here" (verified), "partial", "preparing", "unverified" (something has the name), "refused" (something
-            has it that a run could not verify), or "missing".
+        state: "here" (verified), "empty" (a window of fill alone: there is no file, and none will come), "partial",
+            "preparing", "unverified" (something has the name), "refused" (something has it that a run could not
+            verify), or "missing".
     """
 
     file: WantedFile
     state: str
+
+    @property
+    def is_open(self) -> bool:
+        """There is something left to do for it."""
+        return self.state not in ("here", "empty")
 
     @property
     def bundle(self) -> str | None:
@@ -248,11 +254,11 @@ async def _judged(found: Found, rule: Rule | None, history: LedgerReader) -> tup
 
 def _left_bytes(files: Sequence[PlannedFile]) -> int:
     """Return how much is to come: of a bundle all of it, as long as one of its members is not here."""
-    incomplete = {planned.bundle for planned in files if planned.state != "here"}
+    incomplete = {planned.bundle for planned in files if planned.is_open}
     return sum(
         planned.file.bytes_nominal or 0
         for planned in files
-        if (planned.state != "here" if planned.bundle is None else planned.bundle in incomplete)
+        if (planned.is_open if planned.bundle is None else planned.bundle in incomplete)
     )
 
 
@@ -267,7 +273,7 @@ def _most_on_disk(config: Config, files: Sequence[PlannedFile], left_bytes: int)
 def _unmeasured(config: Config, files: Sequence[PlannedFile], measured: Mapping[str, CloudCount]) -> int:
     if not config.search.measures:
         return 0
-    wanted = {planned.file.scene_display_id for planned in files if planned.state != "here"}
+    wanted = {planned.file.scene_display_id for planned in files if planned.is_open}
     return len(wanted - measured.keys())
 
 
@@ -294,7 +300,7 @@ def _states(target: Target, known: Mapping[str, KnownFile], files: Sequence[Want
 def _state(target: Target, relpath: str, known: KnownFile) -> str:
     recorded = Recorded(relpath, known.size_bytes or 0, known.mtime_ns or 0)
     if known.state == "done" and known.size_bytes == 0:
-        return "here"  # a window of fill alone: nothing more will come
+        return "empty"
     if known.state == "done" and target.look([recorded]) == [Look.SAME]:
         return "here"
     if target.places([(relpath, "")]) != [Place.FREE]:

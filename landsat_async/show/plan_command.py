@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STATES = {
     "here": "here",
+    "empty": "empty: no data in the area",
     "partial": "begun",
     "preparing": "at USGS",
     "unverified": "found, to be verified",

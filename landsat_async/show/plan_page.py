@@ -55,7 +55,7 @@ def _scenes_and_files(result: Plan, width: int) -> list[str]:
     if days:
         parts.append(days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}")
     here = [planned for planned in result.files if planned.state == "here"]
-    left = len(result.files) - len(here)
+    left = sum(planned.is_open for planned in result.files)
     states = Counter(planned.state for planned in result.files)
     of_them = [
         (states["partial"], "begun"),
@@ -67,8 +67,10 @@ def _scenes_and_files(result: Plan, width: int) -> list[str]:
     to_fetch = f"to fetch: {left:,}, about {size_text(result.bytes_left)}" if left else "nothing to fetch"
     already = "already here: nothing"
     if here:
-        size = f", about {size_text(result.bytes_nominal - result.bytes_left)}"
+        size = f", about {size_text(_bytes(here))}"
         already = f"already here: {len(here):,}{'' if _bundles_pass(result) else size}"
+    if states["empty"]:
+        already += f", {states['empty']:,} without data in the area"
     return [
         *flow(parts, width, " · ", "  "),
         *flow([already, to_fetch + (f" ({some})" if some else "")], width, " · ", "  "),
@@ -262,12 +264,12 @@ def _ending(result: Plan, again: SameJob, width: int) -> list[str]:
         return []
     if not result.scenes and not result.exit_code:
         return wrap("next: widen dates, area or cloud cover", width)
-    if result.files and all(planned.state == "here" for planned in result.files) and not result.exit_code:
+    if result.files and not any(planned.is_open for planned in result.files) and not result.exit_code:
         return [f"next: nothing; {again.command('status', '--paths')} lists the files"]
     if not result.exit_code:
         return [f"next: {again.command('run')}"]
     told = f"run would end with exit code {result.exit_code}: {exit_reason(result)}"
-    comes = any(planned.state not in ("here", "refused") for planned in result.files)
+    comes = any(planned.is_open and planned.state != "refused" for planned in result.files)
     return [*wrap(told, width), *([f"next: {again.command('run')}"] if result.exit_code == 4 and comes else [])]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from landsat_async.rules.aoi import Aoi
     from landsat_async.run.plan import PlannedFile
 
-_HERE = ("here",)
+_HERE = ("here", "empty")
 _REFUSED = ("refused",)
 
 

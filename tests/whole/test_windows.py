@@ -14,6 +14,7 @@ from landsat_async.rules.window_names import window_key
 from landsat_async.run.plan import plan
 from landsat_async.run.verify import status, verify
 from landsat_async.show.jsonlines import json_line
+from landsat_async.show.plan_page import plan_page
 from landsat_async.show.program import SameJob
 from landsat_async.show.run_summary import RunOverview
 from landsat_async.show.status_page import state_of, status_page
@@ -140,7 +141,12 @@ async def test_X04_a_window_of_fill_alone_is_skipped_with_its_reason_and_never_a
         again = await world.run(wanted)
         assert {*again.skipped} == {window, *first.verified}
         assert (len(world.created()), again.summary.bytes_received) == (asked, 0)
-        assert {file.state for file in (await plan(wanted, credentials=world.credentials)).files} == {"here"}
+        seen = await plan(wanted, credentials=world.credentials)
+        assert {file.file.relpath for file in seen.files if file.state == "empty"} == {window}
+        assert {file.state for file in seen.files} == {"here", "empty"}
+        assert seen.bytes_left == 0
+        told = plan_page(seen, keep_bytes=0, width=120, again=SameJob("config.toml"))[1]
+        assert "1 without data in the area · nothing to fetch" in told
         assert [event async for event in verify(wanted)][-1].exit_code == 0
 
 
