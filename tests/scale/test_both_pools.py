@@ -93,8 +93,14 @@ async def pool(request, tmp_path):
 
 
 def job(server: RawServer, **changes) -> TransferJob:
-    made = TransferJob(SecretUrl(server.url(PATH)), "A_SR_B3.dat", "1.1.part", "below/A_SR_B3.dat", policy=POLICY)
-    return replace(made, **changes)
+    usual = {
+        "url": SecretUrl(server.url(PATH)),
+        "name": "A_SR_B3.dat",
+        "part_name": "1.1.part",
+        "relpath": "below/A_SR_B3.dat",
+        "policy": POLICY,
+    }
+    return TransferJob(**usual | changes)
 
 
 async def test_a_file_comes_to_its_name_and_all_of_it_is_counted(pool: TransferPool, tmp_path):
