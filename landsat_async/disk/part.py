@@ -37,7 +37,7 @@ OLD_SUFFIX = ".old"
 """Of what stood under the name of a new part, for the moment until it is removed."""
 _READ_BYTES = 1024 * 1024
 _PART_FOLDER_MODE = 0o700
-_PART_MODE = 0o600
+PART_MODE = 0o600
 
 
 def part_name(item_id: int, generation: int) -> str:
@@ -151,22 +151,27 @@ def new_window_file(fs: Fs, part_path: str, min_free_bytes: int) -> HashedFile:
     return _new_file(fs, part_path + WINDOW_SUFFIX, (), min_free_bytes)
 
 
-def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int) -> HashedFile:
-    """Make a file that nobody else has open; what had its name keeps its bytes, and earlier generations go."""
+def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int, *, is_claim: bool = False) -> HashedFile:
+    """Make a file that nobody else has open; what had its name keeps its bytes, and earlier generations go.
+
+    `is_claim`: it was made before, for us alone. Raises FileNotFoundError when it is not there any more.
+    """
+    if is_claim:
+        return HashedFile(fs.open(path, WRITE), fs, min_free_bytes)
     for name in was:
         with suppress(FileInUse):
             _unlink(fs, fs.join(os.path.dirname(path), name))
     try:
-        fd = fs.open(path, NEW, _PART_MODE)
+        fd = fs.open(path, NEW, PART_MODE)
     except FileExistsError:
         # Not removed at once: on Windows a name lingers until the last program closes the file, but it can be given up.
         fs.replace(path, path + OLD_SUFFIX)
-        fd = fs.open(path, NEW, _PART_MODE)
+        fd = fs.open(path, NEW, PART_MODE)
         with suppress(FileInUse):  # swept by a later run
             _unlink(fs, path + OLD_SUFFIX)
     except FileNotFoundError:
         _make_folder(fs, path)
-        fd = fs.open(path, NEW, _PART_MODE)
+        fd = fs.open(path, NEW, PART_MODE)
     return HashedFile(fd, fs, min_free_bytes)
 
 
@@ -202,7 +207,15 @@ class PartFile:
     """An open part, or one still to be made. Make one with `open_part`; what touches the disk waits for a thread."""
 
     def __init__(
-        self, path: str, fs: Fs, threads: Threads, min_free_bytes: int, was: Sequence[str], file: HashedFile | None
+        self,
+        path: str,
+        fs: Fs,
+        threads: Threads,
+        min_free_bytes: int,
+        was: Sequence[str],
+        file: HashedFile | None,
+        *,
+        is_claim: bool = False,
     ) -> None:
         self.path = path
         self.facts = Checkpoint()
@@ -211,6 +224,7 @@ class PartFile:
         self._fs = fs
         self._min_free_bytes = min_free_bytes
         self._was = was
+        self._is_claim = is_claim
         self._file = file
         self._expected = 0
         self._name_is_durable = False
@@ -279,7 +293,7 @@ class PartFile:
     def put(self, block: memoryview) -> None:
         """Append a block, and make the file first if there is none; for threads."""
         if self._file is None:
-            self._file = _new_file(self._fs, self.path, self._was, self._min_free_bytes)
+            self._file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
         self._file.expected = self._expected
         self._file.write(block)
 
@@ -348,6 +362,7 @@ async def open_part(
     threads: Threads,
     was: Sequence[str] = (),
     min_free_bytes: int = 0,
+    is_claim: bool = False,
 ) -> tuple[PartFile, bool]:
     """Open the part at `path` as the checkpoint `facts` says; None = it will be made with the first write.
 
@@ -371,7 +386,7 @@ async def open_part(
         except BaseException:
             handover.drop()
             raise
-    part = PartFile(path, fs, threads, min_free_bytes, was, opened[0] if opened else None)
+    part = PartFile(path, fs, threads, min_free_bytes, was, opened[0] if opened else None, is_claim=is_claim)
     if facts is not None and believed:
         part.facts = facts
     return part, believed

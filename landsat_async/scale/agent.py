@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from anyio.from_thread import BlockingPortal
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs import NEW, READ, is_there, local_fs
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.errors import LandsatError, single_error
+from landsat_async.disk.part import PART_MODE
+from landsat_async.disk.target import Target
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, single_error
 from landsat_async.events import Started
 from landsat_async.scale.parcel import (
     Contents,
@@ -35,6 +37,7 @@ from landsat_async.scale.parcel import (
     FetchStopped,
     FetchSuperseded,
     FetchTooOld,
+    FetchUnfit,
     Parcel,
     ProcessSeen,
     Reply,
@@ -42,14 +45,17 @@ from landsat_async.scale.parcel import (
     python_version,
     version,
 )
+from landsat_async.transfer.file_errors import fault_of_disk
 from landsat_async.transfer.link_policy import AllowedHosts
-from landsat_async.transfer.retry import HostReport
+from landsat_async.transfer.retry import FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import TransferEvent, TransferHooks, TransferJob
+from landsat_async.transfer.types import Done, FileFailed, GivenBack, TransferEvent, TransferHooks, TransferJob
 
 LOOK_EVERY_S = 0.5
 """So often a running transfer looks whether its part is still its own; gone twice in a row = taken over."""
+FROZEN_S = 3.0
+"""Who sleeps so much longer than that was frozen, or swapped out, and believes its first look."""
 SMALL_BYTES = 2**20
 """The beginning of a smaller file is told together with its end."""
 TOPIC = "landsat-async"
@@ -63,7 +69,7 @@ log = logging.getLogger(__name__)
 # -- called by dask, in the loop of its worker -------------------------------------------------------------------------
 
 
-async def fetch_parcel(parcel: Parcel) -> Reply | None:
+async def fetch_parcel(parcel: Parcel) -> Reply:
     """Transfer one file, and tell what came of it; a result of dask would go three more ways through the scheduler.
 
     Raises nothing: what an exception shows is shown to many.
@@ -80,8 +86,10 @@ async def fetch_parcel(parcel: Parcel) -> Reply | None:
         worker.log_event(TOPIC, {"run": run, "part": part, "kind": kind, "values": values})
 
     reply = await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, contents, tell))
+    if isinstance(reply, FetchUnfit):
+        reply = replace(reply, process=worker.address)
     tell("reply", (pickle.dumps(reply),))
-    return None
+    return reply  # stays here, and is asked for only when the connection was lost in between
 
 
 async def stop_run(run: str) -> None:
@@ -142,6 +150,8 @@ class Agent:
         self._lock: anyio.Lock
         self._tasks: TaskGroup
         self._stopped: set[str] = set()
+        self._unfit: dict[str, FetchUnfit] = {}
+        """Run -> why this process fetches nothing more for it."""
         self._ready = threading.Event()
 
     def begin(self) -> None:
@@ -165,6 +175,7 @@ class Agent:
     async def end(self, run: str) -> None:
         """Forget a run."""
         await self.stop(run)
+        self._unfit.pop(run, None)
         if room := self._rooms.pop(run, None):
             room.closing.set()
 
@@ -176,10 +187,14 @@ class Agent:
                 return FetchStopped(job.part)
             if time.time() > not_after:
                 return FetchTooOld()
+            if setup.run in self._unfit:
+                return self._unfit[setup.run]
             room = await self._room(setup)
-            if job.part_name in room.scopes or await _is_part(room.session, job):
+            if not await anyio.to_thread.run_sync(_claim_part, room.session.target, job):
                 return FetchSuperseded()
-            return await self._transfer(room, setup.run, job, tell)
+            return self._judged(setup.run, await self._transfer(room, job, tell))
+        except (DiskFull, FolderUnwritable) as error:
+            return self._unfit.setdefault(setup.run, FetchUnfit(type(error).__name__, str(error), error.hint))
         except LandsatError as error:
             return FetchFatal(type(error).__name__, str(error), error.hint)
         except Exception as error:
@@ -190,6 +205,13 @@ class Agent:
             place = "" if where is None else f" in {Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno}"
             text = f"an internal error in a process of the cluster: {type(error).__name__}{place}"
             return FetchFatal("LandsatError", text, "Please report it.")
+
+    def _judged(self, run: str, reply: Reply) -> Reply:
+        """Return what a reply says of this process, where the file has failed of its disk or its limits."""
+        match reply:
+            case FetchEnded(FileFailed(reason, hint, kind=FaultKind.DISK | FaultKind.FILES)):
+                return self._unfit.setdefault(run, FetchUnfit("", reason, hint, ended=reply))
+        return reply
 
     async def _room(self, setup: Setup) -> _Room:
         async with self._lock:
@@ -212,20 +234,67 @@ class Agent:
             task_status.started(room)
             await room.closing.wait()
 
-    async def _transfer(self, room: _Room, run: str, job: TransferJob, tell: Tell) -> Reply:
+    async def _transfer(self, room: _Room, job: TransferJob, tell: Tell) -> Reply:
+        job = replace(job, part_is_claim=True)
         teller = _Teller(job, tell)
-        reply: Reply | None = None
+        reply: FetchEnded | None = None
         with anyio.CancelScope() as scope:
             room.scopes[job.part_name] = scope
             try:
-                async with _watched(room.session, job, scope) as lost:
-                    outcome = await transfer(job, room.session, teller.hooks)
+                with single_error():
+                    async with _watched(room.session, job, scope) as lost:
+                        outcome = await transfer(job, room.session, teller.hooks)
                     reply = FetchEnded(outcome, teller.facts, tuple(teller.health), tuple(teller.events))
+            except LandsatError:
+                if await _is_part(room.session, job):
+                    raise
+                lost.append(True)  # it was taken over: the disk has nothing to do with it
             finally:
                 del room.scopes[job.part_name]
+                if reply is None or not isinstance(reply.outcome, Done):
+                    with anyio.move_on_after(job.policy.grace_s, shield=True):
+                        await anyio.to_thread.run_sync(_drop_empty, room.session.target, job)
         if reply is not None:
-            return reply
+            return FetchSuperseded() if isinstance(reply.outcome, GivenBack) else reply
         return FetchSuperseded() if lost else FetchStopped(teller.facts)
+
+
+def _claim_part(target: Target, job: TransferJob) -> bool:
+    """Make the part, empty, before a byte is asked for; False = it is there, so another has it, or has had it.
+
+    Whoever has an earlier part of this file loses it here: at once, or when the transfer renames it to go on with it.
+    """
+    fs = target.fs
+    path = fs.join(target.parts_dir, job.part_name)
+    try:
+        try:
+            fd = fs.open(path, NEW, PART_MODE)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                fs.mkdir(target.parts_dir, 0o700)
+            fd = fs.open(path, NEW, PART_MODE)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _of_claim(error, target.parts_dir) from None
+    fs.close(fd)
+    if job.part is None:
+        target.discard(job.part_was)
+    return True
+
+
+def _of_claim(error: OSError, parts_dir: str) -> LandsatError:
+    fault = fault_of_disk(error, parts_dir)
+    return fault if isinstance(fault, LandsatError) else FolderUnwritable(fault.reason, hint="Check the disk.")
+
+
+def _drop_empty(target: Target, job: TransferJob) -> None:
+    """Remove a claim that nothing was written to: nobody goes on with it."""
+    fs = target.fs
+    path = fs.join(target.parts_dir, job.part_name)
+    with suppress(OSError):
+        if not fs.lstat(path).st_size:
+            fs.unlink(path)
 
 
 async def _is_part(session: TransferSession, job: TransferJob) -> bool:
@@ -239,11 +308,12 @@ async def _watched(session: TransferSession, job: TransferJob, scope: anyio.Canc
     lost: list[bool] = []
 
     async def watch() -> None:
-        was_there, gone = False, 0
+        gone = 0
         while gone < 2:
+            slept_s = anyio.current_time()
             await anyio.sleep(LOOK_EVERY_S)
-            here = await _is_part(session, job)
-            was_there, gone = was_there or here, 0 if here or not was_there else gone + 1
+            was_frozen = anyio.current_time() - slept_s > FROZEN_S
+            gone = 0 if await _is_part(session, job) else gone + 1 + was_frozen
         lost.append(True)
         scope.cancel()
 

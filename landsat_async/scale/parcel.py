@@ -148,7 +148,26 @@ class FetchFatal:
     hint: str
 
 
-Reply = FetchEnded | FetchSuperseded | FetchTooOld | FetchStopped | FetchFatal
+@dataclass(frozen=True, slots=True)
+class FetchUnfit:
+    """This process cannot write, or has run out of what it needs; another may be able to.
+
+    Attributes:
+        error: Name of an error of this package, what a run without a cluster would end with; "" = see `ended`.
+        message: What has happened.
+        hint: What to do.
+        ended: What came of the file; None = nothing.
+        process: Address of the process, for dask.
+    """
+
+    error: str
+    message: str
+    hint: str
+    ended: FetchEnded | None = None
+    process: str = ""
+
+
+Reply = FetchEnded | FetchSuperseded | FetchTooOld | FetchStopped | FetchFatal | FetchUnfit
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from landsat_async.scale.parcel import (
     FetchStopped,
     FetchSuperseded,
     FetchTooOld,
+    FetchUnfit,
     Parcel,
     Reply,
     Setup,
@@ -57,6 +58,10 @@ WAIT_AT_MOST_S = 900.0
 """A parcel that has waited longer for a process comes back, and its file gets a new link."""
 _NO_CODE = {"distributed.diagnostics.computations.nframes": 0}
 """Else dask sends the source of the function that submits with each task: a tenth of the CPU time of that."""
+WATCHES_S = 0.1
+"""So often it is looked whether another connection to the scheduler is used."""
+LOOKS_S = 2.0
+"""So often it is looked which processes are there, once some are left out."""
 _EVENTS = {kind.__name__: kind for kind in (Started, Transferred, Retrying, Notice)}
 
 
@@ -68,6 +73,8 @@ class _Followed:
         self.reply: Reply | None = None
         self.waiting = anyio.CancelScope()
         """Around the wait for the reply."""
+        self.given_to: set[str] | None = None
+        """Addresses of the processes that may have it; None = all."""
         self.counted_from: int | None = None
         self.counted = 0
 
@@ -105,6 +112,8 @@ class DaskPool:
         self._setup: Setup | None = None
         self._followed: dict[str, _Followed] = {}
         self._number = 0
+        self._unfit: set[str] = set()
+        """Addresses of processes that cannot write, or lack what they need."""
         self._stopping: anyio.Event | None = None
 
     # -- one run -------------------------------------------------------------------------------------------------------
@@ -121,6 +130,7 @@ class DaskPool:
         )  # fmt: skip
         self._client = await connect(self._given, tell)
         self._setup, self._stopping = setup, None
+        self._unfit.clear()
         try:
             await anyio.to_thread.run_sync(_make_parts, folder)
             look = Look(str(folder.parts), setup.root, setup.ca_bundle)
@@ -129,6 +139,7 @@ class DaskPool:
                 send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
                 group.start_soon(_save_checkpoints, receive)
                 self._listen(send)
+                group.start_soon(self._watch)
                 try:
                     yield
                 finally:
@@ -178,22 +189,17 @@ class DaskPool:
 
     async def fetch(self, job: TransferJob, hooks: TransferHooks) -> Outcome:
         """Transfer one file in one of the processes."""
-        import dask
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
-        from landsat_async.scale.agent import fetch_parcel
-
         if (down := self._ask_host(job, hooks)) is not None:
             return down
-        self._number += 1
         assert self._setup is not None
         parcel = Parcel.of(Contents(self._setup, job, time.time() + WAIT_AT_MOST_S))
         followed = self._followed[job.part_name] = _Followed(job, hooks)
-        key = f"landsat-async-{self._setup.run}-{job.part_name}-{self._number}"
-        with dask.config.set(_NO_CODE):
-            future = self._client.submit(fetch_parcel, parcel, key=key, pure=False)
+        future: Any = None
         try:
+            future = await self._submit(followed, parcel)
             return await self._outcome(followed, await self._reply(followed, future))
         except KilledWorker:
             return GivenBack("a process of the cluster has ended", lost=True)
@@ -202,13 +208,14 @@ class DaskPool:
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(STOP_S, shield=True), suppress(Exception, FutureCancelledError):
                 await self._stop_all()
-                reply = await self._reply(followed, future)
+                reply = future and await self._reply(followed, future)
                 if isinstance(reply, FetchStopped) and reply.checkpoint is not None and reply.checkpoint.durable:
                     await hooks.store.save(reply.checkpoint)
             raise
         finally:
             self._followed.pop(job.part_name, None)
-            future.release()
+            if future is not None:
+                future.release()
 
     async def _reply(self, followed: _Followed, future: Any) -> Reply:
         """Wait for what a process tells of a file, or for what dask tells of its task. Raises what dask raises."""
@@ -244,9 +251,71 @@ class DaskPool:
                 return GivenBack("the process that had it has ended, or has lost it", lost=True)
             case FetchTooOld() | FetchStopped():
                 return GivenBack("no process has come to it in time", lost=False)
+            case FetchUnfit():
+                return await self._without(followed, reply)
             case FetchFatal(error, message, hint):
-                kind = getattr(errors, error, LandsatError)
-                raise kind(message, hint=hint)
+                raise _error(error, message, hint)
+
+    async def _without(self, followed: _Followed, unfit: FetchUnfit) -> Outcome:
+        """Go on without a process; when it is the last, what it says is said of the run, or of the file."""
+        came = 0 if unfit.ended is None else unfit.ended.outcome.bytes_received
+        followed.count(max(0, came - followed.counted))
+        is_new = unfit.process not in self._unfit
+        self._unfit.add(unfit.process)
+        if await self._fit() != set():
+            if is_new:
+                text = f"{unfit.process} is left out for the rest of the run: {unfit.message}"
+                followed.hooks.notify(Notice(text, "warning"))
+            return GivenBack(unfit.message, lost=False)
+        if unfit.ended is not None:
+            self._unfit.clear()  # the next file may have more luck
+            return unfit.ended.outcome
+        raise _error(unfit.error, unfit.message, unfit.hint)
+
+    async def _fit(self) -> set[str] | None:
+        """Return the addresses of the processes that may be given files; None = the scheduler does not answer."""
+        with suppress(OSError):
+            info = await self._client.scheduler.identity(n_workers=-1)
+            return {address for address in info["workers"] if address not in self._unfit}
+        return None
+
+    async def _submit(self, followed: _Followed, parcel: Parcel) -> Any:
+        """Hand a parcel to dask, for all processes but those that are left out."""
+        import dask
+
+        from landsat_async.scale.agent import fetch_parcel
+
+        self._number += 1
+        run = "" if self._setup is None else self._setup.run
+        key = f"landsat-async-{run}-{followed.job.part_name}-{self._number}"
+        options: dict[str, Any] = {}
+        if self._unfit and (fit := await self._fit()):
+            followed.given_to, options = fit, {"workers": sorted(fit)}
+        with dask.config.set(_NO_CODE):
+            return self._client.submit(fetch_parcel, parcel, key=key, pure=False, **options)
+
+    async def _watch(self) -> None:
+        """See, as long as the run goes on, that what is told arrives, and that no file waits for who has gone.
+
+        A client that has found back to a scheduler does not ask it again for what it listened to.
+        """
+        from landsat_async.scale.agent import TOPIC
+
+        client, looked_s = self._client, anyio.current_time()
+        heard = client.scheduler_comm
+        while True:
+            await anyio.sleep(WATCHES_S)
+            if client.scheduler_comm is not heard and client.status == "running":
+                heard = client.scheduler_comm
+                handler = client._event_handlers[TOPIC]
+                client.unsubscribe_topic(TOPIC)
+                client.subscribe_topic(TOPIC, handler)
+            if self._unfit and anyio.current_time() - looked_s > LOOKS_S:
+                looked_s = anyio.current_time()
+                fit = await self._fit()
+                for followed in list(self._followed.values()):
+                    if fit is not None and followed.given_to and not followed.given_to & fit:
+                        followed.hear(FetchStopped(None))
 
     async def _wait_for_scheduler(self, followed: _Followed) -> Outcome:
         client, job = self._client, followed.job
@@ -271,6 +340,10 @@ class DaskPool:
 
     async def aclose(self) -> None:
         """Do nothing: the connection belongs to the run, and the cluster to whoever made it."""
+
+
+def _error(name: str, message: str, hint: str) -> LandsatError:
+    return getattr(errors, name, LandsatError)(message, hint=hint)
 
 
 def _make_parts(folder: OutputFolder) -> None:

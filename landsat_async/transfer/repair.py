@@ -36,7 +36,10 @@ def new_part(transfer: Transfer) -> PartFile:
     """Return a part without bytes, which will be made with the first write."""
     job, target = transfer.job, transfer.session.target
     path = target.fs.join(target.parts_dir, job.part_name)
-    return PartFile(path, target.fs, transfer.threads, job.policy.min_free_bytes, job.part_was, None)
+    return PartFile(
+        path, target.fs, transfer.threads, job.policy.min_free_bytes, job.part_was, None,
+        is_claim=job.part_is_claim,
+    )  # fmt: skip
 
 
 async def open_believed(transfer: Transfer, facts: Checkpoint) -> PartFile:
@@ -50,6 +53,7 @@ async def open_believed(transfer: Transfer, facts: Checkpoint) -> PartFile:
         threads=transfer.threads,
         was=job.part_was,
         min_free_bytes=job.policy.min_free_bytes,
+        is_claim=job.part_is_claim,
     )
     if believed:
         return part

@@ -48,6 +48,7 @@ from landsat_async.transfer.sink import Sink
 from landsat_async.transfer.speed import Window, floor
 from landsat_async.transfer.types import (
     FileFailed,
+    GivenBack,
     HostDown,
     NameLearnt,
     NeedsLink,
@@ -277,6 +278,8 @@ class Transfer:
 
     async def _after(self, fault: Fault) -> Outcome | None:
         """Ask the budget, repair the part, and wait; None = try again."""
+        if fault.kind is FaultKind.LOST and self.job.part_is_claim:
+            return GivenBack(fault.reason, lost=True, bytes_received=self.bytes_received)
         match self.budget.verdict(fault, self.part.length):
             case Fresh(expired):
                 return NeedsLink(fault.reason, self.bytes_received, expired)

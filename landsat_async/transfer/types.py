@@ -97,6 +97,8 @@ class TransferJob(msgspec.Struct, frozen=True):
     part_was: tuple[str, ...] = ()
     """Names under which an earlier transfer may have left the part; each transfer has a `part_name` of its own, so
     that two of them can never write to one file."""
+    part_is_claim: bool = False
+    """The part was made before, empty, as a claim on the file: when it goes, another has the file, and this ends."""
 
     window: WindowSpec | None = None
     """What to cut out of the file; None = the file is wanted whole."""

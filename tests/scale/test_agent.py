@@ -1,0 +1,139 @@
+"""What transfers in a process of a cluster: who has a file, who has lost it, and what a bad disk ends."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.disk.local_target import LocalTarget
+from landsat_async.model import SecretUrl
+from landsat_async.scale import agent as module
+from landsat_async.scale.agent import Agent, _claim_part
+from landsat_async.scale.parcel import Contents, FetchEnded, FetchSuperseded, FetchUnfit, Setup
+from landsat_async.transfer.types import Done, FileFailed, TransferJob, TransferPolicy
+from tests.support.raw_server import RawServer, Wire, whole
+from tests.transfer.conftest import KIB, noise
+
+NAME = "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.dat"
+BODY = noise(2_000 * KIB)
+POLICY = TransferPolicy(min_free_bytes=0, block_bytes=64 * KIB, checkpoint_bytes=256 * KIB)
+
+
+def a_job(url: str = "http://127.0.0.1:1/x", **changes: object) -> TransferJob:
+    return replace(TransferJob(SecretUrl(url), NAME, "1.2.part", NAME, policy=POLICY), **changes)
+
+
+def names(target: LocalTarget) -> list[str]:
+    return sorted(path.name for path in Path(target.parts_dir).iterdir())
+
+
+@pytest.fixture
+def target(tmp_path) -> LocalTarget:
+    (tmp_path / ".landsat_async").mkdir()
+    return LocalTarget(tmp_path)
+
+
+@pytest.mark.faults("W38")
+def test_one_of_two_that_are_given_the_same_parcel_has_the_file_before_a_byte_is_asked_for(target):
+    assert _claim_part(target, a_job())
+    assert not _claim_part(target, a_job()), "dask has run the task again"
+    assert names(target) == ["1.2.part"]
+
+
+@pytest.mark.faults("W39")
+def test_who_had_a_file_before_loses_it_at_once_unless_it_is_gone_on_with(target):
+    assert _claim_part(target, a_job(part_name="1.1.part"))
+    resumed = a_job(part=Checkpoint(1, "00"), part_was=("1.1.part",))
+    assert _claim_part(target, replace(resumed, part_name="1.9.part"))
+    assert names(target) == ["1.1.part", "1.9.part"], "it is renamed when it is opened"
+    assert _claim_part(target, a_job(part_was=("1.1.part",)))
+    assert names(target) == ["1.2.part", "1.9.part"]
+
+
+@asynccontextmanager
+async def serving(root: Path):
+    """An agent, and what hands it a job."""
+    agent = Agent()
+    agent.begin()
+    setup = Setup("run", str(root), 0o644, "http://127.0.0.1:1/", (), None, 2)
+    told: list[str] = []
+
+    def serve(job: TransferJob) -> asyncio.Future:
+        contents = Contents(setup, job, time.time() + 60)
+        return asyncio.wrap_future(
+            agent.portal.start_task_soon(agent.serve, contents, lambda kind, values: told.append(kind))
+        )
+
+    try:
+        yield serve
+    finally:
+        await asyncio.wrap_future(agent.portal.start_task_soon(agent.end, setup.run))
+        await asyncio.wrap_future(agent.portal.start_task_soon(agent.portal.stop))
+
+
+@pytest.mark.usefixtures("target")
+async def test_a_file_is_fetched_and_named(tmp_path):
+    async with RawServer([whole(BODY)]) as server, serving(tmp_path) as serve:
+        came = await serve(a_job(server.url()))
+    assert isinstance(came, FetchEnded)
+    assert isinstance(came.outcome, Done), came.outcome
+    assert (tmp_path / NAME).read_bytes() == BODY
+
+
+@pytest.mark.faults("W39")
+@pytest.mark.parametrize("looks", [True, False], ids=["which sees it", "which finds so when all is here"])
+async def test_a_process_whose_file_was_given_to_another_asks_for_nothing_more(tmp_path, target, monkeypatch, looks):
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01 if looks else 1e6)
+    go_on = asyncio.Event()
+
+    async def in_two(wire: Wire) -> None:
+        await wire.head(200, ("Content-Length", str(len(BODY))))
+        await wire.send(BODY[: 256 * KIB])
+        await go_on.wait()
+        await wire.send(BODY[256 * KIB :])
+
+    async with RawServer([in_two]) as server, serving(tmp_path) as serve:
+        first = serve(a_job(server.url()))
+        part = Path(target.parts_dir, "1.2.part")
+        while not part.exists() or not part.stat().st_size:
+            await asyncio.sleep(0.01)
+        assert _claim_part(target, a_job(part_name="1.3.part", part_was=("1.2.part",)))
+        if not looks:
+            go_on.set()
+        assert isinstance(await first, FetchSuperseded)
+        go_on.set()
+        assert len(server.requests) == 1
+    assert names(target) == ["1.3.part"]
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.faults("W40")
+@pytest.mark.usefixtures("target")
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.ENOSPC, "DiskFull"), (errno.EROFS, "FolderUnwritable"), (errno.EIO, "")]
+)
+async def test_a_process_that_cannot_write_says_so_and_takes_no_more_files(tmp_path, monkeypatch, number, error):
+    class Broken(PosixFs):
+        def pwrite_all(self, fd, data, offset):
+            raise OSError(number, "made to fail")
+
+    monkeypatch.setattr(module, "LocalTarget", lambda root: LocalTarget(root, Broken))
+    async with RawServer([whole(BODY)]) as server, serving(tmp_path) as serve:
+        first = await serve(a_job(server.url()))
+        asked = len(server.requests)
+        again = await serve(a_job(server.url(), part_name="2.1.part"))
+        assert len(server.requests) == asked, "no byte is asked for in vain"
+    assert isinstance(first, FetchUnfit)
+    assert first.error == error
+    assert (first.ended is not None) == (not error)
+    assert first.ended is None or isinstance(first.ended.outcome, FileFailed)
+    assert again == first
+    assert not list((tmp_path / ".landsat_async/parts").iterdir()), "claims without a byte are no parts"
