@@ -60,8 +60,11 @@ _NO_CODE = {"distributed.diagnostics.computations.nframes": 0}
 """Else dask sends the source of the function that submits with each task: a tenth of the CPU time of that."""
 WATCHES_S = 0.1
 """So often it is looked whether another connection to the scheduler is used."""
-LOOKS_S = 2.0
-"""So often it is looked which processes are there, once some are left out."""
+LOOKS_S = 5.0
+"""So often it is looked which processes are there."""
+TELLS_EVERY = 6
+"""After so many looks it is told again that nobody is there."""
+NOBODY = "the cluster has no workers that can be used; start some, scale it, or stop the run"
 _EVENTS = {kind.__name__: kind for kind in (Started, Transferred, Retrying, Notice)}
 
 
@@ -139,7 +142,7 @@ class DaskPool:
                 send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
                 group.start_soon(_save_checkpoints, receive)
                 self._listen(send)
-                group.start_soon(self._watch)
+                group.start_soon(self._watch, tell)
                 try:
                     yield
                 finally:
@@ -294,14 +297,14 @@ class DaskPool:
         with dask.config.set(_NO_CODE):
             return self._client.submit(fetch_parcel, parcel, key=key, pure=False, **options)
 
-    async def _watch(self) -> None:
+    async def _watch(self, tell: Tell) -> None:
         """See, as long as the run goes on, that what is told arrives, and that no file waits for who has gone.
 
         A client that has found back to a scheduler does not ask it again for what it listened to.
         """
         from landsat_async.scale.agent import TOPIC
 
-        client, looked_s = self._client, anyio.current_time()
+        client, looked_s, without = self._client, anyio.current_time(), 0
         heard = client.scheduler_comm
         while True:
             await anyio.sleep(WATCHES_S)
@@ -310,9 +313,11 @@ class DaskPool:
                 handler = client._event_handlers[TOPIC]
                 client.unsubscribe_topic(TOPIC)
                 client.subscribe_topic(TOPIC, handler)
-            if self._unfit and anyio.current_time() - looked_s > LOOKS_S:
-                looked_s = anyio.current_time()
-                fit = await self._fit()
+            if self._followed and client.status == "running" and anyio.current_time() - looked_s > LOOKS_S:
+                looked_s, fit = anyio.current_time(), await self._fit()
+                without = without + 1 if fit == set() else 0
+                if without % TELLS_EVERY == 2:  # not those that are only started again
+                    tell(Retrying(None, NOBODY, 1 + without // TELLS_EVERY, LOOKS_S * TELLS_EVERY))
                 for followed in list(self._followed.values()):
                     if fit is not None and followed.given_to and not followed.given_to & fit:
                         followed.hear(FetchStopped(None))

@@ -93,7 +93,7 @@ async def test_a_worker_that_was_frozen_ends_when_its_file_was_given_to_another(
 
         async def remove():
             address = next(w.worker_address for w in cluster.workers.values() if w.process.pid == pid)
-            await cluster.scheduler.remove_worker(address, stimulus_id="test", safe=False)
+            await cluster.scheduler.remove_worker(address, stimulus_id="test", expected=True)
 
         with Client(cluster) as client:
             result = await world.run(world.config(select=BANDS), pool=DaskPool(client), watch=watch)

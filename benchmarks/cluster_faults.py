@@ -1,0 +1,612 @@
+"""What a run over a dask cluster bears: kills, double execution, frozen workers, bad disks, a scheduler that goes away.
+
+    nice -n 15 python -m benchmarks.cluster_faults [--kills 20] [--seed 1] [lab ...]
+
+Labs: workers, coordinator, twice, frozen, stop, disk, scheduler, canary; all of them when none is named. Each prints a
+JSON line, and the exit code is 1 when a promise was broken. Scheduler and workers are processes of `dask`, with one
+thread each; what was fetched again is counted from the log of the simulator. Needs the extra `dask`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import anyio
+
+from landsat_async import Config, Credentials, LandsatError, open_run
+from landsat_async.events import Event, Failed, Notice, Started
+from landsat_async.scale import DaskPool, join
+from landsat_async.sim import Script, Simulator, open_simulator
+from tests.support.kill_lab import MIB, MemoryArchive
+
+WORKERS = 4
+RATE_BYTES_S = 6 * MIB
+CHECKPOINT_BYTES = 16 * MIB + 5 * RATE_BYTES_S
+"""What a kill may cost: 16 MiB, and what the line brings in five seconds."""
+BUFFER_BYTES = 8 * MIB
+"""What the system holds of a connection on both sides: sent by the server, seen by nobody."""
+BANDS = ["SR_B1", "SR_B2", "SR_B3", "SR_B4"]
+
+
+class Broken(AssertionError):
+    """A promise does not hold."""
+
+
+def hold(promise: object, text: str) -> None:
+    """Raise Broken unless the promise holds."""
+    if not promise:
+        raise Broken(text)
+
+
+class Cluster:
+    """A scheduler and workers of one thread each, as processes of their own; a worker that dies is started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = self.dashboard = ""
+        self._scheduler: subprocess.Popen[bytes] | None = None
+        self._nannies: list[subprocess.Popen[bytes]] = []
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "cluster.log").open("ab") as log:
+            environ = os.environ | {"PYTHONUNBUFFERED": "1", "DASK_LOGGING__DISTRIBUTED": "debug"}
+            return subprocess.Popen([sys.executable, "-m", "dask", *command], stdout=log, stderr=log, env=environ)
+
+    async def start_scheduler(self, port: int = 0) -> None:
+        """Start a scheduler, at the port of the last one when it is named."""
+        file = self.folder / "scheduler.json"
+        file.unlink(missing_ok=True)
+        self._scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", str(port), "--scheduler-file", str(file),
+            "--dashboard-address", "127.0.0.1:0",
+        )  # fmt: skip
+        while not file.exists() or not file.read_text().rstrip().endswith("}"):
+            await asyncio.sleep(0.1)
+        found = json.loads(file.read_text())
+        self.address, self.dashboard = found["address"], f"http://127.0.0.1:{found['services']['dashboard']}"
+
+    async def scale(self, count: int) -> None:
+        """Have so many workers; those that have ended with their scheduler are started again."""
+        self._nannies = [nanny for nanny in self._nannies if nanny.poll() is None]
+        while len(self._nannies) > count:
+            self._nannies.pop().terminate()
+        while len(self._nannies) < count:
+            local = str(self.folder / "spill")
+            self._nannies.append(
+                self._start("worker", self.address, "--nthreads", "1", "--host", "127.0.0.1", "--local-directory",
+                            local, "--no-dashboard")
+            )  # fmt: skip
+        await self.ready(count)
+
+    async def ready(self, count: int) -> None:
+        """Wait until so many workers are there."""
+        while len(await self.pids()) != count:
+            await asyncio.sleep(0.2)
+
+    async def pids(self) -> dict[str, int]:
+        """Return the process of each worker, by its address."""
+        async with self.client() as client:
+            return dict(await client.run(os.getpid, on_error="ignore"))
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Any]:
+        """A client of the lab itself."""
+        from distributed import Client
+
+        make: Any = Client
+        async with make(self.address, asynchronous=True, set_as_default=False) as client:
+            yield client
+
+    def kill_scheduler(self) -> int:
+        """Kill it; return its port."""
+        assert self._scheduler is not None
+        self._scheduler.kill()
+        self._scheduler.wait()
+        return int(self.address.rpartition(":")[2])
+
+    def end(self) -> None:
+        """End all its processes."""
+        processes = [*self._nannies, *([self._scheduler] if self._scheduler else [])]
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+            process.wait()
+
+
+class Lab:
+    """One simulator, one cluster, and folders."""
+
+    def __init__(self, base: Path, sim: Simulator, cluster: Cluster, options: argparse.Namespace) -> None:
+        self.base, self.sim, self.cluster, self.options = base, sim, cluster, options
+        self.rng = random.Random(options.seed)
+        self._number = 0
+
+    def place(self) -> Path:
+        """Return another output folder; the log of the server begins anew."""
+        self._number += 1
+        self.sim.log.clear()
+        return self.base / f"data-{self._number}"
+
+    def tables(self, root: Path, limit: int = 2) -> dict[str, Any]:
+        """Return the config of a run."""
+        return {
+            "service": {"url": self.sim.service_url, "patience_s": 20.0},
+            "search": {"dataset": "landsat_ot_c2_l2", "limit": limit},
+            "select": {"type": "band", "bands": BANDS},
+            "download": {
+                "directory": str(root), "workers": WORKERS, "poll_interval_s": 0.2, "min_free_bytes": "0 B",
+            },
+        }  # fmt: skip
+
+    async def run(self, root: Path, watch: Any = None, limit: int = 2, pool: Any = None) -> tuple[Any, list[Event]]:
+        """Run in this process; return the summary and the events."""
+        events: list[Event] = []
+        config = Config.from_dict(self.tables(root, limit), base_dir=str(self.base))
+        credentials = Credentials(self.sim.username, self.sim.token)
+        async with open_run(config, credentials=credentials, pool=pool or DaskPool(self.cluster.address)) as run:
+            async for event in run.events():
+                events.append(event)
+                if watch is not None:
+                    watch(event)
+        return run.summary, events
+
+    def begin(self, root: Path, limit: int = 2) -> subprocess.Popen[bytes]:
+        """Run as a command of its own."""
+        file = self.base / "run.json.toml"
+        file.write_text(
+            "\n".join(
+                f"[{table}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
+                for table, keys in self.tables(root, limit).items()
+            )
+        )
+        environ = os.environ | {"USGS_USERNAME": self.sim.username, "USGS_TOKEN": self.sim.token}
+        environ |= {"M2M_USERNAME": self.sim.username, "M2M_TOKEN": self.sim.token}
+        with (self.base / "run.log").open("ab") as log:
+            command = [
+                sys.executable,
+                "-m",
+                "landsat_async",
+                "run",
+                "-v",
+                "--scheduler",
+                self.cluster.address,
+                str(file),
+            ]
+            return subprocess.Popen(command, stdout=log, stderr=log, env=environ)
+
+    def files(self, root: Path) -> dict[str, Path]:
+        """Return what has a final name; Broken when one of them is not what the archive has."""
+        found = {path.name: path for path in root.glob("**/*.TIF") if ".landsat_async" not in path.parts}
+        for name, path in found.items():
+            content = self.sim.archive.file(name)
+            hold(content is not None and path.read_bytes() == content.read(0, content.size), f"{name} is wrong")
+        return found
+
+    def check(self, root: Path, count: int) -> None:
+        """See that all is there and right, and no part left."""
+        hold(len(self.files(root)) == count, f"{len(self.files(root))} of {count} files")
+        left = list((root / ".landsat_async/parts").iterdir())
+        hold(not left, f"parts left: {[path.name for path in left]}")
+
+    def sent(self) -> dict[str, list[Any]]:
+        """Return the requests for each file."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        for entry in self.sim.log.entries:
+            if entry.host != "m2m" and entry.method == "GET":
+                found[entry.what].append(entry)
+        return found
+
+    def fetched_again(self) -> tuple[int, int, int]:
+        """Return bytes sent again: of all files, the most for one more request, and how many more requests."""
+        total = worst = more = 0
+        for name, entries in self.sent().items():
+            content = self.sim.archive.file(name)
+            assert content is not None
+            again = sum(entry.sent_bytes for entry in entries) - content.size
+            total, more = total + again, more + len(entries) - 1
+            if len(entries) > 1:
+                worst = max(worst, again // (len(entries) - 1))
+        return total, worst, more
+
+
+# -- the labs ----------------------------------------------------------------------------------------------------------
+
+
+async def workers(lab: Lab) -> dict[str, Any]:
+    """Kill workers at random times."""
+    await lab.cluster.scale(WORKERS)
+    kills = runs = total = worst = given_up = 0
+    while kills < lab.options.kills:
+        root, runs = lab.place(), runs + 1
+        killed: list[int] = []
+        killing = asyncio.create_task(_kill(lab, lab.options.kills - kills, killed))
+        summary, events = await lab.run(root)
+        killing.cancel()
+        await asyncio.wait([killing])
+        lost = [event for event in events if isinstance(event, Failed)]
+        hold(all("processes of the cluster have ended" in event.reason for event in lost), str(lost))
+        given_up += len(lost)
+        if lost:
+            summary, _ = await lab.run(root)
+        hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+        lab.check(root, 8)
+        again, most, _ = lab.fetched_again()
+        kills, total, worst = kills + len(killed), total + again, max(worst, most)
+        print(f"{kills} kills, {total / MIB:.1f} MiB again, most {worst / MIB:.1f}", file=sys.stderr, flush=True)
+        await lab.cluster.ready(WORKERS)
+    hold(worst <= CHECKPOINT_BYTES + BUFFER_BYTES, f"{worst} bytes again for one kill")
+    return {
+        "kills": kills, "runs": runs, "again_mib_per_kill": round(total / kills / MIB, 1),
+        "worst_mib": round(worst / MIB, 1), "bound_mib": CHECKPOINT_BYTES // MIB, "given_up_after_three": given_up,
+    }  # fmt: skip
+
+
+async def _kill(lab: Lab, most: int, killed: list[int]) -> None:
+    await asyncio.sleep(lab.rng.uniform(4, 8))
+    while len(killed) < most:
+        pids = sorted((await lab.cluster.pids()).values())
+        with suppress(ProcessLookupError):
+            if pids:
+                killed.append(lab.rng.choice(pids))
+                os.kill(killed[-1], signal.SIGKILL)
+        await asyncio.sleep(lab.rng.uniform(1, 6))
+
+
+async def coordinator(lab: Lab) -> dict[str, Any]:
+    """Kill the run itself at random times; what had its name is not asked for again."""
+    await lab.cluster.scale(WORKERS)
+    committed = kills = 0
+    while kills < lab.options.kills:
+        root = lab.place()
+        process = lab.begin(root)
+        while not lab.sent() and process.poll() is None:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(lab.rng.uniform(0, 9))
+        if process.poll() is None:
+            kills += 1
+        process.kill()
+        process.wait()
+        before = lab.files(root)
+        began_s = asyncio.get_running_loop().time()
+        committed += len(before)
+        if lab.rng.random() < 0.5:
+            await asyncio.sleep(lab.rng.uniform(0, 3))
+        summary, _ = await lab.run(root)
+        hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+        lab.check(root, 8)
+        again = [e for name in before for e in lab.sent()[name] if e.time_s > began_s and e.sent_bytes]
+        hold(not again, f"fetched again: {[entry.what for entry in again]}")
+        print(f"{kills} kills, {committed} files were there", file=sys.stderr, flush=True)
+    return {"kills": kills, "committed": committed, "bytes_again_of_committed": 0}
+
+
+async def twice(lab: Lab) -> dict[str, Any]:
+    """Have the scheduler take a worker for dead that is at work: dask runs its task again."""
+    await lab.cluster.scale(WORKERS)
+    return await _lose(lab, freeze=False)
+
+
+async def frozen(lab: Lab) -> dict[str, Any]:
+    """Freeze a worker, give its file to another, and let it go on."""
+    await lab.cluster.scale(WORKERS)
+    return await _lose(lab, freeze=True)
+
+
+async def forget(dask_scheduler: Any, address: str) -> None:
+    """Take a worker for dead, in the scheduler."""
+    await dask_scheduler.remove_worker(address, stimulus_id="lab", expected=True, close=False)
+
+
+def _when_begun(begun: anyio.Event) -> Any:
+    return lambda event: begun.set() if isinstance(event, Started) else None
+
+
+async def _lose(lab: Lab, *, freeze: bool) -> dict[str, Any]:
+    after, rounds = 0, max(1, lab.options.kills // 4)
+    for number in range(rounds):
+        root = lab.place()
+        begun = anyio.Event()
+        running = asyncio.create_task(lab.run(root, _when_begun(begun)))
+        await begun.wait()
+        await asyncio.sleep(0 if number == 0 else lab.rng.uniform(0, 4))
+        pids = await lab.cluster.pids()
+        address = lab.rng.choice(sorted(pids))
+        if freeze:
+            os.kill(pids[address], signal.SIGSTOP)
+            await asyncio.sleep(0.5)
+        async with lab.cluster.client() as client:
+            await client.run_on_scheduler(forget, address=address)
+        if freeze:
+            await asyncio.sleep(lab.rng.uniform(2, 6))
+            os.kill(pids[address], signal.SIGCONT)
+        summary, _ = await running
+        hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+        lab.check(root, 8)
+        total, _, more = lab.fetched_again()
+        after = max(after, total)
+        print(f"{number + 1}: {more} more requests, {total / MIB:.1f} MiB again", file=sys.stderr, flush=True)
+        with suppress(ProcessLookupError):
+            os.kill(pids[address], signal.SIGKILL)  # the scheduler does not know it any more; its nanny starts another
+        await lab.cluster.ready(WORKERS)
+    hold(after <= CHECKPOINT_BYTES + BUFFER_BYTES, f"{after} bytes again")
+    return {"rounds": rounds, "worst_again_mib": round(after / MIB, 1)}
+
+
+async def stop(lab: Lab) -> dict[str, Any]:
+    """Ctrl-C; then a cluster of 1, 8 and 2 workers, and one answer 429."""
+    await lab.cluster.scale(WORKERS)
+    root, worst_s = lab.place(), 0.0
+    for _ in range(3):
+        process = lab.begin(root)
+        at = len(lab.sim.log.entries)
+        while not any(entry.host != "m2m" for entry in list(lab.sim.log.entries)[at:]) and process.poll() is None:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(lab.rng.uniform(1, 3))
+        stopped_s = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            await asyncio.sleep(0.02)
+        worst_s = max(worst_s, time.monotonic() - stopped_s)
+        hold(process.returncode == 7, f"exit code {process.returncode}")
+        with closing(sqlite3.connect(root / ".landsat_async/ledger.sqlite3")) as ledger:
+            known = dict(ledger.execute("SELECT name, durable FROM part").fetchall())
+        for path in (root / ".landsat_async/parts").iterdir():
+            size = path.stat().st_size
+            hold(known.get(path.name, 0) == size, f"{path.name}: {known.get(path.name)} of {size} bytes are known")
+    summary, _ = await lab.run(root)
+    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+    lab.check(root, 8)
+    again, _, _ = lab.fetched_again()
+    return {"worst_stop_s": round(worst_s, 2), "again_mib": round(again / MIB, 1)} | await _open(lab)
+
+
+async def _open(lab: Lab) -> dict[str, Any]:
+    root = lab.place()
+    lab.sim.log.peak_transfers.clear()
+    await lab.cluster.scale(1)
+    running = asyncio.create_task(lab.run(root, limit=4))
+    for count in (8, 2):
+        await asyncio.sleep(6)
+        await lab.cluster.scale(count)
+    summary, _ = await running
+    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+    lab.check(root, 16)
+    most = sum(lab.sim.log.peak_transfers.values())
+    hold(most <= WORKERS + 1, f"{most} files at a time")  # the server sees the end of one only with its next write
+    return {"most_open": most, "workers": WORKERS}
+
+
+def small_disk() -> None:
+    """Have the system refuse all writes beyond 6 MiB in this process, as a full disk does."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6 * MIB, resource.RLIM_INFINITY))
+
+
+def bad_disk() -> None:
+    """Have each write fail in this process."""
+    from landsat_async.disk.fs_posix import PosixFs
+
+    def fail(self: object, fd: int, data: object, offset: int) -> None:
+        raise OSError(5, "made to fail")
+
+    setattr(PosixFs, "pwrite_all", fail)  # noqa: B010 - for types it is not to be set
+
+
+async def disk(lab: Lab) -> dict[str, Any]:
+    """Fill the disk of one worker, and break that of another."""
+    await lab.cluster.scale(WORKERS)
+    pids = await lab.cluster.pids()
+    full, broken = sorted(pids)[:2]
+    async with lab.cluster.client() as client:
+        await client.run(small_disk, workers=[full])
+        await client.run(bad_disk, workers=[broken])
+    root = lab.place()
+    summary, events = await lab.run(root)
+    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+    lab.check(root, 8)
+    told = [event.text for event in events if isinstance(event, Notice) and "left out" in event.text]
+    hold(len(told) == 2, f"told: {told}")
+    for address in (full, broken):
+        os.kill(pids[address], signal.SIGKILL)
+    await lab.cluster.ready(WORKERS)
+    return {"left_out": told, "again_mib": round(lab.fetched_again()[0] / MIB, 1)}
+
+
+async def scheduler(lab: Lab) -> dict[str, Any]:
+    """Kill the scheduler: it comes back, and it does not."""
+    await lab.cluster.scale(WORKERS)
+    root = lab.place()
+    begun = anyio.Event()
+    running = asyncio.create_task(lab.run(root, _when_begun(begun)))
+    await begun.wait()
+    await asyncio.sleep(3)
+    port = lab.cluster.kill_scheduler()
+    await asyncio.sleep(2)
+    await lab.cluster.start_scheduler(port)
+    await asyncio.sleep(5)
+    await lab.cluster.scale(WORKERS)
+    summary, _ = await running
+    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+    lab.check(root, 8)
+    back = lab.fetched_again()[0]
+    root = lab.place()
+    begun = anyio.Event()
+    join.GONE_S = 5.0
+    running = asyncio.create_task(lab.run(root, _when_begun(begun)))
+    await begun.wait()
+    await asyncio.sleep(3)
+    port, gone_s = lab.cluster.kill_scheduler(), time.monotonic()
+    try:
+        await running
+        raise Broken("it went on without a scheduler")
+    except LandsatError as error:
+        hold(error.exit_code == 6, f"exit code {error.exit_code}")
+    took_s = time.monotonic() - gone_s
+    await lab.cluster.start_scheduler(port)
+    await asyncio.sleep(5)
+    await lab.cluster.scale(WORKERS)
+    summary, _ = await lab.run(root)
+    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+    lab.check(root, 8)
+    return {"again_mib_when_back": round(back / MIB, 1), "gone_told_after_s": round(took_s, 1),
+            "again_mib_next_run": round(lab.fetched_again()[0] / MIB, 1)}  # fmt: skip
+
+
+PAGES = ("status", "tasks", "workers", "info/main/workers.html", "info/main/logs.html", "json/counts.json", "events",
+         "individual-task-stream", "info/main/events.html", "metrics")  # fmt: skip
+
+
+def spoil_parcels() -> None:
+    """Have no parcel be opened in this process any more."""
+    from landsat_async.scale import parcel
+
+    def fail(*values: object) -> None:
+        raise ValueError("made to fail")
+
+    setattr(parcel, "_open_parcel", fail)  # noqa: B010
+    setattr(parcel, "pickle", None)  # noqa: B010
+
+
+async def spoil_transfers() -> None:
+    """Have each transfer fail inside in this process."""
+    from landsat_async.scale import agent
+
+    async def fail(*values: object) -> None:
+        raise ValueError(str(values))
+
+    setattr(agent, "transfer", fail)  # noqa: B010
+
+
+def kept(dask_scheduler: Any, secrets: list[str]) -> tuple[list[str], int]:
+    """Return which kinds of objects of the scheduler's process hold a secret, and how many tasks of ours are left."""
+    import gc
+
+    found: set[str] = set()
+    needles = list(secrets)
+    seen: set[int] = {id(secrets), id(needles)}
+    for one in gc.get_objects():
+        for value in gc.get_referents(one):
+            if id(value) not in seen and isinstance(value, str | bytes | bytearray):
+                text = value if isinstance(value, str) else bytes(value).decode("latin-1")
+                if any(needle in text for needle in needles) and not (isinstance(one, list) and one == needles):
+                    found.add(type(one).__name__)
+    return sorted(found), sum(str(key).startswith("landsat-async") for key in dask_scheduler.tasks)
+
+
+async def canary(lab: Lab) -> dict[str, Any]:
+    """Look for the links wherever a cluster shows something, also when files fail inside."""
+    links: list[str] = []
+    words: list[str] = []
+
+    class Pool(DaskPool):
+        async def fetch(self, job: Any, hooks: Any) -> Any:
+            links.append(job.url.reveal())
+            return await super().fetch(job, hooks)
+
+    async def look() -> None:
+        async with lab.cluster.client() as client:
+            await client.dump_cluster_state(str(lab.base / "dump"), format="yaml")
+            words.append((lab.base / "dump.yaml").read_text())
+            words.append(repr(await client.get_scheduler_logs()) + repr(await client.get_worker_logs(nanny=False)))
+            words.append(repr(await client.get_events()))
+        for page in PAGES:
+            with suppress(OSError):
+                words.append(await asyncio.to_thread(lambda page=page: _page(f"{lab.cluster.dashboard}/{page}")))
+
+    left: list[str] = []
+    for spoil in (None, spoil_transfers, spoil_parcels):
+        await lab.cluster.scale(WORKERS)
+        pids = await lab.cluster.pids()
+        if spoil is not None:
+            async with lab.cluster.client() as client:
+                await client.run(spoil)
+        root = lab.place()
+        looks: list[asyncio.Task[None]] = []
+        begun_s = time.monotonic()
+
+        def watch(event: Event, looks: list[asyncio.Task[None]] = looks) -> None:
+            words.append(repr(event))
+            if isinstance(event, Started) and not looks:
+                looks.append(asyncio.create_task(look()))
+
+        try:
+            summary, _ = await lab.run(root, watch, pool=Pool(lab.cluster.address))
+            left.append(f"exit code {summary.exit_code}")
+        except Exception as error:  # what it says is looked at
+            left.append(f"{type(error).__name__} after {time.monotonic() - begun_s:.0f} s")
+            words.append(f"{error!r} {error} {getattr(error, 'hint', '')}")
+        await asyncio.gather(*looks)
+        await asyncio.sleep(1)
+        await look()
+        hold(links, "no link was given")
+        async with lab.cluster.client() as client:
+            secrets = [link.rpartition("?")[2] for link in links]
+            words.append((lab.base / "cluster.log").read_text(errors="replace"))
+            shown = [number for number, word in enumerate(words) if any(secret in word for secret in secrets)]
+            hold(not shown, f"a link is shown by {[words[number][:80] for number in shown]}")
+            holders, tasks = await client.run_on_scheduler(kept, secrets=secrets)
+            left.append(f"{holders} {tasks}")
+            hold(not tasks, f"{tasks} tasks are left")
+        for pid in pids.values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(1)
+        await lab.cluster.ready(WORKERS)
+    return {"links": len(links), "places": len(words), "ends": left}
+
+
+def _page(url: str) -> str:
+    with urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode(errors="replace"))
+
+
+LABS = {lab.__name__: lab for lab in (workers, coordinator, twice, frozen, stop, disk, scheduler, canary)}
+
+
+async def main() -> int:
+    """Go through the labs; 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("labs", nargs="*", choices=[*LABS, []], default=[])
+    options, code = parser.parse_args(), 0
+    for name in options.labs or LABS:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            base, began = Path(folder), time.monotonic()
+            async with open_simulator(
+                MemoryArchive.demo(band_bytes=48 * MIB), Script(rate_bytes_s=RATE_BYTES_S)
+            ) as sim:
+                cluster = Cluster(base)
+                try:
+                    await cluster.start_scheduler()
+                    result = await LABS[name](Lab(base, sim, cluster, options))
+                except Broken as broken:
+                    result, code = {"broken": str(broken)}, 1
+                finally:
+                    cluster.end()
+            print(json.dumps({"lab": name} | result | {"seconds": round(time.monotonic() - began)}), flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
