@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.from_thread import BlockingPortal
 
@@ -235,15 +236,14 @@ class Agent:
             await room.closing.wait()
 
     async def _transfer(self, room: _Room, job: TransferJob, tell: Tell) -> Reply:
-        job = replace(job, part_is_claim=True)
+        job = msgspec.structs.replace(job, part_is_claim=True)
         teller = _Teller(job, tell)
         reply: FetchEnded | None = None
         with anyio.CancelScope() as scope:
             room.scopes[job.part_name] = scope
             try:
-                with single_error():
-                    async with _watched(room.session, job, scope) as lost:
-                        outcome = await transfer(job, room.session, teller.hooks)
+                async with _watched(room.session, job, scope) as lost:
+                    outcome = await transfer(job, room.session, teller.hooks)
                     reply = FetchEnded(outcome, teller.facts, tuple(teller.health), tuple(teller.events))
             except LandsatError:
                 if await _is_part(room.session, job):
