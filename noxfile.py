@@ -14,6 +14,7 @@ LABS = (
     ("benchmarks.disk_full", "--count", "40"),
     ("benchmarks.stops",),
     ("benchmarks.soak", "--files", "600", "--faulty", "0.10"),
+    ("benchmarks.stores", "kills", "strangers", "many", "--count", "3"),
     ("benchmarks.orders", "--schedules", "500"),
     ("benchmarks.fuzz",),
     ("benchmarks.decisions",),

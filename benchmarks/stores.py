@@ -327,6 +327,7 @@ class Lab:
                 wrong = [f"exit {code}"] if code else []
                 if which == "second":
                     wrong += [f"{last['bytes_received']} bytes fetched again"] if last["bytes_received"] else []
+                    wrong += [f"{steps['get']} objects read again"] if steps["get"] else []
                     most = -(-last["files_total"] // 1000)
                     wrong += [f"{steps['list']} lists for {last['files_total']} files"] if steps["list"] > most else []
                 counted = ", ".join(f"{number} {step}" for step, number in sorted(steps.items()))

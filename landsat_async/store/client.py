@@ -292,5 +292,7 @@ def _open(url: StoreUrl, config: StoreConfig, *, answer_s: float | None = None) 
 
 def _stored(facts: Any) -> StoredObject:
     etag = facts["e_tag"] or facts["version"] or facts["last_modified"].isoformat()
+    if facts["e_tag"]:
+        etag = f'"{etag.strip(chr(34))}"'  # lists of Azure leave the quotes out
     mark = int.from_bytes(hashlib.sha256(str(etag).encode()).digest()[:7], "big")
     return StoredObject(facts["path"], facts["size"], mark, facts["last_modified"].timestamp(), facts["e_tag"])

@@ -37,7 +37,7 @@ from landsat_async.disk.target import (
     StoredPart,
     StoreFailed,
 )
-from landsat_async.errors import ConfigError, LandsatError
+from landsat_async.errors import ConfigError, FolderBusy, LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.rules.store_url import KEY_BYTES_MAX, StoreUrl
@@ -213,7 +213,10 @@ class StoreTarget:
         if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
             return proved
         if self._claim is not None and self._claim.lost:
-            raise StoreFailed("another run has taken the prefix over: this one was not heard of for too long")
+            raise FolderBusy(
+                "Another run has taken the prefix over: this one was not heard of for too long.",
+                hint="Wait until it ends and run the same command again; what is complete stays in the spool.",
+            )
         key = self._key(relpath)
         try:
             with self._client.for_one_file():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -117,3 +118,10 @@ def test_nothing_of_obstore_is_imported_without_a_store():
 
     code = "import sys, landsat_async.run.opening, landsat_async.show.commands; print('obstore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.faults("V43")
+def test_V43_an_etag_is_the_same_with_and_without_its_quotes():
+    facts = {"path": "x", "size": 1, "last_modified": datetime(2026, 11, 28, tzinfo=UTC), "version": None}
+    listed, looked_at = (module._stored(facts | {"e_tag": etag}) for etag in ("0x8D", '"0x8D"'))
+    assert listed.mark == looked_at.mark, "a second run into Azure read every object again"
