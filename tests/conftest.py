@@ -19,6 +19,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Begun in the background of a shell without job control. What the tests start would inherit it, and hear no Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Each program that a test starts would compile the package anew: more than a second of a processor each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 volumes.register()
 if sys.version_info < (3, 12, 2):
     # There the depth of a syntax tree is counted in one place for all: when the collector runs in the middle of
