@@ -124,6 +124,7 @@ def test_options_override_the_file(play, config_file, tmp_path, monkeypatch):
     assert config.download.workers == 9
     assert config.search.limit == 3
     assert config.download.directory == str(tmp_path / 'deep/o"ut é')
+    assert options.pop("on_wait")
     assert options == {"overwrite": False, "credentials": None, "sync": None}
     assert main(["run", str(config_file), "--overwrite"]) == 0
     assert opened[1][2]["overwrite"] is True
