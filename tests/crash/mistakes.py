@@ -122,9 +122,9 @@ def _write_to_final() -> Patches:
         parts = Path(path).parent
         return open_part(str(parts.parents[1] / final[os.path.basename(path)]), *arguments, **how)
 
-    def straight_new(path: str, *arguments: Any) -> PartFile:
+    def straight_new(path: str, *arguments: Any, **how: Any) -> PartFile:
         parts = Path(path).parent
-        return PartFile(str(parts.parents[1] / final[os.path.basename(path)]), *arguments)
+        return PartFile(str(parts.parents[1] / final[os.path.basename(path)]), *arguments, **how)
 
     return [
         mock.patch.object(worker, "TransferJob", job),

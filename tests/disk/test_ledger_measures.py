@@ -6,6 +6,7 @@ import pytest
 
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.ledger_measures import HELD
+from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.model import MEASURE, Route, WantedFile
 from landsat_async.rules.clouds import QA_FOLDER, CloudCount
 from landsat_async.rules.lifecycle import State
@@ -100,7 +101,7 @@ async def test_what_was_in_flight_when_a_run_died_is_looked_up_when_its_scene_pa
 async def test_the_service_is_told_of_what_was_received(ledger):
     item = await held(ledger)
     await ledger.requests.intend("label", RUN, [item.item_id], NOW)
-    await ledger.requests.link([(item.item_id, 77, "label")], NOW)
+    await ledger.requests.link([AcceptedDownload(item.item_id, 77, "label")], NOW)
     await ledger.files.claim(item.item_id, NOW)
     done = await conclude(ledger, item, True, size_bytes=123)
     assert done.before is State.ACTIVE
