@@ -38,6 +38,7 @@ from tests.support.kill_lab import MIB, MemoryArchive
 
 WORKERS = 4
 RATE_BYTES_S = 6 * MIB
+BAND_BYTES = 32 * MIB
 CHECKPOINT_BYTES = 16 * MIB + 5 * RATE_BYTES_S
 """What a kill may cost: 16 MiB, and what the line brings in five seconds."""
 BUFFER_BYTES = 8 * MIB
@@ -83,22 +84,22 @@ class Cluster:
         self.address, self.dashboard = found["address"], f"http://127.0.0.1:{found['services']['dashboard']}"
 
     async def scale(self, count: int) -> None:
-        """Have so many workers; those that have ended with their scheduler are started again."""
-        self._nannies = [nanny for nanny in self._nannies if nanny.poll() is None]
+        """Have so many workers."""
         while len(self._nannies) > count:
             self._nannies.pop().terminate()
-        while len(self._nannies) < count:
-            local = str(self.folder / "spill")
-            self._nannies.append(
-                self._start("worker", self.address, "--nthreads", "1", "--host", "127.0.0.1", "--local-directory",
-                            local, "--no-dashboard")
-            )  # fmt: skip
         await self.ready(count)
 
     async def ready(self, count: int) -> None:
-        """Wait until so many workers are there."""
+        """Wait until so many workers are there; those that have ended with their nanny are started anew."""
         while len(await self.pids()) != count:
-            await asyncio.sleep(0.2)
+            self._nannies = [nanny for nanny in self._nannies if nanny.poll() is None]
+            while len(self._nannies) < count:
+                local = str(self.folder / "spill")
+                self._nannies.append(
+                    self._start("worker", self.address, "--nthreads", "1", "--host", "127.0.0.1", "--local-directory",
+                                local, "--no-dashboard")
+                )  # fmt: skip
+            await asyncio.sleep(0.5)
 
     async def pids(self) -> dict[str, int]:
         """Return the process of each worker, by its address."""
@@ -594,7 +595,7 @@ async def main() -> int:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             base, began = Path(folder), time.monotonic()
             async with open_simulator(
-                MemoryArchive.demo(band_bytes=48 * MIB), Script(rate_bytes_s=RATE_BYTES_S)
+                MemoryArchive.demo(band_bytes=BAND_BYTES), Script(rate_bytes_s=RATE_BYTES_S)
             ) as sim:
                 cluster = Cluster(base)
                 try:
