@@ -498,13 +498,13 @@ async def spoil_transfers() -> None:
     setattr(agent, "transfer", fail)  # noqa: B010
 
 
-def kept(dask_scheduler: Any, secrets: list[str]) -> tuple[list[str], int]:
+def kept(dask_scheduler: Any, turned: list[str]) -> tuple[list[str], int]:
     """Return which kinds of objects of the scheduler's process hold a secret, and how many tasks of ours are left."""
     import gc
 
     found: set[str] = set()
-    needles = list(secrets)
-    seen: set[int] = {id(secrets), id(needles)}
+    needles = [secret[::-1] for secret in turned]  # turned on the way: a scheduler that logs all would show them
+    seen: set[int] = set(map(id, needles))
     for one in gc.get_objects():
         for value in gc.get_referents(one):
             if id(value) not in seen and isinstance(value, str | bytes | bytearray):
@@ -564,8 +564,15 @@ async def canary(lab: Lab) -> dict[str, Any]:
             secrets = [link.rpartition("?")[2] for link in links]
             words.append((lab.base / "cluster.log").read_text(errors="replace"))
             shown = [number for number, word in enumerate(words) if any(secret in word for secret in secrets)]
-            hold(not shown, f"a link is shown by {[words[number][:80] for number in shown]}")
-            holders, tasks = await client.run_on_scheduler(kept, secrets=secrets)
+            lines = [
+                line.replace(secret, "SECRET")[:300]
+                for number in shown
+                for line in words[number].splitlines()
+                for secret in secrets
+                if secret in line
+            ]
+            hold(not shown, f"a link is shown by {len(lines)} lines, such as {lines[:3]} (spoilt: {spoil})")
+            holders, tasks = await client.run_on_scheduler(kept, turned=[secret[::-1] for secret in secrets])
             left.append(f"{holders} {tasks}")
             hold(not tasks, f"{tasks} tasks are left")
         for pid in pids.values():
