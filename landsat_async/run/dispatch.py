@@ -116,7 +116,8 @@ async def refused(context: RunContext, item: Item, row: AnswerRow, *, serving: C
             pass
         case refusal:
             assert_never(refusal)
-    await context.routes.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", hint)
+    reason = f"USGS cannot deliver it now: {message}"
+    await context.routes.fail_or_reroute(item, Step.UNASK, reason, hint, ended=row.download_id)
 
 
 async def _disabled(context: RunContext, item: Item, message: str, *, serving: bool) -> None:

@@ -170,7 +170,8 @@ class Poller:
         context = self._context
         if item.request_attempts + 1 >= MAX_ASKS:
             reason = f"{reason}, asked for twice"
-            await context.routes.fail_or_reroute(item, Step.UNASK, reason, "Run the same command again later.")
+            hint = "Run the same command again later."
+            await context.routes.fail_or_reroute(item, Step.UNASK, reason, hint, ended=ended)
             return
         await context.states.apply(context.ledger.requests.ask_again(item, ended, context.states.now()))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from landsat_async.config import Config
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_requests import RequestRecords
@@ -72,8 +74,17 @@ class Routes:
                 for other in await self._requests.waiting_members(states.run_id, item):
                     await self.fail(other, reason, hint, alone=True)
 
-    async def fail_or_reroute(self, item: Item, step: Step, reason: str, hint: str = "") -> None:
-        """Give up the route in use and try another one through `step`; fail a file that has no other."""
+    async def fail_or_reroute(
+        self, item: Item, step: Step, reason: str, hint: str = "", *, ended: int | None = None
+    ) -> None:
+        """Give up the route in use and try another one through `step`; fail a file that has no other.
+
+        `ended`: number of the download that has come to nothing, None = the one that is on record. When the answer
+        to a request was lost, only its row in a list has the number; forgotten, that row would be taken for the end
+        of what is requested by the next route, and the file would be requested a second time.
+        """
+        if ended is not None and item.download_id is None:
+            item = msgspec.structs.replace(item, download_id=ended)
         others = item.routes[: item.route] + item.routes[item.route + 1 :]
         if not others:
             await self._refuse(item, step, self._all_reasons(item, reason), hint)

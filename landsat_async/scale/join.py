@@ -96,7 +96,7 @@ def _silent(address: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class JoinChecks:
     """What all processes of a cluster have to have.
 
     Attributes:
@@ -111,7 +111,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WorkersFound:
     """The processes of a cluster that are there now.
 
     Attributes:
@@ -123,7 +123,7 @@ class Found:
     slots: int
 
 
-async def look_at_processes(client: Any, look: Look, tell: Tell) -> Found:
+async def look_at_processes(client: Any, look: JoinChecks, tell: Tell) -> WorkersFound:
     """Return what processes there are, when all of them, and the scheduler, can work for a run.
 
     Raises:
@@ -157,7 +157,7 @@ async def look_at_processes(client: Any, look: Look, tell: Tell) -> Found:
     here = [address for address, found in workers.items() if not isinstance(found, OSError)]
     if not here:
         raise SchedulerGone("no worker of the cluster can be reached by its scheduler", reference="no-workers")
-    return Found(len(here), sum(worker["nthreads"] for worker in info["workers"].values()))
+    return WorkersFound(len(here), sum(worker["nthreads"] for worker in info["workers"].values()))
 
 
 def _write(fs: Fs, path: str, text: str) -> None:
@@ -168,7 +168,7 @@ def _write(fs: Fs, path: str, text: str) -> None:
         fs.close(fd)
 
 
-async def _ask(client: Any, look: Look, name: str, text: str) -> tuple[object, dict[str, object]]:
+async def _ask(client: Any, look: JoinChecks, name: str, text: str) -> tuple[object, dict[str, object]]:
     """Return what the scheduler shows of itself, None = nothing, and what each process does."""
     from landsat_async.scale.agent import look_at_folder, look_at_scheduler
 
@@ -179,7 +179,7 @@ async def _ask(client: Any, look: Look, name: str, text: str) -> tuple[object, d
     return scheduler, seen
 
 
-async def examine(address: str, look: Look, tell: Tell) -> Found:
+async def examine(address: str, look: JoinChecks, tell: Tell) -> WorkersFound:
     """Do all that a run does before it uses a cluster. Raises as `connect` and `look_at_processes`."""
     client = await connect(address, tell)
     try:

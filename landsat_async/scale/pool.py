@@ -26,7 +26,7 @@ from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.fs import is_there
 from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.scale.join import GONE_S, Look, Tell, close, connect, gone, look_at_processes
+from landsat_async.scale.join import GONE_S, JoinChecks, Tell, close, connect, gone, look_at_processes
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -136,7 +136,7 @@ class DaskPool:
         self._unfit.clear()
         try:
             await anyio.to_thread.run_sync(_make_parts, folder)
-            look = Look(str(folder.parts), setup.root, setup.ca_bundle)
+            look = JoinChecks(str(folder.parts), setup.root, setup.ca_bundle)
             self.slots = (await look_at_processes(self._client, look, tell)).slots
             async with anyio.create_task_group() as group:
                 send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)

@@ -21,7 +21,7 @@ async def check_cluster(config: Config, folder: str, on_wait: Callable[[ApiWait]
         folder: The output folder, or the nearest above it that there is.
         on_wait: Hears what is waited for.
     """
-    from landsat_async.scale.join import Look, examine
+    from landsat_async.scale.join import JoinChecks, examine
 
     warned: list[str] = []
 
@@ -33,7 +33,7 @@ async def check_cluster(config: Config, folder: str, on_wait: Callable[[ApiWait]
 
     address, wanted = config.scale.scheduler, config.download.workers
     try:
-        found = await examine(address, Look(folder, config.download.directory, config.service.ca_bundle), tell)
+        found = await examine(address, JoinChecks(folder, config.download.directory, config.service.ca_bundle), tell)
     except LandsatError as error:
         return failure("cluster", error)
     if found.slots < wanted:

@@ -25,7 +25,7 @@ from landsat_async.rules.quantities import size_text
 from landsat_async.rules.store_url import StoreUrl
 from landsat_async.store.answers import VARIABLES, told
 from landsat_async.store.forward import ForwardReads
-from landsat_async.store.patience import Patience
+from landsat_async.store.patience import StorePatience
 from landsat_async.store.s3_uploads import S3Uploads
 
 SINGLE_PUT_BYTES = 16 * 2**20
@@ -70,7 +70,7 @@ class StoreClient:
         self.part_bytes = config.part_size
         self._store, self._files = _open(url, config), _open(url, config, answer_s=_TRANSFER_S)
         """The same bucket twice, the second with the time that bytes of files need."""
-        self.patience = Patience(patience_s)
+        self.patience = StorePatience(patience_s)
         self._manner = threading.local()
         self.is_conditional = True
         """Whether the store keeps its word about what must not be replaced; see `probe`."""

@@ -28,7 +28,7 @@ class _UnderWay:
     attempt: int = 0
 
 
-class Patience:
+class StorePatience:
     """How long one store is waited for; shared by all threads that speak with it."""
 
     def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:

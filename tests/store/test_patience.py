@@ -6,7 +6,7 @@ import pytest
 
 from landsat_async.disk.target import StoreFailed
 from landsat_async.store import patience as module
-from landsat_async.store.patience import Patience
+from landsat_async.store.patience import StorePatience
 
 DOWN = StoreFailed("it does not answer")
 
@@ -35,7 +35,7 @@ def until(patience, ask, goes_on=lambda: True):
 
 def test_a_store_that_comes_back_within_patience_costs_time_only():
     ask, left = asker(DOWN, DOWN, DOWN, "here")
-    assert until(Patience(60.0), ask) == "here"
+    assert until(StorePatience(60.0), ask) == "here"
     assert left == []
 
 
@@ -51,13 +51,13 @@ def test_a_store_that_comes_back_within_patience_costs_time_only():
 def test_what_another_try_cannot_mend_is_raised_at_once(failed, patience_s, goes_on):
     ask, left = asker(failed, "later")
     with pytest.raises(StoreFailed):
-        until(Patience(patience_s), ask, lambda: goes_on)
+        until(StorePatience(patience_s), ask, lambda: goes_on)
     assert left == ["later"]
 
 
 def test_patience_counts_from_the_first_failure_and_anew_after_an_answer():
     now = [0.0]
-    patience = Patience(100.0, clock=lambda: now[0])
+    patience = StorePatience(100.0, clock=lambda: now[0])
 
     def failing_for(s):
         now[0] += s
@@ -75,7 +75,7 @@ def test_patience_counts_from_the_first_failure_and_anew_after_an_answer():
 
 def test_who_stops_is_not_kept(monkeypatch):
     monkeypatch.setattr(module, "PAUSES_S", (3600.0,))
-    patience = Patience(86400.0)
+    patience = StorePatience(86400.0)
     ended = []
 
     def wait():
@@ -96,7 +96,7 @@ def test_who_stops_is_not_kept(monkeypatch):
 
 
 def test_what_is_under_way_can_be_seen():
-    patience = Patience(0.0)
+    patience = StorePatience(0.0)
     seen = until(patience, patience.wait)
     assert seen is not None
     assert (seen.is_down, seen.reason) == (False, "the store has not answered yet; it was asked to look at x")
