@@ -37,7 +37,7 @@ class EventBus:
         """Set by each event and each place that becomes free; cleared before waiting for the next one."""
         self._sleeping = False
         """The reader has taken all that there was, and waits for news."""
-        self._crowded = False
+        self._is_full = False
         """An event waits for room. Both spare small files what nobody waits for."""
         self._reading = False
         self._reader: asyncio.Task[object] | None = None
@@ -86,7 +86,7 @@ class EventBus:
         self.tell(event)
         while self._must_wait():
             self._room.clear()
-            self._crowded = True
+            self._is_full = True
             with anyio.move_on_after(ABSENT_S) as absent:
                 await self._room.wait()
             if absent.cancelled_caught and self._waiting:
@@ -146,8 +146,8 @@ class EventBus:
     def _take(self) -> Event:
         if self._buffer:
             event = self._buffer.popleft()
-            if self._crowded and len(self._buffer) <= self._limit // 2:
-                self._crowded = False
+            if self._is_full and len(self._buffer) <= self._limit // 2:
+                self._is_full = False
                 self._room.set()
             return event
         return self._latest.pop(next(iter(self._latest)))

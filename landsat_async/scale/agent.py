@@ -38,7 +38,7 @@ from landsat_async.scale.parcel import (
     FetchStopped,
     FetchSuperseded,
     FetchTooOld,
-    FetchUnfit,
+    FetchUnable,
     Parcel,
     ProcessSeen,
     Reply,
@@ -87,7 +87,7 @@ async def fetch_parcel(parcel: Parcel) -> Reply:
         worker.log_event(TOPIC, {"run": run, "part": part, "kind": kind, "values": values})
 
     reply = await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, contents, tell))
-    if isinstance(reply, FetchUnfit):
+    if isinstance(reply, FetchUnable):
         reply = replace(reply, process=worker.address)
     tell("reply", (pickle.dumps(reply),))
     return reply  # stays here, and is asked for only when the connection was lost in between
@@ -151,7 +151,7 @@ class Agent:
         self._lock: anyio.Lock
         self._tasks: TaskGroup
         self._stopped: set[str] = set()
-        self._unfit: dict[str, FetchUnfit] = {}
+        self._unable: dict[str, FetchUnable] = {}
         """Run -> why this process fetches nothing more for it."""
         self._ready = threading.Event()
 
@@ -176,7 +176,7 @@ class Agent:
     async def end(self, run: str) -> None:
         """Forget a run."""
         await self.stop(run)
-        self._unfit.pop(run, None)
+        self._unable.pop(run, None)
         if room := self._rooms.pop(run, None):
             room.closing.set()
 
@@ -188,14 +188,14 @@ class Agent:
                 return FetchStopped(job.part)
             if time.time() > not_after:
                 return FetchTooOld()
-            if setup.run in self._unfit:
-                return self._unfit[setup.run]
+            if setup.run in self._unable:
+                return self._unable[setup.run]
             room = await self._room(setup)
             if not await anyio.to_thread.run_sync(_claim_part, room.session.target, job):
                 return FetchSuperseded()
             return self._judged(setup.run, await self._transfer(room, job, tell))
         except (DiskFull, FolderUnwritable) as error:
-            return self._unfit.setdefault(setup.run, FetchUnfit(type(error).__name__, str(error), error.hint))
+            return self._unable.setdefault(setup.run, FetchUnable(type(error).__name__, str(error), error.hint))
         except LandsatError as error:
             return FetchFatal(type(error).__name__, str(error), error.hint)
         except Exception as error:
@@ -211,7 +211,7 @@ class Agent:
         """Return what a reply says of this process, where the file has failed of its disk or its limits."""
         match reply:
             case FetchEnded(FileFailed(reason, hint, kind=FaultKind.DISK | FaultKind.FILES)):
-                return self._unfit.setdefault(run, FetchUnfit("", reason, hint, ended=reply))
+                return self._unable.setdefault(run, FetchUnable("", reason, hint, ended=reply))
         return reply
 
     async def _room(self, setup: Setup) -> _Room:

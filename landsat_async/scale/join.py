@@ -153,7 +153,7 @@ async def look_at_processes(client: Any, look: JoinChecks, tell: Tell) -> Worker
     finally:
         with suppress(OSError):
             fs.unlink(path)
-    _refuse(_unfit(scheduler, workers, look.root))
+    _refuse(_unable(scheduler, workers, look.root))
     here = [address for address, found in workers.items() if not isinstance(found, OSError)]
     if not here:
         raise SchedulerGone("no worker of the cluster can be reached by its scheduler", reference="no-workers")
@@ -194,7 +194,7 @@ async def close(client: Any) -> None:
         await client.close(timeout=1)
 
 
-def _unfit(scheduler: object, workers: dict[str, object], root: str) -> Iterator[str]:
+def _unable(scheduler: object, workers: dict[str, object], root: str) -> Iterator[str]:
     if scheduler != (version(), python_version()):
         yield f"the scheduler {_other(scheduler)}"
     for address, found in workers.items():
@@ -223,8 +223,8 @@ def _wrong(found: object, root: str) -> str:
     return "" if found.ca_bundle else "does not have the file of service.ca_bundle"
 
 
-def _refuse(unfit: Iterable[str]) -> None:
-    problems = list(unfit)
+def _refuse(unable: Iterable[str]) -> None:
+    problems = list(unable)
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise ConfigError(

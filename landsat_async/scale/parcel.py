@@ -149,7 +149,7 @@ class FetchFatal:
 
 
 @dataclass(frozen=True, slots=True)
-class FetchUnfit:
+class FetchUnable:
     """This process cannot write, or has run out of what it needs; another may be able to.
 
     Attributes:
@@ -167,7 +167,7 @@ class FetchUnfit:
     process: str = ""
 
 
-Reply = FetchEnded | FetchSuperseded | FetchTooOld | FetchStopped | FetchFatal | FetchUnfit
+Reply = FetchEnded | FetchSuperseded | FetchTooOld | FetchStopped | FetchFatal | FetchUnable
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from landsat_async.scale.parcel import (
     FetchStopped,
     FetchSuperseded,
     FetchTooOld,
-    FetchUnfit,
+    FetchUnable,
     Parcel,
     Reply,
     Setup,
@@ -115,7 +115,7 @@ class DaskPool:
         self._setup: Setup | None = None
         self._followed: dict[str, _Followed] = {}
         self._number = 0
-        self._unfit: set[str] = set()
+        self._unable: set[str] = set()
         """Addresses of processes that cannot write, or lack what they need."""
         self._stopping: anyio.Event | None = None
 
@@ -133,7 +133,7 @@ class DaskPool:
         )  # fmt: skip
         self._client = await connect(self._given, tell)
         self._setup, self._stopping = setup, None
-        self._unfit.clear()
+        self._unable.clear()
         try:
             await anyio.to_thread.run_sync(_make_parts, folder)
             look = JoinChecks(str(folder.parts), setup.root, setup.ca_bundle)
@@ -254,32 +254,32 @@ class DaskPool:
                 return GivenBack("the process that had it has ended, or has lost it", lost=True)
             case FetchTooOld() | FetchStopped():
                 return GivenBack("no process has come to it in time", lost=False)
-            case FetchUnfit():
+            case FetchUnable():
                 return await self._without(followed, reply)
             case FetchFatal(error, message, hint):
                 raise _error(error, message, hint)
 
-    async def _without(self, followed: _Followed, unfit: FetchUnfit) -> Outcome:
+    async def _without(self, followed: _Followed, unable: FetchUnable) -> Outcome:
         """Go on without a process; when it is the last, what it says is said of the run, or of the file."""
-        came = 0 if unfit.ended is None else unfit.ended.outcome.bytes_received
+        came = 0 if unable.ended is None else unable.ended.outcome.bytes_received
         followed.count(max(0, came - followed.counted))
-        is_new = unfit.process not in self._unfit
-        self._unfit.add(unfit.process)
+        is_new = unable.process not in self._unable
+        self._unable.add(unable.process)
         if await self._fit() != set():
             if is_new:
-                text = f"{unfit.process} is left out for the rest of the run: {unfit.message}"
+                text = f"{unable.process} is left out for the rest of the run: {unable.message}"
                 followed.hooks.notify(Notice(text, "warning"))
-            return GivenBack(unfit.message, lost=False)
-        if unfit.ended is not None:
-            self._unfit.clear()  # the next file may have more luck
-            return unfit.ended.outcome
-        raise _error(unfit.error, unfit.message, unfit.hint)
+            return GivenBack(unable.message, lost=False)
+        if unable.ended is not None:
+            self._unable.clear()  # the next file may have more luck
+            return unable.ended.outcome
+        raise _error(unable.error, unable.message, unable.hint)
 
     async def _fit(self) -> set[str] | None:
         """Return the addresses of the processes that may be given files; None = the scheduler does not answer."""
         with suppress(OSError):
             info = await self._client.scheduler.identity(n_workers=-1)
-            return {address for address in info["workers"] if address not in self._unfit}
+            return {address for address in info["workers"] if address not in self._unable}
         return None
 
     async def _submit(self, followed: _Followed, parcel: Parcel) -> Any:
@@ -292,7 +292,7 @@ class DaskPool:
         run = "" if self._setup is None else self._setup.run
         key = f"landsat-async-{run}-{followed.job.part_name}-{self._number}"
         options: dict[str, Any] = {}
-        if self._unfit and (fit := await self._fit()):
+        if self._unable and (fit := await self._fit()):
             followed.given_to, options = fit, {"workers": sorted(fit)}
         with dask.config.set(_NO_CODE):
             return self._client.submit(fetch_parcel, parcel, key=key, pure=False, **options)

@@ -71,7 +71,7 @@ class StoreClient:
         self._store, self._files = _open(url, config), _open(url, config, answer_s=_TRANSFER_S)
         """The same bucket twice, the second with the time that bytes of files need."""
         self.patience = StorePatience(patience_s)
-        self._manner = threading.local()
+        self._of_thread = threading.local()
         self.is_conditional = True
         """Whether the store keeps its word about what must not be replaced; see `probe`."""
         self._forward: ForwardReads | None = None
@@ -82,23 +82,23 @@ class StoreClient:
     @contextmanager
     def once(self) -> Iterator[None]:
         """Inside, this thread waits for nothing: what fails is done later, or not at all."""
-        with self._in_manner(lambda: False):
+        with self._trying(lambda: False):
             yield
 
     @contextmanager
     def for_one_file(self) -> Iterator[None]:
         """Inside, this thread waits only while the store as a whole is down: what is one file's fault is raised."""
-        with self._in_manner(lambda: not self.works()):
+        with self._trying(lambda: not self.works()):
             yield
 
     @contextmanager
-    def _in_manner(self, goes_on: Callable[[], bool]) -> Iterator[None]:
-        before = self._manner.__dict__.get("goes_on")
-        self._manner.goes_on = goes_on
+    def _trying(self, goes_on: Callable[[], bool]) -> Iterator[None]:
+        before = self._of_thread.__dict__.get("goes_on")
+        self._of_thread.goes_on = goes_on
         try:
             yield
         finally:
-            self._manner.goes_on = before
+            self._of_thread.goes_on = before
 
     def works(self) -> bool:
         """Ask for something small, once: whether the store answers, and knows us."""
@@ -117,7 +117,7 @@ class StoreClient:
             with told(what, self.url.scheme):
                 return request()
 
-        goes_on = self._manner.__dict__.get("goes_on") or (lambda: True)
+        goes_on = self._of_thread.__dict__.get("goes_on") or (lambda: True)
         return self.patience.until_answered(what, limit_s or _ANSWER_S, ask, goes_on)
 
     # -- requests ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.scale import agent as module
 from landsat_async.scale.agent import Agent, _claim_part
-from landsat_async.scale.parcel import Contents, FetchEnded, FetchSuperseded, FetchUnfit, Setup
+from landsat_async.scale.parcel import Contents, FetchEnded, FetchSuperseded, FetchUnable, Setup
 from landsat_async.transfer.types import Done, FileFailed, TransferJob, TransferPolicy
 from tests.support.raw_server import RawServer, Wire, whole
 from tests.transfer.conftest import KIB, noise
@@ -131,7 +131,7 @@ async def test_a_process_that_cannot_write_says_so_and_takes_no_more_files(tmp_p
         asked = len(server.requests)
         again = await serve(a_job(server.url(), part_name="2.1.part"))
         assert len(server.requests) == asked, "no byte is asked for in vain"
-    assert isinstance(first, FetchUnfit)
+    assert isinstance(first, FetchUnable)
     assert first.error == error
     assert (first.ended is not None) == (not error)
     assert first.ended is None or isinstance(first.ended.outcome, FileFailed)

@@ -35,7 +35,7 @@ HERE = version(), python_version()
     ],
 )
 def test_each_that_does_not_fit_is_told_with_what_it_lacks(scheduler, worker, told):
-    assert list(join._unfit(scheduler, {"tcp://w": worker}, "/data")) == told
+    assert list(join._unable(scheduler, {"tcp://w": worker}, "/data")) == told
 
 
 @pytest.mark.parametrize(
