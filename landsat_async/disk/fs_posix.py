@@ -7,14 +7,12 @@ import errno
 import os
 import stat
 import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from landsat_async.disk.fs import Fs, LockState, Observer, Volume
+from landsat_async.disk.posix_folders import HeldByThread, OpenPlace
 
 assert sys.platform != "win32"  # there it is fs_windows
 
@@ -28,65 +26,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _MACOS_RENAME = posix_macos.AT_FDCWD, posix_macos.RENAME_EXCL
-_HOLD_S = 0.1
 T = TypeVar("T")
 _NO_NAMES = frozenset(("", ".", ".."))
-
-
-class _Folders:
-    """Folders that one thread holds open; closed with the thread, or at the beginning of a later block."""
-
-    def __init__(self) -> None:
-        self.inside = False
-        self.fds: dict[str, int] = {}
-        self._since_s = 0.0
-
-    def __enter__(self) -> None:
-        now_s = time.monotonic()
-        if now_s - self._since_s > _HOLD_S:
-            self.drop()
-            self._since_s = now_s
-        self.inside = True
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.inside = False
-
-    def drop(self) -> None:
-        """Close them: a folder may be another one by now."""
-        for fd in self.fds.values():
-            os.close(fd)
-        self.fds.clear()
-
-    def __del__(self) -> None:
-        self.drop()
-
-
-class _Held(threading.local):
-    def __init__(self) -> None:
-        self.folders = _Folders()
-
-
-class _Place:
-    """A name and the open folder that it stands in; the path as it is and None outside of the root."""
-
-    __slots__ = ("_fd", "_folders", "_name")
-
-    def __init__(self, name: str, fd: int | None, folders: _Folders | None = None) -> None:
-        self._name, self._fd, self._folders = name, fd, folders
-
-    def __enter__(self) -> tuple[str, int | None]:
-        return self._name, self._fd
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._folders is not None:
-            if error is not None:
-                self._folders.drop()
-        elif self._fd is not None:
-            os.close(self._fd)
 
 
 class PosixFs:
@@ -98,7 +39,7 @@ class PosixFs:
         self._observer = observer
         self._root: str | None = None
         self._root_is: tuple[int, int] = (0, 0)
-        self._held = _Held()
+        self._held = HeldByThread()
 
     def guard(self, root: str) -> None:
         """From now on, reach every name below the folder `root` without following a symbolic link on the way.
@@ -112,7 +53,7 @@ class PosixFs:
     def together(self) -> AbstractContextManager[None]:
         """Look up each folder below the root only once for all calls of this thread inside such a block.
 
-        To be left within moments: who swaps a folder for another one is seen by a block that begins _HOLD_S later, or
+        To be left within moments: who swaps a folder for another one is seen by a block that begins HOLD_S later, or
         after an error. Many small files need many blocks, so what one has looked up serves the next.
         """
         return self._held.folders
@@ -131,17 +72,17 @@ class PosixFs:
         """Return how many bytes a path has on the disk."""
         return len(os.fsencode(path))
 
-    def _at(self, path: str) -> _Place:
+    def _at(self, path: str) -> OpenPlace:
         if self._root is None or not path.startswith(self._root + os.sep):
-            return _Place(path, None)
+            return OpenPlace(path, None)
         folder, _, name = path[len(self._root) + 1 :].rpartition(os.sep)
         held = self._held.folders
         if not held.inside:
-            return _Place(name, self._open_folder(self._root, folder))
+            return OpenPlace(name, self._open_folder(self._root, folder))
         fd = held.fds.get(folder)
         if fd is None:
             fd = held.fds[folder] = self._open_folder(self._root, folder)
-        return _Place(name, fd, held)
+        return OpenPlace(name, fd, held)
 
     def _below(self, call: Callable[..., T], path: str, *arguments: object) -> T:
         """Call what takes a name and the open folder that it stands in; in one step, for the calls of small files."""

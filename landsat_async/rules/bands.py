@@ -222,3 +222,22 @@ _SPOKEN = {
     "panchromatic": "pan", "aerosol": "coastal", "ultrablue": "coastal", "bqa": "qa_pixel", "cloud": "qa_pixel",
 }  # fmt: skip
 """What people call them elsewhere."""
+
+
+@lru_cache(maxsize=4096)
+def band_matches(pattern: str, suffix: str) -> bool:
+    """Compare a band with what follows the product id, with and without the ending; case does not matter."""
+    wanted, whole = pattern.casefold(), suffix.casefold()
+    return any(fnmatch.fnmatchcase(one, wanted) for one in (whole, whole.rpartition(".")[0] or whole))
+
+
+@lru_cache(maxsize=4096)
+def bands_of(suffix: str, bands: tuple[str, ...], kind: Kind | None) -> frozenset[str]:
+    """Return which of some bands, as users write them, a file of this suffix is; many have the same."""
+    own = stem_of(suffix).casefold()
+    return frozenset(band for band in bands if own in stems_named(band, kind) or band_matches(band, suffix))
+
+
+def stem_of(suffix: str) -> str:
+    """Return what follows the product id in a name, without the ending."""
+    return suffix.rpartition(".")[0] or suffix

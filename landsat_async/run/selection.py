@@ -10,10 +10,8 @@ What was selected and cannot be had is reported by name.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import msgspec
 
@@ -21,7 +19,7 @@ from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import MEASURE, Route, Scene, Unavailable, WantedFile
-from landsat_async.rules.bands import BANDS, Kind, kind_of, lacks, stems_named, title_of
+from landsat_async.rules.bands import BANDS, Kind, bands_of, kind_of, lacks, stem_of, title_of
 from landsat_async.rules.clouds import QA_FOLDER, QA_SUFFIX
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, planned_name, safe_name, shown
 from landsat_async.rules.product_id import is_level_scene
@@ -76,7 +74,7 @@ class _Single(msgspec.Struct):
     @property
     def stem(self) -> str:
         """The band name: what follows the product id, without the ending."""
-        return _stem(self.suffix)
+        return stem_of(self.suffix)
 
     @property
     def groups(self) -> set[str]:
@@ -162,24 +160,6 @@ def choose(
         complete.clear()  # a file of one scene stands for that of another
     gone, lacking = tuple(dict.fromkeys(chosen.unavailable)), tuple(chosen.lacking.values())
     return Selection(once, gone, unmatched, frozenset(complete), lacking)
-
-
-@lru_cache(maxsize=4096)
-def band_matches(pattern: str, suffix: str) -> bool:
-    """Compare a band with what follows the product id, with and without the ending; case does not matter."""
-    wanted, whole = pattern.casefold(), suffix.casefold()
-    return any(fnmatch.fnmatchcase(one, wanted) for one in (whole, whole.rpartition(".")[0] or whole))
-
-
-@lru_cache(maxsize=4096)
-def _bands_of(suffix: str, bands: tuple[str, ...], kind: Kind | None) -> frozenset[str]:
-    """Return which of some bands, as users write them, a file of this suffix is; many have the same."""
-    own = _stem(suffix).casefold()
-    return frozenset(band for band in bands if own in stems_named(band, kind) or band_matches(band, suffix))
-
-
-def _stem(suffix: str) -> str:
-    return suffix.rpartition(".")[0] or suffix
 
 
 def _add_members(chosen: _Chosen, scene: Scene, rows: list[ProductOption], select: SelectConfig) -> set[str]:
@@ -362,7 +342,7 @@ def _taken(
         if select.type == "all":
             yield single, set(), ()
         elif select.type == "band":
-            if hits := _bands_of(single.suffix, select.bands, kind):
+            if hits := bands_of(single.suffix, select.bands, kind):
                 yield single, hits, ()
         elif groups := single.groups & set(select.file_groups) if select.file_groups else single.groups:
             yield single, groups, tuple(sorted(groups))

@@ -8,19 +8,15 @@ byte for byte.
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from random import random
 from typing import NamedTuple, cast
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from anyio import CancelScope, move_on_after
 from yarl import URL
 
@@ -34,6 +30,7 @@ from landsat_async.proof.prove import prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Fact
+from landsat_async.transfer.connector import CheckingResolver, make_connector, proxy_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
@@ -58,9 +55,6 @@ IDENTITY_ONLY = {"Accept-Encoding": "identity;q=1, *;q=0"}
 """Field for a server that has encoded a body although it was asked not to."""
 READ_AHEAD_BYTES = 256 * 1024
 """What the parser may hold of a body, as aiohttp has it."""
-_KEEP_ALIVE_S = 15.0
-AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
-"""As aiohttp gives it to a socket factory."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOTHING_KNOWN = RangeSupport()
 
@@ -271,7 +265,7 @@ class TransferSession:
         proxy = self.proxies.get(url.scheme)
         if not proxy or urllib.request.proxy_bypass(url.host or ""):
             return None
-        return _proxy_url(proxy)
+        return proxy_url(proxy)
 
 
 @asynccontextmanager
@@ -303,12 +297,12 @@ async def open_transfer_session(
         observe: Hears what hosts have shown, see `rules.observed`; None = nobody asks.
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
-    resolver = _CheckingResolver(hosts, proxies.values())
+    resolver = CheckingResolver(hosts, proxies.values())
     pool = DiskPool(workers + 2)
     window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
     read_bufsize = READ_AHEAD_BYTES if window is None else window // 2
     session = aiohttp.ClientSession(
-        connector=connector or _connector(ca_bundle, resolver, window),
+        connector=connector or make_connector(ca_bundle, resolver, window),
         connector_owner=connector is None,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
@@ -350,59 +344,3 @@ def _is_named(response: Answer, reply: Reply, name: str | None, url: URL) -> boo
         response.close()
         raise failed(FaultKind.OTHER_FILE, f"{url.host} sends {said.name} in place of it")
     return said is Identity.NAMED
-
-
-def _proxy_url(text: str) -> URL:
-    return URL(text if "://" in text else f"http://{text}")
-
-
-class _CheckingResolver(AbstractResolver):
-    """Resolves names as aiohttp does, and refuses what leads into the local network; see `AllowedHosts.may_be_at`."""
-
-    def __init__(self, hosts: AllowedHosts, proxies: Iterable[str]) -> None:
-        self._hosts, self._proxies = hosts, set[str | None]()
-        for proxy in proxies:
-            with suppress(ValueError):  # reported when it is used
-                self._proxies.add(_proxy_url(proxy).host)
-        self._inner = aiohttp.DefaultResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolve `host`; raises OSError when that is not possible, LinkRefused when it is not right."""
-        found = await self._inner.resolve(host, port, family)
-        if host in self._proxies:
-            return found
-        allowed = [one for one in found if self._hosts.may_be_at(host, one["host"])]
-        if found and not allowed:
-            raise LinkRefused(
-                f"refused a link to {host}, which stands for an address in the local network here;"
-                " name the host in full in file_hosts if that is right"
-            )
-        return allowed
-
-    async def close(self) -> None:
-        """Close the resolver that does the work."""
-        await self._inner.close()
-
-
-def _connector(ca_bundle: str | None, resolver: AbstractResolver, window_bytes: int | None) -> aiohttp.TCPConnector:
-    """Make a connector; `window_bytes`: the most that the system receives ahead of us, None = as it likes."""
-    context: ssl.SSLContext | bool = True  # aiohttp has a verifying context; another one takes 60 ms to make
-    if ca_bundle is not None:
-        context = ssl.create_default_context()
-        context.load_verify_locations(cafile=ca_bundle)
-    return aiohttp.TCPConnector(
-        limit=0,
-        ssl=context,
-        resolver=resolver,
-        keepalive_timeout=_KEEP_ALIVE_S,
-        socket_factory=None if window_bytes is None else partial(_socket_with_window, window_bytes),
-    )
-
-
-def _socket_with_window(window_bytes: int, address: AddrInfo) -> socket.socket:
-    """Make a socket whose buffer is small: what the server sends at once is no more than that."""
-    made = socket.socket(*address[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)
-    return made

@@ -6,7 +6,8 @@ from landsat_async.config_tables import SelectConfig
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Scene
-from landsat_async.run.selection import Lacking, band_matches, choose
+from landsat_async.rules.bands import band_matches
+from landsat_async.run.selection import Lacking, choose
 from tests.support.volumes import examples
 
 PID = "LC08_L2SP_004053_20240705_20240712_02_T1"

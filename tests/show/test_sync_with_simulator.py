@@ -11,9 +11,9 @@ import urllib.request
 
 import pytest
 
-from tests.show.test_with_simulator import PROJECT, Simulated, call
+from tests.show.test_with_simulator import PROJECT, Simulated, account, call
 
-__all__ = ["call"]
+__all__ = ["account", "call"]
 OLD = "LE07_L2SP_004053_20010305_20200918_02_T1"
 CONFIG = """
 [service]

@@ -68,7 +68,9 @@ def test_V21_of_a_bucket_that_is_not_there_no_file_is_said_to_be_gone(s3, url, t
 async def test_V20_verify_and_run_take_no_file_for_damaged_because_a_store_fails(s3, url, tmp_path):
     async with open_simulator() as sim:
         credentials = Credentials(sim.username, sim.token)
-        config = Config.from_dict(tables(sim, s3, url), base_dir=tmp_path)
+        values = tables(sim, s3, url)
+        values["service"]["patience_s"] = 0  # what is waited for is tried in test_down
+        config = Config.from_dict(values, base_dir=tmp_path)
         await download(config, credentials=credentials)
         before = await anyio.to_thread.run_sync(held, s3, url)
         for fail, kind in ((403, FolderUnwritable), (503, ServiceDown)):

@@ -68,7 +68,9 @@ async def test_V24_older_versions_are_put_away_in_the_bucket(s3, url, tmp_path, 
 async def test_V25_a_store_that_fails_while_versions_move_loses_none(s3, url, tmp_path, days, monkeypatch, answered):
     monkeypatch.setattr(client_module, "_RETRY_S", 0)
     async with open_simulator(Archive([OLD], pixels=64, tile=32)) as sim:
-        config = Config.from_dict(tables(sim, s3, url), base_dir=tmp_path)
+        values = tables(sim, s3, url)
+        values["service"]["patience_s"] = 0
+        config = Config.from_dict(values, base_dir=tmp_path)
         await sync(sim, config)
         old = await anyio.to_thread.run_sync(keys, s3, url)
         days.day += timedelta(days=1)

@@ -1,0 +1,76 @@
+"""How connections to file hosts are made, and which names are refused."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused
+
+_KEEP_ALIVE_S = 15.0
+AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
+"""As aiohttp gives it to a socket factory."""
+
+
+def proxy_url(text: str) -> URL:
+    """Read where a proxy is, as the environment names it."""
+    return URL(text if "://" in text else f"http://{text}")
+
+
+class CheckingResolver(AbstractResolver):
+    """Resolves names as aiohttp does, and refuses what leads into the local network; see `AllowedHosts.may_be_at`."""
+
+    def __init__(self, hosts: AllowedHosts, proxies: Iterable[str]) -> None:
+        self._hosts, self._proxies = hosts, set[str | None]()
+        for proxy in proxies:
+            with suppress(ValueError):  # reported when it is used
+                self._proxies.add(proxy_url(proxy).host)
+        self._inner = aiohttp.DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve `host`; raises OSError when that is not possible, LinkRefused when it is not right."""
+        found = await self._inner.resolve(host, port, family)
+        if host in self._proxies:
+            return found
+        allowed = [one for one in found if self._hosts.may_be_at(host, one["host"])]
+        if found and not allowed:
+            raise LinkRefused(
+                f"refused a link to {host}, which stands for an address in the local network here;"
+                " name the host in full in file_hosts if that is right"
+            )
+        return allowed
+
+    async def close(self) -> None:
+        """Close the resolver that does the work."""
+        await self._inner.close()
+
+
+def make_connector(ca_bundle: str | None, resolver: AbstractResolver, window_bytes: int | None) -> aiohttp.TCPConnector:
+    """Make a connector; `window_bytes`: the most that the system receives ahead of us, None = as it likes."""
+    context: ssl.SSLContext | bool = True  # aiohttp has a verifying context; another one takes 60 ms to make
+    if ca_bundle is not None:
+        context = ssl.create_default_context()
+        context.load_verify_locations(cafile=ca_bundle)
+    return aiohttp.TCPConnector(
+        limit=0,
+        ssl=context,
+        resolver=resolver,
+        keepalive_timeout=_KEEP_ALIVE_S,
+        socket_factory=None if window_bytes is None else partial(_socket_with_window, window_bytes),
+    )
+
+
+def _socket_with_window(window_bytes: int, address: AddrInfo) -> socket.socket:
+    """Make a socket whose buffer is small: what the server sends at once is no more than that."""
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)
+    return made
