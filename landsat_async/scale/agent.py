@@ -2,7 +2,8 @@
 
 dask may run a task again without being asked, and a process that was frozen may wake up when its file has long been
 given to another. Both are told by the part: each parcel has a name for it that no other has, so one that is there
-already belongs to somebody else, and one that has gone was taken over.
+already belongs to somebody else, and one that has gone was taken over. A worker that is retired or closed ends its
+transfers itself, as soon as it knows: dask has given its tasks to others by then.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ LOOK_EVERY_S = 0.5
 """So often a running transfer looks whether its part is still its own; gone twice in a row = taken over."""
 FROZEN_S = 3.0
 """Who sleeps so much longer than that was frozen, or swapped out, and believes its first look."""
+LEAVES_EVERY_S = 0.1
+"""So often it is looked whether the worker of dask still belongs to its cluster; see `pool.ENDED_S`."""
+_WORKS = frozenset({"running", "paused"})
+"""What the status of a worker is called while its tasks are its own."""
 SMALL_BYTES = 2**20
 """The beginning of a smaller file is told together with its end."""
 TOPIC = "landsat-async"
@@ -86,11 +91,26 @@ async def fetch_parcel(parcel: Parcel) -> Reply:
     def tell(kind: str, values: tuple[Any, ...]) -> None:
         worker.log_event(TOPIC, {"run": run, "part": part, "kind": kind, "values": values})
 
-    reply = await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().serve, contents, tell))
+    reply = await serve_while_working(_agent(), worker, contents, tell)
+    if worker.status.name not in _WORKS:
+        return reply  # untold: dask may run the task again, and the run waits for that one
     if isinstance(reply, FetchUnable):
         reply = replace(reply, process=worker.address)
     tell("reply", (pickle.dumps(reply),))
     return reply  # stays here, and is asked for only when the connection was lost in between
+
+
+async def serve_while_working(agent: Agent, worker: Any, contents: Contents, tell: Tell) -> Reply:
+    """Return what came of a file; its transfer is ended when the worker leaves its cluster, or is closed."""
+    setup, job, _ = contents
+    serving = asyncio.wrap_future(agent.portal.start_task_soon(agent.serve, contents, tell))
+    try:
+        while not (await asyncio.wait([serving], timeout=LEAVES_EVERY_S))[0]:
+            if worker.status.name not in _WORKS:
+                agent.portal.start_task_soon(agent.stop_part, setup.run, job.part_name)
+        return serving.result()
+    finally:
+        serving.cancel()  # a worker that closes cancels its tasks, and waits for them
 
 
 async def stop_run(run: str) -> None:
@@ -172,6 +192,12 @@ class Agent:
         if room := self._rooms.get(run):
             for scope in room.scopes.values():
                 scope.cancel()
+
+    async def stop_part(self, run: str, part: str) -> None:
+        """Cancel the transfer of one file, where it has begun."""
+        room = self._rooms.get(run)
+        if room is not None and part in room.scopes:
+            room.scopes[part].cancel()
 
     async def end(self, run: str) -> None:
         """Forget a run."""

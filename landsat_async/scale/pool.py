@@ -58,6 +58,8 @@ WAIT_AT_MOST_S = 900.0
 """A parcel that has waited longer for a process comes back, and its file gets a new link."""
 _NO_CODE = {"distributed.diagnostics.computations.nframes": 0}
 """Else dask sends the source of the function that submits with each task: a tenth of the CPU time of that."""
+ENDED_S = 1.0
+"""So long after a process has lost a file it may still have a connection for it; see `agent.LEAVES_EVERY_S`."""
 WATCHES_S = 0.1
 """So often it is looked whether another connection to the scheduler is used."""
 LOOKS_S = 5.0
@@ -251,6 +253,7 @@ class DaskPool:
                     await followed.hooks.store.save(facts)
                 return outcome
             case FetchSuperseded():
+                await anyio.sleep(ENDED_S)  # else there were more connections than `workers`
                 return GivenBack("the process that had it has ended, or has lost it", lost=True)
             case FetchTooOld() | FetchStopped():
                 return GivenBack("no process has come to it in time", lost=False)
@@ -329,6 +332,7 @@ class DaskPool:
             await anyio.sleep(0.1)
         if client.status != "running":
             raise gone(GONE_S)
+        await anyio.sleep(ENDED_S)
         return GivenBack("the connection to the scheduler was lost", lost=False)
 
     async def _stop_all(self) -> None:

@@ -7,6 +7,7 @@ import errno
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -16,9 +17,11 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.scale import agent as module
+from landsat_async.scale import pool as pool_module
 from landsat_async.scale.agent import Agent, _claim_part
-from landsat_async.scale.parcel import Contents, FetchEnded, FetchSuperseded, FetchUnable, Setup
-from landsat_async.transfer.types import Done, FileFailed, TransferJob, TransferPolicy
+from landsat_async.scale.parcel import Contents, FetchEnded, FetchStopped, FetchSuperseded, FetchUnable, Setup
+from landsat_async.scale.pool import DaskPool, _Followed
+from landsat_async.transfer.types import Done, FileFailed, GivenBack, TransferHooks, TransferJob, TransferPolicy
 from tests.support.raw_server import RawServer, Wire, whole
 from tests.transfer.conftest import KIB, noise
 
@@ -137,3 +140,56 @@ async def test_a_process_that_cannot_write_says_so_and_takes_no_more_files(tmp_p
     assert first.ended is None or isinstance(first.ended.outcome, FileFailed)
     assert again == first
     assert not list((tmp_path / ".landsat_async/parts").iterdir()), "claims without a byte are no parts"
+
+
+@pytest.mark.faults("W41")
+@pytest.mark.usefixtures("target")
+@pytest.mark.parametrize("how", ["closing_gracefully", "closing", "cancelled"])
+async def test_a_worker_that_leaves_its_cluster_ends_its_transfers(tmp_path, how):
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def half(wire: Wire) -> None:
+        await wire.head(200, ("Content-Length", str(len(BODY))))
+        await wire.send(BODY[: 256 * KIB])
+        began.set()
+        try:
+            for _ in range(1_000):
+                await wire.send(b"x" * KIB)
+                await asyncio.sleep(0.01)
+        finally:  # the other side has closed the connection
+            ended.set()
+
+    worker = SimpleNamespace(status=SimpleNamespace(name="running"))
+    agent = Agent()
+    agent.begin()
+    async with RawServer([half]) as server:
+        contents = Contents(Setup("run", str(tmp_path), 0o644, "http://127.0.0.1:1/", (), None, 2),
+                            a_job(server.url()), time.time() + 60)  # fmt: skip
+        task = asyncio.create_task(module.serve_while_working(agent, worker, contents, lambda *told: None))
+        await began.wait()
+        if how == "cancelled":
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            worker.status = SimpleNamespace(name=how)
+            async with asyncio.timeout(10):
+                assert isinstance(await task, FetchStopped)
+        async with asyncio.timeout(10):
+            await ended.wait()
+    await asyncio.wrap_future(agent.portal.start_task_soon(agent.end, "run"))
+    await asyncio.wrap_future(agent.portal.start_task_soon(agent.portal.stop))
+
+
+@pytest.mark.faults("W41")
+async def test_a_file_is_given_to_another_only_when_who_had_it_has_ended_its_connection(monkeypatch):
+    waited: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        waited.append(delay_s)
+
+    monkeypatch.setattr(pool_module.anyio, "sleep", sleep)
+    job, hooks = a_job(), TransferHooks(lambda event: None, None)
+    outcome = await DaskPool("tcp://127.0.0.1:1")._outcome(_Followed(job, hooks), FetchSuperseded())
+    assert isinstance(outcome, GivenBack)
+    assert sum(waited) > 5 * module.LEAVES_EVERY_S
