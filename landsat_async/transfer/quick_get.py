@@ -14,6 +14,7 @@ use as well: those go the plain way.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,18 @@ from yarl import URL
 
 from landsat_async.connections import Answer, look_at
 
+_USED = ("set_response_params", "start_timeout", "read_timeout", "upgraded")
+_PARAMETERS = ("read_until_eof", "auto_decompress", "read_timeout", "read_bufsize", "max_line_size", "max_field_size")
 _CLOSED = aiohttp.ClientConnectionError("Connection closed")
+
+
+def is_possible() -> bool:
+    """Tell whether this release of aiohttp has all that is used here beside its documentation."""
+    if not all(hasattr(ResponseHandler, name) for name in _USED):
+        return False
+    sets = inspect.signature(ResponseHandler.set_response_params).parameters
+    connects = inspect.signature(aiohttp.BaseConnector.connect).parameters
+    return sets.keys() >= set(_PARAMETERS) and connects.keys() >= {"traces", "timeout"}
 
 
 class QuickAnswer:
@@ -145,7 +157,9 @@ class QuickGets:
         answer.first = first
         if answer.connection is not None:
             handler.read_timeout = timeout.sock_read
-            handler.start_timeout()
+            transport = answer.handler.transport
+            if transport is not None and transport.is_reading():
+                handler.start_timeout()  # otherwise we hold it up ourselves; reading on starts the time
         return answer
 
 

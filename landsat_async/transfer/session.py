@@ -36,7 +36,7 @@ from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.transfer.max_rate import MaxRate
 from landsat_async.transfer.observer import HostObserver
-from landsat_async.transfer.quick_get import QuickGets
+from landsat_async.transfer.quick_get import QuickGets, is_possible
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.token_bucket import TokenBucket
@@ -319,7 +319,7 @@ async def open_transfer_session(
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
         shared.observer = HostObserver(observe)
-        if connector is None:
+        if connector is None and is_possible():
             shared.quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES)
         yield shared
     finally:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from yarl import URL
 
 from landsat_async.connections import Answer
+from landsat_async.transfer import quick_get
 from landsat_async.transfer.file_errors import AttemptFailed
 from landsat_async.transfer.quick_get import QuickAnswer
 from landsat_async.transfer.retry import FaultKind
@@ -154,3 +156,21 @@ async def test_who_must_be_alone_on_a_connection_is_asked_for_the_plain_way(benc
         answers = [(await _get(net, server, name=None))[0] for _ in range(3)]
         assert {type(answer) for answer in answers} == {Answer}
         assert server.connections == 3
+
+
+async def test_who_reads_slowly_takes_no_answer_for_one_that_has_stalled(bench):
+    policy, bench.net_options = replace(POLICY, stall_timeout_s=1.0), {"max_rate_bytes_s": 1_000_000}
+    async with RawServer([_named(), _named(b"b" * 2_000_000)]) as server, bench.net() as net:
+        await _get(net, server)
+        answered = await net.get(URL(server.url("/f/x.bin")), {}, policy, NAME)
+        assert isinstance(answered.response, QuickAnswer)
+        await asyncio.sleep(1.5)  # aiohttp has stopped to read, for nobody takes what it has: no time runs then
+        assert len(await answered.response.content.read()) == 2_000_000
+        answered.response.close()
+
+
+@pytest.mark.parametrize("name", ["set_response_params", "start_timeout", "read_timeout", "upgraded"])
+async def test_with_another_aiohttp_every_request_goes_the_plain_way(bench, monkeypatch, name):
+    monkeypatch.setattr(quick_get, "_USED", (f"{name}_of_tomorrow",))
+    async with RawServer([_named()]) as server, bench.net() as net:
+        assert [type((await _get(net, server))[0]) for _ in range(2)] == [Answer, Answer]
