@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from landsat_async.errors import LandsatError, leaves_of, resources_lacking
 from landsat_async.run.context import RunContext
 from landsat_async.run.poller import report_completed
@@ -10,11 +12,11 @@ from landsat_async.run.scene_lists import remove_leftovers
 
 async def clean_up(context: RunContext) -> None:
     """Report what arrived and remove our lists; what does not work now is done by the next run."""
-    try:
-        await report_completed(context)
+    # Lists first: a service that is slow to take reports would leave no time for them, and reports can wait.
+    with suppress(LandsatError):
         await remove_leftovers(context.m2m, context.ledger)
-    except LandsatError:
-        pass
+    with suppress(LandsatError):
+        await report_completed(context)
 
 
 def reason_of(error: BaseException) -> LandsatError:

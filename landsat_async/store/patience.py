@@ -54,16 +54,19 @@ class StorePatience:
         Raises:
             StoreFailed: the store refuses, or patience is over.
         """
+        failing_since_s: float | None = None
         for attempt in itertools.count(1):
             try:
                 with self._noted(f"the store has not answered yet; it was asked to {what}", limit_s, 0):
                     answer = ask()
             except StoreFailed as failed:
+                if failing_since_s is None:
+                    failing_since_s = self._clock()
                 if (
                     failed.refused
                     or failed.is_lasting
                     or not goes_on()
-                    or not self._pause(str(failed.strerror), attempt)
+                    or not self._pause(str(failed.strerror), attempt, failing_since_s)
                 ):
                     raise
             else:
@@ -71,12 +74,15 @@ class StorePatience:
                 return answer
         raise AssertionError
 
-    def _pause(self, reason: str, attempt: int) -> bool:
-        """Wait for the next try; False: patience is over, or there is nobody who waits."""
+    def _pause(self, reason: str, attempt: int, failing_since_s: float) -> bool:
+        """Wait for the next try; False: patience is over, or there is nobody who waits.
+
+        Patience with this request counts from its own first failure, though others succeed meanwhile.
+        """
         now_s = self._clock()
         if self._down_since_s is None:
             self._down_since_s = now_s
-        left_s = self._down_since_s + self._patience_s - now_s
+        left_s = min(self._down_since_s, failing_since_s) + self._patience_s - now_s
         if left_s <= 0:
             return False
         pause_s = min(PAUSES_S[min(attempt, len(PAUSES_S)) - 1], left_s)

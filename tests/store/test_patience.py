@@ -73,6 +73,23 @@ def test_patience_counts_from_the_first_failure_and_anew_after_an_answer():
         until(patience, lambda: "an answer")
 
 
+def test_what_fails_for_good_has_an_end_although_other_requests_succeed(monkeypatch):
+    monkeypatch.setattr(module, "PAUSES_S", (0.0,))
+    now = [0.0]
+    patience = StorePatience(100.0, clock=lambda: now[0])
+
+    def fail():
+        now[0] += 30.0
+        if now[0] > 1000.0:
+            return "without end"
+        until(patience, lambda: "the claim is renewed")
+        raise DOWN
+
+    with pytest.raises(StoreFailed):
+        until(patience, fail)
+    assert now[0] <= 150.0
+
+
 def test_who_stops_is_not_kept(monkeypatch):
     monkeypatch.setattr(module, "PAUSES_S", (3600.0,))
     patience = StorePatience(86400.0)
