@@ -14,7 +14,7 @@ PACKAGE = PROJECT / "landsat_async"
 LAYERS = (
     ("public",),
     ("errors", "model", "events"),
-    ("run_summary",),
+    ("beside", "run_summary"),
     ("rules",),
     ("raster", "stac"),
     ("proof",),

@@ -195,8 +195,7 @@ def _stands_for(written: str, band: Band) -> bool:
     folded = written.casefold()
     if any(name.casefold() == folded for name in band.names):
         return True
-    stem = band.stem.casefold()
-    return any(fnmatch.fnmatchcase(one, folded) for one in (stem, f"{stem}.tif"))
+    return band_matches(written, f"{band.stem}.tif")
 
 
 def where_else(written: str, datasets: Iterable[str]) -> list[str]:
@@ -228,7 +227,7 @@ _SPOKEN = {
 def band_matches(pattern: str, suffix: str) -> bool:
     """Compare a band with what follows the product id, with and without the ending; case does not matter."""
     wanted, whole = pattern.casefold(), suffix.casefold()
-    return any(fnmatch.fnmatchcase(one, wanted) for one in (whole, whole.rpartition(".")[0] or whole))
+    return any(fnmatch.fnmatchcase(one, wanted) for one in (whole, stem_of(whole)))
 
 
 @lru_cache(maxsize=4096)

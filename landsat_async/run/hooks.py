@@ -18,11 +18,12 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from landsat_async.beside import beside
 from landsat_async.config import Config
 from landsat_async.disk.fs import NEW, READ, WRITE, Fs, local_fs
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_hooks import DueScene
-from landsat_async.errors import ConfigError, single_error
+from landsat_async.errors import ConfigError
 from landsat_async.events import Failed, HookEnded, Notice
 from landsat_async.model import Unavailable
 from landsat_async.public import publish
@@ -133,13 +134,8 @@ class Hooks:
                 if self._closed:
                     context.bus.tell(context.counts.progress(context.states.loop_time()))
 
-        with single_error():
-            async with anyio.create_task_group() as group:
-                group.start_soon(tell)
-                try:
-                    yield
-                finally:
-                    group.cancel_scope.cancel()
+        async with beside(tell):
+            yield
 
     @contextmanager
     def _at_work(self, name: str) -> Iterator[None]:

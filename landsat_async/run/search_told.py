@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from landsat_async.errors import single_error
+from landsat_async.beside import beside
 from landsat_async.events import Searching
 from landsat_async.m2m.client import M2MClient
 
@@ -30,13 +30,8 @@ async def told_search(m2m: M2MClient, tell: Callable[[Searching], None] | None) 
     if tell is None:
         yield search
         return
-    with single_error():
-        async with anyio.create_task_group() as group:
-            group.start_soon(_tell, m2m, search, tell)
-            try:
-                yield search
-            finally:
-                group.cancel_scope.cancel()
+    async with beside(_tell, m2m, search, tell):
+        yield search
 
 
 async def _tell(m2m: M2MClient, search: SearchTold, tell: Callable[[Searching], None]) -> None:

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from landsat_async.beside import beside
 from landsat_async.disk.target import Target
-from landsat_async.errors import single_error
 from landsat_async.events import Retrying, Searching
 from landsat_async.m2m.caller import ApiWait, Gate
 from landsat_async.rules.lifecycle import State
@@ -21,13 +21,8 @@ TICK_S = 1.0
 @asynccontextmanager
 async def announced_waits(context: RunContext, gate: Gate) -> AsyncIterator[None]:
     """Inside, no wait of more than a few seconds is silent."""
-    with single_error():
-        async with anyio.create_task_group() as group:
-            group.start_soon(_announce, context, gate)
-            try:
-                yield
-            finally:
-                group.cancel_scope.cancel()
+    async with beside(_announce, context, gate):
+        yield
 
 
 async def _announce(context: RunContext, gate: Gate) -> None:
@@ -114,11 +109,8 @@ async def told_target(target: Target, on_wait: Callable[[ApiWait], None] | None)
             if not over:
                 target.stop_waiting()
 
-    with single_error():
-        async with anyio.create_task_group() as group:
-            group.start_soon(tell)
-            try:
-                yield
-            finally:
-                over = True
-                group.cancel_scope.cancel()
+    async with beside(tell):
+        try:
+            yield
+        finally:
+            over = True

@@ -25,13 +25,13 @@ import msgspec
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.from_thread import BlockingPortal
 
+from landsat_async.beside import beside
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs import NEW, READ, is_there, local_fs
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.disk.part import PART_MODE
-from landsat_async.disk.target import Target
-from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, single_error
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError
 from landsat_async.events import Started
+from landsat_async.scale.claim import claim_part, drop_empty
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -47,7 +47,6 @@ from landsat_async.scale.parcel import (
     python_version,
     version,
 )
-from landsat_async.transfer.file_errors import fault_of_disk
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.retry import FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession, open_transfer_session
@@ -217,7 +216,7 @@ class Agent:
             if setup.run in self._unable:
                 return self._unable[setup.run]
             room = await self._room(setup)
-            if not await anyio.to_thread.run_sync(_claim_part, room.session.target, job):
+            if not await anyio.to_thread.run_sync(claim_part, room.session.target, job):
                 return FetchSuperseded()
             return self._judged(setup.run, await self._transfer(room, job, tell))
         except (DiskFull, FolderUnwritable) as error:
@@ -279,48 +278,10 @@ class Agent:
                 del room.scopes[job.part_name]
                 if reply is None or not isinstance(reply.outcome, Done):
                     with anyio.move_on_after(job.policy.grace_s, shield=True):
-                        await anyio.to_thread.run_sync(_drop_empty, room.session.target, job)
+                        await anyio.to_thread.run_sync(drop_empty, room.session.target, job)
         if reply is not None:
             return FetchSuperseded() if isinstance(reply.outcome, GivenBack) else reply
         return FetchSuperseded() if lost else FetchStopped(teller.facts)
-
-
-def _claim_part(target: Target, job: TransferJob) -> bool:
-    """Make the part, empty, before a byte is asked for; False = it is there, so another has it, or has had it.
-
-    Whoever has an earlier part of this file loses it here: at once, or when the transfer renames it to go on with it.
-    """
-    fs = target.fs
-    path = fs.join(target.parts_dir, job.part_name)
-    try:
-        try:
-            fd = fs.open(path, NEW, PART_MODE)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                fs.mkdir(target.parts_dir, 0o700)
-            fd = fs.open(path, NEW, PART_MODE)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise _of_claim(error, target.parts_dir) from None
-    fs.close(fd)
-    if job.part is None:
-        target.discard(job.part_was)
-    return True
-
-
-def _of_claim(error: OSError, parts_dir: str) -> LandsatError:
-    fault = fault_of_disk(error, parts_dir)
-    return fault if isinstance(fault, LandsatError) else FolderUnwritable(fault.reason, hint="Check the disk.")
-
-
-def _drop_empty(target: Target, job: TransferJob) -> None:
-    """Remove a claim that nothing was written to: nobody goes on with it."""
-    fs = target.fs
-    path = fs.join(target.parts_dir, job.part_name)
-    with suppress(OSError):
-        if not fs.lstat(path).st_size:
-            fs.unlink(path)
 
 
 async def _is_part(session: TransferSession, job: TransferJob) -> bool:
@@ -343,13 +304,8 @@ async def _watched(session: TransferSession, job: TransferJob, scope: anyio.Canc
         lost.append(True)
         scope.cancel()
 
-    with single_error():  # what ends the run has a type that the run has to see
-        async with anyio.create_task_group() as group:
-            group.start_soon(watch)
-            try:
-                yield lost
-            finally:
-                group.cancel_scope.cancel()
+    async with beside(watch):
+        yield lost
 
 
 class _Teller:

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from landsat_async.beside import beside
 from landsat_async.disk.fs import NEW, Fs, local_fs
-from landsat_async.errors import ConfigError, SchedulerGone, single_error
+from landsat_async.errors import ConfigError, SchedulerGone
 from landsat_async.events import Notice, Retrying
 from landsat_async.scale.parcel import ProcessSeen, python_version, version
 from landsat_async.transfer.link_policy import is_loopback
@@ -245,14 +246,9 @@ async def _announced(what: Awaitable[_T], tell: Tell, reason: str, limit_s: floa
             tries += 1
             await anyio.sleep(min(left_s, AGAIN_S))
 
-    with single_error():
-        async with anyio.create_task_group() as group:
-            group.start_soon(announce)
-            try:
-                with anyio.fail_after(limit_s):
-                    return await what
-            finally:
-                group.cancel_scope.cancel()
+    async with beside(announce):
+        with anyio.fail_after(limit_s):
+            return await what
     raise AssertionError
 
 

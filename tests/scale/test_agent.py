@@ -18,7 +18,8 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.scale import agent as module
 from landsat_async.scale import pool as pool_module
-from landsat_async.scale.agent import Agent, _claim_part
+from landsat_async.scale.agent import Agent
+from landsat_async.scale.claim import claim_part
 from landsat_async.scale.parcel import Contents, FetchEnded, FetchStopped, FetchSuperseded, FetchUnable, Setup
 from landsat_async.scale.pool import DaskPool, _Followed
 from landsat_async.transfer.types import Done, FileFailed, GivenBack, TransferHooks, TransferJob, TransferPolicy
@@ -46,18 +47,18 @@ def target(tmp_path) -> LocalTarget:
 
 @pytest.mark.faults("W38")
 def test_one_of_two_that_are_given_the_same_parcel_has_the_file_before_a_byte_is_asked_for(target):
-    assert _claim_part(target, a_job())
-    assert not _claim_part(target, a_job()), "dask has run the task again"
+    assert claim_part(target, a_job())
+    assert not claim_part(target, a_job()), "dask has run the task again"
     assert names(target) == ["1.2.part"]
 
 
 @pytest.mark.faults("W39")
 def test_who_had_a_file_before_loses_it_at_once_unless_it_is_gone_on_with(target):
-    assert _claim_part(target, a_job(part_name="1.1.part"))
+    assert claim_part(target, a_job(part_name="1.1.part"))
     resumed = a_job(part=Checkpoint(1, "00"), part_was=("1.1.part",))
-    assert _claim_part(target, replace(resumed, part_name="1.9.part"))
+    assert claim_part(target, replace(resumed, part_name="1.9.part"))
     assert names(target) == ["1.1.part", "1.9.part"], "it is renamed when it is opened"
-    assert _claim_part(target, a_job(part_was=("1.1.part",)))
+    assert claim_part(target, a_job(part_was=("1.1.part",)))
     assert names(target) == ["1.2.part", "1.9.part"]
 
 
@@ -108,7 +109,7 @@ async def test_a_process_whose_file_was_given_to_another_asks_for_nothing_more(t
         part = Path(target.parts_dir, "1.2.part")
         while not part.exists() or not part.stat().st_size:
             await asyncio.sleep(0.01)
-        assert _claim_part(target, a_job(part_name="1.3.part", part_was=("1.2.part",)))
+        assert claim_part(target, a_job(part_name="1.3.part", part_was=("1.2.part",)))
         if not looks:
             go_on.set()
         assert isinstance(await first, FetchSuperseded)

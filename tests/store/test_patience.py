@@ -73,7 +73,8 @@ def test_patience_counts_from_the_first_failure_and_anew_after_an_answer():
         until(patience, lambda: "an answer")
 
 
-def test_what_fails_for_good_has_an_end_although_other_requests_succeed(monkeypatch):
+@pytest.mark.faults("V44")
+def test_V44_what_fails_for_good_has_an_end_although_other_requests_succeed(monkeypatch):
     monkeypatch.setattr(module, "PAUSES_S", (0.0,))
     now = [0.0]
     patience = StorePatience(100.0, clock=lambda: now[0])

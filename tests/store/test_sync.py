@@ -63,6 +63,18 @@ async def test_V24_older_versions_are_put_away_in_the_bucket(s3, url, tmp_path, 
         assert {key for key in now if OLD.display_id in key} == left
 
 
+async def ended_by_the_next(sim, config, s3, url, old, new):
+    """Nothing of the older version is lost, and the next sync puts all of it away."""
+    between = await anyio.to_thread.run_sync(keys, s3, url)
+    for key in old:
+        assert {key, f"superseded/{key}"} & between, "the older version is there under one name at least"
+    events = await sync(sim, config)
+    assert any(isinstance(event, Synced) for event in events)
+    now = await anyio.to_thread.run_sync(keys, s3, url)
+    assert {key for key in now if OLD.display_id in key} == {f"superseded/{key}" for key in old}
+    assert len([key for key in now if key.startswith(new.display_id)]) == len(old)
+
+
 @pytest.mark.faults("V25")
 @pytest.mark.parametrize("answered", [False, True], ids=["refused", "done, and the answer lost"])
 async def test_V25_a_store_that_fails_while_versions_move_loses_none(s3, url, tmp_path, days, monkeypatch, answered):
@@ -79,14 +91,7 @@ async def test_V25_a_store_that_fails_while_versions_move_loses_none(s3, url, tm
         s3.fail = lambda method, path: 503 if method == failing and ("superseded" in path or answered) else None
         await sync(sim, config)
         s3.fail = lambda method, path: None
-        between = await anyio.to_thread.run_sync(keys, s3, url)
-        for key in old:
-            assert {key, f"superseded/{key}"} & between, "the older version is there under one name at least"
-        events = await sync(sim, config)
-        assert any(isinstance(event, Synced) for event in events)
-        now = await anyio.to_thread.run_sync(keys, s3, url)
-        assert {key for key in now if OLD.display_id in key} == {f"superseded/{key}" for key in old}
-        assert len([key for key in now if key.startswith(new.display_id)]) == len(old)
+        await ended_by_the_next(sim, config, s3, url, old, new)
 
 
 @pytest.mark.slow
@@ -131,14 +136,7 @@ async def test_V41_a_sync_that_is_killed_while_versions_move_is_ended_by_the_nex
         code = await anyio.to_thread.run_sync(process.wait)
         s3.fail = lambda method, path: None
         assert code == -signal.SIGKILL
-        between = await anyio.to_thread.run_sync(keys, s3, url)
-        for key in old:
-            assert {key, f"superseded/{key}"} & between, "the older version is there under one name at least"
-        events = await sync(sim, config)
-        assert any(isinstance(event, Synced) for event in events)
-        now = await anyio.to_thread.run_sync(keys, s3, url)
-        assert {key for key in now if OLD.display_id in key} == {f"superseded/{key}" for key in old}
-        assert len([key for key in now if key.startswith(new.display_id)]) == len(old)
+        await ended_by_the_next(sim, config, s3, url, old, new)
         state = await anyio.to_thread.run_sync(held, s3, url)
         assert not [key for key in state if key.startswith(".landsat_async/")]
         uploads = await anyio.to_thread.run_sync(partial(s3.client.list_multipart_uploads, Bucket="lake"))

@@ -158,7 +158,8 @@ async def test_who_must_be_alone_on_a_connection_is_asked_for_the_plain_way(benc
         assert server.connections == 3
 
 
-async def test_who_reads_slowly_takes_no_answer_for_one_that_has_stalled(bench):
+@pytest.mark.faults("X75")
+async def test_X75_who_reads_slowly_takes_no_answer_for_one_that_has_stalled(bench):
     policy, bench.net_options = replace(POLICY, stall_timeout_s=1.0), {"max_rate_bytes_s": 1_000_000}
     async with RawServer([_named(), _named(b"b" * 2_000_000)]) as server, bench.net() as net:
         await _get(net, server)
@@ -169,8 +170,9 @@ async def test_who_reads_slowly_takes_no_answer_for_one_that_has_stalled(bench):
         answered.response.close()
 
 
+@pytest.mark.faults("X76")
 @pytest.mark.parametrize("name", ["set_response_params", "start_timeout", "read_timeout", "upgraded"])
-async def test_with_another_aiohttp_every_request_goes_the_plain_way(bench, monkeypatch, name):
+async def test_X76_with_another_aiohttp_every_request_goes_the_plain_way(bench, monkeypatch, name):
     monkeypatch.setattr(quick_get, "_USED", (f"{name}_of_tomorrow",))
     async with RawServer([_named()]) as server, bench.net() as net:
         assert [type((await _get(net, server))[0]) for _ in range(2)] == [Answer, Answer]
