@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import shapely
 
 from landsat_async.raster.grid import GeoKeys, GroundBox
 from landsat_async.raster.plane_area import plane_area
-from landsat_async.raster.projection import projection_of
+from landsat_async.raster.projection import Projection, projection_of
 from landsat_async.raster.window import WindowMode
 
 
@@ -42,5 +43,11 @@ class WindowSpec:
         Raises:
             UnsupportedRaster: it is in coordinates that no Landsat band has.
         """
-        box = plane_area(shapely.from_wkb(self.area_wkb), projection_of(keys)).box
+        box = _box_of(self.area_wkb, projection_of(keys))
         return None if box is None else box.grown(self.buffer_m)
+
+
+@lru_cache(maxsize=32)
+def _box_of(area_wkb: bytes, projection: Projection) -> GroundBox | None:
+    """Return the box of an area in a plane; thousands of windows share an area and some planes."""
+    return plane_area(shapely.from_wkb(area_wkb), projection).box

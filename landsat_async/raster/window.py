@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from landsat_async.raster import geotiff, tag
 from landsat_async.raster.cog import CogLayout, read_layout
@@ -142,14 +141,14 @@ def _tiles_as_they_are(
     layout: CogLayout, window: RasterWindow, span: TileSpan, read: Read, origin: Origin, fill: float
 ) -> Iterator[bytes]:
     kept: list[bytes] = []
-    empty = True
+    empty, blank = True, np.dtype(layout.pixel_type).type(fill)
     for column, row, stored in _stored(layout, span, read):
         kept.append(stored or b"")
         if stored is None:
             continue
         pixels = decode(layout, stored, row)
         inside = min(layout.tile_width, layout.width - column * layout.tile_width)
-        if empty and (pixels[: layout.length - row * layout.tile_length, :inside] != fill).any():
+        if empty and (pixels[: layout.length - row * layout.tile_length, :inside] != blank).any():
             empty = False
     if empty:
         raise FillOnly
@@ -161,15 +160,17 @@ def _tiles_of_pixels(
 ) -> Iterator[bytes]:
     box = window.box
     side = min(_TILE_SIDE, max(16, 16 * -(-max(box.width, box.height) // 16)))
-    rows = _RowsOfTiles(layout, span, read)
+    rows, blank = _RowsOfTiles(layout, span, read), np.dtype(layout.pixel_type).type(fill)
     kept: list[bytes] = []
     empty = True
     for top in range(0, box.height, side):  # a row of tiles at a time: the pixels of a window may be many
         strip = GridBox(box.column, box.row + top, box.width, min(side, box.height - top))
-        canvas = np.full((strip.height, strip.width), fill, layout.pixel_type)
-        rows.paste(canvas, strip)
-        empty = empty and not (canvas != fill).any()
-        kept += _squares(canvas, side, layout.predictor)
+        canvas = np.full((side, side * -(-box.width // side)), blank, layout.pixel_type)
+        pixels = canvas[: strip.height, : strip.width]
+        rows.paste(pixels, strip)
+        empty = empty and not (pixels != blank).any()
+        _repeat_edges(canvas, strip)
+        kept += [encode(canvas[:, left : left + side], layout.predictor) for left in range(0, canvas.shape[1], side)]
     if empty:
         raise FillOnly
     yield from _file(layout, box, (side, side), kept, origin, as_it_is=False)
@@ -213,13 +214,11 @@ def _part_of(outer: GridBox, inner: GridBox) -> tuple[slice, slice]:
     return slice(row, row + inner.height), slice(column, column + inner.width)
 
 
-def _squares(canvas: npt.NDArray[np.generic], side: int, predictor: int) -> Iterator[bytes]:
-    """Yield the compressed tiles of an image; what lies beyond it repeats its edge, which costs least."""
-    for top in range(0, canvas.shape[0], side):
-        for left in range(0, canvas.shape[1], side):
-            square = canvas[top : top + side, left : left + side]
-            beyond = [(0, side - square.shape[0]), (0, side - square.shape[1])]
-            yield encode(np.pad(square, beyond, mode="edge"), predictor)
+def _repeat_edges(canvas: Pixels, inside: GridBox) -> None:
+    """Let what lies beyond the pixels of a strip repeat its edges, which costs least when it is compressed."""
+    height, width = inside.height, inside.width
+    canvas[:height, width:] = canvas[:height, width - 1 : width]
+    canvas[height:] = canvas[height - 1]
 
 
 def _file(

@@ -38,14 +38,13 @@ def measure_part(transfer: Transfer, spec: MeasureSpec) -> MeasureResult:
     from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster  # numpy and shapely: only for those who count
     from landsat_async.raster.measure import measure_clouds
     from landsat_async.raster.window import layout_of
-    from landsat_async.transfer.window_fetch import range_plan
+    from landsat_async.transfer.window_fetch import followed_plan
 
     read = _stoppable(transfer)
     try:
         if transfer.part.facts.source_bytes is None:
             return MeasuredPart(measure_clouds(read, layout_of(read, transfer.part.length), spec))
-        plan = range_plan(transfer)
-        plan.follow(transfer.part.length, read)
+        plan = followed_plan(transfer, read)
         if plan.layout is None or plan.wanted() is not None:
             raise BrokenRaster("not all ranges of the area are here")
         return MeasuredPart(measure_clouds(plan.reader(read), plan.layout, spec))

@@ -23,6 +23,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sleep
@@ -58,6 +59,9 @@ from landsat_async.transfer.types import (
     TransferJob,
 )
 from landsat_async.transfer.waits import LongWaits, Wait
+
+if TYPE_CHECKING:  # loads numpy, which most transfers do not need
+    from landsat_async.raster.range_plan import RangePlan
 
 TELL_EVERY_S = 0.2
 """So often a transfer says how far it is."""
@@ -116,6 +120,9 @@ class Transfer:
     bytes_received = 0
     tries = 0
     """Attempts so far."""
+
+    plan: RangePlan | None = None
+    """The ranges of a window, once all are in the part."""
 
     # What has been learnt about this file.
     whole = False

@@ -16,11 +16,12 @@ from landsat_async.model import Proof, WindowRecord
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.raster.cog import CogLayout
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
-from landsat_async.raster.range_plan import RangePlan, window_on
+from landsat_async.raster.range_plan import window_on
 from landsat_async.raster.window import FillOnly, Origin, RasterWindow, Read, WindowMode, cut, layout_of
 from landsat_async.rules.window_names import NO_DATA, OUTSIDE, fill_of
 from landsat_async.transfer.commit import CommittedWindow, EmptyWindow, NotCut, WindowResult
 from landsat_async.transfer.types import WantedMember
+from landsat_async.transfer.window_fetch import followed_plan
 
 if TYPE_CHECKING:
     from landsat_async.raster.spec import WindowSpec
@@ -117,11 +118,8 @@ def stoppable(transfer: Transfer, read: Read) -> Read:
 
 
 def _ranges_source(transfer: Transfer) -> CutOut:
-    spec, total = transfer.job.window, transfer.part.facts.source_bytes
-    assert spec is not None
-    assert total is not None
-    plan, read = RangePlan(total, spec.ground, spec.mode), stoppable(transfer, transfer.part.read)
-    plan.follow(transfer.part.length, read)
+    read = stoppable(transfer, transfer.part.read)
+    plan = followed_plan(transfer, read)
     if plan.layout is None or plan.window is None or plan.wanted() is not None:
         raise BrokenRaster("not all ranges of its window are here")
     return CutOut(plan.layout, plan.window, plan.reader(read), None)

@@ -31,6 +31,7 @@ from landsat_async.transfer.retry import FaultKind, may_refuse_range
 from landsat_async.transfer.window_answers import facts_of_first, mismatch_of
 
 if TYPE_CHECKING:
+    from landsat_async.raster.window import Read
     from landsat_async.transfer.transfer import Transfer
 
 _HEAD = Span(0, HEAD_BYTES)
@@ -102,10 +103,13 @@ async def _without_ranges(transfer: Transfer, response: aiohttp.ClientResponse) 
 async def _fetch_rest(transfer: Transfer) -> Received:
     """Ask for one range after the other, beginning in the middle of one where an earlier attempt has ended."""
     part = transfer.part
-    plan = range_plan(transfer)
+    plan, transfer.plan = _range_plan(transfer), None
     try:
         while True:
-            await transfer.threads.run(plan.follow, part.length, part.read)
+            if plan.layout is None:
+                await transfer.threads.run(plan.follow, part.length, part.read)
+            else:
+                plan.follow(part.length, part.read)  # what holds tiles is counted, and not read
             wanted = plan.wanted()
             if wanted is None:
                 break
@@ -119,11 +123,23 @@ async def _fetch_rest(transfer: Transfer) -> Received:
         raise failed(FaultKind.DAMAGED, f"the file is damaged: {broken}") from None
     if part.facts.joined_weakly:
         await _compare_head(transfer, plan)
+    transfer.plan = plan
     return _ALL_HERE
 
 
-def range_plan(transfer: Transfer) -> RangePlan:
-    """Return the plan for a part that holds ranges."""
+def followed_plan(transfer: Transfer, read: Read) -> RangePlan:
+    """Return the plan of a part that holds ranges, as far as they are there; for threads.
+
+    It is the one that was followed while they came, where that is known. Raises as `RangePlan.follow` does.
+    """
+    plan, length = transfer.plan, transfer.part.length
+    if plan is None or plan.length != length:
+        plan = _range_plan(transfer)
+        plan.follow(length, read)
+    return plan
+
+
+def _range_plan(transfer: Transfer) -> RangePlan:
     spec, total = transfer.job.window, transfer.part.facts.source_bytes
     assert spec is not None
     assert total is not None

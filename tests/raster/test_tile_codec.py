@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
+from landsat_async.raster import tile_codec
 from landsat_async.raster.grid import BrokenRaster
-from landsat_async.raster.tile_codec import decode, encode, inflate, unframed
+from landsat_async.raster.tile_codec import decode, deflate, encode, inflate, unframed
 from landsat_async.raster.window import layout_of
 from tests.support.tiffs import SHORT, band
 
@@ -20,6 +21,15 @@ def layout(changes=None, **shape):
     return layout_of(lambda size, at: data[at : at + size], len(data))
 
 
+@pytest.fixture(params=["isal", "zlib"], autouse=True)
+def library(request, monkeypatch):
+    """Do everything with either; a plain installation has zlib alone."""
+    if request.param == "isal":
+        pytest.importorskip("isal")
+    else:
+        monkeypatch.setattr(tile_codec, "isal", None)
+
+
 @pytest.mark.parametrize("predictor", [1, 2])
 @pytest.mark.parametrize("kind", ["uint8", "int16", "uint16"])
 def test_what_is_encoded_is_decoded_again(kind, predictor):
@@ -28,6 +38,26 @@ def test_what_is_encoded_is_decoded_again(kind, predictor):
     pixels = TILE.view(kind)[:16, :16] if bits == 8 else TILE.view(kind)
     assert (decode(own, encode(pixels, predictor), 0) == pixels).all()
     assert decode(own, encode(pixels, predictor), 0).dtype == np.dtype(kind)
+
+
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize("order", "<>")
+def test_what_is_encoded_is_what_other_readers_expect(predictor, order):
+    plain = np.frombuffer(zlib.decompress(encode(TILE, predictor)), "<u2").reshape(16, 16)
+    assert (np.cumsum(plain, axis=1, dtype=np.uint16) if predictor == 2 else plain).tolist() == TILE.tolist()
+    stored = zlib.compress(plain.astype(order + "u2").tobytes())
+    assert (decode(layout({317: (SHORT, [predictor])}, order=order), stored, 0) == TILE).all()
+
+
+def test_what_repeats_itself_is_searched_for_and_noise_is_not():
+    noise = np.random.default_rng(5).normal(9000, 60, (256, 256)).astype("<u2").tobytes()
+    classes = np.repeat(np.arange(64, dtype="<u2") % 3, 1024).tobytes()
+    coded = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
+    assert deflate(noise) == coded.compress(noise) + coded.flush() != zlib.compress(noise, 1)
+    assert deflate(classes) == zlib.compress(classes, 1)
+    assert len(deflate(classes)) < len(classes) / 50
+    for data in (b"", b"a", bytes(8192), noise[:8193], noise + bytes(100_000)):
+        assert zlib.decompress(deflate(data)) == data
 
 
 STORED = zlib.compress(TILE.tobytes())
