@@ -2,9 +2,10 @@
 
     nice -n 15 python -m benchmarks.cluster_faults [--kills 20] [--seed 1] [lab ...]
 
-Labs: workers, coordinator, twice, frozen, stop, shrink, disk, scheduler, canary; all of them when none is named. Each
-prints a JSON line, and the exit code is 1 when a promise was broken. Scheduler and workers are processes of `dask`,
-with one thread each; what was fetched again is counted from the log of the simulator. Needs the extra `dask`.
+Labs: workers, coordinator, twice, frozen, stop, shrink, pushed, disk, scheduler, hangs, canary; all of them when none
+is named. Each prints a JSON line, and the exit code is 1 when a promise was broken. Scheduler and workers are processes
+of `dask`, with one thread each (`pushed`: two); what was fetched again is counted from the log of the simulator. Needs
+the extra `dask`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -31,11 +33,14 @@ from urllib.request import urlopen
 import anyio
 
 from landsat_async import Config, Credentials, LandsatError, open_run
-from landsat_async.events import Event, Failed, Notice, Started
+from landsat_async.events import Event, Failed, Notice, Retrying, Started
+from landsat_async.run.concurrency import HOLD_S
 from landsat_async.scale import DaskPool, join
 from landsat_async.sim import Script, Simulator, open_simulator
 from landsat_async.sim.file_hosts import FileHost
+from landsat_async.sim.script import FileFault
 from tests.support.kill_lab import MIB, MemoryArchive
+from tests.support.process_memory import found_in
 
 WORKERS = 4
 RATE_BYTES_S = 6 * MIB
@@ -62,6 +67,8 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.threads = 1
+        """Of each worker that is started from now on."""
         self.address = self.dashboard = ""
         self._scheduler: subprocess.Popen[bytes] | None = None
         self._nannies: list[subprocess.Popen[bytes]] = []
@@ -97,8 +104,8 @@ class Cluster:
             while len(self._nannies) < count:
                 local = str(self.folder / "spill")
                 self._nannies.append(
-                    self._start("worker", self.address, "--nthreads", "1", "--host", "127.0.0.1", "--local-directory",
-                                local, "--no-dashboard")
+                    self._start("worker", self.address, "--nthreads", str(self.threads), "--host", "127.0.0.1",
+                                "--local-directory", local, "--no-dashboard")
                 )  # fmt: skip
             await asyncio.sleep(0.5)
 
@@ -116,6 +123,12 @@ class Cluster:
         async with make(self.address, asynchronous=True, set_as_default=False) as client:
             yield client
 
+    @property
+    def scheduler_pid(self) -> int:
+        """Process of the scheduler."""
+        assert self._scheduler is not None
+        return self._scheduler.pid
+
     def kill_scheduler(self) -> int:
         """Kill it; return its port."""
         assert self._scheduler is not None
@@ -128,6 +141,7 @@ class Cluster:
         processes = [*self._nannies, *([self._scheduler] if self._scheduler else [])]
         for process in processes:
             process.terminate()
+            process.send_signal(signal.SIGCONT)  # where it was made to hang
         for process in processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
@@ -149,21 +163,23 @@ class Lab:
         self.sim.log.clear()
         return self.base / f"data-{self._number}"
 
-    def tables(self, root: Path, limit: int = 2) -> dict[str, Any]:
+    def tables(self, root: Path, limit: int = 2, workers: int = WORKERS) -> dict[str, Any]:
         """Return the config of a run."""
         return {
             "service": {"url": self.sim.service_url, "patience_s": 20.0},
             "search": {"dataset": "landsat_ot_c2_l2", "limit": limit},
             "select": {"type": "band", "bands": BANDS},
             "download": {
-                "directory": str(root), "workers": WORKERS, "poll_interval_s": 0.2, "min_free_bytes": "0 B",
+                "directory": str(root), "workers": workers, "poll_interval_s": 0.2, "min_free_bytes": "0 B",
             },
         }  # fmt: skip
 
-    async def run(self, root: Path, watch: Any = None, limit: int = 2, pool: Any = None) -> tuple[Any, list[Event]]:
+    async def run(
+        self, root: Path, watch: Any = None, limit: int = 2, pool: Any = None, workers: int = WORKERS
+    ) -> tuple[Any, list[Event]]:
         """Run in this process; return the summary and the events."""
         events: list[Event] = []
-        config = Config.from_dict(self.tables(root, limit), base_dir=str(self.base))
+        config = Config.from_dict(self.tables(root, limit, workers), base_dir=str(self.base))
         credentials = Credentials(self.sim.username, self.sim.token)
         async with open_run(config, credentials=credentials, pool=pool or DaskPool(self.cluster.address)) as run:
             async for event in run.events():
@@ -423,6 +439,47 @@ async def _shrink(lab: Lab, seen: list[tuple[float, int]]) -> dict[str, Any]:
     return {"most_open": most, "workers": WORKERS, "again_mib": round(lab.fetched_again()[0] / MIB, 1)}
 
 
+RETRY_AFTER_S = 5
+
+
+async def pushed(lab: Lab) -> dict[str, Any]:
+    """Have a host answer one file with 429 while eight are open, in the next run with 503."""
+    lab.cluster.threads = 2
+    await lab.cluster.scale(4)
+    return {"processes": 4, "rounds": [await _pushed(lab, status) for status in (429, 503)]}
+
+
+async def _pushed(lab: Lab, status: int) -> dict[str, Any]:
+    root, fault = lab.place(), FileFault(kind="status", status=status, headers={"Retry-After": str(RETRY_AFTER_S)})
+    with counted() as seen:
+        running = asyncio.create_task(lab.run(root, limit=12, workers=8))
+        while seen[-1][1] < 8 and not running.done():
+            await asyncio.sleep(0.02)
+        lab.sim.script.file_faults.append(fault)
+        while not fault.served and not running.done():
+            await asyncio.sleep(0.002)
+        pushed_s = time.monotonic()
+        summary, _ = await running
+    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+    lab.check(root, 48)
+    hold(fault.served == 1, "no file was pushed back")
+    (entry,) = (one for one in lab.sim.log.entries if one.status == status)
+    again_s = min(one.time_s for one in lab.sim.log.of(entry.what) if one.time_s > entry.time_s) - entry.time_s
+    hold(again_s >= RETRY_AFTER_S, f"asked again after {again_s:.1f} s")
+    since = [(at_s - pushed_s, count) for at_s, count in seen]
+    begun = [now for (_, was), now in pairwise(since) if now[1] > was and 0.02 < now[0] < HOLD_S]
+    late = max((count for at_s, count in begun if at_s > 2), default=0)
+    result = {
+        "status": status, "most_open": max(count for _, count in since),
+        "open_2_s_later": next(count for at_s, count in reversed(since) if at_s <= 2),
+        "begun_within_2_s": [(round(at_s, 2), count) for at_s, count in begun if at_s <= 2],
+        "four_open_after_s": next(round(at_s, 2) for at_s, count in since if at_s > 0 and count <= 4),
+        "most_open_when_begun_later": late, "same_file_again_after_s": round(again_s, 2),
+    }  # fmt: skip
+    hold(late <= 4, f"more than half are begun 2 s later: {result}")
+    return result
+
+
 def small_disk() -> None:
     """Have the system refuse all writes beyond 6 MiB in this process, as a full disk does."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -499,6 +556,48 @@ async def scheduler(lab: Lab) -> dict[str, Any]:
             "again_mib_next_run": round(lab.fetched_again()[0] / MIB, 1)}  # fmt: skip
 
 
+async def hangs(lab: Lab) -> dict[str, Any]:
+    """Have the scheduler hang with its connections kept: for a while, and for good."""
+    await lab.cluster.scale(WORKERS)
+    root, join.GONE_S = lab.place(), 20.0
+    told: list[tuple[float, str]] = []
+    for lasts_s in (8.0, None):
+        begun = anyio.Event()
+        told.clear()
+
+        def watch(event: Event, begun: anyio.Event = begun) -> None:
+            if isinstance(event, Started):
+                begun.set()
+            elif isinstance(event, Retrying) and event.relpath is None:
+                told.append((time.monotonic(), event.reason))
+
+        running = asyncio.create_task(lab.run(root, watch))
+        await begun.wait()
+        await asyncio.sleep(1)
+        os.kill(lab.cluster.scheduler_pid, signal.SIGSTOP)
+        hung_s = time.monotonic()
+        if lasts_s is not None:
+            await asyncio.sleep(lasts_s)
+            os.kill(lab.cluster.scheduler_pid, signal.SIGCONT)
+        try:
+            summary, _ = await asyncio.wait_for(running, 120)
+            hold(lasts_s is not None, "it went on with a scheduler that hangs")
+            hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+            lab.check(root, 8)
+            root = lab.place()
+        except LandsatError as error:
+            hold(lasts_s is None and error.exit_code == 6, f"{error}")
+        took_s = time.monotonic() - hung_s
+        hold(any("does not answer" in reason for _, reason in told), f"told: {told}")
+    os.kill(lab.cluster.scheduler_pid, signal.SIGCONT)
+    await asyncio.sleep(5)
+    await lab.cluster.ready(WORKERS)
+    summary, _ = await lab.run(root)
+    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+    lab.check(root, 8)
+    return {"told_after_s": round(told[0][0] - hung_s, 1), "ended_after_s": round(took_s, 1), "limit_s": join.GONE_S}
+
+
 PAGES = ("status", "tasks", "workers", "info/main/workers.html", "info/main/logs.html", "json/counts.json", "events",
          "individual-task-stream", "info/main/events.html", "metrics")  # fmt: skip
 
@@ -524,12 +623,13 @@ async def spoil_transfers() -> None:
     setattr(agent, "transfer", fail)  # noqa: B010
 
 
-def kept(dask_scheduler: Any, turned: list[str]) -> tuple[list[str], int]:
-    """Return which kinds of objects of the scheduler's process hold a secret, and how many tasks of ours are left."""
+def kept(turned: list[str]) -> list[str]:
+    """Return which kinds of objects of this process hold a secret."""
     import gc
 
+    gc.collect()
     found: set[str] = set()
-    needles = [secret[::-1] for secret in turned]  # turned on the way: a scheduler that logs all would show them
+    needles = [secret[::-1] for secret in turned]  # turned on the way: who logs all would show them
     seen: set[int] = set(map(id, needles))
     for one in gc.get_objects():
         for value in gc.get_referents(one):
@@ -537,18 +637,39 @@ def kept(dask_scheduler: Any, turned: list[str]) -> tuple[list[str], int]:
                 text = value if isinstance(value, str) else bytes(value).decode("latin-1")
                 if any(needle in text for needle in needles) and not (isinstance(one, list) and one == needles):
                     found.add(type(one).__name__)
-    return sorted(found), sum(str(key).startswith("landsat-async") for key in dask_scheduler.tasks)
+    return sorted(found)
+
+
+def tasks_left(dask_scheduler: Any) -> int:
+    """Return how many tasks of ours a scheduler has."""
+    return sum(str(key).startswith("landsat-async") for key in dask_scheduler.tasks)
+
+
+def look_into(pid: int, links: list[str], keys: set[bytes], sealed: list[bytes]) -> int:
+    """Search the memory of a scheduler; return how many sealed parcels it still has. Broken when it can open one."""
+    secrets = {link.rpartition("?")[2].encode() for link in links}
+    found = found_in(pid, secrets | keys | set(sealed))
+    hold(not found & secrets, f"{len(found & secrets)} links stand in the memory of the scheduler")
+    hold(not found & keys, "the key of a run stands in the memory of the scheduler")
+    return len(found & set(sealed))
 
 
 async def canary(lab: Lab) -> dict[str, Any]:
     """Look for the links wherever a cluster shows something, also when files fail inside."""
     links: list[str] = []
     words: list[str] = []
+    keys: set[bytes] = set()
+    sealed: list[bytes] = []
 
     class Pool(DaskPool):
         async def fetch(self, job: Any, hooks: Any) -> Any:
             links.append(job.url.reveal())
+            keys.add(self._key._raw)
             return await super().fetch(job, hooks)
+
+        async def _submit(self, followed: Any, parcel: Any) -> Any:
+            sealed.append(parcel.sealed)
+            return await super()._submit(followed, parcel)
 
     async def look() -> None:
         async with lab.cluster.client() as client:
@@ -584,8 +705,10 @@ async def canary(lab: Lab) -> dict[str, Any]:
             words.append(f"{error!r} {error} {getattr(error, 'hint', '')}")
         await asyncio.gather(*looks)
         await asyncio.sleep(1)
-        await look()
         hold(links, "no link was given")
+        still = await asyncio.to_thread(look_into, lab.cluster.scheduler_pid, links, keys, sealed)
+        left.append(f"{still} of {len(sealed)} parcels, sealed, in its memory")
+        await look()
         async with lab.cluster.client() as client:
             secrets = [link.rpartition("?")[2] for link in links]
             words.append((lab.base / "cluster.log").read_text(errors="replace"))
@@ -598,8 +721,10 @@ async def canary(lab: Lab) -> dict[str, Any]:
                 if secret in line
             ]
             hold(not shown, f"a link is shown by {len(lines)} lines, such as {lines[:3]} (spoilt: {spoil})")
-            holders, tasks = await client.run_on_scheduler(kept, turned=[secret[::-1] for secret in secrets])
-            left.append(f"{holders} {tasks}")
+            turned = [secret[::-1] for secret in secrets]
+            holders = {"scheduler": await client.run_on_scheduler(kept, turned), **await client.run(kept, turned)}
+            hold(not any(holders.values()), f"links are held by {holders}")
+            tasks = await client.run_on_scheduler(tasks_left)
             hold(not tasks, f"{tasks} tasks are left")
         for pid in pids.values():
             with suppress(ProcessLookupError):
@@ -614,7 +739,10 @@ def _page(url: str) -> str:
         return str(answer.read().decode(errors="replace"))
 
 
-LABS = {lab.__name__: lab for lab in (workers, coordinator, twice, frozen, stop, shrink, disk, scheduler, canary)}
+LABS = {
+    lab.__name__: lab
+    for lab in (workers, coordinator, twice, frozen, stop, shrink, pushed, disk, scheduler, hangs, canary)
+}
 
 
 async def main() -> int:

@@ -348,10 +348,12 @@ class Run:
     def _on_health(self, host: str, health: HostHealth, last: bool) -> None:
         """One message per change of a host; after the `last` try no next one is announced."""
         name = host.removeprefix("system:")
+        wait_s = max(0.0, health.until_s - anyio.current_time()) if health.circuit is Circuit.OPEN else 0.0
+        if isinstance(self._pool, ClusterPool):
+            self._pool.host_changed(host, wait_s)
         if last:
             self.bus.tell(Notice(f"{name} is down ({health.reason}), also at the last try."))
         elif health.circuit is Circuit.OPEN:
-            wait_s = max(0.0, health.until_s - anyio.current_time())
             reason = f"{name} is down ({health.reason}); its files wait, others go on"
             self.bus.tell(Retrying(None, reason, health.opened, wait_s))
         else:

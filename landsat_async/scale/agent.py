@@ -14,9 +14,9 @@ import pickle
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import astuple, replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,9 @@ from anyio.abc import TaskGroup, TaskStatus
 from anyio.from_thread import BlockingPortal
 
 from landsat_async.beside import beside
-from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs import NEW, READ, is_there, local_fs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError
-from landsat_async.events import Started
 from landsat_async.scale.claim import claim_part, drop_empty
 from landsat_async.scale.parcel import (
     Contents,
@@ -47,11 +45,14 @@ from landsat_async.scale.parcel import (
     python_version,
     version,
 )
+from landsat_async.scale.run_keys import keys_of
+from landsat_async.scale.seal import PACKAGE, SealBroken, can_seal
+from landsat_async.scale.teller import Tell, Teller
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.retry import FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, FileFailed, GivenBack, TransferEvent, TransferHooks, TransferJob
+from landsat_async.transfer.types import Done, FileFailed, GivenBack, HostDown, TransferJob
 
 LOOK_EVERY_S = 0.5
 """So often a running transfer looks whether its part is still its own; gone twice in a row = taken over."""
@@ -61,12 +62,8 @@ LEAVES_EVERY_S = 0.1
 """So often it is looked whether the worker of dask still belongs to its cluster; see `pool.ENDED_S`."""
 _WORKS = frozenset({"running", "paused"})
 """What the status of a worker is called while its tasks are its own."""
-SMALL_BYTES = 2**20
-"""The beginning of a smaller file is told together with its end."""
 TOPIC = "landsat-async"
 """Under which processes tell what happens: one for all runs, so that a scheduler keeps no more of many than of one."""
-Tell = Callable[[str, tuple[Any, ...]], None]
-"""Called with the kind of a message and its values."""
 
 log = logging.getLogger(__name__)
 
@@ -81,22 +78,38 @@ async def fetch_parcel(parcel: Parcel) -> Reply:
     """
     from distributed import get_worker
 
-    contents = parcel.open()
-    if contents is None:
+    if parcel.made_by != version():
         text = f"a process of the cluster has version {version()}, the run has {parcel.made_by}"
         return FetchFatal("ConfigError", text, "Install the same version of landsat-async on all machines.")
-    worker, run, part = get_worker(), contents.setup.run, contents.job.part_name
+    worker, run, part = get_worker(), parcel.run, parcel.part_name
 
     def tell(kind: str, values: tuple[Any, ...]) -> None:
         worker.log_event(TOPIC, {"run": run, "part": part, "kind": kind, "values": values})
 
-    reply = await serve_while_working(_agent(), worker, contents, tell)
+    reply = await _serve_parcel(parcel, worker, tell)
     if worker.status.name not in _WORKS:
         return reply  # untold: dask may run the task again, and the run waits for that one
     if isinstance(reply, FetchUnable):
         reply = replace(reply, process=worker.address)
     tell("reply", (pickle.dumps(reply),))
     return reply  # stays here, and is asked for only when the connection was lost in between
+
+
+async def _serve_parcel(parcel: Parcel, worker: Any, tell: Tell) -> Reply:
+    """Open a parcel with the key of its run, and return what came of its file."""
+
+    def ask(public: bytes) -> None:
+        tell("key", (worker.address, public))
+
+    key = await keys_of(worker).key_of(parcel.run, ask, lambda: worker.status.name in _WORKS)
+    if key is None:
+        return FetchStopped(None)
+    try:
+        contents = parcel.open(key)
+    except SealBroken:
+        text = "a file that was given to the cluster came to its process changed"
+        return FetchFatal("LandsatError", text, "See who reaches the scheduler, and run the same command again.")
+    return await serve_while_working(_agent(), worker, contents, tell)
 
 
 async def serve_while_working(agent: Agent, worker: Any, contents: Contents, tell: Tell) -> Reply:
@@ -112,13 +125,20 @@ async def serve_while_working(agent: Agent, worker: Any, contents: Contents, tel
         serving.cancel()  # a worker that closes cancels its tasks, and waits for them
 
 
-async def stop_run(run: str) -> None:
+async def stop_run(run: str, dask_worker: Any) -> None:
     """Let all transfers of a run end in this process, also those that are still to come."""
+    keys_of(dask_worker).end(run)
     await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().stop, run))
 
 
-async def end_run(run: str) -> None:
+async def leave_host_alone(run: str, host: str, wait_s: float) -> None:
+    """Have no transfer of a run that is under way in this process ask a host for so long; 0 = they may again."""
+    await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().leave_alone, run, host, wait_s))
+
+
+async def end_run(run: str, dask_worker: Any) -> None:
     """Close what a run has used in this process."""
+    keys_of(dask_worker).end(run)
     await asyncio.wrap_future(_agent().portal.start_task_soon(_agent().end, run))
 
 
@@ -145,7 +165,7 @@ def look_at_folder(parts_dir: str, name: str, text: str, ca_bundle: str | None) 
     except OSError as error:
         refusal = f"cannot write there ({error.strerror or type(error).__name__})"
     has_bundle = ca_bundle is None or is_there(fs, ca_bundle)
-    return ProcessSeen(version(), python_version(), refusal, has_bundle)
+    return ProcessSeen(version(), python_version(), refusal, has_bundle, "" if can_seal() else PACKAGE)
 
 
 # -- the agent ---------------------------------------------------------------------------------------------------------
@@ -159,6 +179,13 @@ class _Room:
         self.closing = closing
         self.scopes: dict[str, anyio.CancelScope] = {}
         """Part name -> what ends its transfer."""
+        self.until_s: dict[str, float] = {}
+        """Host that is left alone -> when it may be asked again."""
+
+    def check_host(self, host: str) -> HostDown | None:
+        """Say that a host is left alone, where it is; see `TransferHooks`."""
+        left_s = self.until_s.get(host, 0.0) - anyio.current_time()
+        return HostDown(host, "", left_s, HostReport.PAUSED) if left_s > 0 else None
 
 
 class Agent:
@@ -197,6 +224,11 @@ class Agent:
         room = self._rooms.get(run)
         if room is not None and part in room.scopes:
             room.scopes[part].cancel()
+
+    async def leave_alone(self, run: str, host: str, wait_s: float) -> None:
+        """Have what is under way ask a host nothing more for so long."""
+        if room := self._rooms.get(run):
+            room.until_s[host] = anyio.current_time() + wait_s
 
     async def end(self, run: str) -> None:
         """Forget a run."""
@@ -262,7 +294,7 @@ class Agent:
 
     async def _transfer(self, room: _Room, job: TransferJob, tell: Tell) -> Reply:
         job = msgspec.structs.replace(job, part_is_claim=True)
-        teller = _Teller(job, tell)
+        teller = Teller(job, tell, room.check_host)
         reply: FetchEnded | None = None
         with anyio.CancelScope() as scope:
             room.scopes[job.part_name] = scope
@@ -306,46 +338,6 @@ async def _watched(session: TransferSession, job: TransferJob, scope: anyio.Canc
 
     async with beside(watch):
         yield lost
-
-
-class _Teller:
-    """What a transfer tells and asks, here: what matters at once is sent, the rest goes along with its end."""
-
-    def __init__(self, job: TransferJob, tell: Tell) -> None:
-        self.facts = job.part
-        self.events: list[TransferEvent] = []
-        self.health: list[tuple[str, HostReport, str]] = []
-        self._tell = tell
-        self.hooks = TransferHooks(self._notify, self, health=self._health)
-
-    def _send(self, kind: str, *values: Any) -> None:
-        with suppress(Exception):  # the connection to the scheduler is lost: the end of the task will show it
-            self._tell(kind, values)
-
-    def _notify(self, event: TransferEvent) -> None:
-        if isinstance(event, Started) and event.size_bytes is not None and event.size_bytes < SMALL_BYTES:
-            self.events.append(event)
-        else:
-            self._send(type(event).__name__, *astuple(event))
-
-    def _health(self, host: str, report: HostReport, reason: str) -> None:
-        if report == HostReport.OK:
-            self.health.append((host, report, reason))
-        else:
-            self._send("health", host, report.value, reason)
-
-    async def save(self, facts: Checkpoint) -> None:
-        """Send a checkpoint. It may come late or never: the digest decides, when a part is opened."""
-        self.facts = facts
-        self._send("save", facts.pack())
-
-    async def lower(self, durable: int) -> None:
-        """Believe nothing; what was sent before has another digest."""
-        self.facts = None
-
-    async def clear(self) -> None:
-        """Forget the part."""
-        self.facts = None
 
 
 _STARTING = threading.Lock()

@@ -19,6 +19,7 @@ from landsat_async.disk.fs import NEW, Fs, local_fs
 from landsat_async.errors import ConfigError, SchedulerGone
 from landsat_async.events import Notice, Retrying
 from landsat_async.scale.parcel import ProcessSeen, python_version, version
+from landsat_async.scale.seal import can_seal
 from landsat_async.transfer.link_policy import is_loopback
 
 CONNECT_S = 10.0
@@ -50,6 +51,8 @@ async def connect(given: Any, tell: Tell) -> Any:
         import distributed
     except ImportError:
         raise ConfigError(_NO_EXTRA, hint=_INSTALL) from None
+    if not can_seal():
+        raise ConfigError(_NO_EXTRA, hint=_INSTALL)
 
     make_security: Any = distributed.Security
     security = make_security() if isinstance(given, str) else given.security
@@ -78,10 +81,13 @@ async def _reach(address: str, security: Any, tell: Tell) -> None:
     from distributed.comm.core import connect as open_comm
 
     make: Any = open_comm
-    try:
-        options = security.get_connection_args("client")
-        comm = await _announced(make(address, timeout=CONNECT_S, **options), tell, _silent(address), CONNECT_S + 1)
+
+    async def open_and_close() -> None:
+        comm = await make(address, timeout=CONNECT_S, **security.get_connection_args("client"))
         await comm.close()
+
+    try:
+        await _announced(open_and_close(), tell, _silent(address), CONNECT_S + 1)
     except (OSError, TimeoutError) as error:
         raise _unreachable(address, error) from None
     except (ValueError, TypeError, RuntimeError) as error:  # of an address, of certificates, of a setting of dask
@@ -144,8 +150,7 @@ async def look_at_processes(client: Any, look: JoinChecks, tell: Tell) -> Worker
     await anyio.to_thread.run_sync(_write, fs, path, text)
     reason = "not all workers of the cluster have answered; look at those that hang, or stop the run"
     try:
-        scheduler, workers = await _announced(_ask(client, look, name, text), tell, reason, JOIN_S)
-        info = await client.scheduler.identity(n_workers=-1)  # without a number it tells of five
+        scheduler, workers, slots = await _announced(_ask(client, look, name, text), tell, reason, JOIN_S)
     except TimeoutError:
         hint = "End workers that hang, and run the same command again."
         raise SchedulerGone(f"workers of the cluster have not answered for {JOIN_S:.0f} s", hint=hint) from None
@@ -158,7 +163,7 @@ async def look_at_processes(client: Any, look: JoinChecks, tell: Tell) -> Worker
     here = [address for address, found in workers.items() if not isinstance(found, OSError)]
     if not here:
         raise SchedulerGone("no worker of the cluster can be reached by its scheduler", reference="no-workers")
-    return WorkersFound(len(here), sum(worker["nthreads"] for worker in info["workers"].values()))
+    return WorkersFound(len(here), slots)
 
 
 def _write(fs: Fs, path: str, text: str) -> None:
@@ -169,15 +174,25 @@ def _write(fs: Fs, path: str, text: str) -> None:
         fs.close(fd)
 
 
-async def _ask(client: Any, look: JoinChecks, name: str, text: str) -> tuple[object, dict[str, object]]:
-    """Return what the scheduler shows of itself, None = nothing, and what each process does."""
+async def _ask(client: Any, look: JoinChecks, name: str, text: str) -> tuple[object, dict[str, object], int]:
+    """Return what the scheduler shows of itself, None = nothing, what each process does, and how many slots they have.
+
+    All that is asked of a scheduler at the beginning is asked here: none of it may be outside of a bound.
+    """
     from landsat_async.scale.agent import look_at_folder, look_at_scheduler
 
     scheduler = None
     with suppress(ImportError, AttributeError):  # it has another version, or none
         scheduler = await client.run_on_scheduler(look_at_scheduler)
     seen = await client.run(look_at_folder, look.probe, name, text, look.ca_bundle, on_error="return")
-    return scheduler, seen
+    return scheduler, seen, sum(worker["nthreads"] for worker in (await workers_of(client)).values())
+
+
+async def workers_of(client: Any) -> dict[str, dict[str, Any]]:
+    """Return what the scheduler knows of its workers, by address. It may never answer: have a bound around it."""
+    info = await client.scheduler.identity(n_workers=-1)  # without a number it tells of five
+    found: dict[str, dict[str, Any]] = info["workers"]
+    return found
 
 
 async def examine(address: str, look: JoinChecks, tell: Tell) -> WorkersFound:
@@ -219,6 +234,8 @@ def _wrong(found: object, root: str) -> str:
         return f"does not have this version of landsat-async ({type(found).__name__})"
     if found.version != version() or found.python != python_version():
         return _other((found.version, found.python))
+    if found.lacks:
+        return f'does not have the package {found.lacks} of the extra "dask"'
     if found.refusal:
         return f"{root}: {found.refusal}"
     return "" if found.ca_bundle else "does not have the file of service.ca_bundle"

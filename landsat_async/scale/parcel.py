@@ -1,14 +1,13 @@
-"""What crosses the wire between a run and the processes that transfer for it: plain values, masked where shown.
+"""What crosses the wire between a run and the processes that transfer for it: values, and links under seal.
 
 A parcel holds a link, and a scheduler keeps what passes through it: for its dashboard, in dumps, in the log lines of
-tasks that failed. So a parcel shows nothing of itself, and its pickled form is masked as well; that is no encryption,
-for whoever may read the memory of a scheduler may also run code on its workers.
+tasks that failed, among its last messages. So a parcel is sealed with the key of its run, which a scheduler never has
+(see `scale.seal`), and shows nothing of itself.
 """
 
 from __future__ import annotations
 
 import pickle
-import secrets
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +15,11 @@ from importlib import metadata
 from typing import NamedTuple
 
 from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.scale.seal import RunKey
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import Outcome, TransferEvent, TransferJob
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Changes with what parcels and replies hold."""
 
 
@@ -67,42 +67,35 @@ class Contents(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parcel:
-    """One file to fetch, for one process. A scheduler passes it on as it is, closed.
+    """One file to fetch, for one process. A scheduler passes it on as it is, sealed.
 
     Attributes:
         made_by: Version of what made it.
         part_name: Of its file, for those who look at a task.
-        pad: The mask of `masked`.
-        masked: What is in it.
+        run: Whose key opens it.
+        sealed: What is in it.
     """
 
     made_by: str
     part_name: str
-    pad: bytes
-    masked: bytes
+    run: str
+    sealed: bytes
 
     @classmethod
-    def of(cls, contents: Contents) -> Parcel:
-        """Close a parcel."""
-        plain = pickle.dumps(tuple(contents), pickle.HIGHEST_PROTOCOL)
-        pad = secrets.token_bytes(len(plain))
-        return cls(version(), contents.job.part_name, pad, _xor(plain, pad))
+    def of(cls, contents: Contents, key: RunKey) -> Parcel:
+        """Seal a parcel with the key of its run."""
+        plain, name = pickle.dumps(tuple(contents), pickle.HIGHEST_PROTOCOL), contents.job.part_name
+        return cls(version(), name, contents.setup.run, key.seal(plain, name))
 
     def __repr__(self) -> str:
         return f"<Parcel {self.part_name}>"
 
-    def __reduce__(self) -> tuple[type[Parcel], tuple[str, str, bytes, bytes]]:
-        return Parcel, (self.made_by, self.part_name, self.pad, self.masked)
+    def __reduce__(self) -> tuple[type[Parcel], tuple[str, str, str, bytes]]:
+        return Parcel, (self.made_by, self.part_name, self.run, self.sealed)
 
-    def open(self) -> Contents | None:
-        """Return what is in it; None = it comes from another version."""
-        if self.made_by != version():
-            return None
-        return Contents(*pickle.loads(_xor(self.masked, self.pad)))
-
-
-def _xor(one: bytes, other: bytes) -> bytes:
-    return (int.from_bytes(one, "little") ^ int.from_bytes(other, "little")).to_bytes(len(one), "little")
+    def open(self, key: RunKey) -> Contents:
+        """Return what is in it. Raises SealBroken: it is another's, or was changed on its way."""
+        return Contents(*pickle.loads(key.open(self.sealed, self.part_name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +172,11 @@ class ProcessSeen:
         python: See `python_version`.
         refusal: Why it cannot use the output folder; "" = it can.
         ca_bundle: It has the file of the extra certificates, where one is wanted.
+        lacks: Name of a package that it needs and does not have; "" = it has all.
     """
 
     version: str
     python: str
     refusal: str
     ca_bundle: bool
+    lacks: str = ""

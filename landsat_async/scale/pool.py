@@ -10,12 +10,13 @@ from __future__ import annotations
 import pickle
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
 import anyio.to_thread
+from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async import errors
@@ -24,9 +25,10 @@ from landsat_async.config_checks import what_no_cluster_does
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.fs import is_there
-from landsat_async.errors import ConfigError, LandsatError
+from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.scale.join import GONE_S, JoinChecks, Tell, close, connect, gone, look_at_processes
+from landsat_async.scale.followed import Followed
+from landsat_async.scale.join import GONE_S, JoinChecks, Tell, close, connect, gone, look_at_processes, workers_of
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -39,6 +41,8 @@ from landsat_async.scale.parcel import (
     Reply,
     Setup,
 )
+from landsat_async.scale.seal import RunKey, SealBroken
+from landsat_async.scale.watch import ANSWERS_S, LOOKS_S, Looks
 from landsat_async.transfer.link_policy import host_of, read_link
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import (
@@ -62,45 +66,7 @@ ENDED_S = 1.0
 """So long after a process has lost a file it may still have a connection for it; see `agent.LEAVES_EVERY_S`."""
 WATCHES_S = 0.1
 """So often it is looked whether another connection to the scheduler is used."""
-LOOKS_S = 5.0
-"""So often it is looked which processes are there."""
-TELLS_EVERY = 6
-"""After so many looks it is told again that nobody is there."""
-NOBODY = "the cluster has no workers that can be used; start some, scale it, or stop the run"
 _EVENTS = {kind.__name__: kind for kind in (Started, Transferred, Retrying, Notice)}
-
-
-class _Followed:
-    """What is told of one file while a process has it."""
-
-    def __init__(self, job: TransferJob, hooks: TransferHooks) -> None:
-        self.job, self.hooks = job, hooks
-        self.reply: Reply | None = None
-        self.waiting = anyio.CancelScope()
-        """Around the wait for the reply."""
-        self.given_to: set[str] | None = None
-        """Addresses of the processes that may have it; None = all."""
-        self.counted_from: int | None = None
-        self.counted = 0
-
-    def hear(self, reply: Reply) -> None:
-        """Take the first reply; a task that dask has run again may send another."""
-        if self.reply is None:
-            self.reply = reply
-            self.waiting.cancel()
-
-    def notify(self, event: Any) -> None:
-        """Pass an event on, and count what came since the last."""
-        if isinstance(event, Started):
-            self.counted_from = event.offset_bytes
-        elif isinstance(event, Transferred) and self.counted_from is not None:
-            self.count(max(0, event.position_bytes - self.counted_from - self.counted))
-        self.hooks.notify(event)
-
-    def count(self, size: int) -> None:
-        """Count received bytes."""
-        self.counted += size
-        self.hooks.count(size)
 
 
 class DaskPool:
@@ -115,7 +81,9 @@ class DaskPool:
         self._given = client
         self._client: Any = None
         self._setup: Setup | None = None
-        self._followed: dict[str, _Followed] = {}
+        self._key: RunKey
+        self._tasks: TaskGroup | None = None
+        self._followed: dict[str, Followed] = {}
         self._number = 0
         self._unable: set[str] = set()
         """Addresses of processes that cannot write, or lack what they need."""
@@ -134,7 +102,7 @@ class DaskPool:
             config.service.ca_bundle, config.download.workers,
         )  # fmt: skip
         self._client = await connect(self._given, tell)
-        self._setup, self._stopping = setup, None
+        self._setup, self._stopping, self._key = setup, None, RunKey.new()
         self._unable.clear()
         try:
             await anyio.to_thread.run_sync(_make_parts, folder)
@@ -143,11 +111,13 @@ class DaskPool:
             async with anyio.create_task_group() as group:
                 send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
                 group.start_soon(_save_checkpoints, receive)
+                self._tasks = group
                 self._listen(send)
                 group.start_soon(self._watch, tell)
                 try:
                     yield
                 finally:
+                    self._tasks = None
                     send.close()
                     group.cancel_scope.cancel()
         finally:
@@ -173,12 +143,41 @@ class DaskPool:
                 if facts is not None:
                     with suppress(anyio.WouldBlock, anyio.ClosedResourceError):  # the next one says more
                         send.send_nowait((followed.hooks, facts))
+            elif kind == "key":
+                self._aside(self._give_key, *values)
             elif kind == "health":
                 followed.hooks.health(values[0], HostReport(values[1]), values[2])
             else:
                 followed.notify(_EVENTS[kind](*values))
 
         self._client.subscribe_topic(TOPIC, on_event)
+
+    def _aside(self, work: Callable[..., Awaitable[None]], *values: Any) -> None:
+        """Do something beside the files, as long as the run goes on."""
+        if self._tasks is not None:
+            self._tasks.start_soon(work, *values)
+
+    async def _give_key(self, address: str, public: bytes) -> None:
+        """Give a worker the key of the run, closed for it alone; when it does not arrive, it is asked for again."""
+        from landsat_async.scale.run_keys import take_key
+
+        assert self._setup is not None
+        with suppress(SealBroken):
+            await self._tell_workers(
+                take_key, self._setup.run, self._key.sealed_for(public, self._setup.run), workers=[address]
+            )
+
+    def host_changed(self, host: str, wait_s: float) -> None:
+        """Have what is under way ask a host nothing for so long; see `ClusterPool`."""
+        from landsat_async.scale.agent import leave_host_alone
+
+        if self._setup is not None:
+            self._aside(self._tell_workers, leave_host_alone, self._setup.run, host, wait_s)
+
+    async def _tell_workers(self, function: Callable[..., Any], *values: Any, workers: list[str] | None = None) -> None:
+        """Call something in all workers, or in these; who does not hear it within `ANSWERS_S` does without."""
+        with anyio.move_on_after(ANSWERS_S), suppress(Exception):
+            await self._client.run(function, *values, workers=workers, on_error="ignore")
 
     async def _leave(self, setup: Setup) -> None:
         """Have the processes forget the run, and close the connection."""
@@ -200,8 +199,8 @@ class DaskPool:
         if (down := self._ask_host(job, hooks)) is not None:
             return down
         assert self._setup is not None
-        parcel = Parcel.of(Contents(self._setup, job, time.time() + WAIT_AT_MOST_S))
-        followed = self._followed[job.part_name] = _Followed(job, hooks)
+        parcel = Parcel.of(Contents(self._setup, job, time.time() + WAIT_AT_MOST_S), self._key)
+        followed = self._followed[job.part_name] = Followed(job, hooks)
         future: Any = None
         try:
             future = await self._submit(followed, parcel)
@@ -222,15 +221,15 @@ class DaskPool:
             if future is not None:
                 future.release()
 
-    async def _reply(self, followed: _Followed, future: Any) -> Reply:
+    async def _reply(self, followed: Followed, future: Any) -> Reply:
         """Wait for what a process tells of a file, or for what dask tells of its task. Raises what dask raises."""
-        error: BaseException | None = None
-        if followed.reply is None:
+        error: BaseException | None = followed.error
+        if followed.reply is None and error is None:
             with anyio.CancelScope() as followed.waiting:
                 error = await future.exception()  # waits for the task, and asks for no result
         if followed.reply is not None:
             return followed.reply
-        if error is not None:
+        if (error := followed.error or error) is not None:
             raise error
         return await future or FetchStopped(None)
 
@@ -240,7 +239,7 @@ class DaskPool:
         except ValueError:
             return None  # the transfer refuses such a link, and says why
 
-    async def _outcome(self, followed: _Followed, reply: Reply) -> Outcome:
+    async def _outcome(self, followed: Followed, reply: Reply) -> Outcome:
         match reply:
             case FetchEnded(outcome):
                 for event in reply.events:
@@ -262,7 +261,7 @@ class DaskPool:
             case FetchFatal(error, message, hint):
                 raise _error(error, message, hint)
 
-    async def _without(self, followed: _Followed, unable: FetchUnable) -> Outcome:
+    async def _without(self, followed: Followed, unable: FetchUnable) -> Outcome:
         """Go on without a process; when it is the last, what it says is said of the run, or of the file."""
         came = 0 if unable.ended is None else unable.ended.outcome.bytes_received
         followed.count(max(0, came - followed.counted))
@@ -280,12 +279,11 @@ class DaskPool:
 
     async def _fit(self) -> set[str] | None:
         """Return the addresses of the processes that may be given files; None = the scheduler does not answer."""
-        with suppress(OSError):
-            info = await self._client.scheduler.identity(n_workers=-1)
-            return {address for address in info["workers"] if address not in self._unable}
+        with anyio.move_on_after(ANSWERS_S), suppress(OSError):
+            return {address for address in await workers_of(self._client) if address not in self._unable}
         return None
 
-    async def _submit(self, followed: _Followed, parcel: Parcel) -> Any:
+    async def _submit(self, followed: Followed, parcel: Parcel) -> Any:
         """Hand a parcel to dask, for all processes but those that are left out."""
         import dask
 
@@ -307,7 +305,7 @@ class DaskPool:
         """
         from landsat_async.scale.agent import TOPIC
 
-        client, looked_s, without = self._client, anyio.current_time(), 0
+        client, looks, looked_s = self._client, Looks(), anyio.current_time()
         heard = client.scheduler_comm
         while True:
             await anyio.sleep(WATCHES_S)
@@ -316,16 +314,20 @@ class DaskPool:
                 handler = client._event_handlers[TOPIC]
                 client.unsubscribe_topic(TOPIC)
                 client.subscribe_topic(TOPIC, handler)
-            if self._followed and client.status == "running" and anyio.current_time() - looked_s > LOOKS_S:
+            if client.status != "running":
+                looks = Looks()
+            elif self._followed and anyio.current_time() - looked_s > LOOKS_S:
                 looked_s, fit = anyio.current_time(), await self._fit()
-                without = without + 1 if fit == set() else 0
-                if without % TELLS_EVERY == 2:  # not those that are only started again
-                    tell(Retrying(None, NOBODY, 1 + without // TELLS_EVERY, LOOKS_S * TELLS_EVERY))
+                seen = looks.see(fit, looked_s, anyio.current_time())
+                if isinstance(seen, Retrying):
+                    tell(seen)
                 for followed in list(self._followed.values()):
-                    if fit is not None and followed.given_to and not followed.given_to & fit:
+                    if isinstance(seen, SchedulerGone):
+                        followed.fail(gone(GONE_S))
+                    elif fit is not None and followed.given_to and not followed.given_to & fit:
                         followed.hear(FetchStopped(None))
 
-    async def _wait_for_scheduler(self, followed: _Followed) -> Outcome:
+    async def _wait_for_scheduler(self, followed: Followed) -> Outcome:
         client, job = self._client, followed.job
         followed.hooks.notify(Retrying(job.relpath, "the connection to the scheduler is lost", 1, GONE_S))
         while client.status == "connecting":  # noqa: ASYNC110 - it gives up after GONE_S, and tells nobody

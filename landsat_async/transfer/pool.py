@@ -45,6 +45,9 @@ class ClusterPool(TransferPool, Protocol):
             SchedulerGone: nobody is there.
         """
 
+    def host_changed(self, host: str, wait_s: float) -> None:
+        """Have what is under way ask a host nothing for so long, 0 = it may again; what begins asks its hooks."""
+
 
 class LocalPool:
     """Transfers in this process, over one session."""

@@ -20,8 +20,9 @@ from landsat_async.scale import agent as module
 from landsat_async.scale import pool as pool_module
 from landsat_async.scale.agent import Agent
 from landsat_async.scale.claim import claim_part
+from landsat_async.scale.followed import Followed
 from landsat_async.scale.parcel import Contents, FetchEnded, FetchStopped, FetchSuperseded, FetchUnable, Setup
-from landsat_async.scale.pool import DaskPool, _Followed
+from landsat_async.scale.pool import DaskPool
 from landsat_async.transfer.types import Done, FileFailed, GivenBack, TransferHooks, TransferJob, TransferPolicy
 from tests.support.raw_server import RawServer, Wire, whole
 from tests.transfer.conftest import KIB, noise
@@ -191,6 +192,6 @@ async def test_a_file_is_given_to_another_only_when_who_had_it_has_ended_its_con
 
     monkeypatch.setattr(pool_module.anyio, "sleep", sleep)
     job, hooks = a_job(), TransferHooks(lambda event: None, None)
-    outcome = await DaskPool("tcp://127.0.0.1:1")._outcome(_Followed(job, hooks), FetchSuperseded())
+    outcome = await DaskPool("tcp://127.0.0.1:1")._outcome(Followed(job, hooks), FetchSuperseded())
     assert isinstance(outcome, GivenBack)
     assert sum(waited) > 5 * module.LEAVES_EVERY_S

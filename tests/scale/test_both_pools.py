@@ -173,6 +173,24 @@ async def test_a_host_that_is_to_be_left_alone_is_not_asked(pool: TransferPool):
         assert not server.requests
 
 
+@pytest.mark.faults("W53")
+async def test_a_host_that_is_left_alone_meanwhile_is_asked_nothing_more(pool: TransferPool):
+    told = Told()
+    down = HostDown("127.0.0.1", "others say so", 30.0, HostReport.PAUSED)
+
+    def health(host: str, report: HostReport, reason: str) -> None:
+        told.down = down
+        if not isinstance(pool, LocalPool):
+            pool.host_changed(host, down.wait_s)
+
+    hooks = TransferHooks(told.events.append, told.store, lambda host: told.down, health)
+    async with RawServer([status(503, ("Retry-After", "3")), ranged(DATA)]) as server:
+        outcome = await pool.fetch(job(server, policy=replace(POLICY, attempts=5)), hooks)
+        assert len(server.requests) == 1
+    assert isinstance(outcome, HostDown)
+    assert outcome.wait_s > 0
+
+
 async def test_what_a_host_says_of_itself_is_told_of_its_files(pool: TransferPool):
     told = Told()
     async with RawServer([status(503, ("Retry-After", "0")), ranged(DATA)]) as server:

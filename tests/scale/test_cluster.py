@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -15,9 +16,11 @@ pytest.importorskip("distributed", reason="the extra dask is not installed")
 from distributed import Client, LocalCluster
 from distributed.utils import _offload_executor
 
+from benchmarks.cluster_faults import Cluster
 from landsat_async.events import Started, Transferred
 from landsat_async.scale import DaskPool, join
 from landsat_async.sim.script import Script
+from tests.support.process_memory import found_in
 from tests.whole.test_resume import ONE, large
 from tests.whole.world import _Process, open_world
 
@@ -174,6 +177,46 @@ async def test_a_link_stands_in_no_dump_of_the_cluster_while_its_file_is_transfe
         assert "landsat-async-" in text, "the tasks are in it"
         assert links
         assert not any(link in text or link.rpartition("?")[2] in text for link in links)
+
+
+@pytest.mark.faults("W50")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of processes is read as Linux shows it")
+async def test_no_link_and_no_key_stands_in_the_memory_of_a_scheduler_also_when_a_worker_is_replaced(tmp_path):
+    cluster, links, keys, sealed = Cluster(tmp_path), [], set(), []
+
+    class Pool(DaskPool):
+        async def fetch(self, job, hooks):
+            links.append(job.url.reveal().rpartition("?")[2].encode())
+            keys.add(self._key._raw)
+            return await super().fetch(job, hooks)
+
+        async def _submit(self, followed, parcel):
+            sealed.append(parcel.sealed)
+            return await super()._submit(followed, parcel)
+
+    killed: list[int] = []
+
+    def watch(run, event):
+        if isinstance(event, Started) and not killed:
+            killed.append(pid)
+            os.kill(pid, signal.SIGKILL)
+
+    try:
+        await cluster.start_scheduler()
+        await cluster.scale(1)
+        (pid,) = (await cluster.pids()).values()
+        async with open_world(tmp_path, large(), Script(rate_bytes_s=1_000_000)) as world:
+            config = world.config(search=ONE, select=BANDS)
+            result = await world.run(config, pool=Pool(cluster.address), watch=watch, check=False)
+        assert killed
+        assert result.summary.exit_code == 0, result.failed
+        await asyncio.sleep(1)  # so soon after its outcome it has to be gone
+        found = await asyncio.to_thread(found_in, cluster.scheduler_pid, {*links, *keys, *sealed})
+    finally:
+        await asyncio.to_thread(cluster.end)
+    assert len(keys) == 1
+    assert found & set(sealed), "it keeps what it has passed on"
+    assert not found & {*links, *keys}, "and cannot read it"
 
 
 def state_of(dask_scheduler: object) -> str:

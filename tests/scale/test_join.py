@@ -31,6 +31,11 @@ HERE = version(), python_version()
             ProcessSeen(*HERE, "cannot write there", True),
             ["tcp://w: /data: cannot write there"],
         ),
+        (
+            HERE,
+            ProcessSeen(*HERE, "", True, "cryptography"),
+            ['tcp://w: does not have the package cryptography of the extra "dask"'],
+        ),
         (HERE, ProcessSeen(*HERE, "", False), ["tcp://w: does not have the file of service.ca_bundle"]),
     ],
 )

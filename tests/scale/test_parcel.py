@@ -15,6 +15,7 @@ from landsat_async import Config, ConfigError
 from landsat_async.model import SecretUrl
 from landsat_async.scale import parcel as module
 from landsat_async.scale.parcel import Contents, FetchEnded, Parcel, Setup
+from landsat_async.scale.seal import RunKey, SealBroken
 from landsat_async.transfer.types import NeedsLink, TransferJob
 
 CANARY = "https://host.example/canary-link?signature=do-not-show"
@@ -23,8 +24,12 @@ SETUP = Setup("run", "/data", 0o644, "https://m2m.example/", ("*.example",), Non
 CONTENTS = Contents(SETUP, TransferJob(SecretUrl(CANARY), "A.TIF", "1.1.part", "A.TIF"), 5.0)
 
 
+pytest.importorskip("cryptography", reason="the extra dask is not installed")
+KEY = RunKey.new()
+
+
 def parcel() -> Parcel:
-    return Parcel.of(CONTENTS)
+    return Parcel.of(CONTENTS, KEY)
 
 
 @pytest.mark.faults("X60")
@@ -35,14 +40,31 @@ def test_a_parcel_shows_its_link_neither_in_words_nor_in_its_bytes():
         packed = pickle.dumps(one, protocol)
         assert b"canary" not in packed
         assert b"signature" not in packed
-        assert pickle.loads(packed).open() == CONTENTS
-    assert parcel().masked != one.masked, "each with a mask of its own"
+        assert pickle.loads(packed).open(KEY) == CONTENTS
+    assert parcel().sealed != one.sealed
 
 
-def test_a_parcel_of_another_version_is_known_before_it_is_opened(monkeypatch):
-    packed = pickle.dumps(replace(parcel(), made_by="0.0.9/0"))
-    found = pickle.loads(packed)
-    assert (found.open(), found.made_by) == (None, "0.0.9/0")
+@pytest.mark.faults("W50")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda one: (one, RunKey.new()),
+        lambda one: (replace(one, part_name="2.1.part"), KEY),
+        lambda one: (replace(one, sealed=one.sealed[:-1] + bytes([one.sealed[-1] ^ 1])), KEY),
+        lambda one: (replace(one, sealed=b"short"), KEY),
+    ],
+    ids=["key of another run", "another file", "a bit", "cut"],
+)
+def test_what_is_in_a_parcel_is_not_believed_unless_its_run_has_sealed_it(changed):
+    one, key = changed(parcel())
+    with pytest.raises(SealBroken) as told:
+        one.open(key)
+    assert "canary" not in repr(told.value)
+
+
+def test_a_parcel_of_another_version_is_known_before_it_is_opened():
+    found = pickle.loads(pickle.dumps(replace(parcel(), made_by="0.0.9/0")))
+    assert found.made_by == "0.0.9/0" != module.version()
     assert repr(found) == "<Parcel 1.1.part>"
 
 
