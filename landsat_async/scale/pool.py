@@ -279,8 +279,13 @@ class DaskPool:
 
     async def _fit(self) -> set[str] | None:
         """Return the addresses of the processes that may be given files; None = the scheduler does not answer."""
+        workers = await self._workers()
+        return None if workers is None else workers.keys() - self._unable
+
+    async def _workers(self) -> dict[str, dict[str, Any]] | None:
+        """Return what the scheduler knows of its workers, by address; None = it does not answer."""
         with anyio.move_on_after(ANSWERS_S), suppress(OSError):
-            return {address for address in await workers_of(self._client) if address not in self._unable}
+            return await workers_of(self._client)
         return None
 
     async def _submit(self, followed: Followed, parcel: Parcel) -> Any:
@@ -317,15 +322,22 @@ class DaskPool:
             if client.status != "running":
                 looks = Looks()
             elif self._followed and anyio.current_time() - looked_s > LOOKS_S:
-                looked_s, fit = anyio.current_time(), await self._fit()
-                seen = looks.see(fit, looked_s, anyio.current_time())
-                if isinstance(seen, Retrying):
-                    tell(seen)
-                for followed in list(self._followed.values()):
-                    if isinstance(seen, SchedulerGone):
-                        followed.fail(gone(GONE_S))
-                    elif fit is not None and followed.given_to and not followed.given_to & fit:
-                        followed.hear(FetchStopped(None))
+                looked_s, workers = anyio.current_time(), await self._workers()
+                self._judge(looks, workers, looked_s, tell)
+
+    def _judge(self, looks: Looks, workers: dict[str, dict[str, Any]] | None, asked_s: float, tell: Tell) -> None:
+        """Tell what a look at the cluster shows, and let no file wait for what will not come."""
+        fit, now_s = None if workers is None else workers.keys() - self._unable, anyio.current_time()
+        seen = looks.see(fit, asked_s, now_s)
+        beats = {address: float(worker["last_seen"]) for address, worker in (workers or {}).items()}
+        for word in (seen, looks.see_heartbeats(beats, now_s) if workers is not None else None):
+            if isinstance(word, Retrying):
+                tell(word)
+        for followed in list(self._followed.values()):
+            if isinstance(seen, SchedulerGone):
+                followed.fail(gone(GONE_S))
+            elif fit is not None and followed.given_to and not followed.given_to & fit:
+                followed.hear(FetchStopped(None))
 
     async def _wait_for_scheduler(self, followed: Followed) -> Outcome:
         client, job = self._client, followed.job

@@ -45,3 +45,22 @@ def test_what_a_look_at_a_cluster_makes_known_is_told(answers, told):
 def test_a_scheduler_that_does_not_answer_for_a_minute_ends_the_run():
     assert told_by([None] * 13)[-1] == (12, SchedulerGone.__name__, 0.0)
     assert join.GONE_S == 60.0
+
+
+@pytest.mark.faults("W54")
+def test_a_worker_whose_heartbeat_stands_still_is_told_while_dask_still_waits_for_it():
+    looks, told = Looks(), []
+    for number in range(16):
+        beats = {"tcp://lives:1": 1000.0 + number, "tcp://hangs:1": 1000.0 + min(number, 2)}
+        if number == 12:
+            del beats["tcp://hangs:1"]  # dask has given it up
+        seen = looks.see_heartbeats(beats, number * LOOKS_S)
+        if seen is not None:
+            told.append((number, seen.reason.partition(";")[0], seen.wait_s))
+    assert told == [
+        (5, "the worker tcp://hangs:1 does not answer", 30.0), (11, "the worker tcp://hangs:1 does not answer", 30.0),
+    ]  # fmt: skip
+    many = Looks()
+    many.see_heartbeats({f"tcp://w:{number}": 1.0 for number in range(3)}, 0.0)
+    word = many.see_heartbeats({f"tcp://w:{number}": 1.0 for number in range(3)}, 20.0)
+    assert "tcp://w:0 and 2 more" in word.reason
