@@ -27,7 +27,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import anyio
@@ -398,18 +398,26 @@ async def stop(lab: Lab) -> dict[str, Any]:
     return {"worst_stop_s": round(worst_s, 2), "again_mib": round(again / MIB, 1)}
 
 
+class Open(NamedTuple):
+    """How many files are open, since when, and which was begun then; "" = one has ended."""
+
+    at_s: float
+    count: int
+    begun: str = ""
+
+
 @contextmanager
-def counted() -> Iterator[list[tuple[float, int]]]:
+def counted() -> Iterator[list[Open]]:
     """Note when the file hosts together have how many files open; the peaks of each are of different times."""
-    seen: list[tuple[float, int]] = [(time.monotonic(), 0)]
+    seen = [Open(time.monotonic(), 0)]
     real: Any = FileHost._limited
 
-    async def limited(self: Any, *values: Any) -> Any:
-        seen.append((time.monotonic(), seen[-1][1] + 1))
+    async def limited(self: Any, request: Any, wire: Any, entry: Any, *values: Any) -> Any:
+        seen.append(Open(time.monotonic(), seen[-1].count + 1, entry.what))
         try:
-            return await real(self, *values)
+            return await real(self, request, wire, entry, *values)
         finally:
-            seen.append((time.monotonic(), seen[-1][1] - 1))
+            seen.append(Open(time.monotonic(), seen[-1].count - 1))
 
     setattr(FileHost, "_limited", limited)  # noqa: B010
     try:
@@ -424,7 +432,7 @@ async def shrink(lab: Lab) -> dict[str, Any]:
         return await _shrink(lab, seen)
 
 
-async def _shrink(lab: Lab, seen: list[tuple[float, int]]) -> dict[str, Any]:
+async def _shrink(lab: Lab, seen: list[Open]) -> dict[str, Any]:
     root = lab.place()
     await lab.cluster.scale(1)
     running = asyncio.create_task(lab.run(root, limit=4))
@@ -434,7 +442,7 @@ async def _shrink(lab: Lab, seen: list[tuple[float, int]]) -> dict[str, Any]:
     summary, _ = await running
     hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
     lab.check(root, 16)
-    most = max(count for _, count in seen)
+    most = max(now.count for now in seen)
     hold(most <= WORKERS, f"{most} files at a time")
     return {"most_open": most, "workers": WORKERS, "again_mib": round(lab.fetched_again()[0] / MIB, 1)}
 
@@ -453,7 +461,7 @@ async def _pushed(lab: Lab, status: int) -> dict[str, Any]:
     root, fault = lab.place(), FileFault(kind="status", status=status, headers={"Retry-After": str(RETRY_AFTER_S)})
     with counted() as seen:
         running = asyncio.create_task(lab.run(root, limit=12, workers=8))
-        while seen[-1][1] < 8 and not running.done():
+        while seen[-1].count < 8 and not running.done():
             await asyncio.sleep(0.02)
         lab.sim.script.file_faults.append(fault)
         while not fault.served and not running.done():
@@ -466,15 +474,16 @@ async def _pushed(lab: Lab, status: int) -> dict[str, Any]:
     (entry,) = (one for one in lab.sim.log.entries if one.status == status)
     again_s = min(one.time_s for one in lab.sim.log.of(entry.what) if one.time_s > entry.time_s) - entry.time_s
     hold(again_s >= RETRY_AFTER_S, f"asked again after {again_s:.1f} s")
-    since = [(at_s - pushed_s, count) for at_s, count in seen]
-    begun = [now for (_, was), now in pairwise(since) if now[1] > was and 0.02 < now[0] < HOLD_S]
-    late = max((count for at_s, count in begun if at_s > 2), default=0)
+    since = [now._replace(at_s=now.at_s - pushed_s) for now in seen]
+    begun = [now for now in since if now.begun and 0.02 < now.at_s < HOLD_S]
+    late = max((now.count for now in begun if now.at_s > 2 and now.begun != entry.what), default=0)
     result = {
-        "status": status, "most_open": max(count for _, count in since),
-        "open_2_s_later": next(count for at_s, count in reversed(since) if at_s <= 2),
-        "begun_within_2_s": [(round(at_s, 2), count) for at_s, count in begun if at_s <= 2],
-        "four_open_after_s": next(round(at_s, 2) for at_s, count in since if at_s > 0 and count <= 4),
-        "most_open_when_begun_later": late, "same_file_again_after_s": round(again_s, 2),
+        "status": status, "most_open": max(now.count for now in since),
+        "open_2_s_later": next(now.count for now in reversed(since) if now.at_s <= 2),
+        "begun_within_2_s": [(round(now.at_s, 2), now.count) for now in begun if now.at_s <= 2],
+        "four_open_after_s": next(round(now.at_s, 2) for now in since if now.at_s > 0 and now.count <= 4),
+        "most_open_when_others_were_begun": late, "same_file_again_after_s": round(again_s, 2),
+        "open_then": max(now.count for now in begun if now.begun == entry.what),
     }  # fmt: skip
     hold(late <= 4, f"more than half are begun 2 s later: {result}")
     return result

@@ -132,6 +132,8 @@ class WorkerPool:
         self._written_s = 0.0
         self._busy = 0
         self._most_busy = 0
+        self._held = 0
+        """Workers that have a link, and wait until fewer files are open."""
         self._working = 0
         self._ended = anyio.Event()
 
@@ -141,12 +143,16 @@ class WorkerPool:
         try:
             async with receive:
                 while (link := await self._next(number, receive)) is not None:
+                    if self._busy >= self.size.allowed:
+                        await self._until_fewer()
                     self._busy += 1
                     self._most_busy = max(self._busy, self._most_busy)
                     try:
                         await self._one(link)
                     finally:
                         self._busy -= 1
+                        if self._held:
+                            self.context.wakeups.notify()
         finally:
             self._working -= 1
             if not self._working:
@@ -171,6 +177,15 @@ class WorkerPool:
                 return await receive.receive()
         except anyio.EndOfStream:
             return None
+
+    async def _until_fewer(self) -> None:
+        """Wait until fewer files are open than are allowed now: after a halving, those of the other half come first."""
+        self._held += 1
+        try:
+            while self._busy >= self.size.allowed and not self.context.states.ended:
+                await self.context.wakeups.wait()
+        finally:
+            self._held -= 1
 
     async def manage(self) -> None:
         """Adapt the number of workers to the line, for ever."""
