@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -152,7 +152,7 @@ class DaskPool:
 
         self._client.subscribe_topic(TOPIC, on_event)
 
-    def _aside(self, work: Callable[..., Awaitable[None]], *values: Any) -> None:
+    def _aside(self, work: Callable[..., Coroutine[Any, Any, None]], *values: Any) -> None:
         """Do something beside the files, as long as the run goes on."""
         if self._tasks is not None:
             self._tasks.start_soon(work, *values)

@@ -181,8 +181,10 @@ async def test_a_link_stands_in_no_dump_of_the_cluster_while_its_file_is_transfe
 
 @pytest.mark.faults("W50")
 @pytest.mark.skipif(sys.platform != "linux", reason="memory of processes is read as Linux shows it")
-async def test_no_link_and_no_key_stands_in_the_memory_of_a_scheduler_also_when_a_worker_is_replaced(tmp_path):
-    cluster, links, keys, sealed = Cluster(tmp_path), [], set(), []
+async def test_no_link_and_no_key_stands_in_the_memory_of_a_scheduler_also_when_a_worker_is_replaced(
+    tmp_path, tmp_path_factory
+):
+    cluster, links, keys, sealed = Cluster(tmp_path_factory.mktemp("cluster")), [], set(), []
 
     class Pool(DaskPool):
         async def fetch(self, job, hooks):

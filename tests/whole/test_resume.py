@@ -25,9 +25,9 @@ ONE = {"dataset": "landsat_ot_c2_l2", "scenes": ["LC80040532024187LGN00"]}
 KIB = 1024
 
 
-def large() -> Archive:
-    """Bands of about 2 MB, stored as they are."""
-    return Archive.demo(pixels=1024, tile=128, compress=False)
+def large(pixels: int = 1024) -> Archive:
+    """Bands of about 2 MB, or what these pixels make, stored as they are."""
+    return Archive.demo(pixels=pixels, tile=128, compress=False)
 
 
 # -- a stop, a cancellation ------------------------------------------------------------------------------------------
