@@ -28,7 +28,7 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import WindowMode
-from landsat_async.rules.window_names import window_name
+from landsat_async.rules.naming import window_name
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import LocalPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session

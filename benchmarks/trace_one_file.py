@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -65,6 +66,17 @@ class Trace:
         """Moves when only what begins is looked at, and not each coroutine that goes on."""
         files = [file for (file, _), first in zip(self.calls, self.first, strict=True) if first]
         return sum(a != b for a, b in pairwise(files))
+
+    def by_file(self) -> list[tuple[str, int, int]]:
+        """For each file how many of its functions are passed, and how often one comes to it; the most first."""
+        functions = Counter(file for file, _ in self.functions)
+        visits = Counter(file for file, _ in groupby(file for file, _ in self.calls))
+        return [(file, number, visits[file]) for file, number in functions.most_common()]
+
+    def stretches(self) -> Iterator[str]:
+        """Yield a line for each stretch of calls in one file."""
+        for file, calls in groupby(self.calls, key=lambda call: call[0]):
+            yield f"{file}: {', '.join(function for function, _ in groupby(function for _, function in calls))}"
 
     def longest_detour(self) -> list[str]:
         """The longest stretch between two calls of one file in which that file is not passed again."""
@@ -131,6 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--list", action="store_true", help="print every call of the median run")
+    parser.add_argument("--way", action="store_true", help="print the way of the median run, a line for each move")
     given = parser.parse_args()
     traces = []
     for _ in range(given.runs):
@@ -143,8 +156,14 @@ def main() -> int:
         print(f"{what}: median {statistics.median(numbers):g}, from {min(numbers)} to {max(numbers)}")
     print(f"calls: {len(middle.calls)}, of which {sum(middle.first)} begin a function; moves between these: ", end="")
     print(middle.first_moves)
+    inner = sum("<" in function.rpartition(".")[2] for _, function in middle.functions)
+    print(f"of the functions {inner} are comprehensions and lambdas, which are functions of their own in Python 3.11")
+    print("functions by file, and how often one comes to it:")
+    print(*(f"  {functions:3} {visits:3} {file}" for file, functions, visits in middle.by_file()), sep="\n")
     print("moves by pair:", *(f"{n} {a} -> {b}" for (a, b), n in Counter(middle.moves).most_common(12)), sep="\n  ")
     print("longest detour:", *middle.longest_detour(), sep="\n  ")
+    if given.way:
+        print("the way:", *middle.stretches(), sep="\n  ")
     if given.list:
         print(*(f"{file}:{function}" for file, function in middle.calls), sep="\n")
     return 0

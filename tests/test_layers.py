@@ -60,7 +60,6 @@ PURE = frozenset(
         "run.concurrency",
         "run.hook_rules",
         "run.host_health",
-        "run.link_expiry",
         "run.lookup_plan",
         "run.matching",
         "run.order_only",

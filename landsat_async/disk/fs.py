@@ -205,8 +205,8 @@ class Fs(Protocol):
     def is_ours_alone(self, fd: int) -> bool:
         """Tell whether a file open for writing has no second name and no other writer; False if nobody can tell."""
 
-    def free_bytes(self, fd: int) -> int:
-        """Return how much an ordinary user may still write to the file system of an open file."""
+    def free_bytes(self, where: int | str) -> int:
+        """Return how much an ordinary user may still write to the file system of an open file, or of a folder."""
 
     def volume(self, path: str) -> Volume:
         """Describe the file system of an existing folder."""

@@ -244,10 +244,10 @@ class PosixFs:
         finally:
             os.close(fd)
 
-    def free_bytes(self, fd: int) -> int:
-        """Return how much an ordinary user may still write to the file system of an open file."""
-        self._see("free_bytes", fd)
-        state = os.fstatvfs(fd)
+    def free_bytes(self, where: int | str) -> int:
+        """Return how much an ordinary user may still write to the file system of an open file, or of a folder."""
+        self._see("free_bytes", where)
+        state = os.statvfs(where)
         return state.f_bavail * state.f_frsize
 
     def is_ours_alone(self, fd: int) -> bool:

@@ -195,10 +195,12 @@ class WindowsFs:
         self._see("is_ours_alone", fd)
         return self._with(fd, self._api.information).links == 1
 
-    def free_bytes(self, fd: int) -> int:
-        """Return how much an ordinary user may still write to the volume of an open file."""
-        self._see("free_bytes", fd)
-        path = self._paths[fd]
+    def free_bytes(self, where: int | str) -> int:
+        """Return how much an ordinary user may still write to the volume of an open file, or of a folder."""
+        self._see("free_bytes", where)
+        if isinstance(where, str):
+            return self._patience.call(where, self._api.free_bytes, self._api.native(where))
+        path = self._paths[where]
         return self._patience.call(path, self._api.free_bytes, os.path.dirname(self._api.native(path)))
 
     # Names

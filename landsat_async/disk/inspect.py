@@ -16,7 +16,7 @@ from landsat_async.model import Identity, Proof
 from landsat_async.proof.byte_view import Read
 from landsat_async.proof.kinds import is_doubtful, kind_of
 from landsat_async.proof.prove import Damaged, Stopped, prove
-from landsat_async.rules.window_names import window_key
+from landsat_async.rules.naming import window_key
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from landsat_async.disk.acquire import acquire_in_thread
 from landsat_async.disk.ledger_catalog import ScenesHere
-from landsat_async.disk.ledger_files import FileRecords, strangers_among
+from landsat_async.disk.ledger_files import FileRecords
 from landsat_async.disk.ledger_hooks import HookRecords
-from landsat_async.disk.ledger_measures import HELD, MeasureRecords, dismiss_held
+from landsat_async.disk.ledger_measures import MeasureRecords, dismiss_held
 from landsat_async.disk.ledger_observations import ObservationRecords
 from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import (
@@ -36,7 +36,7 @@ from landsat_async.disk.ledger_scenes import CachedFile, SceneRecords, cache_sce
 from landsat_async.disk.ledger_schema import connect
 from landsat_async.disk.ledger_sync import SyncRecords
 from landsat_async.disk.ledger_writer import LedgerWriter
-from landsat_async.model import MEASURE, WantedFile
+from landsat_async.model import WantedFile
 from landsat_async.rules.lifecycle import State, Step
 
 __all__ = ["CachedFile", "FinishedFile", "Item", "Ledger", "Move", "SavedPart"]
@@ -167,14 +167,6 @@ class Ledger:
 
         return self.writer.call(read)
 
-    def nominal_left(self, run_id: str) -> Awaitable[int]:
-        """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too."""
-        look = (
-            "SELECT coalesce(sum(bytes_nominal), 0) FROM item WHERE run_id IN(?,?) AND kind<>?"
-            " AND state NOT IN('done','failed')"
-        )
-        return self.writer.call(lambda c: int(c.execute(look, (run_id, HELD, MEASURE)).fetchone()[0]))
-
     def items(
         self, run_id: str, states: Sequence[State], *, after: int = 0, limit: int = 1000
     ) -> Awaitable[list[Item]]:
@@ -182,24 +174,6 @@ class Ledger:
         condition = f"run_id=? AND state IN({marks(states)}) AND item_id>? ORDER BY item_id LIMIT ?"
         arguments = [run_id, *states, after, limit]
         return self.writer.call(lambda c: read_items(c, condition, arguments))
-
-    def unrecorded(
-        self, run_id: str, *, after: int, limit: int, scene: str | None
-    ) -> Awaitable[tuple[list[Item], frozenset[str]]]:
-        """A page of files that are not here, by item id, and which of their places were taken when last looked at.
-
-        Of one scene (display id), or of all. The places are case-folded.
-        """
-        of_scene = "" if scene is None else " AND scene_display_id=?"
-        states = (State.PLANNED, State.REQUESTED, State.PREPARING)
-        condition = f"run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
-        arguments = [run_id, *states, after, *([] if scene is None else [scene]), limit]
-
-        def read(c: sqlite3.Connection) -> tuple[list[Item], frozenset[str]]:
-            items = read_items(c, condition, arguments)
-            return items, strangers_among(c, [item.relpath for item in items])
-
-        return self.writer.call(read)
 
     def digest_of_files(self) -> Awaitable[str]:
         """What stands for all proven files and where they are, see `ledger_catalog`."""

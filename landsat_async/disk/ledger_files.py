@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from landsat_async.disk.ledger_leftovers import leftovers_of_run
+from landsat_async.disk.ledger_measures import HELD
 from landsat_async.disk.ledger_rows import (
     ITEM_COLUMNS,
     FinishedFile,
@@ -19,9 +20,11 @@ from landsat_async.disk.ledger_rows import (
     marks,
     move,
     read_item,
+    read_items,
 )
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.disk.leftovers import Leftovers
+from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 
 _ITEM_AND_PART = (
@@ -134,6 +137,32 @@ class FileRecords:
         look = f"{FINISHED} AND file.item_id>?{where} ORDER BY file.item_id LIMIT ?"
         arguments = (after, *(value for _, value in given), limit)
         return self._writer.call(lambda c: [finished_file(row) for row in c.execute(look, arguments)])
+
+    def unrecorded(
+        self, run_id: str, *, after: int, limit: int, scene: str | None
+    ) -> Awaitable[tuple[list[Item], frozenset[str]]]:
+        """A page of files that are not here, by item id, and which of their places were taken when last looked at.
+
+        Of one scene (display id), or of all. The places are case-folded.
+        """
+        of_scene = "" if scene is None else " AND scene_display_id=?"
+        states = (State.PLANNED, State.REQUESTED, State.PREPARING)
+        condition = f"run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
+        arguments = [run_id, *states, after, *([] if scene is None else [scene]), limit]
+
+        def read(c: sqlite3.Connection) -> tuple[list[Item], frozenset[str]]:
+            items = read_items(c, condition, arguments)
+            return items, strangers_among(c, [item.relpath for item in items])
+
+        return self._writer.call(read)
+
+    def nominal_left(self, run_id: str) -> Awaitable[int]:
+        """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too."""
+        look = (
+            "SELECT coalesce(sum(bytes_nominal), 0) FROM item WHERE run_id IN(?,?) AND kind<>?"
+            " AND state NOT IN('done','failed')"
+        )
+        return self._writer.call(lambda c: int(c.execute(look, (run_id, HELD, MEASURE)).fetchone()[0]))
 
     def without_data(self, run_id: str) -> Awaitable[list[tuple[str, str]]]:
         """Windows of a run of which is known that they hold nothing but fill: path and reason."""

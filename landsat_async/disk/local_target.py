@@ -199,4 +199,7 @@ class LocalTarget:
 
     def free_bytes(self) -> int:
         """Return the free bytes of the disk that holds the folder, which need not exist yet."""
-        return self.folder.free_bytes()
+        try:
+            return self.folder.fs.free_bytes(self._root)
+        except OSError:
+            return self.folder.free_bytes()

@@ -29,31 +29,30 @@ def facts_of_answer(
     body: bytes | bytearray,
     retry_after_s: float | None,
     took_s: float,
-) -> list[Fact]:
-    """Return the facts of one answer; empty where it shows nothing new."""
-    facts = [Fact("time", endpoint, took_s)] if re.fullmatch(r"[a-z0-9-]{3,32}", endpoint) else []
+) -> Iterator[Fact]:
+    """Yield the facts of one answer."""
+    if re.fullmatch(r"[a-z0-9-]{3,32}", endpoint):
+        yield Fact("time", endpoint, took_s)
     if retry_after_s is not None:
-        facts.append(Fact("limits", f"Retry-After with HTTP {status}", retry_after_s))
+        yield Fact("limits", f"Retry-After with HTTP {status}", retry_after_s)
     if len(body) > BODY_BYTES_MOST:
-        return facts
+        return
     envelope = open_envelope(body)
     if envelope is None:
         kind = code_of(content_type.partition(";")[0].strip(), r"[a-z]{2,12}/[a-z+.-]{2,30}") if content_type else "no"
-        return [*facts, Fact("error", f"no envelope: HTTP {status}, {kind} content type, {_size(body)}")]
-    if envelope.code is not None:
-        code = f"{code_of(envelope.code)}: HTTP {status}"
-        return [*facts, Fact("error", code), Fact("error", f"text: {words_of(envelope.message) or 'none'}")]
-    try:
-        data = msgspec.json.decode(bytes(envelope.data))
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return facts
-    read = _READERS.get(endpoint)
-    if read is not None:
+        yield Fact("error", f"no envelope: HTTP {status}, {kind} content type, {_size(body)}")
+    elif envelope.code is not None:
+        yield Fact("error", f"{code_of(envelope.code)}: HTTP {status}")
+        yield Fact("error", f"text: {words_of(envelope.message) or 'none'}")
+    elif endpoint in _READERS:
         try:
-            facts += read(data, payload or {})
+            data = msgspec.json.decode(bytes(envelope.data))
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            return
+        try:
+            yield from _READERS[endpoint](data, payload or {})
         except (AttributeError, KeyError, TypeError, ValueError, IndexError):
-            facts.append(Fact("error", f"{endpoint}: data of an unknown shape"))
-    return facts
+            yield Fact("error", f"{endpoint}: data of an unknown shape")
 
 
 def _size(body: bytes | bytearray) -> str:

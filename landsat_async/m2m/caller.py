@@ -20,7 +20,7 @@ import functools
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -112,9 +112,9 @@ class Gate:
 
     async def pace(self) -> None:
         """Wait before a request, in the time after a long outage."""
-        wait_s = self._slow_start.turn(anyio.current_time())
-        if wait_s > 0:
-            await anyio.sleep(wait_s)
+        now_s = anyio.current_time()
+        if now_s < self._slow_start.until_s:
+            await anyio.sleep(self._slow_start.turn(now_s))
 
     def is_closed(self) -> bool:
         """Tell whether nobody may ask now; False also when a probe is due."""
@@ -145,7 +145,7 @@ class Caller:
         patience_s: float,
         on_wait: Callable[[ApiWait], None] | None,
         on_unusable: Callable[[FailedItem], None] | None,
-        observe: Callable[[list[Fact]], None] | None = None,
+        observe: Callable[[Iterable[Fact]], None] | None = None,
     ) -> None:
         self._transport = transport
         self._username = credentials.username
@@ -281,24 +281,19 @@ class Caller:
         return value
 
     def _note_answer(self, call: Call[T], reply: ApiReply, took_s: float) -> None:
-        """Hand on what an answer shows of the service; of large ones only the first few are read for that."""
+        """Hand on what an answer shows of the service; of large ones only the first few are read, and at once."""
         if self._observe is None:
             return
+        facts: Iterable[Fact] = facts_of_answer(
+            call.endpoint, call.payload, status=reply.status, content_type=reply.content_type, body=reply.body,
+            retry_after_s=reply.retry_after_s, took_s=took_s,
+        )  # fmt: skip
         if len(reply.body) > SMALL_BYTES:
             self._looked_at[call.endpoint] += 1
             if self._looked_at[call.endpoint] > LARGE_ANSWERS_SEEN:
                 return
-        self._observe(
-            facts_of_answer(
-                call.endpoint,
-                call.payload,
-                status=reply.status,
-                content_type=reply.content_type,
-                body=reply.body,
-                retry_after_s=reply.retry_after_s,
-                took_s=took_s,
-            )
-        )
+            facts = list(facts)  # small answers may be kept until somebody has time
+        self._observe(facts)
 
     def _report_unusable(self, item: FailedItem) -> None:
         if self._on_unusable is not None:

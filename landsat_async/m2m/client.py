@@ -9,7 +9,7 @@ What is sent and read is in `payloads`, how a call is carried through all faults
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -79,7 +79,8 @@ class M2MClient:
         gate: shared by all clients of one account; None = a gate of our own.
         on_unusable: called with each row of an answer that cannot be used; None = logged as a warning. Rows of
             download-request and download-retrieve stand in the answers themselves.
-        observe: called with what answers show of how the service behaves; see `rules.observed`.
+        observe: called with what answers show of how the service behaves, to be iterated over once, now or later; see
+            `rules.observed`.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class M2MClient:
         trust_env: bool = True,
         gate: Gate | None = None,
         on_unusable: Callable[[FailedItem], None] | None = None,
-        observe: Callable[[list[Fact]], None] | None = None,
+        observe: Callable[[Iterable[Fact]], None] | None = None,
     ) -> None:
         self._url = url
         self._credentials = credentials
@@ -150,11 +151,11 @@ class M2MClient:
         with anyio.move_on_after(EXIT_LIMIT_S, shield=True):
             await transport.close()
 
-    async def _call(self, call: Call[T]) -> T:
-        return await self._ready().call(call)
+    def _call(self, call: Call[T]) -> Awaitable[T]:
+        return self._ready().call(call)
 
-    async def _try_once(self, call: Call[T]) -> T:
-        return await self._ready().try_once(call)
+    def _try_once(self, call: Call[T]) -> Awaitable[T]:
+        return self._ready().try_once(call)
 
     def _ready(self) -> Caller:
         if self._caller is None:

@@ -32,12 +32,15 @@ class ByteView:
 
     __slots__ = ("_ahead", "_ahead_at", "_read", "_start", "_stop", "size")
 
-    def __init__(self, read: Read, start: int, size: int, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, read: Read, start: int, size: int, stop: Callable[[], bool], ahead: bytes = b"", ahead_at: int = 0
+    ) -> None:
+        """View a stretch; `ahead` has been read of it already, from its offset `ahead_at` on."""
         self._read = read
         self._start = start
         self._stop = stop
-        self._ahead = b""
-        self._ahead_at = 0
+        self._ahead = ahead
+        self._ahead_at = ahead_at
         self.size = size
 
     def part(self, start: int, size: int) -> ByteView:
@@ -47,7 +50,7 @@ class ByteView:
             Damage: It does not lie inside.
         """
         self._check_inside(start, size)
-        return ByteView(self._read, self._start + start, size, self._stop)
+        return ByteView(self._read, self._start + start, size, self._stop, self._ahead, self._ahead_at - start)
 
     def pause(self) -> None:
         """Raise Stopped when the caller has asked for the end; for work that reads nothing for a while."""
@@ -64,13 +67,13 @@ class ByteView:
         self._check_inside(offset, length)
         if length > MOST_AT_ONCE_BYTES:
             raise Damage(f"{length} bytes at offset {offset} are more than any such part of a product has")
+        begin = offset - self._ahead_at
+        if begin >= 0 and begin + length <= len(self._ahead):
+            return self._ahead[begin : begin + length]
         if length >= _AHEAD_BYTES:
             return self._pread(offset, length)
-        begin = offset - self._ahead_at
-        if begin < 0 or begin + length > len(self._ahead):
-            self._ahead = self._pread(offset, min(_AHEAD_BYTES, self.size - offset))
-            self._ahead_at, begin = offset, 0
-        return self._ahead[begin : begin + length]
+        self._ahead, self._ahead_at = self._pread(offset, min(_AHEAD_BYTES, self.size - offset)), offset
+        return self._ahead[:length]
 
     def _pread(self, offset: int, length: int) -> bytes:
         pieces = []

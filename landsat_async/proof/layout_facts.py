@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-from landsat_async.proof.byte_view import Read
 from landsat_async.proof.kinds import FileKind, kind_of
 from landsat_async.proof.tar import BLOCK_BYTES, Member
 from landsat_async.rules.observed import Fact
 
-_HEAD_BYTES = 64 * 1024
+HEAD_BYTES = 64 * 1024
 _RECORD_BYTES = 10_240
 _IFDS_MOST = 16
 _TAGS_MOST = 200
@@ -26,16 +25,19 @@ _COMPRESSIONS = {
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
-def facts_of_file(read: Read, size_bytes: int, name: str, members: Sequence[Member]) -> Iterator[Fact]:
-    """Yield the facts of a file that has passed its proof; `members` of a tar. Raises OSError of `read`."""
-    kind = kind_of(name)
-    if kind is FileKind.TAR and members:
+def facts_of_file(size_bytes: int, members: Sequence[Member], image: Member, head: bytes) -> Iterator[Fact]:
+    """Yield the facts of a file that has passed its proof.
+
+    Args:
+        size_bytes: Of the file.
+        members: Of a tar; empty for any other file.
+        image: The first image of a tar, else the file itself.
+        head: The first HEAD_BYTES of that.
+    """
+    if members:
         yield from tar_facts(size_bytes, members)
-        image = next((one for one in members if kind_of(one.name) is FileKind.TIFF), None)
-        if image is not None:
-            yield from tiff_facts(read(min(_HEAD_BYTES, image.size), image.offset), image.size, "in a tar")
-    elif kind is FileKind.TIFF:
-        yield from tiff_facts(read(min(_HEAD_BYTES, size_bytes), 0), size_bytes, "alone")
+    if kind_of(image.name) is FileKind.TIFF:
+        yield from tiff_facts(head, image.size, "in a tar" if members else "alone")
 
 
 def tar_facts(size_bytes: int, members: Sequence[Member]) -> Iterator[Fact]:

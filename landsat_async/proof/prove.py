@@ -29,7 +29,7 @@ from landsat_async.proof.tar import Member, walk_tar
 from landsat_async.proof.tiff import walk_tiff
 from landsat_async.proof.tiles import decode_tiles
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
-from landsat_async.rules.window_names import window_key, window_source
+from landsat_async.rules.naming import window_key, window_source
 
 _AT_ONCE_BYTES = 256 * 1024
 """Files up to this long are read in one call: each call gives up Python's lock, and may be slow to get it back."""
@@ -81,17 +81,13 @@ def prove(
         if size_bytes <= 0:
             raise Damage("the file is empty")
         whole = read(size_bytes + 1, 0) if size_bytes <= _AT_ONCE_BYTES else b""
-        if len(whole) == size_bytes:
-            return _prove(ByteView(_reader_of(whole), 0, size_bytes, stop), name, level, published or {})
-        if len(read(2, size_bytes - 1)) != 1:
+        if len(whole) != size_bytes and len(read(2, size_bytes - 1)) != 1:
             raise Damage(f"the file has not the {size_bytes} bytes that it was said to have")
-        return _prove(ByteView(read, 0, size_bytes, stop), name, level, published or {})
+        view = ByteView(read, 0, size_bytes, stop, whole if len(whole) == size_bytes else b"")
+        view.pause()
+        return _prove(view, name, level, published or {})
     except Damage as damage:
         return Damaged(str(damage))
-
-
-def _reader_of(whole: bytes) -> Read:
-    return lambda size, at: whole[at : at + size]
 
 
 def published_sums(stac_item: bytes) -> dict[str, str]:

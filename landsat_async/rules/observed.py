@@ -9,13 +9,17 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
 VALUES_MOST = 24
 """Different values of one topic at one host; what comes later is counted under `OTHERS`."""
 HOSTS_MOST = 12
+PENDING_MOST = 128
+"""So much is counted together."""
 OTHERS = "others"
 HIDDEN = "..."
 _CHARS_MOST = 80
@@ -98,15 +102,30 @@ class Seen(NamedTuple):
 
 
 class Observations:
-    """Counts facts, by host. Bounded: neither the number nor the length of what is kept grows with a run."""
+    """Counts facts, by host. Bounded: neither the number nor the length of what is kept grows with a run.
+
+    Nothing is counted in the way of a file: what is noted waits, and generators of facts do not even begin before
+    many are counted together.
+    """
 
     def __init__(self) -> None:
+        self._pending: deque[tuple[str, Iterable[Fact]]] = deque()
         self._seen: dict[tuple[str, str, str], Seen] = {}
         self._values: dict[tuple[str, str], set[str]] = {}
         self._hosts: set[str] = set()
 
     def note(self, host: str, facts: Iterable[Fact]) -> None:
-        """Count facts about a host."""
+        """Keep facts about a host, to be counted later; for any thread."""
+        self._pending.append((host, facts))
+        if len(self._pending) >= PENDING_MOST:
+            self._count_pending()
+
+    def _count_pending(self) -> None:
+        with suppress(IndexError):  # also when another thread has taken the last
+            while True:
+                self._count(*self._pending.popleft())
+
+    def _count(self, host: str, facts: Iterable[Fact]) -> None:
         place = host_text(host)
         if place not in self._hosts:
             if len(self._hosts) >= HOSTS_MOST:
@@ -128,6 +147,7 @@ class Observations:
 
     def take(self) -> dict[tuple[str, str, str], Seen]:
         """Return what has been counted since the last call, by (host, topic, value)."""
+        self._count_pending()
         taken, self._seen = self._seen, {}
         return taken
 

@@ -59,7 +59,8 @@ class RunCounts:
         """Seconds in which bytes have come: what a rate is measured over."""
         self._limits = limits or Limits()
         self._preparing_since_s: float | None = None
-        self._active: dict[int, int] = {}
+        self.active: dict[int, int] = {}
+        """File -> byte at which its transfer stands."""
         self._samples: deque[tuple[float, int]] = deque()
         self.workers = 0
         self.staged_at_s: float | None = None
@@ -89,14 +90,6 @@ class RunCounts:
         known = self.nominal_done + trusted
         return (self.bytes_done + trusted) / known if known else 1.0
 
-    def position(self, item_id: int, position_bytes: int) -> None:
-        """A running transfer stands at `position_bytes`."""
-        self._active[item_id] = position_bytes
-
-    def leave(self, item_id: int) -> None:
-        """A transfer is over, one way or the other."""
-        self._active.pop(item_id, None)
-
     def progress(self, now_s: float) -> Progress:
         """Return how far the run is; files that are ready at the service but put back are not being prepared."""
         received, states = self.received(), self.states
@@ -109,7 +102,7 @@ class RunCounts:
             self._samples.popleft()
         first_s, first_bytes = self._samples[0]
         elapsed = now_s - first_s
-        done = self.bytes_done + sum(self._active.values())
+        done = self.bytes_done + sum(self.active.values())
         preparing = max(0, states.by_state[State.PREPARING] - len(states.deferred))
         if not preparing:
             self._preparing_since_s = None

@@ -155,8 +155,12 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
     """
     for system in {item.system for item, _ in pairs if item.state is not State.PREPARING}:
         context.hosts.ok(f"system:{system}")  # it has taken a request, so what it refused before is over
-    await _note_preparing(context, [pair for pair in pairs if pair[1].url is None], label)
-    rest = [pair for pair in pairs if pair[1].url is not None]
+    preparing: list[tuple[Item, AnswerRow]] = []
+    rest: list[tuple[Item, AnswerRow]] = []
+    for pair in pairs:
+        (preparing if pair[1].url is None else rest).append(pair)
+    if preparing:
+        await _note_preparing(context, preparing, label)
     born_s = context.states.loop_time()
     waiting = {item.item_id for item, _ in rest}
     context.states.undelivered |= waiting

@@ -73,12 +73,6 @@ class Wakeups:
         self.poll_now = True
         self.notify()
 
-    def give_up(self, error: LandsatError) -> None:
-        """End the run with `error` once the running transfers are through; the first error is the one that counts."""
-        if self.fatal is None:
-            self.fatal = error
-        self.notify()
-
 
 class FileStates:
     """How many files of a run are in which state, and every change of that."""
@@ -89,6 +83,10 @@ class FileStates:
         self.by_state: Counter[State] = Counter()
         self.open = 0
         """Files that this run can still deliver."""
+        self.ended = True
+        """Nothing is left that requester and poller could do."""
+        self.in_flight = 0
+        """Files that the service has been asked for and that are not finished."""
         self.deferred: dict[int, float] = {}
         """Files that are ready at the service and wait there: until the unix time, or as long as their host is left
         alone."""
@@ -99,21 +97,6 @@ class FileStates:
         self._started_s = self.loop_time()
         self._epoch_s = time.time() - self._started_s
         self._ledger = ledger
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing is left that requester and poller could do."""
-        return self.open == 0 or self.wakeups.fatal is not None
-
-    @property
-    def in_flight(self) -> int:
-        """Files that the service has been asked for and that are not finished."""
-        return sum([self.by_state[state] for state in IN_FLIGHT])
-
-    @property
-    def waiting(self) -> int:
-        """Files that wait for an answer of the service."""
-        return self.by_state[State.REQUESTED] + self.by_state[State.PREPARING]
 
     def now(self) -> float:
         """Return the unix time for facts that outlive the process.
@@ -129,13 +112,25 @@ class FileStates:
     def load(self, states: Mapping[State, int]) -> None:
         """Start from what the ledger counts."""
         self.by_state = Counter(states)
+        self._add_up()
+
+    def give_up(self, error: LandsatError) -> None:
+        """End the run with `error` once the running transfers are through; the first error is the one that counts."""
+        if self.wakeups.fatal is None:
+            self.wakeups.fatal = error
+        self.ended = True
+        self.wakeups.notify()
+
+    def _add_up(self) -> None:
         self.open = sum(self.by_state[state] for state in OPEN)
+        self.ended = self.open == 0 or self.wakeups.fatal is not None
+        self.in_flight = sum(self.by_state[state] for state in IN_FLIGHT)
 
     def replaced(self, item_id: int, before: State, states: Iterable[State]) -> None:
         """Count that a file has left the run, and that others have come in its place."""
         self.by_state[before] -= 1
         self.by_state.update(states)
-        self.open = sum(self.by_state[state] for state in OPEN)
+        self._add_up()
         self.deferred.pop(item_id, None)
         self.wakeups.notify()
 
@@ -166,7 +161,9 @@ class FileStates:
         self.by_state[before] -= 1
         self.by_state[after] += 1
         self.open += (after in OPEN) - (before in OPEN)
+        self.ended = self.open == 0 or self.wakeups.fatal is not None
+        self.in_flight += (after in IN_FLIGHT) - (before in IN_FLIGHT)
         if step is not Step.PREPARE:
             self.deferred.pop(item_id, None)
-        if step in _WAKING or self.open == 0 or self.wakeups.waiting_for_capacity or self.wakeups.fatal is not None:
+        if step in _WAKING or self.ended or self.wakeups.waiting_for_capacity:
             self.wakeups.notify()

@@ -13,7 +13,8 @@ A closed host is left alone for a pause, then one file tries it (half-open): suc
 the next pause longer. The first pauses are short, because most faults are over within seconds. A pause is cut to what
 is left of the patience, so that the last try comes at its end.
 
-Values in, values out; `run/hosts.py` keeps one HostHealth a host and tells about changes.
+Values in, values out; `run/hosts.py` keeps one HostHealth a host and tells about changes. `LinkAges` is what else a
+host shows: how old a link may be, because nobody says how long links live.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
@@ -37,6 +39,8 @@ LAST_WAIT_S = 1.0
 """A rest of patience shorter than this is not worth one more try."""
 ROW_KEPT = 100
 """Files of a row that are remembered."""
+AGE_GROWTH = 1.01
+"""So much older may links become with each one that was nearly as old and has worked."""
 
 
 class HostFault(enum.StrEnum):
@@ -240,3 +244,43 @@ def is_given_up(health: HostHealth, *, now_s: float, patience_s: float) -> bool:
     end_s = health.since_s + patience_s
     last_try_failed = health.circuit is Circuit.OPEN and health.failed_s >= end_s - LAST_WAIT_S
     return last_try_failed or now_s >= end_s + max(120.0, patience_s)  # nobody came to try
+
+
+@dataclass(slots=True)
+class _Age:
+    limit_s: float
+    worked_s: float = 0.0
+    """The oldest link that has worked."""
+
+
+class LinkAges:
+    """What links of each host have shown. Ages count from the answer that brought a link."""
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = most_s
+        self._hosts: dict[str, _Age] = {}
+
+    def is_too_old(self, host: str, age_s: float) -> bool:
+        """Whether a link should be renewed before use, to spare a refusal."""
+        return age_s > self._of(host).limit_s
+
+    def worked(self, host: str, age_s: float) -> None:
+        """A link of this age brought its file; the limit grows slowly while links of its order work."""
+        age = self._of(host)
+        age.worked_s = max(age.worked_s, age_s)
+        if age_s > age.limit_s / 2:
+            age.limit_s = min(self._most_s, age.limit_s * AGE_GROWTH)
+
+    def refused(self, host: str, age_s: float) -> bool:
+        """A link of this age was refused: whether its age is to blame. Not if an older one has worked."""
+        age = self._of(host)
+        if age_s <= age.worked_s:
+            return False
+        age.limit_s = min(age.limit_s, max(age.worked_s, age_s / 2))
+        return True
+
+    def _of(self, host: str) -> _Age:
+        age = self._hosts.get(host)
+        if age is None:
+            age = self._hosts[host] = _Age(self._most_s)
+        return age

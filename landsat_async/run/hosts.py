@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import anyio
 
+from landsat_async.disk.ledger import Item
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import host_health
 from landsat_async.run.host_health import Circuit, HostFault, HostHealth, Ruling
+
+PROBE_EVERY_S = 60.0
+"""So often one file of a system is requested whose pause is over, until the system has shown that it works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Hosts:
         """File -> how often it has stepped back to let others be tried."""
         self.untrusted_hosts: dict[str, str] = {}
         """Host -> why its certificate is not trusted. No pause helps: its files fail, in this run."""
+        self._probed: dict[str, tuple[float, int]] = {}
+        """System -> when a file of it was last asked for to show that it works again, and after which pause."""
         self._on_change = on_change
 
     def learn(self, system: str, host: str) -> None:
@@ -67,6 +73,8 @@ class Hosts:
         if item is not None:
             self._asides.pop(item, None)
         before = self._health.get(host, _UNKNOWN)
+        if before.served and not before.row and not before.first_failed and before.circuit is Circuit.CLOSED:
+            return False  # as a rule: nothing is held against it that would be over now
         self._set(host, before, host_health.on_served(before, item))
         if before.circuit is Circuit.CLOSED:
             return False
@@ -149,7 +157,28 @@ class Hosts:
         paused = {outage.name for outage in self.outages()}
         return self._systems_of(self.interrupted - paused)
 
-    def openings(self, system: str) -> int:
+    def one_probe_each(self, files: Sequence[Item], now_s: float) -> list[Item]:
+        """Return the files to request: of each system whose pause has ended one, and all of the others."""
+        on_probation = set(self.on_probation())
+        barred = {system for system in on_probation if self._is_probed(system, now_s)}
+        kept = []
+        if on_probation:  # a file that has not failed there says more
+            files = sorted(files, key=lambda item: self.fails_at(item.system, item.item_id))
+        for item in files:
+            if item.system in barred:
+                continue
+            kept.append(item)
+            if item.system in on_probation:
+                barred.add(item.system)
+                self._probed[item.system] = now_s, self._openings(item.system)
+        return kept
+
+    def _is_probed(self, system: str, now_s: float) -> bool:
+        """Whether a file was requested since the last pause ended, and its result may still come."""
+        at_s, opening = self._probed.get(system, (-PROBE_EVERY_S, -1))
+        return opening == self._openings(system) and now_s < at_s + PROBE_EVERY_S
+
+    def _openings(self, system: str) -> int:
         """How often in a row a system or its host has been left alone."""
         return self.of(f"system:{system}").opened + self.of(self._systems.get(system, "")).opened
 

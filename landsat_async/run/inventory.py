@@ -1,4 +1,7 @@
-"""What is already here: finished files are skipped, found ones adopted, lost ones wanted again."""
+"""What is already here, and whether there is room for the rest.
+
+Finished files are skipped, found ones adopted, lost ones wanted again.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.naming import is_planned
+from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import RunContext
 
 PAGE = 2000
@@ -120,7 +124,7 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
     """Prove what lies under a final name without being recorded: adopt it, or leave it alone and say so."""
     after = 0
     while True:
-        page, strangers = await context.ledger.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene)
+        page, strangers = await context.ledger.files.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene)
         if not page:
             return
         after = page[-1].item_id
@@ -135,6 +139,17 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
                 await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
         if len(page) < PAGE:
             return
+
+
+async def warn_of_space(context: RunContext) -> None:
+    """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
+    context.counts.nominal_left = wanted = await context.ledger.files.nominal_left(context.run_id)
+    free = await anyio.to_thread.run_sync(context.target.free_bytes)
+    keep = context.config.download.min_free_bytes
+    if wanted > free - keep and not context.config.select.cuts_bundles:  # else they go as soon as windows are cut
+        text = f"about {size_text(wanted)} are still to come; {size_text(free)} are free on the disk, of which"
+        text += f" min_free_bytes keeps {size_text(keep)}: the run stops before that, and continues later"
+        context.bus.tell(Notice(text, "warning"))
 
 
 async def take_name(context: RunContext, item: Item, name: str) -> Item | None:

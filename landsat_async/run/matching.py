@@ -17,9 +17,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from landsat_async.model import SecretUrl
-from landsat_async.rules.naming import is_planned
+from landsat_async.rules.naming import is_planned, window_source
 from landsat_async.rules.observed import Fact
-from landsat_async.rules.window_names import window_source
 
 
 class Asked(Protocol):

@@ -55,8 +55,9 @@ class Poller:
     async def run(self, send: Links) -> None:
         """Poll until no file waits any more, then close our side of the stream."""
         context = self._context
+        by_state = context.states.by_state
         async with send:
-            at_once = context.states.waiting > 0  # files of an earlier run
+            at_once = by_state[State.REQUESTED] + by_state[State.PREPARING] > 0  # files of an earlier run
             while not context.states.ended:
                 if not at_once:
                     await self._rest()
@@ -67,7 +68,7 @@ class Poller:
                     self._quiet_rounds = 0 if news else self._quiet_rounds + 1
                     await self._estimate()
                 except (CredentialsError, ServiceError) as error:
-                    context.wakeups.give_up(error)
+                    context.states.give_up(error)
 
     async def _report(self) -> None:
         """Tell the service what has arrived, when it is time for that or much has."""

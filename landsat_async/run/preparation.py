@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
 from landsat_async.events import Failed, Notice, Planned
 from landsat_async.model import Unavailable
-from landsat_async.rules.quantities import size_text
 from landsat_async.run import fallback
 from landsat_async.run.context import RunContext
 from landsat_async.run.offers import MissingFiles, choosing
@@ -103,19 +100,6 @@ async def _report_missing(context: RunContext, missing: list[Unavailable], files
         await context.bus.emit(Failed(one.file, one.reason, one.hint))
     for lack in files.left_out():
         await context.bus.emit(lack)
-
-
-async def warn_of_space(context: RunContext) -> None:
-    """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
-    context.counts.nominal_left = wanted = await context.ledger.nominal_left(context.run_id)
-    free = await anyio.to_thread.run_sync(context.target.free_bytes)
-    keep = context.config.download.min_free_bytes
-    if context.config.select.cuts_bundles:
-        return  # bundles go as soon as their windows are cut
-    if wanted > free - keep:
-        text = f"about {size_text(wanted)} are still to come; {size_text(free)} are free on the disk, of which"
-        text += f" min_free_bytes keeps {size_text(keep)}: the run stops before that, and continues later"
-        context.bus.tell(Notice(text, "warning"))
 
 
 def _nothing_found(dropped: int, *, asked: bool) -> str:

@@ -29,13 +29,11 @@ from landsat_async.m2m.replies import DownloadReply
 from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.quantities import size_text
-from landsat_async.rules.room import fitting
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import Links, deliver, from_failed, from_items, refusal_of, refused
+from landsat_async.run.dispatch import Links, Pairs, deliver, from_failed, from_items, refusal_of, refused
 from landsat_async.run.fallback import BundleFallback
 from landsat_async.run.matching import AnswerRow, Refusal, fact_of_groups, match, one_per_entity
-from landsat_async.run.probes import Probes
-from landsat_async.run.quota import WINDOW_S, allowance
+from landsat_async.run.quota import WINDOW_S, allowance, fitting
 from landsat_async.run.scene_lists import scene_list
 
 LABEL_DOWNLOADS = 1000
@@ -67,8 +65,7 @@ class Requester:
         self._reroute_s = 0.0
         self._given_up: set[str] = set()
         """Systems whose host is not trusted."""
-        self._fallback = BundleFallback(context) if context.config.select.may_replace_bundles else None
-        self._probes = Probes(context.hosts)
+        self._fallback = BundleFallback(context) if context.routes.may_replace_bundles else None
 
     async def run(self, send: Links) -> None:
         """Request until nothing is left, then close our side of the stream."""
@@ -85,7 +82,7 @@ class Requester:
                     else:
                         await self._idle()
                 except (CredentialsError, ServiceError) as error:
-                    context.wakeups.give_up(error)
+                    context.states.give_up(error)
 
     def _gathering_s(self) -> float:
         """Return how long scenes that have just been measured are gathered for one request; 0 = not any more."""
@@ -111,8 +108,10 @@ class Requester:
         files, request_log = await context.ledger.requests.batch(
             context.run_id, most, now, paused, log_since=now - WINDOW_S
         )
-        files = _bounded(files, self._most)
-        files = self._probes.one_each(files, context.states.loop_time()) if hosts.interrupted else files
+        if most > self._most:
+            files = _bounded(files, self._most)
+        if hosts.interrupted:
+            files = hosts.one_probe_each(files, context.states.loop_time())
         files = _of_one_product(one_per_entity(files))
         if not files:
             return []
@@ -142,12 +141,12 @@ class Requester:
         context, counts = self._context, self._context.counts
         # In the thread of the ledger, which stands on the same disk: one more would be one too many for small machines.
         free = await context.ledger.writer.call(lambda _: context.target.free_bytes())
-        keep, coming = context.config.download.min_free_bytes, context.states.in_flight
+        keep, coming, scale = context.config.download.min_free_bytes, context.states.in_flight, counts.scale
         fits = fitting(
-            [None if item.bytes_nominal is None else int(item.bytes_nominal * counts.scale) for item in files],
+            [int((item.bytes_nominal or 0) * scale) for item in files],
             free_bytes=free,
             keep_bytes=keep,
-            coming_bytes=int(counts.nominal_left * counts.scale * coming / max(1, context.states.open)),
+            coming_bytes=int(counts.nominal_left * scale * coming / max(1, context.states.open)),
             coming_files=coming,
         )
         if not fits and not coming:
@@ -209,7 +208,7 @@ class Requester:
             return
         dead = {*context.hosts.paused_systems(), *context.hosts.on_probation()}
         if await context.ledger.requests.open_systems(context.run_id) <= dead:
-            context.wakeups.give_up(
+            context.states.give_up(
                 ServiceDown(
                     f"{oldest.name.removeprefix('system:')} does not answer as it should: {oldest.reason}.",
                     hint="Everything fetched so far is kept. Run the same command again later.",
@@ -307,23 +306,33 @@ class Requester:
             context.observations.note(host, [fact_of_groups([item.scene_display_id for item in files], answers)])
         files = await context.ledger.requests.revive(files, reply.duplicates)
         pairs = match(files, answers)
-        pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)
-        failed = [(item, answer) for item, answer in pairs.values() if answer.refusal is not None]
-        good = [(item, answer) for item, answer in pairs.values() if answer.refusal is None]
-        ready = sum(answer.url is not None for _, answer in good)
+        if reply.failed:
+            pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)
+        good: list[tuple[Item, AnswerRow]] = []
+        failed: list[tuple[Item, AnswerRow]] = []
+        ready = 0
+        for item, answer in pairs.values():
+            (good if answer.refusal is None else failed).append((item, answer))
+            ready += answer.refusal is None and answer.url is not None
         await context.bus.emit(Requested(label, len(files), ready, len(files) - ready - len(failed), len(failed)))
+        is_over_limit = bool(failed) and await self._take_refusals(failed, good)
+        for old_label in sorted(set(reply.duplicates.values()) - {label}):
+            await context.ledger.requests.watch_label(old_label, context.run_id, context.states.now())
+        if len(pairs) < len(files):
+            unanswered = [item.item_id for item in files if item.item_id not in pairs]
+            await context.ledger.requests.note_requested(unanswered, context.states.now())
+            context.wakeups.poll_soon()
+        await deliver(context, good, send, label=label)
+        return is_over_limit
+
+    async def _take_refusals(self, failed: Pairs, good: Pairs) -> bool:
+        """Have files asked for later, elsewhere, or not any more; True when the account's limits refuse some."""
         over = [item for item, answer in failed if answer.refusal is Refusal.LIMITS]
         await self._release(over)
         serving = {item.system for item, _ in good}
         for item, answer in failed:
             if item not in over:
-                await refused(context, item, answer, serving=serving)
-        for old_label in sorted(set(reply.duplicates.values()) - {label}):
-            await context.ledger.requests.watch_label(old_label, context.run_id, context.states.now())
-        if unanswered := [item.item_id for item in files if item.item_id not in pairs]:
-            await context.ledger.requests.note_requested(unanswered, context.states.now())
-            context.wakeups.poll_soon()
-        await deliver(context, good, send, label=label)
+                await refused(self._context, item, answer, serving=serving)
         return bool(over)
 
     async def _pause_for_quota(self, wait_s: float) -> None:

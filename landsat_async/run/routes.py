@@ -33,7 +33,7 @@ class Routes:
         self._requests = requests
         self._bus, self._counts, self._hosts = bus, counts, hosts
         self._states = counts.states
-        self._may_replace_bundles = config.select.may_replace_bundles
+        self.may_replace_bundles = config.select.may_replace_bundles
         self._first_reasons: dict[int, str] = {}
         """Why files could not be had from the storage systems that were tried before."""
         self.on_unmeasured: Callable[[Item, str], Awaitable[None]] | None = None
@@ -51,7 +51,7 @@ class Routes:
 
     def may_come_in_files(self, item: Item) -> bool:
         """Tell whether single files may come in place of this file."""
-        return self._may_replace_bundles and item.kind == "bundle"
+        return self.may_replace_bundles and item.kind == "bundle"
 
     async def fail(
         self, item: Item, reason: str, hint: str = "", *, keep_label: bool = False, alone: bool = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -42,11 +42,11 @@ from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.hooks import Hooks, OnScene
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
-from landsat_async.run.inventory import sweep_parts, take_stock
+from landsat_async.run.inventory import sweep_parts, take_stock, warn_of_space
 from landsat_async.run.measuring import Measuring
 from landsat_async.run.outputs import write_outputs
 from landsat_async.run.pipeline import run_pipeline
-from landsat_async.run.preparation import prepare, warn_of_space
+from landsat_async.run.preparation import prepare
 from landsat_async.run.results import files_of_run
 from landsat_async.run.run_files import FilesOfRun
 from landsat_async.run.search import UnreadableScenes
@@ -57,7 +57,7 @@ from landsat_async.run.worker import WorkerPool
 from landsat_async.run_summary import RunSummary
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import ClusterPool, TransferPool
-from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.session import open_transfer_session
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
@@ -250,18 +250,19 @@ class Run:
                 context.measuring = Measuring(context, rule, only=self._measure_only)
                 context.routes.on_unmeasured = context.measuring.cannot
             try:
+                hooks = Hooks(context, self._on_scene, (credentials.token,))
                 async with announced_waits(context, gate):
                     await check_role(m2m)
                     sync = await self._begin_sync(context)
-                    await prepare(context, self._aoi, self._unreadable, sync)
-                    await take_stock(context)
                     await sweep_parts(context)
-                    await warn_of_space(context)
-                    hooks = Hooks(context, self._on_scene, (credentials.token,))
-                    if hooks.wanted and not self._measure_only:
-                        await self._pipeline_and_hooks(context, hooks)
-                    else:
-                        await self._pipeline(context)
+                    async with self._workers(context) as workers:
+                        await prepare(context, self._aoi, self._unreadable, sync)
+                        await take_stock(context)
+                        await warn_of_space(context)
+                        if hooks.wanted and not self._measure_only:
+                            await self._pipeline_and_hooks(context, workers, hooks)
+                        else:
+                            await self._pipeline(context, workers)
                     if sync is not None:
                         await sync.finish()
                     if not self._measure_only:
@@ -275,13 +276,13 @@ class Run:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
                     await clean_up(context)
 
-    async def _pipeline_and_hooks(self, context: RunContext, hooks: Hooks) -> None:
+    async def _pipeline_and_hooks(self, context: RunContext, workers: WorkerPool, hooks: Hooks) -> None:
         """Hooks are called beside the downloads, and may go on when all files are here."""
         context.hooks = hooks
         await hooks.begin()
         async with anyio.create_task_group() as group:
             group.start_soon(hooks.run)
-            await self._pipeline(context)
+            await self._pipeline(context, workers)
             hooks.close()
 
     def _numbers(self) -> dict[str, str]:
@@ -290,13 +291,10 @@ class Run:
         names = ("files_total", "files_verified", "files_skipped", "files_failed", "exit_code")
         return {name: str(getattr(summary, name)) for name in names} | {"run_id": self._run_id}
 
-    async def _pipeline(self, context: RunContext) -> None:
+    async def _pipeline(self, context: RunContext, workers: WorkerPool) -> None:
         """Requester, poller and workers, until every selected file is done or failed."""
-        if self._states.open == 0:
-            return
-        async with self._net() as net:
-            self._counts.received = lambda: net.bytes_received
-            await run_pipeline(context, WorkerPool(context, net, overwrite=self._overwrite, pool=self._pool))
+        if self._states.open:
+            await run_pipeline(context, workers)
 
     async def _note_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""
@@ -327,9 +325,11 @@ class Run:
     async def _begin_sync(self, context: RunContext) -> Synchroniser | None:
         return None if self._sync is None else await Synchroniser.begin(context, self._aoi, full=self._sync == "full")
 
-    def _net(self) -> AbstractAsyncContextManager[TransferSession]:
+    @asynccontextmanager
+    async def _workers(self, context: RunContext) -> AsyncIterator[WorkerPool]:
+        """Make what fetches files: before the search, so that it is in nobody's way when files are known."""
         service = self.config.service
-        return open_transfer_session(
+        async with open_transfer_session(
             hosts=AllowedHosts.for_service(service.url, service.file_hosts),
             workers=self.config.download.workers,
             max_rate_bytes_s=self.config.download.max_rate,
@@ -337,7 +337,9 @@ class Run:
             target=self._target,
             observe=self._observations.note,
             connector=self._session.connector if self._session is not None else None,
-        )
+        ) as session:
+            self._counts.received = lambda: session.bytes_received
+            yield WorkerPool(context, session, overwrite=self._overwrite, pool=self._pool)
 
     def _on_wait(self, wait: ApiWait) -> None:
         self.bus.tell(Retrying(None, wait.reason, wait.attempt, wait.wait_s))

@@ -1,6 +1,6 @@
 """Windows of a run: what the config asks for, what the files are called, and about how much comes of each.
 
-A window is one wanted file like any other, under a name of its own (`rules.window_names`); what is no raster comes
+A window is one wanted file like any other, under a name of its own (`rules.naming`); what is no raster comes
 whole. The size that is planned is an estimate: the bytes of the tiles that the area touches, as if they came by ranges.
 """
 
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from landsat_async.config_tables import SelectConfig
 from landsat_async.model import WantedFile
-from landsat_async.rules.naming import is_member
-from landsat_async.rules.window_names import window_key, window_name
+from landsat_async.rules.naming import is_member, window_key, window_name
 from landsat_async.run.selection import Selection
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter

@@ -22,14 +22,13 @@ from landsat_async.disk.part import part_name
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import MEASURE, Proof
-from landsat_async.rules.naming import bundle_name, is_member, is_planned
+from landsat_async.rules.naming import bundle_name, is_member, is_planned, window_source
 from landsat_async.rules.observed import Fact, words_of
-from landsat_async.rules.window_names import window_source
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
+from landsat_async.run.host_health import LinkAges
 from landsat_async.run.inventory import take_name
-from landsat_async.run.link_expiry import LinkAges
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.pool import LocalPool, TransferPool
@@ -213,9 +212,8 @@ class WorkerPool:
             return  # somebody else has it
         item, saved = claimed
         began_s = context.states.loop_time()
-        wait_s = context.hosts.slow_start.turn(began_s)
-        if wait_s > 0:
-            await anyio.sleep(wait_s)
+        if began_s < context.hosts.slow_start.until_s:
+            await anyio.sleep(context.hosts.slow_start.turn(began_s))
             began_s = context.states.loop_time()
         try:
             outcome = await self._transfer(item, saved, link)
@@ -239,7 +237,7 @@ class WorkerPool:
             )
             return
         finally:
-            context.counts.leave(item.item_id)
+            context.counts.active.pop(item.item_id, None)
         self.bugs = 0
         self._note(link, age_s, outcome, context.states.loop_time() - began_s)
         if isinstance(outcome, Done | NoData | MembersTaken | Counted):
@@ -328,9 +326,9 @@ class WorkerPool:
             nonlocal served_at
             if isinstance(event, Started):
                 served_at = event.offset_bytes + PROGRESS_BYTES
-                context.counts.position(item.item_id, event.offset_bytes)
+                context.counts.active[item.item_id] = event.offset_bytes
             elif isinstance(event, Transferred):
-                context.counts.position(item.item_id, event.position_bytes)
+                context.counts.active[item.item_id] = event.position_bytes
                 if event.position_bytes >= served_at:  # long before its end: others are judged meanwhile
                     served_at = event.position_bytes + PROGRESS_BYTES
                     self._served(link.host, item)

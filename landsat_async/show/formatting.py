@@ -7,8 +7,8 @@ import textwrap
 import time
 from collections.abc import Iterable
 
+from landsat_async.rules.naming import window_source
 from landsat_async.rules.product_id import parse_product_id
-from landsat_async.rules.window_names import window_source
 
 # C0 and C1 controls, line and paragraph separators, and the marks that reorder text on screen: texts of the
 # service, of web pages and of file names may hold them, and a terminal obeys them.

@@ -19,7 +19,7 @@ from landsat_async.events import (
     Synced,
     Verified,
 )
-from landsat_async.rules.window_names import NO_DATA, OUTSIDE
+from landsat_async.rules.naming import NO_DATA, OUTSIDE
 
 KEPT = 40
 """Rows of each table; the counts are always complete."""

@@ -62,7 +62,7 @@ async def ask(transfer: Transfer, headers: dict[str, str]) -> Answered:
     job, session, wait = transfer.job, transfer.session, transfer.wait
     policy, url = job.policy, transfer.url
     await transfer.wait_for_rate()
-    wait.begin(url.host or "", "has not answered yet", policy.answer_timeout_s, session.clock())
+    wait.begin(url.host or "", "has not answered yet", transfer.answer_timeout_s, session.clock())
     try:
         headers = headers | IDENTITY_ONLY if transfer.identity_only else headers
         return await session.get(url, headers, policy, None if job.name_begins else job.name)
@@ -163,7 +163,7 @@ async def check_head(transfer: Transfer, response: aiohttp.ClientResponse, reply
             raise failed(FaultKind.UNREADY, _NOT_READY)
         raise failed(FaultKind.EMPTY, "USGS sends an empty file")
     total = reply.length if reply.range is None else reply.range.total
-    if (total or 0) > transfer.job.max_bytes:
+    if (total or 0) > transfer.max_bytes:
         raise failed(FaultKind.TOO_BIG, f"the server announces {total} bytes")
 
 
@@ -261,11 +261,10 @@ async def receive_body(
                 _learn_of_split(transfer, split.called_off, opening=True)
         sink.close()
         etags_differ = None not in (old_etag, reply.etag) and old_etag != reply.etag
-        if old_length and sink.adopted:
+        if old_length and sink.adopted and session.observe is not None:
             equal = "other bytes" if sink.diverged else "the same bytes"
-            session.observer.note(
-                transfer.host, Fact("repeat", f"{equal}{' under another ETag' if etags_differ else ''}")
-            )
+            fact = Fact("repeat", f"{equal}{' under another ETag' if etags_differ else ''}")
+            session.observe(transfer.host, [fact])
         if old_length and etags_differ and sink.adopted and not sink.diverged:
             session.learn(transfer.host, etag_unstable=True)
     return _received(transfer, accept, reply, committed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -9,16 +10,21 @@ import msgspec
 
 from landsat_async.disk.finalise import Committed, FinaliseResult
 from landsat_async.model import Proof, WindowRecord
-from landsat_async.proof.kinds import needs_content
+from landsat_async.proof.kinds import FileKind, kind_of, needs_content
+from landsat_async.proof.layout_facts import HEAD_BYTES, facts_of_file
 from landsat_async.proof.prove import Damaged, Proved, Stopped
+from landsat_async.proof.tar import Member
 from landsat_async.proof.tiles import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
+from landsat_async.rules.observed import Fact
 from landsat_async.transfer.measure_part import MeasureResult, measure_part
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
 
 
+LAYOUTS_SEEN = 8
+"""So many files of each kind and host are looked at for how they are laid out."""
 WHOLE_HINT = 'Files of this kind come whole with window = "off".'
 
 
@@ -129,8 +135,8 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
         proved = session.prove(
             part.read, size_bytes, job.name, level=level, published=job.published, stop=lambda: transfer.stopped
         )
-        if isinstance(proved, Proved):
-            session.observer.file(transfer.host, part.read, size_bytes, job.name, proved)
+        if isinstance(proved, Proved) and session.observe is not None:
+            _observe_layout(transfer, proved.members, session.observe)
         return proved
 
     try:
@@ -157,6 +163,18 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
         return result
     except (OSError, Stopped) as error:
         return error
+
+
+def _observe_layout(
+    transfer: Transfer, members: Sequence[Member], observe: Callable[[str, Iterable[Fact]], None]
+) -> None:
+    """Hand on how a file that has passed its proof is laid out, of the first few of each kind and host."""
+    part, name = transfer.part, transfer.job.name
+    if transfer.session.is_sample(f"{kind_of(name).name} of {transfer.host}", LAYOUTS_SEEN):
+        itself = Member(name, 0, part.length)
+        image = next((one for one in members if kind_of(one.name) is FileKind.TIFF), itself)
+        head = part.read(min(HEAD_BYTES, image.size), image.offset)
+        observe(transfer.host, facts_of_file(part.length, members, image, head))
 
 
 def _cut_from_whole(transfer: Transfer, proved: Proved | Damaged, needed: Proof) -> WindowResult | Proved:

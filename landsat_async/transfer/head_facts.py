@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from yarl import URL
+
+from landsat_async.proof.kinds import kind_of
 from landsat_async.rules.observed import Fact, code_of
 from landsat_async.transfer.headers import Reply
+from landsat_async.transfer.link_policy import is_staging
 
 _SUMS = ("content-md5", "digest", "repr-digest", "x-amz-checksum-sha256", "x-amz-checksum-crc32", "x-goog-hash")
 _TYPES = r"[a-z]{2,12}/[a-z0-9+.-]{2,30}"
 
 
 def facts_of_head(
-    reply: Reply, headers: Mapping[str, str], sent: Mapping[str, str], *, named: bool, kind: str, staging: bool
+    reply: Reply, headers: Mapping[str, str], sent: Mapping[str, str], name: str | None, url: URL
 ) -> Iterator[Fact]:
     """Yield the facts of one head.
 
@@ -20,10 +24,10 @@ def facts_of_head(
         reply: The head as it was read.
         headers: All fields, with names in any case.
         sent: Fields of the request.
-        named: The head names the file.
-        kind: "tar", "tiff", "text": what was asked for.
-        staging: The link is one that works when the file has been prepared.
+        name: File that was asked for; None where only the server knows its name.
+        url: What was asked for.
     """
+    kind = kind_of(name or "").name.lower()
     ok = reply.status in (200, 206)
     if 300 <= reply.status < 400:
         yield Fact("redirects", f"HTTP {reply.status}")
@@ -32,7 +36,7 @@ def facts_of_head(
         condition = " with If-Range" if "If-Range" in sent else ""
         yield Fact("ranges", f"a range of a {kind}{condition}: HTTP {reply.status}")
     if not ok:
-        topic = "staged links" if staging else "link refused"
+        topic = "staged links" if is_staging(url) else "link refused"
         yield Fact(topic, f"HTTP {reply.status}, {_type(reply)}, {_length(reply)}")
         if reply.retry_after is not None:
             yield Fact("limits", f"Retry-After of a file host, HTTP {reply.status}")
@@ -42,8 +46,9 @@ def facts_of_head(
     yield Fact(
         "validators", f"{kind}: {_etag(reply.etag)}, Last-Modified {'there' if reply.last_modified else 'missing'}"
     )
-    name = "names the file" if named else "names something else" if reply.disposition else "missing"
-    yield Fact("names", f"{kind}: Content-Disposition {name}")
+    is_named = name is not None and reply.filename == name
+    said = "names the file" if is_named else "names something else" if reply.disposition else "missing"
+    yield Fact("names", f"{kind}: Content-Disposition {said}")
     if reply.encoding is not None:
         yield Fact("head", f"{kind}: encoded ({code_of(reply.encoding, r'[a-z]{2,10}')})")
     fields = {field.lower(): value for field, value in headers.items()}

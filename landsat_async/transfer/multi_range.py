@@ -280,7 +280,7 @@ class Split:
         """
         url, policy = self._transfer.url, self._policy
         await self._transfer.wait_for_rate()
-        with self._transfer.waits.around(url.host or "", "has not answered yet", policy.answer_timeout_s):
+        with self._transfer.waits.around(url.host or "", "has not answered yet", self._transfer.answer_timeout_s):
             response, reply, _, named = await self._session.get(
                 url, {**self._headers, **span.headers}, policy, self._transfer.job.name
             )

@@ -32,16 +32,6 @@ class Repairs(msgspec.Struct):
     overran: bool = False
 
 
-def new_part(transfer: Transfer) -> PartFile:
-    """Return a part without bytes, which will be made with the first write."""
-    job, target = transfer.job, transfer.session.target
-    path = target.fs.join(target.parts_dir, job.part_name)
-    return PartFile(
-        path, target.fs, transfer.threads, job.policy.min_free_bytes, job.part_was, None,
-        is_claim=job.part_is_claim,
-    )  # fmt: skip
-
-
 async def open_believed(transfer: Transfer, facts: Checkpoint) -> PartFile:
     """Open the part as the last checkpoint says; when its bytes are others, forget them, the ledger first."""
     job = transfer.job
@@ -126,4 +116,4 @@ async def _reopen(transfer: Transfer, facts: Checkpoint | None) -> None:
     """Give up the descriptor and go back to the last checkpoint."""
     transfer.joins = Joins()
     await transfer.part.close()
-    transfer.part = new_part(transfer) if facts is None else await open_believed(transfer, facts)
+    transfer.part = transfer.new_part() if facts is None else await open_believed(transfer, facts)

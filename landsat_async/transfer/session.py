@@ -32,10 +32,10 @@ from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Fact
 from landsat_async.transfer.connector import CheckingResolver, make_connector, proxy_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.head_facts import facts_of_head
 from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.transfer.max_rate import MaxRate
-from landsat_async.transfer.observer import HostObserver
 from landsat_async.transfer.quick_get import QuickGets, is_possible
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
@@ -55,6 +55,8 @@ IDENTITY_ONLY = {"Accept-Encoding": "identity;q=1, *;q=0"}
 """Field for a server that has encoded a body although it was asked not to."""
 READ_AHEAD_BYTES = 256 * 1024
 """What the parser may hold of a body, as aiohttp has it."""
+HEADS_SEEN = 64
+"""So many usual answers of a host are looked at for what they show, and of later ones every 64th."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOTHING_KNOWN = RangeSupport()
 
@@ -98,13 +100,14 @@ class TransferSession:
     """Host -> files that are coming over several connections now."""
     quick: QuickGets | None = None
     """For hosts that have been asked before; None = each request goes the plain way."""
-    observer: HostObserver = field(default_factory=HostObserver)
-    """Hears what hosts show of how they behave."""
+    observe: Callable[[str, Iterable[Fact]], None] | None = None
+    """observe(host, facts): hears what hosts show of how they behave, also from threads; None = nobody asks."""
     _running: set[Threads] = field(default_factory=set)
     _cancelled_soon: bool = False
     _range_support: dict[str, RangeSupport] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
+    _looked_at: Counter[str] = field(default_factory=Counter)
     _nameless: set[str] = field(default_factory=set)
     """Hosts whose answers do not name the file: each of their connections serves one request."""
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
@@ -147,6 +150,11 @@ class TransferSession:
         self._told.add(topic)
         return first
 
+    def is_sample(self, of: str, first: int, each: int | None = None) -> bool:
+        """Tell whether one more of these is looked at: the first few, and of later ones every `each`-th."""
+        number = self._looked_at[of] = self._looked_at[of] + 1
+        return number <= first or (each is not None and number % each == 0)
+
     def take_buffer(self, size: int) -> memoryview:
         """Return a buffer to fill; used ones are cheaper, their memory is there already."""
         spare = self._buffers.get(size)
@@ -184,7 +192,8 @@ class TransferSession:
                 failure.host = host
                 raise
             reply = read_reply(response.status, response.headers.getall)
-            self.observer.head(host, reply, response.headers, headers, name, url)
+            if self.observe is not None and (self.is_sample(host, HEADS_SEEN, HEADS_SEEN) or reply.status != 200):
+                self.observe(host, facts_of_head(reply, response.headers, headers, name, url))
             redirected = reply.status in _REDIRECTS
             said = name_from_url(reply.location or "") if redirected else reply.filename
             named = name is not None and said == name
@@ -318,7 +327,7 @@ async def open_transfer_session(
         shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
-        shared.observer = HostObserver(observe)
+        shared.observe = observe
         if connector is None and is_possible():
             shared.quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES)
         yield shared

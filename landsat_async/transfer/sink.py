@@ -330,7 +330,7 @@ async def receive(
     """
     policy, clock, report = transfer.job.policy, transfer.session.clock, transfer.count
     max_rate = transfer.session.max_rate
-    host, most_bytes, stall_s = response.url.host or "", transfer.job.max_bytes, policy.stall_timeout_s
+    host, most_bytes, stall_s = response.url.host or "", transfer.max_bytes, policy.stall_timeout_s
 
     async def keep(piece: bytes) -> None:
         report(len(piece))

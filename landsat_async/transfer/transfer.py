@@ -42,12 +42,13 @@ from landsat_async.transfer.commit import WHOLE_HINT, Joins
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
 from landsat_async.transfer.finish import DamagedCopies, finish
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
-from landsat_async.transfer.repair import Repairs, new_part, open_believed, repair
+from landsat_async.transfer.repair import Repairs, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.sink import Sink
 from landsat_async.transfer.speed import Window, floor
 from landsat_async.transfer.types import (
+    MIB,
     FileFailed,
     GivenBack,
     HostDown,
@@ -63,6 +64,8 @@ from landsat_async.transfer.waits import LongWaits, Wait
 if TYPE_CHECKING:  # loads numpy, which most transfers do not need
     from landsat_async.raster.range_plan import RangePlan
 
+LARGEST_BYTES = 8 * 1024 * MIB
+"""More is no Landsat file, unless a larger one is listed."""
 TELL_EVERY_S = 0.2
 """So often a transfer says how far it is."""
 
@@ -147,7 +150,12 @@ class Transfer:
 
     def __init__(self, job: TransferJob, session: TransferSession, hooks: TransferHooks) -> None:
         self.job, self.session, self.hooks = job, session, hooks
-        self.threads = Threads(session.pool, job.policy.grace_s)
+        policy = job.policy
+        self.max_bytes = max(4 * (job.bytes_nominal or 0), LARGEST_BYTES)
+        """More than this is not taken."""
+        self.answer_timeout_s = min(policy.stall_timeout_s, policy.connect_timeout_s + policy.header_timeout_s)
+        """How long the head of an answer is waited for at most."""
+        self.threads = Threads(session.pool, policy.grace_s)
         self.wait = Wait(LongWaits(self._tell_wait, session.waits))
         """That of the connection which is asked first."""
         self.repairs = Repairs()
@@ -183,7 +191,7 @@ class Transfer:
         try:
             with self.wait:
                 part = self.job.part
-                self.part = new_part(self) if part is None else await open_believed(self, part)
+                self.part = self.new_part() if part is None else await open_believed(self, part)
                 self._opened = True
                 while (outcome := await self._step()) is None:
                     pass
@@ -219,6 +227,14 @@ class Transfer:
             return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)
         self.host = host_of(self.url)
         return None
+
+    def new_part(self) -> PartFile:
+        """Return a part without bytes, which will be made with the first write."""
+        job, target = self.job, self.session.target
+        path = target.fs.join(target.parts_dir, job.part_name)
+        return PartFile(
+            path, target.fs, self.threads, job.policy.min_free_bytes, job.part_was, None, is_claim=job.part_is_claim
+        )
 
     # -- attempts ----------------------------------------------------------------------------------------------------
 

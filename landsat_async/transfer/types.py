@@ -56,11 +56,6 @@ class TransferPolicy:
     overwrite: bool = False
     """Replace a file that is in the way under the final name."""
 
-    @property
-    def answer_timeout_s(self) -> float:
-        """How long the head of an answer is waited for at most."""
-        return min(self.stall_timeout_s, self.connect_timeout_s + self.header_timeout_s)
-
 
 @dataclass(frozen=True, slots=True)
 class WantedMember:
@@ -106,11 +101,6 @@ class TransferJob(msgspec.Struct, frozen=True):
     """What to take out of a bundle, in this order; empty = the bundle is wanted itself."""
     measure: MeasureSpec | None = None
     """What to count in it, where it is wanted for that alone; None = it is wanted itself."""
-
-    @property
-    def max_bytes(self) -> int:
-        """More than this is no Landsat file."""
-        return max(4 * (self.bytes_nominal or 0), 8 * 1024 * MIB)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from landsat_async.raster.cog import CogLayout
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
 from landsat_async.raster.range_plan import window_on
 from landsat_async.raster.window import FillOnly, Origin, RasterWindow, Read, WindowMode, cut, layout_of
-from landsat_async.rules.window_names import NO_DATA, OUTSIDE, fill_of
+from landsat_async.rules.naming import NO_DATA, OUTSIDE, fill_of
 from landsat_async.transfer.commit import CommittedWindow, EmptyWindow, NotCut, WindowResult
 from landsat_async.transfer.types import WantedMember
 from landsat_async.transfer.window_fetch import followed_plan

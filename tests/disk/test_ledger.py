@@ -247,13 +247,13 @@ async def test_places_of_strangers_are_remembered_until_they_are_forgotten(ledge
 async def test_files_that_are_not_here_are_read_in_pages_with_the_places_that_were_taken(ledger):
     items = await put(ledger, 4)
     await ledger.files.note_stranger(items[1].relpath.upper(), 1.0)
-    page, taken = await ledger.unrecorded(RUN, after=0, limit=2, scene=None)
+    page, taken = await ledger.files.unrecorded(RUN, after=0, limit=2, scene=None)
     assert [item.item_id for item in page] == [item.item_id for item in items[:2]]
     assert taken == {items[1].relpath.casefold()}
-    rest, taken = await ledger.unrecorded(RUN, after=page[-1].item_id, limit=50, scene=None)
+    rest, taken = await ledger.files.unrecorded(RUN, after=page[-1].item_id, limit=50, scene=None)
     assert [item.item_id for item in rest] == [item.item_id for item in items[2:]]
     assert taken == frozenset()
-    of_scene, _ = await ledger.unrecorded(RUN, after=0, limit=50, scene=items[0].scene_display_id)
+    of_scene, _ = await ledger.files.unrecorded(RUN, after=0, limit=50, scene=items[0].scene_display_id)
     assert {item.scene_display_id for item in of_scene} == {items[0].scene_display_id}
 
 

@@ -15,9 +15,11 @@ def facts(endpoint, data=None, payload=None, *, status=200, code=None, message="
         body = json.dumps(
             {"requestId": 1, "version": "x", "data": data, "errorCode": code, "errorMessage": message}
         ).encode()
-    found = facts_of_answer(
-        endpoint, payload, status=status, content_type="application/json; charset=x", body=body,
-        retry_after_s=retry_after_s, took_s=0.5,
+    found = list(
+        facts_of_answer(
+            endpoint, payload, status=status, content_type="application/json; charset=x", body=body,
+            retry_after_s=retry_after_s, took_s=0.5,
+        )
     )  # fmt: skip
     assert all(fact.topic in TOPICS and safe(fact.value) != HIDDEN for fact in found)
     return [f"{fact.topic}: {fact.value}" for fact in found if fact.topic != "time"]

@@ -1,4 +1,4 @@
-"""Links that are refused for no reason cost no storm of polls; the rule is in run/test_link_expiry."""
+"""Links that are refused for no reason cost no storm of polls; the rule is in run/test_host_health."""
 
 from __future__ import annotations
 

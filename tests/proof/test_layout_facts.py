@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landsat_async.proof.layout_facts import facts_of_file, tiff_facts
+from landsat_async.proof.layout_facts import HEAD_BYTES, facts_of_file, tiff_facts
 from landsat_async.proof.tar import Member
 
 NAME = "LC08_L2SP_004053_20240705_20240714_02_T1"
@@ -28,10 +28,8 @@ def bundle(names, *, record=tarfile.RECORDSIZE):
 
 
 def facts(body, members, name=f"{NAME}.tar"):
-    def read(size, at):
-        return body[at : at + size]
-
-    return [f"{fact.topic}: {fact.value}" for fact in facts_of_file(read, len(body), name, members)]
+    image = Member(name, 0, len(body))
+    return [f"{fact.topic}: {fact.value}" for fact in facts_of_file(len(body), members, image, body[:HEAD_BYTES])]
 
 
 @pytest.mark.faults("P09")

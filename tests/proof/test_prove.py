@@ -198,7 +198,8 @@ def test_a_bundle_is_published_when_each_of_its_files_is():
     assert f"{PRODUCT}_ANG.txt" in refused(bundle(), level=Proof.PUBLISHED, published=sums)
 
 
-def test_a_proof_stops_between_two_reads():
+def test_a_proof_stops_between_two_reads(monkeypatch):
+    monkeypatch.setattr("landsat_async.proof.prove._AT_ONCE_BYTES", 0)
     fd = open_bytes(bundle())
     reads = 0
 

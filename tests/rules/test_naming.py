@@ -9,6 +9,7 @@ from landsat_async.rules.naming import (
     UnsafeName,
     bundle_name,
     check_layout,
+    fill_of,
     is_planned,
     layout_folder,
     name_from_url,
@@ -17,6 +18,9 @@ from landsat_async.rules.naming import (
     safe_name,
     served_name,
     shown,
+    window_key,
+    window_name,
+    window_source,
 )
 from landsat_async.rules.product_id import parse_product_id, parse_scene_key
 from tests.support.volumes import examples
@@ -223,6 +227,8 @@ def test_every_folder_of_a_layout_is_a_name_on_windows_too(layout):
             assert check_name(folder) == folder
 
 
+BAND = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
+WINDOW = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.w1a2b3c4d.TIF"
 TILE = "LC08_CU_008001_20231101_20231116_02"
 
 
@@ -270,3 +276,23 @@ def test_in_a_dataset_of_single_files_the_display_id_is_the_whole_name():
     assert served_name(f"{tile}_SR_B4.TIF", f"{tile}_SR_B4.TIF", "https://host/x") == f"{tile}_SR_B4.TIF"
     assert served_name(tile, tile, "https://host/x") is None
     assert served_name(f"{tile}_SR_B4.TIF", f"{tile}_SR_B5.TIF", "https://host/x") is None
+
+
+def test_a_window_is_named_after_its_file_and_back():
+    assert window_name(BAND, "1a2b3c4d") == WINDOW == safe_name(WINDOW)
+    assert (window_source(WINDOW), window_key(WINDOW)) == (BAND, "1a2b3c4d")
+
+
+@pytest.mark.parametrize("name", ["X_MTL.txt", "X_ANG.txt", "X.tar", "X_QA.jpeg", "TIF"])
+def test_what_is_no_raster_has_no_window(name):
+    assert window_name(name, "1a2b3c4d") is None
+
+
+@pytest.mark.parametrize("name", [BAND, "X.w1a2b3c4.TIF", "X.w1a2b3c4g.TIF", "X.1a2b3c4d.TIF", "X.w1a2b3c4d.txt"])
+def test_other_names_are_their_own(name):
+    assert (window_source(name), window_key(name)) == (name, None)
+
+
+def test_the_fill_of_quality_pixels_is_a_bit():
+    assert fill_of("X_QA_PIXEL.w1a2b3c4d.TIF") == fill_of("X_QA_PIXEL.TIF") == 1
+    assert fill_of(WINDOW) == fill_of("X_QA_RADSAT.TIF") == 0

@@ -11,6 +11,7 @@ from landsat_async.rules.observed import (
     HIDDEN,
     HOSTS_MOST,
     OTHERS,
+    PENDING_MOST,
     TOPICS,
     VALUES_MOST,
     Fact,
@@ -89,6 +90,23 @@ def test_counts_are_merged_and_taken():
     assert seen.take() == {("this computer", "links", "worked"): Seen(4, 1.0, 3.0)}
     assert seen.take() == {}
     assert Seen(1, None, None).once_more(1.0).once_more(2.0).once_more(None) == Seen(4, 1.0, 2.0)
+
+
+def test_facts_are_made_when_many_are_counted_or_all_are_taken():
+    made = []
+
+    def facts(number):
+        made.append(number)
+        yield Fact("links", "worked")
+
+    seen = Observations()
+    for number in range(PENDING_MOST - 1):
+        seen.note("localhost", facts(number))
+    assert made == []
+    seen.note("localhost", facts(PENDING_MOST - 1))
+    assert made == list(range(PENDING_MOST))
+    seen.note("localhost", facts(PENDING_MOST))
+    assert seen.take()["this computer", "links", "worked"].times == PENDING_MOST + 1
 
 
 @pytest.mark.faults("P08")

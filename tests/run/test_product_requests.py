@@ -25,8 +25,8 @@ def test_M37_a_request_holds_one_product_or_files_that_are_known_by_their_entity
 
 @pytest.mark.faults("M37")
 def test_M37_a_label_holds_one_product_so_that_a_lost_answer_can_be_looked_up():
-    select, download = SimpleNamespace(may_replace_bundles=False), SimpleNamespace(queue_size=8)
-    context = SimpleNamespace(run_id="r", hosts=None, config=SimpleNamespace(select=select, download=download))
+    config = SimpleNamespace(download=SimpleNamespace(queue_size=8))
+    context = SimpleNamespace(run_id="r", routes=SimpleNamespace(may_replace_bundles=False), config=config)
     requester = Requester(context)
     labels = [requester._label(8, _product(one)) for one in (item(1), item(2, product="ST"), item(3), item(4, "file"))]
     assert labels[0] == labels[2]

@@ -28,7 +28,7 @@ import msgspec
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.raster.spec import WindowSpec
-from landsat_async.rules.window_names import window_key, window_source
+from landsat_async.rules.naming import window_key, window_source
 from landsat_async.sim import Archive, Script, Simulator, open_simulator
 from landsat_async.sim.content import Content, Literal, sha256
 from tests.support.crash_child import MARKS_BYTES, PHASES

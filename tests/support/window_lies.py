@@ -15,7 +15,7 @@ from pathlib import Path
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.raster.window import WindowMode
-from landsat_async.rules.window_names import window_name
+from landsat_async.rules.naming import window_name
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer

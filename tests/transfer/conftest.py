@@ -69,7 +69,8 @@ def idle_transfer(count) -> SimpleNamespace:
     """What `receive` asks of a transfer: any speed will do, and `count` is told what comes."""
     policy = TransferPolicy(min_rate_bytes_s=0.0)
     return SimpleNamespace(
-        job=SimpleNamespace(max_bytes=1 << 30, policy=policy),
+        job=SimpleNamespace(policy=policy),
+        max_bytes=1 << 30,
         session=SimpleNamespace(clock=asyncio.get_running_loop().time, max_rate=None),
         floor=Window(0.0, math.inf),
         any_speed=True,

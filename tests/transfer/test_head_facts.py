@@ -3,21 +3,31 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from landsat_async.rules.observed import TOPICS
 from landsat_async.transfer.head_facts import facts_of_head
 from landsat_async.transfer.headers import Reply
 
 
-def facts(reply, headers=None, sent=None, *, named=True, kind="tar", staging=False):
-    found = list(facts_of_head(reply, headers or {}, sent or {}, named=named, kind=kind, staging=staging))
+def facts(reply, headers=None, sent=None, *, staging=False):
+    url = URL("https://x.example/download-staging/1" if staging else "https://x.example/a.tar")
+    found = list(facts_of_head(reply, headers or {}, sent or {}, "a.tar", url))
     assert all(fact.topic in TOPICS for fact in found)
     return [f"{fact.topic}: {fact.value}" for fact in found]
 
 
 @pytest.mark.faults("P09")
 def test_P09_a_head_tells_validators_names_sizes_and_ranges():
-    reply = Reply(200, length=5, content_type="application/x-tar", etag='W/"a"', disposition=True, accepts_ranges=True)
+    reply = Reply(
+        200,
+        length=5,
+        content_type="application/x-tar",
+        etag='W/"a"',
+        filename="a.tar",
+        disposition=True,
+        accepts_ranges=True,
+    )
     found = facts(reply, {"Server": "Apache/2.4 (x)", "Digest": "sha=1", "X-Cache": "HIT"})
     assert found == [
         "head: tar: application/x-tar, Content-Length",
@@ -28,8 +38,8 @@ def test_P09_a_head_tells_validators_names_sizes_and_ranges():
         "server: Apache",
         "server: a cache stands before it",
     ]
-    assert "validators: tar: no ETag, Last-Modified there" in facts(Reply(200, last_modified="x"), named=False)
-    assert "names: tar: Content-Disposition missing" in facts(Reply(200), named=False)
+    assert "validators: tar: no ETag, Last-Modified there" in facts(Reply(200, last_modified="x"))
+    assert "names: tar: Content-Disposition missing" in facts(Reply(200))
     assert "ranges: a range of a tar with If-Range: HTTP 206" in facts(Reply(206), sent={"Range": "x", "If-Range": "y"})
 
 

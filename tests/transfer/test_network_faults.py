@@ -450,9 +450,7 @@ async def test_K06_an_absurd_length_is_refused_before_a_byte_is_taken(bench):
 
 @pytest.mark.faults("K06")
 async def test_K06_an_endless_body_is_given_up_at_the_bound(bench, monkeypatch):
-    from landsat_async.transfer import types as module
-
-    monkeypatch.setattr(module.TransferJob, "max_bytes", 2000 * KIB)
+    monkeypatch.setattr("landsat_async.transfer.transfer.LARGEST_BYTES", 2000 * KIB)
 
     async def endless(wire):
         await wire.head(200)

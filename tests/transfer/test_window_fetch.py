@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async.model import Identity, Proof
 from landsat_async.raster.window import WindowMode
-from landsat_async.rules.window_names import window_name
+from landsat_async.rules.naming import window_name
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.sink import CUT_BYTES
 from landsat_async.transfer.types import Done, FileFailed, NeedsLink, NoData

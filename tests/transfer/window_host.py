@@ -11,7 +11,7 @@ import shapely
 from landsat_async.raster.range_plan import window_on
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import Origin, WindowMode, cut, layout_of
-from landsat_async.rules.window_names import fill_of
+from landsat_async.rules.naming import fill_of
 from tests.support.raw_server import named
 from tests.support.tiffs import band
 

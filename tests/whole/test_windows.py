@@ -10,7 +10,7 @@ import pytest
 from landsat_async import Config
 from landsat_async.errors import ConfigError
 from landsat_async.events import Planned, Verified
-from landsat_async.rules.window_names import window_key
+from landsat_async.rules.naming import window_key
 from landsat_async.run.plan import plan
 from landsat_async.run.verify import status, verify
 from landsat_async.show.jsonlines import json_line

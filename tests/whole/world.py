@@ -33,7 +33,7 @@ from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Retrying, Skipped, Started, Verified
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import WindowMode
-from landsat_async.rules.window_names import window_key, window_source
+from landsat_async.rules.naming import window_key, window_source
 from landsat_async.run.runner import Run
 from landsat_async.run_summary import RunSummary
 from landsat_async.sim.archive import Archive
