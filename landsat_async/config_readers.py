@@ -283,6 +283,9 @@ def size_bytes(written: Written) -> int:
         match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([A-Za-z]*)", value.strip(), re.ASCII)
         if match is not None and (unit := _UNITS.get(match[2].lower() or "b")):
             value = math.ceil(float(match[1]) * unit)
+        elif match is not None and (letter := match[2].upper()) in ("K", "M", "G", "T"):
+            both = f'"{match[1]} {letter.replace("K", "k")}B" (by thousands) or "{match[1]} {letter}iB" (by 1024)'
+            raise ValueError(f"{shown(value)} does not say which unit it means; write {both}")
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f'{shown(value)} is not a size; write "1 GiB", "500 MB", "0 B" or a number of bytes')
     if not 0 <= value < 2**63:

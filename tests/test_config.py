@@ -559,3 +559,12 @@ def test_N25_all_wrong_items_of_a_list_are_told_at_once():
     assert "and 5 more" in scenes
     assert "'a b'" in bands
     assert "'c/d'" in bands
+
+
+@pytest.mark.parametrize(
+    ("written", "both"), [("400k", '"400 kB" .* or "400 KiB"'), ("1.5G", '"1.5 GB" .* or "1.5 GiB"')]
+)
+def test_Y85_a_unit_of_one_letter_is_answered_with_the_two_that_it_may_mean(written, both):
+    data = {"search": {"dataset": "landsat_ot_c2_l2", "bbox": [0, 0, 1, 1]}, "download": {"max_rate": written}}
+    with pytest.raises(ConfigError, match=both):
+        Config.from_dict(data)

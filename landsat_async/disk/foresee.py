@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -23,6 +24,21 @@ def refusal(folder: OutputFolder) -> LandsatError | None:
         return held_elsewhere(error)
     except OSError as error:
         return _refused(folder.root, error.errno or 0)
+
+
+def cannot_hold(folder: OutputFolder, error: OSError) -> FolderUnwritable | None:
+    """Return why a ledger that was not found cannot be there, nor come: a file is in the place of a folder, or closed.
+
+    None where there is just no ledger yet.
+    """
+    for place in (folder.root, folder.state):
+        try:
+            mode = folder.fs.lstat(str(place)).st_mode
+        except OSError:
+            continue
+        if stat.S_ISREG(mode):  # Windows has no error of its own for this
+            return _refused(place, errno.ENOTDIR)
+    return None if isinstance(error, FileNotFoundError) else _refused(folder.root, error.errno or 0)
 
 
 def _unwritable(folder: OutputFolder) -> FolderUnwritable | None:

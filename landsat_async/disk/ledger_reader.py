@@ -15,7 +15,7 @@ from typing import TypeVar
 import anyio.to_thread
 
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.fs import is_there
+from landsat_async.disk.foresee import cannot_hold
 from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.ledger_leftovers import leftovers_of_plan
 from landsat_async.disk.ledger_measures import figures
@@ -98,7 +98,7 @@ class LedgerReader:
 
     async def exists(self) -> bool:
         """Whether there is a ledger."""
-        return await anyio.to_thread.run_sync(is_there, self._folder.fs, str(self._folder.ledger))
+        return await anyio.to_thread.run_sync(self._is_there)
 
     async def known(self) -> dict[str, KnownFile]:
         """All files, by their place; read once."""
@@ -145,11 +145,21 @@ class LedgerReader:
         """The names that servers have given products, of those that go by these planned names."""
         return await self._read(partial(names_of, planned=planned)) or {}
 
+    def _is_there(self) -> bool:
+        """Whether there is a ledger; what cannot be looked into is no empty folder, and is refused."""
+        try:
+            self._folder.fs.lstat(str(self._folder.ledger))
+            return True
+        except OSError as error:
+            if self._on_damage is None and (found := cannot_hold(self._folder, error)) is not None:
+                raise found from None
+            return False
+
     async def _read(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
         """Return what `look` finds; None without a ledger."""
 
         def read() -> T | None:
-            if not is_there(self._folder.fs, str(self._folder.ledger)):
+            if not self._is_there():
                 return None
             try:
                 with reading(self._folder.ledger) as connection:

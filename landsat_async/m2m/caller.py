@@ -189,18 +189,23 @@ class Caller:
                         self._may_download = "download" in value
                     return value
 
-    async def try_once(self, call: Call[T]) -> T:
-        """Send a call that only tidies up: once, for TIDY_LIMIT_S, and only where it costs no other call anything.
+    async def try_once(self, call: Call[T], limit_s: float = TIDY_LIMIT_S) -> T:
+        """Send a call that only tidies up: once, for `limit_s`, and only where it costs no other call anything.
 
-        After a failure none is sent for TIDY_AGAIN_S. Raises LandsatError, also when nothing was sent.
+        After a failure none is sent for TIDY_AGAIN_S, but for one that has more time. Raises LandsatError, also when
+        nothing was sent.
         """
         async with self._gate.turn:
             now_s = anyio.current_time()
-            if self._key is None or self._gate.outage is not None or now_s < self._tidy_after_s:
+            if (
+                self._key is None
+                or self._gate.outage is not None
+                or (now_s < self._tidy_after_s and limit_s <= TIDY_LIMIT_S)
+            ):
                 raise ServiceDown(f"{call.endpoint} is put off", reference="put-off")
             self._tidy_after_s = now_s + TIDY_AGAIN_S  # also when it is cancelled
             try:
-                value = await self._send(replace(call, limit_s=min(call.limit_s, TIDY_LIMIT_S)), self._key)
+                value = await self._send(replace(call, limit_s=min(call.limit_s, limit_s)), self._key)
             except SessionExpired:
                 self._key = None
                 raise

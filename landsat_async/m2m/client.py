@@ -18,7 +18,7 @@ import anyio.to_thread
 
 from landsat_async.errors import BadReply, LandsatError, M2MError, TooManyHits
 from landsat_async.m2m import payloads
-from landsat_async.m2m.caller import ApiWait, Caller, Gate
+from landsat_async.m2m.caller import TIDY_LIMIT_S, ApiWait, Caller, Gate
 from landsat_async.m2m.payloads import Call, DataGroup
 from landsat_async.m2m.replies import (
     HITS_MAX,
@@ -154,8 +154,8 @@ class M2MClient:
     def _call(self, call: Call[T]) -> Awaitable[T]:
         return self._ready().call(call)
 
-    def _try_once(self, call: Call[T]) -> Awaitable[T]:
-        return self._ready().try_once(call)
+    def _try_once(self, call: Call[T], limit_s: float = TIDY_LIMIT_S) -> Awaitable[T]:
+        return self._ready().try_once(call, limit_s)
 
     def _ready(self) -> Caller:
         if self._caller is None:
@@ -353,13 +353,15 @@ class M2MClient:
         """Take a download out of the queue; True even when it was not there."""
         return await self._call(payloads.download_remove(download_id))
 
-    async def download_complete_proxied(self, items: Sequence[tuple[int, int]], *, once: bool = False) -> int:
+    async def download_complete_proxied(
+        self, items: Sequence[tuple[int, int]], *, once: bool = False, limit_s: float = TIDY_LIMIT_S
+    ) -> int:
         """Report fetched proxied downloads as (download id, bytes); return how many the service took.
 
-        `once`: one short try, and none while the service is down; other calls do not wait for its failure.
+        `once`: one try of `limit_s`, and none while the service is down; other calls do not wait for its failure.
         """
         ask = payloads.download_complete_proxied(items)
-        return await (self._try_once(ask) if once else self._call(ask))
+        return await (self._try_once(ask, limit_s) if once else self._call(ask))
 
     async def download_labels(self) -> tuple[LabelInfo, ...]:
         """Return the labels of the queue."""

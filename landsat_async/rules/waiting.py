@@ -6,12 +6,14 @@ below: whatever else a run waits for has a reason and a time too, and no silence
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 QUIET_S = 3.0
 """After so long without a byte, an answer or a change of any file, the run says what it waits for."""
 FILE_COVERS_S = 60.0
 """A wait that was told of one file speaks for the run only for so long."""
+CAUSE_COVERS_S = 60.0
+"""A wait that was told speaks for later silences of the same cause only for so long."""
 REPEAT_S, REPEAT_LATE_S, LATE_S = 10.0, 60.0, 600.0
 """Where the service is asked more often than this (a look every half second), a wait is told for so long at once, and a
 long one for a minute."""
@@ -58,30 +60,35 @@ class Waiting:
     wait_s: float
     topic: str = ""
     """As in `events.Retrying`."""
+    cause: str = ""
+    """What it is that is waited for, in a word, whatever the numbers."""
 
 
 def explain(standing: Standing) -> Waiting | None:
     """Name what is waited for; None when it is nothing but our own work."""
     s = standing
     if s.call is not None:
-        return Waiting(f"waiting for the answer of M2M to {s.call}", max(1.0, s.call_left_s))
+        reason = f"waiting for the answer of M2M to {s.call}"
+        return Waiting(reason, max(1.0, s.call_left_s), cause=s.call)
     if not s.working:
         return None
     if s.active:
         reason = f"{_files(s.active)} being fetched or verified, but no byte comes; a dead connection is given up then"
-        return Waiting(reason, max(1.0, s.stall_left_s))
+        return Waiting(reason, max(1.0, s.stall_left_s), cause="active")
     look_s, look = _look(s)
     due_s = UNKNOWN_S if s.due_s is None else max(1.0, s.due_s)
     if s.preparing:
-        return Waiting(f"{_files(s.preparing)} being prepared by USGS; {look}", look_s, "staging")
+        return Waiting(f"{_files(s.preparing)} being prepared by USGS; {look}", look_s, "staging", "staging")
     if s.deferred:
-        return Waiting(f"{_files(s.deferred)} put back until the host may be tried again", min(look_s, due_s))
+        reason = f"{_files(s.deferred)} put back until the host may be tried again"
+        return Waiting(reason, min(look_s, due_s), cause="deferred")
     if s.requested:
-        return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; {look}", look_s)
+        return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; {look}", look_s, cause="requested")
     if s.planned:
-        return Waiting(f"{_files(s.planned)} waiting for the time of the next request", due_s)
+        return Waiting(f"{_files(s.planned)} waiting for the time of the next request", due_s, cause="planned")
     if s.hook:
-        return Waiting(f"waiting for the hook {s.hook} to end", min(REPEAT_LATE_S, max(1.0, s.hook_left_s)), "hook")
+        left_s = min(REPEAT_LATE_S, max(1.0, s.hook_left_s))
+        return Waiting(f"waiting for the hook {s.hook} to end", left_s, "hook", "hook")
     return Waiting("waiting for the next step of the run", UNKNOWN_S)
 
 
@@ -111,16 +118,25 @@ class Silence:
 
     since_s: float
     covered_until_s: float = 0.0
-    """What was told speaks for the time until then."""
+    """What was told in this silence speaks for it until then; the next one may have another cause."""
     _last: object = None
+    _causes: dict[str, float] = field(default_factory=dict)
+    """Until when what was told of a cause speaks for further silences of the same cause: who brings a byte now and
+    then would be told all the time."""
 
-    def told(self, now_s: float, wait_s: float, *, of_file: bool) -> None:
-        """A wait was told, by whomever."""
+    def told(self, now_s: float, wait_s: float, *, of_file: bool, cause: str = "") -> None:
+        """A wait was told, by whomever; by this net with its cause."""
         covers_s = min(wait_s, FILE_COVERS_S) if of_file else wait_s
         self.covered_until_s = max(self.covered_until_s, now_s + covers_s)
+        if cause:
+            self._causes[cause] = now_s + min(wait_s, CAUSE_COVERS_S)
 
     def is_to_be_told(self, now_s: float, flow: object) -> bool:
         """Look at what has flowed so far (any value that changes with it): whether it is time to say something."""
         if flow != self._last:
-            self._last, self.since_s = flow, now_s
+            self._last, self.since_s, self.covered_until_s = flow, now_s, 0.0
         return now_s - self.since_s >= QUIET_S and now_s >= self.covered_until_s
+
+    def was_told(self, now_s: float, cause: str) -> bool:
+        """Tell whether an earlier silence of the same cause was told, and not long ago."""
+        return now_s < self._causes.get(cause, 0.0)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 
 from landsat_async.errors import LandsatError, leaves_of, resources_lacking
+from landsat_async.m2m.caller import TIDY_LIMIT_S
 from landsat_async.run.context import RunContext
 from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
 
 
-async def clean_up(context: RunContext) -> None:
+async def clean_up(context: RunContext, report_limit_s: float = TIDY_LIMIT_S) -> None:
     """Report what arrived and remove our lists; what does not work now is done by the next run."""
     # Lists first: a service that is slow to take reports would leave no time for them, and reports can wait.
     with suppress(LandsatError):
         await remove_leftovers(context.m2m, context.ledger)
     with suppress(LandsatError):
-        await report_completed(context)
+        await report_completed(context, limit_s=report_limit_s)
 
 
 def reason_of(error: BaseException) -> LandsatError:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import BadReply, CredentialsError, EndpointGone, RequestRefused, ServiceError
+from landsat_async.m2m.caller import TIDY_LIMIT_S
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.run.context import RunContext
@@ -207,12 +208,13 @@ def _is_over(row: QueueItem) -> bool:
     return any(word in text for word in ("fail", "clear", "cancel", "remove", "expired"))
 
 
-async def report_completed(context: RunContext, *, at_least: int = 1) -> bool:
+async def report_completed(context: RunContext, *, at_least: int = 1, limit_s: float = TIDY_LIMIT_S) -> bool:
     """Tell the service which proxied files have arrived: it cannot see those transfers.
 
     Args:
         context: Of the run.
         at_least: Fewer files are left for a later report.
+        limit_s: For one report.
 
     Returns whether something was reported.
     """
@@ -222,7 +224,8 @@ async def report_completed(context: RunContext, *, at_least: int = 1) -> bool:
         if len(rows) < max(1, at_least):
             return told
         try:
-            await context.m2m.download_complete_proxied([(number, size) for _, number, size in rows], once=True)
+            sizes = [(number, size) for _, number, size in rows]
+            await context.m2m.download_complete_proxied(sizes, once=True, limit_s=limit_s)
         except (EndpointGone, RequestRefused, BadReply):
             pass  # the items are gone there, or the call is: transfers do not depend on it
         except ServiceError:

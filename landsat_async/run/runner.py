@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -65,7 +65,9 @@ if TYPE_CHECKING:  # loads shapely, see run/scene_filter
 Sync: TypeAlias = Literal["new", "full"]
 """How a folder is synchronised: by what is new where that is possible, or by everything."""
 WIND_DOWN_S = 2.5
-"""For what is still sent to the service when a run ends or is stopped; logging out has its own limit."""
+"""For what is still sent to the service when a run is stopped, or cannot go on; logging out has its own limit."""
+REPORTS_S = 20.0
+"""For the reports of what has arrived, where nothing presses: a busy service takes some seconds for them."""
 INTERRUPTED = 7
 RATE_WORTH_BYTES = 1024**2
 """A run that has received less says nothing of the line's speed."""
@@ -269,12 +271,21 @@ class Run:
                         await self._note_leftovers(context)
                         await self._write_outputs(context)
                         await hooks.after_run(self._numbers())
+                    with anyio.move_on_after(REPORTS_S):
+                        await clean_up(context, REPORTS_S)
                 self._done = True
                 if sync is not None and self._exit_code() == 0:
                     await sync.succeed()
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
                     await clean_up(context)
+                await self._tell_unreported()
+
+    async def _tell_unreported(self) -> None:
+        """Say what the service did not take; the next run tells it again."""
+        with anyio.move_on_after(1.0, shield=True), suppress(LandsatError):
+            if await self._ledger.files.unreported(1):
+                self.bus.tell(Notice("USGS has not taken all reports of what has arrived; the next run sends the rest"))
 
     async def _pipeline_and_hooks(self, context: RunContext, workers: WorkerPool, hooks: Hooks) -> None:
         """Hooks are called beside the downloads, and may go on when all files are here."""

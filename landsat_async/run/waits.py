@@ -54,8 +54,9 @@ async def _announce(context: RunContext, gate: Gate) -> None:
             waiting = explain(_standing(context, gate, quiet_s))
         else:
             continue
-        if waiting is not None:
+        if waiting is not None and not silence.was_told(now_s, waiting.cause):
             lines += 1
+            silence.told(now_s, waiting.wait_s, of_file=False, cause=waiting.cause)
             context.bus.tell(Retrying(None, waiting.reason, lines, waiting.wait_s, waiting.topic))
 
 

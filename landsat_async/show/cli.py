@@ -79,9 +79,10 @@ def _complete(line: Sequence[str]) -> int:
 def _refuse(error: UsageError) -> int:
     """Say what is wrong with the command line; exit code 2."""
     from landsat_async.show.output import SafeStream
+    from landsat_async.show.program import as_started
 
     err = SafeStream(sys.stderr)
-    first, *others = str(error).split("\n")
+    first, *others = as_started(str(error)).split("\n")
     err.write(f"error: {first} [usage]\n" + "".join(f"  {text}\n" for text in others))
     err.flush()
     return 2

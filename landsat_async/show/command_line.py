@@ -14,8 +14,8 @@ from landsat_async.show import begin_commands, commands, shell_commands  # noqa:
 from landsat_async.show.command_table import COMMANDS, Command
 from landsat_async.show.help_pages import command_page, main_page, usage_line
 from landsat_async.show.page_width import page_width
+from landsat_async.show.program import PROGRAM
 
-PROGRAM = "landsat-async"
 _ELSEWHERE = {
     "download": "run", "fetch": "run", "get": "run", "resume": "run", "continue": "run", "start": "run",
     "search": "scenes", "find": "scenes", "list": "scenes", "dry-run": "plan", "check": "verify",

@@ -9,7 +9,7 @@ from typing import Literal
 
 from landsat_async.rules.quantities import count_text
 from landsat_async.show.formatting import wrap
-from landsat_async.show.program import SameJob, command
+from landsat_async.show.program import SameJob, as_started, command, program
 
 _MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
 _NAME_WIDTH = 13
@@ -70,6 +70,7 @@ def check_lines(check: Check, width: int) -> list[str]:
     head = f"{_MARKS[check.state]:<2} {check.name}"
     indent = " " * (3 + _NAME_WIDTH + 1)
     texts = [*check.message.split("\n"), *([check.hint] if check.hint else [])]  # a choice is listed line by line
+    texts = [as_started(text) for text in texts]
     if width < _NARROW:
         return [head, *(line for text in texts for line in _wrapped(text, width, "     "))]
     lines = [line for text in texts for line in _wrapped(text, width, indent)]
@@ -104,11 +105,19 @@ def last_lines(checks: Sequence[Check], job: SameJob = SameJob()) -> list[str]:
 
 
 def verdict_lines(checks: Sequence[Check], job: SameJob, width: int) -> list[str]:
-    """Return the last lines for a page so wide; what is next is never broken, since it is pasted."""
+    """Return the last lines for a page so wide; a command is never broken, since it is pasted."""
     lines: list[str] = []
     for whole in last_lines(checks, job):
         told, _, after = whole.partition(" Next: ")
-        lines += [whole] if len(whole) <= width else [*wrap(told, width), f"Next: {after}"]
+        if len(whole) <= width:
+            lines.append(whole)
+            continue
+        lines += wrap(told, width)
+        before, starts, rest = f"Next: {after}".partition(f"{program()} ")
+        if len(before + starts + rest) <= width or not (starts and before.removeprefix("Next: ")):
+            lines += wrap(before, width) if not starts else [before + starts + rest]
+        else:
+            lines += [*wrap(before, width), f"  {starts}{rest}"]
     return lines
 
 

@@ -10,6 +10,7 @@ from landsat_async.errors import ConfigError, DiskFull, LandsatError, M2MError, 
 from landsat_async.events import Error
 from landsat_async.show.formatting import mask
 from landsat_async.show.output import Output
+from landsat_async.show.program import as_started
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FREE_SPACE = "Free some space and run the same command again"
@@ -51,10 +52,10 @@ def tell_error(output: Output, event: Error, details: tuple[str, ...] = ()) -> N
     """Say a fatal error on stderr: what, which detail, what to do now."""
     output.told.add((event.reference, event.message))
     first, *rest = event.message.splitlines() or [""]
-    output.message(f"error: {first} [{event.reference}]", urgent=True)
+    output.message(f"error: {as_started(first)} [{event.reference}]", urgent=True)
     hint = "" if event.hint in event.message else event.hint
     for text in (*rest, *details, *hint.splitlines()):
-        output.message(f"  {text.strip()}", urgent=True)
+        output.message(f"  {as_started(text.strip())}", urgent=True)
 
 
 def first_cause(error: BaseException) -> BaseException:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from landsat_async import __version__
 from landsat_async.show.command_table import GROUPS, Command, Option
 from landsat_async.show.page_width import two_columns, wrapped
+from landsat_async.show.program import as_started, program_of_pages
 
-_PROGRAM = "landsat-async"
 _WHAT = "Download Landsat Collection 2 from the USGS M2M service: resumable, verified, nothing twice."
 EXIT_CODES = (
     (0, "every selected file is here and verified, also when nothing matched"),
@@ -28,15 +28,15 @@ EXIT_CODES = (
 def main_page(commands: Iterable[Command], width: int) -> str:
     """Return the page of `--help`: all commands, in groups."""
     shown = [command for command in commands if not command.hidden]
-    lines = [*wrapped(_WHAT, width), "", *wrapped(f"usage: {_PROGRAM} COMMAND [options]", width)]
+    lines = [*wrapped(_WHAT, width), "", *wrapped(f"usage: {program_of_pages()} COMMAND [options]", width)]
     for group in GROUPS:
         rows = [(command.name, command.text) for command in shown if command.group == group]
         if rows:
             lines += ["", f"{group}:", *two_columns(rows, width, first=14)]
     more = [
-        (f"{_PROGRAM} COMMAND --help", "options and examples of one command"),
-        (f"{_PROGRAM} help exit-codes", "what the exit codes mean"),
-        (f"{_PROGRAM} --version", "the version"),
+        (f"{program_of_pages()} COMMAND --help", "options and examples of one command"),
+        (f"{program_of_pages()} help exit-codes", "what the exit codes mean"),
+        (f"{program_of_pages()} --version", "the version"),
     ]
     lines += ["", "More:", *two_columns(more, width, first=34)]
     return "\n".join(lines) + "\n"
@@ -58,8 +58,11 @@ def command_page(command: Command, width: int) -> str:
     if command.examples:
         lines += ["", "Examples:"]
     for line, purpose in command.examples:
-        lines += [*wrapped(f"# {purpose}", width, indent="  "), *_command_lines(f"{_PROGRAM} {line}", width)]
-    lines += ["", *wrapped(f"Exit codes: {_PROGRAM} help exit-codes", width)]
+        lines += [
+            *wrapped(purpose, width, indent="  # "),
+            *_command_lines(f"{program_of_pages()} {as_started(line, program_of_pages())}", width),
+        ]
+    lines += ["", *wrapped(f"Exit codes: {program_of_pages()} help exit-codes", width)]
     return "\n".join(lines) + "\n"
 
 
@@ -83,42 +86,42 @@ def start_page(width: int, *, config_here: bool, logged_in: bool) -> str:
     """
     first = 34
     begin = [
-        (f"{_PROGRAM} login", "keep user name and token for yourself"),
-        (f"{_PROGRAM} init", "write a config.toml: where, when, which files"),
-        (f"{_PROGRAM} plan", "see what would be fetched; nothing is ordered"),
+        (f"{program_of_pages()} login", "keep user name and token for yourself"),
+        (f"{program_of_pages()} init", "write a config.toml: where, when, which files"),
+        (f"{program_of_pages()} plan", "see what would be fetched; nothing is ordered"),
     ]
     lines = [
-        f"{_PROGRAM} {__version__}",
+        f"{program_of_pages()} {__version__}",
         *wrapped(_WHAT, width),
         "",
         "Without an account, without a network:",
-        *two_columns([(f"{_PROGRAM} demo", "a whole run against a built-in simulator")], width, first=first),
+        *two_columns([(f"{program_of_pages()} demo", "a whole run against a built-in simulator")], width, first=first),
         "",
         *wrapped("With an account (free, https://ers.cr.usgs.gov):", width),
         *two_columns(begin, width, first=first),
         "",
         *wrapped(f"next: {_next(config_here, logged_in)}", width),
-        *wrapped(f"all commands: {_PROGRAM} --help", width),
+        *wrapped(f"all commands: {program_of_pages()} --help", width),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _next(config_here: bool, logged_in: bool) -> str:
     if config_here and logged_in:
-        return f"{_PROGRAM} plan    (there is a config.toml here)"
+        return f"{program_of_pages()} plan    (there is a config.toml here)"
     if logged_in:
-        return f"{_PROGRAM} init    (there is no config.toml here)"
-    return f"{_PROGRAM} demo, or with an account: {_PROGRAM} login"
+        return f"{program_of_pages()} init    (there is no config.toml here)"
+    return f"{program_of_pages()} demo, or with an account: {program_of_pages()} login"
 
 
 def usage_line(command: Command) -> str:
     """Return one line with the form of a command, for a message about a mistake."""
-    return f"usage: {_usage(command)}   (options: {_PROGRAM} {command.name} --help)"
+    return f"usage: {_usage(command)}   (options: {program_of_pages()} {command.name} --help)"
 
 
 def _usage(command: Command) -> str:
     arguments = [one for one in command.all_options() if not one.names[0].startswith("-")]
-    form = [_PROGRAM, command.name, "[options]"]
+    form = [program_of_pages(), command.name, "[options]"]
     for one in arguments:
         name = str(one.settings.get("metavar") or one.names[0])
         form.append(f"[{name}]" if one.settings.get("nargs") == "?" else name)

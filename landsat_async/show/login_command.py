@@ -187,9 +187,9 @@ def _tell_login(
     output.data(f"{host} knows {credentials.username}, who may {may}")
     if "download" not in roles:
         output.data(f"  {ROLE_HINT}")
-        output.data("  Until then `landsat-async scenes` and `landsat-async plan` show what is there.")
+        output.data(f"  Until then `{command('scenes')}` and `{command('plan')}` show what is there.")
     output.data(f"kept in {path}, readable by you alone")
-    output.data("`landsat-async logout` forgets it")
+    output.data(f"`{command('logout')}` forgets it")
     for text in _first_found(service, os.environ):
         output.data(f"note: {text}")
     output.data(f"next: {command('plan' if os.path.exists(CONFIG_FILE) else 'init')}")

@@ -16,6 +16,7 @@ from landsat_async.sim import browse, text
 from landsat_async.sim.conditions import Condition
 from landsat_async.sim.content import Content, Literal
 from landsat_async.sim.datasets import DATASETS, OTHERS, SimDataset
+from landsat_async.sim.pictures import usual_qa_values
 from landsat_async.sim.rasters import KeptFiles, RealRasters
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.tar import tar_of
@@ -253,7 +254,7 @@ class Archive:
             return Literal(text.ang_txt(product))
         if suffix == "GCP.txt":
             return Literal(text.gcp_txt(product))
-        pixels = _pixels(suffix.removesuffix(".TIF"))
+        pixels = _pixels(suffix.removesuffix(".TIF"), product.sensor_id)
         if (raster := self._raster) is not None:
             return self._rasters.get(name, lambda: raster.band(product, suffix, pixels, self._seed(name)))
         if self._band_bytes is not None:
@@ -304,9 +305,9 @@ def _in_bundle(product: Product, suffix: str) -> Sequence[str]:
     return [own for own in product.suffixes if not suffix or own in kind.split() or own.startswith(kind)]
 
 
-def _pixels(stem: str) -> Pixels:
+def _pixels(stem: str, sensor_id: str) -> Pixels:
     if stem == "QA_PIXEL":
-        return Pixels(nodata=1, low=21_824, high=55_052)
+        return Pixels(nodata=1, values=usual_qa_values(sensor_id))
     if stem in ("SR_QA_AEROSOL", "SR_CLOUD_QA"):
         return Pixels(8, nodata=1, low=32, high=255)
     if stem in _ANGLES:

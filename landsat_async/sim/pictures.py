@@ -149,6 +149,24 @@ class BandPicture:
         return np.where(outside, self.pixels.nodata, VARIES)
 
 
+def qa_value(sensor_id: str, *kinds: str) -> int:
+    """Return QA_PIXEL where there is what `kinds` name, as far as the sensor can know it; without any, clear land."""
+    known = _KINDS_OF[sensor_id]
+    value = sum(1 << bit for kind, bit in _CONFIDENCE.items() if kind in known)
+    for kind in kinds:
+        if kind in known:
+            value |= 1 << _FLAG[kind] | 3 << _CONFIDENCE.get(kind, 16) & 0xFFFF
+    is_clear = not value & (1 << _FLAG["cloud"] | 1 << _FLAG["dilated"])
+    return value | (1 << 6 if is_clear and sensor_id != "MSS" else 0)
+
+
+def usual_qa_values(sensor_id: str) -> tuple[int, ...]:
+    """Return values of QA_PIXEL for a landscape by rising relief: a lake, land, and clouds on the heights."""
+    clear = qa_value(sensor_id)
+    heights = (qa_value(sensor_id, kind) for kind in ("shadow", "dilated", "cloud"))
+    return (qa_value(sensor_id, "water"), *(clear,) * 4, *heights)
+
+
 class QaPicture:
     """QA_PIXEL in the bits of Collection 2, as far as the sensor can know them."""
 

@@ -49,6 +49,8 @@ class Pixels:
     nodata: int = 0
     low: int = 5_000
     high: int = 30_000
+    values: tuple[int, ...] = ()
+    """Of flags: what there is in place of all numbers between, by rising relief."""
 
 
 def small_band(grid: Grid, pixels: Pixels, seed: int, *, tile: int, compress: bool = True) -> bytes:
@@ -79,8 +81,11 @@ def _picture(grid: Grid, pixels: Pixels, seed: int) -> npt.NDArray[np.generic]:
     x = np.arange(grid.columns, dtype=np.float32) / grid.columns
     y = np.arange(grid.rows, dtype=np.float32)[:, None] / grid.rows
     relief = 2 + np.sin(6.28 * fx * x + px) * np.cos(6.28 * fy * y + py) + np.sin(9 * (x + y) + px)
-    span = pixels.high - pixels.low
-    values = pixels.low + relief * (0.24 * span) + rng.integers(0, max(2, span // 64), relief.shape)
+    if pixels.values:
+        values = np.take(pixels.values, (relief * len(pixels.values) / 4).astype(np.intp), mode="clip")
+    else:
+        span = pixels.high - pixels.low
+        values = pixels.low + relief * (0.24 * span) + rng.integers(0, max(2, span // 64), relief.shape)
     dtype = np.dtype(f"{'i' if pixels.signed else 'u'}{pixels.bits // 8}")
     image: npt.NDArray[np.generic] = values.astype(dtype)
     if grid.ring_m:

@@ -9,6 +9,7 @@ import pytest
 
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.foresee import refusal
+from landsat_async.disk.ledger_reader import LedgerReader
 from landsat_async.errors import FolderBusy, FolderUnwritable
 
 HOLD = """
@@ -65,3 +66,23 @@ def test_M33_what_cannot_be_written_is_seen_and_nothing_is_made(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".landsat_async").symlink_to(tmp_path / "elsewhere")
     assert isinstance(refusal(OutputFolder(tmp_path)), FolderUnwritable)
+
+
+@pytest.mark.faults("Y83")
+@pytest.mark.parametrize("place", ["", "data", "data/.landsat_async"])
+async def test_Y83_a_file_in_the_place_of_a_folder_is_no_empty_folder_to_who_looks(tmp_path, place):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / place / "here" if not place else tmp_path / place
+    if path.is_dir():
+        path.rmdir()
+    path.write_text("not a folder")
+    root = path if not place else tmp_path / "data"
+    for folder in (OutputFolder(root), *([OutputFolder(root / "below")] if place != "data/.landsat_async" else [])):
+        for look in (
+            LedgerReader(folder).status("data"),
+            LedgerReader(folder).finished(),
+            LedgerReader(folder).exists(),
+        ):
+            with pytest.raises(FolderUnwritable, match="Not a directory"):
+                await look
+    assert await LedgerReader(OutputFolder(tmp_path / "none" / "below")).finished() == []

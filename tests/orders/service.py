@@ -316,7 +316,9 @@ class Client:
         async with self._turn("download-options"):
             return [self.book.options[entity] for entity in entity_ids]
 
-    async def download_complete_proxied(self, items: Sequence[tuple[int, int]], *, once: bool = False) -> int:
+    async def download_complete_proxied(
+        self, items: Sequence[tuple[int, int]], *, once: bool = False, **_: float
+    ) -> int:
         async with self._turn("download-complete-proxied"):
             for number, _ in items:
                 self.book.orders[number].state = "complete"

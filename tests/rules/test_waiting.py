@@ -79,3 +79,24 @@ def test_N22_where_the_service_is_asked_all_the_time_a_wait_is_told_for_a_while_
     assert waiting.wait_s == wait_s
     assert ("looked for all the time" in waiting.reason) == (look_s != wait_s)
     assert "you may stop" in waiting.reason
+
+
+@pytest.mark.faults("Y82")
+def test_Y82_what_was_told_of_one_silence_does_not_speak_for_the_next_one_of_another_cause():
+    silence = Silence(0.0)
+    silence.is_to_be_told(0.0, "flow")
+    silence.told(3.0, 900.0, of_file=False)  # an outage, told by whoever met it
+    assert not silence.is_to_be_told(100.0, "flow")
+    assert not silence.is_to_be_told(101.0, "it works again")
+    assert silence.is_to_be_told(101.0 + QUIET_S, "it works again")
+
+
+@pytest.mark.faults("Y82")
+def test_Y82_bytes_now_and_then_are_not_told_as_a_silence_each_time():
+    silence, told = Silence(0.0), 0
+    for second in range(300):
+        if silence.is_to_be_told(float(second), second // 5) and not silence.was_told(float(second), "active"):
+            silence.told(float(second), 57.0, of_file=False, cause="active")
+            told += 1
+    assert told <= 300 / 50
+    assert not silence.was_told(300.0, "planned")

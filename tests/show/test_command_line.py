@@ -85,6 +85,15 @@ def test_the_pages_fit_their_width(width):
             )
 
 
+@pytest.mark.faults("Y81")
+def test_Y81_the_purpose_of_an_example_can_be_pasted_with_it():
+    for name, one in COMMANDS.items():
+        lines = command_page(one, 40).splitlines()
+        examples = lines[lines.index("Examples:") + 1 :] if one.examples else []
+        for line in examples[: examples.index("") if "" in examples else 0]:
+            assert line.startswith(("  # ", "  landsat-async ", "      --")), (name, line)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_three_examples_that_parse(name):
     command = COMMANDS[name]

@@ -9,7 +9,7 @@ import pytest
 from landsat_async.show.command_line import parse
 from landsat_async.show.command_options import same_job
 from landsat_async.show.command_table import COMMANDS
-from landsat_async.show.program import _EVERYWHERE, _TAKEN, SameJob, command
+from landsat_async.show.program import _EVERYWHERE, _TAKEN, SameJob, as_started, command, started_as
 
 
 def pasted(line, name, *more):
@@ -56,3 +56,41 @@ def test_what_each_command_takes_is_what_the_table_of_commands_says():
         if one.config:
             names = {name for option in one.all_options() for name in option.names}
             assert names & known == _EVERYWHERE | _TAKEN.get(name, frozenset()), name
+
+
+MODULE = "/venv/site-packages/landsat_async/__main__.py"
+
+
+@pytest.mark.faults("Y80")
+@pytest.mark.parametrize(
+    ("script", "typed", "on_path", "told"),
+    [
+        (MODULE, ["python3", "-m", "landsat_async"], {}, "python3 -m landsat_async"),
+        (MODULE, [".venv/bin/python", "-m", "landsat_async"], {}, ".venv/bin/python -m landsat_async"),
+        (MODULE, ["/usr/bin/python3", "-m", "landsat_async"], {"python3": "/usr/bin/python3"},
+         "python3 -m landsat_async"),
+        (MODULE, ["/venv/bin/python3", "-m", "landsat_async"], {"python3": "/usr/bin/python3"},
+         "/venv/bin/python3 -m landsat_async"),
+        (MODULE, ["/my venv/bin/python"], {}, "'/my venv/bin/python' -m landsat_async"),
+        (MODULE, [], {}, "python -m landsat_async"),
+        ("/venv/bin/landsat-async", ["/venv/bin/python", "/venv/bin/landsat-async"],
+         {"landsat-async": "/venv/bin/landsat-async"}, "landsat-async"),
+        (".venv/bin/landsat-async", [], {"landsat-async": "/other/landsat-async"}, ".venv/bin/landsat-async"),
+        ("/usr/bin/pytest", ["/usr/bin/python3", "/usr/bin/pytest"], {}, "landsat-async"),
+        ("", ["python3"], {}, "landsat-async"),
+    ],
+)  # fmt: skip
+def test_Y80_commands_are_told_as_the_program_was_started(script, typed, on_path, told):
+    assert started_as(script, typed, on_path.get) == told
+
+
+@pytest.mark.faults("Y80")
+def test_Y80_texts_of_the_library_name_commands_in_the_same_form(monkeypatch):
+    monkeypatch.setattr("sys.argv", [MODULE])
+    monkeypatch.setattr("sys.orig_argv", ["python3", "-m", "landsat_async"])
+    assert as_started("`landsat-async init` writes one, landsat-async demo DIRECTORY too") == (
+        "`python3 -m landsat_async init` writes one, python3 -m landsat_async demo DIRECTORY too"
+    )
+    assert as_started("the same version of landsat-async on all machines") == (
+        "the same version of landsat-async on all machines"
+    )

@@ -142,7 +142,17 @@ def test_P67_a_command_to_paste_is_never_broken_to_the_width_of_the_page():
             assert sum(job.command(one).split(one)[1] in line for line in lines) >= 1
     ok, bad = Check("search", "ok", ""), Check("lock", "fail", "", "", 8)
     assert verdict_lines([ok], job, 40) == ["No problems.", f"Next: {job.command('run')}"]
-    assert verdict_lines([ok, bad], job, 40)[-1] == (
-        f"Next: wait for the other run, or look with: {job.command('status')}"
+    assert verdict_lines([ok, bad], job, 40)[-3:] == [
+        "Next: wait for the other run, or look",
+        "  with:",
+        f"  {job.command('status')}",
+    ]
+    wordy = (
+        Check("store", "fail", "", "", 6),
+        Check("folder", "fail", "", "", 2),
+        Check("certificate", "fail", "", "", 6),
     )
+    for one in wordy:
+        for line in verdict_lines([one], SameJob(), 40):
+            assert len(line) <= 40
     assert verdict_lines([ok], SameJob(), 80) == ["No problems. Next: landsat-async run"]

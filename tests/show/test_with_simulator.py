@@ -244,7 +244,7 @@ def test_the_doctor_finds_nothing_wrong_and_leaves_nothing_behind(call, job, tmp
     assert {line[:3].strip() for line in lines if line[0] != " "} <= {"✓", "!"}
     assert "credentials   user demo, token from the variable USGS_TOKEN" in done.stdout
     assert last.startswith("No problems")
-    assert last.endswith(f"Next: python -m landsat_async run {job}")
+    assert last.endswith(f"python -m landsat_async run {job}")
     names = [e["name"] for e in json_of(call("doctor", "--json", job))]
     assert names[:2] == ["versions", "config"]
     assert {"folder", "disk", "credentials", "service", "login", "role", "dataset"} < set(names)

@@ -214,3 +214,15 @@ def test_the_bundles_of_a_tile_hold_its_files_among_themselves():
                 held += bundle.getnames()
     assert sorted(held) == sorted(map(tile.file_name, tile.suffixes))
     assert ARCHIVE.bundle(tile.display_id) is None
+
+
+@pytest.mark.parametrize(
+    ("sensor", "known"),
+    [("LC08", {21_952, 21_824, 23_888, 21_762, 22_280}), ("LT05", {5_568, 5_440, 7_504, 5_378, 5_896})],
+)
+def test_flags_are_those_of_a_landscape_with_a_lake_and_clouds(sensor, known):
+    product = next(one for one in SCENES if one.sensor == sensor and one.level == "L2SP")
+    with open_band(ARCHIVE.file(product.file_name("QA_PIXEL.TIF"))) as band:
+        values = set(band.read(1).ravel().tolist())
+    assert values <= known | {1}
+    assert len(values) > 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from landsat_async.events import Error, Progress, Retrying
+from landsat_async.events import Error, Notice, Progress, Retrying
 from landsat_async.sim.script import Script
 
 LONG_WAITS = True
@@ -94,3 +94,24 @@ async def test_N23_no_next_try_is_announced_when_the_run_gives_up(opened, header
         assert result.summary.exit_code == 6
         assert waits
         assert max(waits) <= end_s + 0.5
+
+
+@pytest.mark.faults("Y84")
+async def test_Y84_reports_that_a_busy_service_takes_seconds_for_arrive(opened):
+    async with opened() as world:
+        world.script.fault_api("download-complete-proxied", "slow", seconds=8.0, times=None)
+        result = await world.run()
+        assert result.summary.exit_code == 0
+        assert world.ledger("SELECT count(*) FROM file WHERE report=1") == [(0,)]
+        assert "the answer of M2M to download-complete-proxied" in result.reasons
+
+
+@pytest.mark.faults("Y84")
+async def test_Y84_reports_that_are_not_taken_are_told_and_end_no_run(opened):
+    async with opened() as world:
+        world.may_leave = world.may_overlap = True
+        world.script.fault_api("download-complete-proxied", "hang", seconds=600.0, times=None)
+        result = await world.run()
+        assert result.summary.exit_code == 0
+        assert [one for one in result.of(Notice) if "not taken all reports" in one.text]
+        assert result.summary.elapsed_s < 120
