@@ -28,7 +28,8 @@ Pixels = npt.NDArray[np.generic]
 
 _LEVEL = 1
 """Of deflate. Level 6 takes three times as long for pixels with noise, and saves one byte in a hundred."""
-_SAMPLE_BYTES = 4096
+_WORTH = 0.9
+_SAMPLE_BYTES = 2048
 """At two places of a tile it is tried what repetitions are worth."""
 _BROKEN: tuple[type[Exception], ...] = (zlib.error,) if isal is None else (zlib.error, isal.error)
 _DIFFERENCES = {1: np.uint8, 2: np.uint16, 4: np.uint32}
@@ -95,13 +96,14 @@ def encode(pixels: Pixels, predictor: int) -> bytes:
 
 
 def deflate(data: bytes) -> bytes:
-    """Return bytes deflated by zlib, without a search for repetitions where there are none that pay.
+    """Return bytes deflated by zlib, without a search for repetitions where there are few.
 
-    Noise takes half the time then, and less room. Fill and classes do repeat themselves: two samples tell.
+    Noise takes half the time then, and less room. Fill and classes do repeat themselves: two samples tell whether the
+    search would save more than a tenth.
     """
     first, second = len(data) // 4, len(data) * 3 // 4
     sample = data[first : first + _SAMPLE_BYTES] + data[second : second + _SAMPLE_BYTES]
-    if len(_coded(sample)) <= len(zlib.compress(sample, _LEVEL)):
+    if len(_coded(sample)) * _WORTH <= len(zlib.compress(sample, _LEVEL)):
         return _coded(data)
     return zlib.compress(data, _LEVEL)
 

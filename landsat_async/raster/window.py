@@ -23,7 +23,8 @@ from landsat_async.raster.tile_codec import Pixels, decode, encode, unframed
 
 MOST_WINDOW_BYTES = 1024 * 2**20
 """Of the pixels of a window before they are compressed: four whole panchromatic bands."""
-_TILE_SIDE = 256
+_MOST_SIDE = 256
+"""Of the tiles of a window."""
 _OWNER = "landsat_async"
 
 Read = Callable[[int, int], bytes]
@@ -159,21 +160,27 @@ def _tiles_of_pixels(
     layout: CogLayout, window: RasterWindow, span: TileSpan, read: Read, origin: Origin, fill: float
 ) -> Iterator[bytes]:
     box = window.box
-    side = min(_TILE_SIDE, max(16, 16 * -(-max(box.width, box.height) // 16)))
+    width, length = tile_side(box.width), tile_side(box.height)
     rows, blank = _RowsOfTiles(layout, span, read), np.dtype(layout.pixel_type).type(fill)
     kept: list[bytes] = []
     empty = True
-    for top in range(0, box.height, side):  # a row of tiles at a time: the pixels of a window may be many
-        strip = GridBox(box.column, box.row + top, box.width, min(side, box.height - top))
-        canvas = np.full((side, side * -(-box.width // side)), blank, layout.pixel_type)
+    for top in range(0, box.height, length):  # a row of tiles at a time: the pixels of a window may be many
+        strip = GridBox(box.column, box.row + top, box.width, min(length, box.height - top))
+        canvas = np.full((length, width * -(-box.width // width)), blank, layout.pixel_type)
         pixels = canvas[: strip.height, : strip.width]
         rows.paste(pixels, strip)
         empty = empty and not (pixels != blank).any()
         _repeat_edges(canvas, strip)
-        kept += [encode(canvas[:, left : left + side], layout.predictor) for left in range(0, canvas.shape[1], side)]
+        kept += [encode(canvas[:, left : left + width], layout.predictor) for left in range(0, canvas.shape[1], width)]
     if empty:
         raise FillOnly
-    yield from _file(layout, box, (side, side), kept, origin, as_it_is=False)
+    yield from _file(layout, box, (width, length), kept, origin, as_it_is=False)
+
+
+def tile_side(pixels: int) -> int:
+    """Return the side of tiles that a side of a window is divided into: a multiple of 16, and few pixels beyond."""
+    count = -(-pixels // _MOST_SIDE)
+    return 16 * -(-pixels // (16 * count))
 
 
 class _RowsOfTiles:

@@ -11,7 +11,7 @@ from landsat_async.proof.byte_view import ByteView
 from landsat_async.proof.tiff import walk_tiff
 from landsat_async.proof.tiles import decode_tiles
 from landsat_async.raster.grid import GridBox, GroundBox, UnsupportedRaster
-from landsat_async.raster.window import FillOnly, Origin, WindowMode, cut, layout_of, window_of
+from landsat_async.raster.window import FillOnly, Origin, WindowMode, cut, layout_of, tile_side, window_of
 from tests.support.rasters import KEY, NAME, cut_by_ranges, ground_of, judge, layout_at, random_box, recipe, write
 from tests.support.tiffs import LONG, PIXELS, band
 
@@ -115,6 +115,15 @@ def test_a_window_larger_than_any_scene_is_refused_and_tiles_are_named_as_the_wa
 @pytest.mark.parametrize("text", [b"", b"{}", b"a band", b'{"by": "gdal"}', b"\xff", b"[" * 5000])
 def test_other_descriptions_say_nothing_of_an_origin(text):
     assert Origin.read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("pixels", "side"), [(1, 16), (16, 16), (17, 32), (256, 256), (257, 144), (366, 192), (512, 256), (2000, 256)]
+)
+def test_tiles_are_divided_so_that_few_pixels_lie_beyond(pixels, side):
+    assert tile_side(pixels) == side
+    count = -(-pixels // side)
+    assert count * side - pixels < 16 * count
 
 
 def test_the_same_pixels_give_the_same_bytes():
