@@ -628,7 +628,7 @@ async def spoil_transfers() -> None:
     async def fail(*values: object) -> None:
         raise ValueError(str(values))
 
-    setattr(agent, "transfer", fail)  # noqa: B010
+    setattr(agent, "run_apart", fail)  # noqa: B010
 
 
 def kept(turned: list[str]) -> list[str]:

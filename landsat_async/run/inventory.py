@@ -171,6 +171,20 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
     return named
 
 
+async def facts_of_named(context: RunContext, item: Item) -> Facts | None:
+    """Return what a file shows that was given its final name by a process that is lost and could not say so.
+
+    None = there is none, or it cannot be proven.
+    """
+    wanted = Proof(context.config.download.proof)
+    level = Proof.CONTENT if wanted.rank >= Proof.CONTENT.rank else Proof.STRUCTURE
+    for _, place in await anyio.to_thread.run_sync(_present, context.target, [item]):
+        if place is Place.OURS:
+            finding = await _inspect(context.target, item.relpath, item.name, weakest=Proof.LENGTH, level=level)
+            return finding if isinstance(finding, Facts) else None
+    return None
+
+
 def _present(target: Target, items: Sequence[Item]) -> list[tuple[Item, Place]]:
     """Return the files that have something under their final name, and what that is."""
     named = [item for item in items if not is_planned(item.name)]

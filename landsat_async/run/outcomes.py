@@ -22,6 +22,7 @@ from landsat_async.rules.lifecycle import Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.dispatch import Link
 from landsat_async.run.host_health import HostFault, Ruling
+from landsat_async.run.inventory import facts_of_named
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import (
@@ -118,7 +119,7 @@ class Outcomes:
             case NameLearnt():
                 pass  # the worker has acted on that
             case GivenBack():
-                await self._given_back(item, outcome)
+                await self._given_back(item, link, outcome)
             case NotReady() if context.states.waited_s(item) > context.config.download.staging_timeout_s:
                 reason = f"USGS lists it as ready, but its link serves nothing: {outcome.reason}"
                 await self._fail(item, host, reason, "Run the same command again later.")
@@ -141,8 +142,12 @@ class Outcomes:
             case FileFailed():
                 await self._fail(item, host, outcome.reason, outcome.hint)
 
-    async def _given_back(self, item: Item, outcome: GivenBack) -> None:
+    async def _given_back(self, item: Item, link: Link, outcome: GivenBack) -> None:
         """Have it taken anew, under another name for its part; a file that ends its processes fails."""
+        if (facts := await facts_of_named(self.context, item)) is not None:
+            done = Done(facts.size_bytes, facts.sha256, facts.proof, 0, facts.mtime_ns, facts.identity)
+            await self._done(item, link, done)
+            return
         self._lost[item.item_id] += outcome.lost
         if self._lost[item.item_id] >= LOST_AT_MOST:
             reason = f"{LOST_AT_MOST} processes of the cluster have ended while they had it: {outcome.reason}"

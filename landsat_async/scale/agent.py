@@ -30,6 +30,7 @@ from landsat_async.disk.fs import NEW, READ, is_there, local_fs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError
 from landsat_async.scale.claim import claim_part, drop_empty
+from landsat_async.scale.leaving import WORKS, TellLeaving, serve_while_working
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -42,6 +43,7 @@ from landsat_async.scale.parcel import (
     ProcessSeen,
     Reply,
     Setup,
+    is_over,
     python_version,
     version,
 )
@@ -51,17 +53,13 @@ from landsat_async.scale.teller import Tell, Teller
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.retry import FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession, open_transfer_session
-from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, FileFailed, GivenBack, HostDown, TransferJob
+from landsat_async.transfer.transfer import Transfer, run_apart
+from landsat_async.transfer.types import FileFailed, GivenBack, HostDown, TransferJob
 
 LOOK_EVERY_S = 0.5
 """So often a running transfer looks whether its part is still its own; gone twice in a row = taken over."""
 FROZEN_S = 3.0
 """Who sleeps so much longer than that was frozen, or swapped out, and believes its first look."""
-LEAVES_EVERY_S = 0.1
-"""So often it is looked whether the worker of dask still belongs to its cluster; see `pool.ENDED_S`."""
-_WORKS = frozenset({"running", "paused"})
-"""What the status of a worker is called while its tasks are its own."""
 TOPIC = "landsat-async"
 """Under which processes tell what happens: one for all runs, so that a scheduler keeps no more of many than of one."""
 
@@ -86,22 +84,26 @@ async def fetch_parcel(parcel: Parcel) -> Reply:
     def tell(kind: str, values: tuple[Any, ...]) -> None:
         worker.log_event(TOPIC, {"run": run, "part": part, "kind": kind, "values": values})
 
-    reply = await _serve_parcel(parcel, worker, tell)
-    if worker.status.name not in _WORKS:
-        return reply  # untold: dask may run the task again, and the run waits for that one
+    async def tell_leaving(reply: FetchEnded | FetchStopped) -> None:
+        message = {"run": run, "part": part, "kind": "reply", "values": (pickle.dumps(reply),)}
+        await worker.scheduler.log_event(topic=TOPIC, msg=message)  # that of `tell` is closed when a worker is retired
+
+    reply = await _serve_parcel(parcel, worker, tell, tell_leaving)
+    if worker.status.name not in WORKS:
+        return reply  # dask may run the task again
     if isinstance(reply, FetchUnable):
         reply = replace(reply, process=worker.address)
     tell("reply", (pickle.dumps(reply),))
     return reply  # stays here, and is asked for only when the connection was lost in between
 
 
-async def _serve_parcel(parcel: Parcel, worker: Any, tell: Tell) -> Reply:
+async def _serve_parcel(parcel: Parcel, worker: Any, tell: Tell, tell_leaving: TellLeaving) -> Reply:
     """Open a parcel with the key of its run, and return what came of its file."""
 
     def ask(public: bytes) -> None:
         tell("key", (worker.address, public))
 
-    key = await keys_of(worker).key_of(parcel.run, ask, lambda: worker.status.name in _WORKS)
+    key = await keys_of(worker).key_of(parcel.run, ask, lambda: worker.status.name in WORKS)
     if key is None:
         return FetchStopped(None)
     try:
@@ -109,20 +111,7 @@ async def _serve_parcel(parcel: Parcel, worker: Any, tell: Tell) -> Reply:
     except SealBroken:
         text = "a file that was given to the cluster came to its process changed"
         return FetchFatal("LandsatError", text, "See who reaches the scheduler, and run the same command again.")
-    return await serve_while_working(_agent(), worker, contents, tell)
-
-
-async def serve_while_working(agent: Agent, worker: Any, contents: Contents, tell: Tell) -> Reply:
-    """Return what came of a file; its transfer is ended when the worker leaves its cluster, or is closed."""
-    setup, job, _ = contents
-    serving = asyncio.wrap_future(agent.portal.start_task_soon(agent.serve, contents, tell))
-    try:
-        while not (await asyncio.wait([serving], timeout=LEAVES_EVERY_S))[0]:
-            if worker.status.name not in _WORKS:
-                agent.portal.start_task_soon(agent.stop_part, setup.run, job.part_name)
-        return serving.result()
-    finally:
-        serving.cancel()  # a worker that closes cancels its tasks, and waits for them
+    return await serve_while_working(_agent(), worker, contents, tell, tell_leaving)
 
 
 async def stop_run(run: str, dask_worker: Any) -> None:
@@ -295,25 +284,24 @@ class Agent:
     async def _transfer(self, room: _Room, job: TransferJob, tell: Tell) -> Reply:
         job = msgspec.structs.replace(job, part_is_claim=True)
         teller = Teller(job, tell, room.check_host)
-        reply: FetchEnded | None = None
+        one = Transfer(job, room.session, teller.hooks)
         with anyio.CancelScope() as scope:
             room.scopes[job.part_name] = scope
             try:
                 async with _watched(room.session, job, scope) as lost:
-                    outcome = await transfer(job, room.session, teller.hooks)
-                    reply = FetchEnded(outcome, teller.facts, tuple(teller.health), tuple(teller.events))
+                    await run_apart(one)
             except LandsatError:
                 if await _is_part(room.session, job):
                     raise
                 lost.append(True)  # it was taken over: the disk has nothing to do with it
             finally:
                 del room.scopes[job.part_name]
-                if reply is None or not isinstance(reply.outcome, Done):
+                if not is_over(one.outcome):
                     with anyio.move_on_after(job.policy.grace_s, shield=True):
                         await anyio.to_thread.run_sync(drop_empty, room.session.target, job)
-        if reply is not None:
-            return FetchSuperseded() if isinstance(reply.outcome, GivenBack) else reply
-        return FetchSuperseded() if lost else FetchStopped(teller.facts)
+        if isinstance(one.outcome, GivenBack) or (lost and not is_over(one.outcome)):
+            return FetchSuperseded()
+        return FetchStopped(teller.facts) if one.outcome is None else teller.ended(one.outcome)
 
 
 async def _is_part(session: TransferSession, job: TransferJob) -> bool:

@@ -6,9 +6,10 @@ from typing import Any
 
 import anyio
 
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.errors import LandsatError
 from landsat_async.events import Started, Transferred
-from landsat_async.scale.parcel import Reply
+from landsat_async.scale.parcel import FetchSuperseded, Reply, checkpoint_of
 from landsat_async.transfer.types import TransferHooks, TransferJob
 
 
@@ -22,16 +23,36 @@ class Followed:
         self.error: LandsatError | None = None
         self.waiting = anyio.CancelScope()
         """Around the wait for the reply."""
+        self.checkpoint: Checkpoint | None = None
+        """What was told of its part and is not written down yet."""
         self.given_to: set[str] | None = None
         """Addresses of the processes that may have it; None = all."""
         self.counted_from: int | None = None
         self.counted = 0
 
     def hear(self, reply: Reply) -> None:
-        """Take the first reply; a task that dask has run again may send another."""
-        if self.reply is None:
+        """Take the first reply; a task that dask has run again may send another, before the first or after it."""
+        if self.reply is None or isinstance(self.reply, FetchSuperseded):
             self.reply = reply
+            self.checkpoint = checkpoint_of(reply) or self.checkpoint
             self.waiting.cancel()
+
+    async def later(self, within_s: float) -> Reply | None:
+        """Wait for what the process says that had the file before; None = nothing."""
+        with anyio.move_on_after(within_s) as self.waiting:
+            await anyio.sleep_forever()
+        return None if isinstance(self.reply, FetchSuperseded) else self.reply
+
+    def told(self, facts: Checkpoint | None) -> None:
+        """Take a checkpoint; it may come after the reply, which has said more, and took another way."""
+        if facts is not None and (self.reply is None or isinstance(self.reply, FetchSuperseded)):
+            self.checkpoint = facts
+
+    async def keep(self) -> None:
+        """Write down the newest checkpoint, unless that has been done."""
+        facts, self.checkpoint = self.checkpoint, None
+        if facts is not None:
+            await self.hooks.store.save(facts)
 
     def fail(self, error: LandsatError) -> None:
         """Wait for no reply any more."""

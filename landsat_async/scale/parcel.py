@@ -17,7 +17,7 @@ from typing import NamedTuple
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.scale.seal import RunKey
 from landsat_async.transfer.retry import HostReport
-from landsat_async.transfer.types import Outcome, TransferEvent, TransferJob
+from landsat_async.transfer.types import Counted, Done, MembersTaken, NoData, Outcome, TransferEvent, TransferJob
 
 PROTOCOL = 4
 """Changes with what parcels and replies hold."""
@@ -161,6 +161,33 @@ class FetchUnable:
 
 
 Reply = FetchEnded | FetchSuperseded | FetchTooOld | FetchStopped | FetchFatal | FetchUnable
+
+
+def is_over(outcome: Outcome | None) -> bool:
+    """Tell whether the part of a file is of no use any more."""
+    return isinstance(outcome, Done | NoData | MembersTaken | Counted)
+
+
+def checkpoint_of(reply: Reply | None) -> Checkpoint | None:
+    """Return what a reply says of the part of its file; None = nothing that the next could go on from."""
+    match reply:
+        case FetchUnable(ended=FetchEnded() as ended):
+            return checkpoint_of(ended)
+        case FetchEnded(outcome) if is_over(outcome):
+            return None
+        case FetchEnded() | FetchStopped():
+            return reply.checkpoint if reply.checkpoint is not None and reply.checkpoint.durable else None
+    return None
+
+
+def said_leaving(reply: Reply) -> FetchEnded | FetchStopped | None:
+    """Return what a process that leaves its cluster says of a file; None = what it came to says nothing of the file."""
+    match reply:
+        case FetchEnded(outcome) if not is_over(outcome):  # it may have come of the leaving
+            return FetchStopped(reply.checkpoint)
+        case FetchEnded() | FetchStopped():
+            return reply
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,30 +40,24 @@ from landsat_async.scale.parcel import (
     Parcel,
     Reply,
     Setup,
+    is_over,
 )
 from landsat_async.scale.seal import RunKey, SealBroken
 from landsat_async.scale.watch import ANSWERS_S, LOOKS_S, Looks
 from landsat_async.transfer.link_policy import host_of, read_link
 from landsat_async.transfer.retry import HostReport
-from landsat_async.transfer.types import (
-    Counted,
-    Done,
-    GivenBack,
-    MembersTaken,
-    NoData,
-    Outcome,
-    TransferHooks,
-    TransferJob,
-)
+from landsat_async.transfer.types import GivenBack, Outcome, TransferHooks, TransferJob
 
 STOP_S = 4.5
 """For the checkpoints of all parts when a run is stopped."""
+KEEP_S = 0.4
+"""For the ledger to take the last checkpoint of a file; what comes to the ledger later comes after it."""
 WAIT_AT_MOST_S = 900.0
 """A parcel that has waited longer for a process comes back, and its file gets a new link."""
 _NO_CODE = {"distributed.diagnostics.computations.nframes": 0}
 """Else dask sends the source of the function that submits with each task: a tenth of the CPU time of that."""
 ENDED_S = 1.0
-"""So long after a process has lost a file it may still have a connection for it; see `agent.LEAVES_EVERY_S`."""
+"""So long after a process has lost a file it may still have a connection for it; see `leaving.LEAVES_EVERY_S`."""
 WATCHES_S = 0.1
 """So often it is looked whether another connection to the scheduler is used."""
 _EVENTS = {kind.__name__: kind for kind in (Started, Transferred, Retrying, Notice)}
@@ -109,7 +103,7 @@ class DaskPool:
             look = JoinChecks(str(folder.parts), setup.root, setup.ca_bundle)
             self.slots = (await look_at_processes(self._client, look, tell)).slots
             async with anyio.create_task_group() as group:
-                send, receive = anyio.create_memory_object_stream[tuple[TransferHooks, Checkpoint]](1024)
+                send, receive = anyio.create_memory_object_stream[Followed](1024)
                 group.start_soon(_save_checkpoints, receive)
                 self._tasks = group
                 self._listen(send)
@@ -124,7 +118,7 @@ class DaskPool:
             with anyio.CancelScope(shield=True):
                 await self._leave(setup)
 
-    def _listen(self, send: MemoryObjectSendStream[tuple[TransferHooks, Checkpoint]]) -> None:
+    def _listen(self, send: MemoryObjectSendStream[Followed]) -> None:
         from landsat_async.scale.agent import TOPIC
 
         assert self._setup is not None
@@ -139,10 +133,9 @@ class DaskPool:
             if kind == "reply":
                 followed.hear(pickle.loads(values[0]))
             elif kind == "save":
-                facts = Checkpoint.unpack(values[0])
-                if facts is not None:
-                    with suppress(anyio.WouldBlock, anyio.ClosedResourceError):  # the next one says more
-                        send.send_nowait((followed.hooks, facts))
+                followed.told(Checkpoint.unpack(values[0]))
+                with suppress(anyio.WouldBlock, anyio.ClosedResourceError):  # it is kept at its end at the latest
+                    send.send_nowait(followed)
             elif kind == "key":
                 self._aside(self._give_key, *values)
             elif kind == "health":
@@ -210,16 +203,27 @@ class DaskPool:
         except FutureCancelledError:  # before the next: for dask it is a cancellation
             return await self._wait_for_scheduler(followed)
         except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(STOP_S, shield=True), suppress(Exception, FutureCancelledError):
-                await self._stop_all()
-                reply = future and await self._reply(followed, future)
-                if isinstance(reply, FetchStopped) and reply.checkpoint is not None and reply.checkpoint.durable:
-                    await hooks.store.save(reply.checkpoint)
+            if future is not None:
+                await self._stop(followed, future)
+            if isinstance(followed.reply, FetchEnded) and is_over(followed.reply.outcome):
+                return await self._outcome(followed, followed.reply)  # it has its final name
             raise
         finally:
             self._followed.pop(job.part_name, None)
+            with anyio.move_on_after(KEEP_S, shield=True):  # what is written is not waited for any longer
+                await followed.keep()
             if future is not None:
                 future.release()
+
+    async def _stop(self, followed: Followed, future: Any) -> None:
+        """Have all processes stop, and hear what has become of one file; within STOP_S."""
+        from distributed.client import FutureCancelledError
+
+        with anyio.move_on_after(STOP_S, shield=True):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._stop_all)
+                with suppress(Exception, FutureCancelledError):
+                    followed.hear(await self._reply(followed, future))
 
     async def _reply(self, followed: Followed, future: Any) -> Reply:
         """Wait for what a process tells of a file, or for what dask tells of its task. Raises what dask raises."""
@@ -247,12 +251,10 @@ class DaskPool:
                 for host, report, reason in reply.health:
                     followed.hooks.health(host, report, reason)
                 followed.count(max(0, outcome.bytes_received - followed.counted))
-                facts = reply.checkpoint
-                if facts is not None and facts.durable and not _is_over(outcome):
-                    await followed.hooks.store.save(facts)
                 return outcome
-            case FetchSuperseded():
-                await anyio.sleep(ENDED_S)  # else there were more connections than `workers`
+            case FetchSuperseded():  # who had it may still have a connection: else there were more than `workers`
+                if (later := await followed.later(ENDED_S)) is not None:
+                    return await self._outcome(followed, later)
                 return GivenBack("the process that had it has ended, or has lost it", lost=True)
             case FetchTooOld() | FetchStopped():
                 return GivenBack("no process has come to it in time", lost=False)
@@ -356,7 +358,8 @@ class DaskPool:
         if self._stopping is None:
             self._stopping = anyio.Event()
             assert self._setup is not None
-            await self._client.run(stop_run, self._setup.run, on_error="ignore")
+            with suppress(Exception):  # a process has ended meanwhile; the others have been told
+                await self._client.run(stop_run, self._setup.run, on_error="ignore")
 
     def cancel_soon(self) -> None:
         """Do nothing: the first transfer that is cancelled stops all, and each has a bounded time."""
@@ -376,10 +379,5 @@ def _make_parts(folder: OutputFolder) -> None:
 
 async def _save_checkpoints(receive: Any) -> None:
     async with receive:
-        async for hooks, facts in receive:
-            await hooks.store.save(facts)
-
-
-def _is_over(outcome: Outcome) -> bool:
-    """Tell whether the part of a file is of no use any more."""
-    return isinstance(outcome, Done | NoData | MembersTaken | Counted)
+        async for followed in receive:
+            await followed.keep()

@@ -9,8 +9,9 @@ from typing import Any
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Started
+from landsat_async.scale.parcel import FetchEnded
 from landsat_async.transfer.retry import HostReport
-from landsat_async.transfer.types import HostDown, TransferEvent, TransferHooks, TransferJob
+from landsat_async.transfer.types import HostDown, Outcome, TransferEvent, TransferHooks, TransferJob
 
 SMALL_BYTES = 2**20
 """The beginning of a smaller file is told together with its end."""
@@ -28,6 +29,10 @@ class Teller:
         self.health: list[tuple[str, HostReport, str]] = []
         self._tell = tell
         self.hooks = TransferHooks(self._notify, self, check_host, self._health)
+
+    def ended(self, outcome: Outcome) -> FetchEnded:
+        """Return an outcome with all that was not told before."""
+        return FetchEnded(outcome, self.facts, tuple(self.health), tuple(self.events))
 
     def _send(self, kind: str, *values: Any) -> None:
         with suppress(Exception):  # the connection to the scheduler is lost: the end of the task will show it

@@ -82,16 +82,22 @@ async def transfer(job: TransferJob, session: TransferSession, hooks: TransferHo
         DiskFull: Nothing more can be written.
         FolderUnwritable: The output folder is gone or read-only.
     """
+    return await run_apart(Transfer(job, session, hooks))
+
+
+async def run_apart(one: Transfer) -> Outcome:
+    """Run a transfer in a task of its own; see `transfer`. Who was cancelled finds in `one.outcome` what it still did.
+
+    So cancellation of any origin (a scope, task.cancel(), asyncio.timeout) reaches the work in one form, from which its
+    clean-up can be shielded, and is seen here at once, whatever the work waits for.
+    """
     ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    one = Transfer(job, session, hooks)
 
     async def run() -> None:
-        outcome = await one.run()
+        one.outcome = await one.run()
         if not ended.done():
-            ended.set_result(outcome)
+            ended.set_result(one.outcome)
 
-    # The work is in a task of its own. So cancellation of any origin (a scope, task.cancel(), asyncio.timeout) reaches
-    # it in one form, from which its clean-up can be shielded, and is seen here at once, whatever the work waits for.
     with one_error():
         async with create_task_group() as tasks:
             tasks.start_soon(run)
@@ -108,7 +114,7 @@ class Transfer:
 
     `run` makes no task of its own, which would cost a small file as much as its request. So it is for tasks that
     nobody but a task group of anyio cancels, where `TransferSession.cancel_soon` is called as soon as that does: what
-    waits for a thread is shielded, and cannot see it. `transfer` is for all others.
+    waits for a thread is shielded, and cannot see it. `transfer` and `run_apart` are for all others.
 
     What most files never need has its value in the class, or is made when it is asked for.
     """
@@ -140,6 +146,8 @@ class Transfer:
     """How often one of several connections has broken."""
     stopped = False
     """A proof that is under way is to end soon."""
+    outcome: Outcome | None = None
+    """What `run_apart` has come to, also when it was cancelled: a file may have had its final name by then."""
 
     _paid_bytes = 0
     """Bytes that `[download] max_rate` has been charged for and that have not come yet."""

@@ -17,7 +17,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.scale import agent as module
-from landsat_async.scale import pool as pool_module
+from landsat_async.scale import leaving
 from landsat_async.scale.agent import Agent
 from landsat_async.scale.claim import claim_part
 from landsat_async.scale.followed import Followed
@@ -161,13 +161,18 @@ async def test_a_worker_that_leaves_its_cluster_ends_its_transfers(tmp_path, how
         finally:  # the other side has closed the connection
             ended.set()
 
+    async def told_leaving(reply: object) -> None:
+        pass
+
     worker = SimpleNamespace(status=SimpleNamespace(name="running"))
     agent = Agent()
     agent.begin()
     async with RawServer([half]) as server:
         contents = Contents(Setup("run", str(tmp_path), 0o644, "http://127.0.0.1:1/", (), None, 2),
                             a_job(server.url()), time.time() + 60)  # fmt: skip
-        task = asyncio.create_task(module.serve_while_working(agent, worker, contents, lambda *told: None))
+        task = asyncio.create_task(
+            leaving.serve_while_working(agent, worker, contents, lambda *told: None, told_leaving)
+        )
         await began.wait()
         if how == "cancelled":
             task.cancel()
@@ -187,11 +192,11 @@ async def test_a_worker_that_leaves_its_cluster_ends_its_transfers(tmp_path, how
 async def test_a_file_is_given_to_another_only_when_who_had_it_has_ended_its_connection(monkeypatch):
     waited: list[float] = []
 
-    async def sleep(delay_s: float) -> None:
-        waited.append(delay_s)
+    async def later(self: object, within_s: float) -> None:
+        waited.append(within_s)
 
-    monkeypatch.setattr(pool_module.anyio, "sleep", sleep)
+    monkeypatch.setattr(Followed, "later", later)
     job, hooks = a_job(), TransferHooks(lambda event: None, None)
     outcome = await DaskPool("tcp://127.0.0.1:1")._outcome(Followed(job, hooks), FetchSuperseded())
     assert isinstance(outcome, GivenBack)
-    assert sum(waited) > 5 * module.LEAVES_EVERY_S
+    assert sum(waited) > 5 * leaving.LEAVES_EVERY_S
