@@ -20,7 +20,7 @@ BEHIND_THE_DOOR = {
     "disk/fs_posix.py",
     "disk/posix_volume.py",
     "disk/posix_lock.py",
-    "disk/posix_folders.py",
+    "disk/posix_rename.py",
     "disk/posix_macos.py",
     "disk/fs_windows.py",
     "disk/win32.py",

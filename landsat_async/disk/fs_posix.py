@@ -1,33 +1,96 @@
-"""The file system of POSIX systems behind the contract of `disk.fs`."""
+"""The file system of POSIX systems behind the contract of `disk.fs`.
+
+A name is reached through the open folder that it stands in, and never through a path that somebody could swap. A thread
+holds such folders open for a moment, so that many small files look each of them up once.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from landsat_async.disk.fs import Fs, LockState, Observer, Volume
-from landsat_async.disk.posix_folders import HeldByThread, OpenPlace
 
 assert sys.platform != "win32"  # there it is fs_windows
 
 # These have nothing to give on Windows.
 from landsat_async.disk import posix_macos  # noqa: E402
 from landsat_async.disk.posix_lock import give_lock_back, grants_lease, state_of_lock, take_lock  # noqa: E402
+from landsat_async.disk.posix_rename import rename_noreplace  # noqa: E402
 from landsat_async.disk.posix_volume import check_writable, volume_of  # noqa: E402
 
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block us
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
-_MACOS_RENAME = posix_macos.AT_FDCWD, posix_macos.RENAME_EXCL
+HOLD_S = 0.1
+"""So long folders are held open; a later block looks them up anew."""
 T = TypeVar("T")
 _NO_NAMES = frozenset(("", ".", ".."))
+
+
+class FoldersOfThread:
+    """Folders that one thread holds open; closed with the thread, or at the beginning of a later block."""
+
+    def __init__(self) -> None:
+        self.inside = False
+        self.fds: dict[str, int] = {}
+        self._since_s = 0.0
+
+    def __enter__(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._since_s > HOLD_S:
+            self.drop()
+            self._since_s = now_s
+        self.inside = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.inside = False
+
+    def drop(self) -> None:
+        """Close them: a folder may be another one by now."""
+        for fd in self.fds.values():
+            os.close(fd)
+        self.fds.clear()
+
+    def __del__(self) -> None:
+        self.drop()
+
+
+class HeldByThread(threading.local):
+    """What each thread holds open."""
+
+    def __init__(self) -> None:
+        self.folders = FoldersOfThread()
+
+
+class OpenPlace:
+    """A name and the open folder that it stands in; the path as it is and None outside of the root."""
+
+    __slots__ = ("_fd", "_folders", "_name")
+
+    def __init__(self, name: str, fd: int | None, folders: FoldersOfThread | None = None) -> None:
+        self._name, self._fd, self._folders = name, fd, folders
+
+    def __enter__(self) -> tuple[str, int | None]:
+        return self._name, self._fd
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._folders is not None:
+            if error is not None:
+                self._folders.drop()
+        elif self._fd is not None:
+            os.close(self._fd)
 
 
 class PosixFs:
@@ -204,15 +267,8 @@ class PosixFs:
     def rename_noreplace(self, source: str, target: str) -> None:
         """Rename, but never over something; OSError EINVAL or ENOSYS where the system cannot promise that."""
         self._see("rename_noreplace", source, target)
-        call = _renameat2()
-        if call is None:
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            here, flag = (_AT_FDCWD, _RENAME_NOREPLACE) if sys.platform != "darwin" else _MACOS_RENAME
-            folders = [here if fd is None else fd for fd in (old_folder, new_folder)]
-            if call(folders[0], os.fsencode(old), folders[1], os.fsencode(new), flag):
-                code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code), target)
+            rename_noreplace(old, old_folder, new, new_folder)
 
     def replace(self, source: str, target: str) -> None:
         """Rename over whatever file has the name."""
@@ -332,19 +388,6 @@ def _open_inner(name: str, folder: int) -> int:
         if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
             raise OSError(errno.ELOOP, "a symbolic link is in the way", name) from None
         raise
-
-
-def _renameat2() -> Callable[..., int] | None:
-    """Return the C library's renameat2 (renameatx_np on macOS), or None where there is none."""
-    try:
-        library = ctypes.CDLL(None, use_errno=True)
-        call = library.renameatx_np if sys.platform == "darwin" else library.renameat2
-    except (AttributeError, OSError):
-        return None
-    call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
-    call.restype = ctypes.c_int
-    result: Callable[..., int] = call
-    return result
 
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -156,13 +156,17 @@ class FileRecords:
 
         return self._writer.call(read)
 
-    def nominal_left(self, run_id: str) -> Awaitable[int]:
-        """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too."""
+    def nominal_left(self, run_id: str, free_bytes: Callable[[], int] = lambda: 0) -> Awaitable[tuple[int, int]]:
+        """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too.
+
+        And what `free_bytes` says then, in the same thread: it is asked of the disk that the ledger stands on.
+        """
         look = (
             "SELECT coalesce(sum(bytes_nominal), 0) FROM item WHERE run_id IN(?,?) AND kind<>?"
             " AND state NOT IN('done','failed')"
         )
-        return self._writer.call(lambda c: int(c.execute(look, (run_id, HELD, MEASURE)).fetchone()[0]))
+        values = (run_id, HELD, MEASURE)
+        return self._writer.call(lambda c: (int(c.execute(look, values).fetchone()[0]), free_bytes()))
 
     def without_data(self, run_id: str) -> Awaitable[list[tuple[str, str]]]:
         """Windows of a run of which is known that they hold nothing but fill: path and reason."""

@@ -7,7 +7,8 @@ ledger; a file whose state does not allow the change is left out.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,6 +40,16 @@ class AcceptedDownload(msgspec.Struct, frozen=True):
     """Under which it stands there; maybe an older one."""
 
 
+class Batch(NamedTuple):
+    """What may be asked for next."""
+
+    files: list[Item]
+    request_log: list[tuple[float, int]]
+    """What quotas are counted by: (unix time, downloads) of earlier requests, of all runs on this folder."""
+    free_bytes: int
+    """On the disk that the files go to; 0 without files."""
+
+
 class RequestRecords:
     """What requester, poller and workers write and ask."""
 
@@ -48,26 +59,33 @@ class RequestRecords:
     # What may be asked for
 
     def batch(
-        self, run_id: str, limit: int, now: float, paused_systems: Sequence[str] = (), *, log_since: float = 0.0
-    ) -> Awaitable[tuple[list[Item], list[tuple[float, int]]]]:
+        self, run_id: str, limit: int, now: float, paused_systems: Sequence[str] = (), *, log_since: float = 0.0,
+        free_bytes: Callable[[], int] = lambda: 0,
+    ) -> Awaitable[Batch]:  # fmt: skip
         """The next files to ask for: due, not on a paused system, all of one kind of request.
 
-        With them the log that quotas are counted by: (time, downloads) of the requests since `log_since`, of all runs
-        on this folder; empty without files.
+        Args:
+            run_id: Of the run.
+            limit: The most files.
+            now: Unix time.
+            paused_systems: Systems that are left alone.
+            log_since: Unix time from which requests are counted.
+            free_bytes: Asked in the thread of the ledger, which stands on the same disk: one more would be one too many
+                for small machines.
         """
         due = f"run_id=? AND state='planned' AND next_try<=? AND system NOT IN({marks(paused_systems)})"
         due += f" AND {_OF_OTHER_BUNDLES}"
         order = "ORDER BY next_try, item_id LIMIT"
         arguments = (run_id, now, *paused_systems)
 
-        def read(c: sqlite3.Connection) -> tuple[list[Item], list[tuple[float, int]]]:
+        def read(c: sqlite3.Connection) -> Batch:
             first = c.execute(f"SELECT group_dataset FROM item WHERE {due} {order} 1", arguments).fetchone()
             if first is None:
-                return [], []
+                return Batch([], [], 0)
             more = (first["group_dataset"], limit)
             log = c.execute("SELECT at, downloads FROM asked WHERE at>=?", (log_since,))
             items = read_items(c, f"{due} AND group_dataset IS ? {order} ?", (*arguments, *more))
-            return items, [(at, downloads) for at, downloads in log]
+            return Batch(items, [(at, downloads) for at, downloads in log], free_bytes())
 
         return self._writer.call(read)
 

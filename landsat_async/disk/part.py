@@ -226,6 +226,8 @@ class PartFile:
         self._was = was
         self._is_claim = is_claim
         self._file = file
+        self.length = 0 if file is None else file.length
+        """Bytes that are here, written and hashed; not all of them need be durable."""
         self._expected = 0
         self._name_is_durable = False
         self._sync_has_failed = False
@@ -234,19 +236,9 @@ class PartFile:
         return f"<PartFile {os.path.basename(self.path)} {self.length} of {self.facts.total}>"
 
     @property
-    def length(self) -> int:
-        """Bytes that are here, written and hashed; not all of them need be durable."""
-        return 0 if self._file is None else self._file.length
-
-    @property
     def sha256(self) -> str:
         """Hex digest of these bytes."""
         return EMPTY_SHA256 if self._file is None else self._file.digest.hexdigest()
-
-    @property
-    def abandoned(self) -> bool:
-        """A thread did not come back in time: the descriptor stays open, and nobody may use the part again."""
-        return self.threads.lost
 
     @property
     def closed(self) -> bool:
@@ -287,8 +279,11 @@ class PartFile:
             await self.threads.run(self.put, block)
             return
         self._file.expected = self._expected
-        with self.threads.waiting():
-            await AsyncFileIO(cast("BinaryIO", self._file), None, self.threads.pool).write(block)
+        try:
+            with self.threads.waiting():
+                await AsyncFileIO(cast("BinaryIO", self._file), None, self.threads.pool).write(block)
+        finally:
+            self.length = self._file.length
 
     def put(self, block: memoryview) -> None:
         """Append a block, and make the file first if there is none; for threads."""
@@ -296,6 +291,7 @@ class PartFile:
             self._file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
         self._file.expected = self._expected
         self._file.write(block)
+        self.length = self._file.length
 
     async def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the part's from `offset` on."""
@@ -325,8 +321,10 @@ class PartFile:
 
     async def digest_of(self, size: int) -> str:
         """Return the digest of the first `size` bytes and go back to there; the file itself is not cut yet."""
-        if size != self.length and not await self.threads.run(self.file.reread, size):
-            raise OSError(errno.EIO, "the part is shorter than it was")
+        if size != self.length:
+            if not await self.threads.run(self.file.reread, size):
+                raise OSError(errno.EIO, "the part is shorter than it was")
+            self.length = size
         return self.sha256
 
     async def cut(self) -> None:
@@ -345,7 +343,7 @@ class PartFile:
 
     async def close(self) -> None:
         """Close the descriptor, unless that has been done or a lost thread still uses it."""
-        if self._file is not None and not self.closed and not self.abandoned:
+        if self._file is not None and not self.closed and not self.threads.lost:
             await self.threads.run(self._file.shut)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from landsat_async.events import Progress
@@ -11,6 +10,7 @@ from landsat_async.model import Unavailable
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.file_states import FileStates
 from landsat_async.run_summary import RunFiles, RunSummary
+from landsat_async.transfer.session import TransferSession
 
 RATE_WINDOW_S = 10.0
 TRUST_SHARE = 0.1
@@ -47,8 +47,8 @@ class RunCounts:
         """QA_PIXEL files of the run that are wanted for their figures alone: no files of the user."""
         self.held = 0
         """Files of scenes that are measured first; not in the run yet."""
-        self.received: Callable[[], int] = lambda: 0
-        """Body bytes from file hosts so far."""
+        self.session: TransferSession | None = None
+        """What counts the bytes that come; None before there is one."""
         self.bytes_done = 0
         """Real bytes of the files that this run has proven."""
         self.nominal_done = 0
@@ -65,6 +65,10 @@ class RunCounts:
         self.workers = 0
         self.staged_at_s: float | None = None
         """Monotonic time at which the last file in preparation is likely to be ready."""
+
+    def received(self) -> int:
+        """Return the body bytes from file hosts so far."""
+        return 0 if self.session is None else self.session.bytes_received
 
     def failed(self, failure: Unavailable, nominal_bytes: int = 0) -> None:
         """Keep the reason of a failure; the first ones are enough for a summary, the ledger has all."""

@@ -103,7 +103,7 @@ class BundleFallback:
         if done is None:
             return False
         context.states.replaced(item.item_id, *done)
-        context.counts.nominal_left = await context.ledger.files.nominal_left(context.run_id)
+        context.counts.nominal_left, _ = await context.ledger.files.nominal_left(context.run_id)
         return True
 
     async def _single_files(self, items: Sequence[Item]) -> dict[str, list[WantedFile]]:

@@ -143,9 +143,8 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
 
 async def warn_of_space(context: RunContext) -> None:
     """Say early that it will not fit. Listed sizes are rounded, so this is no reason to refuse."""
-    context.counts.nominal_left = wanted = await context.ledger.files.nominal_left(context.run_id)
-    free = await anyio.to_thread.run_sync(context.target.free_bytes)
-    keep = context.config.download.min_free_bytes
+    wanted, free = await context.ledger.files.nominal_left(context.run_id, context.target.free_bytes)
+    context.counts.nominal_left, keep = wanted, context.config.download.min_free_bytes
     if wanted > free - keep and not context.config.select.cuts_bundles:  # else they go as soon as windows are cut
         text = f"about {size_text(wanted)} are still to come; {size_text(free)} are free on the disk, of which"
         text += f" min_free_bytes keeps {size_text(keep)}: the run stops before that, and continues later"

@@ -105,9 +105,10 @@ class Requester:
             await self._reroute(paused)
         now = context.states.now()
         most = self._most if context.measuring is None else max(self._most, MEASURED_TOGETHER)
-        files, request_log = await context.ledger.requests.batch(
-            context.run_id, most, now, paused, log_since=now - WINDOW_S
+        batch = await context.ledger.requests.batch(
+            context.run_id, most, now, paused, log_since=now - WINDOW_S, free_bytes=context.target.free_bytes
         )
+        files = batch.files
         if most > self._most:
             files = _bounded(files, self._most)
         if hosts.interrupted:
@@ -116,7 +117,7 @@ class Requester:
         if not files:
             return []
         allowed = allowance(
-            request_log,
+            batch.request_log,
             now,
             want=len(files),
             in_flight=context.states.in_flight,
@@ -130,17 +131,15 @@ class Requester:
                 await context.wakeups.wait(HOUSEKEEPING_S)
                 context.wakeups.waiting_for_capacity = False
             return []
-        return await self._with_room(files[: allowed.downloads])
+        return self._with_room(files[: allowed.downloads], batch.free_bytes)
 
-    async def _with_room(self, files: Sequence[Item]) -> list[Item]:
-        """Return the files that the disk has room for beside those that are coming.
+    def _with_room(self, files: Sequence[Item], free: int) -> list[Item]:
+        """Return the files that the disk has room for beside those that are coming; `free` bytes are there.
 
         Raises:
             DiskFull: it has room for none, and none is coming.
         """
         context, counts = self._context, self._context.counts
-        # In the thread of the ledger, which stands on the same disk: one more would be one too many for small machines.
-        free = await context.ledger.writer.call(lambda _: context.target.free_bytes())
         keep, coming, scale = context.config.download.min_free_bytes, context.states.in_flight, counts.scale
         fits = fitting(
             [int((item.bytes_nominal or 0) * scale) for item in files],
@@ -304,7 +303,8 @@ class Requester:
         if files[0].group_dataset is not None:
             host = urlsplit(context.config.service.url).hostname or ""
             context.observations.note(host, [fact_of_groups([item.scene_display_id for item in files], answers)])
-        files = await context.ledger.requests.revive(files, reply.duplicates)
+        if reply.duplicates:
+            files = await context.ledger.requests.revive(files, reply.duplicates)
         pairs = match(files, answers)
         if reply.failed:
             pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)

@@ -253,6 +253,7 @@ class Run:
                 context.routes.on_unmeasured = context.measuring.cannot
             try:
                 hooks = Hooks(context, self._on_scene, (credentials.token,))
+                with_hooks = hooks.wanted and not self._measure_only
                 async with announced_waits(context, gate):
                     await check_role(m2m)
                     sync = await self._begin_sync(context)
@@ -261,7 +262,7 @@ class Run:
                         await prepare(context, self._aoi, self._unreadable, sync)
                         await take_stock(context)
                         await warn_of_space(context)
-                        if hooks.wanted and not self._measure_only:
+                        if with_hooks:
                             await self._pipeline_and_hooks(context, workers, hooks)
                         else:
                             await self._pipeline(context, workers)
@@ -349,7 +350,7 @@ class Run:
             observe=self._observations.note,
             connector=self._session.connector if self._session is not None else None,
         ) as session:
-            self._counts.received = lambda: session.bytes_received
+            self._counts.session = session
             yield WorkerPool(context, session, overwrite=self._overwrite, pool=self._pool)
 
     def _on_wait(self, wait: ApiWait) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_on_after
 
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice
 from landsat_async.proof.kinds import kind_of
 from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
@@ -79,7 +80,8 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
         NameSeen: the job wants no more than the name.
     """
     part, session, host = transfer.part, transfer.session, transfer.host
-    wanted = next_ask(part.now, session.range_support(host), whole=transfer.whole)
+    here = part.now
+    wanted = next_ask(here, session.range_support(host), whole=transfer.whole)
     if plainly:
         wanted = msgspec.structs.replace(wanted, if_range=None)
     transfer.tries += not plainly
@@ -101,7 +103,9 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
         begins = transfer.job.name_begins
         if begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
             raise NameSeen(served_name(begins, reply.filename, str(url)))
-        received = await take_answer(transfer, wanted, response, reply, named=named, staging=staging, plainly=plainly)
+        received = await take_answer(
+            transfer, wanted, here, response, reply, named=named, staging=staging, plainly=plainly
+        )
     finally:
         if response is not None:
             response.close()  # no harm after a complete body: the connection is in the pool again by then
@@ -111,6 +115,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
 async def take_answer(
     transfer: Transfer,
     wanted: Ask,
+    here: Checkpoint,
     response: aiohttp.ClientResponse,
     reply: Reply,
     *,
@@ -120,10 +125,11 @@ async def take_answer(
 ) -> Received | None:
     """Keep what comes with an answer whose head has been checked; None = ask again without If-Range.
 
+    `here` is what was known of the part when it was asked for.
     Raises AttemptFailed and OSError, see `attempt`.
     """
     part, session, host = transfer.part, transfer.session, transfer.host
-    reading = read_answer(wanted, part.now, reply, named=named)
+    reading = read_answer(wanted, here, reply, named=named)
     match reading:
         case AcceptBody():
             if wanted.start:

@@ -204,7 +204,7 @@ class Sink:
 
     def close(self) -> None:
         """Hand the buffer back."""
-        if not self._part.abandoned:
+        if not self._transfer.threads.lost:
             self._session.give_buffer(self._buffer)
 
     def _is_old(self) -> bool:
@@ -235,7 +235,7 @@ class Sink:
 
     async def _keep_and_return(self, buffer: memoryview, filled: int, at: int) -> None:
         await self._keep(buffer[:filled], at)
-        if not self._part.abandoned:
+        if not self._transfer.threads.lost:
             self._session.give_buffer(buffer)
         await self._checkpoint_if_due()
         if self._slot is not None:
@@ -250,7 +250,7 @@ class Sink:
         transfer = self._transfer
         self._broken = True
         committed = await transfer.threads.run(put_and_commit, transfer, block, stop=transfer.stop_proof)
-        self._broken = self._part.abandoned
+        self._broken = transfer.threads.lost
         return committed
 
     async def _keep(self, block: memoryview, at: int) -> None:
@@ -259,7 +259,7 @@ class Sink:
         new = block[await self._compare(block, at) :]
         if new:
             await self._part.write(new)
-        self._broken = self._part.abandoned
+        self._broken = self._transfer.threads.lost
 
     async def _compare(self, block: memoryview, at: int) -> int:
         """Return how many bytes of the block are here already. Raises AttemptFailed when they are others."""

@@ -353,7 +353,7 @@ class Transfer:
     async def _checkpoint_on_cancel(self) -> None:
         """Make what is here durable, within the grace period."""
         with move_on_after(self.job.policy.grace_s, shield=True), suppress(OSError):
-            if self._opened and not self.part.abandoned:
+            if self._opened and not self.threads.lost:
                 await self.checkpoint_if_new()
 
     def stop_proof(self) -> None:

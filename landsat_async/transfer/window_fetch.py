@@ -79,7 +79,9 @@ async def _fetch_first(transfer: Transfer) -> Received | None:
             return await _without_ranges(transfer, response)
         if reply.status == 200:
             transfer.session.learn(transfer.host, ignores_ranges=True)
-            received = await take_answer(transfer, Ask(0, None), response, reply, named=named, staging=staging)
+            received = await take_answer(
+                transfer, Ask(0, None), transfer.part.now, response, reply, named=named, staging=staging
+            )
             assert received is not None
             return received
         first = facts_of_first(_HEAD, reply, named=named)

@@ -223,7 +223,7 @@ async def test_H17_a_cancelled_caller_waits_for_its_thread(tmp_path):
             assert part.length == 1000
             await anyio.sleep(0)
         assert scope.cancelled_caught
-        assert not part.abandoned
+        assert not part.threads.lost
 
 
 @pytest.mark.faults("H16", "L02")
@@ -246,7 +246,7 @@ async def test_H16_a_lost_thread_is_left_its_descriptor(tmp_path):
                     await anyio.sleep(0.001)
                 scope.cancel()
                 threads.cancel_soon()
-        assert part.abandoned
+        assert part.threads.lost
         assert not ended.is_set()
         await part.close()
         os.fstat(part.fd)  # still open

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from landsat_async.disk import fs_posix, posix_macos
+from landsat_async.disk import posix_macos, posix_rename
 from landsat_async.disk.fs import NEW, WRITE
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.posix_macos import full_sync, is_only_writer, show_as_writer
@@ -84,6 +84,6 @@ def test_a_name_is_never_taken_from_anything(tmp_path, monkeypatch):
             return 0
 
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(fs_posix.ctypes, "CDLL", lambda *_, **__: Library)
+    monkeypatch.setattr(posix_rename.ctypes, "CDLL", lambda *_, **__: Library)
     PosixFs().rename_noreplace(str(tmp_path / "a"), str(tmp_path / "b"))
     assert asked == [(-2, os.fsencode(tmp_path / "a"), -2, os.fsencode(tmp_path / "b"), 4)]

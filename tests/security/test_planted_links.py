@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from landsat_async.disk.fs_posix import PosixFs, _renameat2
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.posix_rename import _renameat2
 from landsat_async.errors import FolderUnwritable, LandsatError, LedgerError
 from landsat_async.events import Started
 from tests.whole.world import STATE, open_world
