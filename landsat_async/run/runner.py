@@ -257,10 +257,10 @@ class Run:
                 async with announced_waits(context, gate):
                     await check_role(m2m)
                     sync = await self._begin_sync(context)
-                    await sweep_parts(context)
                     async with self._workers(context) as workers:
                         await prepare(context, self._aoi, self._unreadable, sync)
                         await take_stock(context)
+                        await sweep_parts(context)  # after that: what was found here leaves its part behind
                         await warn_of_space(context)
                         if with_hooks:
                             await self._pipeline_and_hooks(context, workers, hooks)
