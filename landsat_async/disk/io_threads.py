@@ -73,8 +73,9 @@ class DiskPool(Executor):
     They are no reason for the interpreter to stay: a thread that hangs in a broken disk does not keep a program alive.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, name: str = "disk") -> None:
+        """Start no thread yet; `name` is what they are for."""
+        self._most, self._name = most, name
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._ended: deque[_End] = deque()
@@ -130,7 +131,7 @@ class DiskPool(Executor):
 
     def _grow(self) -> None:
         """Start one more thread; where the system allows no more, those that are here do all the work."""
-        thread = threading.Thread(target=self._main, name=f"landsat-disk-{self._threads + 1}", daemon=True)
+        thread = threading.Thread(target=self._main, name=f"landsat-{self._name}-{self._threads + 1}", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
@@ -217,10 +218,11 @@ class _Waiting:
 
 
 class Threads:
-    """The way of one transfer to the pool that all transfers share."""
+    """The way of one transfer to the pools that all transfers share."""
 
-    def __init__(self, pool: DiskPool, grace_s: float) -> None:
+    def __init__(self, pool: DiskPool, grace_s: float, computing: DiskPool | None = None) -> None:
         self.pool = pool
+        self._computing = computing or pool
         self.lost = False
         """A thread has not come back in time; what it uses must be left to it."""
         self._grace_s = grace_s
@@ -229,13 +231,27 @@ class Threads:
         """Scopes of those who wait for a thread now."""
         self._stops: set[Callable[[], object]] = set()
 
-    async def run(self, work: Callable[..., T], *arguments: object, stop: Callable[[], object] | None = None) -> T:
-        """Run blocking work and wait for its end; `stop` is what `cancel_soon` may call to make that come soon."""
+    async def run(
+        self,
+        work: Callable[..., T],
+        *arguments: object,
+        stop: Callable[[], object] | None = None,
+        computes: bool = False,
+    ) -> T:
+        """Run blocking work and wait for its end.
+
+        Args:
+            work: Called in a thread.
+            arguments: What it is called with.
+            stop: What `cancel_soon` may call to make that end come soon.
+            computes: The work needs a processor for some milliseconds: what is short and waits for the disk shall not
+                wait for it.
+        """
         if stop is not None:
             self._stops.add(stop)
         try:
             with self.waiting():
-                return await self.pool.start(work, *arguments)
+                return await (self._computing if computes else self.pool).start(work, *arguments)
         finally:
             if stop is not None:
                 self._stops.discard(stop)

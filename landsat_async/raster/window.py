@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -147,7 +148,7 @@ def _tiles_as_they_are(
         kept.append(stored or b"")
         if stored is None:
             continue
-        pixels = decode(layout, stored, row)
+        pixels = decode(layout, stored, row, zlib)
         inside = min(layout.tile_width, layout.width - column * layout.tile_width)
         if empty and (pixels[: layout.length - row * layout.tile_length, :inside] != blank).any():
             empty = False

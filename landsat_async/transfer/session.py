@@ -8,6 +8,7 @@ byte for byte.
 from __future__ import annotations
 
 import asyncio
+import os
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -96,6 +97,8 @@ class TransferSession:
     """What all transfers share; None = no limit."""
     waits: OpenWaits = field(default_factory=OpenWaits)
     """What transfers wait for just now."""
+    computing: DiskPool | None = None
+    """Threads that cut windows; None = those of the disk do."""
     splits: Counter[str] = field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
     quick: QuickGets | None = None
@@ -307,7 +310,7 @@ async def open_transfer_session(
     """
     proxies = urllib.request.getproxies_environment() if trust_env else {}
     resolver = CheckingResolver(hosts, proxies.values())
-    pool = DiskPool(workers + 2)
+    pool, computing = DiskPool(workers + 2), DiskPool(min(workers, os.cpu_count() or 2), "cut")
     window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
     read_bufsize = READ_AHEAD_BYTES if window is None else window // 2
     session = aiohttp.ClientSession(
@@ -327,7 +330,7 @@ async def open_transfer_session(
         shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
-        shared.observe = observe
+        shared.observe, shared.computing = observe, computing
         if connector is None and is_possible():
             shared.quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES)
         yield shared
@@ -335,7 +338,8 @@ async def open_transfer_session(
         with CancelScope(shield=True), move_on_after(2.0):
             await session.close()
             await resolver.close()
-        pool.shutdown(wait=False, cancel_futures=True)
+        for one in (pool, computing):
+            one.shutdown(wait=False, cancel_futures=True)
 
 
 def block_bytes_for(transfers: int) -> int:

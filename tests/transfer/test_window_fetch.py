@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import anyio
 import pytest
 
+from landsat_async.disk.part import PartFile
 from landsat_async.model import Identity, Proof
 from landsat_async.raster.window import WindowMode
 from landsat_async.rules.naming import window_name
+from landsat_async.transfer import window_commit
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.sink import CUT_BYTES
 from landsat_async.transfer.types import Done, FileFailed, NeedsLink, NoData
@@ -284,6 +287,25 @@ async def test_a_window_that_takes_most_of_the_file_is_cut_from_the_whole(bench)
     assert bench.final_bytes() == bench.right[0]
     assert outcome.window.transport == "whole"
     assert len(host.asked) == 2
+
+
+async def test_a_window_is_cut_in_threads_that_the_disk_does_not_need(bench, monkeypatch):
+    threads = {}
+
+    def noted(owner, name):
+        inner = getattr(owner, name)
+
+        def call(*given):
+            threads.setdefault(name, threading.current_thread().name.rpartition("-")[0])
+            return inner(*given)
+
+        monkeypatch.setattr(owner, name, call)
+
+    noted(window_commit, "cut_window")
+    noted(PartFile, "put")
+    async with RawServer([BandHost(DATA)]) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert threads == {"put": "landsat-disk", "cut_window": "landsat-cut"}
 
 
 async def test_another_file_is_not_the_source(bench):
