@@ -22,8 +22,8 @@ import anyio
 from benchmarks.probe import rss_bytes
 from landsat_async.config_tables import OutputConfig
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.fs import local_fs
 from landsat_async.disk.ledger import Ledger
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import Route, Scene, WantedFile
 from landsat_async.run.outputs import write_outputs
 from landsat_async.stac.assets import LocalFile, asset_of
@@ -47,12 +47,12 @@ async def main() -> int:
     given = parser.parse_args()
     print(f"one item of {len(STEMS) + 1} files: {1000 * one_item():.2f} ms (median of {_ITEMS}; limit 5 ms)")
     with tempfile.TemporaryDirectory(prefix="stac-", dir=given.directory) as name:
-        folder = OutputFolder(Path(name))
-        await fill(folder, given.scenes)
+        target = LocalTarget(Path(name))
+        await fill(target.folder, given.scenes)
         wanted = OutputConfig(stac=True, vrt=True, table=given.table)
         for what, anew in (("new", False), ("nothing new", False), ("all anew, nothing changed", True)):
             before, began = rss_bytes(), time.monotonic()
-            made = await write_outputs(folder, local_fs(), wanted, file_mode=0o644, anew=anew)
+            made = await write_outputs(target, wanted, anew=anew)
             took, grown = time.monotonic() - began, (rss_bytes() - before) / 2**20
             print(f"{given.scenes:,} scenes, {what}: {took:.1f} s, {made.changed:,} files written, {grown:+.0f} MiB")
     return 0

@@ -84,11 +84,9 @@ def ids_decide(search: Mapping[str, object]) -> list[str]:
 
 
 def store_together(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return what cannot be had in a store yet."""
-    if is_store_url(values["download"]["directory"]):
-        wanted = [f"output.{key}" for key in ("stac", "vrt", "table") if values["output"].get(key)]
-        wanted += [f"hooks.{key}" for key in ("on_scene", "force_queue") if values["hooks"].get(key)]
-        return [f"{key}: needs a folder, and download.directory is a store" for key in wanted]
+    """Return what cannot be had in a store."""
+    if is_store_url(values["download"]["directory"]) and values["hooks"].get("force_queue"):
+        return ["hooks.force_queue: FORCE reads files of this machine, and download.directory is a store"]
     return []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from landsat_async import config_readers as read
@@ -25,6 +27,18 @@ def place(written: read.Written) -> str:
     """Read where files go: a folder, or the address of a store."""
     value = read.path(written)
     return str(read_store_url(value)) if is_store_url(value) else value
+
+
+def place_below(directory: str, relpath: str) -> str:
+    """Return where a file of an output directory is, for other programs: a path of this system, or an address.
+
+    Args:
+        directory: A folder, or the address of a store.
+        relpath: Path below it; "" = the directory itself.
+    """
+    if is_store_url(directory):
+        return f"{directory.rstrip('/')}/{relpath}".rstrip("/")
+    return os.path.join(directory, *relpath.split("/")) if relpath else directory
 
 
 def endpoint(written: read.Written) -> str:

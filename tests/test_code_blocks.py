@@ -83,6 +83,7 @@ PYTHON = {
     ("only-my-area.md", "rioxarray"): "run_field",
     ("many-machines.md", "from prefect"): "run_shards",
     ("sync.md", "from prefect"): "run_flow",
+    ("stores.md", "rasterio.open"): "compiled: needs a bucket; tests/store/test_outputs.py opens a VRT in one",
     ("scale.md", "LocalCluster("): "compiled: needs a dask cluster",
     ("scale.md", "SLURMCluster"): "compiled: needs Slurm",
     ("sync.md", "from airflow"): "compiled: needs Airflow; its command line is parsed by another test",

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.disk.fs import READ, Fs, local_fs
 from landsat_async.disk.inspect import OpenFile, put_aside
+from landsat_async.disk.output_files import OutputFiles
 from landsat_async.disk.target import CompletePart, FarWait, Look, Place, Recorded, StoredPart
 from landsat_async.errors import LandsatError
 from landsat_async.model import Proof
@@ -168,6 +169,19 @@ class LocalTarget:
             yield OpenFile(found.st_size, found.st_mtime_ns, partial(fs.pread, fd))
         finally:
             fs.close(fd)
+
+    def peek(self, relpath: str) -> AbstractContextManager[OpenFile]:
+        """Open a file, as `read` does."""
+        return self.read(relpath)
+
+    def gdal_path(self, relpath: str) -> str:
+        """Return the absolute path of a file, with / on Windows too."""
+        return self.fs.join(str(Path(self._root).absolute()), relpath).replace("\\", "/")
+
+    def outputs(self, is_ours: Callable[[bytes], bool]) -> OutputFiles:
+        """Return what writes outputs into the folder."""
+        root = str(Path(self._root).absolute())
+        return OutputFiles(self.fs, root, self.parts_dir, mode=self._file_mode, is_ours=is_ours)
 
     def put_aside(self, relpath: str) -> str | None:
         """Move a changed file into a folder of its own."""

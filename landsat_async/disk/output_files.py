@@ -11,15 +11,17 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Protocol
 
-from landsat_async.disk.fs import NEW, READ, WRITE, Fs
+from landsat_async.disk.fs import NEW, READ, WRITE, Fs, is_there
 
 _BLOCK_BYTES = 256 * 1024
+HEAD_BYTES = 256 * 1024
 _TOGETHER = 64
 _SYNCS_AT_ONCE = 8
 _SPARE = re.compile(r"new-\d+-\d+", re.ASCII)
-_TAIL_BYTES = 64 * 1024
+TAIL_BYTES = 64 * 1024
 """Parquet says at its end what it is."""
 
 
@@ -55,6 +57,73 @@ class OutputFile:
         self.closed = True
 
 
+class OutputPlace(Protocol):
+    """A place where outputs are written, by paths below the target; blocks, for threads."""
+
+    changed: int
+    """Files that were written because they are new or other than before."""
+    refused: list[str]
+    """Paths of files that could not be put, because something that we have not made has the name."""
+
+    def put(self, relpath: str, data: bytes) -> None:
+        """Give a file these bytes, with the next ones; nothing is done where it has them already."""
+
+    def name_all(self) -> None:
+        """Make what was put whole and visible."""
+
+    def writing(self, relpath: str) -> AbstractContextManager[OutputFile]:
+        """Make a file piece by piece; it gets its name at the end of the block. Raises NotOurs."""
+
+    def read(self, relpath: str, most_bytes: int, offset: int = 0) -> bytes | None:
+        """Return a part of a file; None where there is none that can be read."""
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder; [] where there is none."""
+
+    def is_there(self, relpath: str) -> bool:
+        """Tell whether something has the name."""
+
+    def remove(self, relpath: str) -> None:
+        """Remove a file of ours, at the next `sync` at the latest; what is not ours stays."""
+
+    def sync(self) -> None:
+        """Name what was put, and make durable which names there are."""
+
+    def sweep(self) -> None:
+        """Remove what a writer that was killed has left; nobody else may be writing."""
+
+    def abandon(self) -> None:
+        """Leave nothing behind of what was put and has no name."""
+
+
+class SpareFiles:
+    """Files beside the parts that have no name yet."""
+
+    def __init__(self, fs: Fs, spool: str, mode: int) -> None:
+        self._fs, self._spool, self._mode = fs, spool, mode
+        self._count = 0
+
+    def make(self) -> tuple[str, int]:
+        """Make an empty file; returns its path and descriptor."""
+        spare = self._fs.join(self._spool, f"new-{os.getpid()}-{self._count}")
+        self._count += 1
+        with suppress(FileNotFoundError):
+            self._fs.unlink(spare)  # of a process that had our number, and was killed
+        return spare, self._fs.open(spare, NEW, self._mode)
+
+    def drop(self, spares: Iterable[str]) -> None:
+        """Remove them; what cannot be removed is swept later."""
+        for spare in spares:
+            with suppress(OSError):
+                self._fs.unlink(spare)
+
+    def sweep(self) -> None:
+        """Remove what a writer that was killed has left; nobody else may be writing."""
+        for name in self._fs.listdir(self._spool):
+            if _SPARE.fullmatch(name):
+                self.drop([self._fs.join(self._spool, name)])
+
+
 class OutputFiles:
     """Writes files below an output folder; blocks, for threads. Raises OSError, FileInUse where a name is held open.
 
@@ -63,21 +132,28 @@ class OutputFiles:
     """
 
     def __init__(self, fs: Fs, root: str, spool: str, *, mode: int, is_ours: Callable[[bytes], bool]) -> None:
-        self._fs, self._root, self._spool, self._mode, self._is_ours = fs, root, spool, mode, is_ours
+        self._fs, self._root, self._mode, self._is_ours = fs, root, mode, is_ours
+        self._spares = SpareFiles(fs, spool, mode)
+        self.changed = 0
+        self.refused: list[str] = []
         self._folders: set[str] = set()
         """Folders that are there."""
         self._unsynced: set[str] = set()
         """Folders of which names have changed that are not durable yet."""
-        self._count = 0
         self._unnamed: list[tuple[str, str]] = []
         """Spare and final names of files that are written and not durable yet."""
 
-    def put(self, relpath: str, data: bytes) -> bool:
-        """Give a file these bytes, with the next ones; False when it has them already. Raises NotOurs."""
+    def put(self, relpath: str, data: bytes) -> None:
+        """Give a file these bytes, with the next ones; nothing is done where it has them already."""
         if self.read(relpath, len(data) + 1) == data:
-            return False
-        self._check_free(relpath)
-        spare, fd = self._spare()
+            return
+        try:
+            self._check_free(relpath)
+        except NotOurs:
+            self.refused.append(relpath)
+            return
+        self.changed += 1
+        spare, fd = self._spares.make()
         self._unnamed.append((spare, self._fs.join(self._root, relpath)))
         try:
             self._fs.pwrite_all(fd, memoryview(data), 0)
@@ -86,7 +162,6 @@ class OutputFiles:
             self._fs.close(fd)
         if len(self._unnamed) >= _TOGETHER:
             self.name_all()
-        return True
 
     def name_all(self) -> None:
         """Make durable what was put, and give it its names, in that order."""
@@ -97,19 +172,17 @@ class OutputFiles:
             for spare, path in unnamed:
                 self._name(spare, path)
         except BaseException:
-            self._drop(spare for spare, _ in unnamed)
+            self._spares.drop(spare for spare, _ in unnamed)
             raise
 
     def sweep(self) -> None:
         """Remove what a writer that was killed has left; nobody else may be writing."""
-        for name in self._fs.listdir(self._spool):
-            if _SPARE.fullmatch(name):
-                self._drop([self._fs.join(self._spool, name)])
+        self._spares.sweep()
 
     def abandon(self) -> None:
         """Leave nothing behind of what was put and has no name."""
         unnamed, self._unnamed = self._unnamed, []
-        self._drop(spare for spare, _ in unnamed)
+        self._spares.drop(spare for spare, _ in unnamed)
 
     def _sync(self, spare: str) -> None:
         fd = self._fs.open(spare, WRITE)
@@ -118,25 +191,12 @@ class OutputFiles:
         finally:
             self._fs.close(fd)
 
-    def _drop(self, spares: Iterable[str]) -> None:
-        for spare in spares:
-            with suppress(OSError):
-                self._fs.unlink(spare)
-
-    def _spare(self) -> tuple[str, int]:
-        """Make an empty file beside the parts; returns its name and descriptor."""
-        spare = self._fs.join(self._spool, f"new-{os.getpid()}-{self._count}")
-        self._count += 1
-        with suppress(FileNotFoundError):
-            self._fs.unlink(spare)  # of a process that had our number, and was killed
-        return spare, self._fs.open(spare, NEW, self._mode)
-
     @contextmanager
     def writing(self, relpath: str) -> Iterator[OutputFile]:
         """Make a file piece by piece; it gets its name at the end of the block. Raises NotOurs."""
         self._check_free(relpath)
         fs, path = self._fs, self._fs.join(self._root, relpath)
-        temporary, fd = self._spare()
+        temporary, fd = self._spares.make()
         try:
             try:
                 file = OutputFile(fs, fd)
@@ -173,6 +233,10 @@ class OutputFiles:
         except OSError:
             return []
 
+    def is_there(self, relpath: str) -> bool:
+        """Tell whether something has the name."""
+        return is_there(self._fs, self._fs.join(self._root, relpath))
+
     def remove(self, relpath: str) -> None:
         """Remove a file of ours; what is not ours stays."""
         path = self._fs.join(self._root, relpath)
@@ -203,8 +267,8 @@ class OutputFiles:
         except OSError:
             return
         if stat.S_ISREG(found.st_mode):
-            head = self.read(relpath, _BLOCK_BYTES)
-            tail = self.read(relpath, _TAIL_BYTES, max(0, found.st_size - _TAIL_BYTES))
+            head = self.read(relpath, HEAD_BYTES)
+            tail = self.read(relpath, TAIL_BYTES, max(0, found.st_size - TAIL_BYTES))
             if head is not None and (not head or self._is_ours(head + (tail or b""))):
                 return
         raise NotOurs(relpath)

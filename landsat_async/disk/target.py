@@ -19,6 +19,7 @@ from landsat_async.disk.finalise import FinaliseResult
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.fs import Fs
 from landsat_async.disk.inspect import OpenFile
+from landsat_async.disk.output_files import OutputPlace
 from landsat_async.errors import LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
@@ -184,6 +185,19 @@ class Target(Protocol):
 
     def read(self, relpath: str) -> AbstractContextManager[OpenFile]:
         """Open a file for reading. Raises FileNotFoundError, FileInUse, OSError for what is no regular file."""
+
+    def peek(self, relpath: str) -> AbstractContextManager[OpenFile]:
+        """Open a file of which little is read, here and there. Raises as `read`; FileNotFoundError also later."""
+
+    def gdal_path(self, relpath: str) -> str:
+        """Return the absolute path by which GDAL opens a file here."""
+
+    def outputs(self, is_ours: Callable[[bytes], bool]) -> OutputPlace:
+        """Return what writes files of ours that are no downloads; for who has prepared the target.
+
+        Args:
+            is_ours: Tells by beginning and end of a file whether it may be replaced.
+        """
 
     def put_aside(self, relpath: str) -> str | None:
         """Move a changed file out of the way, durably; return its path now, None for what is no file of ours."""

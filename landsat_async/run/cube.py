@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.ledger_catalog import SceneHere, scenes_here
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.rules.bands import bands_named, kind_of
 from landsat_async.run.scene_files import SceneReader
 from landsat_async.stac.assets import GEOTIFF, UNSCALED, Asset, asset_of, own_grid
@@ -97,9 +97,9 @@ def _documents(
     here: set[str],
 ) -> Iterator[dict[str, Any]]:
     """Yield an item for each scene, whose assets go by the names that were asked for; `here` gets all that it has."""
-    folder = OutputFolder(root)
-    reader = SceneReader(folder.fs, os.path.abspath(root))
-    with scenes_here(folder.ledger, run_id) as scenes:
+    target = LocalTarget(root)
+    reader = SceneReader(target)
+    with scenes_here(target.folder.ledger, run_id) as scenes:
         for scene in scenes:
             files, mtl = reader.read(scene)
             assets = [asset_of(scene.display_id, file, mtl) for file in files]

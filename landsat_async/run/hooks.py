@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from landsat_async.beside import beside
 from landsat_async.config import Config
+from landsat_async.config_store import place_below
 from landsat_async.disk.fs import NEW, READ, WRITE, Fs, local_fs
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_hooks import DueScene
@@ -28,6 +29,7 @@ from landsat_async.events import Failed, HookEnded, Notice
 from landsat_async.model import Unavailable
 from landsat_async.public import publish
 from landsat_async.rules.redact import said_by_program
+from landsat_async.rules.store_url import is_store_url
 from landsat_async.run.context import RunContext
 from landsat_async.run.hook_process import run_program
 from landsat_async.run.hook_rules import command_of, environment_of, queue_addition, queue_has, why_failed
@@ -46,15 +48,15 @@ class CompleteScene:
         display_id: Its display id.
         entity_id: Its entity id.
         dataset: Alias of the dataset that it was found in.
-        folder: Absolute path of the folder that holds its files.
-        files: Absolute paths of its files.
+        folder: Absolute path of the folder that holds its files; in a store its address, as text (s3://...).
+        files: Absolute paths of its files; in a store their addresses, as text.
     """
 
     display_id: str
     entity_id: str
     dataset: str
-    folder: Path
-    files: tuple[Path, ...]
+    folder: Path | str
+    files: tuple[Path | str, ...]
 
 
 OnScene = Callable[[CompleteScene], Awaitable[object]]
@@ -67,7 +69,9 @@ class Hooks:
         self._context = context
         self._config = context.config.hooks
         self._on_scene, self._secrets = on_scene, secrets
-        self._directory = Path(context.config.download.directory).absolute()
+        directory = context.config.download.directory
+        self._in_store = is_store_url(directory)
+        self._directory = directory if self._in_store else os.path.abspath(directory)
         self._cwd = folder_of(context.config)
         self._news = anyio.Event()
         self._closed = False
@@ -117,7 +121,7 @@ class Hooks:
         """Call the hook of the whole run."""
         if self._config.on_run:
             started_s = anyio.current_time()
-            values = {"directory": str(self._directory), **numbers}
+            values = {"directory": self._directory, **numbers}
             async with self._telling():
                 with self._at_work("on_run"):
                     rc, reason = await self._program(self._config.on_run, values)
@@ -150,17 +154,18 @@ class Hooks:
     async def _call(self, scene: DueScene) -> None:
         """Do everything for one scene, and write down how it ended."""
         started_s, context = anyio.current_time(), self._context
-        folder = self._directory / Path(scene.files[0]).parent if scene.files else self._directory
+        below = scene.files[0].rpartition("/")[0] if scene.files else ""
+        folder = place_below(self._directory, below)
         values = {
             "display_id": scene.display_id, "entity_id": scene.entity_id, "dataset": scene.dataset,
-            "folder": str(folder), "directory": str(self._directory),
+            "folder": folder, "directory": self._directory,
         }  # fmt: skip
         with self._at_work(f"on_scene of {scene.display_id}"):
             rc, reason = await self._queue(scene, folder)
             if not reason:
                 rc, reason = await self._function(scene, folder)
             if not reason and self._config.on_scene:
-                files = "\n".join(str(self._directory / file) for file in scene.files)
+                files = "\n".join(place_below(self._directory, file) for file in scene.files)
                 rc, reason = await self._program(self._config.on_scene, values, {"files": files})
         if reason:
             await context.ledger.hooks.put_off(scene)
@@ -178,12 +183,13 @@ class Hooks:
             context.counts.failed(failure)
             await context.bus.emit(Failed(failure.file, failure.reason, failure.hint))
 
-    async def _function(self, scene: DueScene, folder: Path) -> tuple[int | None, str]:
+    async def _function(self, scene: DueScene, folder: str) -> tuple[int | None, str]:
         """Call the function of who has opened the run."""
         if self._on_scene is None:
             return 0, ""
-        files = tuple(self._directory / file for file in scene.files)
-        complete = CompleteScene(scene.display_id, scene.entity_id, scene.dataset, folder, files)
+        as_named: Callable[[str], Path | str] = str if self._in_store else Path
+        files = tuple(as_named(place_below(self._directory, file)) for file in scene.files)
+        complete = CompleteScene(scene.display_id, scene.entity_id, scene.dataset, as_named(folder), files)
         try:
             with anyio.fail_after(self._config.timeout_s):
                 await self._on_scene(complete)
@@ -204,11 +210,11 @@ class Hooks:
             return 127, f"could not be started: {command[0]}: {error.strerror}"
         return rc, "" if rc == 0 else why_failed(rc, limit_s, said, self._secrets)
 
-    async def _queue(self, scene: DueScene, folder: Path) -> tuple[int | None, str]:
+    async def _queue(self, scene: DueScene, folder: str) -> tuple[int | None, str]:
         """Put a scene into the queue of FORCE: its bundle, or the folder of its files."""
         if not self._config.force_queue:
             return 0, ""
-        path = str(self._directory / scene.bundle) if scene.bundle else str(folder)
+        path = place_below(self._directory, scene.bundle) if scene.bundle else folder
         try:
             await anyio.to_thread.run_sync(add_to_queue, self._fs, self._config.force_queue, path)
         except OSError as error:
@@ -224,11 +230,10 @@ def check_hooks(config: Config) -> None:
             raise ConfigError(
                 f"hooks.{name}: there is no program {command[0]}.", hint="Give its whole path, or install it."
             )
-    wanted = hooks.on_scene or hooks.on_run or hooks.force_queue
-    if wanted and "://" in config.download.directory:
+    if hooks.force_queue and is_store_url(config.download.directory):
         raise ConfigError(
-            f"[hooks] are called with files of this machine, not with those in {config.download.directory}.",
-            hint="Leave [hooks] out, or download into a folder.",
+            f"hooks.force_queue: FORCE reads files of this machine, not those in {config.download.directory}.",
+            hint="Leave it out, or download into a folder.",
         )
     single = config.select.type not in ("bundle", "all") or config.select.cuts_bundles
     if hooks.force_queue and single and not re.search(r"\{(display|entity)_id\}", config.download.layout):

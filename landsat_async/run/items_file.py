@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from landsat_async.disk.output_files import OutputFiles
+from landsat_async.disk.output_files import OutputPlace
 from landsat_async.run.table_files import load_pyarrow
 from landsat_async.stac.item_columns import MOMENTS, ColumnType, notes_of, row_of_item
 from landsat_async.stac.vrt import MARK
@@ -15,7 +15,7 @@ _ROWS_TOGETHER = 500
 
 
 def write_items(
-    files: OutputFiles, relpath: str, items: Iterable[Mapping[str, Any]], columns: ColumnType,
+    files: OutputPlace, relpath: str, items: Iterable[Mapping[str, Any]], columns: ColumnType,
     collection: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Write the table of `items`, whose types `columns` has learned, under its name.

@@ -120,7 +120,7 @@ async def opened(
     on_wait: Callable[[ApiWait], None] | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run, see `open_run`; with `measure_only` one that fetches nothing but the figures of `aoi_cloud`."""
-    check_outputs(config.output, config.download.directory)
+    check_outputs(config.output)
     aoi = await read_aoi(config)
     window_area = await read_window_area(config, aoi)
     target = target_for(config)

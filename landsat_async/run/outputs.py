@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,28 +23,32 @@ import anyio.to_thread
 import msgspec
 
 from landsat_async.config_tables import OutputConfig
-from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.fs import Fs, is_there
+from landsat_async.disk.folder import STATE_FOLDER
 from landsat_async.disk.ledger_catalog import SceneHere, scenes_here
-from landsat_async.disk.output_files import NotOurs, OutputFiles
-from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable, resources_lacking, single_error
+from landsat_async.disk.output_files import NotOurs
+from landsat_async.disk.target import Target
+from landsat_async.errors import DiskFull, FolderUnwritable, resources_lacking, single_error
 from landsat_async.model import Unavailable
 from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.run.items_file import write_items
 from landsat_async.run.scene_files import SceneReader
 from landsat_async.run.table_files import TableFile, check_parquet, open_table
-from landsat_async.stac.assets import asset_of
+from landsat_async.stac.assets import LocalFile, asset_of
 from landsat_async.stac.collection import CollectionBuilder, catalog_of
 from landsat_async.stac.item import SceneFacts, Versions, item_of
 from landsat_async.stac.item_columns import ITEMS_TABLE, ColumnType, row_of_item
+from landsat_async.stac.mtl import Mtl
 from landsat_async.stac.scene_table import COLUMNS, row_of
 from landsat_async.stac.vrt import MARK, vrts_of
 
 MARKER = "outputs"
-"""Name of the note, in the folder of state, of what the outputs were made from."""
+"""Name of the note, in the folder of state below the target, of what the outputs were made from."""
+_NOTE = f"{STATE_FOLDER}/{MARKER}"
 _FORMAT = "3"
 _ITEM_BYTES = 4 * 2**20
+_SCENES_AT_ONCE = 16
+"""So many scenes are read at once where each read is a request."""
 _IN_THE_WAY = "something that landsat_async has not made stands in its place; it was kept"
 _MOVE_IT = "Move it away and run the same command again."
 
@@ -62,19 +67,14 @@ class OutputsMade:
     refused: list[Unavailable] = field(default_factory=list)
 
 
-def check_outputs(wanted: OutputConfig, directory: str) -> None:
+def check_outputs(wanted: OutputConfig) -> None:
     """Raise ConfigError for what could not be made at the end, before anything is asked for."""
-    if "://" in directory and (wanted.stac or wanted.vrt or wanted.table):
-        raise ConfigError(
-            f"[output]: items, VRTs and tables are made in a folder of this machine, not in {directory}.",
-            hint="Leave [output] out, or download into a folder.",
-        )
     if wanted.table == "parquet":
         check_parquet()
 
 
 async def write_outputs(
-    folder: OutputFolder, fs: Fs, wanted: OutputConfig, *, file_mode: int, anew: bool = False, digest: str | None = None
+    target: Target, wanted: OutputConfig, *, anew: bool = False, digest: str | None = None
 ) -> OutputsMade:
     """Make what is `wanted` of the files that are here; `anew`, also where nothing has changed.
 
@@ -82,7 +82,7 @@ async def write_outputs(
 
     Raises:
         LedgerError: the ledger cannot be read.
-        OSError: the folder cannot be written to.
+        LandsatError: the target cannot be read or written to.
     """
     stopping = False
 
@@ -93,7 +93,7 @@ async def write_outputs(
         finally:
             stopping = True
 
-    writer = _Writer(folder, fs, wanted, file_mode, lambda: stopping)
+    writer = _Writer(target, wanted, lambda: stopping)
     written = OutputsMade()
     with single_error():
         async with anyio.create_task_group() as group:
@@ -123,16 +123,12 @@ def _in_words(writer: _Writer, anew: bool, digest: str | None) -> OutputsMade:
 
 
 class _Writer:
-    """Makes all outputs of one folder, once."""
+    """Makes all outputs of one target, once."""
 
-    def __init__(
-        self, folder: OutputFolder, fs: Fs, wanted: OutputConfig, file_mode: int, stop: Callable[[], bool]
-    ) -> None:
-        self._folder, self._fs, self._wanted, self._stop = folder, fs, wanted, stop
-        root = str(Path(folder.root).absolute())
-        self._files = OutputFiles(fs, root, str(folder.parts), mode=file_mode, is_ours=is_ours)
-        self._reader = SceneReader(fs, root)
-        self._root = root
+    def __init__(self, target: Target, wanted: OutputConfig, stop: Callable[[], bool]) -> None:
+        self._target, self._wanted, self._stop = target, wanted, stop
+        self._files = target.outputs(is_ours)
+        self._reader = SceneReader(target)
         self._collections: dict[str, CollectionBuilder] = {}
         self._columns: dict[str, ColumnType] = {}
         """Of the table of items, by collection."""
@@ -150,18 +146,22 @@ class _Writer:
             self._files.abandon()
 
     def _write(self, anew: bool) -> OutputsMade:
-        with scenes_here(self._folder.ledger) as scenes:
+        with scenes_here(self._target.folder.ledger) as scenes:
             mark = self._mark(scenes.digest())
             if not anew and self._is_current(mark):
                 return OutputsMade(unchanged=True)
             self._files.sweep()
+            if self._target.is_far:  # the note may be that of another machine, whose outputs we change now
+                self._files.remove(_NOTE)
+                self._files.sync()
             versions = versions_of(scenes.ids())
             with ExitStack() as stack:
                 table = self._table(stack)
-                for scene in scenes:
+                for scene, (files, mtl) in self._read(scenes):
                     if self._stop():
                         raise Stopped
-                    self._scene(scene, versions.get(scene.display_id, Versions()), table)
+                    if files:
+                        self._scene(scene, files, mtl, versions.get(scene.display_id, Versions()), table)
             folders = scenes.folders() if self._wanted.vrt else set[str]()
         if self._wanted.stac:
             self._catalogue()
@@ -169,24 +169,41 @@ class _Writer:
         for folder in folders:
             self._remove_old_vrts(folder)
         self._files.sync()  # before the note: it says that there is nothing to be done
+        self._written.changed += self._files.changed
+        self._written.refused += [Unavailable(one, _IN_THE_WAY, _MOVE_IT) for one in self._files.refused]
         if not self._written.refused:
-            self._put(f"{self._folder.state.name}/{MARKER}", mark.encode())
+            self._files.put(_NOTE, mark.encode())
             self._files.name_all()
         return self._written
+
+    def _read(self, scenes: Iterable[SceneHere]) -> Iterator[tuple[SceneHere, tuple[list[LocalFile], Mtl | None]]]:
+        """Yield the scenes in their order with what their files tell; of a far target several are read at once."""
+        if not self._target.is_far:
+            yield from ((scene, self._reader.read(scene)) for scene in scenes)
+            return
+        under_way: deque[tuple[SceneHere, Future[tuple[list[LocalFile], Mtl | None]]]] = deque()
+        with ThreadPoolExecutor(_SCENES_AT_ONCE, thread_name_prefix="landsat-scene") as pool:
+            for scene in scenes:
+                if len(under_way) >= _SCENES_AT_ONCE:
+                    first, facts = under_way.popleft()
+                    yield first, facts.result()
+                under_way.append((scene, pool.submit(self._reader.read, scene)))
+            for first, facts in under_way:
+                yield first, facts.result()
 
     def _mark(self, digest: str) -> str:
         """Return what stands for everything that the outputs are made from."""
         wanted = msgspec.json.encode(self._wanted).decode()
-        return f"{MARK} {_FORMAT} {wanted} {self._root} {digest}\n"
+        return f"{MARK} {_FORMAT} {wanted} {self._target.gdal_path(_NOTE)} {digest}\n"
 
     def _is_current(self, mark: str) -> bool:
-        if self._files.read(f"{self._folder.state.name}/{MARKER}", len(mark.encode()) + 1) != mark.encode():
+        if self._files.read(_NOTE, len(mark.encode()) + 1) != mark.encode():
             return False
         made = [name for name, on in (("stac/catalog.json", self._wanted.stac),) if on]
         made += [f"scenes.{self._wanted.table}"] if self._wanted.table else []
         if self._items_table:
             made += [f"stac/{name}/{ITEMS_TABLE}" for name in self._files.names("stac") if "." not in name]
-        return all(is_there(self._fs, self._fs.join(self._root, name)) for name in made)
+        return all(map(self._files.is_there, made))
 
     def _table(self, stack: ExitStack) -> TableFile | None:
         if not self._wanted.table:
@@ -194,13 +211,12 @@ class _Writer:
         try:
             return stack.enter_context(open_table(self._files, self._wanted.table))
         except NotOurs as error:
-            self._refuse(error)
+            self._files.refused.append(error.relpath)
             return None
 
-    def _scene(self, scene: SceneHere, versions: Versions, table: TableFile | None) -> None:
-        files, mtl = self._reader.read(scene)
-        if not files:
-            return
+    def _scene(
+        self, scene: SceneHere, files: list[LocalFile], mtl: Mtl | None, versions: Versions, table: TableFile | None
+    ) -> None:
         self._written.scenes += 1
         self._written.without_metadata += mtl is None
         facts = SceneFacts(
@@ -220,7 +236,7 @@ class _Writer:
             for name, text in vrts_of(scene.display_id, below, assets).items():
                 relpath = f"{below}/{name}" if below else name
                 self._vrts.add(relpath)
-                self._put(relpath, text.encode())
+                self._files.put(relpath, text.encode())
         if table is not None:
             row = row_of(facts, item, [file.size_bytes for file in scene.files], versions.newer)
             table.add(row, item["geometry"])
@@ -249,10 +265,10 @@ class _Writer:
         try:
             write_items(self._files, relpath, self._items(collection), self._columns[collection.id], document)
         except NotOurs as error:
-            self._refuse(error)
+            self._files.refused.append(error.relpath)
 
     def _items(self, collection: CollectionBuilder) -> Iterator[Mapping[str, Any]]:
-        refused = {one.file for one in self._written.refused}
+        refused = set(self._files.refused)
         for name in sorted(collection.hrefs):
             if self._stop():
                 raise Stopped
@@ -269,16 +285,7 @@ class _Writer:
                 self._files.remove(relpath)
 
     def _document(self, relpath: str, document: object) -> None:
-        self._put(relpath, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-
-    def _put(self, relpath: str, data: bytes) -> None:
-        try:
-            self._written.changed += self._files.put(relpath, data)
-        except NotOurs as error:
-            self._refuse(error)
-
-    def _refuse(self, error: NotOurs) -> None:
-        self._written.refused.append(Unavailable(error.relpath, _IN_THE_WAY, _MOVE_IT))
+        self._files.put(relpath, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 
 def is_ours(head: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from landsat_async.config_store import place_below
 from landsat_async.disk.ledger_results import results_of_run
 from landsat_async.model import Scene
 from landsat_async.rules.bands import band_of_file
@@ -23,7 +24,7 @@ def files_of_run(ledger: str, run_id: str, directory: str) -> tuple[VerifiedFile
         band = band_of_file(scene, name)
         files.append(
             VerifiedFile(
-                path=_place(directory, row["relpath"]),
+                path=place_below(directory, row["relpath"]),
                 scene=scene,
                 band="bundle" if label == "tar" else os.path.splitext(label)[0],
                 names=band.names if band is not None else (),
@@ -37,9 +38,3 @@ def files_of_run(ledger: str, run_id: str, directory: str) -> tuple[VerifiedFile
             )
         )
     return tuple(files)
-
-
-def _place(directory: str, relpath: str) -> str:
-    if "://" in directory:
-        return f"{directory.rstrip('/')}/{relpath}"
-    return os.path.join(directory, *relpath.split("/"))

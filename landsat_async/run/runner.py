@@ -322,9 +322,7 @@ class Run:
         if not (wanted.stac or wanted.vrt or wanted.table):
             return
         digest = await self._ledger.digest_of_files()
-        written = await write_outputs(
-            self._target.folder, self._target.fs, wanted, file_mode=self._claim.file_mode, digest=digest
-        )
+        written = await write_outputs(self._target, wanted, digest=digest)
         for one in written.refused:
             context.counts.unlisted += 1
             context.counts.failed(one)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
-from landsat_async.disk.fs import READ, Fs
+from landsat_async.disk.inspect import OpenFile
 from landsat_async.disk.ledger_catalog import FileHere, SceneHere
+from landsat_async.disk.target import Target
 from landsat_async.proof.byte_view import ByteView, Damage, Read
 from landsat_async.proof.tar import walk_tar
 from landsat_async.stac.assets import LocalFile
@@ -19,10 +20,10 @@ _TIFF_ENDINGS = (".tif", ".tiff")
 
 
 class SceneReader:
-    """Reads the files of one output folder; blocks, for threads."""
+    """Reads the files of one target; blocks, for threads, also for several at once."""
 
-    def __init__(self, fs: Fs, root: str) -> None:
-        self._fs, self._root = fs, root
+    def __init__(self, target: Target) -> None:
+        self._target = target
 
     def read(self, scene: SceneHere) -> tuple[list[LocalFile], Mtl | None]:
         """Return the files of a scene that are here, members of bundles among them, and its metadata file.
@@ -33,36 +34,39 @@ class SceneReader:
         inside: list[LocalFile] = []
         documents: dict[str, Callable[[], bytes]] = {}
         for file in scene.files:
-            path = self._fs.join(self._root, file.relpath)
-            with self._open(path) as opened:
-                if opened is None:
-                    continue  # somebody has taken it away
-                size_bytes, read = opened
-                found.append(_local(file, read))
-                if file.name.endswith(_MTL_ENDINGS) and size_bytes <= MTL_BYTES_MAX:
-                    documents[file.name] = partial(self._bytes_of, path, 0, size_bytes)
-                elif file.name.endswith(".tar"):
-                    inside += self._members(path, size_bytes, read, documents)
+            with ExitStack() as stack:
+                try:
+                    opened = stack.enter_context(self._target.peek(file.relpath))
+                except OSError:
+                    continue
+                try:
+                    local = _local(file, opened.read)
+                    if file.name.endswith(".tar"):
+                        inside += self._members(file.relpath, opened, documents)
+                except FileNotFoundError:  # of a store: somebody has just taken it away
+                    continue
+                found.append(local)
+                if file.name.endswith(_MTL_ENDINGS) and opened.size_bytes <= MTL_BYTES_MAX:
+                    documents[file.name] = partial(self._bytes_of, file.relpath, 0, opened.size_bytes)
         names = {file.name for file in found}
         files = [*found, *(file for file in inside if file.name not in names)]
         return files, self._mtl(scene.display_id, documents)
 
-    def _members(
-        self, path: str, size_bytes: int, read: Read, documents: dict[str, Callable[[], bytes]]
-    ) -> list[LocalFile]:
+    def _members(self, relpath: str, opened: OpenFile, documents: dict[str, Callable[[], bytes]]) -> list[LocalFile]:
         """Return the members of a bundle; GDAL opens them where they are."""
+        read = opened.read
         try:
-            members = walk_tar(ByteView(read, 0, size_bytes, lambda: False))
+            members = walk_tar(ByteView(read, 0, opened.size_bytes, lambda: False))
         except Damage:
             return []
-        files = []
+        files, path = [], self._target.gdal_path(relpath)
         for member in members:
             name = member.name.rpartition("/")[2]
             head = read(TIFF_HEAD_BYTES, member.offset)[: member.size] if name.lower().endswith(_TIFF_ENDINGS) else b""
-            inside = f"/vsitar/{path.replace(chr(92), '/')}/{member.name}"
+            inside = f"/vsitar/{path}/{member.name}"
             files.append(LocalFile(name, inside, member.size, None, raster_of_tiff(head) if head else None))
             if name.endswith(_MTL_ENDINGS) and member.size <= MTL_BYTES_MAX:
-                documents.setdefault(name, partial(self._bytes_of, path, member.offset, member.size))
+                documents.setdefault(name, partial(self._bytes_of, relpath, member.offset, member.size))
         return files
 
     def _mtl(self, display_id: str, documents: dict[str, Callable[[], bytes]]) -> Mtl | None:
@@ -78,23 +82,9 @@ class SceneReader:
                     return mtl
         return None
 
-    def _bytes_of(self, path: str, offset: int, size: int) -> bytes:
-        with self._open(path) as opened:
-            return b"" if opened is None else opened[1](size, offset)
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[tuple[int, Read] | None]:
-        """Open a file: its size and a reader; None where it is not there."""
-        fs = self._fs
-        try:
-            fd = fs.open(path, READ)
-        except OSError:
-            yield None
-            return
-        try:
-            yield fs.fstat(fd).st_size, partial(fs.pread, fd)
-        finally:
-            fs.close(fd)
+    def _bytes_of(self, relpath: str, offset: int, size: int) -> bytes:
+        with self._target.peek(relpath) as opened:
+            return opened.read(size, offset)
 
 
 def _local(file: FileHere, read: Read) -> LocalFile:

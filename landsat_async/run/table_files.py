@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from landsat_async.disk.output_files import OutputFile, OutputFiles
+from landsat_async.disk.output_files import OutputFile, OutputPlace
 from landsat_async.errors import ConfigError
 from landsat_async.stac.scene_table import COLUMNS, GEOJSON_END, GEOJSON_HEAD, csv_line, feature, wkb
 from landsat_async.stac.vrt import MARK
@@ -34,7 +34,7 @@ class TableFile(Protocol):
 
 
 @contextmanager
-def open_table(files: OutputFiles, kind: str) -> Iterator[TableFile]:
+def open_table(files: OutputPlace, kind: str) -> Iterator[TableFile]:
     """Write `scenes.<kind>`; it gets its name at the end of the block. Raises NotOurs, ConfigError without pyarrow."""
     with files.writing(f"scenes.{kind}") as file:
         kinds: dict[str, Callable[[OutputFile], TableFile]] = {"csv": _Csv, "geojson": _GeoJson, "parquet": _Parquet}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
+from landsat_async.config_store import place_below
 from landsat_async.rules.quantities import count_text
-from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.formatting import clean, wrap
 from landsat_async.show.jsonlines import line, moment_text
 from landsat_async.show.output import Output
@@ -49,7 +48,7 @@ def status(
         elif paths:
             for file in known.files:
                 if file.state == "done" and not file.is_empty:
-                    output.path(_where(config.download.directory, file.file))
+                    output.path(place_below(config.download.directory, file.file))
         elif not output.output_options.quiet:
             width = width_of(output.out)
             for text in failures(known, width) if failed else status_page(known, near(known.directory), width, job):
@@ -57,13 +56,6 @@ def status(
         return 0
 
     return run_async(output, work)
-
-
-def _where(directory: str, relpath: str) -> str:
-    """Return where a file is, for other programs: a path of this system, or an address in a store."""
-    if is_store_url(directory):
-        return f"{directory.rstrip('/')}/{relpath}"
-    return os.path.join(directory, *relpath.split("/"))
 
 
 def write_json(known: LedgerStatus, output: Output, *, failed: bool = False, paths: bool = False) -> None:

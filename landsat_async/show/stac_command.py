@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.config import Config
 from landsat_async.rules.quantities import count_text
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
+from landsat_async.show.plain import tell_wait
 from landsat_async.show.signals import Stopper, run_async
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ def stac(path: str, overrides: tuple[str, ...], output: Output) -> int:
     async def work(_: Stopper) -> int:
         from landsat_async.run.stac import make_outputs
 
-        written = await make_outputs(config)
+        written = await make_outputs(config, on_wait=partial(tell_wait, output))
         code = 4 if written.refused else 0
         if output.output_options.json:
             for one in written.refused:

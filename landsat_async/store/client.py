@@ -53,6 +53,8 @@ class StoredObject:
     changed_s: float
     """Unix time of its last change, by the store's clock."""
     etag: str | None
+    version: str | None
+    """What gs asks for instead of it."""
 
 
 class StoreClient:
@@ -139,7 +141,7 @@ class StoreClient:
         """Write a small object, whatever is there. Raises FileExistsError when that is not `instead_of` any more."""
         mode: Any = "overwrite"
         if instead_of is not None and self.is_conditional and instead_of.etag:
-            mode = {"e_tag": instead_of.etag}
+            mode = {"e_tag": instead_of.etag} | ({"version": instead_of.version} if instead_of.version else {})
         self._put(key, data, mode)
 
     def _put(self, key: str, data: bytes, mode: Any) -> None:
@@ -295,4 +297,6 @@ def _stored(facts: Any) -> StoredObject:
     if facts["e_tag"]:
         etag = f'"{etag.strip(chr(34))}"'  # lists of Azure leave the quotes out
     mark = int.from_bytes(hashlib.sha256(str(etag).encode()).digest()[:7], "big")
-    return StoredObject(facts["path"], facts["size"], mark, facts["last_modified"].timestamp(), facts["e_tag"])
+    return StoredObject(
+        facts["path"], facts["size"], mark, facts["last_modified"].timestamp(), facts["e_tag"], facts["version"]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class Objects:
         self._looked_at = 0
         """Objects that were asked for one by one; runs look at the files of one scene after the other."""
         self._snapshot: Snapshot | None = None
+        self._lock = threading.Lock()
+        """Held while a list is made: who needs it too waits for it."""
 
     def head(self, key: str) -> StoredObject | None:
         """Return an object, None where there is none."""
@@ -60,20 +63,33 @@ class Objects:
 
     def of(self, relpaths: Sequence[str]) -> dict[str, StoredObject]:
         """Return what is there of these files, by key."""
-        now_s, keys = time.monotonic(), [self._url.key(relpath) for relpath in relpaths]
-        snapshot, first = self._snapshot, min(keys, default="")
-        if snapshot is not None and now_s - snapshot.taken_s < SNAPSHOT_S and first > snapshot.after:
-            return snapshot.objects
+        keys = [self._url.key(relpath) for relpath in relpaths]
+        first = min(keys, default="")
+        if (young := self._young(first)) is not None:
+            return young.objects
         self._looked_at += len(keys)
         if self._looked_at <= FEW:
             heads = [self.head(key) for key in keys]
             return {head.key: head for head in heads if head is not None}
-        # Files rarely sort before our own folder of state; where they do not, its objects need no room in the list.
-        after = self._url.key(_AFTER_STATE)
-        after = after if first > after else ""
-        found = {one.key: one for one in self.list(self._url.prefix, after) if f"{STATE_FOLDER}/" not in one.key}
-        self._snapshot = Snapshot(now_s, after, found)
-        return found
+        return self.snapshot(first).objects
+
+    def snapshot(self, first: str) -> Snapshot:
+        """Return a list that holds all objects from a key on, those of our own folder of state left out."""
+        with self._lock:
+            if (young := self._young(first)) is not None:
+                return young
+            # Files rarely sort before that folder; where they do not, its objects need no room in the list.
+            now_s, after = time.monotonic(), self._url.key(_AFTER_STATE)
+            after = after if first > after else ""
+            found = {one.key: one for one in self.list(self._url.prefix, after) if f"{STATE_FOLDER}/" not in one.key}
+            self._snapshot = Snapshot(now_s, after, found)
+            return self._snapshot
+
+    def _young(self, first: str) -> Snapshot | None:
+        snapshot = self._snapshot
+        if snapshot is None or time.monotonic() - snapshot.taken_s >= SNAPSHOT_S or first <= snapshot.after:
+            return None
+        return snapshot
 
     def remember(self, key: str, stored: StoredObject) -> None:
         """Add what this run has written."""

@@ -75,6 +75,15 @@ class Naming:
         self.clear_key(key)
         (client.copy if overwrite else client.copy_new)(self._key(name), key)
 
+    def replace(self, key: str, read: Callable[[int, int], bytes], size_bytes: int) -> None:
+        """Write a large object that is no download, whole, in place of what is there. Raises StoreFailed."""
+        self.clear_key(key)
+        try:
+            self._client().upload(key, read, size_bytes, lambda: False)
+        except StoreFailed:
+            self._is_upload_cut = True
+            raise
+
     def clear_key(self, key: str) -> None:
         """Give up what a killed run had begun under a key that is about to be made now."""
         if self._unfinished is not None:

@@ -46,7 +46,8 @@ from landsat_async.store.client import StoreClient, StoredObject
 from landsat_async.store.faults import unusable, usable
 from landsat_async.store.look import Objects
 from landsat_async.store.naming import Naming
-from landsat_async.store.read_ahead import ReadAhead
+from landsat_async.store.outputs import StoreOutputs
+from landsat_async.store.read_ahead import PEEK_BYTES, ReadAhead
 from landsat_async.store.try_out import known_owner, owner_of, try_out, weaknesses
 from landsat_async.store.versions import move, same_objects
 
@@ -287,6 +288,24 @@ class StoreTarget:
                 raise FileNotFoundError(errno.ENOENT, "no such object", key)
             ahead = ReadAhead(partial(self._client.read, key), there.size_bytes)
             yield OpenFile(there.size_bytes, there.mark, ahead.read)
+
+    @contextmanager
+    def peek(self, relpath: str) -> Iterator[OpenFile]:
+        """Open an object that is known from a list, if there is one, and is read in small blocks."""
+        key = self._key(relpath)
+        if (there := self._objects.of([relpath]).get(key)) is None:
+            raise FileNotFoundError(errno.ENOENT, "no such object", key)
+        with usable(self._url):
+            ahead = ReadAhead(partial(self._client.read, key), there.size_bytes, block_bytes=PEEK_BYTES)
+            yield OpenFile(there.size_bytes, there.mark, ahead.read)
+
+    def gdal_path(self, relpath: str) -> str:
+        """Return the path by which GDAL opens an object."""
+        return f"/vsi{self._url.scheme}/{self._url.bucket}/{self._url.key(relpath)}"
+
+    def outputs(self, is_ours: Callable[[bytes], bool]) -> StoreOutputs:
+        """Return what writes outputs as objects."""
+        return StoreOutputs(self._client, self._url, self._objects, self._naming, (self.fs, self.parts_dir), is_ours)
 
     def put_aside(self, relpath: str) -> str | None:
         """Move a changed object to a key of its own."""

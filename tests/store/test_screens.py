@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from landsat_async import Config
+from landsat_async.config_store import place_below
 from landsat_async.disk.target import NO_LIMIT_BYTES
 from landsat_async.show import doctor
-from landsat_async.show.ledger_commands import _where
 from landsat_async.show.plan_page import _disk
 from landsat_async.show.run_command import near
 from landsat_async.sim.server import open_simulator
@@ -117,7 +117,7 @@ def test_a_glance_knows_the_claim_that_a_killed_run_of_this_folder_has_left(tmp_
 @pytest.mark.faults("V11")
 def test_V11_no_screen_takes_a_store_for_a_folder():
     assert near("s3://lake/landsat") == "s3://lake/landsat/"
-    assert _where("s3://lake/landsat", "2024/x.TIF") == "s3://lake/landsat/2024/x.TIF"
+    assert place_below("s3://lake/landsat", "2024/x.TIF") == "s3://lake/landsat/2024/x.TIF"
     (line,) = _disk(SimpleNamespace(free_bytes=NO_LIMIT_BYTES, bytes_left=10), 2**30, 100)
     assert "no limit of the store is known" in line
     assert "TiB" not in line

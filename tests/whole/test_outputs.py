@@ -16,8 +16,8 @@ import rasterio
 import shapely
 
 from landsat_async.config_tables import OutputConfig
-from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.fs import local_fs
+from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import ConfigError, FolderUnwritable
 from landsat_async.run.outputs import write_outputs
 from landsat_async.run.stac import make_outputs
@@ -95,10 +95,8 @@ async def test_a_run_that_has_nothing_new_writes_nothing_and_reads_nothing(tmp_p
         for path in (path for path in before if path.suffix in (".json", ".vrt", ".csv")):
             assert path.stat().st_mtime_ns == before[path]
         calls = []
-        folder = OutputFolder(world.root)
-        written = await write_outputs(
-            folder, local_fs(lambda name, *_: calls.append(name)), config.output, file_mode=0o644
-        )
+        target = LocalTarget(world.root, lambda: local_fs(lambda name, *_: calls.append(name)))
+        written = await write_outputs(target, config.output)
         assert written.unchanged
         assert calls.count("open") <= 1
 
@@ -124,7 +122,7 @@ class Killed(BaseException):
 async def test_killed_at_any_call_every_document_is_valid_and_leads_somewhere(tmp_path):
     async with open_world(tmp_path) as world:
         await world.run(world.config(select=RED))
-        folder, wanted = OutputFolder(world.root), OutputConfig(stac=True, vrt=True, table="geojson")
+        wanted = OutputConfig(stac=True, vrt=True, table="geojson")
         number, ended = 0, False
         while not ended:
             number += 7
@@ -139,7 +137,8 @@ async def test_killed_at_any_call_every_document_is_valid_and_leads_somewhere(tm
             if number % 3 == 0:
                 shutil.rmtree(world.root / "stac", ignore_errors=True)
             try:
-                await write_outputs(folder, local_fs(observe), wanted, file_mode=0o644, anew=True)
+                target = LocalTarget(world.root, lambda observe=observe: local_fs(observe))
+                await write_outputs(target, wanted, anew=True)
                 ended = True
             except (Killed, BaseExceptionGroup):
                 pass
@@ -283,9 +282,7 @@ async def test_a_disk_that_refuses_is_an_error_with_the_name(tmp_path):
                 raise PermissionError(13, "Permission denied", "/x/catalog.json")
 
         with pytest.raises(FolderUnwritable, match=r"catalog.json"):
-            await write_outputs(
-                OutputFolder(world.root), local_fs(observe), OutputConfig(stac=True), file_mode=0o644, anew=True
-            )
+            await write_outputs(LocalTarget(world.root, lambda: local_fs(observe)), OutputConfig(stac=True), anew=True)
 
 
 def test_the_command_works_without_the_service_and_tells_what_it_made(tmp_path, capsys):
