@@ -57,10 +57,6 @@ class MeasureRecords:
 
         return self._writer.call(write)
 
-    def let_go(self) -> Awaitable[None]:
-        """Take what still waits out of every run: of a run that ended before the figures were there."""
-        return self._writer.call(dismiss_held)
-
     def conclude(
         self,
         item: Item,

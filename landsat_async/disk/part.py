@@ -228,7 +228,10 @@ class PartFile:
         self._file = file
         self.length = 0 if file is None else file.length
         """Bytes that are here, written and hashed; not all of them need be durable."""
-        self._expected = 0
+        self.expected = 0
+        """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
+        self.closed = False
+        """The descriptor has been closed."""
         self._name_is_durable = False
         self._sync_has_failed = False
 
@@ -239,11 +242,6 @@ class PartFile:
     def sha256(self) -> str:
         """Hex digest of these bytes."""
         return EMPTY_SHA256 if self._file is None else self._file.digest.hexdigest()
-
-    @property
-    def closed(self) -> bool:
-        """The descriptor has been closed."""
-        return self._file is not None and self._file.closed
 
     @property
     def file(self) -> HashedFile:
@@ -269,16 +267,12 @@ class PartFile:
         """What a checkpoint would store, once the bytes are durable."""
         return self.facts if self._file is None else replace(self.facts, durable=self.length, sha256=self.sha256)
 
-    def expect(self, total: int | None) -> None:
-        """Tell the size of the whole file: room for the rest must be there before more is written."""
-        self._expected = total or 0
-
     async def write(self, block: memoryview) -> None:
         """Append a block. Not interrupted by cancellation, because its thread could not be."""
         if self._file is None:
             await self.threads.run(self.put, block)
             return
-        self._file.expected = self._expected
+        self._file.expected = self.expected
         try:
             with self.threads.waiting():
                 await AsyncFileIO(cast("BinaryIO", self._file), None, self.threads.pool).write(block)
@@ -289,7 +283,7 @@ class PartFile:
         """Append a block, and make the file first if there is none; for threads."""
         if self._file is None:
             self._file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
-        self._file.expected = self._expected
+        self._file.expected = self.expected
         self._file.write(block)
         self.length = self._file.length
 
@@ -340,11 +334,12 @@ class PartFile:
     def shut(self) -> None:
         """Close the descriptor; for threads."""
         self.file.shut()
+        self.closed = True
 
     async def close(self) -> None:
         """Close the descriptor, unless that has been done or a lost thread still uses it."""
         if self._file is not None and not self.closed and not self.threads.lost:
-            await self.threads.run(self._file.shut)
+            await self.threads.run(self.shut)
 
 
 def _shut_all(files: Sequence[HashedFile]) -> None:

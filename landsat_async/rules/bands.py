@@ -120,7 +120,6 @@ _TITLES = {
 
 COMMON_NAMES = frozenset(name for bands in BANDS.values() for band in bands for name in band.names)
 """Everything that is a common name on some sensor, as it is written here."""
-_FOLDED = {name.casefold(): name for name in COMMON_NAMES}
 
 
 @lru_cache(maxsize=1024)
@@ -141,11 +140,6 @@ def kind_of_product(product: ProductId) -> Kind | None:
 def kinds_of_dataset(dataset: str) -> tuple[Kind, ...]:
     """Return the sensors and levels that a dataset holds; () = its rasters have no common names."""
     return _KINDS_OF_DATASET.get(dataset.casefold(), ())
-
-
-def common_name(written: str) -> str | None:
-    """Return a common name as it stands in the table, whatever its case; None when it is none: a file name."""
-    return _FOLDED.get(written.casefold())
 
 
 def bands_named(name: str, kind: Kind | None) -> tuple[Band, ...]:

@@ -1,4 +1,4 @@
-"""Names: what a file may be called, which folder it goes to, and how a link may be shown.
+"""Names: what a file may be called, which folder it goes to, and what a link says of it.
 
 File names come from the service, so they are hostile until `safe_name` has let them through: one plain
 component, no path, nothing that a shell, a terminal or Windows reads as something else.
@@ -144,36 +144,14 @@ def name_from_url(url: str) -> str | None:
         product = parse_qs(parts.query).get(_PRODUCT_KEY) if _PRODUCT_KEY in parts.query else None
     except ValueError:
         return None
-    if _hidden_from(parts.path.split("/")) is not None:
-        return None  # what looks like a name there is a credential
+    for folder in parts.path.split("/")[:-1]:
+        if folder.lower() in ("download-staging", "download"):
+            return None  # what follows is a credential, whatever it looks like
     name = product[0] + ".tar" if product else unquote(parts.path.rsplit("/", 1)[-1])
     try:
         return safe_name(name)
     except UnsafeName:
         return None
-
-
-def redact_url(url: str) -> str:
-    """Return what may be shown of a link: no user, query or fragment, no staging path."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "(unreadable link)"
-    folders = parts.path.split("/")
-    cut = _hidden_from(folders)
-    path = "/".join([*folders[:cut], "***"]) if cut is not None else parts.path
-    host = f"[{host}]" if ":" in host else host
-    return shown(f"{parts.scheme}://{host}{port}{path}", 300)
-
-
-def _hidden_from(folders: list[str]) -> int | None:
-    """Index of the first path segment that is a credential: what follows /download-staging/ or /download/."""
-    for index, folder in enumerate(folders[:-1]):
-        if folder.lower() in ("download-staging", "download"):
-            return index + 1
-    return None
 
 
 def planned_name(display_id: str, product_name: str) -> str:

@@ -240,7 +240,7 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
     for item, answer in pairs:
         if item.item_id in linked and answer.url is not None:
             host = host_in(answer.url)
-            context.hosts.learn(item.system, host)
+            context.hosts.host_of_system[item.system] = host
             await context.bus.emit(Ready(item.relpath))
             proxied = answer.proxied or item.system.startswith("ls_")
             link = Link(item.item_id, answer.url, host, born_s, proxied)

@@ -39,7 +39,8 @@ class Hosts:
         self._health: dict[str, HostHealth] = {}
         self.interrupted: set[str] = set()
         """Names whose circuit is not closed. Mostly empty, so that most files are passed without a look."""
-        self._systems: dict[str, str] = {}
+        self.host_of_system: dict[str, str] = {}
+        """Download system -> where its links point to."""
         self._asides: dict[int, int] = {}
         """File -> how often it has stepped back to let others be tried."""
         self.untrusted_hosts: dict[str, str] = {}
@@ -47,10 +48,6 @@ class Hosts:
         self._probed: dict[str, tuple[float, int]] = {}
         """System -> when a file of it was last asked for to show that it works again, and after which pause."""
         self._on_change = on_change
-
-    def learn(self, system: str, host: str) -> None:
-        """Links of `system` point to `host`."""
-        self._systems[system] = host
 
     def of(self, host: str) -> HostHealth:
         """What is known of `host`."""
@@ -180,11 +177,11 @@ class Hosts:
 
     def _openings(self, system: str) -> int:
         """How often in a row a system or its host has been left alone."""
-        return self.of(f"system:{system}").opened + self.of(self._systems.get(system, "")).opened
+        return self.of(f"system:{system}").opened + self.of(self.host_of_system.get(system, "")).opened
 
     def fails_at(self, system: str, item: int) -> bool:
         """Whether a file stands in the row of failures of a system or of its host."""
-        return any(self.is_known_to_fail(h, item) for h in (f"system:{system}", self._systems.get(system, "")))
+        return any(self.is_known_to_fail(h, item) for h in (f"system:{system}", self.host_of_system.get(system, "")))
 
     def systems_down_for(self, seconds: float) -> list[str]:
         """Download systems that have been left alone for so long."""
@@ -194,7 +191,9 @@ class Hosts:
     def untrusted_systems(self) -> dict[str, str]:
         """Download systems whose host is not trusted, and why."""
         return {
-            system: self.untrusted_hosts[host] for system, host in self._systems.items() if host in self.untrusted_hosts
+            system: self.untrusted_hosts[host]
+            for system, host in self.host_of_system.items()
+            if host in self.untrusted_hosts
         }
 
     def is_down(self, system: str) -> bool:
@@ -206,16 +205,16 @@ class Hosts:
         if system in self._systems_of(left_alone):
             return True
         hosts = left_alone | self.untrusted_hosts.keys()
-        known = [self._systems[system]] if system in self._systems else self._relatives(system)
+        known = [self.host_of_system[system]] if system in self.host_of_system else self._relatives(system)
         return any(host in hosts for host in known)
 
     def _relatives(self, system: str) -> list[str]:
         family = system.partition("_")[0]
-        return [host for name, host in self._systems.items() if name.partition("_")[0] == family]
+        return [host for name, host in self.host_of_system.items() if name.partition("_")[0] == family]
 
     def _systems_of(self, names: Set[str]) -> list[str]:
         direct = [name.removeprefix("system:") for name in names if name.startswith("system:")]
-        return direct + [system for system, host in self._systems.items() if host in names]
+        return direct + [system for system, host in self.host_of_system.items() if host in names]
 
     def _set(self, host: str, before: HostHealth, after: HostHealth) -> None:
         self._health[host] = after

@@ -46,7 +46,8 @@ async def take_stock(context: RunContext, scene: str | None = None) -> None:
 
 async def sweep_parts(context: RunContext) -> None:
     """Remove what a crash left of finished files, and parts that nobody has spoken of for a week."""
-    parts = [part for part in await anyio.to_thread.run_sync(context.target.parts) if _PART.fullmatch(part.name)]
+    found = await context.ledger.writer.call(lambda _: context.target.parts())  # they lie on the same disk
+    parts = [part for part in found if _PART.fullmatch(part.name)]
     if parts:
         names = litter(parts, await context.ledger.files.states(), context.states.now())
         await anyio.to_thread.run_sync(context.target.discard, names)

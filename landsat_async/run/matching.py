@@ -91,11 +91,12 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
 
     By entity id, unless the names contradict each other; by name where the row has no entity id.
     """
-    by_entity: dict[str, list[A]] = {}
+    by_entity: dict[str, list[tuple[A, str]]] = {}
     by_name: dict[str, A] = {}
     for file in files:
-        by_entity.setdefault(file.entity_id, []).append(file)
-        by_name[_stem(window_source(file.name))] = file
+        name = window_source(file.name)
+        by_entity.setdefault(file.entity_id, []).append((file, name))
+        by_name[_stem(name)] = file
     pairs: dict[int, tuple[A, AnswerRow]] = {}
     for answer in answers:
         found = _find(answer, by_entity, by_name)
@@ -107,15 +108,17 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
     return pairs
 
 
-def _find(answer: AnswerRow, by_entity: dict[str, list[A]], by_name: dict[str, A]) -> A | None:
+def _find(answer: AnswerRow, by_entity: dict[str, list[tuple[A, str]]], by_name: dict[str, A]) -> A | None:
+    """Return the file that a row answers; of those with its entity id, given with the names that USGS has for them."""
     if answer.entity_id is not None:
         candidates = by_entity.get(answer.entity_id, [])
         for of_product in (True, False):  # by the product, else by the download, where the row tells it
             given = answer.product_id if of_product else answer.download_id
-            known = [file for file in candidates if (file.product_id if of_product else file.download_id) == given]
+            known = [one for one in candidates if (one[0].product_id if of_product else one[0].download_id) == given]
             if given is not None and len(known) == 1:
-                return known[0] if _may_be_called(window_source(known[0].name), answer.name) else None
-        fitting = [file for file in candidates if _agree(window_source(file.name), answer.name)]
+                file, name = known[0]
+                return file if _may_be_called(name, answer.name) else None
+        fitting = [file for file, name in candidates if _agree(name, answer.name)]
         return fitting[0] if len(fitting) == 1 else None
     if answer.name is not None:
         return by_name.get(_stem(answer.name))

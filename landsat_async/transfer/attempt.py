@@ -29,6 +29,7 @@ from landsat_async.transfer.resume import AcceptBody, Ask, AskPlainly, Complete,
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
 from landsat_async.transfer.session import IDENTITY_ONLY, Answered
 from landsat_async.transfer.sink import SMALL_BYTES, Sink, receive
+from landsat_async.transfer.waits import NEVER_S
 
 if TYPE_CHECKING:
     from landsat_async.transfer.commit import CommitResult
@@ -62,13 +63,14 @@ async def ask(transfer: Transfer, headers: dict[str, str]) -> Answered:
     """Ask for the file; see `TransferSession.get`."""
     job, session, wait = transfer.job, transfer.session, transfer.wait
     policy, url = job.policy, transfer.url
-    await transfer.wait_for_rate()
+    if session.max_rate is not None:
+        await transfer.wait_for_rate()
     wait.begin(url.host or "", "has not answered yet", transfer.answer_timeout_s, session.clock())
     try:
         headers = headers | IDENTITY_ONLY if transfer.identity_only else headers
         return await session.get(url, headers, policy, None if job.name_begins else job.name)
     finally:
-        wait.pause()
+        wait.since_s = NEVER_S
 
 
 async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
@@ -232,7 +234,7 @@ async def receive_body(
         return _received(transfer, accept, reply, await _keep_at_once(transfer, response, reply, accept, staging))
     part, policy, session = transfer.part, transfer.job.policy, transfer.session
     old_etag, old_length, total = part.facts.etag, part.length, accept.facts.total
-    part.expect(total)
+    part.expected = total or 0
     connections = _connections(transfer, reply, accept)
     if connections > 1:
         # Nothing is here that a 200 could differ from, and ranges never do it.

@@ -36,7 +36,7 @@ from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_c
 from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind
 from landsat_async.transfer.speed import Speed
-from landsat_async.transfer.waits import Wait
+from landsat_async.transfer.waits import NEVER_S, Wait
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -347,6 +347,7 @@ async def receive(
         await keep(piece)
         return
     speed = Speed.of(policy, transfer.floor, any_speed=transfer.any_speed)
+    transfer.floor = speed.floor
 
     def watch(size: int, waited_s: float, silent_s: float) -> Fault | None:
         wait.silent(host, silent_s, stall_s)
@@ -361,12 +362,12 @@ async def receive(
         )
         return
     late = unread_at_end(content)
+    wait.begin(host, "sends nothing", stall_s, NEVER_S)
     try:
         while True:
             if max_rate is not None:
                 await max_rate.wait()
-            before_s = clock()
-            wait.begin(host, "sends nothing", stall_s, before_s)
+            wait.since_s = before_s = clock()
             try:
                 piece = await content.readany() or (late.pop() if late else b"")
             except (aiohttp.ClientError, OSError, RuntimeError) as error:
@@ -375,7 +376,7 @@ async def receive(
                     return  # all is here: how the connection ended does not matter
                 raise AttemptFailed(fault_of_client(error, host)) from None
             finally:
-                wait.pause()
+                wait.since_s = NEVER_S
             if not piece:
                 return
             waited_s = clock() - before_s

@@ -8,7 +8,7 @@ them off in between does not help.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from landsat_async.transfer.retry import Fault, FaultKind
@@ -49,23 +49,20 @@ class Window:
         return below
 
 
-def floor() -> Window:
-    """Return the watch over the floor, one for each transfer."""
-    return Window(FLOOR_BYTES_S, FLOOR_WINDOW_S)
-
-
 @dataclass(slots=True)
 class Speed:
     """Watches over one connection."""
 
-    floor: Window = field(default_factory=floor)
+    floor: Window
+    """One for all connections of a transfer."""
     line: Window | None = None
     """None = any speed above the floor will do."""
 
     @classmethod
-    def of(cls, bounds: Bounds, floor: Window, *, any_speed: bool) -> Speed:
-        """Return the watch over a connection of a transfer."""
-        return cls(floor, None if any_speed else Window(bounds.min_rate_bytes_s, bounds.min_rate_window_s))
+    def of(cls, bounds: Bounds, floor: Window | None, *, any_speed: bool) -> Speed:
+        """Return the watch over a connection; `floor` is that of another one of the transfer, None = there is none."""
+        line = None if any_speed else Window(bounds.min_rate_bytes_s, bounds.min_rate_window_s)
+        return cls(floor or Window(FLOOR_BYTES_S, FLOOR_WINDOW_S), line)
 
     def fault(self, size: int, waited_s: float, host: str) -> Fault | None:
         """Count a read, and say what is wrong with the connection, if anything is."""

@@ -46,7 +46,7 @@ from landsat_async.transfer.repair import Repairs, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.sink import Sink
-from landsat_async.transfer.speed import Window, floor
+from landsat_async.transfer.speed import Window
 from landsat_async.transfer.types import (
     MIB,
     FileFailed,
@@ -129,6 +129,8 @@ class Transfer:
     bytes_received = 0
     tries = 0
     """Attempts so far."""
+    floor: Window | None = None
+    """The watch over the speed below which nothing is worth the wait; None until something is waited for."""
 
     plan: RangePlan | None = None
     """The ranges of a window, once all are in the part."""
@@ -181,11 +183,6 @@ class Transfer:
         return Budget(self.job.policy.attempts)
 
     @cached_property
-    def floor(self) -> Window:
-        """The watch over the speed below which nothing is worth the wait."""
-        return floor()
-
-    @cached_property
     def damaged(self) -> DamagedCopies:
         """Complete copies that were damaged."""
         return DamagedCopies()
@@ -228,12 +225,12 @@ class Transfer:
         try:
             self.url = read_link(link)
             self.session.hosts.check(self.url)
+            self.host = host_of(self.url)
         except LinkRefused as refused:
             return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
         said = evidence_of_name(self.job.name, urls=[link])
         if isinstance(said, OtherFile):
             return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)
-        self.host = host_of(self.url)
         return None
 
     def new_part(self) -> PartFile:

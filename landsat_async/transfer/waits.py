@@ -16,6 +16,7 @@ TELL_AFTER_S = 4.0
 TELL_AGAIN_S = 60.0
 """A server that sends a byte now and then makes a wait of each pause."""
 _LOOK_EVERY_S = 0.5
+NEVER_S = math.inf
 
 Tell = Callable[[str, float], None]
 """tell(reason, wait_s): the wait goes on for so long at most, then something else is tried."""
@@ -73,12 +74,14 @@ class LongWaits:
 class Wait:
     """A connection that may be waiting for its server; watched inside its `with` block."""
 
-    __slots__ = ("_bound_s", "_host", "_since_s", "_what", "waits")
+    __slots__ = ("_bound_s", "_host", "_what", "since_s", "waits")
 
     def __init__(self, waits: LongWaits) -> None:
         self.waits = waits
         self._host = self._what = ""
-        self._bound_s = self._since_s = math.inf
+        self._bound_s = math.inf
+        self.since_s = NEVER_S
+        """Loop time since which the server is waited for; `NEVER_S`: it is not the server that is waited for."""
 
     def __enter__(self) -> Wait:
         self.waits.open_waits.add(self)
@@ -91,11 +94,7 @@ class Wait:
 
     def begin(self, host: str, what: str, bound_s: float, now_s: float) -> None:
         """Note that a wait for `host` begins, which ends within `bound_s`."""
-        self._host, self._what, self._bound_s, self._since_s = host, what, bound_s, now_s
-
-    def pause(self) -> None:
-        """Note that it is not the server that is waited for."""
-        self._since_s = math.inf
+        self._host, self._what, self._bound_s, self.since_s = host, what, bound_s, now_s
 
     def silent(self, host: str, silent_s: float, bound_s: float) -> None:
         """Tell that nothing has come from `host` for `silent_s`, when that is long; at `bound_s` it will be a fault."""
@@ -104,6 +103,6 @@ class Wait:
 
     def look(self, now_s: float) -> None:
         """Tell the wait when it has become long."""
-        waited_s = now_s - self._since_s
+        waited_s = now_s - self.since_s
         if waited_s >= TELL_AFTER_S:
             self.waits.say(f"{self._host} {self._what}", self._bound_s - waited_s, now_s)

@@ -67,7 +67,7 @@ async def test_a_scene_that_is_left_out_leaves_nothing_in_the_run(ledger):
 async def test_where_only_figures_are_wanted_the_files_go_on_waiting(ledger):
     await conclude(ledger, await held(ledger), None)
     assert await ledger.count(HELD) == {State.PLANNED: 2}
-    await ledger.measures.let_go()
+    await ledger.begin_run("r2", NOW)
     assert await ledger.count(HELD) == {}
 
 
