@@ -338,13 +338,22 @@ def _when_begun(begun: anyio.Event) -> Any:
     return lambda event: begun.set() if isinstance(event, Started) else None
 
 
+async def _begun(begun: anyio.Event, running: asyncio.Task[Any]) -> None:
+    """Wait for the first file. Raises what has ended the run before."""
+    waiting = asyncio.create_task(begun.wait())
+    await asyncio.wait([waiting, running], return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        await running
+
+
 async def _lose(lab: Lab, *, freeze: bool) -> dict[str, Any]:
     after, rounds = 0, max(1, lab.options.kills // 4)
     for number in range(rounds):
         root = lab.place()
         begun = anyio.Event()
         running = asyncio.create_task(lab.run(root, _when_begun(begun)))
-        await begun.wait()
+        await _begun(begun, running)
         await asyncio.sleep(0 if number == 0 else lab.rng.uniform(0, 4))
         pids = await lab.cluster.pids()
         address = lab.rng.choice(sorted(pids))
@@ -530,7 +539,7 @@ async def scheduler(lab: Lab) -> dict[str, Any]:
     root = lab.place()
     begun = anyio.Event()
     running = asyncio.create_task(lab.run(root, _when_begun(begun)))
-    await begun.wait()
+    await _begun(begun, running)
     await asyncio.sleep(3)
     port = lab.cluster.kill_scheduler()
     await asyncio.sleep(2)
@@ -545,7 +554,7 @@ async def scheduler(lab: Lab) -> dict[str, Any]:
     begun = anyio.Event()
     join.GONE_S = 5.0
     running = asyncio.create_task(lab.run(root, _when_begun(begun)))
-    await begun.wait()
+    await _begun(begun, running)
     await asyncio.sleep(3)
     port, gone_s = lab.cluster.kill_scheduler(), time.monotonic()
     try:
@@ -576,11 +585,11 @@ async def hangs(lab: Lab) -> dict[str, Any]:
         def watch(event: Event, begun: anyio.Event = begun) -> None:
             if isinstance(event, Started):
                 begun.set()
-            elif isinstance(event, Retrying) and event.relpath is None:
+            elif isinstance(event, Retrying) and event.file is None:
                 told.append((time.monotonic(), event.reason))
 
         running = asyncio.create_task(lab.run(root, watch))
-        await begun.wait()
+        await _begun(begun, running)
         await asyncio.sleep(1)
         os.kill(lab.cluster.scheduler_pid, signal.SIGSTOP)
         hung_s = time.monotonic()

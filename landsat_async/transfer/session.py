@@ -45,6 +45,7 @@ from landsat_async.transfer.types import TransferPolicy
 from landsat_async.transfer.waits import OpenWaits
 
 MAX_REDIRECTS = 5
+_TOO_MUCH = (429, 503)
 _STALE_AT_MOST = 100
 """So many answers in a row that may belong to other requests: as many connections as others have used before us."""
 MAX_HEADER_BYTES = 64 * 1024
@@ -174,7 +175,8 @@ class TransferSession:
 
         An answer belongs to its request when it names the file, or is the first of its connection. One that does
         neither may be a copy of the answer before it, so it is dropped with its connection. A connection whose answers
-        do not name files serves one request.
+        do not name files serves one request. "Too much" (429, 503) is believed whomever it was meant for: to ask again
+        at once would be one request more.
 
         Args:
             url: What to ask for.
@@ -202,7 +204,7 @@ class TransferSession:
             named = name is not None and said == name
             if not named:
                 response.last()
-                if not response.first:
+                if not response.first and reply.status not in _TOO_MUCH:
                     response.close()
                     stale += 1
                     if stale == _STALE_AT_MOST:

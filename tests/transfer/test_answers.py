@@ -14,11 +14,13 @@ import aiohttp
 import pytest
 
 from landsat_async.connections import Answer
+from landsat_async.events import Retrying
 from landsat_async.transfer.quick_get import QuickAnswer
+from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done
 from tests.support.answers_lab import SIDES, Trust, play, seeded
-from tests.support.raw_server import RawServer, named, ranged, whole
+from tests.support.raw_server import RawServer, named, ranged, status, whole
 from tests.transfer.conftest import KIB, noise
 
 pytestmark = pytest.mark.faults("K41")
@@ -116,6 +118,22 @@ async def test_a_page_that_belongs_to_another_request_condemns_nothing(bench, si
             os.unlink(bench.final)
             bench.store.facts = None
         assert [request.connection for request in server.requests] == [0, 0, 1]
+
+
+@pytest.mark.faults("W56")
+@pytest.mark.parametrize("code", [429, 503])
+async def test_too_much_is_believed_on_a_used_connection_as_well(bench, code):
+    """It was asked again at once, over a new connection: nobody halved, and Retry-After was not seen."""
+    bench.right = [DATA]
+    good = ranged(DATA, named(bench.name))
+    async with RawServer([good, status(code, ("Retry-After", "5")), good]) as server, bench.net() as net:
+        for _ in range(2):
+            bench.forget()
+            assert isinstance(await bench.run(server, net=net), Done)
+        assert [request.connection for request in server.requests] == [0, 0, 1]
+    (told,) = [event for event in bench.events if isinstance(event, Retrying)]
+    assert told.wait_s >= 5
+    assert HostReport.SERVER in [report for _, report, _ in bench.health]
 
 
 async def test_what_follows_a_large_body_and_is_no_answer_shows_that_the_length_was_wrong(bench):
