@@ -35,6 +35,10 @@ class Standing:
     """Running transfers."""
     stall_left_s: float = 0.0
     """Until a connection that brings nothing is given up."""
+    pausing: int = 0
+    """Of the running transfers, those that wait for their next try."""
+    pause_left_s: float = 0.0
+    """Until the first of them is tried again."""
     preparing: int = 0
     deferred: int = 0
     """Ready at the service, but not to be fetched now."""
@@ -72,16 +76,20 @@ def explain(standing: Standing) -> Waiting | None:
         return Waiting(reason, max(1.0, s.call_left_s), cause=s.call)
     if not s.working:
         return None
+    if s.active and s.pausing >= s.active:
+        return Waiting(f"{_files(s.active)} waiting for the next try", max(1.0, s.pause_left_s), cause="pausing")
     if s.active:
-        reason = f"{_files(s.active)} being fetched or verified, but no byte comes; a dead connection is given up then"
-        return Waiting(reason, max(1.0, s.stall_left_s), cause="active")
+        reason = f"{_files(s.active - s.pausing)} being fetched or verified, but no byte comes"
+        if s.stall_left_s < 1.0:  # not the wait for a byte, which has its end, and is told as such
+            return Waiting(reason, REPEAT_S, cause="active")
+        return Waiting(f"{reason}; a dead connection is given up then", s.stall_left_s, cause="active")
     look_s, look = _look(s)
     due_s = UNKNOWN_S if s.due_s is None else max(1.0, s.due_s)
     if s.preparing:
         return Waiting(f"{_files(s.preparing)} being prepared by USGS; {look}", look_s, "staging", "staging")
     if s.deferred:
         reason = f"{_files(s.deferred)} put back until the host may be tried again"
-        return Waiting(reason, min(look_s, due_s), cause="deferred")
+        return Waiting(reason, look_s if s.due_s is None else due_s, cause="deferred")
     if s.requested:
         return Waiting(f"{_files(s.requested)} requested and not listed by USGS yet; {look}", look_s, cause="requested")
     if s.planned:

@@ -272,11 +272,11 @@ class Run:
                         await self._note_leftovers(context)
                         await self._write_outputs(context)
                         await hooks.after_run(self._numbers())
-                    with anyio.move_on_after(REPORTS_S):
+                    self._done = True
+                    if sync is not None and self._exit_code() == 0:
+                        await sync.succeed()
+                    with anyio.move_on_after(REPORTS_S):  # a stop is heard here too, and takes nothing away
                         await clean_up(context, REPORTS_S)
-                self._done = True
-                if sync is not None and self._exit_code() == 0:
-                    await sync.succeed()
             finally:
                 with anyio.move_on_after(WIND_DOWN_S, shield=True):
                     await clean_up(context)

@@ -73,7 +73,8 @@ async def verify(
                 continue
             bad += 1
             await notes.bad(file, disproven=content and isinstance(finding, Unproven))
-            yield Failed(file.relpath, reason or "", _HINT_ADOPTED if file.adopted else _HINT)
+            is_kept = file.adopted and not isinstance(finding, Absent)
+            yield Failed(file.relpath, reason or "", _HINT_ADOPTED if is_kept else _HINT)
     yield Finished(good + bad, good, 0, bad, 0, 0, time.monotonic() - started, 4 if bad else 0)
 
 

@@ -68,12 +68,16 @@ def _standing(context: RunContext, gate: Gate, quiet_s: float) -> Standing:
         planned_s = context.wakeups.next_due_s - now_s
         due_s = planned_s if due_s is None else min(due_s, planned_s)
     deferred = len(context.states.deferred)
+    session = context.counts.session
+    pauses = () if session is None else session.pauses.values()
     return Standing(
         call=None if call is None else call.endpoint,
         call_left_s=0.0 if call is None else call.begun_s + call.limit_s - now_s,
         working=context.wakeups.working,
         active=states[State.ACTIVE],
         stall_left_s=context.config.download.stall_timeout_s - quiet_s,
+        pausing=len(pauses),
+        pause_left_s=min(pauses, default=now_s) - now_s,
         quiet_s=quiet_s,
         preparing=max(0, states[State.PREPARING] - deferred),
         deferred=deferred,

@@ -35,6 +35,7 @@ from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import (
+    BACKOFF_CAP_S,
     Counted,
     Done,
     HostDown,
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+QUICK_S = 2.0
+"""The longest wait between two tries of a file where there is no patience."""
 LINK_MAX_AGE_S = 1800.0
 """How long links live is not known; older ones are renewed before use instead of collecting refusals."""
 TOO_OLD_IN_A_ROW = 3
@@ -117,6 +120,7 @@ class WorkerPool:
             stall_timeout_s=download.stall_timeout_s,
             connections=download.connections_per_file,
             min_free_bytes=download.min_free_bytes,
+            backoff_cap_s=min(BACKOFF_CAP_S, max(QUICK_S, context.config.service.patience_s)),
             proof=Proof(download.proof),
             overwrite=overwrite,
         )

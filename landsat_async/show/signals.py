@@ -105,7 +105,7 @@ def run_async(output: Output, work: Callable[[Stopper], Awaitable[int]]) -> int:
         with anyio.CancelScope() as scope, stopper.calling(scope.cancel), _listening(stopper):
             code.append(await work(stopper))
             return
-        output.message("stopped")
+        output.message("stopped; the same command does it again")
         code.append(STOPPED)
 
     try:

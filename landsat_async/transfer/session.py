@@ -11,8 +11,8 @@ import asyncio
 import os
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from random import random
 from typing import NamedTuple, cast
@@ -100,6 +100,8 @@ class TransferSession:
     """What transfers wait for just now."""
     computing: DiskPool | None = None
     """Threads that cut windows; None = those of the disk do."""
+    pauses: dict[str, float] = field(default_factory=dict)
+    """File -> loop time of its next try, of those that wait for it."""
     splits: Counter[str] = field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
     quick: QuickGets | None = None
@@ -133,6 +135,15 @@ class TransferSession:
     def end(self, threads: Threads) -> None:
         """Forget a transfer that is over."""
         self._running.discard(threads)
+
+    @contextmanager
+    def pausing(self, file: str, wait_s: float) -> Iterator[None]:
+        """Inside, a file waits for its next try and not for its host."""
+        self.pauses[file] = self.clock() + wait_s
+        try:
+            yield
+        finally:
+            del self.pauses[file]
 
     def range_support(self, host: str) -> RangeSupport:
         """Return how `host` has treated ranges so far in this run."""

@@ -327,7 +327,8 @@ class Transfer:
         own_s = full_jitter_s(failures, uniform(), cap_s=policy.backoff_cap_s)
         wait_s = with_retry_after_s(own_s, fault.retry_after_s, uniform())
         self.hooks.notify(Retrying(self.job.relpath, fault.reason, failures, wait_s))
-        await sleep(wait_s)
+        with self.session.pausing(self.job.relpath, wait_s):
+            await sleep(wait_s)
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # loads shapely
     from landsat_async.raster.spec import WindowSpec
 
 MIB = 1024 * 1024
+BACKOFF_CAP_S = 60.0
 
 TransferEvent: TypeAlias = Started | Transferred | Retrying | Notice
 """What `notify` is called with; `file` is the job's `relpath`."""
@@ -39,7 +40,8 @@ class TransferPolicy:
     the floor of `transfer.speed`."""
     min_rate_window_s: float = 120.0
     slow_tries: int = 3
-    backoff_cap_s: float = 60.0
+    backoff_cap_s: float = BACKOFF_CAP_S
+    """No wait between two tries is longer."""
     block_bytes: int = 4 * MIB
     """One write, unless many transfers share the memory, see `session.block_bytes_for`; two such buffers go round per
     running transfer."""

@@ -115,3 +115,27 @@ async def test_Y84_reports_that_are_not_taken_are_told_and_end_no_run(opened):
         assert result.summary.exit_code == 0
         assert [one for one in result.of(Notice) if "not taken all reports" in one.text]
         assert result.summary.elapsed_s < 120
+
+
+@pytest.mark.faults("Y86")
+async def test_Y86_files_that_wait_for_their_next_try_are_no_silent_connections_and_are_told_now_and_then(opened):
+    async with opened() as world:
+        world.may_leave = world.may_overlap = True
+        world.script.fault_file("*", "status", status=429, headers={"Retry-After": "300"}, times=6)
+        result = await world.run(world.config(service={"patience_s": 2000}, download={"stall_timeout_s": 5}))
+        assert result.summary.exit_code == 0
+        told = [event for event in result.of(Retrying) if event.file is None]
+        assert not [event for event in told if "no byte comes" in event.reason]
+        assert len(told) < 30
+
+
+@pytest.mark.faults("Y87")
+async def test_Y87_without_patience_a_dead_host_is_given_up_after_a_few_quick_tries(opened):
+    async with opened() as world:
+        world.may_leave = world.may_overlap = True
+        world.script.busy = {"landsatlook": 503, "dds": 503}
+        began_s = anyio.current_time()
+        result = await world.run(world.config(service={"patience_s": 0}))
+        assert result.summary.exit_code == 6
+        assert anyio.current_time() - began_s < 25  # of the loop's clock
+        assert all(event.wait_s <= 10 for event in result.of(Retrying))
