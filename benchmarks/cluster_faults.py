@@ -1,6 +1,6 @@
 """What a run over a dask cluster bears: kills, double execution, frozen workers, bad disks, a scheduler that goes away.
 
-    nice -n 15 python -m benchmarks.cluster_faults [--kills 20] [--seed 1] [lab ...]
+    nice -n 15 python -m benchmarks.cluster_faults [--kills 20] [--seed 1] [--band-mib 32] [lab ...]
 
 Labs: workers, coordinator, twice, frozen, stop, shrink, pushed, disk, scheduler, hangs, canary; all of them when none
 is named. Each prints a JSON line, and the exit code is 1 when a promise was broken. Scheduler and workers are processes
@@ -18,6 +18,7 @@ import random
 import resource
 import signal
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,8 @@ from tests.support.process_memory import found_in
 
 WORKERS = 4
 RATE_BYTES_S = 6 * MIB
-BAND_BYTES = 32 * MIB
+MANY = 4
+"""Scenes of a run that is killed many times; each has four bands."""
 CHECKPOINT_BYTES = 16 * MIB + 5 * RATE_BYTES_S
 """What a kill may cost: 16 MiB, and what the line brings in five seconds."""
 BUFFER_BYTES = 8 * MIB
@@ -250,71 +252,90 @@ class Lab:
 
 
 async def workers(lab: Lab) -> dict[str, Any]:
-    """Kill workers at random times."""
+    """Kill workers at random times, many in one run."""
     await lab.cluster.scale(WORKERS)
-    kills = runs = total = worst = given_up = 0
+    kills = runs = total = worst = hits = given_up = 0
     while kills < lab.options.kills:
         root, runs = lab.place(), runs + 1
         killed: list[int] = []
         killing = asyncio.create_task(_kill(lab, lab.options.kills - kills, killed))
-        summary, events = await lab.run(root)
+        summary, events = await lab.run(root, limit=MANY)
         killing.cancel()
         await asyncio.wait([killing])
         lost = [event for event in events if isinstance(event, Failed)]
         hold(all("processes of the cluster have ended" in event.reason for event in lost), str(lost))
         given_up += len(lost)
         if lost:
-            summary, _ = await lab.run(root)
+            summary, _ = await lab.run(root, limit=MANY)
         hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
-        lab.check(root, 8)
-        again, most, _ = lab.fetched_again()
-        kills, total, worst = kills + len(killed), total + again, max(worst, most)
-        print(f"{kills} kills, {total / MIB:.1f} MiB again, most {worst / MIB:.1f}", file=sys.stderr, flush=True)
+        lab.check(root, 4 * MANY)
+        again, most, more = lab.fetched_again()
+        kills, total, worst, hits = kills + len(killed), total + again, max(worst, most), hits + more
+        _say(f"{kills} kills, {hits} hit a file, {total / MIB:.1f} MiB again, most {worst / MIB:.1f}")
         await lab.cluster.ready(WORKERS)
     hold(worst <= CHECKPOINT_BYTES + BUFFER_BYTES, f"{worst} bytes again for one kill")
     return {
-        "kills": kills, "runs": runs, "again_mib_per_kill": round(total / kills / MIB, 1),
+        "kills": kills, "runs": runs, "hit_a_file": hits, "again_mib_per_kill": round(total / kills / MIB, 1),
         "worst_mib": round(worst / MIB, 1), "bound_mib": CHECKPOINT_BYTES // MIB, "given_up_after_three": given_up,
     }  # fmt: skip
 
 
 async def _kill(lab: Lab, most: int, killed: list[int]) -> None:
-    await asyncio.sleep(lab.rng.uniform(4, 8))
+    while not lab.sent():
+        await asyncio.sleep(0.1)
     while len(killed) < most:
+        await asyncio.sleep(lab.rng.uniform(0.5, 4))
         pids = sorted((await lab.cluster.pids()).values())
         with suppress(ProcessLookupError):
             if pids:
-                killed.append(lab.rng.choice(pids))
-                os.kill(killed[-1], signal.SIGKILL)
-        await asyncio.sleep(lab.rng.uniform(1, 6))
+                os.kill(pid := lab.rng.choice(pids), signal.SIGKILL)
+                killed.append(pid)
+
+
+async def _begun(lab: Lab, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a run of its own asks for a file, or has ended."""
+    at = len(lab.sim.log.entries)
+    while not any(entry.host != "m2m" for entry in list(lab.sim.log.entries)[at:]) and process.poll() is None:
+        await asyncio.sleep(0.05)
+
+
+def _say(text: str) -> None:
+    print(f"{text}; load {os.getloadavg()[0]:.0f}", file=sys.stderr, flush=True)
 
 
 async def coordinator(lab: Lab) -> dict[str, Any]:
-    """Kill the run itself at random times; what had its name is not asked for again."""
+    """Kill the run itself at random times, many times in one folder; what had its name is not asked for again."""
     await lab.cluster.scale(WORKERS)
-    committed = kills = 0
+    kills = committed = total = 0
     while kills < lab.options.kills:
-        root = lab.place()
-        process = lab.begin(root)
-        while not lab.sent() and process.poll() is None:
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(lab.rng.uniform(0, 9))
-        if process.poll() is None:
+        root, there = lab.place(), list[tuple[float, set[str]]]()
+        while kills < lab.options.kills:
+            process = lab.begin(root, limit=MANY)
+            await _begun(lab, process)
+            await asyncio.sleep(lab.rng.uniform(0, 5))
+            is_killed = process.poll() is None
+            process.kill()
+            process.wait()
+            if not is_killed:
+                hold(process.returncode == 0, f"exit code {process.returncode}")
+                break
             kills += 1
-        process.kill()
-        process.wait()
-        before = lab.files(root)
-        began_s = asyncio.get_running_loop().time()
-        committed += len(before)
-        if lab.rng.random() < 0.5:
-            await asyncio.sleep(lab.rng.uniform(0, 3))
-        summary, _ = await lab.run(root)
+            there.append((asyncio.get_running_loop().time(), set(lab.files(root))))
+            _say(f"{kills} kills, {len(there[-1][1])} files were there")
+            if lab.rng.random() < 0.5:
+                await asyncio.sleep(lab.rng.uniform(0, 3))
+        summary, _ = await lab.run(root, limit=MANY)
         hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
-        lab.check(root, 8)
-        again = [e for name in before for e in lab.sent()[name] if e.time_s > began_s and e.sent_bytes]
-        hold(not again, f"fetched again: {[entry.what for entry in again]}")
-        print(f"{kills} kills, {committed} files were there", file=sys.stderr, flush=True)
-    return {"kills": kills, "committed": committed, "bytes_again_of_committed": 0}
+        lab.check(root, 4 * MANY)
+        for at_s, names in there:
+            committed += len(names)
+            again = [e.what for name in names for e in lab.sent()[name] if e.time_s > at_s and e.sent_bytes]
+            hold(not again, f"fetched again: {again}")
+        total += lab.fetched_again()[0]
+    return {
+        "kills": kills, "committed": committed, "bytes_again_of_committed": 0,
+        "again_mib_per_kill_of_others": round(total / kills / MIB, 1),
+    }  # fmt: skip
 
 
 async def twice(lab: Lab) -> dict[str, Any]:
@@ -379,31 +400,62 @@ async def _lose(lab: Lab, *, freeze: bool) -> dict[str, Any]:
 
 
 async def stop(lab: Lab) -> dict[str, Any]:
-    """Ctrl-C, three times."""
+    """Ctrl-C at random times, each second one when files are about to be complete; half as many as kills."""
     await lab.cluster.scale(WORKERS)
-    root, worst_s = lab.place(), 0.0
-    for _ in range(3):
-        process = lab.begin(root)
-        at = len(lab.sim.log.entries)
-        while not any(entry.host != "m2m" for entry in list(lab.sim.log.entries)[at:]) and process.poll() is None:
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(lab.rng.uniform(1, 3))
-        stopped_s = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        while process.poll() is None:
-            await asyncio.sleep(0.02)
-        worst_s = max(worst_s, time.monotonic() - stopped_s)
-        hold(process.returncode == 7, f"exit code {process.returncode}")
-        with closing(sqlite3.connect(root / ".landsat_async/ledger.sqlite3")) as ledger:
-            known = dict(ledger.execute("SELECT name, durable FROM part").fetchall())
-        for path in (root / ".landsat_async/parts").iterdir():
-            size = path.stat().st_size
-            hold(known.get(path.name, 0) == size, f"{path.name}: {known.get(path.name)} of {size} bytes are known")
-    summary, _ = await lab.run(root)
-    hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
-    lab.check(root, 8)
-    again, _, _ = lab.fetched_again()
-    return {"worst_stop_s": round(worst_s, 2), "again_mib": round(again / MIB, 1)}
+    stops, took, unknown, total, told = max(1, lab.options.kills // 2), list[float](), 0, 0, set[str]()
+    while len(took) < stops:
+        root = lab.place()
+        while len(took) < stops:
+            process = lab.begin(root)
+            await _begun(lab, process)
+            await _until(lab, process, at_end=len(took) % 2 == 1)
+            is_stopped, at_s = process.poll() is None, time.monotonic()
+            process.send_signal(signal.SIGINT)
+            while process.poll() is None:
+                await asyncio.sleep(0.02)
+            if process.returncode == 0:
+                break  # it was done before
+            hold(is_stopped and process.returncode == 7, f"exit code {process.returncode}")
+            took.append(time.monotonic() - at_s)
+            told.add((lab.base / "run.log").read_text().rstrip().splitlines()[-1])
+            now = sum(size - known for size, known in _parts(root))
+            unknown += now
+            _say(f"{took[-1]:.2f} s, {len(_parts(root))} parts, {len(lab.files(root))} files, {now} bytes unknown")
+        summary, _ = await lab.run(root)
+        hold(summary.exit_code == 0, f"exit code {summary.exit_code}")
+        lab.check(root, 8)
+        total += lab.fetched_again()[0]
+    hold(not unknown, f"{unknown} bytes are not known")
+    return {
+        "band_mib": lab.options.band_mib, "stops": len(took), "worst_stop_s": round(max(took), 2),
+        "median_stop_s": round(statistics.median(took), 2), "bytes_unknown": unknown,
+        "again_mib_per_stop": round(total / len(took) / MIB, 2), "told": sorted(told),
+    }  # fmt: skip
+
+
+async def _until(lab: Lab, process: subprocess.Popen[bytes], *, at_end: bool) -> None:
+    """Wait for a moment to stop a run at: any, or when a file of it is about to be complete."""
+    if not at_end:
+        await asyncio.sleep(lab.rng.uniform(0, 4))
+        return
+    begun = len(lab.sim.log.entries) - 1
+    while process.poll() is None:
+        for entry in list(lab.sim.log.entries)[begun:]:
+            content = None if entry.host == "m2m" or entry.method != "GET" else lab.sim.archive.file(entry.what)
+            first = int((entry.range or "bytes=0-")[6:].partition("-")[0])
+            if content is not None and first + entry.sent_bytes >= content.size:
+                await asyncio.sleep(lab.rng.uniform(0, 0.2))
+                return
+        await asyncio.sleep(0.01)
+
+
+def _parts(root: Path) -> list[tuple[int, int]]:
+    """Return how long each unfinished part is, and how much of it the next run knows."""
+    with closing(sqlite3.connect(root / ".landsat_async/ledger.sqlite3")) as ledger:
+        known = dict(ledger.execute("SELECT name, durable FROM part").fetchall())
+        done = {row[0] for row in ledger.execute("SELECT item_id FROM item WHERE state='done'")}
+    found = [path for path in (root / ".landsat_async/parts").iterdir() if int(path.name.partition(".")[0]) not in done]
+    return [(path.stat().st_size, known.get(path.name, 0)) for path in found]
 
 
 class Open(NamedTuple):
@@ -785,13 +837,14 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--band-mib", type=int, default=32)
     parser.add_argument("labs", nargs="*", choices=[*LABS, []], default=[])
     options, code = parser.parse_args(), 0
     for name in options.labs or LABS:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             base, began = Path(folder), time.monotonic()
             async with open_simulator(
-                MemoryArchive.demo(band_bytes=BAND_BYTES), Script(rate_bytes_s=RATE_BYTES_S)
+                MemoryArchive.demo(band_bytes=options.band_mib * MIB), Script(rate_bytes_s=RATE_BYTES_S)
             ) as sim:
                 cluster = Cluster(base)
                 try:
