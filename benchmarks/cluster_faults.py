@@ -329,8 +329,8 @@ async def coordinator(lab: Lab) -> dict[str, Any]:
         lab.check(root, 4 * MANY)
         for at_s, names in there:
             committed += len(names)
-            again = [e.what for name in names for e in lab.sent()[name] if e.time_s > at_s and e.sent_bytes]
-            hold(not again, f"fetched again: {again}")
+            again = [e for name in names for e in lab.sent()[name] if e.time_s > at_s and e.sent_bytes]
+            hold(not again, f"fetched again: {[(e.what, e.time_s - at_s, e.range, e.sent_bytes) for e in again]}")
         total += lab.fetched_again()[0]
     return {
         "kills": kills, "committed": committed, "bytes_again_of_committed": 0,

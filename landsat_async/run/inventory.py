@@ -171,18 +171,20 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
     return named
 
 
-async def facts_of_named(context: RunContext, item: Item) -> Facts | None:
+async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[str]) -> Facts | None:
     """Return what a file shows that was given its final name by a process that is lost and could not say so.
 
-    None = there is none, or it cannot be proven.
+    It is known by being the same file as one of these parts. None = it is not, or it cannot be proven.
     """
-    wanted = Proof(context.config.download.proof)
-    level = Proof.CONTENT if wanted.rank >= Proof.CONTENT.rank else Proof.STRUCTURE
-    for _, place in await anyio.to_thread.run_sync(_present, context.target, [item]):
-        if place is Place.OURS:
-            finding = await _inspect(context.target, item.relpath, item.name, weakest=Proof.LENGTH, level=level)
-            return finding if isinstance(finding, Facts) else None
-    return None
+    if not part_names or is_planned(item.name) or context.target.is_far:
+        return None
+    wanted = [(item.relpath, name) for name in part_names]
+    if Place.OURS not in await anyio.to_thread.run_sync(context.target.places, wanted):
+        return None
+    asked = Proof(context.config.download.proof)
+    level = Proof.CONTENT if asked.rank >= Proof.CONTENT.rank else Proof.STRUCTURE
+    finding = await _inspect(context.target, item.relpath, item.name, weakest=Proof.LENGTH, level=level)
+    return finding if isinstance(finding, Facts) else None
 
 
 def _present(target: Target, items: Sequence[Item]) -> list[tuple[Item, Place]]:

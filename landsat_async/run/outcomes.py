@@ -7,6 +7,7 @@ up; a file of a host that is left alone waits at the service, and nothing counts
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -144,9 +145,7 @@ class Outcomes:
 
     async def _given_back(self, item: Item, link: Link, outcome: GivenBack) -> None:
         """Have it taken anew, under another name for its part; a file that ends its processes fails."""
-        if (facts := await facts_of_named(self.context, item)) is not None:
-            done = Done(facts.size_bytes, facts.sha256, facts.proof, 0, facts.mtime_ns, facts.identity)
-            await self._done(item, link, done)
+        if await self.is_named_already(item, link, (part_name(item.item_id, item.generation),)):
             return
         self._lost[item.item_id] += outcome.lost
         if self._lost[item.item_id] >= LOST_AT_MOST:
@@ -158,6 +157,14 @@ class Outcomes:
         if outcome.lost:
             await self._announce(item, outcome.reason, self._lost[item.item_id], 0.0)
         await self.look_up_again(item.item_id)
+
+    async def is_named_already(self, item: Item, link: Link, part_names: Sequence[str]) -> bool:
+        """Tell whether a process has given a file its final name, and was lost; then that is recorded."""
+        facts = await facts_of_named(self.context, item, part_names)
+        if facts is not None:
+            done = Done(facts.size_bytes, facts.sha256, facts.proof, 0, facts.mtime_ns, facts.identity)
+            await self._done(item, link, done)
+        return facts is not None
 
     async def look_up_again(self, item_id: int) -> None:
         """Have the service give a new link for what it has prepared already."""

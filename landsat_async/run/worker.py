@@ -220,6 +220,8 @@ class WorkerPool:
             await anyio.sleep(context.hosts.slow_start.turn(began_s))
             began_s = context.states.loop_time()
         try:
+            if await self.outcomes.is_named_already(item, link, _earlier_names(item, saved)):
+                return  # by a process of a run that was killed, after this one had taken stock
             outcome = await self._transfer(item, saved, link)
             if isinstance(outcome, NameLearnt):
                 named = await take_name(context, item, outcome.name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import anyio
@@ -13,9 +15,10 @@ import pytest
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.events import Verified
+from landsat_async.events import Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Stopped, prove
+from landsat_async.run import runner
 from landsat_async.scale import agent as agent_module
 from landsat_async.scale import leaving
 from landsat_async.scale import pool as pool_module
@@ -35,12 +38,14 @@ from landsat_async.scale.parcel import (
 )
 from landsat_async.scale.pool import DaskPool
 from landsat_async.scale.seal import RunKey
+from landsat_async.sim.script import Script
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import LocalPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.types import Done, GivenBack, MemoryStore, NeedsLink, TransferHooks
 from tests.scale.test_agent import BODY, NAME, a_job
 from tests.support.raw_server import RawServer, whole
+from tests.whole.test_resume import ONE, large
 from tests.whole.world import open_world
 
 DONE = Done(100, "cc", Proof.LENGTH, 100)
@@ -356,3 +361,28 @@ async def test_a_file_that_a_lost_process_has_named_is_recorded_and_not_fetched_
         weakest = {event.proof for event in result.of(Verified) if event.file.endswith(".TIF")}
         assert weakest == {proof}, "as the config asks for"
         assert not list((world.root / ".landsat_async/parts").iterdir())
+
+
+@pytest.mark.faults("W44")
+async def test_a_file_that_was_named_after_stock_was_taken_is_recorded_and_not_fetched_again(tmp_path, monkeypatch):
+    async with open_world(tmp_path, large(), Script(rate_bytes_s=2_000_000)) as world:
+        config = world.config(search=ONE, select={"type": "band", "bands": ["SR_B3"]})
+
+        def stop(run, event):
+            if isinstance(event, Transferred):
+                run.stop()
+
+        assert (await world.run(config, watch=stop)).summary.exit_code == 7
+        (part,) = (world.root / ".landsat_async/parts").iterdir()
+        ((relpath,),) = world.ledger("SELECT relpath FROM item")
+        asked = len(world.log.entries)
+
+        async def name(context):  # as a process does whose run was killed
+            part.write_bytes(world.content(Path(relpath).name))
+            (world.root / relpath).parent.mkdir(parents=True, exist_ok=True)
+            os.link(part, world.root / relpath)
+
+        monkeypatch.setattr(runner, "warn_of_space", name)  # stock has been taken
+        result = await world.run(config)
+        assert (result.summary.exit_code, result.verified) == (0, [relpath])
+        assert [entry for entry in list(world.log.entries)[asked:] if entry.host != "m2m"] == []
