@@ -6,7 +6,8 @@ The window is written beside the part, synced, read again and proven, and named 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,13 @@ from landsat_async.transfer.window_fetch import followed_plan
 if TYPE_CHECKING:
     from landsat_async.raster.spec import WindowSpec
     from landsat_async.transfer.transfer import Transfer
+
+
+_READ_BYTES = 1024 * 1024
+"""Ranges up to this are read in one call."""
+_WRITE_BYTES = 256 * 1024
+_MOMENTS_BYTES = 1024 * 1024
+"""Windows up to this are proven and named within moments, see `disk.fs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +93,45 @@ def cut_window(transfer: Transfer, whole: Proved | None) -> WindowResult:
     except UnsupportedRaster as unsupported:
         return NotCut(str(unsupported))
     job = transfer.job
-    return cut_from(transfer, WantedMember(job.name, job.relpath, job.window), source)
+    result = cut_from(transfer, WantedMember(job.name, job.relpath, job.window), source)
+    if isinstance(result, CommittedWindow | EmptyWindow):
+        transfer.part.shut()  # here, which spares a trip to a thread
+    return result
 
 
 def cut_from(transfer: Transfer, wanted: WantedMember, source: CutOut) -> WindowResult:
     """Cut one window and give it its final name; for threads. Raises as `cut_window` does."""
     record = _record_of(transfer, wanted, source)
-    session, path = transfer.session, transfer.part.path + WINDOW_SUFFIX
-    part = WindowPart(path, new_window_file(session.target.fs, transfer.part.path, transfer.job.policy.min_free_bytes))
+    fs, path = transfer.session.target.fs, transfer.part.path + WINDOW_SUFFIX
+    with fs.together():
+        part = WindowPart(path, new_window_file(fs, transfer.part.path, transfer.job.policy.min_free_bytes))
     try:
-        for block in _blocks(wanted, source):
+        for block in joined(_blocks(wanted, source)):
             part.file.write(block)
-        return _named(transfer, wanted, part, record)
+        with fs.together() if part.length <= _MOMENTS_BYTES else nullcontext():
+            return _named(transfer, wanted, part, record)
     except BrokenRaster as broken:
         return Damaged(str(broken))
     except FillOnly:
         return EmptyWindow(OUTSIDE if source.window.tiles is None else NO_DATA, record)
     finally:
         part.shut()
-        discard_part(session.target.fs, path)
+        with fs.together():
+            discard_part(fs, path)
+
+
+def joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield short blocks joined: each write gives Python's lock up, and may be slow to get it back."""
+    held: list[bytes] = []
+    size = 0
+    for block in blocks:
+        held.append(block)
+        size += len(block)
+        if size >= _WRITE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
 
 
 def stoppable(transfer: Transfer, read: Read) -> Read:
@@ -118,8 +146,12 @@ def stoppable(transfer: Transfer, read: Read) -> Read:
 
 
 def _ranges_source(transfer: Transfer) -> CutOut:
-    read = stoppable(transfer, transfer.part.read)
+    part = transfer.part
+    read = stoppable(transfer, part.read)
     plan = followed_plan(transfer, read)
+    if part.length <= _READ_BYTES:
+        whole = read(part.length, 0)
+        read = stoppable(transfer, lambda size, at: whole[at : at + size])
     if plan.layout is None or plan.window is None or plan.wanted() is not None:
         raise BrokenRaster("not all ranges of its window are here")
     return CutOut(plan.layout, plan.window, plan.reader(read), None)

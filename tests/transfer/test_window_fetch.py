@@ -308,6 +308,17 @@ async def test_a_window_is_cut_in_threads_that_the_disk_does_not_need(bench, mon
     assert threads == {"put": "landsat-disk", "cut_window": "landsat-cut"}
 
 
+@pytest.mark.parametrize(
+    ("sizes", "written"),
+    [([], []), ([0], [0]), ([10, 20], [30]), ([300_000, 5], [300_000, 5]), ([5, 300_000, 1, 2], [300_005, 3])],
+)
+def test_short_blocks_are_written_together(sizes, written):
+    blocks = [bytes([number]) * size for number, size in enumerate(sizes)]
+    found = list(window_commit.joined(iter(blocks)))
+    assert [len(one) for one in found] == written
+    assert b"".join(found) == b"".join(blocks)
+
+
 async def test_another_file_is_not_the_source(bench):
     async with RawServer([BandHost(DATA, name=OTHER_SOURCE)]) as server:
         outcome = await bench.run(server)
