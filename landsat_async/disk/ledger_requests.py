@@ -73,8 +73,9 @@ class RequestRecords:
             free_bytes: Asked in the thread of the ledger, which stands on the same disk: one more would be one too many
                 for small machines.
         """
-        due = f"run_id=? AND state='planned' AND next_try<=? AND system NOT IN({marks(paused_systems)})"
-        due += f" AND {_OF_OTHER_BUNDLES}"
+        due = f"run_id=? AND state='planned' AND next_try<=? AND {_OF_OTHER_BUNDLES}"
+        if paused_systems:
+            due += f" AND system NOT IN({marks(paused_systems)})"
         order = "ORDER BY next_try, item_id LIMIT"
         arguments = (run_id, now, *paused_systems)
 
