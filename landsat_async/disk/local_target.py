@@ -178,7 +178,7 @@ class LocalTarget:
         """Return the absolute path of a file, with / on Windows too."""
         return self.fs.join(str(Path(self._root).absolute()), relpath).replace("\\", "/")
 
-    def outputs(self, is_ours: Callable[[bytes], bool]) -> OutputFiles:
+    def outputs(self, is_ours: Callable[[bytes], bool], stop: Callable[[], bool] = lambda: False) -> OutputFiles:
         """Return what writes outputs into the folder."""
         root = str(Path(self._root).absolute())
         return OutputFiles(self.fs, root, self.parts_dir, mode=self._file_mode, is_ours=is_ours)

@@ -192,11 +192,12 @@ class Target(Protocol):
     def gdal_path(self, relpath: str) -> str:
         """Return the absolute path by which GDAL opens a file here."""
 
-    def outputs(self, is_ours: Callable[[bytes], bool]) -> OutputPlace:
+    def outputs(self, is_ours: Callable[[bytes], bool], stop: Callable[[], bool] = lambda: False) -> OutputPlace:
         """Return what writes files of ours that are no downloads; for who has prepared the target.
 
         Args:
             is_ours: Tells by beginning and end of a file whether it may be replaced.
+            stop: Asked while a far target is waited for; then Stopped is raised.
         """
 
     def put_aside(self, relpath: str) -> str | None:

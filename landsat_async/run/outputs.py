@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +21,12 @@ import anyio.to_thread
 import msgspec
 
 from landsat_async.config_tables import OutputConfig
+from landsat_async.disk.at_once import at_once
 from landsat_async.disk.folder import STATE_FOLDER
 from landsat_async.disk.ledger_catalog import SceneHere, scenes_here
 from landsat_async.disk.output_files import NotOurs
 from landsat_async.disk.target import Target
-from landsat_async.errors import DiskFull, FolderUnwritable, resources_lacking, single_error
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, resources_lacking, single_error
 from landsat_async.model import Unavailable
 from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.product_id import parse_product_id
@@ -109,6 +108,10 @@ def _in_words(writer: _Writer, anew: bool, digest: str | None) -> OutputsMade:
     """Have it done, with errors of ours for what the disk refuses."""
     try:
         return writer.write(anew, digest)
+    except LandsatError:
+        if writer.stop():  # who waited for a store was told to wait no longer
+            raise Stopped from None
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "Free some space and run the same command again; the files themselves are safe."
@@ -126,8 +129,8 @@ class _Writer:
     """Makes all outputs of one target, once."""
 
     def __init__(self, target: Target, wanted: OutputConfig, stop: Callable[[], bool]) -> None:
-        self._target, self._wanted, self._stop = target, wanted, stop
-        self._files = target.outputs(is_ours)
+        self._target, self._wanted, self.stop = target, wanted, stop
+        self._files = target.outputs(is_ours, stop)
         self._reader = SceneReader(target)
         self._collections: dict[str, CollectionBuilder] = {}
         self._columns: dict[str, ColumnType] = {}
@@ -158,7 +161,7 @@ class _Writer:
             with ExitStack() as stack:
                 table = self._table(stack)
                 for scene, (files, mtl) in self._read(scenes):
-                    if self._stop():
+                    if self.stop():
                         raise Stopped
                     if files:
                         self._scene(scene, files, mtl, versions.get(scene.display_id, Versions()), table)
@@ -181,15 +184,7 @@ class _Writer:
         if not self._target.is_far:
             yield from ((scene, self._reader.read(scene)) for scene in scenes)
             return
-        under_way: deque[tuple[SceneHere, Future[tuple[list[LocalFile], Mtl | None]]]] = deque()
-        with ThreadPoolExecutor(_SCENES_AT_ONCE, thread_name_prefix="landsat-scene") as pool:
-            for scene in scenes:
-                if len(under_way) >= _SCENES_AT_ONCE:
-                    first, facts = under_way.popleft()
-                    yield first, facts.result()
-                under_way.append((scene, pool.submit(self._reader.read, scene)))
-            for first, facts in under_way:
-                yield first, facts.result()
+        yield from at_once(self._reader.read, scenes, _SCENES_AT_ONCE, self.stop)
 
     def _mark(self, digest: str) -> str:
         """Return what stands for everything that the outputs are made from."""
@@ -270,7 +265,7 @@ class _Writer:
     def _items(self, collection: CollectionBuilder) -> Iterator[Mapping[str, Any]]:
         refused = set(self._files.refused)
         for name in sorted(collection.hrefs):
-            if self._stop():
+            if self.stop():
                 raise Stopped
             relpath = f"stac/{collection.id}/{name}"
             if relpath not in refused and (data := self._files.read(relpath, _ITEM_BYTES)) is not None:

@@ -37,7 +37,7 @@ _ANSWER_S = 15.0
 """So long a request may take that carries no file."""
 _TRANSFER_S = 300.0
 """So long a request may take that carries bytes of a file, or has the store copy them."""
-_SMALL_BYTES = 4096
+_SMALL_BYTES = 128 * 1024
 """Up to here nobody needs minutes for it."""
 T = TypeVar("T")
 
@@ -182,12 +182,14 @@ class StoreClient:
 
     def read(self, key: str, size: int, offset: int) -> bytes:
         """Return bytes of an object. Raises FileNotFoundError."""
-        return self._ask(f"read {shown(key)}", lambda: self._read(key, size, offset), _TRANSFER_S) if size else b""
+        limit_s = _ANSWER_S if size <= _SMALL_BYTES and self._forward is None else _TRANSFER_S
+        return self._ask(f"read {shown(key)}", lambda: self._read(key, size, offset), limit_s) if size else b""
 
     def _read(self, key: str, size: int, offset: int) -> bytes:
         if self._forward is None:
+            store = self._store if size <= _SMALL_BYTES else self._files
             try:
-                return bytes(_obstore().get_range(self._files, key, start=offset, length=size))
+                return bytes(_obstore().get_range(store, key, start=offset, length=size))
             except Exception as error:
                 if "NotPartial" not in str(error):
                     raise

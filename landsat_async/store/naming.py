@@ -75,12 +75,17 @@ class Naming:
         self.clear_key(key)
         (client.copy if overwrite else client.copy_new)(self._key(name), key)
 
-    def replace(self, key: str, read: Callable[[int, int], bytes], size_bytes: int) -> None:
-        """Write a large object that is no download, whole, in place of what is there. Raises StoreFailed."""
+    def replace(self, key: str, read: Callable[[int, int], bytes], size_bytes: int, stop: Callable[[], bool]) -> None:
+        """Write a large object that is no download, whole, in place of what is there.
+
+        Raises:
+            StoreFailed: the store failed.
+            InterruptedError: `stop` said so.
+        """
         self.clear_key(key)
         try:
-            self._client().upload(key, read, size_bytes, lambda: False)
-        except StoreFailed:
+            self._client().upload(key, read, size_bytes, stop)
+        except (StoreFailed, InterruptedError):
             self._is_upload_cut = True
             raise
 

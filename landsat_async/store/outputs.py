@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
+from landsat_async.disk.at_once import abandonable, at_once
 from landsat_async.disk.folder import STATE_FOLDER
 from landsat_async.disk.fs import Fs
 from landsat_async.disk.output_files import HEAD_BYTES, TAIL_BYTES, NotOurs, OutputFile, SpareFiles
 from landsat_async.disk.target import StoreFailed
+from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.store_url import StoreUrl
 from landsat_async.store.client import SINGLE_PUT_BYTES, StoreClient, StoredObject, shown
 from landsat_async.store.faults import usable
@@ -28,6 +30,7 @@ _TOGETHER = 64
 _REQUESTS_AT_ONCE = 16
 _TRIES = 3
 """So often an object is looked at again that has changed since it was looked at."""
+T = TypeVar("T")
 _SOME_OUTPUT = "stac"
 """A list that holds this holds all that can be an output at the top."""
 
@@ -43,6 +46,7 @@ class StoreOutputs:
         naming: Naming,
         spares: tuple[Fs, str],
         is_ours: Callable[[bytes], bool],
+        stop: Callable[[], bool],
     ) -> None:
         """Write below a prefix that is claimed.
 
@@ -53,11 +57,12 @@ class StoreOutputs:
             naming: Brings up what is large.
             spares: File system and folder for tables while they are written.
             is_ours: Tells by beginning and end of an object whether it may be replaced.
+            stop: Asked while the store is waited for; then Stopped is raised, and a request may still be under way.
         """
         self._client, self._url, self._objects, self._naming = client, url, objects, naming
         self._fs = spares[0]
         self._spares = SpareFiles(*spares, 0o600)
-        self._is_ours = is_ours
+        self._is_ours, self._stop = is_ours, stop
         self._waiting: list[tuple[str, bytes]] = []
         self._removed: list[str] = []
         self._found: Snapshot | None = None
@@ -77,9 +82,9 @@ class StoreOutputs:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        with usable(self._url), ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="landsat-output") as pool:
-            there = [self._there(relpath) for relpath, _ in waiting]
-            for (relpath, data), is_new in zip(waiting, pool.map(self._try_replace, waiting, there), strict=True):
+        with usable(self._url):
+            wanted = self._ask(lambda: [(relpath, data, self._there(relpath)) for relpath, data in waiting])
+            for (relpath, data, _), is_new in at_once(self._try_replace, wanted, _REQUESTS_AT_ONCE, self._stop):
                 if is_new is None:
                     self.refused.append(relpath)
                 elif is_new:
@@ -90,36 +95,48 @@ class StoreOutputs:
     def writing(self, relpath: str) -> Iterator[OutputFile]:
         """Make an object piece by piece, on this machine; it goes up at the end of the block. Raises NotOurs."""
         with usable(self._url):
-            if (there := self._there(relpath)) is not None and not self._is_ours_there(there):
+            if not self._ask(lambda: self._may_be_replaced(relpath)):
                 raise NotOurs(relpath)
-        path, fd = self._spares.make()
+        spare, fd = self._spares.make()
         try:
             file = OutputFile(self._fs, fd)
             yield file
             file.flush()
-            with usable(self._url):
-                self._bring_up(relpath, fd, file.tell())
-        finally:
-            self._fs.close(fd)
-            self._spares.drop([path])
+        except BaseException:
+            self._drop(spare, fd)
+            raise
+        with usable(self._url):  # whoever brings it up closes it: that may still be under way after a stop
+            self._ask(lambda: self._bring_up(relpath, spare, fd, file.tell()))
+        self._remember(relpath, file.tell())
 
-    def _bring_up(self, relpath: str, fd: int, size_bytes: int) -> None:
+    def _bring_up(self, relpath: str, spare: str, fd: int, size_bytes: int) -> None:
         read = partial(self._fs.pread, fd)
-        if size_bytes <= SINGLE_PUT_BYTES:
-            if self._try_replace((relpath, read(size_bytes, 0)), self._there(relpath)) is None:
+        try:
+            if size_bytes > SINGLE_PUT_BYTES:
+                self._naming.replace(self._url.key(relpath), read, size_bytes, self._stop)
+            elif self._try_replace((relpath, read(size_bytes, 0), self._there(relpath))) is None:
                 raise NotOurs(relpath)
-        else:
-            self._naming.replace(self._url.key(relpath), read, size_bytes)
-        self._remember(relpath, size_bytes)
+        except InterruptedError:
+            raise Stopped from None
+        finally:
+            self._drop(spare, fd)
 
-    def _try_replace(self, wanted: tuple[str, bytes], there: StoredObject | None) -> bool | None:
+    def _drop(self, spare: str, fd: int) -> None:
+        self._fs.close(fd)
+        self._spares.drop([spare])
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        """Return what a call returns that asks the store; a stop does not wait for it."""
+        return abandonable(call, self._stop)
+
+    def _try_replace(self, wanted: tuple[str, bytes, StoredObject | None]) -> bool | None:
         """Give an object its bytes; False: it has them already, None: something that is not ours has the key.
 
         Args:
-            wanted: Path and bytes.
-            there: What was there when it was looked at.
+            wanted: Path, bytes, and what was there when it was looked at.
         """
-        key, data = self._url.key(wanted[0]), wanted[1]
+        relpath, data, there = wanted
+        key = self._url.key(relpath)
         for _ in range(_TRIES):
             try:
                 if there is None:
@@ -137,6 +154,10 @@ class StoreOutputs:
             raise StoreFailed(f"somebody has removed the bucket, or {shown(key)} again and again")
         return None
 
+    def _may_be_replaced(self, relpath: str) -> bool:
+        there = self._there(relpath)
+        return there is None or self._is_ours_there(there)
+
     def _is_ours_there(self, there: StoredObject) -> bool:
         """Tell whether an object may be replaced; also when somebody has just removed it."""
         size = there.size_bytes
@@ -152,7 +173,7 @@ class StoreOutputs:
     def remove(self, relpath: str) -> None:
         """Remove an object of ours, at the next `sync`; what is not ours stays."""
         with usable(self._url):
-            if (there := self._there(relpath)) is not None and self._is_ours_there(there):
+            if self._ask(lambda: self._there(relpath) is not None and self._may_be_replaced(relpath)):
                 self._removed.append(relpath)
 
     def sync(self) -> None:
@@ -161,7 +182,7 @@ class StoreOutputs:
         removed, self._removed = self._removed, []
         if removed:
             with usable(self._url):
-                self._client.delete([self._url.key(relpath) for relpath in removed])
+                self._ask(lambda: self._client.delete([self._url.key(relpath) for relpath in removed]))
             for relpath in removed:
                 self._all(_SOME_OUTPUT).pop(self._url.key(relpath), None)
 
@@ -178,20 +199,24 @@ class StoreOutputs:
 
     def read(self, relpath: str, most_bytes: int, offset: int = 0) -> bytes | None:
         """Return a part of an object; None where there is none."""
+
+        def read() -> bytes | None:
+            there = self._there(relpath)
+            return None if there is None else self._bytes(there, most_bytes, offset)
+
         with usable(self._url), suppress(FileNotFoundError):
-            if (there := self._there(relpath)) is not None:
-                return self._bytes(there, most_bytes, offset)
+            return self._ask(read)
         return None
 
     def names(self, folder: str) -> list[str]:
         """Return the names directly below a folder, of objects and of folders."""
         below = self._url.key(f"{folder}/" if folder else "")
-        found = self._all(f"{folder}/" if folder else _SOME_OUTPUT)
+        found = self._ask(lambda: self._all(f"{folder}/" if folder else _SOME_OUTPUT))
         return sorted({key[len(below) :].partition("/")[0] for key in found if key.startswith(below)} - {""})
 
     def is_there(self, relpath: str) -> bool:
         """Tell whether there is such an object."""
-        return self._there(relpath) is not None
+        return self._ask(lambda: self._there(relpath)) is not None
 
     def _there(self, relpath: str) -> StoredObject | None:
         if relpath.startswith(f"{STATE_FOLDER}/"):  # lists of objects leave these out

@@ -303,9 +303,11 @@ class StoreTarget:
         """Return the path by which GDAL opens an object."""
         return f"/vsi{self._url.scheme}/{self._url.bucket}/{self._url.key(relpath)}"
 
-    def outputs(self, is_ours: Callable[[bytes], bool]) -> StoreOutputs:
+    def outputs(self, is_ours: Callable[[bytes], bool], stop: Callable[[], bool] = lambda: False) -> StoreOutputs:
         """Return what writes outputs as objects."""
-        return StoreOutputs(self._client, self._url, self._objects, self._naming, (self.fs, self.parts_dir), is_ours)
+        return StoreOutputs(
+            self._client, self._url, self._objects, self._naming, (self.fs, self.parts_dir), is_ours, stop
+        )
 
     def put_aside(self, relpath: str) -> str | None:
         """Move a changed object to a key of its own."""

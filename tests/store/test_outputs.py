@@ -7,17 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import date, timedelta
 from functools import partial
 from types import SimpleNamespace
 
 import anyio
+import anyio.from_thread
 import pytest
 import rasterio
 
 from landsat_async import Config, Credentials, download, open_run
 from landsat_async.config_store import StoreConfig
-from landsat_async.errors import ConfigError, ServiceDown
+from landsat_async.errors import ConfigError, FolderUnwritable, ServiceDown
 from landsat_async.events import Failed
 from landsat_async.rules.store_url import StoreUrl
 from landsat_async.run import file_states
@@ -37,10 +39,17 @@ ALL = {"stac": True, "vrt": True, "table": "csv"}
 FIRST = "LC08_L2SP_004053_20240705_20240714_02_T1"
 ITEMS = "stac/landsat-c2-l2"
 RED = {"bands": ["SR_B4", "QA_PIXEL"]}
+ONE = {"scenes": [FIRST]}
+
+
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def config_of(sim, s3, url, tmp_path, *, output=ALL, **more):
     values = tables(sim, s3, url, layout="{year}") | {"select": RED, "output": output} | more
+    if "scenes" not in values["search"]:
+        values["search"] = {"limit": 2, "order": "oldest"} | values["search"]
     return Config.from_dict(values, base_dir=tmp_path)
 
 
@@ -92,6 +101,7 @@ async def test_V50_a_bucket_gets_the_outputs_that_a_folder_gets_and_foreign_read
         assert first.exit_code == 0
         in_folder = tables(sim, s3, url) | {"select": RED, "output": ALL}
         in_folder["download"] |= {"directory": str(tmp_path / "data"), "layout": "{year}"}
+        in_folder["search"] = in_folder["search"] | {"limit": 2, "order": "oldest"}
         await download(Config.from_dict(in_folder, base_dir=tmp_path), credentials=credentials)
         found = await objects(s3, url)
         assert without_time(found) == without_time(
@@ -123,7 +133,7 @@ async def test_V50_a_bucket_gets_the_outputs_that_a_folder_gets_and_foreign_read
 @pytest.mark.faults("V50")
 async def test_V50_members_of_a_bundle_open_in_the_bucket(s3, url, tmp_path):
     async with open_simulator() as sim:
-        config = config_of(sim, s3, url, tmp_path, select={"type": "bundle"})
+        config = config_of(sim, s3, url, tmp_path, select={"type": "bundle"}, search=ONE)
         assert (await download(config, credentials=Credentials(sim.username, sim.token))).exit_code == 0
     found = await objects(s3, url)
     lead_somewhere(found)
@@ -194,13 +204,35 @@ async def test_V51_what_is_not_ours_is_never_replaced_also_not_in_the_moment_of_
 
 
 @pytest.mark.faults("V52")
-@pytest.mark.parametrize(
-    "point",
-    [
-        "/stac/landsat-c2-l2/LC08",
-        *(pytest.param(one, marks=pytest.mark.slow) for one in ("collection.json", "catalog.json", "/outputs")),
-    ],
-)
+@pytest.mark.parametrize("point", ["/stac/landsat-c2-l2/LC0", slow("catalog.json"), slow("/outputs")])
+async def test_V52_what_is_cut_off_at_a_request_is_made_by_the_next_run(s3, url, tmp_path, point):
+    cut = []
+
+    def fail(method, path):
+        if cut or (method == "PUT" and point in path):
+            cut.append(path)
+            return 403
+        return None
+
+    async with open_simulator() as sim:
+        credentials, config = Credentials(sim.username, sim.token), config_of(sim, s3, url, tmp_path)
+        s3.fail = fail
+        with pytest.raises(FolderUnwritable):
+            await download(config, credentials=credentials)
+        s3.fail = lambda method, path: None
+        lead_somewhere(await objects(s3, url), whole=False)
+        s3.requests.clear()
+        again = await download(config, credentials=credentials)
+        assert (again.exit_code, again.bytes_received) == (0, 0)
+    found = await objects(s3, url)
+    lead_somewhere(found)
+    assert sum(name.startswith(f"{ITEMS}/L") for name in found) == 2
+    assert {"stac/catalog.json", "scenes.csv"} < set(found)
+
+
+@pytest.mark.slow
+@pytest.mark.faults("V52")
+@pytest.mark.parametrize("point", ["/stac/landsat-c2-l2/LC08", "collection.json", "catalog.json", "/outputs"])
 async def test_V52_killed_between_the_last_file_and_its_outputs_the_next_run_makes_them(s3, url, tmp_path, point):
     async with open_simulator(archive=Archive.demo()) as sim:
         values = tables(sim, s3, url) | {"select": RED, "output": ALL}
@@ -255,6 +287,7 @@ async def test_V53_after_a_sync_items_and_vrts_agree_with_the_files(s3, url, tmp
     assert f"superseded/2024/{old.file_name('SR_B4.TIF')}" in found
 
 
+@pytest.mark.slow
 @pytest.mark.faults("V54")
 async def test_V54_of_two_machines_each_makes_the_outputs_whole_again(s3, url, tmp_path):
     async with open_simulator() as sim:
@@ -296,6 +329,36 @@ async def test_V55_the_command_makes_them_of_what_is_there_and_waits_for_a_store
     no_patience = Config.from_dict(values | {"service": values["service"] | {"patience_s": 0}}, base_dir=tmp_path)
     with pytest.raises(ServiceDown):
         await make_outputs(no_patience)
+
+
+@pytest.mark.faults("V59")
+@pytest.mark.parametrize("hanging", ["/stac/landsat-c2-l2/LC0", slow("MTL.txt")])
+async def test_V59_a_stop_does_not_wait_for_a_store_that_hangs(s3, url, tmp_path, hanging):
+    hangs, over, hung = threading.Event(), threading.Event(), anyio.Event()
+    async with open_simulator() as sim, anyio.from_thread.BlockingPortal() as portal:
+        credentials = Credentials(sim.username, sim.token)
+        with_metadata = {"select": RED | {"metadata": True}}
+        await download(config_of(sim, s3, url, tmp_path, output={}, **with_metadata), credentials=credentials)
+
+        def fail(method, path):
+            if hanging not in path or method == "HEAD":
+                return None
+            if not hangs.is_set():
+                hangs.set()
+                portal.call(hung.set)
+            over.wait(60)
+            return 500
+
+        s3.fail = fail
+        async with open_run(config_of(sim, s3, url, tmp_path), credentials=credentials) as run:
+            await hung.wait()
+            run.stop()
+            assert (await run.wait()).exit_code == 7
+            assert not over.is_set(), "the store still hangs"
+        over.set()
+        s3.fail = lambda method, path: None
+        assert (await download(config_of(sim, s3, url, tmp_path), credentials=credentials)).exit_code == 0
+    lead_somewhere(await objects(s3, url))
 
 
 @pytest.mark.faults("V56")
