@@ -22,7 +22,6 @@ from landsat_async.m2m.caller import ApiWait
 from landsat_async.public import publish
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.hooks import OnScene, check_hooks
-from landsat_async.run.outputs import check_outputs
 from landsat_async.run.runner import Run, Sync
 from landsat_async.run.search import read_aoi, read_window_area
 from landsat_async.run.waits import told_target
@@ -120,7 +119,10 @@ async def opened(
     on_wait: Callable[[ApiWait], None] | None = None,
 ) -> AsyncIterator[Run]:
     """Start a run, see `open_run`; with `measure_only` one that fetches nothing but the figures of `aoi_cloud`."""
-    check_outputs(config.output)
+    if config.output.table:
+        from landsat_async.run.outputs import check_outputs  # loads all that makes STAC
+
+        check_outputs(config.output)
     aoi = await read_aoi(config)
     window_area = await read_window_area(config, aoi)
     target = target_for(config)

@@ -44,7 +44,6 @@ from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock, warn_of_space
 from landsat_async.run.measuring import Measuring
-from landsat_async.run.outputs import write_outputs
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.preparation import prepare
 from landsat_async.run.results import files_of_run
@@ -321,6 +320,8 @@ class Run:
         wanted = self.config.output
         if not (wanted.stac or wanted.vrt or wanted.table):
             return
+        from landsat_async.run.outputs import write_outputs  # loads all that makes STAC
+
         digest = await self._ledger.digest_of_files()
         written = await write_outputs(self._target, wanted, digest=digest)
         for one in written.refused:
