@@ -32,6 +32,8 @@ from aiohttp.connector import Connection
 ALONE: Mapping[str, str] = {"Connection": "close"}
 """Header field of a request that is to have a connection for itself."""
 
+USED_AT_MOST = 100
+"""So many connections of a pool may be out of step one after the other; a host with more of them speaks unasked."""
 _served: WeakSet[ResponseHandler] = WeakSet()
 """Connections that have been used by sessions of this module."""
 _is_new: ContextVar[bool] = ContextVar("landsat_async_connection_is_new", default=False)

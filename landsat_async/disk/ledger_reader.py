@@ -27,6 +27,7 @@ from landsat_async.disk.ledger_sync import PutAway, lineage
 from landsat_async.disk.leftovers import Leftovers
 from landsat_async.model import WantedFile
 from landsat_async.rules.clouds import CloudCount
+from landsat_async.rules.naming import window_key, window_source
 
 T = TypeVar("T")
 
@@ -193,17 +194,34 @@ def _rate(connection: sqlite3.Connection) -> float | None:
 _STATUS = """
 SELECT relpath AS file, state, size_bytes, coalesce(durable, 0) AS durable_bytes, proof,
   CASE WHEN proof IS NOT NULL THEN coalesce(identity, 'none') END AS identity, reason, hint,
-  scene_display_id AS scene
+  scene_display_id AS scene, item.name, run_id
 FROM item LEFT JOIN file USING(item_id) LEFT JOIN part USING(item_id) LEFT JOIN evidence USING(item_id)
 WHERE run_id<>'' AND kind<>'measure' ORDER BY item.item_id"""
 """Without bundles that were given up for their single files, which no run has, and what is only measured."""
 
 
 def _status(connection: sqlite3.Connection, directory: str) -> LedgerStatus:
-    files = [FileStatus(**dict(row)) for row in connection.execute(_STATUS)]
-    run = connection.execute("SELECT started, exit_code FROM run ORDER BY started DESC LIMIT 1").fetchone()
+    run = connection.execute("SELECT started, exit_code, run_id FROM run ORDER BY started DESC LIMIT 1").fetchone()
+    files = _still_wanted(connection.execute(_STATUS).fetchall(), run[2] if run else None)
     counts: dict[str, int] = {}
     for file in files:
         counts[file.state] = counts.get(file.state, 0) + 1
-    started, exit_code = run or (None, None)
+    started, exit_code, _ = run or (None, None, None)
     return LedgerStatus(directory, counts, files, started, exit_code, superseded=tuple(lineage(connection)))
+
+
+def _still_wanted(rows: list[sqlite3.Row], last_run: str | None) -> list[FileStatus]:
+    """Return the files without unfinished windows of an area that is no longer asked for.
+
+    The last run wanted another window of the same band; nothing fetches the old one any more.
+    """
+    now = {window_source(row["name"]) for row in rows if row["run_id"] == last_run and window_key(row["name"])}
+    files = []
+    for row in rows:
+        name = row["name"]
+        is_old = row["run_id"] != last_run and window_key(name) is not None and window_source(name) in now
+        if row["state"] == "done" or not is_old:
+            values = dict(row)
+            del values["name"], values["run_id"]
+            files.append(FileStatus(**values))
+    return files

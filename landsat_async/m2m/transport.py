@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import aiohttp
 import yarl
 
-from landsat_async.connections import ALONE, OutOfStep, checked
+from landsat_async.connections import ALONE, USED_AT_MOST, OutOfStep, checked
 from landsat_async.errors import BadReply, ConfigError, LandsatError, SessionClosed
 from landsat_async.m2m.api_errors import from_network
 from landsat_async.rules.backoff import parse_retry_after_s
@@ -30,6 +30,7 @@ CONNECT_LIMIT_S = 30.0
 HEADER_LIMIT_BYTES = 65536
 
 _NOT_SENT = (
+    OutOfStep,
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
@@ -139,9 +140,10 @@ class Transport:
         if key is not None:
             headers["X-Auth-Token"] = key
         try:
-            while True:
+            for _ in range(USED_AT_MOST):
                 with suppress(OutOfStep):  # a lent connector gave a used connection: one fewer each time
                     return await self._post_once(endpoint, body, headers, limit_s, max_bytes)
+            return await self._post_once(endpoint, body, headers, limit_s, max_bytes)
         except RuntimeError:  # aiohttp has no type of its own for it
             if self._session.closed:
                 raise SessionClosed from None

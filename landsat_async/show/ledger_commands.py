@@ -63,7 +63,7 @@ def write_json(known: LedgerStatus, output: Output, *, failed: bool = False, pat
     only = {"failed"} if failed else {"done"} if paths else set(known.counts)
     for file in known.files:
         if file.state in only and not (paths and file.is_empty):
-            output.json(line("file", asdict(file)))
+            output.json(line("file", {**asdict(file), "empty": file.is_empty}))
     for old, new, action, count, at in lineage(known.superseded):
         values = {"old": old, "new": new, "files": count, "action": action, "at": moment_text(at)}
         output.json(line("superseded", values))

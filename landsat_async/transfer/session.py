@@ -21,7 +21,7 @@ import aiohttp
 from anyio import CancelScope, move_on_after
 from yarl import URL
 
-from landsat_async.connections import ALONE, Answer, OutOfStep, checked
+from landsat_async.connections import ALONE, USED_AT_MOST, Answer, OutOfStep, checked
 from landsat_async.disk.finalise import Proving
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.target import Target
@@ -257,7 +257,7 @@ class TransferSession:
             timeout = self._timeouts[bounds] = aiohttp.ClientTimeout(
                 total=None, sock_connect=bounds[0], sock_read=bounds[1]
             )
-        host, quick = url.host or "", self.quick
+        host, quick, tries = url.host or "", self.quick, 0
         try:
             async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
                 while True:
@@ -269,6 +269,8 @@ class TransferSession:
                             url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
                         )
                     except OutOfStep:  # one connection fewer each time
+                        if (tries := tries + 1) > USED_AT_MOST:
+                            raise
                         continue
                     if quick is not None:
                         quick.learn(cast(Answer, answer))

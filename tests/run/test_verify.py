@@ -99,3 +99,17 @@ async def test_status_knows_every_file(config):
     assert all(file.proof == "structure" and file.size_bytes for file in known.files)
     assert known.last_exit_code == 0
     assert [e async for e in verify(config[0]) if isinstance(e, Verified)]
+
+
+@pytest.mark.faults("Y88")
+async def test_Y88_an_adopted_file_that_was_deleted_is_nothing_to_move_away(config):
+    await run(config)
+    for path in (anyio.Path(config[0].download.directory)._path / ".landsat_async").glob("ledger*"):
+        path.unlink()
+    assert (await run(config))[1].files_skipped > 1
+    gone, changed = finals(config)[:2]
+    gone.unlink()
+    changed.write_bytes(b"other")
+    hints = {event.file: event.hint async for event in verify(config[0]) if isinstance(event, Failed)}
+    assert "fetched anew" in hints[gone.name]
+    assert "move it away" in hints[changed.name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ import aiohttp
 import anyio
 import pytest
 
+from landsat_async.connections import USED_AT_MOST
+from landsat_async.m2m.transport import Transport, Unanswered
 from landsat_async.transfer.types import Done, NeedsLink
 from tests.support.raw_server import RawServer, named, ranged, status
 from tests.transfer.conftest import KIB, noise
@@ -82,3 +85,29 @@ async def test_G15_a_block_page_is_told_and_no_browser_is_played(bench):
     assert "Request blocked by policy 7" in outcome.reason
     agents = {request.headers["user-agent"] for request in server.requests}
     assert all(agent.startswith("landsat_async") and "Mozilla" not in agent for agent in agents)
+
+
+class Greeter(asyncio.Protocol):
+    """A server of another protocol, which speaks first."""
+
+    connections = 0
+
+    def connection_made(self, transport):
+        Greeter.connections += 1
+        transport.write(b"220 files.example.org ready\r\n")
+
+
+@pytest.mark.faults("Y90")
+async def test_Y90_a_server_that_speaks_before_it_is_asked_is_not_connected_to_without_end(bench, monkeypatch):
+    monkeypatch.setattr(Greeter, "connections", 0)
+    bench.tune(attempts=2)
+    async with await asyncio.get_running_loop().create_server(Greeter, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        outcome = await bench.run(f"http://127.0.0.1:{port}/data/{bench.name}")
+        transport = Transport(f"http://127.0.0.1:{port}/", session=None, context=None, trust_env=False)
+        with pytest.raises(Unanswered) as refused:
+            await transport.post("login-token", b"{}", key=None, limit_s=20.0, max_bytes=1000)
+        await transport.close()
+    assert not isinstance(outcome, Done)
+    assert not refused.value.sent
+    assert Greeter.connections <= 10 * USED_AT_MOST

@@ -198,3 +198,23 @@ def test_what_cannot_be_cut_is_refused_at_once(search, select, words):
 def test_a_margin_without_a_window_is_said_to_do_nothing():
     made = Config.from_dict({"search": SEARCH, "select": {"bands": ["SR_B3"], "window_buffer_m": 30}})
     assert "select.window_buffer_m has no effect without select.window" in made.notes
+
+
+@pytest.mark.faults("Y89")
+async def test_Y89_unfinished_windows_of_an_area_that_is_no_longer_asked_for_are_not_waited_for(tmp_path):
+    async with open_world(tmp_path, archive()) as world:
+        old = config(world, bands=["SR_B3"])
+
+        def stop(run, event):
+            if isinstance(event, Planned):
+                run.stop()
+
+        assert (await world.run(old, watch=stop)).summary.exit_code == 7
+        assert {file.state for file in (await status(old)).files} == {"planned"}
+        new = config(world, {"bbox": [-67.78, 10.14, -67.70, 10.23]}, bands=["SR_B3"])
+        result = await world.run(new)
+        known = await status(new)
+        assert sorted(file.file for file in known.files) == result.verified
+        assert known.counts == {"done": len(result.verified)}
+        assert (await world.run(old)).summary.exit_code == 0, "and the old area again"
+        assert {file.state for file in (await status(old)).files} == {"done"}
