@@ -105,6 +105,7 @@ class OutputFolder:
         Raises FolderUnwritable, FolderBusy, DiskFull.
         """
         self.check_path()
+        folder = self.state_dir or self.root
         try:
             self.fs.make_folder(str(self.root))
             for folder in (self.state, self.parts):
@@ -112,12 +113,12 @@ class OutputFolder:
                 self._check_is_ours(folder)
             lock = FolderLock(self.state, self.fs)
         except OSError as error:
-            raise self._unusable(error) from None
+            raise self._unusable(error, folder) from None
         try:
             return Claim(lock, self._mode_of_new_files(), (*self._warnings(), *_lock_warnings(lock)))
         except OSError as error:
             lock.release()
-            raise self._unusable(error) from None
+            raise self._unusable(error, self.state) from None
         except BaseException:
             lock.release()
             raise
@@ -150,9 +151,15 @@ class OutputFolder:
             return (f"everybody may write in {self.root}, and so replace finished files there: chmod o-w",)
         return ()
 
-    def _unusable(self, error: OSError) -> LandsatError:
+    def _unusable(self, error: OSError, folder: Path) -> LandsatError:
+        if folder == self.parts_dir:
+            what, key = f"spool {folder}", "spool"
+        elif folder == self.state_dir:
+            what, key = f"folder {folder}, for what is known of the files,", "state_dir"
+        else:
+            folder, what, key = self.root, f"output folder {self.root}", "directory, or --directory,"
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return DiskFull(f"The disk of {self.root} is full.", hint="Free some space and run the same command again.")
+            return DiskFull(f"The disk of {folder} is full.", hint="Free some space and run the same command again.")
         if (lacking := resources_lacking(error)) is not None:
             return lacking
         if isinstance(error, FileInUse):
@@ -160,8 +167,8 @@ class OutputFolder:
         in_its_place = error.errno in {errno.EEXIST, errno.ENOTDIR}
         why = "a file stands in its place" if in_its_place else os.strerror(error.errno or 0)
         return FolderUnwritable(
-            f"The output folder {self.root} cannot be used: {why}.",
-            hint="Set [download] directory, or --directory, to a folder that you may write.",
+            f"The {what} cannot be used: {why}.",
+            hint=f"Set [download] {key} to a folder that you may write.",
         )
 
 

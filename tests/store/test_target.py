@@ -230,10 +230,17 @@ def test_a_glance_before_a_run_changes_nothing(tmp_path, url, s3, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_spool_that_cannot_be_made(tmp_path, url, s3):
-    (tmp_path / "a").write_text("no folder")
-    with pytest.raises(FolderUnwritable):
-        make(tmp_path, url, s3).prepare()
+@pytest.mark.parametrize(("name", "key"), [("spool", "spool"), ("state", "state_dir")])
+def test_a_spool_or_state_that_cannot_be_made_is_named_with_its_key(tmp_path, url, s3, name, key):
+    target = make(tmp_path, url, s3)
+    place = target.folder.parts if name == "spool" else target.folder.state
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("no folder")
+    with pytest.raises(FolderUnwritable) as told:
+        target.prepare()
+    assert str(place) in str(told.value)
+    assert "a file stands in its place" in str(told.value)
+    assert f"[download] {key} " in told.value.hint
     assert s3.requests == []
 
 
