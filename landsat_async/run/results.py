@@ -1,15 +1,34 @@
-"""What `RunSummary.files` gives: the verified files of a run, read when they are asked for."""
+"""What a `RunSummary` gives of the files of its run, which only the ledger knows one by one: read when asked for."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from landsat_async.config_store import place_below
 from landsat_async.disk.ledger_results import results_of_run
 from landsat_async.model import Scene
 from landsat_async.rules.bands import band_of_file
 from landsat_async.run_summary import VerifiedFile
+
+
+@dataclass(frozen=True, slots=True)
+class FilesOfRun:
+    """The files of one run, looked up when they are asked for."""
+
+    directory: Path
+    run_id: str
+
+    def to_xarray(
+        self, bands: Sequence[str] | None, scale: bool, mask: Sequence[str], options: Mapping[str, Any]
+    ) -> Any:
+        """Return them as a Dataset, see `run.cube`."""
+        from landsat_async.run.cube import load_cube
+
+        return load_cube(self.directory, self.run_id, bands, scale, mask, options)
 
 
 def files_of_run(ledger: str, run_id: str, directory: str) -> tuple[VerifiedFile, ...]:

@@ -46,8 +46,7 @@ from landsat_async.run.inventory import sweep_parts, take_stock, warn_of_space
 from landsat_async.run.measuring import Measuring
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.preparation import prepare
-from landsat_async.run.results import files_of_run
-from landsat_async.run.run_files import FilesOfRun
+from landsat_async.run.results import FilesOfRun, files_of_run
 from landsat_async.run.search import UnreadableScenes
 from landsat_async.run.sync import Synchroniser
 from landsat_async.run.waits import announced_waits
