@@ -81,6 +81,31 @@ async def test_files_of_processes_that_are_killed_are_taken_anew_and_go_on_from_
         assert any(event.offset_bytes for event in result.of(Started)), "it went on where it was"
 
 
+@pytest.mark.faults("W43")
+async def test_files_of_a_worker_that_is_retired_go_on_where_they_were(tmp_path, cluster):
+    async with open_world(tmp_path, large(), Script(rate_bytes_s=250_000)) as world:
+        world.workers_at_most = 8  # the simulator sees only with its next write that a worker has gone
+        reached: dict[str, int] = {}
+        resumed: dict[str, tuple[int, int]] = {}
+        shrunk: list[object] = []
+
+        def watch(run, event):
+            if isinstance(event, Transferred):
+                reached[event.file] = event.position_bytes
+                if min(reached.values()) > 500_000 and len(reached) == 4 and not shrunk:
+                    shrunk.append(cluster.loop.add_callback(cluster.scale, 1))
+            elif isinstance(event, Started) and event.file in reached:
+                resumed[event.file] = event.offset_bytes, reached[event.file]
+
+        with Client(cluster) as client:
+            select = {"type": "band", "bands": ["SR_B2", "SR_B3", "SR_B4", "SR_B5"]}
+            result = await world.run(world.config(search=ONE, select=select), pool=DaskPool(client), watch=watch)
+        assert shrunk
+        assert result.summary.exit_code == 0, result.failed
+        assert resumed, "one of the two had files"
+        assert all(offset >= was for offset, was in resumed.values()), resumed
+
+
 @pytest.mark.faults("X62")
 async def test_a_worker_that_was_frozen_ends_when_its_file_was_given_to_another(tmp_path, cluster):
     async with open_world(tmp_path, large(), Script(rate_bytes_s=1_000_000)) as world:
