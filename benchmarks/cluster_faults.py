@@ -292,7 +292,7 @@ async def _kill(lab: Lab, most: int, killed: list[int]) -> None:
                 killed.append(pid)
 
 
-async def _begun(lab: Lab, process: subprocess.Popen[bytes]) -> None:
+async def _until_asked(lab: Lab, process: subprocess.Popen[bytes]) -> None:
     """Wait until a run of its own asks for a file, or has ended."""
     at = len(lab.sim.log.entries)
     while not any(entry.host != "m2m" for entry in list(lab.sim.log.entries)[at:]) and process.poll() is None:
@@ -311,7 +311,7 @@ async def coordinator(lab: Lab) -> dict[str, Any]:
         root, there = lab.place(), list[tuple[float, set[str]]]()
         while kills < lab.options.kills:
             process = lab.begin(root, limit=MANY)
-            await _begun(lab, process)
+            await _until_asked(lab, process)
             await asyncio.sleep(lab.rng.uniform(0, 5))
             is_killed = process.poll() is None
             process.kill()
@@ -407,7 +407,7 @@ async def stop(lab: Lab) -> dict[str, Any]:
         root = lab.place()
         while len(took) < stops:
             process = lab.begin(root)
-            await _begun(lab, process)
+            await _until_asked(lab, process)
             await _until(lab, process, at_end=len(took) % 2 == 1)
             is_stopped, at_s = process.poll() is None, time.monotonic()
             process.send_signal(signal.SIGINT)
