@@ -140,6 +140,11 @@ class StoreClient:
     def put(self, key: str, data: bytes, *, instead_of: StoredObject | None = None) -> None:
         """Write a small object, whatever is there. Raises FileExistsError when that is not `instead_of` any more."""
         mode: Any = "overwrite"
+        if self.url.scheme == "gs" and instead_of is not None and instead_of.etag and not instead_of.version:
+            now = self.head(key)  # lists of gs do not tell the version that it wants to be told
+            if now is None or now.etag != instead_of.etag:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
+            instead_of = now
         if instead_of is not None and self.is_conditional and instead_of.etag:
             mode = {"e_tag": instead_of.etag} | ({"version": instead_of.version} if instead_of.version else {})
         self._put(key, data, mode)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.support.gs_in_front import gs
+
 KEY = "canary-key-id"
 SECRET = "canary-secret-of-the-store"
 
@@ -37,7 +39,7 @@ def s3_server() -> Iterator[S3]:
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    inner = DomainDispatcherApplication(create_backend_app)
+    inner = gs(DomainDispatcherApplication(create_backend_app))
     box: list[S3] = []
 
     def app(environ: dict[str, Any], start: Any) -> Any:
