@@ -69,7 +69,8 @@ def coverage(session: nox.Session) -> None:
     """The suite with coverage, stated for each package."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", "-n", "2", "--cov=landsat_async", "--cov-report=", *session.posargs)
-    for package in ("rules", "m2m", "disk", "proof", "transfer", "run", "show", "sim"):
+    packages = sorted(file.parent.name for file in Path("landsat_async").glob("*/__init__.py"))
+    for package in packages:
         share = session.run("coverage", "report", f"--include=landsat_async/{package}/*", "--format=total", silent=True)
         session.log(f"{package}: {str(share).strip()} %")
 
