@@ -84,7 +84,13 @@ class RunCounts:
         self.nominal_left -= nominal_bytes
 
     def expected(self, done_bytes: int) -> int | None:
-        """Bytes of the whole run: what is here, and the rest as listed, corrected by how far listed sizes were off."""
+        """Bytes of the whole run: what is here, and the rest as listed, corrected by how far listed sizes were off.
+
+        None while files are to come of whose size nothing is known: what has no size of its own (a later window out of
+        a bundle, a row without a size) does not make what is here the whole.
+        """
+        if self.nominal_left <= 0 and self.states.open:
+            return None
         return max(self.bytes_done + int(self.nominal_left * self.scale), done_bytes) or None
 
     @property

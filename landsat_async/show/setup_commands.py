@@ -31,6 +31,8 @@ def datasets(text: str | None, overrides: tuple[str, ...], output: Output) -> in
         if output.output_options.json:
             for d in found:
                 output.json(line("dataset", {"name": d.alias, "title": d.name, "scenes": d.scene_count}))
+        elif output.output_options.quiet:
+            pass
         elif found:
             rows = [(d.alias, d.name, "" if d.scene_count is None else f"{d.scene_count:,}") for d in found]
             for row in columns(("name", "title", "scenes"), rows, width_of(output.out), right=(2,)):

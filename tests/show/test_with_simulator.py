@@ -224,6 +224,8 @@ def test_datasets_are_listed_without_a_config(call, simulated):
     done = call("datasets", "landsat_ot", LANDSAT_ASYNC__SERVICE__URL=simulated.url)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["name", "landsat_ot_c2_l1", "landsat_ot_c2_l2"]
+    silent = call("datasets", "-q", "landsat_ot", LANDSAT_ASYNC__SERVICE__URL=simulated.url)
+    assert (silent.returncode, silent.stdout, silent.stderr) == (0, "", "")
     lines = json_of(call("datasets", "--json", "landsat_ot", LANDSAT_ASYNC__SERVICE__URL=simulated.url))
     assert [(e["event"], e["name"]) for e in lines] == [
         ("dataset", "landsat_ot_c2_l1"),
