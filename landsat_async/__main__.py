@@ -6,9 +6,11 @@ end in a traceback out of somebody's module.
 
 import _signal as signal  # type: ignore[import-not-found]  # `signal` imports enum: milliseconds with a traceback
 import atexit
+import gc
 import os
 
 INTERRUPTED = b"interrupted; the same command continues\n"
+_COLLECT_AFTER_OBJECTS = 50_000
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """No system has all of them."""
 
@@ -52,6 +54,7 @@ def main() -> int:
     early = EarlySignals()
     early.install()
     atexit.register(early.forget)  # before all others, so that it comes last
+    gc.set_threshold(_COLLECT_AFTER_OBJECTS)  # what is imported is no garbage, and looking for it there takes 5 %
     from landsat_async.show.cli import main as command_line
 
     early.code = code = command_line()

@@ -165,6 +165,11 @@ class OutputConfig(msgspec.Struct, frozen=True, kw_only=True):
     table: Literal["", "csv", "geojson", "parquet"] = ""
     """A table of the scenes, `scenes.<table>`; "" = none."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be made."""
+        return self.stac or self.vrt or bool(self.table)
+
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What `sync` does with the files of a version that a newer one has replaced."""

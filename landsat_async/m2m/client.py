@@ -45,6 +45,8 @@ from landsat_async.public import publish
 from landsat_async.rules.observed import Fact
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
 
     from landsat_async.credentials import Credentials
@@ -107,6 +109,8 @@ class M2MClient:
         self._gate = gate or Gate()
         self._on_unusable = on_unusable
         self._observe = observe
+        self.tls: ssl.SSLContext | None = None
+        """What certificates are verified with, once it is open; None = as aiohttp does."""
         self._transport: Transport | None = None
         self._caller: Caller | None = None
         self.pages_read = self.scenes_read = 0
@@ -117,8 +121,8 @@ class M2MClient:
         return f"<M2MClient {self._url} {state}>"
 
     async def __aenter__(self) -> Self:
-        context = await anyio.to_thread.run_sync(tls_context, self._ca_bundle)
-        transport = Transport(self._url, session=self._session, context=context, trust_env=self._trust_env)
+        self.tls = await anyio.to_thread.run_sync(tls_context, self._ca_bundle)
+        transport = Transport(self._url, session=self._session, context=self.tls, trust_env=self._trust_env)
         try:
             self._caller = Caller(
                 transport,

@@ -32,7 +32,6 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.public import publish
 from landsat_async.rules.observed import Observations
 from landsat_async.rules.slow_start import SlowStart
-from landsat_async.run.area_clouds import Rule
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
@@ -43,12 +42,10 @@ from landsat_async.run.hooks import Hooks, OnScene
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock, warn_of_space
-from landsat_async.run.measuring import Measuring
 from landsat_async.run.pipeline import run_pipeline
 from landsat_async.run.preparation import prepare
 from landsat_async.run.results import FilesOfRun, files_of_run
 from landsat_async.run.search import UnreadableScenes
-from landsat_async.run.sync import Synchroniser
 from landsat_async.run.waits import announced_waits
 from landsat_async.run.windows import RunWindows
 from landsat_async.run.worker import WorkerPool
@@ -57,8 +54,9 @@ from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import ClusterPool, TransferPool
 from landsat_async.transfer.session import open_transfer_session
 
-if TYPE_CHECKING:  # loads shapely, see run/scene_filter
+if TYPE_CHECKING:  # `Aoi` loads shapely, see run/scene_filter; the other is for `sync` alone
     from landsat_async.rules.aoi import Aoi
+    from landsat_async.run.sync import Synchroniser
 
 Sync: TypeAlias = Literal["new", "full"]
 """How a folder is synchronised: by what is new where that is possible, or by everything."""
@@ -245,10 +243,7 @@ class Run:
                 overwrite=self._overwrite, observations=self._observations,
                 window=RunWindows.of(self.config.select, self._window_area),
             )  # fmt: skip
-            rule = Rule.of(self.config.search, self._aoi)
-            if rule is not None:
-                context.measuring = Measuring(context, rule, only=self._measure_only)
-                context.routes.on_unmeasured = context.measuring.cannot
+            self._begin_measuring(context)
             try:
                 hooks = Hooks(context, self._on_scene, (credentials.token,))
                 with_hooks = hooks.wanted and not self._measure_only
@@ -317,7 +312,7 @@ class Run:
     async def _write_outputs(self, context: RunContext) -> None:
         """Make what [output] asks for of the files that are here now; what is in the way counts as a failure."""
         wanted = self.config.output
-        if not (wanted.stac or wanted.vrt or wanted.table):
+        if not wanted.wanted:
             return
         from landsat_async.run.outputs import write_outputs  # loads all that makes STAC
 
@@ -332,8 +327,23 @@ class Run:
             made += [f"scenes.{wanted.table}"] if wanted.table else []
             self.bus.tell(Notice(f"{', '.join(made)}: {written.scenes:,} scenes"))
 
+    def _begin_measuring(self, context: RunContext) -> None:
+        if not self.config.search.measures:
+            return
+        from landsat_async.run.area_clouds import Rule
+        from landsat_async.run.measuring import Measuring
+
+        rule = Rule.of(self.config.search, self._aoi)
+        if rule is not None:
+            context.measuring = Measuring(context, rule, only=self._measure_only)
+            context.routes.on_unmeasured = context.measuring.cannot
+
     async def _begin_sync(self, context: RunContext) -> Synchroniser | None:
-        return None if self._sync is None else await Synchroniser.begin(context, self._aoi, full=self._sync == "full")
+        if self._sync is None:
+            return None
+        from landsat_async.run.sync import Synchroniser
+
+        return await Synchroniser.begin(context, self._aoi, full=self._sync == "full")
 
     @asynccontextmanager
     async def _workers(self, context: RunContext) -> AsyncIterator[WorkerPool]:
@@ -344,6 +354,7 @@ class Run:
             workers=self.config.download.workers,
             max_rate_bytes_s=self.config.download.max_rate,
             ca_bundle=service.ca_bundle,
+            tls=context.m2m.tls,
             target=self._target,
             observe=self._observations.note,
             connector=self._session.connector if self._session is not None else None,

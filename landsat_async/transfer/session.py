@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -31,7 +32,7 @@ from landsat_async.proof.prove import prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Fact
-from landsat_async.transfer.connector import CheckingResolver, make_connector, proxy_url
+from landsat_async.transfer.connector import CheckingResolver, context_with, make_connector, proxy_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.head_facts import facts_of_head
 from landsat_async.transfer.headers import Reply, read_reply
@@ -302,6 +303,7 @@ async def open_transfer_session(
     target: Target,
     workers: int = 5,
     ca_bundle: str | None = None,
+    tls: ssl.SSLContext | None = None,
     connector: aiohttp.BaseConnector | None = None,
     trust_env: bool = True,
     proving: Proving = prove,
@@ -316,6 +318,7 @@ async def open_transfer_session(
         target: Where they go; prepared, or with a folder of parts that can be made.
         workers: How many transfers will run at a time; sizes the thread pool and the blocks.
         ca_bundle: Certificates to trust besides the system's.
+        tls: A context that has been made with them already; None = one is made.
         connector: The connections of a host program's session; used with its own resolver, and never closed.
         trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
         proving: Proves a complete file, see `proof.prove`.
@@ -326,10 +329,12 @@ async def open_transfer_session(
     proxies = urllib.request.getproxies_environment() if trust_env else {}
     resolver = CheckingResolver(hosts, proxies.values())
     pool, computing = DiskPool(workers + 2), DiskPool(min(workers, os.cpu_count() or 2), "cut")
+    tls = context_with(ca_bundle) if tls is None and ca_bundle is not None else tls
+    pool = DiskPool(workers + 2)
     window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
     read_bufsize = READ_AHEAD_BYTES if window is None else window // 2
     session = aiohttp.ClientSession(
-        connector=connector or make_connector(ca_bundle, resolver, window),
+        connector=connector or make_connector(tls, resolver, window),
         connector_owner=connector is None,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
