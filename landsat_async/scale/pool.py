@@ -48,8 +48,10 @@ from landsat_async.transfer.link_policy import host_of, read_link
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import GivenBack, Outcome, TransferHooks, TransferJob
 
-STOP_S = 4.5
-"""For the checkpoints of all parts when a run is stopped."""
+STOP_S = 3.5
+"""For the checkpoints of all parts when a run is stopped, which has five seconds until it ends."""
+LEAVES_S, LEAVES_STOPPED_S = 2.0, 0.5
+"""For all processes to forget the run; when it was stopped, each has heard from it already."""
 KEEP_S = 0.4
 """For the ledger to take the last checkpoint of a file; what comes to the ledger later comes after it."""
 WAIT_AT_MOST_S = 900.0
@@ -177,7 +179,8 @@ class DaskPool:
         from landsat_async.scale.agent import end_run
 
         client, self._client, self._setup = self._client, None, None
-        with anyio.move_on_after(2.0), suppress(Exception):
+        within_s = LEAVES_S if self._stopping is None else LEAVES_STOPPED_S
+        with anyio.move_on_after(within_s), suppress(Exception):
             if client.status == "running":
                 await client.run(end_run, setup.run, on_error="ignore")
         await close(client)
