@@ -46,7 +46,7 @@ class VerifiedFile:
 
 
 class RunFiles(Protocol):
-    """What a summary knows of the files of its run; `run.run_files` has it."""
+    """What a summary knows of the files of its run; `run.results` has it."""
 
     def to_xarray(
         self, bands: Sequence[str] | None, scale: bool, mask: Sequence[str], options: Mapping[str, Any]
