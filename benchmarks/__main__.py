@@ -43,7 +43,15 @@ def main() -> int:
             _check_room(folder, load)
             served = make_files(load, folder / "served")
             for protocol in given.protocols:
-                results = bench(served, here, given.rounds, folder, tls=protocol == "tls", relay_ms=relay_ms)
+                results = bench(
+                    served,
+                    here,
+                    given.rounds,
+                    folder,
+                    tls=protocol == "tls",
+                    relay_ms=relay_ms,
+                    own_core=given.own_core,
+                )
                 print(f"\n{_headline(served, protocol, given.rounds)}\n{render(served, results)}", flush=True)
                 objects += as_json(served, protocol, results)
     if given.json:
@@ -60,9 +68,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the files")
     parser.add_argument("--quick", action="store_true", help=f"one round at scale {QUICK}")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="round trip, by netem or a relay")
+    parser.add_argument("--own-core", action="store_true", help="the server has a core of its own (Linux)")
     parser.add_argument("--directory", default=tempfile.gettempdir(), help="where files are served from and written to")
     parser.add_argument("--json", metavar="PATH", help="write every run there")
     given = parser.parse_args()
+    if given.own_core and len(os.sched_getaffinity(0)) < 2:
+        parser.error("--own-core: there is one core only")
     if given.quick:
         given.rounds, given.scale = 1, QUICK
     return given

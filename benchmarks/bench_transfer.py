@@ -20,7 +20,14 @@ from benchmarks.workload import Served
 
 
 def bench(
-    served: Served, peers: Sequence[Peer], rounds: int, folder: Path, *, tls: bool, relay_ms: float = 0.0
+    served: Served,
+    peers: Sequence[Peer],
+    rounds: int,
+    folder: Path,
+    *,
+    tls: bool,
+    relay_ms: float = 0.0,
+    own_core: bool = False,
 ) -> Results:
     """Measure all peers at one workload; what cannot do it is left out.
 
@@ -31,12 +38,14 @@ def bench(
         folder: Everything is written below it.
         tls: Over TLS 1.3 with a throw-away certificate, else over plain HTTP.
         relay_ms: Round trip that a relay has to add.
+        own_core: The server has the last core for itself, and the programs the others.
     """
     load, scratch = served.workload, folder / "scratch"
     scratch.mkdir(exist_ok=True)
     results: dict[str, list[Run | Broken]] = {}
     state = folder / ("tls" if tls else "plain")
-    with nginx.serve(folder / "served", state, load, tls=tls) as near, delay.relayed(near, relay_ms) as host:
+    serving = nginx.serve(folder / "served", state, load, tls=tls, own_core=own_core)
+    with serving as near, delay.relayed(near, relay_ms) as host:
         task = Task(load, host, tuple(served.sums), folder / "out", scratch)
         for number in range(-1, rounds):
             # Before they count: the first use of all that memory, and the making of bytecode, are paid by nobody.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -61,8 +62,11 @@ def is_there() -> bool:
 
 
 @contextmanager
-def serve(root: Path, state: Path, load: Workload, *, tls: bool) -> Iterator[FileHost]:
-    """Serve the files below `root` until the block ends."""
+def serve(root: Path, state: Path, load: Workload, *, tls: bool, own_core: bool = False) -> Iterator[FileHost]:
+    """Serve the files below `root` until the block ends.
+
+    With `own_core` the last core is its own, and what this process starts meanwhile has the others.
+    """
     state.mkdir(parents=True)
     certificate = _make_certificate(state) if tls else None
     port = _free_port()
@@ -76,11 +80,16 @@ def serve(root: Path, state: Path, load: Workload, *, tls: bool) -> Iterator[Fil
         certificate=_TLS.format(cert=state / "cert.pem", key=state / "key.pem") if tls else "",
     )
     (state / "nginx.conf").write_text(config)
+    cores = os.sched_getaffinity(0)
+    if own_core:
+        os.sched_setaffinity(0, {max(cores)})  # children inherit it
     process = subprocess.Popen(["nginx", "-e", state / "error.log", "-c", state / "nginx.conf"])
     try:
+        os.sched_setaffinity(0, cores - {max(cores)} if own_core else cores)
         _wait_until_it_listens(port, process)
         yield FileHost(f"{'https' if tls else 'http'}://127.0.0.1:{port}", certificate)
     finally:
+        os.sched_setaffinity(0, cores)
         process.terminate()
         process.wait(_PATIENCE_S)
 

@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,19 @@ def _rclone(task: Task) -> list[str] | None:
     ]  # fmt: skip
 
 
+def _then_sums(program: Callable[[Task], list[str] | None]) -> Callable[[Task], list[str] | None]:
+    """Take the SHA-256 of each file afterwards, two at a time: what our transfer has at its end, and users do."""
+
+    def command(task: Task) -> list[str] | None:
+        fetch = program(task)
+        if fetch is None:
+            return None
+        sums = "find . -type f -print0 | xargs -0 -n 16 -P 2 openssl dgst -sha256"
+        return ["sh", "-c", f"{shlex.join(fetch)} && cd {shlex.quote(str(task.out))} && {sums}"]
+
+    return command
+
+
 def _python(module: str, *flags: str, can_split: bool = False) -> Callable[[Task], list[str] | None]:
     def command(task: Task) -> list[str] | None:
         if task.workload.splits > 1 and not can_split:
@@ -185,6 +199,8 @@ PEERS = (
     Peer("curl", _of_program("curl"), _curl),
     Peer("wget2", _of_program("wget2"), _wget2),
     Peer("rclone", _of_program("rclone"), _rclone),
+    Peer("curl, sums", _of_program("curl"), _then_sums(_curl)),
+    Peer("rclone, sums", _of_program("rclone"), _then_sums(_rclone)),
     Peer("obstore", _of_package("obstore"), _python("with_obstore")),
     Peer("pypdl", _of_package("pypdl"), _python("with_pypdl", can_split=True)),
     Peer("parfive", _of_package("parfive"), _python("with_parfive", can_split=True)),

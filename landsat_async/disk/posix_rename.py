@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from landsat_async.disk import posix_macos
 
+assert sys.platform != "win32"  # there it is fs_windows
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _MACOS_RENAME = posix_macos.AT_FDCWD, posix_macos.RENAME_EXCL
