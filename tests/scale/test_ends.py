@@ -242,6 +242,7 @@ class Pool(DaskPool):
     """A pool whose processes say `reply` when they are stopped."""
 
     def __init__(self, reply: object, *, answers: bool = True) -> None:
+        pytest.importorskip("distributed", reason="the extra dask is not installed")
         super().__init__("tcp://127.0.0.1:1")
         self._key = RunKey.new()
         self._setup = Setup("run", "/", 0o644, "http://127.0.0.1:1/", (), None, 2)
