@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.errors import LandsatError
@@ -25,6 +26,11 @@ class Followed:
         """Around the wait for the reply."""
         self.checkpoint: Checkpoint | None = None
         """What was told of its part and is not written down yet."""
+        self.key = ""
+        """Of its task."""
+        self.given_s = 0.0
+        self.has_begun = False
+        """Something was told of it since it was given to the cluster."""
         self.given_to: set[str] | None = None
         """Addresses of the processes that may have it; None = all."""
         self.counted_from: int | None = None
@@ -61,6 +67,7 @@ class Followed:
 
     def notify(self, event: Any) -> None:
         """Pass an event on, and count what came since the last."""
+        self.has_begun = True
         if isinstance(event, Started):
             self.counted_from = event.offset_bytes
         elif isinstance(event, Transferred) and self.counted_from is not None:
@@ -71,3 +78,10 @@ class Followed:
         """Count received bytes."""
         self.counted += size
         self.hooks.count(size)
+
+
+async def keep_all(told: MemoryObjectReceiveStream[Followed]) -> None:
+    """Write down the checkpoints of files as they are told."""
+    async with told:
+        async for followed in told:
+            await followed.keep()

@@ -16,7 +16,7 @@ import anyio
 
 from landsat_async.beside import beside
 from landsat_async.disk.fs import NEW, Fs, local_fs
-from landsat_async.errors import ConfigError, SchedulerGone
+from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
 from landsat_async.events import Notice, Retrying
 from landsat_async.scale.parcel import ProcessSeen, python_version, version
 from landsat_async.scale.seal import can_seal
@@ -272,6 +272,23 @@ async def _announced(what: Awaitable[_T], tell: Tell, reason: str, limit_s: floa
 def gone(after_s: float) -> SchedulerGone:
     """Return the error for a scheduler that is lost in mid-run."""
     return SchedulerGone(f"the scheduler of the cluster has not answered for {after_s:.0f} s", hint=_CONTINUES)
+
+
+def said_by_dask(error: BaseException) -> BaseException:
+    """Return what dask tells of a task, as it is raised here.
+
+    A task of ours raises nothing: any other error is of a process that cannot read what it was given.
+    """
+    from distributed.client import FutureCancelledError
+    from distributed.scheduler import KilledWorker
+
+    if isinstance(error, LandsatError | KilledWorker | FutureCancelledError):
+        return error
+    return ConfigError(
+        f"a process of the cluster cannot read what it is given: {type(error).__name__}",
+        hint="All machines need the same version of landsat-async and the same Python.",
+        reference="cluster-unfit",
+    )
 
 
 def _unreachable(address: str, error: BaseException) -> SchedulerGone:

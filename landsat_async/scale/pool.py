@@ -27,8 +27,19 @@ from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.fs import is_there
 from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.scale.followed import Followed
-from landsat_async.scale.join import GONE_S, JoinChecks, Tell, close, connect, gone, look_at_processes, workers_of
+from landsat_async.scale.busy import BusyWatch
+from landsat_async.scale.followed import Followed, keep_all
+from landsat_async.scale.join import (
+    GONE_S,
+    JoinChecks,
+    Tell,
+    close,
+    connect,
+    gone,
+    look_at_processes,
+    said_by_dask,
+    workers_of,
+)
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -106,7 +117,7 @@ class DaskPool:
             self.slots = (await look_at_processes(self._client, look, tell)).slots
             async with anyio.create_task_group() as group:
                 send, receive = anyio.create_memory_object_stream[Followed](1024)
-                group.start_soon(_save_checkpoints, receive)
+                group.start_soon(keep_all, receive)
                 self._tasks = group
                 self._listen(send)
                 group.start_soon(self._watch, tell)
@@ -237,7 +248,7 @@ class DaskPool:
         if followed.reply is not None:
             return followed.reply
         if (error := followed.error or error) is not None:
-            raise error
+            raise said_by_dask(error)
         return await future or FetchStopped(None)
 
     def _ask_host(self, job: TransferJob, hooks: TransferHooks) -> Outcome | None:
@@ -302,6 +313,7 @@ class DaskPool:
         self._number += 1
         run = "" if self._setup is None else self._setup.run
         key = f"landsat-async-{run}-{followed.job.part_name}-{self._number}"
+        followed.key, followed.given_s = key, anyio.current_time()
         options: dict[str, Any] = {}
         if self._unable and (fit := await self._fit()):
             followed.given_to, options = fit, {"workers": sorted(fit)}
@@ -316,6 +328,7 @@ class DaskPool:
         from landsat_async.scale.agent import TOPIC
 
         client, looks, looked_s = self._client, Looks(), anyio.current_time()
+        busy = BusyWatch(client)
         heard = client.scheduler_comm
         while True:
             await anyio.sleep(WATCHES_S)
@@ -329,6 +342,8 @@ class DaskPool:
             elif self._followed and anyio.current_time() - looked_s > LOOKS_S:
                 looked_s, workers = anyio.current_time(), await self._workers()
                 self._judge(looks, workers, looked_s, tell)
+                if workers and (word := await busy.look(list(self._followed.values()))) is not None:
+                    tell(word)
 
     def _judge(self, looks: Looks, workers: dict[str, dict[str, Any]] | None, asked_s: float, tell: Tell) -> None:
         """Tell what a look at the cluster shows, and let no file wait for what will not come."""
@@ -378,9 +393,3 @@ def _error(name: str, message: str, hint: str) -> LandsatError:
 def _make_parts(folder: OutputFolder) -> None:
     if not is_there(folder.fs, str(folder.parts)):
         folder.fs.make_folder(str(folder.parts), 0o700)
-
-
-async def _save_checkpoints(receive: Any) -> None:
-    async with receive:
-        async for followed in receive:
-            await followed.keep()

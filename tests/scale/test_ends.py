@@ -15,6 +15,7 @@ import pytest
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.local_target import LocalTarget
+from landsat_async.errors import ConfigError
 from landsat_async.events import Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Stopped, prove
@@ -387,3 +388,20 @@ async def test_a_file_that_was_named_after_stock_was_taken_is_recorded_and_not_f
         result = await world.run(config)
         assert (result.summary.exit_code, result.verified) == (0, [relpath])
         assert [entry for entry in list(world.log.entries)[asked:] if entry.host != "m2m"] == []
+
+
+@pytest.mark.faults("W81")
+async def test_a_process_of_another_version_that_cannot_read_a_parcel_is_told_as_such(monkeypatch):
+    pool = Pool(None)
+
+    class Unread(Future):
+        async def exception(self) -> TypeError:
+            return TypeError("Parcel.__init__() takes 4 arguments, 5 given")  # by the Parcel of an earlier version
+
+    async def submit(followed, parcel):
+        return Unread()
+
+    monkeypatch.setattr(pool, "_submit", submit)
+    with pytest.raises(ConfigError, match=r"cannot read what it is given: TypeError\n") as caught:
+        await pool.fetch(a_job(), TransferHooks(lambda event: None, MemoryStore()))
+    assert "same version" in caught.value.hint
