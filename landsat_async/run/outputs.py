@@ -38,7 +38,8 @@ from landsat_async.stac.collection import CollectionBuilder, catalog_of
 from landsat_async.stac.item import SceneFacts, Versions, item_of
 from landsat_async.stac.item_columns import ITEMS_TABLE, ColumnType, row_of_item
 from landsat_async.stac.mtl import Mtl
-from landsat_async.stac.scene_table import COLUMNS, row_of
+from landsat_async.stac.ours import is_ours
+from landsat_async.stac.scene_table import row_of
 from landsat_async.stac.vrt import MARK, vrts_of
 
 MARKER = "outputs"
@@ -281,15 +282,6 @@ class _Writer:
 
     def _document(self, relpath: str, document: object) -> None:
         self._files.put(relpath, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-
-
-def is_ours(head: bytes) -> bool:
-    """Tell by beginning and end of a file whether it is an output that we have made, and may replace."""
-    return (
-        MARK.encode() in head
-        or b'"stac_version"' in head
-        or head.startswith(",".join(COLUMNS).encode())
-    )  # fmt: skip
 
 
 def versions_of(display_ids: list[str]) -> dict[str, Versions]:

@@ -8,6 +8,8 @@ from typing import Any
 from landsat_async.stac.item import STAC_VERSION
 
 CATALOG_ID = "landsat_async"
+OF_THIS_FOLDER = ": the scenes of this folder."
+"""What the description of each of our collections ends with."""
 _TITLES = {
     "landsat-c2-l1": "Landsat Collection 2 Level-1",
     "landsat-c2-l2": "Landsat Collection 2 Level-2",
@@ -63,7 +65,7 @@ class CollectionBuilder:
             "stac_version": STAC_VERSION,
             "id": self.id,
             "title": title,
-            "description": f"{title}: the scenes of this folder.",
+            "description": f"{title}{OF_THIS_FOLDER}",
             "license": "PDDL-1.0",
             "providers": [_USGS],
             "extent": {

@@ -15,6 +15,7 @@ from landsat_async.stac.assets import Asset, href_from
 from landsat_async.stac.pixel_grid import PixelGrid, Raster
 
 MARK = "landsat_async"
+MADE_BY = f'<MDI key="MADE_BY">{MARK}</MDI>'
 """By this we know again what we have made."""
 GDAL_TYPES = {
     "uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32",
@@ -50,7 +51,7 @@ def _vrt(display_id: str, folder: str, assets: Sequence[Asset]) -> str:
         f'<VRTDataset rasterXSize="{grid.columns}" rasterYSize="{grid.rows}">',
         *srs,
         f"  <GeoTransform>{numbers}</GeoTransform>",
-        f'  <Metadata><MDI key="MADE_BY">{MARK}</MDI><MDI key="LANDSAT_PRODUCT_ID">{display_id}</MDI></Metadata>',
+        f'  <Metadata>{MADE_BY}<MDI key="LANDSAT_PRODUCT_ID">{display_id}</MDI></Metadata>',
         *(line for n, (asset, raster) in enumerate(on_it, 1) for line in _band(n, asset, raster, grid, folder)),
         "</VRTDataset>",
         "",

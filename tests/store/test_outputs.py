@@ -23,12 +23,13 @@ from landsat_async.errors import ConfigError, FolderUnwritable, ServiceDown
 from landsat_async.events import Failed
 from landsat_async.rules.store_url import StoreUrl
 from landsat_async.run import file_states
-from landsat_async.run.outputs import is_ours
 from landsat_async.run.stac import make_outputs
 from landsat_async.show.cli import main
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.server import open_simulator
+from landsat_async.stac.ours import is_ours
+from landsat_async.stac.scene_table import GEOJSON_HEAD
 from landsat_async.store import client as client_module
 from landsat_async.store import outputs as outputs_module
 from landsat_async.store.target import StoreTarget
@@ -40,6 +41,7 @@ FIRST = "LC08_L2SP_004053_20240705_20240714_02_T1"
 ITEMS = "stac/landsat-c2-l2"
 RED = {"bands": ["SR_B4", "QA_PIXEL"]}
 ONE = {"scenes": [FIRST]}
+CATALOG = b'{\n "type": "Catalog",\n "stac_version": "1.1.0",\n "id": "landsat_async",\n'
 
 
 def slow(value):
@@ -371,7 +373,7 @@ def test_V56_a_large_table_goes_up_in_parts_and_is_replaced(s3, url, tmp_path, m
     try:
         for size in (2000, 6 * 2**20, 10):
             files = target.outputs(is_ours)
-            data = b'{"stac_version":' + b"x" * size
+            data = GEOJSON_HEAD + b"x" * size
             with files.writing("scenes.geojson") as file:
                 file.write(data)
             assert held(s3, url) == {"scenes.geojson": data}
@@ -419,21 +421,21 @@ def test_V58_an_object_that_changes_while_it_is_replaced_is_looked_at_again(clie
     target = StoreTarget(url, StoreConfig(endpoint=s3.endpoint), spool=tmp_path / "s", state_dir=tmp_path / "l")
     claim, once = target.prepare(), []
     try:
-        client.put(url.key("stac/catalog.json"), b'"stac_version" old')
+        client.put(url.key("stac/catalog.json"), CATALOG + b"old")
 
         def fail(method, path):
             if method == "PUT" and path.endswith("catalog.json") and not once:
                 once.append(path)
-                body = b'"stac_version" new' if lost else b'"stac_version" of another run of ours'
+                body = CATALOG + (b"new" if lost else b"of another run of ours")
                 s3.client.put_object(Bucket="lake", Key=url.key("stac/catalog.json"), Body=body)
             return
 
         s3.fail = fail
         files = target.outputs(is_ours)
-        files.put("stac/catalog.json", b'"stac_version" new')
+        files.put("stac/catalog.json", CATALOG + b"new")
         files.sync()
         assert (once != [], files.refused, files.changed) == (True, [], 0 if lost else 1)
-        assert held(s3, url) == {"stac/catalog.json": b'"stac_version" new'}
+        assert held(s3, url) == {"stac/catalog.json": CATALOG + b"new"}
         assert files.names("stac") == ["catalog.json"]
         assert files.names("") == ["stac"]
         assert not files.is_there("stac/other.json")

@@ -170,16 +170,25 @@ def documents_of(root):
     return {path.relative_to(root).as_posix() for path in Path(root, "stac").rglob("*.json")}
 
 
-@pytest.mark.faults("Y38")
+@pytest.mark.faults("Y38", "W82")
 async def test_what_is_not_ours_is_never_replaced(tmp_path):
     async with open_world(tmp_path) as world:
         world.put("scenes.csv", b"my,own,table\r\n")
         world.put(f"{FIRST}.vrt", b"<VRTDataset>of the user</VRTDataset>")
+        others = {
+            f"{FIRST}.ndvi.vrt": b"<VRTDataset ><SourceFilename>/data/landsat_async/B4.TIF</SourceFilename>",
+            "stac/catalog.json": b'{\n  "type": "Catalog",\n  "stac_version": "1.1.0",\n  "id": "my-archive"\n}',
+            f"{ITEMS}/mine.json": b'{\n  "type": "Feature",\n  "stac_version": "1.1.0",\n  "id": "mine"\n}',
+            "stac/other/mine.json": b'{"type":"Feature","stac_version":"1.1.0","id":"mine"}',
+        }
+        for name, data in others.items():
+            world.put(name, data)
         config = world.config(select=RED, output=ALL)
         for _ in range(2):
             result = await world.run(config)
             assert result.summary.exit_code == 4
-            assert set(result.failed) == {"scenes.csv", f"{FIRST}.vrt"}
+            assert set(result.failed) == {"scenes.csv", f"{FIRST}.vrt", "stac/catalog.json"}
+        assert {name: (world.root / name).read_bytes() for name in others} == others
         assert (await make_outputs(config)).refused
 
 
