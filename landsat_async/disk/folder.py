@@ -111,6 +111,7 @@ class OutputFolder:
             for folder in (self.state, self.parts):
                 self.fs.make_folder(str(folder), 0o700)
                 self._check_is_ours(folder)
+            folder = self.state
             lock = FolderLock(self.state, self.fs)
         except OSError as error:
             raise self._unusable(error, folder) from None

@@ -73,9 +73,10 @@ def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...], li
             step = min(_STEP_BYTES, count - done)
             piece = view.read(offset + done, step)
             done += step
-            while piece and size <= max(sizes):
-                size += len(inflater.decompress(piece, _STEP_BYTES))
-                piece = inflater.unconsumed_tail
+            is_full = False  # isal may have taken in all that is stored, and hold back what did not fit
+            while (piece or is_full) and not inflater.eof and size <= max(sizes):
+                data = inflater.decompress(piece, _STEP_BYTES)
+                size, is_full, piece = size + len(data), len(data) == _STEP_BYTES, inflater.unconsumed_tail
     except (zlib.error, library.error) as error:
         raise Damage(f"the tile at byte {offset} of the TIFF does not decode: {error}") from None
     if not inflater.eof or size not in sizes:

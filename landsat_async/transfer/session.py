@@ -330,7 +330,6 @@ async def open_transfer_session(
     resolver = CheckingResolver(hosts, proxies.values())
     pool, computing = DiskPool(workers + 2), DiskPool(min(workers, os.cpu_count() or 2), "cut")
     tls = context_with(ca_bundle) if tls is None and ca_bundle is not None else tls
-    pool = DiskPool(workers + 2)
     window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
     read_bufsize = READ_AHEAD_BYTES if window is None else window // 2
     session = aiohttp.ClientSession(

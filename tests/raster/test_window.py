@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 
+from landsat_async.proof import tiles
 from landsat_async.proof.byte_view import ByteView
 from landsat_async.proof.tiff import walk_tiff
 from landsat_async.proof.tiles import decode_tiles
@@ -73,6 +74,16 @@ def test_a_window_passes_the_proof_of_files(mode):
     found = walk_tiff(view)
     assert found.unused_bytes == 0
     assert decode_tiles(view, found)
+
+
+@pytest.mark.faults("X80")
+@pytest.mark.parametrize("library", ["isal.isal_zlib", "zlib"])
+def test_a_tile_a_little_longer_than_a_step_passes_the_proof_whatever_inflates_it(library, monkeypatch):
+    own = pytest.importorskip(library, reason="isal takes in more than it gives back at once")
+    monkeypatch.setattr(tiles, "_STEP_BYTES", 400)
+    data = band(pixels=np.zeros((32, 32), np.uint16))  # tiles of 512 bytes, in a few when deflated
+    view = ByteView(lambda size, at: data[at : at + size], 0, len(data), lambda: False)
+    assert decode_tiles(view, walk_tiff(view), own)
 
 
 def test_what_lies_beyond_the_image_is_fill_and_all_dates_have_one_shape():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import os
 from contextlib import contextmanager
@@ -218,6 +219,19 @@ def test_V08_a_store_that_cannot_be_used_is_told_before_anything_is_asked_of_usg
     s3.fail = lambda method, path: None
     with claimed(target):
         pass  # the local folder is free again
+
+
+@pytest.mark.faults("X81")
+def test_a_lock_that_cannot_be_made_is_told_of_the_folder_that_it_is_in(tmp_path, url, s3, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EACCES, "no")
+
+    monkeypatch.setattr("landsat_async.disk.folder.FolderLock", refuse)
+    target = make(tmp_path, url, s3)
+    with pytest.raises(FolderUnwritable) as told:
+        target.prepare()
+    assert str(target.folder.state) in str(told.value)
+    assert "[download] state_dir " in told.value.hint
 
 
 def test_a_glance_before_a_run_changes_nothing(tmp_path, url, s3, monkeypatch):
