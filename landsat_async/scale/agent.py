@@ -31,6 +31,7 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError
 from landsat_async.scale.claim import claim_part, drop_empty
 from landsat_async.scale.leaving import WORKS, TellLeaving, serve_while_working
+from landsat_async.scale.mark import check_mark
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -270,6 +271,7 @@ class Agent:
 
     async def _keep_room(self, setup: Setup, *, task_status: TaskStatus[_Room]) -> None:
         target = LocalTarget(Path(setup.root))
+        await anyio.to_thread.run_sync(check_mark, target, setup.run, setup.root)
         await anyio.to_thread.run_sync(target.join_claimed, setup.file_mode)
         async with open_transfer_session(
             hosts=AllowedHosts.for_service(setup.service_url, setup.file_hosts),

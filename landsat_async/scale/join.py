@@ -286,7 +286,7 @@ def said_by_dask(error: BaseException) -> BaseException:
         return error
     return ConfigError(
         f"a process of the cluster cannot read what it is given: {type(error).__name__}",
-        hint="All machines need the same version of landsat-async and the same Python.",
+        hint="All machines need the same version of landsat-async, with its extra dask, and the same Python.",
         reference="cluster-unfit",
     )
 

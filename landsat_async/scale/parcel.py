@@ -19,8 +19,8 @@ from landsat_async.scale.seal import RunKey
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import Counted, Done, MembersTaken, NoData, Outcome, TransferEvent, TransferJob
 
-PROTOCOL = 4
-"""Changes with what parcels and replies hold."""
+PROTOCOL = 5
+"""Changes with what parcels and replies hold, and with what a run and its processes expect of each other."""
 
 
 @cache  # looked up among the files of all packages: half a millisecond, which each parcel would cost at each end

@@ -24,7 +24,6 @@ from landsat_async.config import Config
 from landsat_async.config_checks import what_no_cluster_does
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.folder import OutputFolder
-from landsat_async.disk.fs import is_there
 from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
 from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.scale.busy import BusyWatch
@@ -40,6 +39,7 @@ from landsat_async.scale.join import (
     said_by_dask,
     workers_of,
 )
+from landsat_async.scale.mark import remove_mark, set_mark
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -112,7 +112,7 @@ class DaskPool:
         self._setup, self._stopping, self._key = setup, None, RunKey.new()
         self._unable.clear()
         try:
-            await anyio.to_thread.run_sync(_make_parts, folder)
+            await anyio.to_thread.run_sync(set_mark, folder, setup.run)
             look = JoinChecks(str(folder.parts), setup.root, setup.ca_bundle)
             self.slots = (await look_at_processes(self._client, look, tell)).slots
             async with anyio.create_task_group() as group:
@@ -130,6 +130,8 @@ class DaskPool:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._leave(setup)
+                with anyio.move_on_after(LEAVES_S):  # a disk that hangs is not waited for
+                    await anyio.to_thread.run_sync(remove_mark, folder, setup.run, abandon_on_cancel=True)
 
     def _listen(self, send: MemoryObjectSendStream[Followed]) -> None:
         from landsat_async.scale.agent import TOPIC
@@ -388,8 +390,3 @@ class DaskPool:
 
 def _error(name: str, message: str, hint: str) -> LandsatError:
     return getattr(errors, name, LandsatError)(message, hint=hint)
-
-
-def _make_parts(folder: OutputFolder) -> None:
-    if not is_there(folder.fs, str(folder.parts)):
-        folder.fs.make_folder(str(folder.parts), 0o700)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,12 +16,14 @@ from msgspec.structs import replace
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.local_target import LocalTarget
+from landsat_async.errors import FolderUnwritable
 from landsat_async.model import SecretUrl
 from landsat_async.scale import agent as module
 from landsat_async.scale import leaving
 from landsat_async.scale.agent import Agent
 from landsat_async.scale.claim import claim_part
 from landsat_async.scale.followed import Followed
+from landsat_async.scale.mark import check_mark, remove_mark, set_mark
 from landsat_async.scale.parcel import Contents, FetchEnded, FetchStopped, FetchSuperseded, FetchUnable, Setup
 from landsat_async.scale.pool import DaskPool
 from landsat_async.transfer.types import Done, FileFailed, GivenBack, TransferHooks, TransferJob, TransferPolicy
@@ -68,7 +71,8 @@ async def serving(root: Path):
     """An agent, and what hands it a job."""
     agent = Agent()
     agent.begin()
-    setup = Setup("run", str(root), 0o644, "http://127.0.0.1:1/", (), None, 2)
+    set_mark(LocalTarget(root).folder, "00")
+    setup = Setup("00", str(root), 0o644, "http://127.0.0.1:1/", (), None, 2)
     told: list[str] = []
 
     def serve(job: TransferJob) -> asyncio.Future:
@@ -91,6 +95,35 @@ async def test_a_file_is_fetched_and_named(tmp_path):
     assert isinstance(came, FetchEnded)
     assert isinstance(came.outcome, Done), came.outcome
     assert (tmp_path / NAME).read_bytes() == BODY
+
+
+@pytest.mark.faults("W83")
+@pytest.mark.parametrize("joins", ["in a folder of its own", "where nothing is mounted"])
+async def test_a_process_that_has_another_folder_under_the_path_of_the_run_fetches_nothing(tmp_path, target, joins):
+    async with RawServer([whole(BODY)]) as server, serving(tmp_path) as serve:
+        if joins == "in a folder of its own":
+            remove_mark(target.folder, "00")
+        else:
+            shutil.rmtree(tmp_path / ".landsat_async")
+        came = await serve(a_job(server.url()))
+        assert isinstance(came, FetchUnable)
+        assert (came.error, came.ended) == ("FolderUnwritable", None)
+        assert came.message == f"{tmp_path} is not the folder of the run here"
+        assert await serve(a_job(server.url(), part_name="2.1.part")) == came
+        assert not server.requests
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.faults("W83")
+def test_the_mark_of_a_run_goes_with_it_or_with_the_next(target):
+    set_mark(target.folder, "0a")
+    set_mark(target.folder, "0b")
+    assert names(target) == ["run-0b"], "that of a run that was killed"
+    check_mark(target, "0b", "/data")
+    with pytest.raises(FolderUnwritable):
+        check_mark(target, "0a", "/data")
+    remove_mark(target.folder, "0b")
+    assert names(target) == []
 
 
 @pytest.mark.faults("W39")
@@ -116,16 +149,17 @@ async def test_a_process_whose_file_was_given_to_another_asks_for_nothing_more(t
         assert isinstance(await first, FetchSuperseded)
         go_on.set()
         assert len(server.requests) == 1
-    assert names(target) == ["1.3.part"]
+    assert names(target) == ["1.3.part", "run-00"]
     assert not (tmp_path / NAME).exists()
 
 
 @pytest.mark.faults("W40")
-@pytest.mark.usefixtures("target")
 @pytest.mark.parametrize(
     ("number", "error"), [(errno.ENOSPC, "DiskFull"), (errno.EROFS, "FolderUnwritable"), (errno.EIO, "")]
 )
-async def test_a_process_that_cannot_write_says_so_and_takes_no_more_files(tmp_path, monkeypatch, number, error):
+async def test_a_process_that_cannot_write_says_so_and_takes_no_more_files(
+    tmp_path, target, monkeypatch, number, error
+):
     class Broken(PosixFs):
         def pwrite_all(self, fd, data, offset):
             raise OSError(number, "made to fail")
@@ -141,7 +175,7 @@ async def test_a_process_that_cannot_write_says_so_and_takes_no_more_files(tmp_p
     assert (first.ended is not None) == (not error)
     assert first.ended is None or isinstance(first.ended.outcome, FileFailed)
     assert again == first
-    assert not list((tmp_path / ".landsat_async/parts").iterdir()), "claims without a byte are no parts"
+    assert names(target) == ["run-00"], "claims without a byte are no parts"
 
 
 @pytest.mark.faults("W41")
@@ -168,7 +202,8 @@ async def test_a_worker_that_leaves_its_cluster_ends_its_transfers(tmp_path, how
     agent = Agent()
     agent.begin()
     async with RawServer([half]) as server:
-        contents = Contents(Setup("run", str(tmp_path), 0o644, "http://127.0.0.1:1/", (), None, 2),
+        set_mark(LocalTarget(tmp_path).folder, "00")
+        contents = Contents(Setup("00", str(tmp_path), 0o644, "http://127.0.0.1:1/", (), None, 2),
                             a_job(server.url()), time.time() + 60)  # fmt: skip
         task = asyncio.create_task(
             leaving.serve_while_working(agent, worker, contents, lambda *told: None, told_leaving)
@@ -184,7 +219,7 @@ async def test_a_worker_that_leaves_its_cluster_ends_its_transfers(tmp_path, how
                 assert isinstance(await task, FetchStopped)
         async with asyncio.timeout(10):
             await ended.wait()
-    await asyncio.wrap_future(agent.portal.start_task_soon(agent.end, "run"))
+    await asyncio.wrap_future(agent.portal.start_task_soon(agent.end, "00"))
     await asyncio.wrap_future(agent.portal.start_task_soon(agent.portal.stop))
 
 

@@ -26,6 +26,7 @@ from landsat_async.scale import pool as pool_module
 from landsat_async.scale.agent import Agent
 from landsat_async.scale.followed import Followed
 from landsat_async.scale.leaving import serve_while_working
+from landsat_async.scale.mark import set_mark
 from landsat_async.scale.parcel import (
     Contents,
     FetchEnded,
@@ -104,13 +105,14 @@ async def an_agent(proof: HeldProof, monkeypatch):
         yield agent
     finally:
         proof.may_end.set()
-        await asyncio.wrap_future(agent.portal.start_task_soon(agent.end, "run"))
+        await asyncio.wrap_future(agent.portal.start_task_soon(agent.end, "00"))
         await asyncio.wrap_future(agent.portal.start_task_soon(agent.portal.stop))
 
 
 def contents(server: RawServer, target: LocalTarget) -> Contents:
     root = str(target.folder.root)
-    return Contents(Setup("run", root, 0o644, "http://127.0.0.1:1/", (), None, 2), a_job(server.url()), 1e12)
+    set_mark(target.folder, "00")
+    return Contents(Setup("00", root, 0o644, "http://127.0.0.1:1/", (), None, 2), a_job(server.url()), 1e12)
 
 
 async def until_stopped(agent: Agent) -> None:
@@ -126,7 +128,7 @@ async def test_a_file_that_is_complete_when_its_run_is_stopped_is_known_whole(ta
         given = contents(server, target)
         serving = asyncio.wrap_future(agent.portal.start_task_soon(agent.serve, given, lambda *told: None))
         await proof.begun()
-        agent.portal.start_task_soon(agent.stop, "run")
+        agent.portal.start_task_soon(agent.stop, "00")
         if not proof.heeds_stop:
             await until_stopped(agent)
             proof.may_end.set()
