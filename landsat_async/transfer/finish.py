@@ -65,7 +65,8 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
         if transfer.session.target.is_far:
             await transfer.checkpoint_if_new()  # killed on the way, the next run has only to bring it up
         work, known = transfer.threads, length_known
-        cuts = transfer.job.window is not None
+        # To a store it is brought in the same call: that waits for the network, and a thread for each core is too few.
+        cuts = transfer.job.window is not None and not transfer.session.target.is_far
         result = await work.run(lambda: commit(transfer, length_known=known), stop=transfer.stop_proof, computes=cuts)
     if isinstance(result, OSError):
         return await _naming_fault(transfer, result)

@@ -100,7 +100,7 @@ class TransferSession:
     waits: OpenWaits = field(default_factory=OpenWaits)
     """What transfers wait for just now."""
     computing: DiskPool | None = None
-    """Threads that cut windows; None = those of the disk do."""
+    """Threads that cut windows for a folder; None = those of the disk do, as for a store."""
     pauses: dict[str, float] = field(default_factory=dict)
     """File -> loop time of its next try, of those that wait for it."""
     splits: Counter[str] = field(default_factory=Counter)
