@@ -179,10 +179,11 @@ def violations(
     honest: bool = True,
     seed: int = 0,
     most: int = MOST_STATES,
+    only_one: bool = False,
 ) -> Findings:
     """Try every power cut of a tape; `truth` gives the contents that a final name may have.
 
-    `honest`: servers have sent no wrong bytes, so that a part may hold none.
+    `honest`: servers have sent no wrong bytes, so that a part may hold none. `only_one`: one violation is enough.
     """
     disk, findings, rng = Disk.of(tape), Findings(), random.Random(seed)
     # What was there before is the user's, until it is replaced.
@@ -196,6 +197,8 @@ def violations(
             for what in check.run():
                 findings.violations.append(Violation(number + 1, relpath, what))
             findings.states += check.states
+            if only_one and findings.violations:
+                return findings
     return findings
 
 

@@ -238,11 +238,14 @@ async def test_H08_a_part_that_is_deleted_while_it_grows_is_fetched_again(bench)
     bench.right = [DATA]
 
     async def deleting(wire):
-        await ranged(DATA, stop=None)(wire)
+        half = len(DATA) // 2
+        await wire.head(200, ("Content-Length", str(len(DATA))), ("ETag", '"v1"'))
+        await wire.send(DATA[:half])
         while not os.path.exists(bench.part):
             await anyio.sleep(0.001)
         os.unlink(bench.part)
         wire.mark("deleted")
+        await wire.send(DATA[half:])  # only now: a whole file has its final name before one looks
 
     async with RawServer([deleting, ranged(DATA)]) as server:
         bench.fs._observer = lambda operation, *_: None
