@@ -63,6 +63,7 @@ async def test_V60_a_run_with_outputs_goes_to_gs_and_comes_once(gs_url, s3, tmp_
         assert (again.exit_code, again.bytes_received, again.files_skipped) == (0, 0, first.files_verified)
         before = await objects(s3, gs_url)
         lead_somewhere(before)
-        s3.client.put_object(Bucket="lake", Key=gs_url.key("stac/catalog.json"), Body=b'{"stac_version": "of ours"}')
+        older = before["stac/catalog.json"] + b"\n"
+        s3.client.put_object(Bucket="lake", Key=gs_url.key("stac/catalog.json"), Body=older)
         assert (await make_outputs(config)).changed == 1
         assert await objects(s3, gs_url) == before
