@@ -44,7 +44,7 @@ async def test_I02_no_power_cut_does_harm_on_a_disk_with_the_manners_of_windows(
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 async def test_I02_the_model_catches_the_mistake(mistake, tmp_path):
     recording = await record(tmp_path, mistake.scenario, 0, fs=mistake.fs, mistakes=mistake.patches)
-    assert violations(recording.tape, recording.truth, belief=mistake.belief, most=64, only_one=True).violations
+    assert violations(recording.tape, recording.truth, belief=mistake.belief, most=16, only_one=True).violations
 
 
 @pytest.mark.faults("I02", "I03")
