@@ -268,9 +268,9 @@ class Pool(DaskPool):
             await anyio.sleep_forever()
 
 
-async def stopped(pool: Pool, before=lambda: None) -> tuple[list, MemoryStore]:
-    """Stop a run while its only file is under way; return what came out, and what was written down."""
-    store, outcomes = MemoryStore(), []
+@asynccontextmanager
+async def fetching(pool: Pool, store: MemoryStore, outcomes: list):
+    """A file of a run is under way; ends with its transfer."""
 
     async def fetch() -> None:
         outcomes.append(await pool.fetch(a_job(), TransferHooks(lambda event: None, store)))
@@ -279,6 +279,13 @@ async def stopped(pool: Pool, before=lambda: None) -> tuple[list, MemoryStore]:
         group.start_soon(fetch)
         await pool.begun.wait()
         await anyio.wait_all_tasks_blocked()
+        yield group
+
+
+async def stopped(pool: Pool, before=lambda: None) -> tuple[list, MemoryStore]:
+    """Stop a run while its only file is under way; return what came out, and what was written down."""
+    store, outcomes = MemoryStore(), []
+    async with fetching(pool, store, outcomes) as group:
         before()
         group.cancel_scope.cancel()
     return outcomes, store
@@ -317,14 +324,7 @@ async def test_who_finds_that_another_has_a_file_may_be_followed_by_what_that_ot
 ):
     monkeypatch.setattr(pool_module, "ENDED_S", 0.05 if late is None else 30)
     pool, store, outcomes = Pool(None), MemoryStore(), []
-
-    async def fetch() -> None:
-        outcomes.append(await pool.fetch(a_job(), TransferHooks(lambda event: None, store)))
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(fetch)
-        await pool.begun.wait()
-        await anyio.wait_all_tasks_blocked()
+    async with fetching(pool, store, outcomes):
         pool.one.hear(FetchSuperseded())
         await anyio.wait_all_tasks_blocked()
         if late is not None:
