@@ -11,14 +11,13 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from landsat_async.scale.leaving import LEAVES_EVERY_S
 from landsat_async.scale.seal import ProcessKey, RunKey, SealBroken
 
 ASKS_EVERY_S = 2.0
 """What was asked may have been lost with a connection."""
 ASKS_FOR_S = 20.0
 """Then the run is there no more, or does not hear this process."""
-LOOKS_EVERY_S = 0.1
-"""So often it is looked whether the worker still belongs to its cluster."""
 KEPT = 64
 """Keys that are kept; of older runs one is asked for again."""
 
@@ -48,7 +47,7 @@ class RunKeys:
                 with suppress(Exception):  # the connection to the scheduler is lost: once more, later
                     ask(self._own.public)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), LOOKS_EVERY_S)
+                await asyncio.wait_for(self._news.wait(), LEAVES_EVERY_S)
         self._again_s.pop(run, None)
         return self._keys.get(run)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from datetime import date, timedelta
-from functools import partial
 from types import SimpleNamespace
 
 import anyio
@@ -33,7 +31,7 @@ from landsat_async.stac.scene_table import GEOJSON_HEAD
 from landsat_async.store import client as client_module
 from landsat_async.store import outputs as outputs_module
 from landsat_async.store.target import StoreTarget
-from tests.store.test_runs import PROJECT, _write, tables
+from tests.store.test_runs import RunOfStore, _write, tables
 from tests.support.sync_lab import clock_of_days
 
 ALL = {"stac": True, "vrt": True, "table": "csv"}
@@ -238,29 +236,11 @@ async def test_V52_what_is_cut_off_at_a_request_is_made_by_the_next_run(s3, url,
 async def test_V52_killed_between_the_last_file_and_its_outputs_the_next_run_makes_them(s3, url, tmp_path, point):
     async with open_simulator(archive=Archive.demo()) as sim:
         values = tables(sim, s3, url) | {"select": RED, "output": ALL}
-        config = tmp_path / "config.toml"
-        await anyio.to_thread.run_sync(_write, config, values)
-        environ = {**os.environ, **s3.environ(), "SIM_USERNAME": sim.username, "SIM_TOKEN": sim.token}
-        command = [sys.executable, "-m", "tests.store.store_run", str(config)]
-        process = subprocess.Popen(command, cwd=PROJECT, env=environ)
-        killed = []
-
-        def fail(method, path):
-            if killed or (method == "PUT" and point in path):
-                killed.append(path)
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                return 500
-            return None
-
-        s3.fail = fail
-        await anyio.to_thread.run_sync(process.wait)
-        assert killed
-        s3.fail = lambda method, path: None
+        run = await RunOfStore.of(sim, s3, tmp_path / "config.toml", values)
+        assert await run.killed(lambda method, path: method == "PUT" and point in path) == -signal.SIGKILL
         lead_somewhere(await objects(s3, url), whole=False)
         s3.requests.clear()
-        code = await anyio.to_thread.run_sync(partial(subprocess.call, command, cwd=PROJECT, env=environ))
-        assert code == 0
+        assert await run.whole() == 0
         assert not [path for method, path in s3.requests if method == "PUT" and path.endswith(".TIF")]
     found = await objects(s3, url)
     lead_somewhere(found)

@@ -124,40 +124,57 @@ async def test_no_rights_end_a_run_before_usgs_is_asked(s3, url, tmp_path):
         assert not sim.log.entries
 
 
-@pytest.mark.parametrize("point", ["PUT claim.json", "PUT SR_B3.TIF", "after PUT SR_B3.TIF", "HEAD ANG.txt"])
-async def test_killed_at_a_request_of_the_store_the_next_run_ends_it(s3, url, tmp_path, point):
-    async with open_simulator(archive=Archive.demo()) as sim:
-        config = tmp_path / "config.toml"
-        await anyio.to_thread.run_sync(_write, config, tables(sim, s3, url))
-        environ = {**os.environ, **s3.environ(), "SIM_USERNAME": sim.username, "SIM_TOKEN": sim.token}
-        command = [sys.executable, "-m", "tests.store.store_run", str(config)]
-        killed = []
-        process = subprocess.Popen(command, cwd=PROJECT, env=environ)
+class RunOfStore:
+    """A run as a process of its own, into the store of a test."""
+
+    def __init__(self, s3, config: Path, environ: dict[str, str]) -> None:
+        self._s3, self._environ = s3, environ
+        self._command = [sys.executable, "-m", "tests.store.store_run", str(config)]
+
+    @classmethod
+    async def of(cls, sim, s3, config: Path, values):
+        """Write its config."""
+        await anyio.to_thread.run_sync(_write, config, values)
+        return cls(s3, config, {**os.environ, **s3.environ(), "SIM_USERNAME": sim.username, "SIM_TOKEN": sim.token})
+
+    async def whole(self) -> int:
+        """Return the exit code of a run that nobody disturbs."""
+        return await anyio.to_thread.run_sync(partial(subprocess.call, self._command, cwd=PROJECT, env=self._environ))
+
+    async def killed(self, is_point) -> int:
+        """Return the exit code of a run that is killed at the first request that `is_point(method, path)` is."""
+        process = subprocess.Popen(self._command, cwd=PROJECT, env=self._environ)
 
         def fail(method, path):
-            wanted, _, name = point.removeprefix("after ").partition(" ")
-            matches = method == wanted and path.endswith(name)
-            if matches and not killed:
-                killed.append(path)
-                if point.startswith("after"):
-                    return None
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                return 500
-            if killed and process.poll() is None:  # the request after the one of the point
+            if process.poll() is None and is_point(method, path):
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 return 500
             return None
 
-        s3.fail = fail
-        await anyio.to_thread.run_sync(process.wait)
-        assert killed
-        assert process.returncode == -signal.SIGKILL
-        s3.fail = lambda method, path: None
+        self._s3.fail = fail
+        code = await anyio.to_thread.run_sync(process.wait)
+        self._s3.fail = lambda method, path: None
+        return code
+
+
+@pytest.mark.parametrize("point", ["PUT claim.json", "PUT SR_B3.TIF", "after PUT SR_B3.TIF", "HEAD ANG.txt"])
+async def test_killed_at_a_request_of_the_store_the_next_run_ends_it(s3, url, tmp_path, point):
+    async with open_simulator(archive=Archive.demo()) as sim:
+        run = await RunOfStore.of(sim, s3, tmp_path / "config.toml", tables(sim, s3, url))
+        wanted, _, name = point.removeprefix("after ").partition(" ")
+        seen = []
+
+        def is_point(method, path):
+            if method == wanted and path.endswith(name) and not seen:
+                seen.append(path)
+                return not point.startswith("after")
+            return bool(seen)  # the request after the one of the point
+
+        assert await run.killed(is_point) == -signal.SIGKILL
+        assert seen
         await anyio.to_thread.run_sync(_nothing_wrong, s3, url, sim)
-        code = await anyio.to_thread.run_sync(partial(subprocess.call, command, cwd=PROJECT, env=environ))
-        assert code == 0
+        assert await run.whole() == 0
         objects = await anyio.to_thread.run_sync(_nothing_wrong, s3, url, sim)
         assert len(objects) == 6
         assert not [relpath for relpath in held(s3, url) if relpath.startswith(".landsat_async/")]
