@@ -300,6 +300,7 @@ class Run:
         """Requester, poller and workers, until every selected file is done or failed."""
         if self._states.open:
             await run_pipeline(context, workers)
+            await sweep_parts(context)  # processes of a run that was killed may have finished files meanwhile
 
     async def _note_leftovers(self, context: RunContext) -> None:
         """Say what a newer version or another layout has left behind; it is kept."""

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
-from landsat_async.disk.fs import NEW
-from landsat_async.disk.part import PART_MODE
-from landsat_async.disk.target import Target
+from landsat_async.disk.fs import NEW, FileInUse, Fs
+from landsat_async.disk.part import COPY_SUFFIX, PART_MODE
+from landsat_async.disk.target import Place, Target
 from landsat_async.errors import FolderUnwritable, LandsatError
 from landsat_async.transfer.file_errors import fault_of_disk
 from landsat_async.transfer.types import TransferJob
 
 
 def claim_part(target: Target, job: TransferJob) -> bool:
-    """Make the part, empty, before a byte is asked for; False = it is there, so another has it, or has had it.
+    """Make the part before a byte is asked for; False = another process has the file, or has had it.
 
-    Whoever has an earlier part of this file loses it here: at once, or when the transfer renames it to go on with it.
+    Whoever has an earlier part of this file loses it here, and can give it no name any more: if it has given it one
+    just before, that is seen, and nothing is to be fetched. A parcel may have waited until just then.
     """
+    path = target.fs.join(target.parts_dir, job.part_name)
+    try:
+        if not _make(target, path):
+            return False
+        taken = _take_over(target.fs, path, [target.fs.join(target.parts_dir, name) for name in job.part_was])
+        if taken and target.places([(job.relpath, job.part_name)]) == [Place.OURS]:
+            return False
+        if taken and job.part is None:
+            _empty(target.fs, path)
+    except OSError as error:
+        raise _of_claim(error, target.parts_dir) from None
+    if job.part is None:
+        target.discard(job.part_was)
+    return True
+
+
+def _make(target: Target, path: str) -> bool:
+    """Make an empty part; False = it is there."""
     fs = target.fs
-    path = fs.join(target.parts_dir, job.part_name)
     try:
         try:
             fd = fs.open(path, NEW, PART_MODE)
@@ -28,12 +47,24 @@ def claim_part(target: Target, job: TransferJob) -> bool:
             fd = fs.open(path, NEW, PART_MODE)
     except FileExistsError:
         return False
-    except OSError as error:
-        raise _of_claim(error, target.parts_dir) from None
     fs.close(fd)
-    if job.part is None:
-        target.discard(job.part_was)
     return True
+
+
+def _take_over(fs: Fs, path: str, was: Sequence[str]) -> bool:
+    """Give the first of some earlier parts that is there the name of the new one."""
+    for name in was:
+        with suppress(FileNotFoundError, FileInUse):  # in use: it goes with a later run
+            fs.replace(name, path)
+            return True
+    return False
+
+
+def _empty(fs: Fs, path: str) -> None:
+    """Put an empty file in the place of a part that is not gone on with: who had it may still have it open."""
+    new = path + COPY_SUFFIX
+    fs.close(fs.open(new, NEW, PART_MODE))
+    fs.replace(new, path)
 
 
 def _of_claim(error: OSError, parts_dir: str) -> LandsatError:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.local_target import LocalTarget
+from landsat_async.disk.target import Place
 from landsat_async.errors import FolderUnwritable
 from landsat_async.model import SecretUrl
 from landsat_async.scale import agent as module
@@ -57,13 +58,29 @@ def test_one_of_two_that_are_given_the_same_parcel_has_the_file_before_a_byte_is
 
 
 @pytest.mark.faults("W39")
-def test_who_had_a_file_before_loses_it_at_once_unless_it_is_gone_on_with(target):
+def test_who_had_a_file_before_loses_it_at_once(target):
     assert claim_part(target, a_job(part_name="1.1.part"))
-    resumed = a_job(part=Checkpoint(1, "00"), part_was=("1.1.part",))
-    assert claim_part(target, replace(resumed, part_name="1.9.part"))
-    assert names(target) == ["1.1.part", "1.9.part"], "it is renamed when it is opened"
-    assert claim_part(target, a_job(part_was=("1.1.part",)))
-    assert names(target) == ["1.2.part", "1.9.part"]
+    parts = Path(target.parts_dir)
+    (parts / "1.1.part").write_bytes(b"some")
+    assert claim_part(target, a_job(part=Checkpoint(4, "00"), part_was=("1.1.part",)))
+    assert names(target) == ["1.2.part"]
+    assert (parts / "1.2.part").read_bytes() == b"some", "it is gone on with"
+    with (parts / "1.2.part").open("ab") as still_open:
+        assert claim_part(target, a_job(part_name="1.3.part", part_was=("1.1.part", "1.2.part")))
+        still_open.write(b"more")
+    assert names(target) == ["1.3.part"]
+    assert not (parts / "1.3.part").read_bytes(), "and here it is not"
+
+
+@pytest.mark.faults("W84")
+@pytest.mark.parametrize("part", [None, Checkpoint(4, "00")], ids=["without a checkpoint", "gone on with"])
+def test_a_file_that_was_given_its_name_while_its_parcel_waited_is_not_fetched_again(target, tmp_path, part):
+    assert claim_part(target, a_job(part_name="1.1.part"))
+    (Path(target.parts_dir) / "1.1.part").write_bytes(b"some")
+    (tmp_path / NAME).hardlink_to(Path(target.parts_dir) / "1.1.part")
+    assert not claim_part(target, a_job(part=part, part_was=("1.1.part",)))
+    assert names(target) == ["1.2.part"], "by which the run knows the file"
+    assert target.places([(NAME, "1.2.part")]) == [Place.OURS]
 
 
 @asynccontextmanager
