@@ -1,7 +1,8 @@
 """Counting the bits of QA_PIXEL of Collection 2.
 
 They are those of USGS's product guides: 0 fill, 1 dilated cloud, 2 cirrus, 3 cloud, 4 cloud shadow, 5 snow, 6 clear,
-7 water, then confidences. Bright sand and ice are known to be taken for cloud.
+7 water, then confidences. Bright sand and ice are known to be taken for cloud. Clear is not asked: on Landsat 4 to 7 it
+is set for land alone (5440, and 5504 for water), on 8 and 9 for water too (21824 and 21952).
 """
 
 from __future__ import annotations

@@ -205,8 +205,23 @@ def where_else(written: str, datasets: Iterable[str]) -> list[str]:
 def nearest_band(written: str, kinds: Iterable[Kind]) -> str | None:
     """Return the band of these sensors that is likely meant, by common or file name; None when nothing comes near."""
     known = list(kinds)
-    stems = dict.fromkeys(band.stem for kind in known for band in BANDS[kind])
-    return _SPOKEN.get(written.casefold()) or similar(written, [*names_of_kinds(known), *stems], alike=_ALIKE)
+    names = [*names_of_kinds(known), *dict.fromkeys(band.stem for kind in known for band in BANDS[kind])]
+    spoken = {word: name for word, name in _SPOKEN.items() if name in names}
+    if (meant := spoken.get(written.casefold()) or similar(written, names, alike=_ALIKE)) is not None:
+        return meant
+    word = similar(written, spoken)
+    return None if word is None else spoken[word]
+
+
+def is_band(written: str) -> bool:
+    """Tell whether a word is a band of some sensor as users write it, or a slip of the pen in one."""
+    if any(letter in written for letter in "./\\:"):
+        return False
+    is_pattern = any(letter in written for letter in "*?[")
+    return is_pattern or written.casefold() in _NO_RASTERS or nearest_band(written, BANDS) is not None
+
+
+_NO_RASTERS = frozenset({"ang", "mtl", "gcp"})
 
 
 _ALIKE = 0.7

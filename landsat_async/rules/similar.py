@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 _ALIKE = 0.75
 """How alike two parts must be to be taken for one; "sort" and "start" have 0.67, "workres" and "workers" 0.86."""
@@ -20,11 +21,24 @@ def similar(typed: str, known: Iterable[str], *, alike: float = _ALIKE) -> str |
     names = list(known)
     word = typed[:_LETTERS_MAX].lower().replace("-", "_")
     plain = {name.lower().replace("-", "_"): name for name in names}
+    swapped = [one for one in _with_two_swapped(word) if one in plain]
+    if len(swapped) == 1:
+        return plain[swapped[0]]
     close = difflib.get_close_matches(word, plain, n=1, cutoff=alike)
     if close:
         return plain[close[0]]
     holding = _holding(word, plain)
     return plain[holding] if holding is not None else None
+
+
+def _with_two_swapped(word: str) -> Iterator[str]:
+    """Yield a word with each two neighbouring letters swapped: the commonest slip, and in short words much of them.
+
+    Numbers are left alone: "B01" is rather B1 than B10.
+    """
+    for at, pair in enumerate(pairwise(word)):
+        if len(word) >= _WORD_MIN and len(set(pair)) == 2 and not all(letter.isdigit() for letter in pair):
+            yield f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}"
 
 
 def _holding(typed: str, names: Iterable[str]) -> str | None:

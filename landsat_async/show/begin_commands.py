@@ -94,7 +94,7 @@ def logout(options: argparse.Namespace, output: Output) -> int:
         option("path", nargs="?", default=CONFIG_FILE, metavar="PATH", files="file", help="default: config.toml"),
         option("--bbox", metavar="WEST SOUTH EAST NORTH", help="the area, in degrees"),
         option("--aoi", metavar="FILE", files="file", help="the area: a GeoJSON or WKT file, instead of --bbox"),
-        option("--bands", action="append", metavar="NAMES", help="such as SR_B4,SR_B5 or red,nir08"),
+        option("--bands", action="append", metavar="NAMES", help="such as SR_B4,SR_B5 or red nir08"),
         option("--start", metavar="DAY", help="first day: 2024-07-01, or --start='-60 days'"),
         option("--end", metavar="DAY", help="last day, or today"),
         option("--example", choices=("timeseries", "bundles", "weekly", "ids"), help="begin with a job like this"),

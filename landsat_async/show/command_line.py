@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NoReturn
 
 from landsat_async import __version__
@@ -163,11 +164,23 @@ def _joined_values(line: Sequence[str]) -> list[str]:
                 at += 1
             if numbers:
                 word = f"--bbox={','.join(numbers)}"
+        elif word == "--bands" and at < len(line) and not line[at].startswith("-"):
+            names = _bands_at(line[at:])
+            at += len(names)
+            word = f"--bands={','.join(names)}"
         elif word in ("--start", "--end") and at < len(line) and re.match(r"-\s*\d", line[at]):
             word = f"{word}={line[at]}"  # "-60 days"
             at += 1
         given.append(word)
     return given
+
+
+def _bands_at(line: Sequence[str]) -> list[str]:
+    """Return the words that a list of bands begins with, commas or not: the first, and what else is no path."""
+    from landsat_async.rules.bands import is_band
+
+    more = takewhile(lambda word: all(map(is_band, filter(None, word.split(",")))), line[1:])
+    return [line[0], *more]
 
 
 def _parts(text: str) -> list[str]:

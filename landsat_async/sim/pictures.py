@@ -32,6 +32,13 @@ _KINDS_OF = {
     "TM": ("dilated", "cloud", "shadow", "snow", "water"),
     "MSS": ("cloud",),
 }
+_CLEAR = 1 << 6
+_HIDES_CLEAR = {
+    **dict.fromkeys(("OLI", "OLI_TIRS", "TIRS"), 1 << _FLAG["cloud"] | 1 << _FLAG["dilated"]),
+    **dict.fromkeys(("TM", "ETM"), 1 << _FLAG["cloud"] | 1 << _FLAG["shadow"] | 1 << _FLAG["water"]),
+}
+"""Flags that the clear bit does not stand beside. On Landsat 4 to 7 it stands for clear land: the guide has 5440 for
+land, 5504 for water, 7440 for shadow, and 5442 for land beside a cloud. MSS has no such bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +163,7 @@ def qa_value(sensor_id: str, *kinds: str) -> int:
     for kind in kinds:
         if kind in known:
             value |= 1 << _FLAG[kind] | 3 << _CONFIDENCE.get(kind, 16) & 0xFFFF
-    is_clear = not value & (1 << _FLAG["cloud"] | 1 << _FLAG["dilated"])
-    return value | (1 << 6 if is_clear and sensor_id != "MSS" else 0)
+    return value | (0 if value & _HIDES_CLEAR.get(sensor_id, 0xFFFF) else _CLEAR)
 
 
 def usual_qa_values(sensor_id: str) -> tuple[int, ...]:
@@ -177,8 +183,8 @@ class QaPicture:
         self._patches = [patch for patch in patches if patch.kind in known]
         self._confidences = {kind: bit for kind, bit in _CONFIDENCE.items() if kind in known}
         self._bits = {kind: 1 << _FLAG[kind] | 3 << self._confidences.get(kind, 16) & 0xFFFF for kind in known}
-        self._has_clear = sensor_id != "MSS"
-        self._clear = sum(1 << bit for bit in self._confidences.values()) | (1 << 6 if self._has_clear else 0)
+        self._hides_clear = _HIDES_CLEAR.get(sensor_id, 0)
+        self._clear = qa_value(sensor_id)
 
     def block(self, x: range, y: range) -> Array:
         """Return the pixels of these columns and rows."""
@@ -193,8 +199,7 @@ class QaPicture:
             part = values[rows, columns]
             if part.size:
                 part[patch.covers(east[columns], north[rows])] |= self._bits[patch.kind]
-        if self._has_clear:
-            values[values & (1 << _FLAG["cloud"] | 1 << _FLAG["dilated"]) != 0] &= 0xFFFF ^ (1 << 6)
+        values[values & self._hides_clear != 0] &= 0xFFFF ^ _CLEAR
         return np.where(imaged(self.grid, self._gaps, x, y), values, 1).astype(np.uint16)
 
     def constants(self, blocks: Blocks) -> Array:

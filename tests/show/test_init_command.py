@@ -43,6 +43,24 @@ def test_a_box_may_be_written_in_every_usual_form(form):
     assert written(form).search.bbox == (-68, 9, -67, 10)
 
 
+@pytest.mark.faults("Y92")
+@pytest.mark.parametrize(
+    ("form", "path"),
+    [
+        ("--bands red nir08 'SR_B?' ang", "config.toml"),
+        ("--bands red, nir08,SR_B? ang", "config.toml"),
+        ("--bands red nir08 --bands SR_B? ang --start 2024-07-01", "config.toml"),
+        ("--bands red nir08 SR_B? ang lake.toml", "lake.toml"),
+        ("lake --bands red nir08 SR_B? ang", "lake"),
+        ("--bands red,nir08,SR_B?,ang lake", "lake"),
+    ],
+)
+def test_Y92_bands_may_be_written_in_every_usual_form_and_none_is_taken_for_the_file(form, path):
+    assert main(["init", *shlex.split(form)]) == 0
+    assert Config.load(path, environ={}).select.bands == ("red", "nir08", "SR_B?", "ang")
+    assert [one for one in os.listdir() if not one.endswith(".geojson")] == [path]
+
+
 @pytest.mark.parametrize("form", ["--start '-60 days'", "--start='-60 days'"])
 def test_a_day_may_be_relative(form):
     assert written(f"{form} --end today").search.start == dt.datetime.now(dt.UTC).date() - dt.timedelta(days=60)

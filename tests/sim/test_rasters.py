@@ -124,7 +124,7 @@ SKIES = [
     ("LC08", {
         "cloud": 22280, "shadow": 23888, "cirrus": 54596, "snow": 30048, "dilated": 21762, "water": 21952,
     }, 21824),
-    ("LT05", {"cloud": 5896, "shadow": 7504, "cirrus": 5440, "snow": 13664, "dilated": 5378, "water": 5568}, 5440),
+    ("LT05", {"cloud": 5896, "shadow": 7440, "cirrus": 5440, "snow": 13664, "dilated": 5442, "water": 5504}, 5440),
     ("LM05", {"cloud": 776, "shadow": 256, "cirrus": 256, "snow": 256, "dilated": 256, "water": 256}, 256),
 ]  # fmt: skip
 
