@@ -7,6 +7,7 @@ of more than 16 MiB goes up in parts, which cannot be given that condition.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -98,15 +99,21 @@ class StoreOutputs:
             if not self._ask(lambda: self._may_be_replaced(relpath)):
                 raise NotOurs(relpath)
         spare, fd = self._spares.make()
+        closes = threading.Lock()  # taken by who closes the file, once: that may be a call which goes on after a stop
+
+        def bring_up() -> None:
+            if closes.acquire(blocking=False):
+                self._bring_up(relpath, spare, fd, file.tell())
+
         try:
             file = OutputFile(self._fs, fd)
             yield file
             file.flush()
-        except BaseException:
-            self._drop(spare, fd)
-            raise
-        with usable(self._url):  # whoever brings it up closes it: that may still be under way after a stop
-            self._ask(lambda: self._bring_up(relpath, spare, fd, file.tell()))
+            with usable(self._url):
+                self._ask(bring_up)
+        finally:
+            if closes.acquire(blocking=False):  # a stop, or a machine without threads: that call never began
+                self._drop(spare, fd)
         self._remember(relpath, file.tell())
 
     def _bring_up(self, relpath: str, spare: str, fd: int, size_bytes: int) -> None:

@@ -17,8 +17,10 @@ import rasterio
 
 from landsat_async import Config, Credentials, download, open_run
 from landsat_async.config_store import StoreConfig
+from landsat_async.disk import at_once
 from landsat_async.errors import ConfigError, FolderUnwritable, ServiceDown
 from landsat_async.events import Failed
+from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.store_url import StoreUrl
 from landsat_async.run import file_states
 from landsat_async.run.stac import make_outputs
@@ -360,6 +362,49 @@ def test_V56_a_large_table_goes_up_in_parts_and_is_replaced(s3, url, tmp_path, m
             assert files.read("scenes.geojson", 5) == data[:5]
             assert list((tmp_path / "s").iterdir()) == []
     finally:
+        claim.release()
+
+
+@pytest.mark.faults("V70")
+@pytest.mark.parametrize("when", ["no thread can be made", "its thread comes too late", "the store hangs"])
+def test_V70_a_table_that_is_cut_off_is_closed_once_and_leaves_no_file(s3, url, tmp_path, monkeypatch, when):
+    stopped, over, written, threads, closed = threading.Event(), threading.Event(), [], [], []
+
+    class Late(threading.Thread):
+        def start(self):
+            if written and when.startswith("no"):
+                raise RuntimeError("can't start new thread")
+            if written and when.startswith("its"):
+                stopped.set()
+            else:
+                super().start()
+            threads.append(self)
+
+    def fail(method, path):
+        if method == "PUT" and path.endswith("scenes.geojson"):
+            stopped.set()
+            over.wait(60)
+        return
+
+    target = StoreTarget(url, StoreConfig(endpoint=s3.endpoint), spool=tmp_path / "s", state_dir=tmp_path / "l")
+    claim, s3.fail = target.prepare(), fail
+    monkeypatch.setattr(at_once, "threading", SimpleNamespace(Thread=Late, Event=threading.Event))
+    try:
+        files = target.outputs(is_ours, stopped.is_set)
+        drop = files._drop
+        files._drop = lambda *file: closed.append(file) or drop(*file)
+        with pytest.raises(RuntimeError if when.startswith("no") else Stopped), files.writing("scenes.geojson") as file:
+            written.append(file.write(GEOJSON_HEAD))
+        over.set()
+        for thread in threads:
+            if thread.ident is None:
+                threading.Thread.start(thread)
+            thread.join(60)
+        assert len(closed) == 1
+        assert list((tmp_path / "s").iterdir()) == []
+        assert ("scenes.geojson" in held(s3, url)) is when.startswith("the store")
+    finally:
+        over.set()
         claim.release()
 
 
