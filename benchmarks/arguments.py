@@ -18,6 +18,7 @@ class Errand:
     splits: int
     safe: bool
     hash: bool
+    one_thread: bool
 
     def path_of(self, url: str) -> Path:
         return self.out / url.partition("?")[0].rpartition("/")[2]
@@ -33,6 +34,16 @@ def read_errand() -> Errand:
     parser.add_argument("--splits", type=int, default=1, help="connections for one file")
     parser.add_argument("--safe", action="store_true", help="ours: with checkpoints and fsync as in a run")
     parser.add_argument("--no-hash", action="store_true", help="ours: without SHA-256, to see its share")
+    parser.add_argument("--one-thread", action="store_true", help="floor: one thread for all connections")
     given = parser.parse_args()
     urls = tuple(given.urls.read_text().split())
-    return Errand(urls, given.out, given.connections, given.ca_bundle, given.splits, given.safe, not given.no_hash)
+    return Errand(
+        urls,
+        given.out,
+        given.connections,
+        given.ca_bundle,
+        given.splits,
+        given.safe,
+        not given.no_hash,
+        given.one_thread,
+    )

@@ -153,6 +153,10 @@ def _python(module: str, *flags: str, can_split: bool = False) -> Callable[[Task
     return command
 
 
+def _plain(program: Callable[[Task], list[str] | None]) -> Callable[[Task], list[str] | None]:
+    return lambda task: None if task.host.certificate else program(task)
+
+
 def _floor(task: Task) -> list[str] | None:
     if task.host.certificate or task.workload.splits > 1:
         return None
@@ -195,6 +199,10 @@ def _ours_run(task: Task) -> list[str]:
 
 PEERS = (
     Peer("floor", _of_program("cc"), _floor, reads_paths=True),
+    Peer("python", lambda: "least", _python("floor_python", "--no-hash")),
+    Peer("python, one thread", lambda: "least", _plain(_python("floor_python", "--no-hash", "--one-thread"))),
+    Peer("python, safe", lambda: "least", _python("floor_python", "--safe")),
+    Peer("python, safe, one thread", lambda: "least", _plain(_python("floor_python", "--safe", "--one-thread"))),
     Peer("aria2c", _of_program("aria2c"), _aria2c),
     Peer("curl", _of_program("curl"), _curl),
     Peer("wget2", _of_program("wget2"), _wget2),
