@@ -24,7 +24,8 @@ from contextvars import ContextVar
 from typing import Any, cast
 from weakref import WeakSet
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection

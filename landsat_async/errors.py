@@ -31,8 +31,6 @@ Faults of one file are not exceptions at all: they are outcomes, see `transfer.t
 This module imports nothing of ours but `public`, and no text in it may ever hold a token, key or signed URL.
 """
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 `file` is always the path relative to the output directory, with forward slashes. Rendering is elsewhere.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TypeAlias, get_args
 

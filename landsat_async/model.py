@@ -1,7 +1,5 @@
 """The nouns of the field, as plain frozen values that cross layers."""
 
-from __future__ import annotations
-
 import datetime as dt
 import enum
 import json

@@ -14,11 +14,11 @@ PACKAGE = "landsat_async"
 def publish(*objects: Any) -> None:
     """Say of classes and functions that they are the package's own.
 
-    Annotations of classes are texts, which Python reads in the module that the class says it is of; so they are read
-    before that changes.
+    Annotations that are texts are read by Python in the module that the class says it is of; so they are read before
+    that changes. That takes time whenever the program starts: modules that publish much have no texts as annotations.
     """
     for one in objects:
-        if isinstance(one, type):
+        if isinstance(one, type) and any(isinstance(hint, str) for hint in one.__annotations__.values()):
             hints = typing.get_type_hints(one)
             one.__annotations__ = {name: hints[name] for name in one.__annotations__}
         one.__module__ = PACKAGE

@@ -1,7 +1,5 @@
 """What a run gives back: its counts, and its verified files."""
 
-from __future__ import annotations
-
 import datetime as dt
 import fnmatch
 import importlib

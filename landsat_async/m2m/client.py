@@ -121,7 +121,8 @@ class M2MClient:
         return f"<M2MClient {self._url} {state}>"
 
     async def __aenter__(self) -> Self:
-        self.tls = await anyio.to_thread.run_sync(tls_context, self._ca_bundle)
+        if self._ca_bundle is not None or self._url.lower().startswith("https:"):
+            self.tls = await anyio.to_thread.run_sync(tls_context, self._ca_bundle)
         transport = Transport(self._url, session=self._session, context=self.tls, trust_env=self._trust_env)
         try:
             self._caller = Caller(

@@ -16,7 +16,8 @@ import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp, read_certificates
+
 import yarl
 
 from landsat_async.connections import ALONE, USED_AT_MOST, OutOfStep, checked
@@ -61,12 +62,13 @@ class Unanswered(Exception):
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext | None:
-    """The system's CAs and those of the bundle; None = aiohttp's default. Reads files, so call it in a thread.
+    """The system's CAs and those of the bundle; None = aiohttp's own, which are read. Call it in a thread.
 
     Raises:
         ConfigError: the bundle cannot be read.
     """
     if ca_bundle is None:
+        read_certificates()
         return None
     context = ssl.create_default_context()
     try:

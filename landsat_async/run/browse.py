@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 import anyio
 import anyio.to_thread
 from yarl import URL

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 import anyio
 import anyio.to_thread
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 import anyio.to_thread
 
 from landsat_async.config import Config

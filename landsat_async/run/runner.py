@@ -16,7 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 import anyio
 
 from landsat_async.config import Config

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import msgspec
@@ -22,10 +23,12 @@ from landsat_async.disk.lock import holder
 from landsat_async.disk.target import Target
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
-from landsat_async.m2m.caller import ApiWait
 from landsat_async.model import Identity, Proof
 from landsat_async.run.choose_target import target_for
 from landsat_async.run.waits import told_target
+
+if TYPE_CHECKING:  # nothing is asked of the service here, and aiohttp takes a tenth of a second
+    from landsat_async.m2m.caller import ApiWait
 
 __all__ = ["FileStatus", "LedgerStatus", "status", "verify"]
 

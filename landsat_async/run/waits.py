@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 
 from landsat_async.beside import beside
 from landsat_async.disk.target import Target
 from landsat_async.events import Retrying, Searching
-from landsat_async.m2m.caller import ApiWait, Gate
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.waiting import QUIET_S, Silence, Standing, Waiting, explain, explain_store
-from landsat_async.run.context import RunContext
+
+if TYPE_CHECKING:  # `status` waits for no service, and does without all that asks one
+    from landsat_async.m2m.caller import ApiWait, Gate
+    from landsat_async.run.context import RunContext
 
 TICK_S = 1.0
 
@@ -96,6 +99,8 @@ async def told_target(target: Target, on_wait: Callable[[ApiWait], None] | None)
     if not target.is_far:
         yield
         return
+    from landsat_async.m2m.caller import ApiWait
+
     over = False
 
     async def tell() -> None:

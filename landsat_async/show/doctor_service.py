@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 import anyio
 import anyio.to_thread
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from anyio import Lock, fail_after
 from yarl import URL
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
@@ -67,7 +68,7 @@ def make_connector(
     """Make a connector.
 
     Args:
-        context: What certificates are verified with; None = aiohttp's own, which is made when it is imported.
+        context: What certificates are verified with; None = aiohttp's own.
         resolver: Finds the addresses of hosts.
         window_bytes: The most that the system receives ahead of us; None = as it likes.
     """

@@ -17,7 +17,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from aiohttp import hdrs
 from anyio import Event, current_time, get_cancelled_exc_class, move_on_after
 

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from anyio import CancelScope, Event, create_task_group, move_on_after
 
 from landsat_async.proof.sniff import HEAD_BYTES

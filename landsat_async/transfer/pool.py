@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from landsat_async.config import Config
-from landsat_async.disk.folder import OutputFolder
-from landsat_async.events import Notice, Retrying
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Outcome, TransferHooks, TransferJob
+
+if TYPE_CHECKING:  # who uses transfers alone has no config
+    from contextlib import AbstractAsyncContextManager
+
+    from landsat_async.config import Config
+    from landsat_async.disk.folder import OutputFolder
+    from landsat_async.events import Notice, Retrying
 
 
 class TransferPool(Protocol):

@@ -18,7 +18,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection

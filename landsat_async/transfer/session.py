@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from random import random
 from typing import NamedTuple, cast
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from anyio import CancelScope, move_on_after
 from yarl import URL
 

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from anyio import Event, Semaphore, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 from msgspec.structs import replace

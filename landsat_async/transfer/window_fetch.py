@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import aiohttp
+from landsat_async.late_certificates import aiohttp
+
 from msgspec.structs import replace
 
 from landsat_async.model import Proof

@@ -68,6 +68,14 @@ def test_a_run_without_area_and_windows_loads_neither_numpy_nor_shapely():
     assert done.returncode == 0, done.stderr
 
 
+def test_status_loads_nothing_that_asks_a_service():
+    code = (
+        "import sys, landsat_async.show.ledger_commands, landsat_async.run.verify; assert 'aiohttp' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_run_ends_in_a_few_lines_and_with_the_code_of_the_run(play, config_file, capsys):
     play(
         e.Planned(1, 3, 100),
