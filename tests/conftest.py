@@ -23,6 +23,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False  # nor are asserts of all tests rewritten anew in each process of each run
 
+# No test may see the account of the person who runs it.
+for _name in list(os.environ):
+    if _name.startswith(("USGS_", "M2M_", "LANDSAT_ASYNC__")):
+        del os.environ[_name]
+SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
+os.environ["NETRC"] = str(SHARED_EXAMPLES / "no-such-netrc")
+
 volumes.register()
 if sys.version_info < (3, 12, 2):
     # There the depth of a syntax tree is counted in one place for all: when the collector runs in the middle of
@@ -40,22 +47,12 @@ if sys.version_info < (3, 12, 2):
                 gc.enable()
 
     ast.parse = _parse_undisturbed
-SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
 
 
 @pytest.fixture
 def anyio_backend():
     """asyncio is the only backend: aiohttp needs it."""
     return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def _no_credentials_from_outside(monkeypatch, tmp_path_factory):
-    """No test may see the account of the person who runs it."""
-    for name in list(os.environ):
-        if name.startswith(("USGS_", "M2M_", "LANDSAT_ASYNC__")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("NETRC", str(tmp_path_factory.getbasetemp() / "no-such-netrc"))
 
 
 @pytest.fixture
@@ -68,13 +65,18 @@ def recorded():
     return load
 
 
+def pytest_collectstart(collector):
+    """Search for no garbage until all is imported: what is made until then stays."""
+    gc.disable()
+
+
 def pytest_collection_finish(session):
     """Take what all the tests have imported from what is searched for garbage, as some do at their end.
 
     That would be half a million objects and 0.3 s each time, for nothing: modules stay.
     """
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter):

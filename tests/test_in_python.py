@@ -213,9 +213,16 @@ def _inside_a_loop(call):
 
 INTERRUPTED = """
 import os, signal, sys, threading, time
+from pathlib import Path
 from landsat_async import Config, Credentials
 from landsat_async.blocking import download
-threading.Timer(float(sys.argv[4]), lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+def interrupt():
+    while not list(Path(sys.argv[2]).glob(".landsat_async/parts/*.part")):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
 config = Config.from_dict({
     "service": {"url": sys.argv[1]}, "select": {"type": "bundle"}, "search": {"dataset": "landsat_ot_c2_l2"},
     "download": {"directory": sys.argv[2], "min_free_bytes": 0, "poll_interval_s": 0.05},
@@ -231,7 +238,7 @@ except KeyboardInterrupt:
 async def test_P41_ctrl_c_in_a_call_without_await_is_a_clean_stop(tmp_path):
     async with open_world(tmp_path) as world:
         world.script.rate_bytes_s, world.workers_at_most = 20_000, 5
-        arguments = [sys.executable, "-c", INTERRUPTED, world.sim.service_url, str(world.root), world.sim.token, "3"]
+        arguments = [sys.executable, "-c", INTERRUPTED, world.sim.service_url, str(world.root), world.sim.token]
         done = await asyncio.to_thread(
             subprocess.run, arguments, cwd=PROJECT, capture_output=True, text=True, timeout=60
         )

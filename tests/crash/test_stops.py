@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kill_lab import KIB, MIB, PROJECT, MemoryArchive, Script, open_lab, under_way
+from tests.support.kill_lab import KIB, MIB, MemoryArchive, Script, open_lab, under_way
+from tests.support.nursery import PROJECT
 
 FILES = {"bands": ["SR_B3", "SR_B5", "SR_B6", "ANG"], "limit": 2}
 SMALL = {"policy": {"block_bytes": 128 * KIB, "checkpoint_bytes": 256 * KIB, "backoff_cap_s": 0.1}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,6 +193,6 @@ def test_the_age_recovers_while_links_work():
     ages = LinkAges(1800.0)
     ages.refused("h", 2.0)
     for _ in range(2000):
-        limit = next(s for s in range(1800, -1, -1) if not ages.is_too_old("h", float(s)))
+        limit = bisect_left(range(1801), True, key=lambda s: ages.is_too_old("h", float(s))) - 1
         ages.worked("h", float(limit))
     assert not ages.is_too_old("h", 1800.0)

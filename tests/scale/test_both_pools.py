@@ -28,6 +28,7 @@ from landsat_async.transfer.types import (
     TransferPolicy,
 )
 from tests.support.raw_server import RawServer, ranged, silent, status, whole
+from tests.support.virtual_loop import VirtualLoop
 from tests.transfer.conftest import CANARY, KIB, PATH, noise, sha
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -79,6 +80,13 @@ async def pool_of_a_cluster(target: LocalTarget, root: str):
         pool = DaskPool(scheduler.address)
         async with pool.serving(config, target.folder, 0o644, lambda event: None):
             yield pool
+
+
+@pytest.fixture
+def anyio_backend(request):
+    """No clock jumps for the threads of a cluster."""
+    virtual = request.node.callspec.params["pool"] is pool_here
+    return ("asyncio", {"loop_factory": VirtualLoop}) if virtual else "asyncio"
 
 
 @pytest.fixture(params=[pool_here, pytest.param(pool_of_a_cluster, marks=pytest.mark.slow)])

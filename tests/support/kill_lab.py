@@ -15,7 +15,6 @@ import random
 import signal
 import sqlite3
 import struct
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -32,9 +31,9 @@ from landsat_async.rules.naming import window_key, window_source
 from landsat_async.sim import Archive, Script, Simulator, open_simulator
 from landsat_async.sim.content import Content, Literal, sha256
 from tests.support.crash_child import MARKS_BYTES, PHASES
+from tests.support.nursery import Nursery, open_nursery
 from tests.transfer.window_host import window
 
-PROJECT = Path(__file__).parents[2]
 LAKE = [-68.01, 9.99, -67.49, 10.34]
 STATE = ".landsat_async"
 PATIENCE_S = 45.0
@@ -64,70 +63,6 @@ class Death:
     @property
     def killed(self) -> bool:
         return self.code == -signal.SIGKILL
-
-
-class Nursery:
-    """Children of one `tests.support.crash_child`."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._number = 0
-        self._begun: dict[int, asyncio.Future[int]] = {}
-        self._ended: dict[int, asyncio.Future[int]] = {}
-
-    async def listen(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            message = json.loads(line)
-            if "begun" in message:
-                self._ended[message["pid"]] = asyncio.get_running_loop().create_future()
-                self._begun.pop(message["begun"]).set_result(message["pid"])
-            else:
-                self._ended[message["ended"]].set_result(message["code"])
-
-    async def begin(self, order: dict[str, Any]) -> int:
-        """Fork a child; returns its process id."""
-        assert self._process.stdin is not None
-        self._number += 1
-        begun = self._begun[self._number] = asyncio.get_running_loop().create_future()
-        self._process.stdin.write(json.dumps(order | {"number": self._number}).encode() + b"\n")
-        await self._process.stdin.drain()
-        return await begun
-
-    async def send(self, pid: int, number: signal.Signals) -> None:
-        """Send a signal to a child, unless it has ended."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"pid": pid, "signal": number}).encode() + b"\n")
-        await self._process.stdin.drain()
-
-    async def end(self, pid: int) -> int:
-        """Wait for a child; returns its exit code, negative for a signal."""
-        code = await self._ended[pid]
-        del self._ended[pid]
-        return code
-
-
-@asynccontextmanager
-async def open_nursery(niceness: int = 0) -> AsyncIterator[Nursery]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.crash_child", cwd=PROJECT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    nursery = Nursery(process)
-    assert process.stdout is not None
-    await process.stdout.readline()  # its imports are done
-    listening = asyncio.create_task(nursery.listen())
-    try:
-        yield nursery
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(20):
-                await process.wait()
-                await listening
-        listening.cancel()
-        process._transport.close()  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -319,7 +254,7 @@ class Lab:
         await self._must_end(place, pid, ending)
         code = ending.result()
         seconds = time.monotonic() - began
-        await self._settled()
+        await self._settled(0.06 if code < 0 else 0.01)  # who leaves by himself has hung up
         served = sum(self.sim.log.file_bytes.values()) - served
         return Death(code, *read_marks(marks), seconds=seconds, served_bytes=served)
 
@@ -360,7 +295,7 @@ class Lab:
             rows = place.ledger("SELECT item_id, name, state, label, missed, asks, next_try, reason FROM item")
             raise Broken(f"N5: a run hangs:\n{rows}\n{place.said[-20000:]}")
 
-    async def _settled(self, quiet_s: float = 0.06) -> None:
+    async def _settled(self, quiet_s: float) -> None:
         """The simulator finds out that a client is gone when it sends the next bytes."""
         before = -1
         while (now := sum(self.sim.log.file_bytes.values())) != before:
