@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,7 @@ from landsat_async.stac.assets import LocalFile, asset_of
 from landsat_async.stac.collection import CollectionBuilder, catalog_of
 from landsat_async.stac.item import SceneFacts, Versions, item_of
 from landsat_async.stac.item_columns import ITEMS_TABLE, ColumnType, row_of_item
+from landsat_async.stac.items_there import files_of_item, read_item
 from landsat_async.stac.mtl import Mtl
 from landsat_async.stac.ours import is_ours
 from landsat_async.stac.scene_table import row_of
@@ -47,6 +49,7 @@ MARKER = "outputs"
 _NOTE = f"{STATE_FOLDER}/{MARKER}"
 _FORMAT = "3"
 _ITEM_BYTES = 4 * 2**20
+_RASTERS = (".tif", ".tiff", ".tar")
 _SCENES_AT_ONCE = 16
 """So many scenes are read at once where each read is a request."""
 _IN_THE_WAY = "something that landsat_async has not made stands in its place; it was kept"
@@ -139,6 +142,8 @@ class _Writer:
         self._items_table = ITEMS_TABLE if wanted.stac and wanted.table == "parquet" else ""
         self._written = OutputsMade()
         self._vrts: set[str] = set()
+        self._own: set[str] = set()
+        """Display ids of the scenes that this machine knows."""
 
     def write(self, anew: bool, digest: str | None = None) -> OutputsMade:
         """Make them; `digest` is that of the ledger's files where it is known. Raises Stopped."""
@@ -158,7 +163,8 @@ class _Writer:
             if self._target.is_far:  # the note may be that of another machine, whose outputs we change now
                 self._files.remove(_NOTE)
                 self._files.sync()
-            versions = versions_of(scenes.ids())
+            self._own.update(ids := scenes.ids())
+            versions = versions_of(ids)
             with ExitStack() as stack:
                 table = self._table(stack)
                 for scene, (files, mtl) in self._read(scenes):
@@ -222,11 +228,7 @@ class _Writer:
         assets = [asset_of(scene.display_id, file, mtl) for file in files]
         item = item_of(facts, mtl, assets, versions)
         if self._wanted.stac:
-            collection = self._collections.setdefault(item["collection"], CollectionBuilder(item["collection"]))
-            collection.add(item)
-            self._document(f"stac/{collection.id}/{scene.display_id}.json", item)
-            if self._items_table:
-                self._columns.setdefault(collection.id, ColumnType()).learn(row_of_item(item))
+            self._document(f"stac/{self._add(item)}/{scene.display_id}.json", item)
         if self._wanted.vrt:
             below = scene.files[0].relpath.rpartition("/")[0]
             for name, text in vrts_of(scene.display_id, below, assets).items():
@@ -237,8 +239,18 @@ class _Writer:
             row = row_of(facts, item, [file.size_bytes for file in scene.files], versions.newer)
             table.add(row, item["geometry"])
 
+    def _add(self, item: Mapping[str, Any]) -> str:
+        """Take an item into its collection; returns the id of that."""
+        collection = self._collections.setdefault(item["collection"], CollectionBuilder(item["collection"]))
+        if self._items_table:
+            self._columns.setdefault(collection.id, ColumnType()).learn(row_of_item(item))
+        collection.add(item)
+        return collection.id
+
     def _catalogue(self) -> None:
         """Write collections and catalogue, then remove items of scenes that are gone; each durable before the next."""
+        if self._target.is_far:
+            self._join_others()
         self._files.sync()
         table = self._items_table
         for collection in self._collections.values():
@@ -255,6 +267,26 @@ class _Writer:
                 if file not in here and (file.endswith(".json") or file == ITEMS_TABLE):
                     self._files.remove(f"stac/{name}/{file}")
 
+    def _join_others(self) -> None:
+        """Take in what other machines have made of files that are there: below one prefix stands one catalogue."""
+        for path, data in at_once(self._read_item, self._items_of_others(), _SCENES_AT_ONCE, self.stop):
+            _, collection, name = path.split("/")
+            if (item := read_item(data or b"", collection, name.removesuffix(".json"))) is None:
+                continue
+            files = files_of_item(item, f"stac/{collection}", self._target.gdal_path(""))
+            if files is not None and all(map(self._files.is_there, files)):
+                with suppress(TypeError):  # of another version of ours: one table cannot hold both
+                    self._add(item)
+
+    def _items_of_others(self) -> list[str]:
+        known = {f"{display_id}.json" for display_id in self._own} | {"collection.json"}
+        below = {name: self._files.names(f"stac/{name}") for name in self._files.names("stac")}
+        paths = [(name, one) for name, files in below.items() for one in files if one not in known]
+        return [f"stac/{name}/{one}" for name, one in paths if one.endswith(".json")]
+
+    def _read_item(self, relpath: str) -> bytes | None:
+        return self._files.read(relpath, _ITEM_BYTES)
+
     def _table_of_items(self, collection: CollectionBuilder, document: Mapping[str, Any]) -> None:
         """Write the items of a collection as one table, from the documents that have their names by now."""
         relpath = f"stac/{collection.id}/{ITEMS_TABLE}"
@@ -269,16 +301,29 @@ class _Writer:
             if self.stop():
                 raise Stopped
             relpath = f"stac/{collection.id}/{name}"
-            if relpath not in refused and (data := self._files.read(relpath, _ITEM_BYTES)) is not None:
+            if relpath not in refused and (data := self._read_item(relpath)) is not None:
                 yield msgspec.json.decode(data)
 
     def _remove_old_vrts(self, folder: str) -> None:
         """Remove VRTs of ours whose scene is not here any more: deleted, or put away for a newer version."""
-        for name in self._files.names(folder):
+        names = self._files.names(folder)
+        for name in names:
             relpath = f"{folder}/{name}" if folder else name
-            is_of_scene = name.endswith(".vrt") and parse_product_id(name.partition(".")[0]) is not None
-            if is_of_scene and relpath not in self._vrts:
+            display_id = name.partition(".")[0]
+            is_of_scene = name.endswith(".vrt") and parse_product_id(display_id) is not None
+            if is_of_scene and relpath not in self._vrts and not self._is_of_others(display_id, names):
                 self._files.remove(relpath)
+
+    def _is_of_others(self, display_id: str, names: Sequence[str]) -> bool:
+        """Tell whether rasters of a scene that another machine has fetched are among sorted names."""
+        if not self._target.is_far or display_id in self._own:
+            return False
+        at = bisect_left(names, display_id)
+        while at < len(names) and names[at].startswith(display_id):
+            if names[at].lower().endswith(_RASTERS):
+                return True
+            at += 1
+        return False
 
     def _document(self, relpath: str, document: object) -> None:
         self._files.put(relpath, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")

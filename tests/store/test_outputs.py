@@ -85,6 +85,10 @@ def gdal_of(s3):
     )
 
 
+def without_tables(documents):
+    return {name: data for name, data in documents.items() if not name.startswith("scenes.")}
+
+
 def without_time(documents):
     return {
         name: json.loads(data) | {"properties": json.loads(data).get("properties", {}) | {"created": None}}
@@ -271,19 +275,33 @@ async def test_V53_after_a_sync_items_and_vrts_agree_with_the_files(s3, url, tmp
     assert f"superseded/2024/{old.file_name('SR_B4.TIF')}" in found
 
 
-@pytest.mark.slow
-@pytest.mark.faults("V54")
-async def test_V54_of_two_machines_each_makes_the_outputs_whole_again(s3, url, tmp_path):
+@pytest.mark.faults("V54", "V71")
+async def test_V54_machines_that_take_turns_at_one_prefix_keep_one_catalogue(s3, url, tmp_path):
     async with open_simulator() as sim:
         credentials = Credentials(sim.username, sim.token)
-        one = config_of(sim, s3, url, tmp_path / "one")
+        search = tables(sim, s3, url)["search"] | {"limit": 1}
+        one, other = (
+            config_of(sim, s3, url, tmp_path / order, search=search | {"order": order})
+            for order in ("oldest", "newest")
+        )
         await download(one, credentials=credentials)
-        before = await objects(s3, url)
-        fewer = {"search": tables(sim, s3, url)["search"] | {"limit": 1}}
-        await download(config_of(sim, s3, url, tmp_path / "other", **fewer), credentials=credentials)
-        assert sum(name.startswith(f"{ITEMS}/L") for name in await objects(s3, url)) == 1
+        alone = await objects(s3, url)
+        await download(other, credentials=credentials)
+        both = await objects(s3, url)
+        lead_somewhere(both)
+        assert sum(name.startswith(f"{ITEMS}/L") for name in both) == 2
+        assert sum(name.endswith(".vrt") for name in both) == 2
+        days = json.loads(both[f"{ITEMS}/collection.json"])["extent"]["temporal"]["interval"][0]
+        assert days[0] < days[1]
         assert (await download(one, credentials=credentials)).exit_code == 0
-        assert without_time(await objects(s3, url)) == without_time(before)
+        again = await objects(s3, url)
+        assert without_tables(again) == without_tables(both), "nothing is made anew by turns"
+
+        for name in set(both) - set(alone):
+            if name.endswith((".TIF", ".txt")):
+                s3.client.delete_object(Bucket="lake", Key=url.key(name))
+        await make_outputs(one)
+        assert await objects(s3, url) == alone, "what has no files any more goes, whoever has made it"
 
 
 @pytest.mark.faults("V55")
