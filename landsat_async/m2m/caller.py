@@ -358,17 +358,14 @@ class Caller:
         while True:
             now_s = anyio.current_time()
             shared = self._gate.outage
-            outages = [outage for outage in (shared, own) if outage and outage.closed_until_s > now_s]
-            if not outages:
+            outage = own if own and (shared is None or own.closed_until_s > shared.closed_until_s) else shared
+            if outage is None or outage.closed_until_s <= now_s:
                 return
-            outage = max(outages, key=lambda outage: outage.closed_until_s)
             wait_s = outage.closed_until_s - now_s
             if not may_wait(outage, wait_s=wait_s, now_s=now_s, tries=history.failures, patience_s=self._patience_s):
                 raise outage.error.with_traceback(None)
             if outage is not shared or outage.closed_until_s != self._announced_until_s:
-                self._announced_until_s = (
-                    outage.closed_until_s
-                )  # fifty callers that wait for one thing announce it once
+                self._announced_until_s = outage.closed_until_s  # fifty callers that wait for one thing tell it once
                 if self._on_wait is not None:
                     self._on_wait(ApiWait(endpoint, outage.reason, outage.failures, wait_s))
             await anyio.sleep(wait_s)

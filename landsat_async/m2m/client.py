@@ -9,9 +9,9 @@ What is sent and read is in `payloads`, how a call is carried through all faults
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import anyio
 import anyio.to_thread
@@ -19,7 +19,7 @@ import anyio.to_thread
 from landsat_async.errors import BadReply, LandsatError, M2MError, TooManyHits
 from landsat_async.m2m import payloads
 from landsat_async.m2m.caller import TIDY_LIMIT_S, ApiWait, Caller, Gate
-from landsat_async.m2m.payloads import Call, DataGroup
+from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import (
     HITS_MAX,
     Dataset,
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
     from landsat_async.credentials import Credentials
 
-T = TypeVar("T")
 EXIT_LIMIT_S = 3.0
 """For the logout and the closing of connections, also after a cancellation."""
 OPTIONS_BATCH = 500
@@ -156,13 +155,8 @@ class M2MClient:
         with anyio.move_on_after(EXIT_LIMIT_S, shield=True):
             await transport.close()
 
-    def _call(self, call: Call[T]) -> Awaitable[T]:
-        return self._ready().call(call)
-
-    def _try_once(self, call: Call[T], limit_s: float = TIDY_LIMIT_S) -> Awaitable[T]:
-        return self._ready().try_once(call, limit_s)
-
-    def _ready(self) -> Caller:
+    @property
+    def _open(self) -> Caller:
         if self._caller is None:
             raise RuntimeError("M2MClient is an async context manager: use `async with M2MClient(...) as m2m:`")
         return self._caller
@@ -171,52 +165,52 @@ class M2MClient:
 
     async def login(self) -> None:
         """Get a key now; calls do it by themselves when they need one."""
-        await self._ready().log_in()
+        await self._open.log_in()
 
     async def logout(self) -> None:
         """End the key now; the next call would log in again."""
-        await self._ready().log_out()
+        await self._open.log_out()
 
     async def permissions(self) -> tuple[str, ...]:
         """Return the roles of the account; "download" comes with the MACHINE role."""
-        return await self._call(payloads.permissions())
+        return await self._open.call(payloads.permissions())
 
     async def rate_limit_summary(self) -> RateLimits:
         """Return what is left of the account's limits."""
-        return await self._call(payloads.rate_limit_summary())
+        return await self._open.call(payloads.rate_limit_summary())
 
     async def notifications(self, system_id: str = "M2M") -> tuple[Notification, ...]:
         """Return the messages of USGS to the users of a system."""
-        return await self._call(payloads.notifications(system_id))
+        return await self._open.call(payloads.notifications(system_id))
 
     # -- datasets
 
     async def dataset(self, name: str | None = None, *, dataset_id: str | None = None) -> Dataset:
         """Return one dataset by alias or id; DatasetRefused when there is none."""
-        found = await self._call(payloads.dataset(name, dataset_id))
+        found = await self._open.call(payloads.dataset(name, dataset_id))
         if found is None:
             raise BadReply("dataset: the answer lacks datasetId or datasetAlias")
         return found
 
     async def dataset_search(self, text: str | None = None) -> tuple[Dataset, ...]:
         """Return the datasets whose names contain `text`; all without it."""
-        return await self._call(payloads.dataset_search(text))
+        return await self._open.call(payloads.dataset_search(text))
 
     async def dataset_filters(self, name: str) -> tuple[DatasetFilter, ...]:
         """Return the metadata fields of a dataset that a search can filter on."""
-        return await self._call(payloads.dataset_filters(name))
+        return await self._open.call(payloads.dataset_filters(name))
 
     async def dataset_products(self, name: str) -> tuple[str, ...]:
         """Return the names of the products that the scenes of a dataset have, each once."""
-        return await self._call(payloads.dataset_products(name))
+        return await self._open.call(payloads.dataset_products(name))
 
     async def dataset_file_groups(self, name: str) -> tuple[FileGroup, ...]:
         """Return the groups of files that can be requested together."""
-        return await self._call(payloads.dataset_file_groups(name))
+        return await self._open.call(payloads.dataset_file_groups(name))
 
     async def grid2ll(self, path: int, row: int, *, grid: str = "WRS2", shape: str = "polygon") -> GridCell:
         """Return where a WRS cell lies; `shape` is point or polygon."""
-        return await self._call(payloads.grid2ll(grid, path, row, shape))
+        return await self._open.call(payloads.grid2ll(grid, path, row, shape))
 
     # -- scenes
 
@@ -254,7 +248,7 @@ class M2MClient:
                 limit_s=time_limit_s,
             )
             try:
-                following = await self._call(ask)
+                following = await self._open.call(ask)
             except M2MError:
                 if page is not None and page.total_hits is not None and page.is_past_end(start):
                     return  # the service had counted right after all
@@ -275,7 +269,7 @@ class M2MClient:
         self, dataset: str, entity_id: str, *, id_type: str = "entityId", metadata_type: str = "full"
     ) -> SceneMetadata:
         """Return one scene with its metadata; `id_type` is entityId, displayId or orderingId."""
-        return await self._call(payloads.scene_metadata(dataset, entity_id, id_type, metadata_type))
+        return await self._open.call(payloads.scene_metadata(dataset, entity_id, id_type, metadata_type))
 
     async def scene_list_add(
         self,
@@ -287,20 +281,20 @@ class M2MClient:
         time_to_live: str = "P1D",
     ) -> int:
         """Add scenes to a list at the service and return what it counts; use a fresh list id for each run."""
-        return await self._call(payloads.scene_list_add(list_id, dataset, entity_ids, id_field, time_to_live))
+        return await self._open.call(payloads.scene_list_add(list_id, dataset, entity_ids, id_field, time_to_live))
 
     async def scene_list_get(self, list_id: str, dataset: str | None = None) -> tuple[ListedScene, ...]:
         """Return the content of a list."""
-        return await self._call(payloads.scene_list_get(list_id, dataset))
+        return await self._open.call(payloads.scene_list_get(list_id, dataset))
 
     async def scene_metadata_list(self, list_id: str, dataset: str) -> tuple[Scene, ...]:
         """Return the scenes of a list that belong to a dataset."""
-        return await self._call(payloads.scene_metadata_list(list_id, dataset))
+        return await self._open.call(payloads.scene_metadata_list(list_id, dataset))
 
     async def scene_list_remove(self, list_id: str, *, once: bool = False) -> None:
         """Remove a list; also fine when it is gone already. `once`: as in `download_complete_proxied`."""
         ask = payloads.scene_list_remove(list_id)
-        await (self._try_once(ask) if once else self._call(ask))
+        await (self._open.try_once(ask) if once else self._open.call(ask))
 
     # -- downloads
 
@@ -326,7 +320,7 @@ class M2MClient:
                 with_file_groups=include_secondary_file_groups,
                 limit_s=time_limit_s,
             )
-            options += await self._call(ask)
+            options += await self._open.call(ask)
         return options
 
     async def download_request(
@@ -344,19 +338,19 @@ class M2MClient:
             QuotaReached: at once, without waiting.
         """
         ask = payloads.download_request(label, downloads, data_groups, limit_s=time_limit_s)
-        return await self._call(ask)
+        return await self._open.call(ask)
 
     async def download_retrieve(self, label: str, *, time_limit_s: float | None = None) -> RetrieveReply:
         """Return the state of the downloads of a label; an item with a url can be fetched."""
-        return await self._call(payloads.download_retrieve(label, time_limit_s))
+        return await self._open.call(payloads.download_retrieve(label, time_limit_s))
 
     async def download_search(self, label: str | None = None, active_only: bool | None = None) -> list[QueueItem]:
         """Return rows of the account's queue, without links."""
-        return list(await self._call(payloads.download_search(label, active_only)))
+        return list(await self._open.call(payloads.download_search(label, active_only)))
 
     async def download_remove(self, download_id: int) -> bool:
         """Take a download out of the queue; True even when it was not there."""
-        return await self._call(payloads.download_remove(download_id))
+        return await self._open.call(payloads.download_remove(download_id))
 
     async def download_complete_proxied(
         self, items: Sequence[tuple[int, int]], *, once: bool = False, limit_s: float = TIDY_LIMIT_S
@@ -366,23 +360,23 @@ class M2MClient:
         `once`: one try of `limit_s`, and none while the service is down; other calls do not wait for its failure.
         """
         ask = payloads.download_complete_proxied(items)
-        return await (self._try_once(ask, limit_s) if once else self._call(ask))
+        return await (self._open.try_once(ask, limit_s) if once else self._open.call(ask))
 
     async def download_labels(self) -> tuple[LabelInfo, ...]:
         """Return the labels of the queue."""
-        return await self._call(payloads.download_labels())
+        return await self._open.call(payloads.download_labels())
 
     async def download_summary(self, label: str) -> LabelSummary:
         """Return counts of a label; zeros when it is unknown."""
-        return await self._call(payloads.download_summary(label))
+        return await self._open.call(payloads.download_summary(label))
 
     async def download_order_load(self, label: str) -> list[QueueItem]:
         """Return the rows of an order; nothing when it is unknown."""
-        return list(await self._call(payloads.download_order_load(label)))
+        return list(await self._open.call(payloads.download_order_load(label)))
 
     async def download_order_remove(self, label: str) -> int:
         """Forget an order; return how many rows it had."""
-        return await self._call(payloads.download_order_remove(label))
+        return await self._open.call(payloads.download_order_remove(label))
 
 
 publish(M2MClient)

@@ -252,21 +252,14 @@ def download_request(
     limit_s: float | None,
 ) -> Call[DownloadReply]:
     """Asks for files. The label at the top overrides those of single items."""
-    payload = _given(
-        label=label,
-        downloads=[{"entityId": entity, "productId": product} for entity, product in downloads] or None,
-        dataGroups=[
-            {
-                "datasetName": group.dataset,
-                "fileGroups": list(group.file_groups),
-                "listId": group.list_id,
-                "label": label,
-            }
-            for group in data_groups
+    payload: dict[str, object] = {"label": label, "downloadApplication": APPLICATION}
+    if downloads:
+        payload["downloads"] = [{"entityId": entity, "productId": product} for entity, product in downloads]
+    if data_groups:
+        payload["dataGroups"] = [
+            {"datasetName": one.dataset, "fileGroups": one.file_groups, "listId": one.list_id, "label": label}
+            for one in data_groups
         ]
-        or None,
-        downloadApplication=APPLICATION,
-    )
     return Call(
         "download-request",
         payload,

@@ -152,20 +152,9 @@ def read_download_reply(data: msgspec.Raw, _unusable: list[FailedItem]) -> Downl
     )
     failed += refused_rows(reply.failed, f"{call}: failed")
     remaining = read_remaining(reply.remaining_limits)
-    labels = duplicates | {number: label for number, label in new_records.items() if label}
     return DownloadReply(
-        _labelled(available, labels),
-        _labelled(preparing, labels),
-        tuple(failed),
-        duplicates,
-        new_records,
-        reply.num_invalid_scenes,
-        remaining,
+        available, preparing, tuple(failed), duplicates, new_records, reply.num_invalid_scenes, remaining
     )
-
-
-def _labelled(items: tuple[DownloadItem, ...], labels: dict[int, str]) -> tuple[DownloadItem, ...]:
-    return tuple([msgspec.structs.replace(item, label=labels.get(item.download_id)) for item in items])
 
 
 def read_remaining(raw: msgspec.Raw) -> Remaining | None:

@@ -90,8 +90,6 @@ class DownloadItem(_Row, frozen=True):
     entity_id: TextOrNone = None
     """None in answers before 2025."""
     url: LinkOrNone = None
-    label: TextOrNone = None
-    """From newRecords, when the service says it."""
     product_id: TextOrNone = None
     display_id: TextOrNone = None
     eula: TextOrNone = field(name="eulaCode", default=None)

@@ -226,19 +226,15 @@ def _has_one(members: frozenset[str], kind: str, text: bytes) -> bool:
     """Look for one of the members in an object or in the first row; what cannot be read is for the readers."""
     try:
         if kind == "list":
-            rows = msgspec.json.decode(text, type=list[msgspec.Raw])
-            return not rows or _names_fit(members, rows[0])
-        return _names_fit(members, text) or any(_names_fit(members, row) for row in _first_value(text))
+            rows = msgspec.json.decode(text, type=list[msgspec.Raw])[:1]
+        else:
+            named = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+            if not members.isdisjoint(named):
+                return True
+            rows = list(named.values())[:1]
+            if rows and bytes(rows[0]).lstrip()[:1] != b"{":
+                return False  # else it is a list that was sent as an object
+        first = msgspec.json.decode(rows[0], type=dict[str, msgspec.Raw]) if rows else {}
+        return not first or not members.isdisjoint(first)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return True
-
-
-def _first_value(text: bytes) -> list[msgspec.Raw]:
-    """Return the first value of an object when that is an object: a list that was sent as one."""
-    values = list(msgspec.json.decode(text, type=dict[str, msgspec.Raw]).values())
-    return [value for value in values[:1] if bytes(value).lstrip()[:1] == b"{"]
-
-
-def _names_fit(members: frozenset[str], text: bytes | msgspec.Raw) -> bool:
-    names = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    return not names or not members.isdisjoint(names)

@@ -305,7 +305,7 @@ def build_rows(
 def salvage_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
     """Read as `read_rows` does; what is not a list at all becomes one unusable row, so the other lists still count."""
     try:
-        return read_rows(raw, kind, where=where, unusable=unusable)
+        return build_rows(raw, kind, None, where=where, unusable=unusable)
     except BadReply as error:
         unusable.append(FailedItem(None, None, None, str(error), _call_of(where)))
         return ()

@@ -134,7 +134,7 @@ def test_a_recorded_request_keeps_links_secret_and_labels_known(recorded):
     assert len(reply.available) == 14
     item = reply.available[0]
     assert item.download_id == 790721113
-    assert item.label == "download-sample"
+    assert reply.new_records[item.download_id] == "download-sample"
     assert item.url.reveal() == body["availableDownloads"][0]["url"]
     assert "requestSignature" not in repr(reply)
     assert (reply.remaining.recent, reply.remaining.unattempted) == (14986, 19997)

@@ -185,7 +185,6 @@ class OrderBook:
                     order.number,
                     entity if climate.entity_ids else None,
                     self._url(order, staging=not ready),
-                    order.label,
                 )
                 (available if ready else preparing).append(item)
         return DownloadReply(
