@@ -20,7 +20,6 @@ from landsat_async.disk.ledger_rows import (
     marks,
     move,
     read_item,
-    read_items,
 )
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.disk.leftovers import Leftovers
@@ -42,12 +41,6 @@ FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns,
   FROM file JOIN item USING(item_id) LEFT JOIN evidence USING(item_id) WHERE state='done' AND size_bytes>0"""
 """Without windows of fill alone, which are no files. Files without evidence are of an older version, which wrote down
 nothing of where they came from; what was fetched has a download."""
-
-
-def strangers_among(connection: sqlite3.Connection, relpaths: Sequence[str]) -> frozenset[str]:
-    """Which of these places held something that was not ours when a run wanted to put a file there; case-folded."""
-    look = f"SELECT relpath FROM stranger WHERE relpath IN({marks(relpaths)})"
-    return frozenset(row[0].casefold() for row in connection.execute(look, relpaths))
 
 
 def finished_file(row: sqlite3.Row) -> FinishedFile:
@@ -140,21 +133,20 @@ class FileRecords:
 
     def unrecorded(
         self, run_id: str, *, after: int, limit: int, scene: str | None
-    ) -> Awaitable[tuple[list[Item], frozenset[str]]]:
-        """A page of files that are not here, by item id, and which of their places were taken when last looked at.
+    ) -> Awaitable[list[tuple[Item, bool]]]:
+        """A page of files that are not here, by item id: of one scene (display id), or of all.
 
-        Of one scene (display id), or of all. The places are case-folded.
+        Each with whether something that was not ours had its place when a run wanted to put a file there.
         """
         of_scene = "" if scene is None else " AND scene_display_id=?"
         states = (State.PLANNED, State.REQUESTED, State.PREPARING)
-        condition = f"run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
-        arguments = [run_id, *states, after, *([] if scene is None else [scene]), limit]
-
-        def read(c: sqlite3.Connection) -> tuple[list[Item], frozenset[str]]:
-            items = read_items(c, condition, arguments)
-            return items, strangers_among(c, [item.relpath for item in items])
-
-        return self._writer.call(read)
+        look = (
+            f"SELECT {ITEM_COLUMNS}, stranger.relpath IS NOT NULL AS was_taken"
+            " FROM item LEFT JOIN stranger ON stranger.relpath=item.relpath"  # its collation: as disks that fold case
+            f" WHERE run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
+        )
+        values = [run_id, *states, after, *([] if scene is None else [scene]), limit]
+        return self._writer.call(lambda c: [(item_of(row), row["was_taken"] == 1) for row in c.execute(look, values)])
 
     def nominal_left(self, run_id: str, free_bytes: Callable[[], int] = lambda: 0) -> Awaitable[tuple[int, int]]:
         """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too.

@@ -86,7 +86,7 @@ class RequestRecords:
             more = (first["group_dataset"], limit)
             log = c.execute("SELECT at, downloads FROM asked WHERE at>=?", (log_since,))
             items = read_items(c, f"{due} AND group_dataset IS ? {order} ?", (*arguments, *more))
-            return Batch(items, [(at, downloads) for at, downloads in log], free_bytes())
+            return Batch(items, list(map(tuple, log)), free_bytes())
 
         return self._writer.call(read)
 
@@ -165,11 +165,9 @@ class RequestRecords:
         changes = ", label=?, download_id=NULL, asked_at=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves = [
-                one
-                for item_id in item_ids
-                for one in move(c, item_id, Step.ASK, now, changes, label, now, likely=State.PLANNED)
-            ]
+            moves: list[Move] = []
+            for item_id in item_ids:
+                moves += move(c, item_id, Step.ASK, now, changes, label, now, likely=State.PLANNED)
             c.execute(
                 "INSERT INTO request(label, run_id, created, downloads) VALUES(?,?,?,?)"
                 " ON CONFLICT(label) DO UPDATE SET downloads=downloads+excluded.downloads, created=excluded.created",
@@ -193,13 +191,10 @@ class RequestRecords:
         changes = ", download_id=?, label=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            return [
-                one
-                for file in answers
-                for one in move(
-                    c, file.item_id, step, now, changes, file.download_id, file.label, likely=State.REQUESTED
-                )
-            ]
+            moves: list[Move] = []
+            for one in answers:
+                moves += move(c, one.item_id, step, now, changes, one.download_id, one.label, likely=State.REQUESTED)
+            return moves
 
         return self._writer.call(write)
 

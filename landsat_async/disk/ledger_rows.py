@@ -111,7 +111,7 @@ def item_of(row: sqlite3.Row) -> Item:
 def read_items(connection: sqlite3.Connection, condition: str, arguments: Sequence[object]) -> list[Item]:
     """The files that fulfil a condition, which may end with an order and a limit."""
     rows = connection.execute(f"SELECT {ITEM_COLUMNS} FROM item WHERE {condition}", arguments)
-    return [item_of(row) for row in rows]
+    return list(map(item_of, rows))
 
 
 def read_item(connection: sqlite3.Connection, item_id: int) -> Item:

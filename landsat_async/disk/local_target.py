@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 
 from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part, finalise, move_file
@@ -141,7 +142,7 @@ class LocalTarget:
 
     def places(self, wanted: Sequence[tuple[str, str]]) -> list[Place]:
         """Tell what has the final names; a part that has one is known by being the same file."""
-        return [self._place(relpath, part_name) for relpath, part_name in wanted]
+        return list(starmap(self._place, wanted))
 
     def _place(self, relpath: str, part_name: str) -> Place:
         fs = self.folder.fs

@@ -125,8 +125,14 @@ class EventBus:
                     if self._dropped:
                         missed, self._dropped = self._dropped, 0
                         yield Notice(f"{missed:,} events were not read in time and were left out", "warning")
+                    elif self._buffer:
+                        event = self._buffer.popleft()
+                        if self._is_full and len(self._buffer) <= self._limit // 2:
+                            self._is_full = False
+                            self._room.set()
+                        yield event
                     else:
-                        yield self._take()
+                        yield self._latest.pop(next(iter(self._latest)))
                     self._here()
                 if self._ended:
                     return
@@ -142,12 +148,3 @@ class EventBus:
         if task is not None and task is not self._reader:
             task.add_done_callback(lambda _: self._room.set())
             self._reader = task
-
-    def _take(self) -> Event:
-        if self._buffer:
-            event = self._buffer.popleft()
-            if self._is_full and len(self._buffer) <= self._limit // 2:
-                self._is_full = False
-                self._room.set()
-            return event
-        return self._latest.pop(next(iter(self._latest)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import assert_never
 
 import anyio
@@ -12,8 +12,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.events import Ready, Retrying
-from landsat_async.m2m.replies import DownloadItem, QueueItem
-from landsat_async.m2m.tolerant import FailedItem
+from landsat_async.m2m.replies import DownloadReply, QueueItem
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.naming import name_from_url
@@ -42,21 +41,20 @@ class Link(msgspec.Struct, frozen=True):
 Links = MemoryObjectSendStream[Link]
 
 
-def from_items(rows: Iterable[DownloadItem], duplicates: Mapping[int, str], *, ready: bool) -> list[AnswerRow]:
-    """Rows of availableDownloads, or of preparingDownloads (whose links do not work yet)."""
-    return [
-        AnswerRow(
-            row.download_id,
-            row.entity_id,
-            row.display_id or (name_from_url(row.url.reveal()) if row.url else None),
-            row.url if ready else None,
-            duplicates.get(row.download_id),
-            refusal=_licence(row.eula),
-            message=row.eula or "",
-            product_id=row.product_id,
-        )
-        for row in rows
-    ]
+def from_request(reply: DownloadReply) -> list[AnswerRow]:
+    """Rows of an answer to download-request; links of what is being prepared do not work yet."""
+    rows = []
+    for listed, ready in ((reply.available, True), (reply.preparing, False)):
+        for row in listed:
+            number, eula = row.download_id, row.eula
+            name = row.display_id or (name_from_url(row.url.reveal()) if row.url else None)
+            url, old_label = row.url if ready else None, reply.duplicates.get(number)
+            refusal = Refusal.LICENCE if eula else None
+            rows.append(AnswerRow(number, row.entity_id, name, url, old_label, refusal, eula or "", row.product_id))
+    for one in reply.failed:
+        ids, said = (one.download_id, one.entity_id, None), one.message
+        rows.append(AnswerRow(*ids, refusal=refusal_of(said), message=said, product_id=one.product_id))
+    return rows
 
 
 def from_queue(rows: Iterable[QueueItem]) -> list[AnswerRow]:
@@ -67,28 +65,12 @@ def from_queue(rows: Iterable[QueueItem]) -> list[AnswerRow]:
             row.entity_id,
             row.display_id,
             row.url,
-            refusal=_licence(row.eula),
+            refusal=Refusal.LICENCE if row.eula else None,
             message=row.eula or "",
             proxied=row.status_code == "P",
         )
         for row in rows
     ]
-
-
-def _licence(code: str | None) -> Refusal | None:
-    """Return that a file with a licence is not fetched: nobody but the user may accept it."""
-    return Refusal.LICENCE if code else None
-
-
-def from_failed(rows: Iterable[FailedItem]) -> list[AnswerRow]:
-    """Rows of `failed`."""
-    return [
-        AnswerRow(
-            row.download_id, row.entity_id, None, refusal=refusal_of(row.message), message=row.message,
-            product_id=row.product_id,
-        )
-        for row in rows
-    ]  # fmt: skip
 
 
 def refusal_of(message: str) -> Refusal:
@@ -153,16 +135,23 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
     Waits while the stream is full; a file becomes `ready` only when its turn has come. Links to a host that is left
     alone stay where they are. `label` may be an older one: from now on the files are polled under it.
     """
-    for system in {item.system for item, _ in pairs if item.state is not State.PREPARING}:
-        context.hosts.ok(f"system:{system}")  # it has taken a request, so what it refused before is over
     preparing: list[tuple[Item, AnswerRow]] = []
     rest: list[tuple[Item, AnswerRow]] = []
-    for pair in pairs:
-        (preparing if pair[1].url is None else rest).append(pair)
+    waiting: set[int] = set()
+    taken_by: set[str] = set()
+    for item, answer in pairs:
+        if item.state is not State.PREPARING:
+            taken_by.add(item.system)
+        if answer.url is None:
+            preparing.append((item, answer))
+        else:
+            rest.append((item, answer))
+            waiting.add(item.item_id)
+    for system in taken_by:
+        context.hosts.ok(f"system:{system}")  # it has taken a request, so what it refused before is over
     if preparing:
         await _note_preparing(context, preparing, label)
     born_s = context.states.loop_time()
-    waiting = {item.item_id for item, _ in rest}
     context.states.undelivered |= waiting
     delivered = 0
     try:
@@ -228,13 +217,11 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
         return
     deferred = set(context.states.deferred)  # their waits say nothing of how long the service takes
     linked = await context.states.apply(context.ledger.requests.link(_answered(pairs, label), context.states.now()))
-    context.states.undelivered.difference_update(item.item_id for item, _ in pairs)
-    watched = linked - deferred
-    waits = [
-        (item.system, context.states.now() - item.requested_at)
-        for item, _ in pairs
-        if item.item_id in watched and item.state is State.PREPARING and item.requested_at is not None
-    ]
+    watched, waits = linked - deferred, []
+    for item, _ in pairs:
+        context.states.undelivered.discard(item.item_id)
+        if item.item_id in watched and item.state is State.PREPARING and item.requested_at is not None:
+            waits.append((item.system, context.states.now() - item.requested_at))
     if waits:
         await context.ledger.requests.add_staged(waits, context.states.now())
     for item, answer in pairs:

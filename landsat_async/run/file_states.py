@@ -139,10 +139,11 @@ class FileStates:
 
         A file does not move when it is no longer in a state that allows the change.
         """
-        moves = await change
-        for move in moves:
+        moved = set()
+        for move in await change:
             self._count(move.item_id, move.before, move.step)
-        return {move.item_id for move in moves}
+            moved.add(move.item_id)
+        return moved
 
     async def claim(self, item_id: int) -> tuple[Item, SavedPart | None] | None:
         """Take a ready file: its row and its part. None when it is not ready any more."""

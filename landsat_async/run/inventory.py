@@ -28,7 +28,7 @@ PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
 LITTER_AGE_S = 7 * 86400.0
 IN_USE_HINT = "Close it there and run the same command again."
-_PART = re.compile(r"\d+\.\d+\.part(\.copy|\.window)?(\.old)?")
+_PART = re.compile(r"(\d+)\.\d+\.part(\.copy|\.window)?(\.old)?")
 
 
 async def take_stock(context: RunContext, scene: str | None = None) -> None:
@@ -47,9 +47,8 @@ async def take_stock(context: RunContext, scene: str | None = None) -> None:
 async def sweep_parts(context: RunContext) -> None:
     """Remove what a crash left of finished files, and parts that nobody has spoken of for a week."""
     found = await context.ledger.writer.call(lambda _: context.target.parts())  # they lie on the same disk
-    parts = [part for part in found if _PART.fullmatch(part.name)]
-    if parts:
-        names = litter(parts, await context.ledger.files.states(), context.states.now())
+    if found:
+        names = litter(found, await context.ledger.files.states(), context.states.now())
         await anyio.to_thread.run_sync(context.target.discard, names)
 
 
@@ -57,7 +56,9 @@ def litter(parts: Sequence[StoredPart], states: Mapping[int, State], now_s: floa
     """Return the names of the parts that nobody needs, given the states of all files; `now_s` is unix time."""
 
     def is_litter(part: StoredPart) -> bool:
-        state = states.get(int(part.name.partition(".")[0]))
+        if (numbered := _PART.fullmatch(part.name)) is None:
+            return False
+        state = states.get(int(numbered[1]))
         return state is State.DONE or (state is None and now_s - part.changed_s > LITTER_AGE_S)
 
     return [part.name for part in parts if is_litter(part)]
@@ -123,18 +124,16 @@ async def _inspect(
 
 async def _adopt_found(context: RunContext, scene: str | None) -> None:
     """Prove what lies under a final name without being recorded: adopt it, or leave it alone and say so."""
-    after = 0
-    while True:
-        page, strangers = await context.ledger.files.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene)
-        if not page:
-            return
-        after = page[-1].item_id
-        present = await anyio.to_thread.run_sync(_present, context.target, page)
-        gone = strangers - {item.relpath.casefold() for item, _ in present}
-        for relpath in strangers if context.overwrite else gone:
-            await context.ledger.files.forget_stranger(relpath)
-        for item, place in present:
-            if place is Place.OURS or item.relpath.casefold() not in strangers:
+    after, files = 0, context.ledger.files
+    while page := await files.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene):
+        after = page[-1][0].item_id
+        places = await anyio.to_thread.run_sync(_places, context.target, [item for item, _ in page])
+        for (item, was_taken), place in zip(page, places, strict=True):
+            if was_taken and (context.overwrite or place is Place.FREE):
+                await files.forget_stranger(item.relpath)
+            if place is Place.FREE or is_planned(item.name):
+                continue
+            if place is Place.OURS or not was_taken:
                 await _adopt(context, item, place)
             elif not context.overwrite or place is Place.UNUSABLE:
                 await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
@@ -164,11 +163,11 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
             item, reason, "Keep them apart with a layout, or choose one of the two in [select] products."
         )
         return None
-    for found, place in await anyio.to_thread.run_sync(_present, context.target, [named]):
-        await _adopt(context, found, place)
-        if (await context.ledger.item(item.item_id)).state is not State.ACTIVE:
-            return None
-    return named
+    (place,) = await anyio.to_thread.run_sync(_places, context.target, [named])
+    if place is Place.FREE:
+        return named
+    await _adopt(context, named, place)
+    return named if (await context.ledger.item(item.item_id)).state is State.ACTIVE else None
 
 
 async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[str]) -> Facts | None:
@@ -187,11 +186,9 @@ async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[s
     return finding if isinstance(finding, Facts) else None
 
 
-def _present(target: Target, items: Sequence[Item]) -> list[tuple[Item, Place]]:
-    """Return the files that have something under their final name, and what that is."""
-    named = [item for item in items if not is_planned(item.name)]
-    places = target.places([(item.relpath, part_name(item.item_id, item.generation)) for item in named])
-    return [(item, place) for item, place in zip(named, places, strict=True) if place is not Place.FREE]
+def _places(target: Target, items: Sequence[Item]) -> list[Place]:
+    """Return what stands under the final name of each file; for threads."""
+    return target.places([(item.relpath, part_name(item.item_id, item.generation)) for item in items])
 
 
 async def _adopt(context: RunContext, item: Item, place: Place) -> None:

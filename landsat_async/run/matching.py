@@ -5,7 +5,7 @@ all), and hardly ever repeat the product id on the way out. An answer is taken o
 file.
 
 Several products of one scene or tile share entity id and display id. Product id or download id
-keep them apart where the answer has one; they are requested in different requests (`one_per_entity`) where it has none.
+keep them apart where the answer has one; they are requested in different requests (`of_one_request`) where it has none.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class Asked(Protocol):
     def item_id(self) -> int: ...  # noqa: D102
     @property
     def name(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
     @property
     def entity_id(self) -> str: ...  # noqa: D102
     @property
@@ -125,12 +127,18 @@ def _find(answer: AnswerRow, by_entity: dict[str, list[tuple[A, str]]], by_name:
     return None
 
 
-def one_per_entity(files: Sequence[A]) -> list[A]:
-    """Return the files that may be requested together: of those with one entity id the first."""
-    first: dict[str, A] = {}
+def product_apart(file: Asked) -> str:
+    """What has to be requested apart: answers repeat no product id, and products of a tile share all other ids."""
+    return file.product_id if file.kind == "product" else ""
+
+
+def of_one_request(files: Sequence[A]) -> list[A]:
+    """Return the files that may stand in one request, under one label, with the first: one for each entity id."""
+    chosen: dict[str, A] = {}
     for file in files:
-        first.setdefault(file.entity_id, file)
-    return list(first.values())
+        if product_apart(file) == product_apart(files[0]):
+            chosen.setdefault(file.entity_id, file)
+    return list(chosen.values())
 
 
 def _may_be_called(file_name: str, answer_name: str | None) -> bool:

@@ -55,21 +55,19 @@ class Poller:
 
     async def run(self, send: Links) -> None:
         """Poll until no file waits any more, then close our side of the stream."""
-        context = self._context
-        by_state = context.states.by_state
+        states = self._context.states
         async with send:
-            at_once = by_state[State.REQUESTED] + by_state[State.PREPARING] > 0  # files of an earlier run
-            while not context.states.ended:
-                if not at_once:
-                    await self._rest()
-                at_once = False
+            if not states.by_state[State.REQUESTED] + states.by_state[State.PREPARING]:  # else of an earlier run
+                await self._rest()
+            while not states.ended:
                 try:
                     await self._report()
                     news = await self._round(send)
                     self._quiet_rounds = 0 if news else self._quiet_rounds + 1
                     await self._estimate()
+                    await self._rest()
                 except (CredentialsError, ServiceError) as error:
-                    context.states.give_up(error)
+                    states.give_up(error)
 
     async def _report(self) -> None:
         """Tell the service what has arrived, when it is time for that or much has."""

@@ -54,17 +54,20 @@ def allowance(
         pending_limit: downloads that may be in flight.
         share: part of both limits that this run may use, 0 to 1; other runs of the account use the rest.
     """
-    window_limit, pending_limit = (max(1, int(limit * share)) for limit in (window_limit, pending_limit))
+    window_limit, pending_limit = max(1, int(window_limit * share)), max(1, int(pending_limit * share))
     # A clock set back must not make an entry of the "future" block for ever: it counts as requested just now.
-    recent = sorted((min(at, now_s), count) for at, count in requested if at > now_s - WINDOW_S)
-    free = window_limit - sum(count for _, count in recent)
+    recent, free = [], window_limit
+    for at, count in requested:
+        if at > now_s - WINDOW_S:
+            recent.append((min(at, now_s), count))
+            free -= count
     fits = min(want, free, pending_limit - in_flight)
     if fits > 0:
         return Allowance(fits)
     if free > 0:
         return Allowance(0, 0.0)  # in-flight limit: the end of a transfer, not the clock, makes room
     need = 1 - free
-    for at, count in recent:
+    for at, count in sorted(recent):
         need -= count
         if need <= 0:
             return Allowance(0, min(WINDOW_S, max(0.0, at + WINDOW_S - now_s)))

@@ -30,9 +30,9 @@ from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import Links, Pairs, deliver, from_failed, from_items, refusal_of, refused
+from landsat_async.run.dispatch import Links, Pairs, deliver, from_request, refusal_of, refused
 from landsat_async.run.fallback import BundleFallback
-from landsat_async.run.matching import AnswerRow, Refusal, fact_of_groups, match, one_per_entity
+from landsat_async.run.matching import AnswerRow, Refusal, fact_of_groups, match, of_one_request, product_apart
 from landsat_async.run.quota import WINDOW_S, allowance, fitting
 from landsat_async.run.scene_lists import scene_list
 
@@ -72,7 +72,7 @@ class Requester:
         context = self._context
         async with send:
             while not context.states.ended:
-                if (pause_s := self._gathering_s()) > 0:
+                if context.measuring is not None and (pause_s := self._gathering_s()) > 0:
                     await context.wakeups.wait(pause_s)
                     continue
                 try:
@@ -86,10 +86,9 @@ class Requester:
 
     def _gathering_s(self) -> float:
         """Return how long scenes that have just been measured are gathered for one request; 0 = not any more."""
-        context = self._context
-        if context.measuring is None or self._requested_s is None:
+        if self._requested_s is None:
             return 0.0
-        return max(0.0, self._requested_s + GATHER_S - context.states.loop_time())
+        return self._requested_s + GATHER_S - self._context.states.loop_time()
 
     async def _batch(self) -> list[Item]:
         """Return the files to request now; none while there are none or the limits say no."""
@@ -113,7 +112,7 @@ class Requester:
             files = _bounded(files, self._most)
         if hosts.interrupted:
             files = hosts.one_probe_each(files, context.states.loop_time())
-        files = _of_one_product(one_per_entity(files))
+        files = of_one_request(files)
         if not files:
             return []
         allowed = allowance(
@@ -185,19 +184,18 @@ class Requester:
 
     async def _idle(self) -> None:
         """Wait until a file changes its state, becomes due, or a paused host may be tried."""
-        context = self._context
-        waits: list[float] = []
+        context, wait_s = self._context, HOUSEKEEPING_S
         if context.hosts.interrupted:
             await self._check_patience()
-            waits = [outage.wait_s for outage in context.hosts.outages()]
+            wait_s = min([wait_s, *(outage.wait_s for outage in context.hosts.outages())])
         planned = context.states.by_state[State.PLANNED]
         due = await context.ledger.requests.next_due(context.run_id) if planned else None
         context.wakeups.next_due_s = None
-        if due is not None and due > context.states.now():
-            waits.append(due - context.states.now())
-            context.wakeups.next_due_s = context.states.loop_time() + due - context.states.now()
+        if due is not None and (left_s := due - context.states.now()) > 0:
+            wait_s = min(wait_s, left_s)
+            context.wakeups.next_due_s = context.states.loop_time() + left_s
         if not context.states.ended:
-            await context.wakeups.wait(min([HOUSEKEEPING_S, *[max(0.01, wait) for wait in waits]]))
+            await context.wakeups.wait(max(0.01, wait_s))
 
     async def _check_patience(self) -> None:
         """End the run when only files of dead hosts are left, the patience is used up and the last try has failed."""
@@ -216,40 +214,36 @@ class Requester:
             )
 
     async def _request_or_split(self, batch: Sequence[Item], send: Links) -> None:
-        """Request; if the service refuses the batch as a whole, halve it until the culprit stands alone."""
-        todo = [list(batch)]
+        """Request; if the service refuses the batch as a whole, halve it until the culprit stands alone.
+
+        While a call is under way the poller leaves its files alone.
+        """
+        todo, undelivered = [list(batch)], self._context.states.undelivered
         while todo:
-            files = todo.pop()
+            files, wait_s = todo.pop(), 0.0
+            ids = [item.item_id for item in files]
+            undelivered.update(ids)
             try:
-                await self._request(files, send)
+                wait_s = await self._request(files, ids, send)
             except RequestRefused as refusal:
-                if len(files) == 1:
-                    await self._context.routes.fail_or_reroute(
-                        files[0], Step.UNASK, f"USGS refuses this file: {refusal}"
-                    )
-                    continue
-                await self._release(files)
-                middle = len(files) // 2
-                todo += [files[middle:], files[:middle]]
+                if len(files) > 1:
+                    await self._release(files)
+                    middle = len(files) // 2
+                    todo += [files[middle:], files[:middle]]
+                else:
+                    reason = f"USGS refuses this file: {refusal}"
+                    await self._context.routes.fail_or_reroute(files[0], Step.UNASK, reason)
+            finally:
+                undelivered.difference_update(ids)
+            if wait_s > 0:
+                await self._pause_for_quota(wait_s)
 
-    async def _request(self, files: Sequence[Item], send: Links) -> None:
-        """Request once. While the call is under way the poller leaves these files alone."""
+    async def _request(self, files: Sequence[Item], ids: Sequence[int], send: Links) -> float:
+        """Request once, under a label; return how long to pause because the limits of the account are used up."""
         context = self._context
-        ids = {item.item_id for item in files}
-        context.states.undelivered |= ids
-        try:
-            wait_s = await self._send_request(files, send)
-        finally:
-            context.states.undelivered -= ids
-        if wait_s > 0:
-            await self._pause_for_quota(wait_s)
-
-    async def _send_request(self, files: Sequence[Item], send: Links) -> float:
-        """Return how long to pause because the limits of the account are used up."""
-        context = self._context
-        label = self._label(len(files), _product(files[0]))
-        ids, now = [item.item_id for item in files], context.states.now()
-        moved = await context.states.apply(context.ledger.requests.intend(label, context.run_id, ids, now))
+        label = self._label(len(files), product_apart(files[0]))
+        intended = context.ledger.requests.intend(label, context.run_id, ids, context.states.now())
+        moved = await context.states.apply(intended)
         files = [item for item in files if item.item_id in moved]
         try:
             try:
@@ -295,11 +289,7 @@ class Requester:
         Returns whether some were refused because of the account's limits.
         """
         context = self._context
-        answers = [
-            *from_items(reply.available, reply.duplicates, ready=True),
-            *from_items(reply.preparing, reply.duplicates, ready=False),
-            *from_failed(reply.failed),
-        ]
+        answers = from_request(reply)
         if files[0].group_dataset is not None:
             host = urlsplit(context.config.service.url).hostname or ""
             context.observations.note(host, [fact_of_groups([item.scene_display_id for item in files], answers)])
@@ -360,16 +350,6 @@ class Requester:
             number, used = self._label_number, 0
         self._labels[product] = number, used + downloads
         return f"la-{self._context.run_id}-{number}"
-
-
-def _product(item: Item) -> str:
-    """What has to be requested apart: answers repeat no product id, and products of a tile share all other ids."""
-    return item.product_id if item.kind == "product" else ""
-
-
-def _of_one_product(files: Sequence[Item]) -> list[Item]:
-    """The files that may stand in one request, under one label, with the first of them."""
-    return [item for item in files if _product(item) == _product(files[0])]
 
 
 def _without_ids(unanswered: Sequence[Item], reply: DownloadReply) -> dict[int, tuple[Item, AnswerRow]]:

@@ -3,14 +3,13 @@ import sqlite3
 import stat
 from collections import Counter
 from contextlib import closing
-from functools import partial
 
 import anyio
 import pytest
 from msgspec.structs import replace
 
 from landsat_async.disk.ledger import FinishedFile, Ledger, Move
-from landsat_async.disk.ledger_files import FINISHED, finished_file, strangers_among
+from landsat_async.disk.ledger_files import FINISHED, finished_file
 from landsat_async.disk.ledger_scenes import FOOTPRINT_CHARS, replaced_scenes
 from landsat_async.disk.ledger_schema import VERSION, LedgerNewer, reading
 from landsat_async.errors import LedgerError
@@ -236,25 +235,17 @@ async def test_K22_files_of_a_ledger_of_version_2_are_taken_over_without_identit
     assert [found.name for found in tmp_path.glob("*.bad-*")] == []
 
 
-async def test_places_of_strangers_are_remembered_until_they_are_forgotten(ledger):
-    await ledger.files.note_stranger("a/B.TIF", 1.0)
-    look = partial(strangers_among, relpaths=["a/b.TIF", "c.TIF"])
-    assert await ledger.writer.call(look) == {"a/b.tif"}  # as file systems do that fold case
-    await ledger.files.forget_stranger("a/b.tif")
-    assert await ledger.writer.call(look) == frozenset()
-
-
-async def test_files_that_are_not_here_are_read_in_pages_with_the_places_that_were_taken(ledger):
+async def test_files_that_are_not_here_are_read_in_pages_with_whether_their_places_were_taken(ledger):
     items = await put(ledger, 4)
-    await ledger.files.note_stranger(items[1].relpath.upper(), 1.0)
-    page, taken = await ledger.files.unrecorded(RUN, after=0, limit=2, scene=None)
-    assert [item.item_id for item in page] == [item.item_id for item in items[:2]]
-    assert taken == {items[1].relpath.casefold()}
-    rest, taken = await ledger.files.unrecorded(RUN, after=page[-1].item_id, limit=50, scene=None)
-    assert [item.item_id for item in rest] == [item.item_id for item in items[2:]]
-    assert taken == frozenset()
-    of_scene, _ = await ledger.files.unrecorded(RUN, after=0, limit=50, scene=items[0].scene_display_id)
-    assert {item.scene_display_id for item in of_scene} == {items[0].scene_display_id}
+    await ledger.files.note_stranger(items[1].relpath.upper(), 1.0)  # the same place where file systems fold case
+    page = await ledger.files.unrecorded(RUN, after=0, limit=2, scene=None)
+    assert page == [(items[0], False), (items[1], True)]
+    rest = await ledger.files.unrecorded(RUN, after=items[1].item_id, limit=50, scene=None)
+    assert rest == [(item, False) for item in items[2:]]
+    of_scene = await ledger.files.unrecorded(RUN, after=0, limit=50, scene=items[0].scene_display_id)
+    assert {item.scene_display_id for item, _ in of_scene} == {items[0].scene_display_id}
+    await ledger.files.forget_stranger(items[1].relpath.lower())
+    assert await ledger.files.unrecorded(RUN, after=0, limit=50, scene=None) == [(item, False) for item in items]
 
 
 async def test_a_ledger_of_this_version_that_lacks_a_table_is_damaged(tmp_path):

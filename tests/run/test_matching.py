@@ -4,7 +4,7 @@ import pytest
 
 from landsat_async.model import SecretUrl
 from landsat_async.rules.observed import Fact
-from landsat_async.run.matching import AnswerRow, fact_of_groups, match, one_per_entity
+from landsat_async.run.matching import AnswerRow, fact_of_groups, match, of_one_request
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class File:
     superseded_ids: tuple[int, ...] = ()
     product_id: str = "P"
     download_id: int | None = None
+    kind: str = "file"
 
 
 BUNDLE = File(1, "LC80", "LC08_A.tar")
@@ -75,7 +76,7 @@ def test_K37_bundles_of_one_tile_are_told_apart_by_product():
         assert match(files, [said]) == {file.item_id: (file, said)}
     assert match(files[:2], [AnswerRow(9, TILE, TILE, URL)]) == {}  # never one of several at random
     assert match(files, [AnswerRow(9, TILE, f"{TILE}_ST.tar", URL, product_id="D773")]) == {}
-    assert one_per_entity([*files, BAND]) == [REFLECTANCE, BAND]
+    assert of_one_request([*files, BAND]) == [REFLECTANCE, BAND]
 
 
 def test_an_answer_of_another_product_may_be_that_of_another_storage_system():
