@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger_leftovers import leftovers_of_run
 from landsat_async.disk.ledger_measures import HELD
 from landsat_async.disk.ledger_rows import (
@@ -71,7 +73,7 @@ class FileRecords:
         """Forget a part."""
         return self._writer.write("DELETE FROM part WHERE item_id=?", item_id)
 
-    def claim(self, item_id: int, now: float) -> Awaitable[tuple[Item, SavedPart | None] | None]:
+    def claim(self, item_id: int, now: float) -> asyncio.Future[tuple[Item, SavedPart | None] | None]:
         """A worker takes a ready file: its row with the next generation, and its part, in one commit."""
 
         def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
@@ -226,6 +228,25 @@ class FileRecords:
     def reported(self, item_ids: Sequence[int]) -> Awaitable[None]:
         """The service knows now."""
         return self._writer.write(f"UPDATE file SET report=2 WHERE item_id IN({marks(item_ids)})", *item_ids)
+
+
+class LedgerStore:
+    """Checkpoints of one transfer, kept in the ledger."""
+
+    def __init__(self, files: FileRecords, item_id: int, part_name: str) -> None:
+        self._files, self._item_id, self._part_name = files, item_id, part_name
+
+    async def save(self, facts: Checkpoint) -> None:
+        """Record a checkpoint after its fsync."""
+        await self._files.save_part(self._item_id, self._part_name, facts.durable, facts.pack())
+
+    async def lower(self, durable: int) -> None:
+        """Believe no more than nothing: the digest of a shorter prefix is not known."""
+        await self._files.drop_part(self._item_id)
+
+    async def clear(self) -> None:
+        """Forget the part."""
+        await self._files.drop_part(self._item_id)
 
 
 def _write_window(connection: sqlite3.Connection, file: FinishedFile) -> None:

@@ -163,7 +163,7 @@ class LedgerWriter:
             self._thread.join()
             raise self._open_error
 
-    def call(self, function: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+    def call(self, function: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run `function(connection)` inside the next transaction; the result comes after the commit.
 
         A cancelled caller does not undo the operation. It may be run twice, the first time undone, because of another

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import anyio
 
@@ -18,6 +19,8 @@ from landsat_async.disk.ledger import FinishedFile, Item, Ledger, Move, SavedPar
 from landsat_async.errors import LandsatError
 from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TARGET, State, Step
 
+Claimed: TypeAlias = tuple[Item, SavedPart | None]
+Claiming: TypeAlias = asyncio.Future[Claimed | None]
 _WAKING = frozenset({Step.UNASK, Step.RELINK})
 """Steps after which a file wants to be requested."""
 
@@ -145,12 +148,21 @@ class FileStates:
             moved.add(move.item_id)
         return moved
 
-    async def claim(self, item_id: int) -> tuple[Item, SavedPart | None] | None:
-        """Take a ready file: its row and its part. None when it is not ready any more."""
-        claimed = await self._ledger.files.claim(item_id, self.now())
-        if claimed is not None:
+    def claim(self, item_id: int) -> Claiming:
+        """Begin to take a ready file; what comes of it is given to `claimed`."""
+        return self._ledger.files.claim(item_id, self.now())
+
+    def claimed(self, item_id: int, file: Claimed | None) -> Claimed | None:
+        """Count that a file has been taken: its row and its part. None when it was not ready any more."""
+        if file is not None:
             self._count(item_id, State.READY, Step.CLAIM)
-        return claimed
+        return file
+
+    @staticmethod
+    def leave(claiming: Claiming | None) -> None:
+        """Give a claim up when the run ends; what may have gone wrong with it concerns nobody any more."""
+        if claiming is not None and not claiming.cancel() and not claiming.cancelled():
+            claiming.exception()
 
     def finish(self, file: FinishedFile, *, report: bool = False) -> Awaitable[set[int]]:
         """Record a proven file; empty when its row is in no state that allows it."""

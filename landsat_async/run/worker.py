@@ -11,13 +11,14 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import Item, SavedPart
+from landsat_async.disk.ledger_files import LedgerStore
 from landsat_async.disk.part import part_name
 from landsat_async.errors import LandsatError, resources_lacking
 from landsat_async.events import Notice, Retrying, Started, Transferred
@@ -27,6 +28,7 @@ from landsat_async.rules.observed import Fact, words_of
 from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
+from landsat_async.run.file_states import Claiming
 from landsat_async.run.host_health import LinkAges
 from landsat_async.run.inventory import take_name
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt
@@ -58,6 +60,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Taken: TypeAlias = tuple[Link, Claiming | None]
+"""A link out of the stream, and the claim of its file where that is on its way already."""
+
 QUICK_S = 2.0
 """The longest wait between two tries of a file where there is no patience."""
 LINK_MAX_AGE_S = 1800.0
@@ -79,25 +84,6 @@ def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
     """Where the part may stand: as it was saved, or as the last worker named it, killed before its first save."""
     last = (part_name(item.item_id, item.generation - 1),) if item.generation > 1 else ()
     return last if saved is None or saved.name in last else (saved.name, *last)
-
-
-class LedgerStore:
-    """Checkpoints of one transfer, kept in the ledger."""
-
-    def __init__(self, context: RunContext, item_id: int, part_name: str) -> None:
-        self._files, self._item_id, self._part_name = context.ledger.files, item_id, part_name
-
-    async def save(self, facts: Checkpoint) -> None:
-        """Record a checkpoint after its fsync."""
-        await self._files.save_part(self._item_id, self._part_name, facts.durable, facts.pack())
-
-    async def lower(self, durable: int) -> None:
-        """Believe no more than nothing: the digest of a shorter prefix is not known."""
-        await self._files.drop_part(self._item_id)
-
-    async def clear(self) -> None:
-        """Forget the part."""
-        await self._files.drop_part(self._item_id)
 
 
 class WorkerPool:
@@ -143,20 +129,27 @@ class WorkerPool:
     async def work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
         """Fetch files until the stream is closed; worker `number` pauses while fewer than that are allowed."""
         self._working += 1
+        ahead: Taken | None = None
         try:
             async with receive:
-                while (link := await self._next(number, receive)) is not None:
+                while (taken := ahead or await self._next(number, receive)) is not None:
                     if self._busy >= self.size.allowed:
                         await self._until_fewer()
                     self._busy += 1
                     self._most_busy = max(self._busy, self._most_busy)
                     try:
-                        await self._one(link)
+                        ended = await self._one(*taken)
+                        ahead = None
+                        if ended is not None:
+                            ahead = self._take_ahead(number, receive, ended[2])
+                            await self.outcomes.handle(*ended)
                     finally:
                         self._busy -= 1
                         if self._held:
                             self.context.wakeups.notify()
         finally:
+            if ahead is not None:
+                self.context.states.leave(ahead[1])
             self._working -= 1
             if not self._working:
                 self._ended.set()
@@ -169,17 +162,36 @@ class WorkerPool:
             self._pool.cancel_soon()
             raise
 
-    async def _next(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> Link | None:
+    async def _next(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> Taken | None:
         """Return the next link for worker `number`; None when there will be no more."""
         while number >= self.size.allowed and not self.context.states.ended:
             await self.context.wakeups.wait()
         try:
             try:
-                return receive.receive_nowait()  # what can wait takes a turn of the loop in any case
+                return receive.receive_nowait(), None  # what can wait takes a turn of the loop in any case
             except anyio.WouldBlock:
-                return await receive.receive()
+                return await receive.receive(), None
         except anyio.EndOfStream:
             return None
+
+    def _take_ahead(self, number: int, receive: MemoryObjectReceiveStream[Link], outcome: Outcome) -> Taken | None:
+        """Take the next file in the commit that is about to record this one: a trip to the ledger less for each.
+
+        None when there is none, or when it would have to wait for something else.
+        """
+        is_free = number < self.size.allowed and self._busy <= self.size.allowed and self.context.hooks is None
+        if not is_free or not isinstance(outcome, Done):
+            return None
+        try:
+            link = receive.receive_nowait()
+        except (anyio.WouldBlock, anyio.EndOfStream):
+            return None
+        states = self.context.states
+        is_old = self._is_too_old(link, states.loop_time() - link.born_s)
+        return link, None if is_old else states.claim(link.item_id)
+
+    def _is_too_old(self, link: Link, age_s: float) -> bool:
+        return self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW
 
     async def _until_fewer(self) -> None:
         """Wait until fewer files are open than are allowed now: after a halving, those of the other half come first."""
@@ -203,17 +215,20 @@ class WorkerPool:
             self.context.wakeups.notify()
             await self._write_down(self.context.states.loop_time())
 
-    async def _one(self, link: Link) -> None:
+    async def _one(self, link: Link, claiming: Claiming | None) -> tuple[Item, Link, Outcome] | None:
+        """Fetch a file; None when there is nothing more to do for it. `claiming`: it is being claimed already."""
         context = self.context
         age_s = context.states.loop_time() - link.born_s
-        if self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW:
-            self._renewed[link.item_id] += 1
-            await self.outcomes.look_up_again(link.item_id)
-            return
+        if claiming is None:
+            if self._is_too_old(link, age_s):
+                self._renewed[link.item_id] += 1
+                await self.outcomes.look_up_again(link.item_id)
+                return None
+            claiming = context.states.claim(link.item_id)
         self._renewed.pop(link.item_id, None)
-        claimed = await context.states.claim(link.item_id)
+        claimed = context.states.claimed(link.item_id, await claiming)
         if claimed is None:
-            return  # somebody else has it
+            return None  # somebody else has it
         item, saved = claimed
         began_s = context.states.loop_time()
         if began_s < context.hosts.slow_start.until_s:
@@ -221,12 +236,12 @@ class WorkerPool:
             began_s = context.states.loop_time()
         try:
             if await self.outcomes.is_named_already(item, link, _earlier_names(item, saved)):
-                return  # by a process of a run that was killed, after this one had taken stock
+                return None  # by a process of a run that was killed, after this one had taken stock
             outcome = await self._transfer(item, saved, link)
             if isinstance(outcome, NameLearnt):
                 named = await take_name(context, item, outcome.name)
                 if named is None:
-                    return  # it is here already, or it cannot have that name
+                    return None  # it is here already, or it cannot have that name
                 item = named
                 outcome = await self._transfer(item, saved, link)
         except LandsatError:
@@ -241,7 +256,7 @@ class WorkerPool:
             await context.routes.fail(
                 item, "an internal error of landsat_async", "Please report it, with the output of -v."
             )
-            return
+            return None
         finally:
             context.counts.active.pop(item.item_id, None)
         self.bugs = 0
@@ -251,8 +266,8 @@ class WorkerPool:
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
         if expired and self._ages.refused(link.host, age_s):
             await self.outcomes.look_up_again(item.item_id)
-            return
-        await self.outcomes.handle(item, link, outcome)
+            return None
+        return item, link, outcome
 
     def _note(self, link: Link, age_s: float, outcome: Outcome, took_s: float) -> None:
         """Keep what the end of a transfer shows of its host."""
@@ -354,7 +369,7 @@ class WorkerPool:
             if report == HostReport.SERVER:
                 self.size = after_push_back(self.size, item.item_id, context.states.loop_time())
 
-        store = LedgerStore(context, item.item_id, job.part_name)
+        store = LedgerStore(context.ledger.files, item.item_id, job.part_name)
         return self._pool.fetch(job, TransferHooks(notify, store, check_host, health, self._count))
 
     def _count(self, size: int) -> None:

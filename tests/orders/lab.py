@@ -138,8 +138,24 @@ class MemoryWriter(LedgerWriter):
         """(number of the call, whether its commit still happens)."""
         self.dead = False
 
-    async def call(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
-        await anyio.lowlevel.checkpoint()
+    def call(self, function: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        loop.call_soon(self._execute, function, future)
+        return future
+
+    def _execute(self, function: Callable[[sqlite3.Connection], Any], future: asyncio.Future[Any]) -> None:
+        """Do it, also when its caller has been cancelled meanwhile, as the thread of a ledger does."""
+        try:
+            result = self._result_of(function)
+        except BaseException as error:
+            if not future.done():
+                future.set_exception(error)
+        else:
+            if not future.done():
+                future.set_result(result)
+
+    def _result_of(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         if self.dead:
             raise Killed
         self.calls += 1

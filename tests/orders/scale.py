@@ -64,9 +64,9 @@ async def _fetch_staged(count: int, folder: Path, share: float) -> Staged:
     def watch(context: RunContext) -> None:
         original = context.ledger.writer.call
 
-        async def call(function):
+        def call(function):
             most["ready"] = max(most["ready"], context.states.by_state[State.READY])
-            return await original(function)
+            return original(function)
 
         context.ledger.writer.call = call
 

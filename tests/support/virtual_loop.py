@@ -186,6 +186,6 @@ def _seen_wait(function):
 
 DiskPool.start = _seen(DiskPool.start)
 acquire._Taking.start = _seen(acquire._Taking.start)
-LedgerWriter.call = _seen_wait(LedgerWriter.call)
+LedgerWriter.call = _seen(LedgerWriter.call)
 LedgerWriter.aclose = _seen_wait(LedgerWriter.aclose)
 AsyncIOBackend.run_sync_in_worker_thread = _seen_wait(AsyncIOBackend.run_sync_in_worker_thread)

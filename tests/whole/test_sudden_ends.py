@@ -66,10 +66,10 @@ async def test_H16_L02_a_run_that_ends_waits_for_a_disk_that_hangs_only_for_the_
     hangs, may_go_on = hung
     one = worker.WorkerPool._one
 
-    async def fail_beside_it(crew, link):
+    async def fail_beside_it(crew, *taken):
         if hangs.is_set():
             raise DiskFull("The disk is full.", hint="")
-        await one(crew, link)
+        return await one(crew, *taken)
 
     if how == "error":
         monkeypatch.setattr(worker.WorkerPool, "_one", fail_beside_it)
