@@ -78,7 +78,7 @@ ONLY_IN_CONTENT: dict[str, dict[str, Any]] = {
     "flipped bit": {"kind": "flip"},
     "error text inside": {"kind": "error-text-full"},
 }
-"""What no structure shows; a run that looks for published sums gets these too."""
+"""What structure shows not at all, or not everywhere; a run that looks for published sums gets these too."""
 OF_THE_API: dict[str, dict[str, Any]] = {
     "api: status 502": {"kind": "status", "status": 502},
     "api: reset": {"kind": "rst-before"},

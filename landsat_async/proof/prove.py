@@ -27,7 +27,7 @@ from landsat_async.proof.kinds import FileKind, kind_of
 from landsat_async.proof.sniff import HEAD_BYTES, sniff
 from landsat_async.proof.tar import Member, walk_tar
 from landsat_async.proof.tiff import walk_tiff
-from landsat_async.proof.tiles import decode_tiles
+from landsat_async.proof.tiles import check_beginnings, decode_tiles
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
 from landsat_async.rules.naming import window_key, window_source
 
@@ -151,6 +151,7 @@ def _prove_single(view: ByteView, name: str, level: Proof) -> Proved:
 def _prove_image(view: ByteView, level: Proof) -> Proof:
     layout = walk_tiff(view)
     if level is Proof.STRUCTURE and not layout.unused_bytes:
+        check_beginnings(view, layout)
         return Proof.STRUCTURE
     if decode_tiles(view, layout):
         return Proof.CONTENT

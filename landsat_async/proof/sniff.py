@@ -39,6 +39,7 @@ class WrongBody:
 
 
 _WHITESPACE = b" \t\r\n\f"
+_PRINTABLE = bytes(range(32, 127)) + _WHITESPACE
 _CONTROLS = bytes(set(range(32)) - set(_WHITESPACE))
 _PAGES = frozenset({"html", "xml", "json"})
 _NEVER_A_PRODUCT = frozenset({"html", "xml", "json", "pdf"})
@@ -94,7 +95,7 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
         page=what in _PAGES or (what is None and bool(text) and kind.value.format == "binary"),
         login=(_LOGIN.search(text) or _LINK_REFUSED.search(text)) is not None,
         maintenance=speaks_of_maintenance(text),
-        first_line=_first_line(text),
+        first_line=what_it_says(text),
     )
 
 
@@ -151,13 +152,19 @@ def _is_text(head: bytes) -> bool:
     return b"\0" not in head and controls * 20 <= len(head)
 
 
-def _first_line(text: str) -> str:
+def what_it_says(text: str) -> str:
     """Return what a web page, error document or text says first."""
     in_json = _SAID_IN_JSON.search(text)
     in_tag = next((found for found in _SAID_IN_TAG.finditer(text) if found[2].strip()), None)
     if in_json:
         return one_line(in_json[1])
     return one_line(html.unescape(in_tag[2] if in_tag else _TAGS.sub("\n", text)))
+
+
+def is_markup(data: bytes) -> bool:
+    """Tell whether all bytes are a piece of a page or message in HTML, XML or JSON, wherever it begins."""
+    is_text = data.isascii() and not data.translate(None, _PRINTABLE)
+    return is_text and ((b"<" in data and b">" in data) or data.count(b'"') > 1)
 
 
 def one_line(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,7 +17,14 @@ import anyio.to_thread
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
-from landsat_async.errors import CertificateUntrusted, ConfigError, DatasetRefused, LandsatError, ServiceError
+from landsat_async.errors import (
+    CertificateUntrusted,
+    ConfigError,
+    DatasetRefused,
+    LandsatError,
+    ServiceDown,
+    ServiceError,
+)
 from landsat_async.m2m.api_errors import from_network
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.transport import tls_context
@@ -83,6 +91,8 @@ async def check_service(
             if search and config.path is not None and "download" in permissions:
                 for check in _search(await plan_if_small(config, m2m, scenes_max=SCENES_MAX)):
                     yield check
+    except ServiceDown as error:
+        yield replace(failure("service" if step == "login" else step, error), hint=f"{error.hint} {_UNREACHED}".strip())
     except LandsatError as error:
         yield failure(step, error)
 
@@ -145,21 +155,33 @@ async def _reach(config: Config) -> Check:
         context = await anyio.to_thread.run_sync(tls_context, config.service.ca_bundle)
     except ConfigError as error:
         return failure("service", error)
+    asked_s = time.time()
     found = await _ask(url, context)
+    answered_s = time.time()
     if isinstance(found, LandsatError):
         if isinstance(found, CertificateUntrusted):
             return failure("certificate", found)
+        if found.reference == "timeout":  # a run has more patience than a look
+            return Check("service", "warn", f"{found}: slow, or not to be reached", _UNREACHED)
         return Check("service", "fail", str(found), f"{found.hint} {_UNREACHED}".strip(), found.exit_code)
     text = f"{url} answers"
     try:
-        offset_s = time.time() - parsedate_to_datetime(found or "").timestamp()
-    except ValueError:
+        offset_s = clock_offset_s(parsedate_to_datetime(found or "").timestamp(), asked_s, answered_s)
+    except (ValueError, OverflowError, OSError):  # no date, or none that this system can count with
         return Check("service", "warn", f"{text}, but does not tell the time")
     if abs(offset_s) > CLOCK_TOLERANCE_S:
         side = "ahead of" if offset_s > 0 else "behind"
         hint = "set the clock (NTP): certificates and signed links depend on it"
         return Check("service", "warn", f"{text}; this clock is {span_text(abs(offset_s))} {side} it", hint)
     return Check("service", "ok", f"{text}; clocks agree")
+
+
+def clock_offset_s(told_s: float, asked_s: float, answered_s: float) -> float:
+    """Return how far this clock is ahead of another, told at some moment between a question and its answer.
+
+    Negative = behind; 0 where that moment may have been the one that was told: a slow answer is no wrong clock.
+    """
+    return min(max(told_s, asked_s), answered_s) - told_s
 
 
 async def check_hosts(config: Config) -> list[Check]:

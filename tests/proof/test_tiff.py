@@ -12,8 +12,8 @@ import pytest
 from landsat_async.model import Proof
 from landsat_async.proof.byte_view import ByteView, Damage
 from landsat_async.proof.prove import Damaged, Proved
-from landsat_async.proof.tiff import TiffLayout, walk_tiff
-from landsat_async.proof.tiles import decode_tiles
+from landsat_async.proof.tiff import Page, TiffLayout, walk_tiff
+from landsat_async.proof.tiles import check_beginnings, decode_tiles
 from tests.disk.whole_files import HTML, judge, open_bytes, tiff
 
 FLAVOURS = [
@@ -98,11 +98,56 @@ def test_an_error_page_in_place_of_the_rest_is_refused():
 def test_F32_wrong_bytes_of_the_right_count_are_seen_in_the_content():
     whole = tiff()
     first_tile = min(min(page.offsets) for page in walk(whole).pages)
+    verdicts = set()
     for at in range(first_tile, len(whole) - len(HTML), 131):
         spoilt = (whole[:at] + HTML + whole[at + len(HTML) :])[: len(whole)]
-        assert judge(spoilt, "a.TIF") == Proved(Proof.STRUCTURE)  # structure is blind here, and is not called more
+        verdicts.add(judge(spoilt, "a.TIF"))
         with pytest.raises(Damage):
             decode(spoilt)
+    assert Proved(Proof.STRUCTURE) in verdicts  # structure is blind between two beginnings, and is not called more
+    assert {verdict for verdict in verdicts if isinstance(verdict, Proved)} == {Proved(Proof.STRUCTURE)}
+
+
+ERRORS = (
+    HTML,
+    b'<?xml version="1.0"?>\n<Error><Code>InternalError</Code><Message>Please try again.</Message></Error>\n',
+    b'{"errorCode": "SERVER_ERROR", "errorMessage": "Internal failure", "data": null}\n',
+)
+
+
+@pytest.mark.faults("Y93")
+@pytest.mark.parametrize("text", ERRORS, ids=["html", "xml", "json"])
+@pytest.mark.parametrize("tile", [16, 128])
+def test_Y93_an_error_message_up_to_the_right_length_is_seen_in_the_structure(text, tile):
+    whole = tiff(side=128, tile=tile)
+    (first, *_) = walk(whole).pages
+    for at in range(first.offsets[0], len(whole) - 200, 2503):
+        spoilt = (whole[:at] + text * len(whole))[: len(whole)]
+        assert isinstance(judge(spoilt, "a.TIF"), Damaged)
+
+
+@pytest.mark.faults("Y93")
+def test_Y93_the_message_is_said():
+    whole = tiff(side=128, tile=128, pages=1)
+    page = b"<html><head><title>502 Bad Gateway</title></head><body>The server has failed.</body></html>\n"
+    told = judge(whole[:-1000] + (page * 20)[-1000:], "a.TIF")
+    assert isinstance(told, Damaged)
+    assert "502 Bad Gateway" in told.reason
+
+
+@pytest.mark.faults("Y93")
+@pytest.mark.parametrize("level", range(-1, 10))
+def test_Y93_tiles_of_every_deflater_begin_as_tiles(level):
+    for bits in range(9, 16):
+        deflater = zlib.compressobj(level, 8, bits)
+        data = deflater.compress(b"<html>" * 10) + deflater.flush()
+        check_beginnings(
+            ByteView(lambda size, at, data=data: data[at : at + size], 0, len(data), lambda: False), one_tile(data)
+        )
+
+
+def one_tile(data: bytes) -> TiffLayout:
+    return TiffLayout((Page(8, [0], [len(data)], 60, 60, 1),), False, 0)
 
 
 @pytest.mark.faults("F32")

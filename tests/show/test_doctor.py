@@ -139,6 +139,43 @@ async def test_a_wrong_clock_is_told_with_its_error(examine, monkeypatch, offset
     assert "NTP" in checks["service"].hint
 
 
+@pytest.mark.faults("Y94")
+async def test_Y94_a_service_or_machine_that_is_too_slow_for_a_look_is_no_fault(examine, monkeypatch):
+    monkeypatch.setattr(doctor_service, "REACH_TIMEOUT_S", 1e-6)
+    checks, _ = await examine()
+    assert checks["service"].state == "warn"
+    assert "slow, or not to be reached" in checks["service"].message
+    assert {checks[name].state for name in ("login", "role", "search")} == {"ok"}
+    assert doctor_page.verdict(checks.values()) == 0
+
+
+@pytest.mark.faults("Y94")
+async def test_Y94_a_service_that_goes_down_after_the_look_is_that_and_no_fault_of_the_login(examine):
+    checks, _ = await examine(change=lambda sim: sim.script.fault_api("login-token", "status", status=503, times=None))
+    assert (checks["service"].state, checks["service"].exit_code) == ("fail", 6)
+    assert "login" not in checks
+    assert "HTTPS_PROXY" in checks["service"].hint
+
+
+@pytest.mark.faults("Y94")
+@pytest.mark.parametrize(
+    ("told_s", "offset_s"), [(100.0, 0.0), (400.0, 0.0), (250.5, 0.0), (90.0, 10.0), (460.0, -60.0)]
+)
+def test_Y94_an_answer_that_takes_minutes_is_no_wrong_clock(told_s, offset_s):
+    assert doctor_service.clock_offset_s(told_s, 100.0, 400.0) == offset_s
+
+
+@pytest.mark.parametrize("date", ["Sun, 01 Jan 0001 00:00:00 -0000", "Fri, 31 Dec 9999 23:59:59 -2300", "today"])
+async def test_a_date_that_no_system_can_count_with_is_none(examine, monkeypatch, date):
+    async def asked(_url, _context):
+        return date
+
+    monkeypatch.setattr(doctor_service, "_ask", asked)
+    checks, _ = await examine()
+    assert checks["service"].state == "warn"
+    assert doctor_page.verdict(checks.values()) == 0
+
+
 async def test_a_service_that_refuses_more_than_the_login_is_told_at_its_step(examine):
     def fail(sim):
         sim.script.fault_api("dataset", "error", code="DATASET_INVALID", times=None)

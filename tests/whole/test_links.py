@@ -161,7 +161,7 @@ ENDS_WELL = {
 }  # fmt: skip
 
 
-SILENT = ("flip", "error-text-full")
+SILENT = ("flip",)
 """The length is right, and so is the structure: only reading the image tells."""
 
 
