@@ -67,7 +67,11 @@ class OutputFolder:
 
     def free_bytes(self) -> int:
         """Free bytes of the disk that holds the folder, which need not exist yet."""
-        return self._volume().free_bytes
+        return self._volume(self.root).free_bytes
+
+    def spool_free_bytes(self) -> int | None:
+        """Free bytes of the disk of unfinished files, which may have no folder yet; None: they lie below the root."""
+        return None if self.parts_dir is None else self._volume(self.parts_dir.absolute()).free_bytes
 
     def check_path(self) -> None:
         """Raise FolderUnwritable when a ledger cannot be opened there."""
@@ -79,7 +83,7 @@ class OutputFolder:
 
     def check_names(self, relpaths: Iterable[str]) -> None:
         """Raise ConfigError for the first path that the file system will not take; the folder need not exist yet."""
-        length_of, volume = self.fs.length_of, self._volume()
+        length_of, volume = self.fs.length_of, self._volume(self.root)
         room = volume.path_max - length_of(str(self.root.absolute())) - 1
         for relpath in relpaths:
             longest = max(relpath.split("/"), key=len)
@@ -88,9 +92,8 @@ class OutputFolder:
             if length_of(relpath) > room:
                 raise _too_long(relpath, f"{room} bytes are left below {self.root}")
 
-    def _volume(self) -> Volume:
-        """Return what the folder lies on, or will lie on: that of the nearest one above it that exists."""
-        there = self.root
+    def _volume(self, there: Path) -> Volume:
+        """Return what a folder lies on, or will lie on: that of the nearest one above it that exists."""
         while True:
             try:
                 return self.fs.volume(str(there))
@@ -114,12 +117,12 @@ class OutputFolder:
             folder = self.state
             lock = FolderLock(self.state, self.fs)
         except OSError as error:
-            raise self._unusable(error, folder) from None
+            raise self.unusable(error, folder) from None
         try:
             return Claim(lock, self._mode_of_new_files(), (*self._warnings(), *_lock_warnings(lock)))
         except OSError as error:
             lock.release()
-            raise self._unusable(error, self.state) from None
+            raise self.unusable(error, self.state) from None
         except BaseException:
             lock.release()
             raise
@@ -152,7 +155,8 @@ class OutputFolder:
             return (f"everybody may write in {self.root}, and so replace finished files there: chmod o-w",)
         return ()
 
-    def _unusable(self, error: OSError, folder: Path) -> LandsatError:
+    def unusable(self, error: OSError, folder: Path) -> LandsatError:
+        """Return what is told of one of the folders that cannot be made or written."""
         if folder == self.parts_dir:
             what, key = f"spool {folder}", "spool"
         elif folder == self.state_dir:

@@ -17,7 +17,7 @@ def refusal(folder: OutputFolder) -> LandsatError | None:
     """Return what a run on this folder would be refused with now; None when nothing is seen that speaks against it."""
     try:
         folder.check_path()
-        return _unwritable(folder) or _busy(folder)
+        return _unwritable(folder) or _no_spool(folder) or _busy(folder)
     except LandsatError as error:
         return error
     except FileInUse as error:
@@ -41,22 +41,41 @@ def cannot_hold(folder: OutputFolder, error: OSError) -> FolderUnwritable | None
     return None if isinstance(error, FileNotFoundError) else _refused(folder.root, error.errno or 0)
 
 
-def _unwritable(folder: OutputFolder) -> FolderUnwritable | None:
-    there, fs = folder.root.absolute(), folder.fs
-    while there != there.parent and not is_there(fs, str(there)):
-        there = there.parent
+def _unwritable(folder: OutputFolder) -> LandsatError | None:
+    fs = folder.fs
     try:
-        fs.check_writable(str(there))
+        fs.check_writable(_nearest(folder, folder.root))
     except OSError as error:
-        return _refused(folder.root, error.errno or 0)
+        return folder.unusable(error, folder.state_dir or folder.root)
     for own in (folder.state, folder.parts):
         try:
             found = fs.lstat(str(own)).st_mode
         except (FileNotFoundError, NotADirectoryError):
             continue
+        if stat.S_ISREG(found) and own in (folder.state_dir, folder.parts_dir):
+            return folder.unusable(FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)), own)
         if not stat.S_ISDIR(found):
             return FolderUnwritable(f"{own} is not a folder of ours.", hint="Remove it; a run makes it itself.")
     return None
+
+
+def _no_spool(folder: OutputFolder) -> LandsatError | None:
+    """Return why the folder of unfinished files could not be made or written, where it is one of its own."""
+    if folder.parts_dir is None:
+        return None
+    try:
+        folder.fs.check_writable(_nearest(folder, folder.parts_dir))
+    except OSError as error:
+        return folder.unusable(error, folder.parts_dir)
+    return None
+
+
+def _nearest(folder: OutputFolder, wanted: Path) -> str:
+    """Return a folder, or the nearest above it that there is."""
+    there = wanted.absolute()
+    while there != there.parent and not is_there(folder.fs, str(there)):
+        there = there.parent
+    return str(there)
 
 
 def _refused(root: Path, number: int) -> FolderUnwritable:

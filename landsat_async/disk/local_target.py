@@ -218,3 +218,6 @@ class LocalTarget:
             return self.folder.fs.free_bytes(self._root)
         except OSError:
             return self.folder.free_bytes()
+
+    def spool_free_bytes(self) -> None:
+        """Return None: parts lie on the disk of the folder."""

@@ -206,6 +206,9 @@ class Target(Protocol):
     def free_bytes(self) -> int:
         """Return how much there is room for; NO_LIMIT_BYTES where no limit is known."""
 
+    def spool_free_bytes(self) -> int | None:
+        """Return how much there is room for where unfinished files lie; None: on the same disk as finished ones."""
+
 
 @runtime_checkable
 class KeepsVersions(Target, Protocol):

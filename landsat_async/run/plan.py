@@ -74,6 +74,7 @@ class Plan:
         bytes_whole: The same without windows; None where there are none.
         bytes_left: Nominal bytes of what is not here yet.
         free_bytes: Bytes that are free on the disk of the output folder.
+        spool_free_bytes: Bytes that are free on the disk of the spool; None where the output is a folder.
         left_out: Bands that some scenes lack.
         notes: Where the area lies, what was simplified, what in the config has no effect.
         bytes_short: So many nominal bytes are more than the disk has room for; 0 when all fits.
@@ -100,6 +101,7 @@ class Plan:
     bytes_whole: int | None = None
     measured: Mapping[str, CloudCount] = field(default_factory=dict)
     unmeasured: int = 0
+    spool_free_bytes: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -215,8 +217,8 @@ async def _make(
     left = _left_bytes(files)
     nominal = sum(planned.file.bytes_nominal or 0 for planned in files)
     whole = sum(planned.file.bytes_whole or planned.file.bytes_nominal or 0 for planned in files)
-    free = await anyio.to_thread.run_sync(target.free_bytes)
-    short = max(0, _most_on_disk(config, files, left) - max(0, free - config.download.min_free_bytes))
+    free, spool = await anyio.to_thread.run_sync(lambda: (target.free_bytes(), target.spool_free_bytes()))
+    short = _short(config, files, left, free, spool)
     notes = [*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings)]
     if in_files and config.select.may_replace_bundles:
         notes.append(fallback.notice_of(len(in_files), fallback.EARLIER).text)
@@ -239,6 +241,7 @@ async def _make(
         bytes_whole=whole if windows is not None else None,
         measured=measured,
         unmeasured=_unmeasured(config, files, measured),
+        spool_free_bytes=spool,
     )
 
 
@@ -263,10 +266,19 @@ def _left_bytes(files: Sequence[PlannedFile]) -> int:
     )
 
 
-def _most_on_disk(config: Config, files: Sequence[PlannedFile], left_bytes: int) -> int:
-    """Return how much of what comes lies on the disk at a time: of bundles that windows are cut from only some."""
-    if not config.select.cuts_bundles:
-        return left_bytes
+def _short(
+    config: Config, files: Sequence[PlannedFile], left_bytes: int, free_bytes: int, spool_free_bytes: int | None
+) -> int:
+    """Return how many bytes are wanted beyond the room that there is: for all files, or for the few in the spool."""
+    keep = config.download.min_free_bytes
+    most = _most_at_once(config, files, left_bytes)
+    lacking = (most if config.select.cuts_bundles else left_bytes) - max(0, free_bytes - keep)
+    in_spool = 0 if spool_free_bytes is None else most - max(0, spool_free_bytes - keep)
+    return max(0, lacking, in_spool)
+
+
+def _most_at_once(config: Config, files: Sequence[PlannedFile], left_bytes: int) -> int:
+    """Return how much of what comes lies on a disk at a time, where it goes from there: one file for each worker."""
     sizes = [planned.file.bytes_nominal or 0 for planned in files]
     return min(left_bytes, config.download.workers * max(sizes, default=0))
 
@@ -288,10 +300,14 @@ async def _scenes_only(
 ) -> Plan:
     """Search alone: what can be said to those who wait for the MACHINE role."""
     found = await find_scenes(config, m2m, aoi)
-    free = await anyio.to_thread.run_sync(target_for(config).free_bytes)
+    target = target_for(config)
+    free, spool = await anyio.to_thread.run_sync(lambda: (target.free_bytes(), target.spool_free_bytes()))
     notes = (*config.remarks, *config.notes, *found.notes, *(f"warning: {text}" for text in found.warnings))
     missing = [*unreadable.missing(), *found.missing]
-    return Plan(found.scenes, found.dropped, [], missing, 0, 0, free, notes=notes, busy=busy, without_role=refused)
+    return Plan(
+        found.scenes, found.dropped, [], missing, 0, 0, free,
+        notes=notes, busy=busy, without_role=refused, spool_free_bytes=spool,
+    )  # fmt: skip
 
 
 def _states(target: Target, known: Mapping[str, KnownFile], files: Sequence[WantedFile]) -> list[PlannedFile]:

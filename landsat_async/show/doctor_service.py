@@ -28,9 +28,10 @@ from landsat_async.errors import (
 from landsat_async.m2m.api_errors import from_network
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.transport import tls_context
-from landsat_async.rules.quantities import count_text, size_text, span_text
+from landsat_async.rules.quantities import count_text, span_text
 from landsat_async.run.find_credentials import ROLE_HINT
 from landsat_async.show.doctor_page import Check
+from landsat_async.show.plan_page import room_lacking
 
 if TYPE_CHECKING:
     from landsat_async.m2m.caller import ApiWait
@@ -111,8 +112,7 @@ def _search(plan: Plan | None) -> Iterator[Check]:
         doubts = [note for note in plan.notes if note.startswith("warning: ")]
         yield Check("search", "warn" if doubts else "ok", text, "; ".join(doubts))
     if plan.bytes_short:
-        text = f"no room for all of it: about {size_text(plan.bytes_short)} too little"
-        yield Check("room", "fail", text, "free space, choose less, or lower [download] min_free_bytes", 9)
+        yield Check("room", "fail", *room_lacking(plan), 9)
 
 
 def _refused_files(plan: Plan) -> Iterator[str]:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from landsat_async.config import Config
 from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Measured, Notice, Planned
 from landsat_async.model import Scene
-from landsat_async.rules.quantities import size_text
 from landsat_async.run.area_clouds import measured_event
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.jsonlines import line
 from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
-from landsat_async.show.plan_page import exit_reason, file_rows, plan_page
+from landsat_async.show.plan_page import exit_reason, file_rows, plan_page, room_lacking
 from landsat_async.show.program import SameJob
 from landsat_async.show.render import showing
 from landsat_async.show.scene_output import check_output
@@ -100,8 +99,8 @@ def verdicts(result: Plan) -> Iterator[Error]:
         text = f"{str(lacking).rstrip('.')}. So files and their sizes are not known."
         yield Error(lacking.reference, text, lacking.hint)
     if result.bytes_short:
-        text = f"The disk has no room for all of it: about {size_text(result.bytes_short)} too little."
-        yield Error("disk-full", text, "Free space, choose less, or lower [download] min_free_bytes.")
+        text, hint = room_lacking(result)
+        yield Error("disk-full", f"There is {text}.", f"{hint[0].upper()}{hint[1:]}.")
 
 
 async def measure_clouds(config: Config, output: Output) -> set[str]:

@@ -94,8 +94,10 @@ def _bundles_pass(result: Plan) -> bool:
 
 def _disk(result: Plan, keep_bytes: int, width: int) -> list[str]:
     if result.free_bytes >= NO_LIMIT_BYTES:
-        kept = f"{size_text(keep_bytes)} are kept free on the disk of the spool"
-        return flow(["disk: no limit of the store is known", kept], width, ", ", "  ")
+        spool = result.spool_free_bytes
+        free = [] if spool is None else [f"{size_text(spool)} free now on the disk of the spool"]
+        kept = f"{size_text(keep_bytes)} are kept free" + (" on the disk of the spool" if spool is None else " there")
+        return flow(["disk: no limit of the store is known", *free, kept], width, ", ", "  ")
     after = result.free_bytes - result.bytes_left
     parts = [f"disk: {size_text(result.free_bytes)} free now"]
     if result.bytes_left and not _bundles_pass(result):
@@ -273,6 +275,15 @@ def _ending(result: Plan, again: SameJob, width: int) -> list[str]:
     return [*wrap(told, width), *([f"next: {again.command('run')}"] if result.exit_code == 4 and comes else [])]
 
 
+def room_lacking(result: Plan) -> tuple[str, str]:
+    """Return that there is too little room, and what to do about it, for a plan that is short of bytes."""
+    about = f"about {size_text(result.bytes_short)} too little"
+    if result.spool_free_bytes is None:
+        return f"no room for all of it: {about}", "free space, choose less, or lower [download] min_free_bytes"
+    what = f"no room in the spool for the files that come at a time: {about}"
+    return what, "free space, use fewer workers, or set [download] spool to a folder on another disk"
+
+
 def exit_reason(result: Plan) -> str:
     """Return why a run would not end with 0; "" when it would."""
     refused = sum(1 for planned in result.files if planned.state == "refused")
@@ -283,7 +294,9 @@ def exit_reason(result: Plan) -> str:
     rest = ", the rest comes" if len(result.files) > refused else ""
     reasons = {
         8: "another run holds the folder",
-        9: "the disk would be full before all is here",
+        9: "the disk would be full before all is here"
+        if result.spool_free_bytes is None
+        else "the disk of the spool would be full while files come",
         4: f"{' and '.join(lacking)}{rest}",
     }
     return reasons.get(result.exit_code, "")

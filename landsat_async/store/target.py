@@ -338,6 +338,10 @@ class StoreTarget:
         """Return that no limit is known; what a run keeps free is kept on the disk of the spool."""
         return NO_LIMIT_BYTES
 
+    def spool_free_bytes(self) -> int | None:
+        """Return the free bytes of the disk of the spool, which need not exist yet."""
+        return self.folder.spool_free_bytes()
+
 
 def _look(file: Recorded, there: StoredObject | None) -> Look:
     if there is None:

@@ -118,6 +118,12 @@ def test_a_glance_knows_the_claim_that_a_killed_run_of_this_folder_has_left(tmp_
 def test_V11_no_screen_takes_a_store_for_a_folder():
     assert near("s3://lake/landsat") == "s3://lake/landsat/"
     assert place_below("s3://lake/landsat", "2024/x.TIF") == "s3://lake/landsat/2024/x.TIF"
-    (line,) = _disk(SimpleNamespace(free_bytes=NO_LIMIT_BYTES, bytes_left=10), 2**30, 100)
-    assert "no limit of the store is known" in line
-    assert "TiB" not in line
+    for spool, said in (
+        (None, "kept free on the disk of the spool"),
+        (5 * 2**30, "5.0 GiB free now on the disk of the spool"),
+    ):
+        result = SimpleNamespace(free_bytes=NO_LIMIT_BYTES, bytes_left=10, spool_free_bytes=spool)
+        (line,) = _disk(result, 2**30, 200)
+        assert "no limit of the store is known" in line
+        assert said in line
+        assert "TiB" not in line
