@@ -15,6 +15,7 @@ LABS = (
     ("benchmarks.stops",),
     ("benchmarks.soak", "--files", "600", "--faulty", "0.10"),
     ("benchmarks.stores", "kills", "strangers", "many", "--count", "3"),
+    ("benchmarks.shards",),
     ("benchmarks.orders", "--schedules", "500"),
     ("benchmarks.fuzz",),
     ("benchmarks.decisions",),

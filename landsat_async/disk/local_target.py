@@ -179,6 +179,10 @@ class LocalTarget:
         """Return the absolute path of a file, with / on Windows too."""
         return self.fs.join(str(Path(self._root).absolute()), relpath).replace("\\", "/")
 
+    def gdal_options(self) -> dict[str, str]:
+        """Return that GDAL has to be told nothing."""
+        return {}
+
     def outputs(self, is_ours: Callable[[bytes], bool], stop: Callable[[], bool] = lambda: False) -> OutputFiles:
         """Return what writes outputs into the folder."""
         root = str(Path(self._root).absolute())

@@ -192,6 +192,9 @@ class Target(Protocol):
     def gdal_path(self, relpath: str) -> str:
         """Return the absolute path by which GDAL opens a file here."""
 
+    def gdal_options(self) -> dict[str, str]:
+        """Return what GDAL has to be told for that, nothing secret. Raises ConfigError where it lacks credentials."""
+
     def outputs(self, is_ours: Callable[[bytes], bool], stop: Callable[[], bool] = lambda: False) -> OutputPlace:
         """Return what writes files of ours that are no downloads; for who has prepared the target.
 

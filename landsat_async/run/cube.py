@@ -7,16 +7,14 @@ ST_B6. Stored numbers become physical ones by the scale and offset of each scene
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landsat_async.disk.ledger_catalog import SceneHere, scenes_here
-from landsat_async.disk.local_target import LocalTarget
+from landsat_async.disk.target import Target
 from landsat_async.rules.bands import bands_named, kind_of
-from landsat_async.run.scene_files import SceneReader
+from landsat_async.run.scene_files import read_scenes
 from landsat_async.stac.assets import GEOTIFF, UNSCALED, Asset, asset_of, own_grid
 from landsat_async.stac.item import SceneFacts, grid_of_item, item_of
 from landsat_async.stac.vrt import GDAL_TYPES
@@ -53,21 +51,28 @@ class _Scaling:
 
 
 def load_cube(
-    root: Path, run_id: str, bands: Sequence[str] | None, scale: bool, mask: Sequence[str], options: Mapping[str, Any]
+    target: Target,
+    run_id: str,
+    bands: Sequence[str] | None,
+    scale: bool,
+    mask: Sequence[str],
+    options: Mapping[str, Any],
 ) -> xarray.Dataset:
     """Return the scenes of a run as a Dataset of dask arrays, with a variable for each of `bands`.
 
     Raises:
         ImportError: odc-stac or dask is not installed.
+        LandsatError: the files are in a store that does not answer, or that GDAL is not told how to read.
         NothingToLoad: no scene has any of the bands, or a scene to be masked has no QA_PIXEL here.
         ValueError: a mask has an unknown name.
     """
     odc_stac, pystac = _libraries()
     if unknown := [name for name in mask if name not in MASKS]:
         raise ValueError(f"unknown mask {unknown[0]!r}; known are {', '.join(MASKS)}")
+    read_by = _read_by(target)
     scalings: dict[str, _Scaling] = {}
     here: set[str] = set()
-    documents = list(_documents(root, run_id, bands, bool(mask), scalings, here))
+    documents = list(_documents(target, run_id, bands, bool(mask), scalings, here))
     names = [name for name in scalings if name != _QA_OF_MASK]
     if bands is not None:
         names = [name for name in bands if name in scalings]
@@ -82,14 +87,23 @@ def load_cube(
     for asset in (asset for item in items for asset in item.assets.values()):
         asset.get_absolute_href = lambda href=asset.href: href  # all are; pystac does not know that of an inline VRT
     wanted = [*names, *([_QA_OF_MASK] if mask else [])]
-    loaded = odc_stac.load(items, bands=wanted, **{"chunks": {}} | dict(options))
+    loaded = odc_stac.load(items, bands=wanted, **{"chunks": {}} | read_by | dict(options))
     hidden = _hidden(loaded[_QA_OF_MASK], mask) if mask else None
     made = {name: _finished(loaded[name], name, scalings[name], scale, hidden) for name in names}
     return loaded[names].assign(made)
 
 
+def _read_by(target: Target) -> dict[str, Any]:
+    """Return what odc-stac reads a target with, as it wants to be told; nothing for a folder."""
+    if not (options := target.gdal_options()):
+        return {}
+    from landsat_async.run.cube_reader import StoreReader
+
+    return {"driver": StoreReader(options)}
+
+
 def _documents(
-    root: Path,
+    target: Target,
     run_id: str,
     bands: Sequence[str] | None,
     masked: bool,
@@ -97,11 +111,8 @@ def _documents(
     here: set[str],
 ) -> Iterator[dict[str, Any]]:
     """Yield an item for each scene, whose assets go by the names that were asked for; `here` gets all that it has."""
-    target = LocalTarget(root)
-    reader = SceneReader(target)
     with scenes_here(target.folder.ledger, run_id) as scenes:
-        for scene in scenes:
-            files, mtl = reader.read(scene)
+        for scene, (files, mtl) in read_scenes(target, scenes):
             assets = [asset_of(scene.display_id, file, mtl) for file in files]
             here.update(asset.key for asset in assets if asset.band is not None)
             chosen = dict(_chosen(scene, assets, bands))
@@ -119,7 +130,7 @@ def _documents(
             item = item_of(facts, mtl, assets)
             grid = grid_of_item(mtl, assets)
             item["assets"] = {
-                name: asset.fields | own_grid(asset, grid) | {"href": _absolute(root, asset)}
+                name: asset.fields | own_grid(asset, grid) | {"href": _absolute(target, asset)}
                 for name, asset in chosen.items()
             }
             item["links"] = []
@@ -148,9 +159,9 @@ def _chosen(scene: SceneHere, assets: Sequence[Asset], bands: Sequence[str] | No
             yield name, found[0]
 
 
-def _absolute(root: Path, asset: Asset) -> str:
+def _absolute(target: Target, asset: Asset) -> str:
     path = asset.file.path
-    return path if path.startswith("/vsitar/") else os.path.join(os.path.abspath(root), path)
+    return path if path.startswith("/vsitar/") else target.gdal_path(path)
 
 
 def _note_scaling(scaling: _Scaling, asset: Asset, moment: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +32,7 @@ from landsat_async.model import Unavailable
 from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.run.items_file import write_items
-from landsat_async.run.scene_files import SceneReader
+from landsat_async.run.scene_files import SCENES_AT_ONCE, read_scenes
 from landsat_async.run.table_files import TableFile, check_parquet, open_table
 from landsat_async.stac.assets import LocalFile, asset_of
 from landsat_async.stac.collection import CollectionBuilder, catalog_of
@@ -50,8 +50,6 @@ _NOTE = f"{STATE_FOLDER}/{MARKER}"
 _FORMAT = "3"
 _ITEM_BYTES = 4 * 2**20
 _RASTERS = (".tif", ".tiff", ".tar")
-_SCENES_AT_ONCE = 16
-"""So many scenes are read at once where each read is a request."""
 _IN_THE_WAY = "something that landsat_async has not made stands in its place; it was kept"
 _MOVE_IT = "Move it away and run the same command again."
 
@@ -135,7 +133,6 @@ class _Writer:
     def __init__(self, target: Target, wanted: OutputConfig, stop: Callable[[], bool]) -> None:
         self._target, self._wanted, self.stop = target, wanted, stop
         self._files = target.outputs(is_ours, stop)
-        self._reader = SceneReader(target)
         self._collections: dict[str, CollectionBuilder] = {}
         self._columns: dict[str, ColumnType] = {}
         """Of the table of items, by collection."""
@@ -167,7 +164,7 @@ class _Writer:
             versions = versions_of(ids)
             with ExitStack() as stack:
                 table = self._table(stack)
-                for scene, (files, mtl) in self._read(scenes):
+                for scene, (files, mtl) in read_scenes(self._target, scenes, self.stop):
                     if self.stop():
                         raise Stopped
                     if files:
@@ -185,13 +182,6 @@ class _Writer:
             self._files.put(_NOTE, mark.encode())
             self._files.name_all()
         return self._written
-
-    def _read(self, scenes: Iterable[SceneHere]) -> Iterator[tuple[SceneHere, tuple[list[LocalFile], Mtl | None]]]:
-        """Yield the scenes in their order with what their files tell; of a far target several are read at once."""
-        if not self._target.is_far:
-            yield from ((scene, self._reader.read(scene)) for scene in scenes)
-            return
-        yield from at_once(self._reader.read, scenes, _SCENES_AT_ONCE, self.stop)
 
     def _mark(self, digest: str) -> str:
         """Return what stands for everything that the outputs are made from."""
@@ -269,7 +259,7 @@ class _Writer:
 
     def _join_others(self) -> None:
         """Take in what other machines have made of files that are there: below one prefix stands one catalogue."""
-        for path, data in at_once(self._read_item, self._items_of_others(), _SCENES_AT_ONCE, self.stop):
+        for path, data in at_once(self._read_item, self._items_of_others(), SCENES_AT_ONCE, self.stop):
             _, collection, name = path.split("/")
             if (item := read_item(data or b"", collection, name.removesuffix(".json"))) is None:
                 continue

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landsat_async.config_store import place_below
+from landsat_async.config_store import StoreConfig, place_below
+from landsat_async.config_tables import DownloadConfig
 from landsat_async.disk.ledger_results import results_of_run
 from landsat_async.model import Scene
 from landsat_async.rules.bands import band_of_file
+from landsat_async.run.choose_target import target_of
 from landsat_async.run_summary import VerifiedFile
 
 
@@ -19,7 +21,8 @@ from landsat_async.run_summary import VerifiedFile
 class FilesOfRun:
     """The files of one run, looked up when they are asked for."""
 
-    directory: Path
+    download: DownloadConfig
+    store: StoreConfig
     run_id: str
 
     def to_xarray(
@@ -28,7 +31,7 @@ class FilesOfRun:
         """Return them as a Dataset, see `run.cube`."""
         from landsat_async.run.cube import load_cube
 
-        return load_cube(self.directory, self.run_id, bands, scale, mask, options)
+        return load_cube(target_of(self.download, self.store), self.run_id, bands, scale, mask, options)
 
 
 def files_of_run(ledger: str, run_id: str, directory: str) -> tuple[VerifiedFile, ...]:

@@ -123,7 +123,7 @@ class Run:
         self._states = FileStates(ledger, self._run_id)
         limits = Limits(config.download.staging_timeout_s, config.download.max_rate, config.hooks.timeout_s)
         self._counts = RunCounts(time.monotonic(), self._states, limits=limits)
-        self._counts.run_files = FilesOfRun(target.folder.root, self._run_id)
+        self._counts.run_files = FilesOfRun(config.download, config.store, self._run_id)
 
     def __repr__(self) -> str:
         states = ", ".join(f"{number} {state}" for state, number in self._states.by_state.items() if number)

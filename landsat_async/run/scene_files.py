@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
+from landsat_async.disk.at_once import at_once
 from landsat_async.disk.inspect import OpenFile
 from landsat_async.disk.ledger_catalog import FileHere, SceneHere
 from landsat_async.disk.target import Target
@@ -15,6 +16,8 @@ from landsat_async.stac.assets import LocalFile
 from landsat_async.stac.mtl import MTL_BYTES_MAX, Mtl, UnreadableMtl, read_mtl
 from landsat_async.stac.pixel_grid import TIFF_HEAD_BYTES, Raster, raster_of_tiff
 
+SCENES_AT_ONCE = 16
+"""So many scenes are read at once where each read is a request."""
 _MTL_ENDINGS = ("_MTL.txt", "_MTL.json", "_MTL.xml")
 _TIFF_ENDINGS = (".tif", ".tiff")
 
@@ -85,6 +88,20 @@ class SceneReader:
     def _bytes_of(self, relpath: str, offset: int, size: int) -> bytes:
         with self._target.peek(relpath) as opened:
             return opened.read(size, offset)
+
+
+def read_scenes(
+    target: Target, scenes: Iterable[SceneHere], stop: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[SceneHere, tuple[list[LocalFile], Mtl | None]]]:
+    """Yield the scenes in their order with what their files tell; of a far target several are read at once.
+
+    Raises Stopped when `stop` says so while a far target is waited for.
+    """
+    reader = SceneReader(target)
+    if not target.is_far:
+        yield from ((scene, reader.read(scene)) for scene in scenes)
+        return
+    yield from at_once(reader.read, scenes, SCENES_AT_ONCE, stop)
 
 
 def _local(file: FileHere, read: Read) -> LocalFile:

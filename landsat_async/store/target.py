@@ -14,6 +14,7 @@ What is recorded of a finished file: our own SHA-256, its size, and a number mad
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,6 +45,7 @@ from landsat_async.rules.store_url import KEY_BYTES_MAX, StoreUrl
 from landsat_async.store.claim import PrefixClaim, busy_with
 from landsat_async.store.client import StoreClient, StoredObject
 from landsat_async.store.faults import unusable, usable
+from landsat_async.store.gdal import gdal_options
 from landsat_async.store.look import Objects
 from landsat_async.store.naming import Naming
 from landsat_async.store.outputs import StoreOutputs
@@ -302,6 +304,10 @@ class StoreTarget:
     def gdal_path(self, relpath: str) -> str:
         """Return the path by which GDAL opens an object."""
         return f"/vsi{self._url.scheme}/{self._url.bucket}/{self._url.key(relpath)}"
+
+    def gdal_options(self) -> dict[str, str]:
+        """Return the endpoint, region and account for GDAL."""
+        return gdal_options(self._url, self._config, os.environ)
 
     def outputs(self, is_ours: Callable[[bytes], bool], stop: Callable[[], bool] = lambda: False) -> StoreOutputs:
         """Return what writes outputs as objects."""
