@@ -15,6 +15,13 @@ from landsat_async.disk.output_files import OutputFiles
 from tests.crash.mistakes import NoFileSync, NoFolderSync
 from tests.support.recorded_sync import broken_promises, record_sync, recover_sync
 from tests.support.tape import RecordingExFat, RecordingFs
+from tests.support.virtual_loop import VirtualLoop
+
+
+@pytest.fixture
+def anyio_backend():
+    """Nobody waits for a pause between two tries."""
+    return ("asyncio", {"loop_factory": VirtualLoop})
 
 
 @pytest.mark.faults("Y60", "Y61")
