@@ -1,8 +1,9 @@
 """`python -m benchmarks.soak`: a real run against a service of which a share of all answers is faulty.
 
-The simulator is a process of its own. Which request gets which fault follows from the seed, the file (or endpoint) and
-how often it has been asked for, so a run can be repeated whatever the order of its requests. At the end every file
-must be right by its SHA-256, few bytes may have been served twice, and nothing may be left over in this process.
+The simulator is a process of its own (in the tests it shares their loop, whose clock jumps). Which request gets which
+fault follows from the seed, the file (or endpoint) and how often it has been asked for, so a run can be repeated
+whatever the order of its requests. At the end every file must be right by its SHA-256, few bytes may have been served
+twice, and nothing may be left over in this process.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -34,7 +35,7 @@ from landsat_async.run_summary import RunSummary
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.content import sha256
 from landsat_async.sim.script import ApiFault, FileFault, Script
-from landsat_async.sim.server import open_simulator
+from landsat_async.sim.server import Simulator, open_simulator
 
 PROJECT = Path(__file__).parents[1]
 BANDS = ("SR_B2", "SR_B3", "SR_B4", "SR_B5", "ANG")
@@ -117,35 +118,72 @@ class SoakScript(Script, kw_only=True):
 # -- the service, in a process of its own ----------------------------------------------------------------------------
 
 
-async def serve(files: int, share: float, seed: int, with_content: bool) -> None:
-    """Serve until standard input ends; then print what was served and what is true."""
+def _archive_and_script(files: int, share: float, seed: int, with_content: bool) -> tuple[Archive, SoakScript]:
     scenes = -(-files // len(BANDS))
     archive = Archive.seeded(scenes, seed=seed, pixels=360, tile=128, compress=False, cache_bytes=256 << 20)
-    script = SoakScript(seed=seed, share=share, with_content=with_content)
+    return archive, SoakScript(seed=seed, share=share, with_content=with_content)
+
+
+def _address(simulator: Simulator) -> dict[str, str]:
+    return {"url": simulator.service_url, "username": simulator.username, "token": simulator.token}
+
+
+def _truth(simulator: Simulator, script: SoakScript) -> dict[str, Any]:
+    """Return what was served, and what is true."""
+    names = [name for name in simulator.log.files if not name.endswith("stac.json")]
+    return {
+        "sums": {name: sha256(content) for name in names if (content := simulator.archive.file(name))},
+        "served": sum(simulator.log.file_bytes.values()),
+        "requests": sum(simulator.log.requests.values()),
+        "faults": script.drawn,
+        "overlaps": simulator.log.overlaps,
+    }
+
+
+async def serve(files: int, share: float, seed: int, with_content: bool) -> None:
+    """Serve until standard input ends; then print what was served and what is true."""
+    archive, script = _archive_and_script(files, share, seed, with_content)
     async with open_simulator(archive, script) as simulator:
-        told = {"url": simulator.service_url, "username": simulator.username, "token": simulator.token}
-        print(json.dumps(told), flush=True)
+        print(json.dumps(_address(simulator)), flush=True)
         await anyio.to_thread.run_sync(sys.stdin.readline)
-        names = [name for name in simulator.log.files if not name.endswith("stac.json")]
-        print(json.dumps({
-            "sums": {name: sha256(content) for name in names if (content := archive.file(name))},
-            "served": sum(simulator.log.file_bytes.values()),
-            "requests": sum(simulator.log.requests.values()),
-            "faults": script.drawn,
-            "overlaps": simulator.log.overlaps,
-        }), flush=True)  # fmt: skip
+        print(json.dumps(_truth(simulator, script)), flush=True)
 
 
-@contextmanager
-def running(files: int, share: float, seed: int, with_content: bool) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+Service: TypeAlias = tuple[dict[str, str], Callable[[], Awaitable[dict[str, Any]]]]
+"""Where it is, and what it tells at the end."""
+Serving: TypeAlias = Callable[[int, float, int, bool], AbstractAsyncContextManager[Service]]
+
+
+@asynccontextmanager
+async def service_apart(files: int, share: float, seed: int, with_content: bool) -> AsyncIterator[Service]:
+    """Serve in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.soak", "--serve", "--files", str(files), "--faulty", str(share),
                "--seed", str(seed), *(["--content"] if with_content else [])]  # fmt: skip
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, orders = process.stdout, process.stdin
+
+        async def end() -> dict[str, Any]:
+            orders.close()
+            return dict(json.loads(await anyio.to_thread.run_sync(told.readline)))
+
         try:
-            assert process.stdout is not None
-            yield process, json.loads(process.stdout.readline())
+            yield json.loads(told.readline()), end
         finally:
             process.kill()
+
+
+@asynccontextmanager
+async def service_here(files: int, share: float, seed: int, with_content: bool) -> AsyncIterator[Service]:
+    """Serve in this loop, whose clock may jump then."""
+    archive, script = _archive_and_script(files, share, seed, with_content)
+    async with open_simulator(archive, script) as simulator:
+
+        async def end() -> dict[str, Any]:
+            return _truth(simulator, script)
+
+        yield _address(simulator), end
 
 
 # -- our side --------------------------------------------------------------------------------------------------------
@@ -197,12 +235,13 @@ def _state() -> dict[str, int]:
 
 
 async def soak(
-    files: int, share: float, seed: int, folder: Path, *, proof: str = "structure", workers: int = 8
-) -> Result:
+    files: int, share: float, seed: int, folder: Path, *, proof: str = "structure", workers: int = 8,
+    serving: Serving = service_apart,
+) -> Result:  # fmt: skip
     """Fetch so many files from a service that is wrong so often; runs are repeated while files are missing."""
     result = Result(files, share, seed)
     begun_s = time.monotonic()
-    with running(files, share, seed, proof != "structure") as (process, service):
+    async with serving(files, share, seed, proof != "structure") as (service, end):
         config = Config.from_dict({
             "service": {"url": service["url"], "patience_s": 600.0},
             "search": {"dataset": "landsat_ot_c2_l2"},
@@ -221,10 +260,7 @@ async def soak(
                 result.summary = await run.wait()
             result.runs += 1
             result.given_up.update(failure.reason for failure in result.summary.failures)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
-        told = json.loads(await anyio.to_thread.run_sync(process.stdout.readline))
+        told = await end()
     await _compare_state(before or {}, result)
     total = _judge(folder, told["sums"], result)
     result.ratio = told["served"] / max(1, total)

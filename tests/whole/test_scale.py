@@ -12,6 +12,7 @@ import pytest
 from landsat_async import M2MClient, open_run, plan
 from landsat_async.events import Finished, Planned, Ready, Started, Verified
 from landsat_async.m2m.replies import HITS_MAX
+from landsat_async.run import offers
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 
@@ -84,13 +85,15 @@ async def test_C05_more_hits_than_the_service_hands_out_are_searched_by_halves_o
         assert world.log.calls["scene-search"] > 4
 
 
-async def test_many_scenes_are_asked_for_in_portions_and_each_file_once(opened):
-    async with opened(archive=many(600, dds_share=0.3)) as world:
+async def test_many_scenes_are_asked_for_in_portions_and_each_file_once(opened, monkeypatch):
+    assert offers.SCENES_PER_CALL == 500
+    monkeypatch.setattr(offers, "SCENES_PER_CALL", 100)
+    async with opened(archive=many(140, dds_share=0.3)) as world:
         two = {"type": "band", "bands": ["SR_B3", "ANG"]}
         result = await world.run(world.config(search=ALL, select=two, download={"queue_size": 100, "workers": 4}))
 
         assert result.summary.exit_code == 0
-        assert len(result.verified) == 2 * 600
+        assert len(result.verified) == 2 * 140
         assert max(Counter(world.created()).values()) == 1
         sizes = [len(entry.payload["downloads"]) for entry in world.log.of("download-request")]
         assert max(sizes) <= 100

@@ -333,8 +333,14 @@ def _is_anyios(thread: threading.Thread) -> bool:
 
 
 class _Nevers:
+    """What is there is read once for all checks: they change nothing."""
+
     def __init__(self, world: World, root: Path) -> None:
         self.world, self.root = world, root
+
+    @functools.cached_property
+    def files(self) -> dict[str, bytes]:
+        return self.world.files(self.root)
 
     def counts_add_up(self, result: Result) -> None:
         summary, events = result.summary, result.events
@@ -348,13 +354,13 @@ class _Nevers:
         assert len(result.verified) == summary.files_verified == len(set(result.verified)), "N6"
         if summary.exit_code == 0:
             assert summary.files_failed == summary.files_pending == 0, "N3: exit 0 with something missing"
-            promised = {*result.verified, *result.skipped} - self._without_data()
-            assert promised <= self.world.files(self.root).keys(), "N3: exit 0 with something missing on disk"
-            named = len(promised) + len({*result.skipped} & self._without_data())
+            promised = {*result.verified, *result.skipped} - self._without_data
+            assert promised <= self.files.keys(), "N3: exit 0 with something missing on disk"
+            named = len(promised) + len({*result.skipped} & self._without_data)
             assert named == summary.files_total, "N3: exit 0, and not every file was named"
 
     def names_hold_only_the_archive(self) -> None:
-        for relpath, body in self.world.files(self.root).items():
+        for relpath, body in self.files.items():
             if self.root / relpath in self.world.users or is_output(relpath):
                 continue
             name = relpath.rpartition("/")[2]
@@ -365,6 +371,7 @@ class _Nevers:
             assert found == (name, true), f"N1: {relpath} ({len(body)} bytes) is not what the archive has"
             self.world.expected.add(found)
 
+    @functools.cached_property
     def _without_data(self) -> set[str]:
         """Windows of nothing but fill, which are no files."""
         return {
@@ -382,9 +389,9 @@ class _Nevers:
             if size_bytes == 0:
                 assert not (self.root / relpath).exists()
                 continue
-            body = (self.root / relpath).read_bytes()
+            body = self.files[relpath]
             assert (len(body), hashlib.sha256(body).hexdigest()) == (size_bytes, sha256), f"N3: {relpath}"
-        ours = {relpath for relpath in self.world.files(self.root) if self.root / relpath not in self.world.users}
+        ours = {relpath for relpath in self.files if self.root / relpath not in self.world.users}
         known = {row[0] for row in done}
         # A stop may fall between the final name and the ledger; the next run proves and adopts such a file.
         assert stopped or ours <= known | self._without_history(), f"N3: not recorded: {ours - known}"
@@ -392,7 +399,7 @@ class _Nevers:
     def _without_history(self) -> set[str]:
         """Finished files that no selection of this ledger has spoken of (another config, a deleted ledger)."""
         spoken_of = {row[0] for row in self.world.ledger("SELECT relpath FROM item", self.root)}
-        return self.world.files(self.root).keys() - spoken_of
+        return self.files.keys() - spoken_of
 
     def nothing_strange_in_the_state_folder(self) -> None:
         for path in (self.root / STATE).iterdir():
