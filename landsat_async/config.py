@@ -115,7 +115,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         file = None if path is None else os.path.abspath(path)
         problems: list[str] = []
         given = list(_from_table(_read_toml(name), name, problems)) if path is not None else []
-        given += _from_environment(os.environ if environ is None else environ)
+        given += _from_environment(os.environ if environ is None else environ, problems)
         given += _from_overrides(overrides, problems)
         base_dir = os.path.dirname(file) if file is not None else os.getcwd()
         return _build(given, problems, source=name, base_dir=base_dir, path=file)
@@ -201,18 +201,21 @@ def _from_table(data: Mapping[str, object], source: str, problems: list[str]) ->
             yield _Given(source, "", table, content)
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterator[_Given]:
     for name in sorted(environ):
         if name.startswith(ENVIRONMENT_PREFIX):
             table, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
-            yield _Given(name, table, key, _toml_value(environ[name]), environ[name])
+            if table and key:
+                yield _Given(name, table, key, _toml_value(environ[name]), environ[name])
+            else:
+                problems.append(f"{read.shown_key(name)}: must have the form {ENVIRONMENT_PREFIX}TABLE__KEY")
 
 
 def _from_overrides(overrides: Sequence[str], problems: list[str]) -> Iterator[_Given]:
     for text in overrides:
         dotted, equals, raw = text.partition("=")
-        table, dot, key = dotted.strip().partition(".")
-        if equals and dot:
+        table, _, key = dotted.strip().partition(".")
+        if equals and table and key:
             yield _Given("override", table, key, _toml_value(raw), raw)
         else:
             problems.append(f"override {read.shown_key(dotted)}: must have the form table.key=value")

@@ -19,7 +19,7 @@
     │   │   ├── DatasetRefused        2  unknown, retired or closed dataset
     │   │   └── EndpointGone             the endpoint or API version no longer exists
     ├── SchedulerGone                6  the scheduler of a cluster cannot be reached
-    ├── LedgerError                   1  the ledger file cannot be used
+    ├── LedgerError                   2  the ledger file cannot be used
     ├── FolderBusy                    8  another run holds the folder
     ├── OutOfResources                9  threads, memory or descriptors
     └── DiskFull                      9
@@ -231,8 +231,9 @@ class SchedulerGone(LandsatError):
 
 
 class LedgerError(LandsatError):
-    """The ledger file cannot be used."""
+    """The ledger file cannot be used: another kind of file stands there, a newer version has made it."""
 
+    exit_code = 2
     default_reference = "ledger"
 
 

@@ -377,6 +377,17 @@ def test_faults_of_environment_and_overrides_name_where_they_were_written(tmp_pa
     assert text.count("must have the form table.key=value") == 2
 
 
+@pytest.mark.faults("W90")
+def test_a_table_or_a_key_that_is_missing_in_a_name_is_told_with_the_form_that_is_meant(tmp_path):
+    environ = {f"LANDSAT_ASYNC__{name}": "1" for name in ("SEARCH", "SEARCH__", "__LIMIT", "__")}
+    found = problems_of(
+        tmp_path, '[search]\ndataset = "a"\n', environ=environ, overrides=["search.=1", ".limit=1", "."]
+    )
+    assert [text for text in found if "must have the form" not in text] == []
+    places = [*environ, *(f"override {name}" for name in ("search.", ".limit", "."))]
+    assert sorted(text.split(":")[0] for text in found) == sorted(places)
+
+
 @pytest.mark.faults("B02")
 def test_B02_a_password_is_answered_with_the_way_to_a_token(tmp_path):
     found = problems_of(tmp_path, '[service]\npassword = "hunter2"\n[search]\ndataset = "a"\n')

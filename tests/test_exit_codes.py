@@ -17,7 +17,7 @@ CODES = {
     "LandsatError": 1, "ConfigError": 2, "FolderUnwritable": 2, "CredentialsError": 3, "ServiceError": 6,
     "ServiceDown": 6, "CertificateUntrusted": 6, "BadReply": 6, "OutcomeUnknown": 6, "M2MError": 6,
     "SessionExpired": 6, "RateLimited": 6, "QuotaReached": 6, "RequestRefused": 6, "EndpointGone": 6,
-    "DatasetRefused": 2, "TooManyHits": 2, "LedgerError": 1, "FolderBusy": 8, "SessionClosed": 2, "DiskFull": 9,
+    "DatasetRefused": 2, "TooManyHits": 2, "LedgerError": 2, "FolderBusy": 8, "SessionClosed": 2, "DiskFull": 9,
     "OutOfResources": 9, "SchedulerGone": 6,
 }  # fmt: skip
 

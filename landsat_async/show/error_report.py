@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from pathlib import PurePath
 
@@ -13,6 +14,7 @@ from landsat_async.show.output import Output
 from landsat_async.show.program import as_started
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+GO_THERE = "cd to the folder where the files are to be, and run the same command again"
 FREE_SPACE = "Free some space and run the same command again"
 
 
@@ -93,12 +95,22 @@ def _details(error: LandsatError) -> tuple[str, ...]:
 
 
 def _os_verdict(error: OSError) -> tuple[Error, int]:
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_folder():
+        return Error("file-access", "the folder that this command was started in is not there any more", GO_THERE), 2
     if error.filename is None and error.errno not in _DISK_FULL:
         return Error("system", str(error.strerror), ""), 2
     text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror)
     if error.errno in _DISK_FULL:
         return Error("disk-full", text, FREE_SPACE), 9
     return Error("file-access", text, "check the path and its permissions"), 2
+
+
+def _has_working_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _place(error: BaseException) -> str:

@@ -151,6 +151,6 @@ def near(path: str) -> str:
         return path.rstrip("/") + "/"
     try:
         path = min(path, os.path.relpath(path), key=len)
-    except ValueError:  # another drive of Windows
+    except (ValueError, OSError):  # another drive of Windows; where the user stood has been removed
         pass
     return path if path.endswith(os.sep) else path + os.sep

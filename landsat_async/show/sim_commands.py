@@ -175,5 +175,5 @@ def _near(path: str) -> str:
     """Return the shorter way to write a path."""
     try:
         return min(path, os.path.relpath(path), key=len)
-    except ValueError:  # on another drive
+    except (ValueError, OSError):  # on another drive; where the user stood has been removed
         return path

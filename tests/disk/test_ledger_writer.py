@@ -159,3 +159,13 @@ async def test_L38_a_lock_in_mid_run_is_told_waited_for_and_given_up(tmp_path, m
             await ledger.aclose()  # a stop does not wait for the other program
         with pytest.raises(FolderBusy):
             await call
+
+
+@pytest.mark.faults("W92")
+async def test_what_stands_in_the_place_of_a_ledger_is_the_users_to_mend_and_no_bug(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    for name in ("folder", "link"):
+        with pytest.raises(LedgerError) as caught:
+            await Ledger.open(tmp_path / name)
+        assert caught.value.exit_code == 2

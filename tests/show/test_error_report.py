@@ -4,6 +4,8 @@ import asyncio
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from landsat_async import errors
 from landsat_async.disk.fs import local_fs
 from landsat_async.show import init_command, login_command, report_command, scene_output
 from landsat_async.show.error_report import first_cause, report
+from landsat_async.show.run_command import near
 
 
 def test_every_error_ends_with_the_exit_code_of_its_class_and_says_what_to_do(hear):
@@ -26,6 +29,27 @@ def test_every_error_ends_with_the_exit_code_of_its_class_and_says_what_to_do(he
         assert heard.err.startswith(f"error: {error} [{error.reference}]\n")
         assert error.hint in heard.err
         assert "Traceback" not in heard.err
+
+
+@pytest.mark.faults("W91")
+def test_a_working_folder_that_has_gone_is_told_by_what_it_is(hear, tmp_path):
+    gone = tmp_path / "gone"
+    program = "import os, sys; os.rmdir(os.getcwd()); from landsat_async.__main__ import main; sys.exit(main())"
+    for line in ([], ["config.toml"]):
+        gone.mkdir()
+        done = subprocess.run([sys.executable, "-c", program, "run", *line], cwd=gone, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "the folder that this command was started in is not there any more" in done.stderr
+        assert "cd" in done.stderr
+
+
+@pytest.mark.faults("W91")
+def test_a_run_goes_on_where_its_working_folder_is_removed(monkeypatch):
+    def gone():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    assert near("/data/lake") == "/data/lake/"
 
 
 def test_all_problems_of_a_config_are_printed(hear):
