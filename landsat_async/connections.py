@@ -60,7 +60,16 @@ class Answer(aiohttp.ClientResponse):
             self.handler.force_close()
 
 
+def _is_first_use(handler: ResponseHandler) -> bool:
+    if handler in _served:
+        return False
+    _served.add(handler)
+    return True
+
+
 class _Request(aiohttp.ClientRequest):
+    _is_first = staticmethod(_is_first_use)
+
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Look at the connection, then send. Raises OutOfStep."""
         handler = conn.protocol
@@ -74,9 +83,6 @@ class _Request(aiohttp.ClientRequest):
         answer.handler, answer.first, answer.request = handler, first, self
         return answer
 
-    def _is_first(self, handler: ResponseHandler) -> bool:
-        return _is_first_use(handler)
-
 
 def look_at(handler: ResponseHandler) -> bool:
     """Tell whether a connection is used for the first time. Raises OutOfStep when it must not be used at all."""
@@ -86,17 +92,11 @@ def look_at(handler: ResponseHandler) -> bool:
     return first
 
 
-def _is_first_use(handler: ResponseHandler) -> bool:
-    if handler in _served:
-        return False
-    _served.add(handler)
-    return True
-
-
 class _LentRequest(_Request):
     """A request over a connector that others use as well: they may have asked something before."""
 
-    def _is_first(self, handler: ResponseHandler) -> bool:
+    @staticmethod
+    def _is_first(_handler: ResponseHandler) -> bool:
         return _is_new.get()
 
 

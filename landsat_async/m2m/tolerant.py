@@ -330,7 +330,7 @@ def failed_row(piece: msgspec.Raw, message: str = "", call: str | None = None) -
 def refused_rows(raw: msgspec.Raw, where: str) -> list[FailedItem]:
     """Read the items that the service refused. None was ever recorded, so every shape is taken."""
     try:
-        return [failed_row(piece) for piece in pieces(raw, where)]
+        return list(map(failed_row, pieces(raw, where)))
     except BadReply as error:
         return [FailedItem(None, None, None, str(error), _call_of(where))]
 

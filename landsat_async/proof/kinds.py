@@ -93,7 +93,10 @@ _SUFFIXES = tuple((suffix, kind) for kind in FileKind for suffix in kind.value.s
 def kind_of(name: str) -> FileKind:
     """Return the kind that a file name promises."""
     lower = name.lower()
-    return next((kind for suffix, kind in _SUFFIXES if lower.endswith(suffix)), FileKind.OTHER)
+    for suffix, kind in _SUFFIXES:
+        if lower.endswith(suffix):
+            return kind
+    return FileKind.OTHER
 
 
 def is_doubtful(size_bytes: int, listed_bytes: int | None) -> bool:

@@ -132,7 +132,7 @@ class _Walk:
             tags, following = self._read_directory(at)
             sub = tags.get(_SUB_DIRECTORIES)
             below = list(self._integers(sub, MOST_DIRECTORIES)) if sub else []
-            ahead += [offset for offset in (following, *below) if offset]
+            ahead += filter(None, (following, *below))
             pages.append(self._read_page(tags, 4 if has_frames else 0))
         if not any(pages[0].counts):
             raise Damage("the TIFF holds no image: not one of its tiles is stored")
@@ -242,7 +242,7 @@ class _Walk:
         bits = list(self._integers(tags[_BITS], 65_535)) if _BITS in tags else [1]
         if len(bits) == 1:
             bits *= samples
-        if len(bits) != samples or not all(0 < depth <= 128 for depth in bits):
+        if len(bits) != samples or min(bits) < 1 or max(bits) > 128:
             raise Damage("the TIFF does not say how many bits its samples have")
         return -(-tile_width * (bits[0] if planes > 1 else sum(bits)) // 8)
 

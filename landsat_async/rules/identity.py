@@ -54,7 +54,8 @@ _NAMING_KEYS = frozenset(
     }
 )  # fmt: skip
 """Parameters of links that may name what the link leads to."""
-_KEY_ENDS = ("id", "name", "file", "path", "key", "disposition")
+_NAMING_KEY = re.compile(r"(?:\A|&)[^&=]*(?:id|name|file|path|key|disposition)(?=[&=]|\Z)", re.IGNORECASE)
+"""A parameter that may name anything; most queries are one long signature, which says nothing."""
 _FIRST_CHARS = ("L", "l", "%")
 """What a Landsat name in a path begins with; most parts are folders, and are passed over."""
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
@@ -107,7 +108,7 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
     if filenames and not urls and filenames.count(expected) == len(filenames):
         return Identity.NAMED  # as a rule, and it costs every small file something to find out more
     found = Identity.NONE
-    if not filenames and not [url for url in urls if not _names_only(url, expected)]:
+    if not filenames and len(urls) == 1 and _names_only(urls[0], expected):
         return found  # as a rule, too
     own = _read(expected)
     for name in filenames:
@@ -207,13 +208,7 @@ def _read(name: str) -> _Read | None:
 def _names_only(url: str, name: str) -> bool:
     """Whether a link ends with just this name, and has no parameter that may name anything."""
     path, _, query = url.partition("?")
-    return path.endswith(name) and path[: -len(name)].endswith("/") and not _may_name(query)
-
-
-def _may_name(query: str) -> bool:
-    """Whether a parameter may name anything; most queries are one long signature, which says nothing."""
-    keys = [part.partition("=")[0].lower() for part in query.split("&")]
-    return any(key.endswith(_KEY_ENDS) for key in keys)
+    return path.endswith(name) and path[: -len(name)].endswith("/") and not _NAMING_KEY.search(query)
 
 
 def _names_in(url: str) -> Iterator[str]:
@@ -223,7 +218,7 @@ def _names_in(url: str) -> Iterator[str]:
     """
     path, _, query = url.partition("#")[0].partition("?")
     try:
-        pairs = parse_qsl(query, max_num_fields=100) if _may_name(query) else []
+        pairs = parse_qsl(query, max_num_fields=100) if _NAMING_KEY.search(query) else []
     except ValueError:
         return
     for part in reversed(path.split("/")):

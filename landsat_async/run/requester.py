@@ -244,7 +244,8 @@ class Requester:
         label = self._label(len(files), product_apart(files[0]))
         intended = context.ledger.requests.intend(label, context.run_id, ids, context.states.now())
         moved = await context.states.apply(intended)
-        files = [item for item in files if item.item_id in moved]
+        if len(moved) < len(files):
+            files = [item for item in files if item.item_id in moved]
         try:
             try:
                 reply = await self._call(label, files)

@@ -108,6 +108,9 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
     content_range = parse_content_range(ranges[0]) if len(ranges) == 1 else None
     encoding = ",".join(fields("Content-Encoding", ())).strip().lower()
     disposition = fields("Content-Disposition", ())
+    names: list[str] = []
+    for text in disposition[:4]:
+        names += names_in_disposition(text)
     return Reply(
         status=status,
         length=parse_length(one("Content-Length")),
@@ -122,7 +125,7 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
         location=one("Location"),
         retry_after=_printable(said["Retry-After"]) if "Retry-After" in said else None,
         filename=parse_filename(disposition[0]) if disposition else None,
-        filenames=tuple([name for text in disposition[:4] for name in names_in_disposition(text)]),
+        filenames=tuple(names),
         disposition=bool(disposition),
         accepts_ranges=one("Accept-Ranges", "").strip(" \t").lower() == "bytes",
     )
@@ -194,10 +197,14 @@ def parse_filename(disposition: str) -> str | None:
     return last if last not in ("", ".", "..") and last.isprintable() else None
 
 
-def names_in_disposition(disposition: str) -> tuple[str, ...]:
+def names_in_disposition(disposition: str) -> list[str]:
     """Return the names that a Content-Disposition gives, plain and extended; one with a path in it is none."""
-    names = [name.strip() for name in _disposition_names(disposition)]
-    return tuple([one for one in names if one and "/" not in one and "\\" not in one and len(one) <= MAX_FIELD_CHARS])
+    names = []
+    for said in _disposition_names(disposition):
+        name = said.strip()
+        if name and "/" not in name and "\\" not in name and len(name) <= MAX_FIELD_CHARS:
+            names.append(name)
+    return names
 
 
 @lru_cache(maxsize=64)

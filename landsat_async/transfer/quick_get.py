@@ -176,7 +176,9 @@ def _joined(
 
 def _rest_of_head(fields: Mapping[str, str]) -> str:
     """Return what follows the path. Raises ValueError for what would make other fields, or another request, of it."""
+    rest = " HTTP/1.1\r\n"
     for name, value in fields.items():
         if not name.isascii() or not (name + value).replace("\t", " ").isprintable():
             raise ValueError("control characters in a field of a request")
-    return "".join([" HTTP/1.1\r\n", *[f"{name}: {value}\r\n" for name, value in fields.items()], "\r\n"])
+        rest += f"{name}: {value}\r\n"
+    return rest + "\r\n"
