@@ -7,17 +7,21 @@ the files and functions that were passed, and the moves: two consecutive calls i
 
 It says how code is laid out, not how fast it is, and its figures do not depend on the machine; they vary by a few
 moves with the order in which threads answer, so several runs are made and the median is shown.
+
+All tasks of the run are counted, also those that go on beside the file and do nothing for it (`BESIDE`); what is left
+without them is a second figure.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import statistics
 import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -35,6 +39,15 @@ from landsat_async.events import Planned, Verified
 PACKAGE = str(Path(landsat_async.__file__).parent) + "/"
 LEFT_OUT = ("sim/", "show/")
 LOAD = Workload("5000x100KiB", 1, 1, 1, None)
+BESIDE = {
+    "_report_progress": "tells how far the run is, once a second",
+    "WorkerPool.manage": "adapts the number of workers, every few seconds",
+    "WorkerPool.cancel_soon_when_cancelled": "waits for the end of the workers",
+    "_announce": "says what is waited for when nothing flows",
+    "Poller.run": "rests: nothing is being prepared",
+    "trace": "reads the events of the run",
+}
+"""Tasks that go on while the file is on its way, by the function that they began with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,8 @@ class Trace:
     """(file below the package, function), in order. A coroutine that goes on is a call again: one looks at it again."""
     first: list[bool]
     """Which of them begin a function; the others go on with one after an await or a yield."""
+    tasks: list[str]
+    """In which task each was made: the function that it began with, or the kind of a thread."""
 
     @property
     def files(self) -> set[str]:
@@ -66,6 +81,11 @@ class Trace:
         """Moves when only what begins is looked at, and not each coroutine that goes on."""
         files = [file for (file, _), first in zip(self.calls, self.first, strict=True) if first]
         return sum(a != b for a, b in pairwise(files))
+
+    def without(self, tasks: Collection[str]) -> Trace:
+        """Return what is left when some tasks are not looked at."""
+        kept = [n for n, task in enumerate(self.tasks) if task not in tasks]
+        return Trace([self.calls[n] for n in kept], [self.first[n] for n in kept], [self.tasks[n] for n in kept])
 
     def by_file(self) -> list[tuple[str, int, int]]:
         """For each file how many of its functions are passed, and how often one comes to it; the most first."""
@@ -97,6 +117,7 @@ class Recorder:
         self.on = False
         self.calls: list[tuple[str, str]] = []
         self.first: list[bool] = []
+        self.tasks: list[str] = []
         self._frames: set[FrameType] = set()
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
@@ -105,8 +126,19 @@ class Recorder:
             file = code.co_filename.removeprefix(PACKAGE)
             if not file.startswith(LEFT_OUT):
                 self.calls.append((file, code.co_qualname))
+                self.tasks.append(_task())
                 self.first.append(frame not in self._frames)
                 self._frames.add(frame)  # alive as long as we are: no other frame is taken for it
+
+
+def _task() -> str:
+    """Return what the running task began with; for a thread what it is for."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return threading.current_thread().name.rstrip("0123456789- ")
+    *_, owner, function = ("", "", *(task.get_name() if task is not None else "callbacks").split("."))
+    return f"{owner}.{function}" if owner[:1].isupper() else function
 
 
 async def trace(api: service.Api, folder: Path) -> Trace:
@@ -135,7 +167,7 @@ async def trace(api: service.Api, folder: Path) -> Trace:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
     assert summary.files_verified == 1, summary
-    return Trace(recorder.calls, recorder.first)
+    return Trace(recorder.calls, recorder.first, recorder.tasks)
 
 
 def main() -> int:
@@ -156,8 +188,12 @@ def main() -> int:
         print(f"{what}: median {statistics.median(numbers):g}, from {min(numbers)} to {max(numbers)}")
     print(f"calls: {len(middle.calls)}, of which {sum(middle.first)} begin a function; moves between these: ", end="")
     print(middle.first_moves)
+    alone = middle.without(BESIDE)
+    print(f"without {', '.join(BESIDE)}, which go on beside it: ", end="")
+    print(f"{len(alone.files)} files, {len(alone.functions)} functions, {len(alone.moves)} moves")
     inner = sum("<" in function.rpartition(".")[2] for _, function in middle.functions)
     print(f"of the functions {inner} are comprehensions and lambdas, which are functions of their own in Python 3.11")
+    print("calls by task:", *(f"{number:4} {task}" for task, number in Counter(middle.tasks).most_common()), sep="\n  ")
     print("functions by file, and how often one comes to it:")
     print(*(f"  {functions:3} {visits:3} {file}" for file, functions, visits in middle.by_file()), sep="\n")
     print("moves by pair:", *(f"{n} {a} -> {b}" for (a, b), n in Counter(middle.moves).most_common(12)), sep="\n  ")
