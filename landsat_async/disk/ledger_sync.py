@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from landsat_async.disk.ledger_rows import marks, move_all
 from landsat_async.disk.ledger_writer import LedgerWriter
@@ -127,21 +127,11 @@ class SyncRecords:
 
     def intend(self, files: Sequence[PutAway]) -> Awaitable[None]:
         """Write down what is about to be put away."""
-        rows = [_row(one, 0) for one in files]
+        return self._writer.call(lambda c: _note(c, files, done=False))
 
-        def write(c: sqlite3.Connection) -> None:
-            c.executemany("INSERT OR REPLACE INTO superseded VALUES(?,?,?,?,?,?,?,?,?)", rows)
-
-        return self._writer.call(write)
-
-    def intend_kept(self, files: Sequence[PutAway]) -> Awaitable[None]:
+    def note_kept(self, files: Sequence[PutAway]) -> Awaitable[None]:
         """Write down that files of an older version stay where they are."""
-        rows = [_row(one, 1) for one in files]
-
-        def write(c: sqlite3.Connection) -> None:
-            c.executemany("INSERT OR REPLACE INTO superseded VALUES(?,?,?,?,?,?,?,?,?)", rows)
-
-        return self._writer.call(write)
+        return self._writer.call(lambda c: _note(c, files, done=True))
 
     def intended(self) -> Awaitable[list[PutAway]]:
         """What was about to be put away when a run ended."""
@@ -152,7 +142,7 @@ class SyncRecords:
         """They are put away, durably: they leave the files of the folder and stay in its history."""
 
         def write(c: sqlite3.Connection) -> None:
-            c.executemany("INSERT OR REPLACE INTO superseded VALUES(?,?,?,?,?,?,?,?,?)", (_row(f, 1) for f in files))
+            _note(c, files, done=True)
             _forget(c, [one.relpath for one in files])
 
         return self._writer.call(write)
@@ -194,8 +184,10 @@ class SyncRecords:
         return self._writer.call(write)
 
 
-def _row(one: PutAway, done: int) -> tuple[object, ...]:
-    return one.relpath, one.old, one.new, one.action, one.moved_to, one.size_bytes, one.sha256, one.at, done
+def _note(connection: sqlite3.Connection, files: Sequence[PutAway], *, done: bool) -> None:
+    connection.executemany(
+        f"INSERT OR REPLACE INTO superseded({_LINEAGE}, done) VALUES(?,?,?,?,?,?,?,?,{int(done)})", map(astuple, files)
+    )
 
 
 def _forget(connection: sqlite3.Connection, relpaths: Sequence[str]) -> None:

@@ -212,10 +212,6 @@ class Caller:
             self._tidy_after_s = 0.0
             return value
 
-    async def log_in(self) -> None:
-        """Get a key now instead of at the first call."""
-        await self.call(payloads.login())
-
     async def log_out(self) -> None:
         """End the key, if there is one. It dies by itself after two hours, so little is tried."""
         if self._key is None:
@@ -282,7 +278,10 @@ class Caller:
         else:
             value, unusable = read()
         for item in unusable:
-            self._report_unusable(item)
+            if self._on_unusable is not None:
+                self._on_unusable(item)
+            else:
+                logger.warning("an answer of the service has a row that cannot be used: %s", item.message)
         return value
 
     def _note_answer(self, call: Call[T], reply: ApiReply, took_s: float) -> None:
@@ -299,12 +298,6 @@ class Caller:
                 return
             facts = list(facts)  # small answers may be kept until somebody has time
         self._observe(facts)
-
-    def _report_unusable(self, item: FailedItem) -> None:
-        if self._on_unusable is not None:
-            self._on_unusable(item)
-        else:
-            logger.warning("an answer of the service has a row that cannot be used: %s", item.message)
 
     # -- after a failure
 

@@ -10,6 +10,7 @@ What is sent and read is in `payloads`, how a call is carried through all faults
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -99,15 +100,12 @@ class M2MClient:
         observe: Callable[[Iterable[Fact]], None] | None = None,
     ) -> None:
         self._url = url
-        self._credentials = credentials
-        self._session = session
         self._ca_bundle = ca_bundle
-        self._patience_s = patience_s
-        self._on_wait = on_wait
-        self._trust_env = trust_env
-        self._gate = gate or Gate()
-        self._on_unusable = on_unusable
-        self._observe = observe
+        self._make_transport = partial(Transport, url, session=session, trust_env=trust_env)
+        self._make_caller = partial(
+            Caller, credentials=credentials, gate=gate or Gate(), patience_s=patience_s, on_wait=on_wait,
+            on_unusable=on_unusable, observe=observe,
+        )  # fmt: skip
         self.tls: ssl.SSLContext | None = None
         """What certificates are verified with, once it is open; None = as aiohttp does."""
         self._transport: Transport | None = None
@@ -122,22 +120,8 @@ class M2MClient:
     async def __aenter__(self) -> Self:
         if self._ca_bundle is not None or self._url.lower().startswith("https:"):
             self.tls = await anyio.to_thread.run_sync(tls_context, self._ca_bundle)
-        transport = Transport(self._url, session=self._session, context=self.tls, trust_env=self._trust_env)
-        try:
-            self._caller = Caller(
-                transport,
-                self._credentials,
-                self._gate,
-                patience_s=self._patience_s,
-                on_wait=self._on_wait,
-                on_unusable=self._on_unusable,
-                observe=self._observe,
-            )
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await transport.close()
-            raise
-        self._transport = transport
+        self._transport = self._make_transport(context=self.tls)
+        self._caller = self._make_caller(self._transport)
         return self
 
     async def __aexit__(
@@ -165,7 +149,7 @@ class M2MClient:
 
     async def login(self) -> None:
         """Get a key now; calls do it by themselves when they need one."""
-        await self._open.log_in()
+        await self._open.call(payloads.login())
 
     async def logout(self) -> None:
         """End the key now; the next call would log in again."""

@@ -53,10 +53,6 @@ class Hosts:
         """What is known of `host`."""
         return self._health.get(host, _UNKNOWN)
 
-    def systems_at(self, host: str) -> list[str]:
-        """Download systems whose files lie at `host` (or which `system:<name>` names)."""
-        return self._systems_of({host})
-
     def ask(self, host: str) -> float:
         """May a transfer use `host` now? Seconds to wait; 0 = yes (and it may be the probe)."""
         if host not in self.interrupted:
@@ -93,10 +89,6 @@ class Hosts:
     def first_refusal(self, host: str, item: int) -> None:
         """A file's first link was refused; a new one is requested before that says anything about the host."""
         self._health[host] = host_health.on_first_refusal(self.of(host), item)
-
-    def is_known_to_fail(self, host: str, item: int) -> bool:
-        """Whether `item` stands in the host's row of failures, so that another file is a better probe."""
-        return item in self.of(host).row
 
     def judge(self, host: str, kind: HostFault, item: int, reason: str, *, others: bool, wish_s: float = 0.0) -> Ruling:
         """A file could not be had from `host` with all its own tries: decide whose fault that is, and act on the host.
@@ -147,12 +139,12 @@ class Hosts:
 
     def paused_systems(self) -> list[str]:
         """Download systems that must not be used at the moment."""
-        return self._systems_of({outage.name for outage in self.outages()})
+        return self.systems_at({outage.name for outage in self.outages()})
 
     def on_probation(self) -> list[str]:
         """Download systems whose pause is over: one file of theirs has to show that they work."""
         paused = {outage.name for outage in self.outages()}
-        return self._systems_of(self.interrupted - paused)
+        return self.systems_at(self.interrupted - paused)
 
     def one_probe_each(self, files: Sequence[Item], now_s: float) -> list[Item]:
         """Return the files to request: of each system whose pause has ended one, and all of the others."""
@@ -181,12 +173,12 @@ class Hosts:
 
     def fails_at(self, system: str, item: int) -> bool:
         """Whether a file stands in the row of failures of a system or of its host."""
-        return any(self.is_known_to_fail(h, item) for h in (f"system:{system}", self.host_of_system.get(system, "")))
+        return any(item in self.of(host).row for host in (f"system:{system}", self.host_of_system.get(system, "")))
 
     def systems_down_for(self, seconds: float) -> list[str]:
         """Download systems that have been left alone for so long."""
         before = anyio.current_time() - seconds
-        return self._systems_of({outage.name for outage in self.outages() if outage.since_s <= before})
+        return self.systems_at({outage.name for outage in self.outages() if outage.since_s <= before})
 
     def untrusted_systems(self) -> dict[str, str]:
         """Download systems whose host is not trusted, and why."""
@@ -202,17 +194,16 @@ class Hosts:
         A system without a link so far is judged by its relatives: ls_zip and ls_s3 share a host.
         """
         left_alone = {outage.name for outage in self.outages()}
-        if system in self._systems_of(left_alone):
+        if system in self.systems_at(left_alone):
             return True
         hosts = left_alone | self.untrusted_hosts.keys()
-        known = [self.host_of_system[system]] if system in self.host_of_system else self._relatives(system)
-        return any(host in hosts for host in known)
+        known, family = self.host_of_system, system.partition("_")[0]
+        if system not in known:
+            return any(host in hosts for name, host in known.items() if name.partition("_")[0] == family)
+        return known[system] in hosts
 
-    def _relatives(self, system: str) -> list[str]:
-        family = system.partition("_")[0]
-        return [host for name, host in self.host_of_system.items() if name.partition("_")[0] == family]
-
-    def _systems_of(self, names: Set[str]) -> list[str]:
+    def systems_at(self, names: Set[str]) -> list[str]:
+        """Download systems whose files lie at one of these hosts (or which `system:<name>` names)."""
         direct = [name.removeprefix("system:") for name in names if name.startswith("system:")]
         return direct + [system for system, host in self.host_of_system.items() if host in names]
 

@@ -291,7 +291,7 @@ class Outcomes:
         """Whether the run has files of a host besides those that stand in its row of failures."""
         context = self.context
         row = context.hosts.of(host).row | {item.item_id}
-        systems = {item.system, *context.hosts.systems_at(host)}
+        systems = {item.system, *context.hosts.systems_at({host})}
         found = await context.ledger.requests.open_of(context.run_id, sorted(systems), len(row) + 1)
         return any(item_id not in row for item_id in found)
 

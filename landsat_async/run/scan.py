@@ -159,7 +159,8 @@ class Scan:
                 ):
                     found[scene.entity_id, scene.display_id] = scene
                     if allowed is not None and len(found) > allowed:
-                        raise _more_than(allowed, len(found))
+                        # the service has counted fewer than it gives
+                        raise TooManyHits(f"more than {allowed:,} hits", total_hits=len(found))
             except (TooManyHits, RequestRefused) as error:
                 hits = error.total_hits if isinstance(error, TooManyHits) else 0
                 if allowed is not None and hits > allowed:
@@ -171,11 +172,6 @@ class Scan:
                     raise
                 todo += reversed(halves)
         return list(found.values())
-
-
-def _more_than(allowed: int, hits: int) -> TooManyHits:
-    """The service has counted fewer than it gives."""
-    return TooManyHits(f"more than {allowed:,} hits", total_hits=hits)
 
 
 def _day(text: str | None) -> dt.date | None:

@@ -186,7 +186,7 @@ class Synchroniser:
         if (old, new) in await records.kept():
             return False
         now = self.context.states.now()
-        await records.intend_kept([_intent(file, old, new, "keep", now) for file in files])
+        await records.note_kept([_intent(file, old, new, "keep", now) for file in files])
         await self.context.bus.emit(Superseded(old, new, len(files), "keep"))
         return True
 
