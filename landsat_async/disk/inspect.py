@@ -1,4 +1,4 @@
-"""What lies on disk already: can it be proven, and may it be taken for what it seems to be? For threads."""
+"""What lies on disk already: can it be proven, and may it be taken for what it seems to be?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
+
+import anyio.to_thread
 
 from landsat_async.disk.fs import FileInUse, Fs
 from landsat_async.model import Identity, Proof
@@ -67,7 +70,7 @@ def inspect(
     level: Proof = Proof.STRUCTURE,
     stop: Callable[[], bool] = lambda: False,
 ) -> Finding:
-    """Prove a file and hash it. A symbolic link, a folder or an unreadable file is Unproven.
+    """Prove a file and hash it; for threads. A symbolic link, a folder or an unreadable file is Unproven.
 
     Args:
         opening: Opens it, see `Target.read`.
@@ -95,6 +98,18 @@ def inspect(
         if proved.proof.rank < weakest.rank:
             return Unproven("its kind of file cannot be verified without its history")
         return Facts(file.size_bytes, _sha256(file.read, stop), proved.proof, file.mtime_ns, proved.identity)
+
+
+async def inspect_apart(
+    opening: AbstractContextManager[OpenFile], name: str, *, weakest: Proof, level: Proof = Proof.STRUCTURE
+) -> Finding:
+    """Do that in a thread, which ends soon when the caller is cancelled, and is not waited for then."""
+    stopped = False
+    look = partial(inspect, opening, name, weakest=weakest, level=level, stop=lambda: stopped)
+    try:
+        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+    finally:
+        stopped = True
 
 
 def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | None:

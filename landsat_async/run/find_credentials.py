@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+
+from landsat_async.late_certificates import aiohttp
 
 import anyio
 
+from landsat_async.beside import beside
 from landsat_async.config_tables import ServiceConfig
 from landsat_async.credentials import COMMAND_TIMEOUT_S, Credentials, resolve_credentials
 from landsat_async.disk.acquire import acquire_in_thread
-from landsat_async.errors import CredentialsError, EndpointGone, RequestRefused, single_error
+from landsat_async.errors import CredentialsError, EndpointGone, RequestRefused
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.client import M2MClient
+from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.rules.waiting import QUIET_S
 
 MISSING_ROLE = "missing-role"
@@ -34,17 +40,25 @@ async def find_credentials(
     """
     if given is not None:
         return given
+    find = partial(resolve_credentials, service)
+    async with nullcontext() if on_wait is None else beside(_tell, service, on_wait):
+        return await acquire_in_thread(find, lambda _: None, name="credentials")  # a stop waits for no program
 
-    def find() -> Credentials:
-        return resolve_credentials(service)
 
-    with single_error():
-        async with anyio.create_task_group() as group:
-            if on_wait is not None:
-                group.start_soon(_tell, service, on_wait)
-            found = await acquire_in_thread(find, lambda _: None, name="credentials")  # a stop waits for no program
-            group.cancel_scope.cancel()
-    return found
+async def client_for(
+    service: ServiceConfig,
+    given: Credentials | None,
+    *,
+    session: aiohttp.ClientSession | None,
+    on_wait: Callable[[ApiWait], None] | None,
+    on_unusable: Callable[[FailedItem], None],
+) -> M2MClient:
+    """Return a client of the service for those credentials, still to be entered; arguments as it has them."""
+    found = await find_credentials(service, given, on_wait=on_wait)
+    return M2MClient(
+        service.url, found, session=session, ca_bundle=service.ca_bundle, patience_s=service.patience_s,
+        on_wait=on_wait, on_unusable=on_unusable,
+    )  # fmt: skip
 
 
 async def _tell(service: ServiceConfig, on_wait: Callable[[ApiWait], None]) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import anyio.to_thread
 
 from landsat_async.disk.fs import FileInUse
-from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect, why_not_adopted
+from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect_apart, why_not_adopted
 from landsat_async.disk.ledger import FinishedFile, Item
 from landsat_async.disk.part import part_name
 from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
@@ -81,7 +80,7 @@ async def _recheck_finished(context: RunContext, scene: str | None) -> None:
 async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
     """Read a finished file whose size or time has changed; when its bytes have, put it aside and want it again."""
     name = file.relpath.rpartition("/")[2]
-    finding = await _inspect(context.target, file.relpath, name, weakest=Proof.LENGTH)
+    finding = await inspect_apart(context.target.read(file.relpath), name, weakest=Proof.LENGTH)
     if isinstance(finding, Facts) and finding.sha256 == file.sha256:
         await context.ledger.files.touched(file.item_id, finding.mtime_ns)
         return True
@@ -108,18 +107,6 @@ async def _put_aside(target: Target, relpath: str) -> str:
             raise
         return ", and the changed file stays behind the link that leads to it"
     return f", and the changed file is kept as {kept}" if kept else ""
-
-
-async def _inspect(
-    target: Target, relpath: str, name: str, *, weakest: Proof = Proof.STRUCTURE, level: Proof = Proof.STRUCTURE
-) -> Finding:
-    """Prove and hash a file in a thread that a cancelled run does not wait for."""
-    stopped = False
-    try:
-        look = partial(inspect, target.read(relpath), name, weakest=weakest, level=level, stop=lambda: stopped)
-        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
-    finally:
-        stopped = True
 
 
 async def _adopt_found(context: RunContext, scene: str | None) -> None:
@@ -182,7 +169,7 @@ async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[s
         return None
     asked = Proof(context.config.download.proof)
     level = Proof.CONTENT if asked.rank >= Proof.CONTENT.rank else Proof.STRUCTURE
-    finding = await _inspect(context.target, item.relpath, item.name, weakest=Proof.LENGTH, level=level)
+    finding = await inspect_apart(context.target.read(item.relpath), item.name, weakest=Proof.LENGTH, level=level)
     return finding if isinstance(finding, Facts) else None
 
 
@@ -195,7 +182,7 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
     """Prove what has a file's name: record it as that file, or leave it alone."""
     ours = place is Place.OURS
     weakest, level = (Proof.LENGTH, Proof.STRUCTURE) if ours else (Proof.STRUCTURE, Proof.CONTENT)
-    finding = await _inspect(context.target, item.relpath, item.name, weakest=weakest, level=level)
+    finding = await inspect_apart(context.target.read(item.relpath), item.name, weakest=weakest, level=level)
     if isinstance(finding, Facts) and not ours:
         doubt = why_not_adopted(item.name, finding, item.bytes_nominal)
         finding = Unproven(doubt) if doubt else finding

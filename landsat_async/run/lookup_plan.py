@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from landsat_async.rules.scene_ids import RequestedId
+from landsat_async.run.scene_filter import PAIRS_MAX, one_of, path_row_filter
 
 IDS_PER_SEARCH = 100
-PAIRS_PER_SEARCH = 40
 IDS_PER_LOOKUP = 50
 LOOKUPS_MIN = 4
 SCENES_PER_LIST = 500
@@ -63,8 +63,7 @@ def id_filter(requested: Sequence[RequestedId], fields: IdFields) -> dict[str, A
         {"filterType": "value", "filterId": fields.field_of(one), "value": one.name, "operand": "="}
         for one in requested
     ]
-    one_or_all = children[0] if len(children) == 1 else {"filterType": "or", "childFilters": children}
-    return {"metadataFilter": one_or_all}
+    return {"metadataFilter": one_of(children)}
 
 
 def by_day(requested: Iterable[RequestedId]) -> dict[dt.date, list[RequestedId]]:
@@ -81,16 +80,6 @@ def day_filter(day: dt.date, requested: Sequence[RequestedId], fields: IdFields)
     days = {"start": day.isoformat(), "end": (day + dt.timedelta(days=1)).isoformat()}  # should the end be exclusive
     scene_filter: dict[str, Any] = {"acquisitionFilter": days}
     places = sorted({(one.key.path, one.key.row) for one in requested if one.key is not None})
-    if fields.path_row is not None and len(places) <= PAIRS_PER_SEARCH:
-        path_id, row_id = fields.path_row
-        pairs = [_pair(path_id, path, row_id, row) for path, row in places]
-        scene_filter["metadataFilter"] = pairs[0] if len(pairs) == 1 else {"filterType": "or", "childFilters": pairs}
+    if fields.path_row is not None and len(places) <= PAIRS_MAX:
+        scene_filter["metadataFilter"] = path_row_filter(places, fields.path_row)
     return scene_filter
-
-
-def _pair(path_id: str, path: int, row_id: str, row: int) -> dict[str, Any]:
-    exact = [
-        {"filterType": "between", "filterId": filter_id, "firstValue": number, "secondValue": number}
-        for filter_id, number in ((path_id, path), (row_id, row))
-    ]
-    return {"filterType": "and", "childFilters": exact}

@@ -25,7 +25,7 @@ from landsat_async.rules.naming import bundle_name, is_member
 from landsat_async.run import fallback
 from landsat_async.run.area_clouds import Rule, judge, unknown_notes
 from landsat_async.run.choose_target import target_for
-from landsat_async.run.find_credentials import MISSING_ROLE, check_role, find_credentials
+from landsat_async.run.find_credentials import MISSING_ROLE, check_role, client_for
 from landsat_async.run.offers import MissingFiles, choosing
 from landsat_async.run.search import Found, UnreadableScenes, find_scenes, finds_at_most, read_aoi, read_window_area
 from landsat_async.run.search_told import SearchTold, told_search
@@ -135,18 +135,11 @@ async def plan(
     Raises:
         LandsatError: what would end a run at once.
     """
-    service = config.service
     aoi = await read_aoi(config)
     busy = await _busy(config, on_wait)
     unreadable = UnreadableScenes()
-    async with M2MClient(
-        service.url,
-        await find_credentials(service, credentials, on_wait=on_wait),
-        session=session,
-        ca_bundle=service.ca_bundle,
-        patience_s=service.patience_s,
-        on_wait=on_wait,
-        on_unusable=unreadable.note,
+    async with await client_for(
+        config.service, credentials, session=session, on_wait=on_wait, on_unusable=unreadable.note
     ) as m2m:
         try:
             await check_role(m2m)

@@ -29,7 +29,7 @@ FIRST_DAY = dt.date(1972, 7, 23)
 """Launch of Landsat 1; stands for "no start"."""
 LAST_DAY = dt.date(2099, 12, 31)
 """Stands for "no end"."""
-_PAIRS_MAX = 40
+PAIRS_MAX = 40
 """So many paths and rows are sent one by one; more are sent as their span."""
 
 
@@ -169,7 +169,7 @@ def _metadata_filters(search: SearchConfig, ids: FilterIds) -> list[dict[str, An
     """What can be asked for by the fields of the dataset."""
     filters = []
     if search.path_row and ids.path_row:
-        filters.append(_path_row_filter(search.path_row, ids.path_row))
+        filters.append(path_row_filter(search.path_row, ids.path_row))
     if search.tiles and ids.tile:
         filters.append(_tile_filter(search.tiles, ids.tile))
     if search.day_night and ids.day_night:
@@ -184,7 +184,7 @@ def _all_of(filters: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _tile_filter(tiles: Sequence[tuple[str, int, int]], ids: tuple[str, str, str]) -> dict[str, Any]:
     """Each tile, or where there are many the span of each region."""
     spans = [(region, across, across, down, down) for region, across, down in tiles]
-    if len(spans) > _PAIRS_MAX // 2:
+    if len(spans) > PAIRS_MAX // 2:
         regions: dict[str, list[tuple[int, int]]] = {}
         for region, across, down in tiles:
             regions.setdefault(region, []).append((across, down))
@@ -202,19 +202,23 @@ def _tile_filter(tiles: Sequence[tuple[str, int, int]], ids: tuple[str, str, str
         )
         for region, west, east, north, south in spans
     ]
-    return each[0] if len(each) == 1 else {"filterType": "or", "childFilters": each}
+    return one_of(each)
 
 
-def _path_row_filter(pairs: Sequence[tuple[int, int]], ids: tuple[str, str]) -> dict[str, Any]:
+def one_of(filters: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the metadata filter that lets through what one of these does."""
+    return filters[0] if len(filters) == 1 else {"filterType": "or", "childFilters": list(filters)}
+
+
+def path_row_filter(pairs: Sequence[tuple[int, int]], ids: tuple[str, str]) -> dict[str, Any]:
+    """Return the metadata filter of these paths and rows; where they are many, of their span."""
     spans = [(path, path, row, row) for path, row in pairs]
-    if len(pairs) > _PAIRS_MAX:
+    if len(pairs) > PAIRS_MAX:
         paths, rows = zip(*pairs, strict=True)
         spans = [(min(paths), max(paths), min(rows), max(rows))]
-    both: list[dict[str, Any]] = [
-        {"filterType": "and", "childFilters": [_between(ids[0], west, east), _between(ids[1], north, south)]}
-        for west, east, north, south in spans
-    ]
-    return both[0] if len(both) == 1 else {"filterType": "or", "childFilters": both}
+    return one_of(
+        [_all_of([_between(ids[0], west, east), _between(ids[1], north, south)]) for west, east, north, south in spans]
+    )
 
 
 def _without(

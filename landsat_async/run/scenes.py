@@ -10,9 +10,8 @@ from landsat_async.late_certificates import aiohttp
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.m2m.caller import ApiWait
-from landsat_async.m2m.client import M2MClient
 from landsat_async.public import publish
-from landsat_async.run.find_credentials import find_credentials
+from landsat_async.run.find_credentials import client_for
 from landsat_async.run.search import Found, UnreadableScenes, find_scenes, read_aoi
 
 
@@ -34,17 +33,10 @@ async def scenes(
     Raises:
         LandsatError: the search cannot be made.
     """
-    service = config.service
     aoi = await read_aoi(config)
     unreadable = UnreadableScenes()
-    async with M2MClient(
-        service.url,
-        await find_credentials(service, credentials, on_wait=on_wait),
-        session=session,
-        ca_bundle=service.ca_bundle,
-        patience_s=service.patience_s,
-        on_wait=on_wait,
-        on_unusable=unreadable.note,
+    async with await client_for(
+        config.service, credentials, session=session, on_wait=on_wait, on_unusable=unreadable.note
     ) as m2m:
         found = await find_scenes(config, m2m, aoi)
     return replace(found, missing=[*unreadable.missing(), *found.missing])

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import msgspec
 
 from landsat_async.disk.fs import FileInUse
-from landsat_async.disk.inspect import Facts, inspect
+from landsat_async.disk.inspect import Facts, inspect_apart
 from landsat_async.disk.ledger_sync import OldFile, PutAway
 from landsat_async.disk.target import KeepsVersions, Look, Place, Recorded, StoreFailed, Target
 from landsat_async.errors import ConfigError
@@ -240,16 +239,12 @@ async def _unchanged(target: Target, files: Sequence[OldFile]) -> tuple[list[Old
     looks = await anyio.to_thread.run_sync(target.look, recorded)
     same, gone, changed = list[OldFile](), list[OldFile](), list[OldFile]()
     for file, look in zip(files, looks, strict=True):
-        if look is Look.CHANGED and await anyio.to_thread.run_sync(partial(_has_same_bytes, target, file)):
-            look = Look.SAME
+        if look is Look.CHANGED:
+            found = await inspect_apart(target.read(file.relpath), file.name, weakest=Proof.LENGTH)
+            if isinstance(found, Facts) and found.sha256 == file.sha256:  # only its time is another one
+                look = Look.SAME
         {Look.SAME: same, Look.GONE: gone, Look.CHANGED: changed}[look].append(file)
     return same, gone, changed
-
-
-def _has_same_bytes(target: Target, file: OldFile) -> bool:
-    """Only the time of the file is another one."""
-    found = inspect(target.read(file.relpath), file.name, weakest=Proof.LENGTH, level=Proof.STRUCTURE)
-    return isinstance(found, Facts) and found.sha256 == file.sha256
 
 
 def _by_action(

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,11 @@ import msgspec
 from anyio import CancelScope
 
 from landsat_async.config import Config
-from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect
+from landsat_async.disk.inspect import Absent, Facts, Finding, Unproven, inspect_apart
 from landsat_async.disk.ledger import FinishedFile, Ledger
 from landsat_async.disk.ledger_files import FileRecords
 from landsat_async.disk.ledger_reader import FileStatus, LedgerReader, LedgerStatus
 from landsat_async.disk.lock import holder
-from landsat_async.disk.target import Target
 from landsat_async.errors import LandsatError
 from landsat_async.events import Event, Failed, Finished, Notice, Verified
 from landsat_async.model import Identity, Proof
@@ -57,6 +55,7 @@ async def verify(
     if not await reader.exists():
         yield Notice(f"{config.download.directory}: nothing is recorded here, so nothing was verified", "warning")
     good = bad = 0
+    level = Proof.CONTENT if content else Proof.STRUCTURE
     files = await reader.finished()
     async with AsyncExitStack() as stack:
         notes = _Notes(target.folder.ledger, stack)
@@ -65,7 +64,8 @@ async def verify(
             yield Notice(f"what is found out cannot be recorded: {notes.error}", "warning")
         for file in files:
             async with told_target(target, on_wait):
-                finding = await _look(target, file, Proof.CONTENT if content else Proof.STRUCTURE)
+                opening, name = target.read(file.relpath), file.relpath.rpartition("/")[2]
+                finding = await inspect_apart(opening, name, weakest=Proof.LENGTH, level=level)
             reason = _why_bad(file, finding)
             if isinstance(finding, Facts) and reason is None:
                 good += 1
@@ -116,16 +116,6 @@ class _Notes:
 async def _close(ledger: Ledger) -> None:
     with CancelScope(shield=True):
         await ledger.aclose()
-
-
-async def _look(target: Target, file: FinishedFile, level: Proof) -> Finding:
-    """Read a finished file again, in a thread that a cancelled caller does not wait for."""
-    name, stopped = file.relpath.rpartition("/")[2], False
-    look = partial(inspect, target.read(file.relpath), name, weakest=Proof.LENGTH, level=level, stop=lambda: stopped)
-    try:
-        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
-    finally:
-        stopped = True
 
 
 def _why_bad(file: FinishedFile, finding: Finding) -> str | None:

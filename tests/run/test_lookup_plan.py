@@ -8,7 +8,6 @@ import pytest
 
 from landsat_async.rules.scene_ids import read_scene_ids
 from landsat_async.run.lookup_plan import (
-    PAIRS_PER_SEARCH,
     IdFields,
     budget,
     by_day,
@@ -16,6 +15,7 @@ from landsat_async.run.lookup_plan import (
     id_filter,
     kept_for_lists,
 )
+from landsat_async.run.scene_filter import PAIRS_MAX
 
 LEVEL_2, LEVEL_1 = "LC08_L2SP_004053_20240705_20240712_02_T1", "LC08_L1TP_004053_20240705_20240712_02_T1"
 TILE, ENTITY = "LC08_CU_008001_20231101_20231116_02", "LC80040532024187LGN00"
@@ -76,7 +76,7 @@ def test_a_day_is_asked_with_its_place_and_with_an_end_that_may_be_exclusive():
 def test_a_whole_day_is_asked_for_where_places_cannot_be_or_are_too_many():
     asked = read_scene_ids([LEVEL_2])
     assert "metadataFilter" not in day_filter(DAY, asked, IdFields({"wrs path": "path"}))
-    ids = [f"LC08_L2SP_004{row:03}_20240705_20240712_02_T1" for row in range(1, PAIRS_PER_SEARCH + 2)]
+    ids = [f"LC08_L2SP_004{row:03}_20240705_20240712_02_T1" for row in range(1, PAIRS_MAX + 2)]
     many = read_scene_ids(ids)
     assert "metadataFilter" not in day_filter(DAY, many, FIELDS)
-    assert len(day_filter(DAY, many[1:], FIELDS)["metadataFilter"]["childFilters"]) == PAIRS_PER_SEARCH
+    assert len(day_filter(DAY, many[1:], FIELDS)["metadataFilter"]["childFilters"]) == PAIRS_MAX
