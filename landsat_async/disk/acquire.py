@@ -53,42 +53,6 @@ class Handover(Generic[T]):
             self._give_back(each)
 
 
-class _Taking(Generic[T]):
-    """One trip to a thread."""
-
-    def __init__(self, take: Callable[[], T], give_back: Callable[[T], object]) -> None:
-        self._take = take
-        self._loop = asyncio.get_running_loop()
-        self.handover = Handover(give_back)
-        self._error: BaseException | None = None
-        self.ended: asyncio.Future[None] = self._loop.create_future()
-
-    def start(self, name: str) -> asyncio.Future[None]:
-        """Start the thread; the future has a result when it has ended."""
-        threading.Thread(target=self._main, name=name, daemon=True).start()
-        return self.ended
-
-    def _main(self) -> None:
-        try:
-            taken = self._take()
-        except BaseException as error:  # handed to the waiter
-            self._error = error
-        else:
-            self.handover.put(taken)
-        with suppress(RuntimeError):  # that loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._tell)
-
-    def _tell(self) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-    def result(self) -> T:
-        """What was taken. Raises what the thread raised."""
-        if self._error is not None:
-            raise self._error
-        return self.handover.take()
-
-
 async def acquire_in_thread(
     take: Callable[[], T], give_back: Callable[[T], object], *, name: str = "acquire", grace_s: float = GRACE_S
 ) -> T:
@@ -104,17 +68,35 @@ async def acquire_in_thread(
         OutOfResources: no thread can be started; nothing was taken.
         Exception: what `take` raises.
     """
-    taking = _Taking(take, give_back)
+    loop, handover, errors = asyncio.get_running_loop(), Handover(give_back), list[BaseException]()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def main() -> None:
+        try:
+            taken = take()
+        except BaseException as error:  # handed to the waiter
+            errors.append(error)
+        else:
+            handover.put(taken)
+        with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(end)
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
     try:
-        ended = taking.start(f"landsat-{name}")
+        threading.Thread(target=main, name=f"landsat-{name}", daemon=True).start()
     except RuntimeError as error:
         raise resources_lacking(error) or error from None
     try:
         await wait_for_thread(ended, grace_s)
     except BaseException:
-        taking.handover.drop()
+        handover.drop()
         raise
-    return taking.result()
+    if errors:
+        raise errors.pop()
+    return handover.take()
 
 
 async def wait_for_thread(ended: asyncio.Future[None], grace_s: float = GRACE_S) -> None:

@@ -185,7 +185,7 @@ def _seen_wait(function):
 
 
 DiskPool.start = _seen(DiskPool.start)
-acquire._Taking.start = _seen(acquire._Taking.start)
+acquire.wait_for_thread = _seen_wait(acquire.wait_for_thread)
 LedgerWriter.call = _seen(LedgerWriter.call)
 LedgerWriter.aclose = _seen_wait(LedgerWriter.aclose)
 AsyncIOBackend.run_sync_in_worker_thread = _seen_wait(AsyncIOBackend.run_sync_in_worker_thread)
