@@ -11,13 +11,18 @@ from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
 
 
-async def clean_up(context: RunContext, report_limit_s: float = TIDY_LIMIT_S) -> None:
-    """Report what arrived and remove our lists; what does not work now is done by the next run."""
+async def clean_up(context: RunContext, report_limit_s: float = TIDY_LIMIT_S) -> bool:
+    """Report what arrived and remove our lists; what does not work now is done by the next run.
+
+    Returns whether nothing is left to do.
+    """
+    are_gone = is_told = False
     # Lists first: a service that is slow to take reports would leave no time for them, and reports can wait.
     with suppress(LandsatError):
-        await remove_leftovers(context.m2m, context.ledger)
+        are_gone = await remove_leftovers(context.m2m, context.ledger)
     with suppress(LandsatError):
-        await report_completed(context, limit_s=report_limit_s)
+        _, is_told = await report_completed(context, limit_s=report_limit_s)
+    return are_gone and is_told
 
 
 def reason_of(error: BaseException) -> LandsatError:

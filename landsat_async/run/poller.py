@@ -75,7 +75,8 @@ class Poller:
         if self._reported_s is None:
             self._reported_s = now_s
         is_time = now_s - self._reported_s >= REPORT_EVERY_S
-        if await report_completed(self._context, at_least=1 if is_time else REPORT_FILES) or is_time:
+        told, _ = await report_completed(self._context, at_least=1 if is_time else REPORT_FILES)
+        if told or is_time:
             self._reported_s = now_s
 
     async def _rest(self) -> None:
@@ -206,7 +207,9 @@ def _is_over(row: QueueItem) -> bool:
     return any(word in text for word in ("fail", "clear", "cancel", "remove", "expired"))
 
 
-async def report_completed(context: RunContext, *, at_least: int = 1, limit_s: float = TIDY_LIMIT_S) -> bool:
+async def report_completed(
+    context: RunContext, *, at_least: int = 1, limit_s: float = TIDY_LIMIT_S
+) -> tuple[bool, bool]:
     """Tell the service which proxied files have arrived: it cannot see those transfers.
 
     Args:
@@ -214,19 +217,19 @@ async def report_completed(context: RunContext, *, at_least: int = 1, limit_s: f
         at_least: Fewer files are left for a later report.
         limit_s: For one report.
 
-    Returns whether something was reported.
+    Returns whether something was reported, and whether the service had the answer for all that was to be.
     """
     told = False
     while True:
         rows = await context.ledger.files.unreported(REPORT_FILES)
         if len(rows) < max(1, at_least):
-            return told
+            return told, True
         try:
             sizes = [(number, size) for _, number, size in rows]
             await context.m2m.download_complete_proxied(sizes, once=True, limit_s=limit_s)
         except (EndpointGone, RequestRefused, BadReply):
             pass  # the items are gone there, or the call is: transfers do not depend on it
         except ServiceError:
-            return told  # later, or by the next run: nothing waits for it
+            return told, False  # later, or by the next run: nothing waits for it
         told = True
         await context.ledger.files.reported([item_id for item_id, _, _ in rows])

@@ -224,60 +224,65 @@ class Run:
             self.bus.tell(Notice(remark))
         for note in (*self.config.notes, *credentials.notes, *self._claim.warnings):
             self.bus.tell(Notice(note, "warning"))
-        service = self.config.service
         slow_start = SlowStart()
         gate = ApiGate(slow_start)
-        async with M2MClient(
-            service.url,
-            credentials,
-            session=self._session,
-            ca_bundle=service.ca_bundle,
-            patience_s=service.patience_s,
-            on_wait=self._on_wait,
-            on_unusable=self._unreadable.note,
-            observe=partial(self._observations.note, urlsplit(service.url).hostname or ""),
-            gate=gate,
-        ) as m2m:
-            hosts = Hosts(self._on_health, slow_start, patience_s=service.patience_s)
+        async with self._client(credentials, gate) as m2m:
+            hosts = Hosts(self._on_health, slow_start, patience_s=self.config.service.patience_s)
             context = RunContext(
                 self.config, self._ledger, m2m, self.bus, self._counts, hosts, self._target,
                 overwrite=self._overwrite, observations=self._observations,
                 window=RunWindows.of(self.config.select, self._window_area),
             )  # fmt: skip
             self._begin_measuring(context)
+            is_tidy = False
             try:
                 hooks = Hooks(context, self._on_scene, (credentials.token,))
-                with_hooks = hooks.wanted and not self._measure_only
                 async with announced_waits(context, gate):
-                    await check_role(m2m)
-                    sync = await self._begin_sync(context)
-                    async with self._workers(context) as workers:
-                        await prepare(context, self._aoi, self._unreadable, sync)
-                        await take_stock(context)
-                        await sweep_parts(context)  # after that: what was found here leaves its part behind
-                        await warn_of_space(context)
-                        if with_hooks:
-                            await self._pipeline_and_hooks(context, workers, hooks)
-                        else:
-                            await self._pipeline(context, workers)
-                    if sync is not None:
-                        await sync.finish()
-                    if not self._measure_only:
-                        await self._note_leftovers(context)
-                        await self._write_outputs(context)
-                        await hooks.after_run(self._numbers())
-                    self._done = True
-                    if sync is not None and self._exit_code() == 0:
-                        await sync.succeed()
+                    await self._search_and_fetch(context, hooks)
                     with anyio.move_on_after(REPORTS_S):  # a stop is heard here too, and takes nothing away
-                        await clean_up(context, REPORTS_S)
+                        is_tidy = await clean_up(context, REPORTS_S)
             finally:
-                with anyio.move_on_after(WIND_DOWN_S, shield=True):
-                    await clean_up(context)
-                await self._tell_unreported()
+                if not is_tidy:
+                    await self._tidy_in_time(context)
 
-    async def _tell_unreported(self) -> None:
-        """Say what the service did not take; the next run tells it again."""
+    def _client(self, credentials: Credentials, gate: ApiGate) -> M2MClient:
+        """Return the client of the service, which tells what it waits for and what it has seen."""
+        service = self.config.service
+        return M2MClient(
+            service.url, credentials,
+            session=self._session, ca_bundle=service.ca_bundle, patience_s=service.patience_s, gate=gate,
+            on_wait=self._on_wait, on_unusable=self._unreadable.note,
+            observe=partial(self._observations.note, urlsplit(service.url).hostname or ""),
+        )  # fmt: skip
+
+    async def _search_and_fetch(self, context: RunContext, hooks: Hooks) -> None:
+        """Do all that was asked for, up to the outputs and hooks; what is left then is tidying up."""
+        await check_role(context.m2m)
+        sync = await self._begin_sync(context)
+        async with self._workers(context) as workers:
+            await prepare(context, self._aoi, self._unreadable, sync)
+            await take_stock(context)
+            await sweep_parts(context)  # after that: what was found here leaves its part behind
+            await warn_of_space(context)
+            if hooks.wanted and not self._measure_only:
+                await self._pipeline_and_hooks(context, workers, hooks)
+            else:
+                await self._pipeline(context, workers)
+        if sync is not None:
+            await sync.finish()
+        if not self._measure_only:
+            await self._note_leftovers(context)
+            await self._write_outputs(context)
+            await hooks.after_run(self._numbers())
+        self._done = True
+        if sync is not None and self._exit_code() == 0:
+            await sync.succeed()
+
+    async def _tidy_in_time(self, context: RunContext) -> None:
+        """Do what is left at the service in a short time, and say what it did not take; the next run tells it again."""
+        with anyio.move_on_after(WIND_DOWN_S, shield=True):
+            if await clean_up(context):
+                return
         with anyio.move_on_after(1.0, shield=True), suppress(LandsatError):
             if await self._ledger.files.unreported(1):
                 self.bus.tell(Notice("USGS has not taken all reports of what has arrived; the next run sends the rest"))

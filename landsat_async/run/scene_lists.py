@@ -42,11 +42,12 @@ async def scene_list(
     await _remove(m2m, ledger, list_id)
 
 
-async def remove_leftovers(m2m: M2MClient, ledger: Ledger) -> None:
-    """Remove the lists that could not be removed before, by this run or by one that died."""
+async def remove_leftovers(m2m: M2MClient, ledger: Ledger) -> bool:
+    """Remove the lists that could not be removed before, by this run or by one that died; False: some are left."""
     for list_id in await ledger.scenes.lists():
         if not await _remove(m2m, ledger, list_id):
-            return  # what does not work now is put off
+            return False  # what does not work now is put off
+    return True
 
 
 async def _remove(m2m: M2MClient, ledger: Ledger | None, list_id: str) -> bool:

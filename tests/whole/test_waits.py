@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from landsat_async.disk.ledger_scenes import SceneRecords
 from landsat_async.events import Error, Notice, Progress, Retrying
 from landsat_async.sim.script import Script
 
@@ -115,6 +116,27 @@ async def test_Y84_reports_that_are_not_taken_are_told_and_end_no_run(opened):
         assert result.summary.exit_code == 0
         assert [one for one in result.of(Notice) if "not taken all reports" in one.text]
         assert result.summary.elapsed_s < 120
+
+
+@pytest.mark.parametrize(("faulty", "questions"), [(False, 1), (True, 2)])
+async def test_what_is_left_at_the_service_is_looked_up_once_where_nothing_is_left(
+    opened, monkeypatch, faulty, questions
+):
+    asked = []
+    look = SceneRecords.lists
+
+    def lists(self):
+        asked.append(self)
+        return look(self)
+
+    monkeypatch.setattr(SceneRecords, "lists", lists)
+    async with opened() as world:
+        world.may_leave = world.may_overlap = faulty
+        if faulty:
+            world.script.fault_api("scene-list-remove", "status", status=503, times=None)
+        result = await world.run()
+        assert result.summary.exit_code == 0
+        assert len(asked) == questions
 
 
 @pytest.mark.faults("Y86")
