@@ -29,9 +29,11 @@ from landsat_async.model import SecretUrl
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import WindowMode
 from landsat_async.rules.naming import window_name
+from landsat_async.run.worker import CUT_BESIDE
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import LocalPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.slots import Slots
 from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferHooks, TransferJob, TransferPolicy
 from tests.support.tiffs import band
 
@@ -69,10 +71,11 @@ def make_bands(folder: Path, count: int) -> list[str]:
     return names
 
 
-async def fetch_all(url: str, names: list[str], out: Path, workers: int) -> list[Outcome]:
-    """Fetch a window of each band."""
+async def fetch_all(url: str, names: list[str], out: Path, workers: int, beside: int) -> list[Outcome]:
+    """Fetch a window of each band, with the slots of a run."""
     spec = WindowSpec.of(AREA, WindowMode.PIXELS)
     outcomes: list[Outcome] = []
+    slots = Slots(workers, beside)
 
     async def work(pool: LocalPool, waiting: Iterator[str]) -> None:
         for name in waiting:
@@ -84,7 +87,10 @@ async def fetch_all(url: str, names: list[str], out: Path, workers: int) -> list
                 policy=POLICY,
                 window=spec,
             )
-            outcomes.append(await pool.fetch(job, TransferHooks(lambda event: None, MemoryStore())))
+            slot = await slots.take()
+            hooks = TransferHooks(lambda event: None, MemoryStore(), slot=slot)
+            outcomes.append(await pool.fetch(job, hooks))
+            slot.close()
 
     target = LocalTarget(out)
     claim = target.prepare()
@@ -92,7 +98,7 @@ async def fetch_all(url: str, names: list[str], out: Path, workers: int) -> list
     async with open_transfer_session(hosts=hosts, target=target, workers=workers, trust_env=False) as session:
         pool = LocalPool(session, workers)
         async with anyio.create_task_group() as tasks:
-            for _ in range(workers):
+            for _ in range(workers + beside):
                 tasks.start_soon(work, pool, waiting)
     claim.release()
     return outcomes
@@ -103,6 +109,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--windows", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=8, help="each has a connection")
+    parser.add_argument("--beside", type=int, default=CUT_BESIDE, help="windows that are cut beside them")
     parser.add_argument("--delay-ms", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--directory", default=tempfile.gettempdir())
@@ -119,7 +126,9 @@ def main() -> int:
                 out, before, cpu_s = folder / f"out{number}", counted.requests, _cpu_s()
                 out.mkdir()
                 began_s = time.perf_counter()
-                outcomes = anyio.run(partial(fetch_all, f"{host.url}/{load.name}", names, out, given.workers))
+                outcomes = anyio.run(
+                    partial(fetch_all, f"{host.url}/{load.name}", names, out, given.workers, given.beside)
+                )
                 wall_s, cpu_s = time.perf_counter() - began_s, _cpu_s() - cpu_s
                 requests = counted.requests - before
                 bound_s = requests * given.delay_ms / 1000 / given.workers

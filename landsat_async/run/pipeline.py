@@ -30,15 +30,15 @@ async def run_pipeline(context: RunContext, workers: WorkerPool) -> None:
     """Go on until every selected file is done or failed. Raises what ended the run early."""
     download = context.config.download
     context.wakeups.working = True
-    with _links(download.queue_size, 2, download.workers) as (sends, receives):
+    with _links(download.queue_size, 2, workers.number) as (sends, receives):
         async with anyio.create_task_group() as outer:
             outer.start_soon(_report_progress, context)
             outer.start_soon(workers.manage)
             async with anyio.create_task_group() as group:
                 group.start_soon(Requester(context).run, sends[0])
                 group.start_soon(Poller(context).run, sends[1])
-                for number, receive in enumerate(receives):
-                    group.start_soon(workers.work, number, receive)
+                for receive in receives:
+                    group.start_soon(workers.work, receive)
                 group.start_soon(workers.cancel_soon_when_cancelled)
             outer.cancel_scope.cancel()
     await workers.outcomes.discard_parts()

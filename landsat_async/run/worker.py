@@ -36,6 +36,7 @@ from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
 from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.slots import Slot, Slots
 from landsat_async.transfer.types import (
     BACKOFF_CAP_S,
     Counted,
@@ -74,6 +75,8 @@ LINK_YOUNG_S = 1.0
 BUGS_IN_A_ROW = 5
 WRITE_DOWN_S = 60.0
 """So often what was seen of the service is written into the ledger."""
+CUT_BESIDE = 4
+"""So many windows are cut, or wait for that, while others use their connections."""
 RATED_BYTES = 2**20
 """The speed of smaller files says more of the round trip than of the line."""
 FILE_WORTH_BYTES = 100_000
@@ -117,37 +120,36 @@ class WorkerPool:
         self._renewed: Counter[int] = Counter()
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
-        self.size = ConcurrencyLimit.start(download.workers)
+        self._size = ConcurrencyLimit.start(download.workers)
+        cuts = context.window is not None or context.measuring is not None
+        cuts_here = cuts and pool is None and not session.target.is_far
+        self._slots = Slots(self._size.allowed, CUT_BESIDE if cuts_here else 0)
+        self.number = download.workers + self._slots.beside
+        """So many `work`."""
         self._written_s = 0.0
-        self._busy = 0
-        self._most_busy = 0
-        self._held = 0
-        """Workers that have a link, and wait until fewer files are open."""
         self._working = 0
         self._ended = anyio.Event()
 
-    async def work(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> None:
-        """Fetch files until the stream is closed; worker `number` pauses while fewer than that are allowed."""
+    async def work(self, receive: MemoryObjectReceiveStream[Link]) -> None:
+        """Fetch files until the stream is closed; pauses while enough others have a slot."""
         self._working += 1
         ahead: Taken | None = None
+        slot: Slot | None = None
         try:
             async with receive:
-                while (taken := ahead or await self._next(number, receive)) is not None:
-                    if self._busy >= self.size.allowed:
-                        await self._until_fewer()
-                    self._busy += 1
-                    self._most_busy = max(self._busy, self._most_busy)
-                    try:
-                        ended = await self._one(*taken)
-                        ahead = None
-                        if ended is not None:
-                            ahead = self._take_ahead(number, receive, ended[2])
-                            await self.outcomes.handle(*ended)
-                    finally:
-                        self._busy -= 1
-                        if self._held:
-                            self.context.wakeups.notify()
+                while (taken := ahead or await self._next(receive)) is not None:
+                    slot = slot or await self._slots.take()  # after a halving, files of the other half come first
+                    ended = await self._one(*taken, slot)
+                    ahead = None
+                    if ended is not None:
+                        ahead = self._take_ahead(receive, slot, ended[2])
+                        await self.outcomes.handle(*ended)
+                    if ahead is None or not slot.may_stay:
+                        slot.close()
+                        slot = None
         finally:
+            if slot is not None:
+                slot.close()
             if ahead is not None:
                 self.context.states.leave(ahead[1])
             self._working -= 1
@@ -162,10 +164,9 @@ class WorkerPool:
             self._pool.cancel_soon()
             raise
 
-    async def _next(self, number: int, receive: MemoryObjectReceiveStream[Link]) -> Taken | None:
-        """Return the next link for worker `number`; None when there will be no more."""
-        while number >= self.size.allowed and not self.context.states.ended:
-            await self.context.wakeups.wait()
+    async def _next(self, receive: MemoryObjectReceiveStream[Link]) -> Taken | None:
+        """Return the next link; None when there will be no more."""
+        await self._slots.ask()
         try:
             try:
                 return receive.receive_nowait(), None  # what can wait takes a turn of the loop in any case
@@ -173,14 +174,15 @@ class WorkerPool:
                 return await receive.receive(), None
         except anyio.EndOfStream:
             return None
+        finally:
+            self._slots.asked()
 
-    def _take_ahead(self, number: int, receive: MemoryObjectReceiveStream[Link], outcome: Outcome) -> Taken | None:
+    def _take_ahead(self, receive: MemoryObjectReceiveStream[Link], slot: Slot, outcome: Outcome) -> Taken | None:
         """Take the next file in the commit that is about to record this one: a trip to the ledger less for each.
 
         None when there is none, or when it would have to wait for something else.
         """
-        is_free = number < self.size.allowed and self._busy <= self.size.allowed and self.context.hooks is None
-        if not is_free or not isinstance(outcome, Done):
+        if not slot.may_stay or self.context.hooks is not None or not isinstance(outcome, Done):
             return None
         try:
             link = receive.receive_nowait()
@@ -193,29 +195,26 @@ class WorkerPool:
     def _is_too_old(self, link: Link, age_s: float) -> bool:
         return self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW
 
-    async def _until_fewer(self) -> None:
-        """Wait until fewer files are open than are allowed now: after a halving, those of the other half come first."""
-        self._held += 1
-        try:
-            while self._busy >= self.size.allowed and not self.context.states.ended:
-                await self.context.wakeups.wait()
-        finally:
-            self._held -= 1
+    def _resize(self, size: ConcurrencyLimit) -> None:
+        self._size = size
+        if size.allowed != self._slots.allowed:
+            self._slots.allow(size.allowed)
 
     async def manage(self) -> None:
         """Adapt the number of workers to the line, for ever."""
         before = 0.0
         while True:
-            self.context.counts.workers = self.size.allowed
-            self._most_busy = self._busy
+            self.context.counts.workers = self._size.allowed
+            self._slots.most_busy = self._slots.busy
             await anyio.sleep(WINDOW_S)
             through = self.session.bytes_received + FILE_WORTH_BYTES * self.context.counts.verified
             rate, before = (through - before) / WINDOW_S, through
-            self.size = after_window(self.size, rate, busy=self._most_busy, now_s=self.context.states.loop_time())
+            now_s = self.context.states.loop_time()
+            self._resize(after_window(self._size, rate, busy=self._slots.most_busy, now_s=now_s))
             self.context.wakeups.notify()
-            await self._write_down(self.context.states.loop_time())
+            await self._write_down(now_s)
 
-    async def _one(self, link: Link, claiming: Claiming | None) -> tuple[Item, Link, Outcome] | None:
+    async def _one(self, link: Link, claiming: Claiming | None, slot: Slot) -> tuple[Item, Link, Outcome] | None:
         """Fetch a file; None when there is nothing more to do for it. `claiming`: it is being claimed already."""
         context = self.context
         age_s = context.states.loop_time() - link.born_s
@@ -237,13 +236,13 @@ class WorkerPool:
         try:
             if await self.outcomes.is_named_already(item, link, _earlier_names(item, saved)):
                 return None  # by a process of a run that was killed, after this one had taken stock
-            outcome = await self._transfer(item, saved, link)
+            outcome = await self._transfer(item, saved, link, slot)
             if isinstance(outcome, NameLearnt):
                 named = await take_name(context, item, outcome.name)
                 if named is None:
                     return None  # it is here already, or it cannot have that name
                 item = named
-                outcome = await self._transfer(item, saved, link)
+                outcome = await self._transfer(item, saved, link, slot)
         except LandsatError:
             raise
         except Exception as error:
@@ -276,14 +275,14 @@ class WorkerPool:
             case Done():
                 facts.append(Fact("links", "worked at this age", age_s))
                 if outcome.size_bytes >= RATED_BYTES and took_s > 0:
-                    facts.append(Fact("rate", f"with {self._busy} at a time", outcome.size_bytes / took_s / 1024))
+                    facts.append(Fact("rate", f"with {self._slots.busy} at a time", outcome.size_bytes / took_s / 1024))
             case NeedsLink(expired=True):
                 facts.append(Fact("links", "refused at this age", age_s))
                 facts.append(Fact("link refused", words_of(outcome.reason), age_s))
             case NotReady():
                 facts.append(Fact("staged links", "not ready at this age", age_s))
             case HostDown() if outcome.kind is HostReport.SERVER:
-                facts.append(Fact("connections", "pushed back with so many at a time", self._busy))
+                facts.append(Fact("connections", "pushed back with so many at a time", self._slots.busy))
         self.context.observations.note(link.host, facts)
 
     async def _write_down(self, now_s: float) -> None:
@@ -292,9 +291,9 @@ class WorkerPool:
             self._written_s = now_s
             await self.context.ledger.observations.add(self.context.observations.take(), self.context.states.now())
 
-    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link) -> Outcome:
+    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link, slot: Slot) -> Outcome:
         if item.kind == MEASURE:
-            return await self._fetch(item, link, self._measuring_job(item, saved, link))
+            return await self._fetch(item, link, self._measuring_job(item, saved, link), slot)
         is_from_bundle = is_member(item.kind, item.name)
         name = bundle_name(item.scene_display_id) if is_from_bundle else window_source(item.name)
         job = TransferJob(
@@ -311,7 +310,7 @@ class WorkerPool:
             window=None if is_from_bundle else self._window_of(item),
             members=await self._members(item) if is_from_bundle else (),
         )
-        return await self._fetch(item, link, job)
+        return await self._fetch(item, link, job, slot)
 
     def _window_of(self, item: Item) -> WindowSpec | None:
         return None if self.context.window is None else self.context.window.of_file(item.name)
@@ -339,7 +338,7 @@ class WorkerPool:
             measure=self.context.measuring.spec(item),
         )
 
-    def _fetch(self, item: Item, link: Link, job: TransferJob) -> Awaitable[Outcome]:
+    def _fetch(self, item: Item, link: Link, job: TransferJob, slot: Slot) -> Awaitable[Outcome]:
         context = self.context
         served_at = 0
 
@@ -367,10 +366,10 @@ class WorkerPool:
             elif (fault := fault_of_attempt(report)) is not None:
                 context.hosts.attempt_failed(host, fault, item.item_id, reason)
             if report == HostReport.SERVER:
-                self.size = after_push_back(self.size, item.item_id, context.states.loop_time())
+                self._resize(after_push_back(self._size, item.item_id, context.states.loop_time()))
 
         store = LedgerStore(context.ledger.files, item.item_id, job.part_name)
-        return self._pool.fetch(job, TransferHooks(notify, store, check_host, health, self._count))
+        return self._pool.fetch(job, TransferHooks(notify, store, check_host, health, self._count, slot))
 
     def _count(self, size: int) -> None:
         self.session.bytes_received += size

@@ -287,7 +287,7 @@ def _is_here_already(transfer: Transfer, response: aiohttp.ClientResponse, reply
         and size <= SMALL_BYTES
         and size == reply.length == accept.facts.total
         and not transfer.part.length
-        and accept.facts.source_bytes is None
+        and transfer.job.window is None
         and content.is_eof()
         and content.exception() is None
     )

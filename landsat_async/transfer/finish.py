@@ -35,7 +35,7 @@ from landsat_async.transfer.measure_part import MeasuredPart, NotMeasured
 from landsat_async.transfer.member_outcomes import members_taken
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.retry import Fault, FaultKind, HostReport
-from landsat_async.transfer.types import Counted, Done, FileFailed, NoData, Outcome
+from landsat_async.transfer.types import Counted, Done, FileFailed, HostDown, NoData, Outcome
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -67,6 +67,8 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
         work, known = transfer.threads, length_known
         # To a store it is brought in the same call: that waits for the network, and a thread for each core is too few.
         cuts = transfer.job.window is not None and not transfer.session.target.is_far
+        if cuts:
+            transfer.hooks.slot.leave()
         result = await work.run(lambda: commit(transfer, length_known=known), stop=transfer.stop_proof, computes=cuts)
     if isinstance(result, OSError):
         return await _naming_fault(transfer, result)
@@ -168,9 +170,15 @@ async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> 
     return await finish(transfer, length_known=length_known)
 
 
+async def ask_host(transfer: Transfer) -> HostDown | None:
+    """Take a slot again, where it was given back; then return why the host is not to be used now, if so."""
+    await transfer.hooks.slot.rejoin()
+    return transfer.hooks.check_host(transfer.host)
+
+
 async def _compare(transfer: Transfer, *, length_known: bool) -> Outcome | Fault:
     """Hold against the server what no sum covers, then go on; what has been compared is not asked for again."""
-    down = transfer.hooks.check_host(transfer.host)
+    down = await ask_host(transfer)
     if down is not None:
         return replace(down, bytes_received=transfer.bytes_received)
     try:

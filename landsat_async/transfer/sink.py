@@ -168,8 +168,10 @@ class Sink:
         if self._slot is not None:
             await self._slot.acquire()  # never given back: nothing follows
         block, at, end = self._buffer[: self._filled], self._cursor, self.position
-        is_brought = self._session.target.is_far and end > SMALL_BYTES  # a checkpoint goes before that
-        if end == self._accept.facts.total and self._part.length == at and not is_brought:
+        is_far, is_cut = self._session.target.is_far, self._transfer.job.window is not None
+        # A checkpoint goes before it is brought; it is cut without a connection, and without these buffers.
+        is_apart = end > SMALL_BYTES if is_far else is_cut
+        if end == self._accept.facts.total and self._part.length == at and not is_apart:
             committed = await self._keep_and_commit(block)
             self._cursor, self._filled = end, 0
             return committed

@@ -40,7 +40,7 @@ from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.transfer.attempt import NameSeen, Received, attempt
 from landsat_async.transfer.commit import WHOLE_HINT, Joins
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
-from landsat_async.transfer.finish import DamagedCopies, finish
+from landsat_async.transfer.finish import DamagedCopies, ask_host, finish
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
 from landsat_async.transfer.repair import Repairs, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
@@ -252,7 +252,7 @@ class Transfer:
             result = Fault(FaultKind.RESTART, "more bytes here than the file has")
         elif length and length == total and not self.job.name_begins:
             result = await finish(self, length_known=True)
-        elif (down := self.hooks.check_host(self.host)) is not None:
+        elif (down := await ask_host(self)) is not None:
             result = replace(down, bytes_received=self.bytes_received)
         else:
             result = await self._attempt(length)

@@ -13,6 +13,7 @@ from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity, Proof, SecretUrl, WindowRecord
 from landsat_async.rules.clouds import CloudCount, MeasureSpec
 from landsat_async.transfer.retry import FaultKind, HostReport
+from landsat_async.transfer.slots import KEPT, ConnectionSlot
 
 if TYPE_CHECKING:  # loads shapely
     from landsat_async.raster.spec import WindowSpec
@@ -252,6 +253,8 @@ class TransferHooks(msgspec.Struct, frozen=True):
     """health(host, report, reason): what came of an attempt, for a circuit breaker."""
     count: Callable[[int], None] = _not_counted
     """count(size): body bytes that another process has received; those of this one are counted by its session."""
+    slot: ConnectionSlot = KEPT
+    """Given back where a file needs no connection any more, and taken again should it need one after all."""
 
 
 class MemoryStore:

@@ -68,11 +68,11 @@ async def test_E13_a_bug_in_the_poller_ends_the_run_and_leaves_nobody_waiting(op
 def _broken_transfer(monkeypatch, breaks):
     true, broken = worker.WorkerPool._transfer, []
 
-    async def transfer(self, item, saved, link, **options):
+    async def transfer(self, item, *given):
         if breaks(item):
             broken.append(item.name)
             raise ZeroDivisionError
-        return await true(self, item, saved, link, **options)
+        return await true(self, item, *given)
 
     monkeypatch.setattr(worker.WorkerPool, "_transfer", transfer)
     return broken

@@ -20,6 +20,7 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.slots import KEPT, ConnectionSlot
 from landsat_async.transfer.speed import Window
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import MemoryStore, TransferHooks, TransferJob, TransferPolicy
@@ -104,6 +105,7 @@ class Bench:
     job_options: dict = field(default_factory=dict)
     outcomes: list = field(default_factory=list)
     fetch: object = transfer
+    slot: ConnectionSlot = KEPT
 
     def __post_init__(self):
         self.store = WatchedStore(self.part)
@@ -152,7 +154,9 @@ class Bench:
         outcome = await self.fetch(
             self.job(url),
             net,
-            TransferHooks(self.events.append, self.store, health=lambda *said: self.health.append(said)),
+            TransferHooks(
+                self.events.append, self.store, health=lambda *said: self.health.append(said), slot=self.slot
+            ),
         )
         self.outcomes.append(outcome)
         return outcome

@@ -13,11 +13,13 @@ class Handed(Exception):
     """The work has been given to threads."""
 
 
-@pytest.mark.faults("X82")
+@pytest.mark.faults("X82", "X95")
 @pytest.mark.parametrize(
     ("window", "is_far", "computes"), [(None, False, False), (object(), False, True), (object(), True, False)]
 )
-async def test_only_what_needs_a_processor_waits_for_one(window, is_far, computes):
+async def test_only_what_needs_a_processor_waits_for_one_and_leaves_its_slot_to_others(window, is_far, computes):
+    left = []
+
     async def checkpoint() -> None:
         pass
 
@@ -28,6 +30,7 @@ async def test_only_what_needs_a_processor_waits_for_one(window, is_far, compute
         joins=SimpleNamespace(stretches=()),
         session=SimpleNamespace(target=SimpleNamespace(is_far=is_far)),
         job=SimpleNamespace(window=window),
+        hooks=SimpleNamespace(slot=SimpleNamespace(leave=lambda: left.append(True))),
         threads=SimpleNamespace(run=run),
         checkpoint_if_new=checkpoint,
         stop_proof=None,
@@ -35,3 +38,4 @@ async def test_only_what_needs_a_processor_waits_for_one(window, is_far, compute
     with pytest.raises(Handed) as handed:
         await finish(transfer, length_known=True)
     assert handed.value.args == (computes,)
+    assert left == [True] * computes

@@ -275,6 +275,24 @@ async def test_a_tile_that_does_not_prove_ends_with_the_whole_file(bench):
     assert (outcome.window.transport, host.asked[-1]) == ("whole", None)
 
 
+@pytest.mark.faults("X96")
+async def test_X96_a_window_whose_bytes_are_here_needs_no_slot_but_one_that_is_damaged_takes_it_again(bench):
+    host, seen = BandHost(DATA), []
+
+    class Watched:
+        def leave(self) -> None:
+            seen.append(("leaves", len(host.asked)))
+
+        async def rejoin(self) -> None:
+            seen.append(("rejoins", len(host.asked)))
+
+    bench.slot = Watched()
+    host.faults[1] = spoil
+    async with RawServer([host]) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert seen == [("rejoins", 0), ("leaves", 3), ("rejoins", 3), ("leaves", 4)]
+
+
 async def test_a_window_that_takes_most_of_the_file_is_cut_from_the_whole(bench):
     import shapely
 

@@ -1,0 +1,163 @@
+"""How many files may use connections at a time, and how many are worked on beside them.
+
+A window needs its connection until its last byte is here; to cut it takes a processor, and no line. So its slot is
+given back there, and the next file asks for its bytes meanwhile. Files that are worked on beside the others hold a
+part and a descriptor each, so there are few of them: when `beside` have none, the next one keeps its slot to its end.
+One that turns out to be damaged takes a slot again before it asks for anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from anyio import Event
+
+
+class ConnectionSlot(Protocol):
+    """What a transfer has to do with the slot of its file."""
+
+    def leave(self) -> None:
+        """Give the slot back, as what follows needs no connection."""
+
+    async def rejoin(self) -> None:
+        """Wait until there is a slot again, where it was given back."""
+
+
+class Kept:
+    """The slot of a file that keeps it to its end."""
+
+    def leave(self) -> None:
+        """Do nothing: nobody waits for it."""
+
+    async def rejoin(self) -> None:
+        """Do nothing: it was never given back."""
+
+
+KEPT = Kept()
+
+
+class Slots:
+    """Those of one run. For the tasks of one event loop.
+
+    Who wants a file `asks` first, so that no more files are taken than there are slots, and then takes a `Slot`.
+    Those who have a file come before those who want one: to have an unfinished file wait for one that may never come
+    would be a deadlock.
+    """
+
+    def __init__(self, allowed: int, beside: int = 0) -> None:
+        self.allowed = allowed
+        """Files that may use connections; change it with `allow`."""
+        self.beside = beside
+        """Files that may be worked on without one."""
+        self.busy = 0
+        """Files that have a slot."""
+        self.most_busy = 0
+        """The most since this was set back."""
+        self._asking = 0
+        self._left = 0
+        self._with_file: deque[Event] = deque()
+        self._without: deque[Event] = deque()
+
+    @property
+    def is_enough(self) -> bool:
+        """Who has a slot may keep it for another file."""
+        return self.busy <= self.allowed and not self._with_file
+
+    def allow(self, allowed: int) -> None:
+        """Change how many files may use connections; what has one keeps it."""
+        self.allowed = allowed
+        for waiting in (self._with_file, self._without):
+            while waiting:
+                waiting.popleft().set()
+
+    async def ask(self) -> None:
+        """Wait until one more file may be taken; `asked` must follow."""
+        while self._asking + self.busy >= self.allowed:
+            await self._wait(self._without)
+        self._asking += 1
+
+    def asked(self) -> None:
+        """The file that was asked for is here, or there is none."""
+        self._asking -= 1
+        self._wake()
+
+    async def take(self) -> Slot:
+        """Wait for a slot."""
+        await self.enter()
+        return Slot(self)
+
+    async def enter(self) -> None:
+        """Wait until there is a slot, and count it as taken; for `Slot`."""
+        while self.busy >= self.allowed:
+            await self._wait(self._with_file)
+        self.busy += 1
+        self.most_busy = max(self.busy, self.most_busy)
+
+    def leave(self) -> bool:
+        """Count a slot as free, unless there are enough files without one; tell whether it is."""
+        if self._left >= self.beside:
+            return False
+        self._left += 1
+        self.free()
+        return True
+
+    def free(self) -> None:
+        """Count a slot as free."""
+        self.busy -= 1
+        self._wake()
+
+    def back(self) -> None:
+        """Count a file no more as one without a slot."""
+        self._left -= 1
+
+    async def _wait(self, among: deque[Event]) -> None:
+        event = Event()
+        among.append(event)
+        try:
+            await event.wait()
+        except BaseException:
+            if event.is_set():
+                self._wake()  # that was for somebody who goes on
+            else:
+                among.remove(event)
+            raise
+
+    def _wake(self) -> None:
+        """Wake one who can go on."""
+        if self.busy < self.allowed and self._with_file:
+            self._with_file.popleft().set()
+        elif self._asking + self.busy < self.allowed and self._without:
+            self._without.popleft().set()
+
+
+class Slot:
+    """The slot of one file, from `Slots.take` until `close`."""
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self._has_left = False
+
+    def leave(self) -> None:
+        """Give the slot back, as what follows needs no connection; kept where too many files have none."""
+        if not self._has_left:
+            self._has_left = self._slots.leave()
+
+    async def rejoin(self) -> None:
+        """Wait until there is a slot again, where it was given back."""
+        if self._has_left:
+            await self._slots.enter()
+            self._has_left = False
+            self._slots.back()
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether it may be that of the next file too: nobody who has one waits, and there are not too many."""
+        return not self._has_left and self._slots.is_enough
+
+    def close(self) -> None:
+        """The file is done with."""
+        if self._has_left:
+            self._slots.back()
+        else:
+            self._slots.free()
