@@ -69,7 +69,6 @@ def load_cube(
     odc_stac, pystac = _libraries()
     if unknown := [name for name in mask if name not in MASKS]:
         raise ValueError(f"unknown mask {unknown[0]!r}; known are {', '.join(MASKS)}")
-    read_by = _read_by(target)
     scalings: dict[str, _Scaling] = {}
     here: set[str] = set()
     documents = list(_documents(target, run_id, bands, bool(mask), scalings, here))
@@ -81,6 +80,7 @@ def load_cube(
             raise NothingToLoad(f"no file here is the band {lacking[0]!r}; here are: {there}")
     if not names:
         raise NothingToLoad("no raster of this run is here")
+    read_by = _read_by(target)  # the store has shown by now whether it gives ranges
     for document in documents:
         _fill_up(document, scalings)
     items = [pystac.Item.from_dict(document, migrate=False) for document in documents]

@@ -201,6 +201,11 @@ class StoreClient:
             self._forward = ForwardReads(self._stream)
         return self._forward.read(key, size, offset)
 
+    @property
+    def gives_ranges(self) -> bool:
+        """Whether parts of objects can be asked for, as far as anybody has tried."""
+        return self._forward is None
+
     def _stream(self, key: str) -> Iterator[bytes]:
         for piece in _obstore().get(self._files, key).stream(_WRITE_BYTES):
             yield bytes(piece)

@@ -306,7 +306,12 @@ class StoreTarget:
         return f"/vsi{self._url.scheme}/{self._url.bucket}/{self._url.key(relpath)}"
 
     def gdal_options(self) -> dict[str, str]:
-        """Return the endpoint, region and account for GDAL."""
+        """Return the endpoint, region and account for GDAL. Raises ConfigError where the store is not for it."""
+        if not self._client.gives_ranges:
+            raise ConfigError(
+                f"The store {self._url} gives objects whole, and no ranges of them: GDAL cannot read there.",
+                hint="Copy the files into a folder; summary.paths() has their addresses.",
+            )
         return gdal_options(self._url, self._config, os.environ)
 
     def outputs(self, is_ours: Callable[[bytes], bool], stop: Callable[[], bool] = lambda: False) -> StoreOutputs:

@@ -83,6 +83,9 @@ def test_V72_a_run_into_a_bucket_gives_a_cube(s3, url, tmp_path, monkeypatch):
     np.testing.assert_allclose(np.nansum(ours), np.nansum(by_hand), rtol=1e-4)
     assert summary.to_xarray(["red"], mask=("cloud",)).red.shape == cube.red.shape
 
+    s3.ranges = False
+    with pytest.raises(ConfigError, match="GDAL cannot read there"):
+        summary.to_xarray(["red"])
     monkeypatch.setattr("landsat_async.store.client._RETRY_S", 0)
     s3.fail = lambda method, path: 503
     with pytest.raises(ServiceDown):
