@@ -14,9 +14,10 @@ import re
 import reprlib
 import string
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
+
+import msgspec
 
 from landsat_async.rules.similar import similar
 
@@ -34,8 +35,7 @@ RATE_LEAST_BYTES_S = 10_000
 """Slower than this no file would ever be here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """One value as it was written."""
 
     value: object
@@ -44,7 +44,7 @@ class Written:
     notes: list[str]
     """Readers add what the user should know."""
     dotted: str
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[str] = msgspec.field(default_factory=list)
     """Readers add what they have worked out: no fault, and worth a line."""
 
 

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO
+
+import msgspec
 
 _LOOK_EVERY_S = 0.05
 _LAST_WORDS_S = 0.2
@@ -22,8 +23,7 @@ class TooMuchOutput(Exception):
     """The program prints more than anybody asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """What a program has said, and how it ended."""
 
     status: int

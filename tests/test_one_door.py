@@ -41,7 +41,7 @@ ALLOWED = {
     "show/doctor.py": {"tempfile", "shutil", "os.path.exists", "open"},  # where nothing of ours may be left
     "show/init_command.py": {"os.path.exists", "os.path.isdir"},  # the user's area file and config
     "show/login_command.py": {"os.path.exists"},  # the user's config
-    "show/output.py": {"os.open", "os.close"},  # of the null device, for a closed pipe
+    "show/safe_stream.py": {"os.open", "os.close"},  # of the null device, for a closed pipe
     "show/setup_commands.py": {"os.path.exists"},  # the user's config
     "show/scene_output.py": {"os.path.isdir"},  # the user's folder
     "show/start_page.py": {"os.path.exists"},  # the user's config

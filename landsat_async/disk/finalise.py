@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+import msgspec
+
 from landsat_async.disk.fs import READ, WRITE, FileStat, Fs
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.byte_view import Read
@@ -52,13 +54,11 @@ class Committed:
     """What the file itself has shown of whose it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class InTheWay:
+class InTheWay(msgspec.Struct, frozen=True):
     """Something that is not ours has the final name; it was left alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartLost:
+class PartLost(msgspec.Struct, frozen=True):
     """Somebody removed or swapped the part's name; its bytes cannot be named any more."""
 
 

@@ -18,9 +18,10 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+import msgspec
 
 Observer = Callable[..., None]
 """Called as `observer(operation, *arguments)` before each call; what it raises is the call's result."""
@@ -84,8 +85,7 @@ class FileStat(Protocol):
         """Number of names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(msgspec.Struct, frozen=True):
     """The file system that a folder lies on."""
 
     kind: str

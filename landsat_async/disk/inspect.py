@@ -8,11 +8,11 @@ import stat
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
 import anyio.to_thread
+import msgspec
 
 from landsat_async.disk.fs import FileInUse, Fs
 from landsat_async.model import Identity, Proof
@@ -24,8 +24,7 @@ from landsat_async.rules.naming import window_key
 _BLOCK_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """Everything the ledger records of a file, read from the file itself."""
 
     size_bytes: int
@@ -36,13 +35,11 @@ class Facts:
     """What the file itself has shown of whose it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(msgspec.Struct, frozen=True):
     """Nothing has this name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unproven:
+class Unproven(msgspec.Struct, frozen=True):
     """Something has this name and cannot be proven."""
 
     reason: str
@@ -53,8 +50,7 @@ class Unproven:
 Finding: TypeAlias = Facts | Absent | Unproven
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFile:
+class OpenFile(msgspec.Struct, frozen=True):
     """A file that is open for reading."""
 
     size_bytes: int

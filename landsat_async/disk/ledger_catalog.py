@@ -9,16 +9,16 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+import msgspec
+
 from landsat_async.disk.ledger_schema import reading
 
 
-@dataclass(frozen=True, slots=True)
-class FileHere:
+class FileHere(msgspec.Struct, frozen=True):
     """A proven file."""
 
     relpath: str
@@ -29,8 +29,7 @@ class FileHere:
     """When it was verified, unix seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class SceneHere:
+class SceneHere(msgspec.Struct, frozen=True):
     """A scene of which at least one file is proven."""
 
     display_id: str

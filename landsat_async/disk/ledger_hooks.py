@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.rules.naming import is_member
 
 
-@dataclass(frozen=True, slots=True)
-class DueScene:
+class DueScene(msgspec.Struct, frozen=True):
     """A complete scene whose hook is to be called."""
 
     display_id: str

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Container, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.disk.ledger_rows import Item, marks, move, put, take_over
 from landsat_async.disk.ledger_scenes import cache_scenes
@@ -22,8 +23,7 @@ HELD = "held"
 """In place of the run of files that wait for a figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Concluded:
+class Concluded(msgspec.Struct, frozen=True):
     """What a figure has changed."""
 
     before: State

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.disk.ledger_rows import NAMES, ROUTES, marks
 from landsat_async.disk.ledger_writer import LedgerWriter
@@ -19,8 +20,7 @@ FOOTPRINT_CHARS = 20_000
 """A footprint has five corners; one that is longer than this is not kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class CachedFile:
+class CachedFile(msgspec.Struct, frozen=True):
     """A finished file of a cached scene."""
 
     file: WantedFile

@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Awaitable, Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass
 
+import msgspec
+
 from landsat_async.disk.ledger_rows import marks, move_all
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.model import Scene
@@ -18,8 +20,7 @@ from landsat_async.rules.lifecycle import Step
 _ROWS_AT_A_TIME = 500
 
 
-@dataclass(frozen=True, slots=True)
-class OldFile:
+class OldFile(msgspec.Struct, frozen=True):
     """A finished file of an older version."""
 
     item_id: int

@@ -6,8 +6,9 @@ They are never touched: whether they are still wanted is the user's to say.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+import msgspec
 
 from landsat_async.rules.product_id import parse_product_id
 
@@ -25,15 +26,14 @@ def is_newer_version(new: str, old: str) -> bool:
     return ranks[0] > ranks[1]
 
 
-@dataclass(slots=True)
-class Leftovers:
+class Leftovers(msgspec.Struct):
     """Files of earlier runs beside what is selected now."""
 
-    older: list[str] = field(default_factory=list)
+    older: list[str] = msgspec.field(default_factory=list)
     """Files of scenes of which a newer version is selected; paths below the output folder."""
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
     """Older display id -> the newer one."""
-    elsewhere: list[str] = field(default_factory=list)
+    elsewhere: list[str] = msgspec.field(default_factory=list)
     """Files that are selected now in another folder (another layout)."""
     cut: bool = False
     """There are more than were looked at."""

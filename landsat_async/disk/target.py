@@ -11,9 +11,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from landsat_async.disk.finalise import FinaliseResult
 from landsat_async.disk.folder import Claim, OutputFolder
@@ -27,8 +28,7 @@ from landsat_async.proof.prove import Damaged, Proved
 NO_LIMIT_BYTES = 2**60
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """A finished file as the ledger has it."""
 
     relpath: str
@@ -57,8 +57,7 @@ class Place(Enum):
     """A folder: nothing can be put in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPart:
+class StoredPart(msgspec.Struct, frozen=True):
     """An unfinished file."""
 
     name: str
@@ -78,8 +77,7 @@ class StoreFailed(OSError):
         """The same request will get the same answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class FarWait:
+class FarWait(msgspec.Struct, frozen=True):
     """What a far target is waited for."""
 
     reason: str

@@ -14,6 +14,8 @@ import enum
 import math
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from landsat_async.errors import (
     BadReply,
     DatasetRefused,
@@ -64,8 +66,7 @@ PROBE_INTERVAL_S: dict[OutageKind, tuple[float, float]] = {
 """First and longest pause between two probes; each lasts 80 to 100 % of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(msgspec.Struct, frozen=True):
     """A row of failures and what follows from it."""
 
     kind: OutageKind

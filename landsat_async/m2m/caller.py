@@ -21,7 +21,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -73,8 +73,7 @@ THREAD_ABOVE_BYTES = 2**20
 """Larger answers are read in a thread, so that the event loop stays responsive."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiWait:
+class ApiWait(msgspec.Struct, frozen=True):
     """A call is about to wait."""
 
     endpoint: str
@@ -84,8 +83,7 @@ class ApiWait:
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallUnderWay:
+class CallUnderWay(msgspec.Struct, frozen=True):
     """A request that has no answer yet; times are monotonic."""
 
     endpoint: str

@@ -61,8 +61,7 @@ class Call(Generic[T_co]):
     input_matters: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DataGroup:
+class DataGroup(msgspec.Struct, frozen=True):
     """File groups of all scenes of one list, as download-request takes them."""
 
     dataset: str

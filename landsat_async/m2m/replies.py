@@ -8,10 +8,10 @@ whose message names call, row and field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from dataclasses import field as data_field
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from landsat_async.m2m.tolerant import (
@@ -39,8 +39,7 @@ class _Row(Struct, frozen=True, rename="camel"):
     """One row of an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScenePage:
+class ScenePage(msgspec.Struct, frozen=True):
     """One page of a scene search."""
 
     scenes: tuple[Scene, ...]
@@ -74,8 +73,7 @@ class ScenePage:
         return self.total_hits is None or start > self.total_hits
 
 
-@dataclass(frozen=True, slots=True)
-class SceneMetadata:
+class SceneMetadata(msgspec.Struct, frozen=True):
     """One scene with its metadata fields."""
 
     scene: Scene
@@ -105,8 +103,7 @@ class Remaining(_Row, frozen=True):
     unattempted: WholeOrNone = field(name="unattemptedDownloadCount", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadReply:
+class DownloadReply(msgspec.Struct, frozen=True):
     """Answer of download-request."""
 
     available: tuple[DownloadItem, ...] = ()
@@ -139,8 +136,7 @@ class QueueItem(_Row, frozen=True):
     """Code of a licence that has to be accepted; Landsat has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetrieveReply:
+class RetrieveReply(msgspec.Struct, frozen=True):
     """Answer of download-retrieve."""
 
     available: tuple[QueueItem, ...] = ()
@@ -149,8 +145,7 @@ class RetrieveReply:
     unusable: tuple[FailedItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(msgspec.Struct, frozen=True):
     """One dataset."""
 
     dataset_id: str
@@ -169,8 +164,7 @@ class Dataset:
     """First and last day that the service counts, YYYY-MM-DD; None when not given."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetFilter:
+class DatasetFilter(msgspec.Struct, frozen=True):
     """One metadata field that a search can filter on."""
 
     filter_id: str
@@ -181,8 +175,7 @@ class DatasetFilter:
     """(code, label) of a Select."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileGroup:
+class FileGroup(msgspec.Struct, frozen=True):
     """A group of files that can be requested together."""
 
     dataset_id: str
@@ -218,16 +211,14 @@ class LabelSummary(_Row, frozen=True):
     bytes_nominal: SizeOrNone = field(name="totalEstimatedSize", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimits:
+class RateLimits(msgspec.Struct, frozen=True):
     """Limits of the account; whose they are is left out on purpose."""
 
     initial: Remaining | None
     remaining: Remaining | None
 
 
-@dataclass(frozen=True, slots=True)
-class GridCell:
+class GridCell(msgspec.Struct, frozen=True):
     """A WRS cell on the map."""
 
     shape: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -96,8 +95,7 @@ def _masked(text: str, secrets: Sequence[str]) -> str:
 # -- the frame
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """An answer whose frame has been read; `data` has not."""
 
     data: msgspec.Raw
@@ -152,8 +150,7 @@ _KINDS = {b"{": "object", b"[": "list", b'"': "text", b"t": "flag", b"f": "flag"
 _ARTICLES = {"object": "an object", "list": "a list", "text": "a text", "flag": "true or false", "number": "a number"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(msgspec.Struct, frozen=True):
     """What the data of an endpoint may be."""
 
     kinds: frozenset[str]

@@ -14,7 +14,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,8 +37,7 @@ class Unusable(Exception):
     """A row without something that it must have; the text names the field."""
 
 
-@dataclass(frozen=True, slots=True)
-class FailedItem:
+class FailedItem(msgspec.Struct, frozen=True):
     """An item that the service refused, or a row of an answer that cannot be used."""
 
     entity_id: str | None

@@ -14,10 +14,10 @@ import ssl
 import time
 import urllib.request
 from contextlib import suppress
-from dataclasses import dataclass
 
 from landsat_async.late_certificates import aiohttp, read_certificates
 
+import msgspec
 import yarl
 
 from landsat_async.connections import ALONE, USED_AT_MOST, OutOfStep, checked
@@ -41,8 +41,7 @@ _NOT_SENT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ApiReply:
+class ApiReply(msgspec.Struct, frozen=True):
     """What came back, read completely."""
 
     status: int

@@ -9,7 +9,8 @@ where a scan has a long run of zeros, it is followed block by block (`jpeg_scan`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 from landsat_async.proof.byte_view import MOST_AT_ONCE_BYTES, ByteView, Damage
 from landsat_async.proof.jpeg_scan import Component, check_scan, lookup
@@ -25,17 +26,16 @@ _SUSPICIOUS = bytes(24)
 _MOST_SIDE = 65_500
 
 
-@dataclass(slots=True)
-class _Headers:
+class _Headers(msgspec.Struct):
     """What the headers say about the pixels."""
 
     frame: int = 0
     """The marker of the frame header; 0 = it has not come yet."""
     width: int = 0
     height: int = 0
-    sampling: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sampling: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
     """Component -> blocks of an MCU across and down."""
-    codes: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    codes: dict[int, tuple[bytes, bytes]] = msgspec.field(default_factory=dict)
     """Table class and number -> how many codes of each length, and their symbols."""
     restart: int = 0
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.proof.byte_view import Damage
 
@@ -17,8 +18,7 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _LOOK_EVERY_MCUS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(msgspec.Struct, frozen=True):
     """One component of a scan."""
 
     across: int

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from landsat_async.proof.byte_view import ByteView
 from landsat_async.proof.inside import ids_in_json, ids_in_text
@@ -19,8 +20,7 @@ from landsat_async.proof.text import check_json, check_odl, check_xml
 _MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(msgspec.Struct, frozen=True):
     """How files of a kind are recognised and read."""
 
     suffixes: tuple[str, ...] = ()

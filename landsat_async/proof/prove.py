@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -47,8 +46,7 @@ class Proved(msgspec.Struct, frozen=True):
     """What the file itself has shown of whose it is; pixels show nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(msgspec.Struct, frozen=True):
     """The file must not get its final name."""
 
     reason: str

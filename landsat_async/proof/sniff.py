@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.proof.kinds import FileKind
 from landsat_async.rules.redact import redact
@@ -22,8 +23,7 @@ _MOST_LOOKED_AT_BYTES = 4096
 _LONGEST_LINE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class WrongBody:
+class WrongBody(msgspec.Struct, frozen=True):
     """The body is not the file that was asked for."""
 
     what: str

@@ -10,7 +10,8 @@ bytes (GNU, BSD, Python), or of any other blocking factor.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.proof.byte_view import ByteView, Damage
 
@@ -23,8 +24,7 @@ _CHECKSUM = slice(148, 156)
 _SAFE_NAME = re.compile(r"[\x21-\x5b\x5d-\x7e]{1,512}")  # printable ASCII without space and backslash
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """A plain file inside a tar."""
 
     name: str
@@ -34,8 +34,7 @@ class Member:
     """Bytes."""
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(msgspec.Struct):
     """What extension headers said about the member that follows them."""
 
     name: str | None = None

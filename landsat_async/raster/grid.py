@@ -6,7 +6,8 @@ All boxes are half-open. Rows count downwards, coordinates of the ground upwards
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 MODEL_TYPE, RASTER_TYPE, GEOGRAPHIC_TYPE, PROJECTED_TYPE = 1024, 1025, 2048, 3072
 """Keys of a GeoKeyDirectory; 32767 as a value stands for "defined by further keys"."""
@@ -24,8 +25,7 @@ class UnsupportedRaster(Exception):
     """No window can be cut from such a file; the text says what it has, and is safe to print."""
 
 
-@dataclass(frozen=True, slots=True)
-class GeoKeys:
+class GeoKeys(msgspec.Struct, frozen=True):
     """The coordinate reference system of a GeoTIFF, as it is written in it."""
 
     directory: tuple[int, ...]
@@ -62,8 +62,7 @@ class GeoKeys:
         return self.short(RASTER_TYPE) == _PIXEL_IS_POINT
 
 
-@dataclass(frozen=True, slots=True)
-class GroundBox:
+class GroundBox(msgspec.Struct, frozen=True):
     """A box in the coordinates of a raster, metres."""
 
     west_m: float
@@ -77,8 +76,7 @@ class GroundBox:
                          self.north_m + buffer_m)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class GridBox:
+class GridBox(msgspec.Struct, frozen=True):
     """A box of pixels; column and row may be negative where it begins outside the image."""
 
     column: int
@@ -104,8 +102,7 @@ class GridBox:
         return GridBox(column, row, width, height) if width > 0 and height > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Transform:
+class Transform(msgspec.Struct, frozen=True):
     """Where a north-up grid lies: the outer corner of its first pixel, and the size of its pixels."""
 
     west_m: float

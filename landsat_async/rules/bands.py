@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
+
+import msgspec
 
 from landsat_async.rules.product_id import ProductId, parse_product_id
 from landsat_async.rules.similar import similar
@@ -24,8 +25,7 @@ Kind: TypeAlias = tuple[str, int]
 """Kind of sensor ("mss13", "mss45", "tm", "etm", "oli") and level (1 or 2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(msgspec.Struct, frozen=True):
     """One raster of a scene."""
 
     key: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
-from dataclasses import dataclass
+
+import msgspec
 
 QA_SUFFIX = "QA_PIXEL.TIF"
 QA_FOLDER = ".landsat_async/qa"
@@ -36,8 +37,7 @@ KNOWN_FLAGS = {
 """First two letters of a sensor -> what its QA_PIXEL has."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloudCount:
+class CloudCount(msgspec.Struct, frozen=True):
     """Pixels of an area in one scene."""
 
     pixels: int
@@ -85,8 +85,7 @@ def unknown_flags(sensor: str, counts: Collection[Flag]) -> tuple[Flag, ...]:
     return tuple(flag for flag in Flag if flag in counts and flag not in known)
 
 
-@dataclass(frozen=True, slots=True)
-class MeasureSpec:
+class MeasureSpec(msgspec.Struct, frozen=True):
     """What to count; plain values, so that it goes along with a job."""
 
     area_wkb: bytes

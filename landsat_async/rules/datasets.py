@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _FAMILIES = {
     "mss": ("Landsat 1-5 MSS", (1, 2, 3, 4, 5)),
@@ -20,8 +21,7 @@ FETCHED = "Landsat Collection 2: Level 1, Level 2, ARD tiles and the Level-3 pro
 """What can be fetched, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetFacts:
+class DatasetFacts(msgspec.Struct, frozen=True):
     """A Landsat dataset."""
 
     title: str

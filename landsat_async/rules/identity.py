@@ -20,9 +20,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
+
+import msgspec
 
 from landsat_async.model import Identity
 from landsat_async.rules.product_id import parse_scene_key
@@ -61,16 +62,14 @@ _FIRST_CHARS = ("L", "l", "%")
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class OtherFile:
+class OtherFile(msgspec.Struct, frozen=True):
     """A name that came with the answer is that of another file."""
 
     name: str
     """The other name: letters, digits, dot, dash and underscore, so it may be shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True):
     """A Landsat name, taken apart; all in lower case."""
 
     id: str

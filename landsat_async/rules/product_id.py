@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _LEVEL_ID = re.compile(r"(L[COTEM]\d\d)_(L\d[A-Z]{2})_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)_(T1|T2|RT|A1|A2)", re.ASCII)
 _TILE_ID = re.compile(r"(L[COTEM]\d\d)_(CU|AK|HI)_(\d{3})(\d{3})_(\d{8})_(\d{8})_(\d\d)(?:_(BA|DSWE|FSCA))?", re.ASCII)
@@ -23,8 +24,7 @@ _SENSOR_DATASETS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ProductId:
+class ProductId(msgspec.Struct, frozen=True):
     """The parts of a display id."""
 
     sensor: str
@@ -62,8 +62,7 @@ class ProductId:
         return f"landsat_{family}_c2_l{level}"
 
 
-@dataclass(frozen=True, slots=True)
-class SceneKey:
+class SceneKey(msgspec.Struct, frozen=True):
     """What a scene identifier tells: where and when."""
 
     path: int

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.model import Scene, Unavailable
 from landsat_async.rules.naming import shown
@@ -27,8 +28,7 @@ _SUCCESSORS = {"8": "landsat_ot_c2", "ot": "landsat_ot_c2", "etm": "landsat_etm_
 ENDED = "Collection 1, which has ended: USGS withdrew it in December 2022"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedId:
+class RequestedId(msgspec.Struct, frozen=True):
     """One id that the user named."""
 
     written: str

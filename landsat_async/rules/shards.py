@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
+
+import msgspec
 
 from landsat_async.model import DroppedScene, Scene, Unavailable
 
@@ -18,8 +19,7 @@ SHARDS_MAX = 100_000
 _WRITTEN = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(msgspec.Struct, frozen=True):
     """One of `count` disjoint parts.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 SCHEMES = ("s3", "gs", "az")
 KEY_BYTES_MAX = 1024
@@ -11,8 +12,7 @@ KEY_BYTES_MAX = 1024
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class StoreUrl:
+class StoreUrl(msgspec.Struct, frozen=True):
     """Where in a store the files go.
 
     Attributes:

@@ -6,7 +6,7 @@ below: whatever else a run waits for has a reason and a time too, and no silence
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 QUIET_S = 3.0
 """After so long without a byte, an answer or a change of any file, the run says what it waits for."""
@@ -21,8 +21,7 @@ UNKNOWN_S = 10.0
 """Told where nothing is known about the time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Where a run stands, in numbers."""
 
     call: str | None = None
@@ -56,8 +55,7 @@ class Standing:
     """Until it is ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """One reason and its time."""
 
     reason: str
@@ -120,15 +118,14 @@ def _files(count: int) -> str:
     return "1 file is" if count == 1 else f"{count:,} files are"
 
 
-@dataclass(slots=True)
-class Silence:
+class Silence(msgspec.Struct):
     """How long nothing has flowed and what of it has been told. It knows no clock: every call is told the time."""
 
     since_s: float
     covered_until_s: float = 0.0
     """What was told in this silence speaks for it until then; the next one may have another cause."""
     _last: object = None
-    _causes: dict[str, float] = field(default_factory=dict)
+    _causes: dict[str, float] = msgspec.field(default_factory=dict)
     """Until when what was told of a cause speaks for further silences of the same cause: who brings a byte now and
     then would be told all the time."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.events import Progress
 from landsat_async.model import Unavailable
@@ -19,8 +20,7 @@ the rest, and the total would jump with each."""
 KEPT_FAILURES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What the config says of a run's times and rates, for those who watch it."""
 
     staging_s: float = 86400.0

@@ -22,7 +22,6 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
@@ -246,8 +245,7 @@ def is_given_up(health: HostHealth, *, now_s: float, patience_s: float) -> bool:
     return last_try_failed or now_s >= end_s + max(120.0, patience_s)  # nobody came to try
 
 
-@dataclass(slots=True)
-class _Age:
+class _Age(msgspec.Struct):
     limit_s: float
     worked_s: float = 0.0
     """The oldest link that has worked."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
 
 import anyio
+import msgspec
 
 from landsat_async.disk.ledger import Item
 from landsat_async.rules.slow_start import SlowStart
@@ -18,8 +18,7 @@ PROBE_EVERY_S = 60.0
 """So often one file of a system is requested whose pause is over, until the system has shown that it works."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostOutage:
+class HostOutage(msgspec.Struct, frozen=True):
     """A host or system that is left alone at the moment."""
 
     name: str

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+
+import msgspec
 
 from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
 from landsat_async.m2m.client import M2MClient
@@ -31,16 +33,15 @@ _NOT_SO = (RequestRefused, EndpointGone, TooManyHits)
 """The service does not take this way; another one may work."""
 
 
-@dataclass(slots=True)
-class _Dataset:
+class _Dataset(msgspec.Struct):
     """The ids of one dataset, and what was found of them."""
 
     name: str
     requested: list[RequestedId]
-    fields: IdFields = field(default_factory=lambda: IdFields({}))
-    found: dict[str, Scene] = field(default_factory=dict)
+    fields: IdFields = msgspec.field(default_factory=lambda: IdFields({}))
+    found: dict[str, Scene] = msgspec.field(default_factory=dict)
     """By display id; only what was requested."""
-    seen: dict[str, Scene] = field(default_factory=dict)
+    seen: dict[str, Scene] = msgspec.field(default_factory=dict)
     """By display id; what else the service showed."""
     refused: DatasetRefused | None = None
 

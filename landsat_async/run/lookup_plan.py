@@ -13,8 +13,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from landsat_async.rules.scene_ids import RequestedId
 from landsat_async.run.scene_filter import PAIRS_MAX, one_of, path_row_filter
@@ -26,8 +27,7 @@ SCENES_PER_LIST = 500
 """For so many scenes a list is made when the files are chosen: that is a look-up too."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdFields:
+class IdFields(msgspec.Struct, frozen=True):
     """Filter ids of one dataset by what they hold; they differ between datasets, so they are found by their labels."""
 
     by_label: Mapping[str, str]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 import anyio
+import msgspec
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.disk.ledger import FinishedFile, Item
@@ -77,8 +77,7 @@ def fault_of_attempt(report: HostReport) -> HostFault | None:
             assert_never(report)
 
 
-@dataclass(frozen=True, slots=True)
-class _HostFailure:
+class _HostFailure(msgspec.Struct, frozen=True):
     """A failure that may be the host's."""
 
     host: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from landsat_async.errors import ConfigError
 from landsat_async.m2m.replies import ProductOption
@@ -59,11 +60,10 @@ def _products(rows: Iterable[ProductOption]) -> Iterator[ProductOption]:
     return (row for row in rows if row.product_name and row.system not in _NO_PRODUCT_SYSTEMS)
 
 
-@dataclass(slots=True)
-class Several:
+class Several(msgspec.Struct):
     """Scenes with several products among which nobody has chosen."""
 
-    _scenes: dict[str, int] = field(default_factory=dict)
+    _scenes: dict[str, int] = msgspec.field(default_factory=dict)
     """Product name -> scenes that have it."""
     _count: int = 0
 

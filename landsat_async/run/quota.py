@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 WINDOW_S = 900.0
 WINDOW_DOWNLOADS = 15_000
@@ -25,8 +26,7 @@ POLL_GROWTH_MAX = 10.0
 """Polls never become rarer than this many intervals: 30 s grow to 5 min."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(msgspec.Struct, frozen=True):
     """How many downloads may be requested now; 0 comes with the time to wait."""
 
     downloads: int

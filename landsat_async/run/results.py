@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from landsat_async.config_store import StoreConfig, place_below
 from landsat_async.config_tables import DownloadConfig
@@ -17,8 +18,7 @@ from landsat_async.run.choose_target import target_of
 from landsat_async.run_summary import VerifiedFile
 
 
-@dataclass(frozen=True, slots=True)
-class FilesOfRun:
+class FilesOfRun(msgspec.Struct, frozen=True):
     """The files of one run, looked up when they are asked for."""
 
     download: DownloadConfig

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -25,8 +24,7 @@ if TYPE_CHECKING:  # loads shapely, see run/scene_filter
 PAGE_ROWS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True):
     """One search of one dataset."""
 
     m2m: M2MClient

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import anyio.to_thread
 import msgspec
@@ -22,8 +21,7 @@ from landsat_async.run.windows import RunWindows
 CACHED_FOR_S = 86400.0
 
 
-@dataclass(frozen=True, slots=True)
-class SceneCache:
+class SceneCache(msgspec.Struct, frozen=True):
     """The cached scenes of one folder, for one choice of files."""
 
     config: Config

@@ -10,8 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from landsat_async.config_tables import SearchConfig
 from landsat_async.model import DroppedScene, Scene
@@ -33,8 +35,7 @@ PAIRS_MAX = 40
 """So many paths and rows are sent one by one; more are sent as their span."""
 
 
-@dataclass(frozen=True, slots=True)
-class FilterIds:
+class FilterIds(msgspec.Struct, frozen=True):
     """Filter ids of one dataset, found by the field labels of `dataset-filters`; what it lacks is None.
 
     An id of another dataset gives no results and no error, so they are never written down in code.

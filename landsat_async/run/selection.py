@@ -81,15 +81,14 @@ class _Single(msgspec.Struct):
         return {group for offer in self.offers for group in offer.file_groups or ()}
 
 
-@dataclass(slots=True)
-class _Chosen:
+class _Chosen(msgspec.Struct):
     """The selection while it grows."""
 
     layout: str
-    files: list[WantedFile] = field(default_factory=list)
-    unavailable: list[Unavailable] = field(default_factory=list)
-    lacking: dict[tuple[str, str], Lacking] = field(default_factory=dict)
-    several: Several = field(default_factory=Several)
+    files: list[WantedFile] = msgspec.field(default_factory=list)
+    unavailable: list[Unavailable] = msgspec.field(default_factory=list)
+    lacking: dict[tuple[str, str], Lacking] = msgspec.field(default_factory=dict)
+    several: Several = msgspec.field(default_factory=Several)
 
     def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
             group_dataset: str | None = None, file_groups: tuple[str, ...] = ()) -> None:  # fmt: skip

@@ -7,8 +7,10 @@ whole. The size that is planned is an estimate: the bytes of the tiles that the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from landsat_async.config_tables import SelectConfig
 from landsat_async.model import WantedFile
@@ -25,8 +27,7 @@ _SCENE_PIXELS = 7700 * 7800
 _M_PER_DEG = 111_320.0
 
 
-@dataclass(frozen=True, slots=True)
-class RunWindows:
+class RunWindows(msgspec.Struct, frozen=True):
     """What a run cuts out of each band."""
 
     spec: WindowSpec

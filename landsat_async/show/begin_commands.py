@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from landsat_async.show.command_options import overrides_of, same_job, whole_number
@@ -135,7 +134,7 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
         return print_observations(options.config, overrides_of(options), output)
     from landsat_async.show.doctor import doctor
 
-    again = same_job(options) if options.config else replace(same_job(options), config=None)
+    again = same_job(options) if options.config else same_job(options)._replace(config=None)
     return doctor(options.config, overrides_of(options), output, again)
 
 

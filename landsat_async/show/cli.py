@@ -68,7 +68,7 @@ def _start() -> int:
 def _complete(line: Sequence[str]) -> int:
     """Offer what could come next on a command line."""
     from landsat_async.show.completion_command import complete
-    from landsat_async.show.output import SafeStream
+    from landsat_async.show.safe_stream import SafeStream
 
     out = SafeStream(sys.stdout)
     out.write(complete(line, COMMANDS))
@@ -78,8 +78,8 @@ def _complete(line: Sequence[str]) -> int:
 
 def _refuse(error: UsageError) -> int:
     """Say what is wrong with the command line; exit code 2."""
-    from landsat_async.show.output import SafeStream
     from landsat_async.show.program import as_started
+    from landsat_async.show.safe_stream import SafeStream
 
     err = SafeStream(sys.stderr)
     first, *others = as_started(str(error)).split("\n")
@@ -90,7 +90,7 @@ def _refuse(error: UsageError) -> int:
 
 def _flush() -> None:
     """Flush what argparse printed; a reader that has gone is no fault."""
-    from landsat_async.show.output import SafeStream
+    from landsat_async.show.safe_stream import SafeStream
 
     SafeStream(sys.stdout).flush()
     SafeStream(sys.stderr).flush()

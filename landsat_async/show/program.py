@@ -8,8 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import PurePath
+from typing import NamedTuple
 
 from landsat_async.show.command_table import COMMANDS
 
@@ -37,8 +36,7 @@ def command(*parts: object) -> str:
     return " ".join([program(), *(shlex.quote(str(part)) for part in parts)])
 
 
-@dataclass(frozen=True, slots=True)
-class SameJob:
+class SameJob(NamedTuple):
     """The job of this command line, for the commands that go on with it: they are pasted, and must do no other job.
 
     Attributes:
@@ -90,10 +88,10 @@ def started_as(script: str, typed: Sequence[str], which: Callable[[str], str | N
         typed: The whole command line, `sys.orig_argv`: there may be no `python`, only `python3` or `.venv/bin/python`.
         which: Finds a program on PATH.
     """
-    path = PurePath(script)
-    if path.parts[-2:] == ("landsat_async", "__main__.py"):
+    folder, name = os.path.split(script)
+    if (os.path.basename(folder), name) == ("landsat_async", "__main__.py"):
         return f"{_as_typed(typed[0] if typed else '', which) or 'python'} -m landsat_async"
-    return (_as_typed(script, which) if path.stem == PROGRAM else "") or PROGRAM
+    return (_as_typed(script, which) if os.path.splitext(name)[0] == PROGRAM else "") or PROGRAM
 
 
 def _as_typed(path: str, which: Callable[[str], str | None]) -> str:

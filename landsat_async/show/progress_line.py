@@ -16,8 +16,8 @@ from landsat_async.events import Event, Finished, Planned, Progress, Retrying, S
 from landsat_async.rules.quantities import count_text, size_text, span_text
 from landsat_async.show import standing
 from landsat_async.show.formatting import clean
-from landsat_async.show.output import fitting
 from landsat_async.show.plain import searching_text
+from landsat_async.show.safe_stream import fitting
 
 EVERY_S = 1.0
 CHARACTERS_MOST = 300

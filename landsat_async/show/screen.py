@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from landsat_async.show.output import SafeStream
+from landsat_async.show.safe_stream import SafeStream
 
 DRAWINGS_A_SECOND = 4
 CLOSING_S = 2.0

@@ -8,8 +8,8 @@ import sys
 from landsat_async.kept_login import logins_path
 from landsat_async.show.command_table import CONFIG_FILE
 from landsat_async.show.help_pages import start_page
-from landsat_async.show.output import SafeStream
 from landsat_async.show.page_width import page_width
+from landsat_async.show.safe_stream import SafeStream
 
 
 def show_start_page() -> None:

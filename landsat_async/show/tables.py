@@ -11,8 +11,8 @@ from landsat_async.events import Failed, Finished, LeftOut
 from landsat_async.model import Proof
 from landsat_async.rules.quantities import count_text, size_text, span_text
 from landsat_async.show.formatting import clean, wrap
-from landsat_async.show.output import SafeStream
 from landsat_async.show.run_summary import RunOverview
+from landsat_async.show.safe_stream import SafeStream
 
 _NO_TERMINAL_COLUMNS = 1000
 FAILED_NAMED = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -28,8 +27,7 @@ LAYOUTS_SEEN = 8
 WHOLE_HINT = 'Files of this kind come whole with window = "off".'
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedWindow:
+class CommittedWindow(msgspec.Struct, frozen=True):
     """The window has its final name, durably."""
 
     committed: Committed
@@ -38,36 +36,31 @@ class CommittedWindow:
     record: WindowRecord
 
 
-@dataclass(frozen=True, slots=True)
-class EmptyWindow:
+class EmptyWindow(msgspec.Struct, frozen=True):
     """There is nothing but fill in it."""
 
     reason: str
     record: WindowRecord
 
 
-@dataclass(frozen=True, slots=True)
-class NotCut:
+class NotCut(msgspec.Struct, frozen=True):
     """No window can be cut from such a file."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True):
     """The proof is right, but the bytes came with several answers, and no sum covers these stretches of them."""
 
     proof: Proof
     stretches: list[Stretch]
 
 
-@dataclass(frozen=True, slots=True)
-class NoMember:
+class NoMember(msgspec.Struct, frozen=True):
     """The bundle holds no such member."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedMember:
+class CommittedMember(msgspec.Struct, frozen=True):
     """A member of a bundle has its final name, durably."""
 
     committed: Committed
@@ -75,8 +68,7 @@ class CommittedMember:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedMembers:
+class CommittedMembers(msgspec.Struct, frozen=True):
     """What has come of each member that was wanted, in the order of the job."""
 
     results: tuple[WindowResult | CommittedMember | NoMember, ...]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 from anyio import sleep_forever
 
 from landsat_async.disk.finalise import Committed, InTheWay, PartLost
@@ -43,11 +44,10 @@ if TYPE_CHECKING:
 _LIMIT_OF_DAMAGED_COPIES = 3
 
 
-@dataclass(slots=True)
-class DamagedCopies:
+class DamagedCopies(msgspec.Struct):
     """Complete copies of the file that were damaged."""
 
-    sha256: set[str] = field(default_factory=set)
+    sha256: set[str] = msgspec.field(default_factory=set)
     count: int = 0
 
 

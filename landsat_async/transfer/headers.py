@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -45,8 +44,7 @@ _NO_CODINGS = frozenset({"", "identity", "none", "binary", "8bit", "aws-chunked"
 _CHARSETS = frozenset({"", "us-ascii", "utf-8", "iso-8859-1", "windows-1252"})
 
 
-@dataclass(frozen=True, slots=True)
-class ContentRange:
+class ContentRange(msgspec.Struct, frozen=True):
     """A readable Content-Range. `start` is None for the unsatisfied form `bytes */N`."""
 
     start: int | None

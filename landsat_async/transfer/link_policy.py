@@ -10,9 +10,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 from yarl import URL
 
 from landsat_async.model import SecretUrl
@@ -32,8 +32,7 @@ class LinkRefused(ValueError):
     """The link must not be followed; the text says why, without the link."""
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedHosts:
+class AllowedHosts(msgspec.Struct, frozen=True):
     """Hosts that files may come from."""
 
     patterns: tuple[str, ...]

@@ -5,8 +5,9 @@ A QA_PIXEL that is wanted for its figure alone gets no name. Every tile that is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from landsat_async.proof.prove import Damaged, Stopped
 from landsat_async.rules.clouds import CloudCount, MeasureSpec
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredPart:
+class MeasuredPart(msgspec.Struct, frozen=True):
     """What was counted."""
 
     count: CloudCount
 
 
-@dataclass(frozen=True, slots=True)
-class NotMeasured:
+class NotMeasured(msgspec.Struct, frozen=True):
     """The area cannot be found in such a file."""
 
     reason: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from landsat_async.transfer.headers import ContentRange, Reply, is_strong
 from landsat_async.transfer.resume import OVERLAP_BYTES, AcceptBody, RangeSupport
@@ -37,8 +38,7 @@ _OF_THE_HOST = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A range of a file."""
 
     start: int

@@ -83,18 +83,15 @@ class AcceptBody(msgspec.Struct, frozen=True):
     """The same bytes come with another ETag; the host's ETags are no help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Complete:
+class Complete(msgspec.Struct, frozen=True):
     """Nothing is missing: the server says that the file has as many bytes as are here."""
 
 
-@dataclass(frozen=True, slots=True)
-class AskPlainly:
+class AskPlainly(msgspec.Struct, frozen=True):
     """Drop this answer and ask again without If-Range: the host may dislike it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(msgspec.Struct, frozen=True):
     """The part and this answer do not belong together: drop both and begin at byte 0."""
 
     reason: str
@@ -103,8 +100,7 @@ class Restart:
     stay, a whole answer is compared with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(msgspec.Struct, frozen=True):
     """Drop this answer; the part stays. When it was one to a range, no range of this file is asked for any more."""
 
     reason: str

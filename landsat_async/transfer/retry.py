@@ -8,8 +8,10 @@ cannot keep a client busy for ever. Some faults have a shorter leash of their ow
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 PROGRESS_BYTES = 64 * 1024
 """So many new bytes end a row of failures."""
@@ -121,8 +123,7 @@ class Then(enum.Enum):
     UNREADY = "unready"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(msgspec.Struct, frozen=True):
     tries: int | None
     """How often this kind may be tried again in one transfer; None = the common budget alone decides."""
     then: Then
@@ -188,37 +189,32 @@ class Fault:
     """What the server asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True):
     """Try the same link again."""
 
     failures: int
     """Failures in a row without progress, this one included: the exponent of the back-off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(msgspec.Struct, frozen=True):
     """Only a fresh link can help."""
 
     expired: bool
     """True: the link was refused, which is normal for an old one. False: it leads nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Leave the whole host alone for a while."""
 
     wait_s: float
     kind: HostReport
 
 
-@dataclass(frozen=True, slots=True)
-class Unready:
+class Unready(msgspec.Struct, frozen=True):
     """The service is still preparing the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True):
     """This file cannot be had now."""
 
     reason: str
@@ -228,8 +224,7 @@ class GiveUp:
 Verdict: TypeAlias = Retry | Fresh | Pause | Unready | GiveUp
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(msgspec.Struct):
     """Counts the failures of one transfer."""
 
     attempts: int
@@ -237,7 +232,7 @@ class Budget:
     best: int = 0
     """Highest position reached so far."""
     failures: int = 0
-    tries: dict[FaultKind, int] = field(default_factory=dict)
+    tries: dict[FaultKind, int] = msgspec.field(default_factory=dict)
 
     def verdict(self, fault: Fault, position: int) -> Verdict:
         """Count `fault`, which happened when `position` bytes were here, and say what to do."""

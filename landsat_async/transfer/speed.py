@@ -8,8 +8,9 @@ them off in between does not help.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from landsat_async.transfer.retry import Fault, FaultKind
 
@@ -29,8 +30,7 @@ class Bounds(Protocol):
         """Seconds."""
 
 
-@dataclass(slots=True)
-class Window:
+class Window(msgspec.Struct):
     """Counts what comes in windows of time spent waiting for the server; a slow disk of ours is not blamed on it."""
 
     least_bytes_s: float
@@ -49,8 +49,7 @@ class Window:
         return below
 
 
-@dataclass(slots=True)
-class Speed:
+class Speed(msgspec.Struct):
     """Watches over one connection."""
 
     floor: Window

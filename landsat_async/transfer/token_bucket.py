@@ -6,7 +6,7 @@ over any span is right whatever the size of the pieces; `piece_bytes` and `advan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 SAVED_S = 0.2
 """What was not used is saved for so long: a wake-up that comes late costs nothing, and no burst is longer."""
@@ -17,8 +17,7 @@ ADVANCE_MOST_BYTES = 256 * 1024
 WINDOW_LEAST_BYTES, WINDOW_MOST_BYTES = 8 * 1024, 1024 * 1024
 
 
-@dataclass(slots=True)
-class TokenBucket:
+class TokenBucket(msgspec.Struct):
     """One rate for all that share it."""
 
     rate_bytes_s: float

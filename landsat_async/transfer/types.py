@@ -60,8 +60,7 @@ class TransferPolicy:
     """Replace a file that is in the way under the final name."""
 
 
-@dataclass(frozen=True, slots=True)
-class WantedMember:
+class WantedMember(msgspec.Struct, frozen=True):
     """What is wanted of a file that comes whole: a window of it, or of a member of a bundle, or a member itself."""
 
     name: str
@@ -122,8 +121,7 @@ class Done:
     """How it was cut, where it is a window."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoData:
+class NoData(msgspec.Struct, frozen=True):
     """The window that was wanted holds nothing but fill, so there is no file."""
 
     reason: str
@@ -131,8 +129,7 @@ class NoData:
     window: WindowRecord
 
 
-@dataclass(frozen=True, slots=True)
-class MembersTaken:
+class MembersTaken(msgspec.Struct, frozen=True):
     """What was wanted of a bundle has its final names, or what keeps it from having them. Record that."""
 
     results: tuple[tuple[str, Done | NoData | FileFailed], ...]
@@ -142,8 +139,7 @@ class MembersTaken:
     bytes_received: int
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """The clouds of the area are counted; nothing is named. Record that, then have the target discard the part."""
 
     count: CloudCount
@@ -151,16 +147,14 @@ class Counted:
     bytes_received: int
 
 
-@dataclass(frozen=True, slots=True)
-class NameLearnt:
+class NameLearnt(msgspec.Struct, frozen=True):
     """The server has said what the file is called; write it down and transfer it under that name."""
 
     name: str
     bytes_received: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class NeedsLink:
+class NeedsLink(msgspec.Struct, frozen=True):
     """Only a fresh link can help; the bytes so far are kept."""
 
     reason: str
@@ -169,8 +163,7 @@ class NeedsLink:
     """True: refused, as old links are (worth several fresh ones). False: it leads nowhere (worth one)."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotReady:
+class NotReady(msgspec.Struct, frozen=True):
     """The link is a staging link, and the service is still preparing the file."""
 
     reason: str
@@ -188,8 +181,7 @@ class HostDown:
     bytes_received: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FileFailed:
+class FileFailed(msgspec.Struct, frozen=True):
     """This file cannot be had by this run."""
 
     reason: str
@@ -200,8 +192,7 @@ class FileFailed:
     be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class GivenBack:
+class GivenBack(msgspec.Struct, frozen=True):
     """Nobody has it now, and nothing is wrong with it: the process that had it is gone, or did not come to it."""
 
     reason: str

@@ -50,7 +50,7 @@ def test_usage_errors_are_exit_2_on_stderr(arguments, capsys):
 
 def test_help_and_version_import_nothing_heavy():
     """Start-up stays within 0.15 s of bare Python only without these."""
-    heavy = ["aiohttp", "anyio", "asyncio", "msgspec", "rich", "shapely", "sqlite3", "numpy"]
+    heavy = ["aiohttp", "anyio", "asyncio", "msgspec", "rich", "shapely", "sqlite3", "numpy", "dataclasses"]
     code = (
         "import sys; from landsat_async.show.cli import main; code = main([sys.argv[1]]);"
         f"bad = sorted(set({heavy!r}) & set(sys.modules)); assert not bad, bad; sys.exit(code)"

@@ -10,7 +10,8 @@ import pytest
 
 from landsat_async import events as e
 from landsat_async.show.live import ROWS, LiveRenderer
-from landsat_async.show.output import Output, OutputOptions, fitting
+from landsat_async.show.output import Output, OutputOptions
+from landsat_async.show.safe_stream import fitting
 from tests.show.fake_run import SHA, finished
 
 NOW_S = 1_700_000_000.0

@@ -11,7 +11,8 @@ import pytest
 
 from landsat_async.events import Error, Notice, Planned
 from landsat_async.show.cli import main
-from landsat_async.show.output import Output, OutputOptions, SafeStream, reader_has_gone
+from landsat_async.show.output import Output, OutputOptions, reader_has_gone
+from landsat_async.show.safe_stream import SafeStream
 from tests.show.fake_run import finished
 
 PROJECT = Path(__file__).parents[2]

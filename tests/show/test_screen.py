@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.text import Text
 
-from landsat_async.show.output import SafeStream
+from landsat_async.show.safe_stream import SafeStream
 from landsat_async.show.screen import Screen
 
 

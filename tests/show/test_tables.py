@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from landsat_async import events as e
-from landsat_async.show.output import SafeStream
 from landsat_async.show.run_summary import KEPT, RunOverview
+from landsat_async.show.safe_stream import SafeStream
 from landsat_async.show.tables import FAILED_NAMED, columns, end_lines, failed_lines, width_of
 from tests.show.fake_run import SHA, finished
 
