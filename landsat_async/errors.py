@@ -275,6 +275,7 @@ publish(*(one for one in list(vars().values()) if isinstance(one, type) and issu
 
 _LATER = "Nothing is lost: the same command continues."
 _NO_THREAD = "can't start new thread"  # a plain RuntimeError in every version of Python so far
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LIMITS = {
     errno.EMFILE: (
         "this process may open no more files",
@@ -283,6 +284,11 @@ _LIMITS = {
     errno.ENFILE: ("the machine may open no more files", "Close other programs."),
     errno.ENOMEM: ("the machine has no memory left", "Close other programs, or use fewer workers."),
 }
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Tell whether there is no room left: on the disk, in a quota, or below the limit of a file (ulimit -f)."""
+    return error.errno in _FULL
 
 
 def resources_lacking(error: BaseException) -> OutOfResources | None:

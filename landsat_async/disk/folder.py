@@ -12,7 +12,15 @@ from pathlib import Path
 
 from landsat_async.disk.fs import NEW, FileInUse, Fs, Volume, local_fs
 from landsat_async.disk.lock import FolderLock
-from landsat_async.errors import ConfigError, DiskFull, FolderBusy, FolderUnwritable, LandsatError, resources_lacking
+from landsat_async.errors import (
+    ConfigError,
+    DiskFull,
+    FolderBusy,
+    FolderUnwritable,
+    LandsatError,
+    is_disk_full,
+    resources_lacking,
+)
 
 STATE_FOLDER = ".landsat_async"
 LEDGER_NAME = "ledger.sqlite3"
@@ -163,7 +171,7 @@ class OutputFolder:
             what, key = f"folder {folder}, for what is known of the files,", "state_dir"
         else:
             folder, what, key = self.root, f"output folder {self.root}", "directory, or --directory,"
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_disk_full(error):
             return DiskFull(f"The disk of {folder} is full.", hint="Free some space and run the same command again.")
         if (lacking := resources_lacking(error)) is not None:
             return lacking

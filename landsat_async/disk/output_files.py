@@ -96,6 +96,11 @@ class OutputPlace(Protocol):
         """Leave nothing behind of what was put and has no name."""
 
 
+def is_spare(name: str) -> bool:
+    """Tell whether this is the name of a file that has no name yet."""
+    return _SPARE.fullmatch(name) is not None
+
+
 class SpareFiles:
     """Files beside the parts that have no name yet."""
 
@@ -120,7 +125,7 @@ class SpareFiles:
     def sweep(self) -> None:
         """Remove what a writer that was killed has left; nobody else may be writing."""
         for name in self._fs.listdir(self._spool):
-            if _SPARE.fullmatch(name):
+            if is_spare(name):
                 self.drop([self._fs.join(self._spool, name)])
 
 

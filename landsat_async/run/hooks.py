@@ -7,6 +7,7 @@ next run, also where no file is fetched any more. So each is called at least onc
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -192,7 +193,9 @@ class Hooks:
         complete = CompleteScene(scene.display_id, scene.entity_id, scene.dataset, as_named(folder), files)
         try:
             with anyio.fail_after(self._config.timeout_s):
-                await self._on_scene(complete)
+                if not inspect.isawaitable(called := self._on_scene(complete)):
+                    return 1, f"is no `async def`: it gave back {type(called).__name__}, which nobody can await"
+                await called
         except TimeoutError:
             return None, why_failed(None, self._config.timeout_s, "")
         except Exception as error:

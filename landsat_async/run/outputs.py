@@ -8,7 +8,6 @@ written again; where no file has changed since the last time, nothing is even re
 
 from __future__ import annotations
 
-import errno
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +24,9 @@ from landsat_async.config_tables import OutputConfig
 from landsat_async.disk.at_once import at_once
 from landsat_async.disk.folder import STATE_FOLDER
 from landsat_async.disk.ledger_catalog import SceneHere, scenes_here
-from landsat_async.disk.output_files import NotOurs
+from landsat_async.disk.output_files import NotOurs, is_spare
 from landsat_async.disk.target import Target
-from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, resources_lacking, single_error
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, is_disk_full, resources_lacking, single_error
 from landsat_async.model import Unavailable
 from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.product_id import parse_product_id
@@ -115,16 +114,23 @@ def _in_words(writer: _Writer, anew: bool, digest: str | None) -> OutputsMade:
             raise Stopped from None
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             hint = "Free some space and run the same command again; the files themselves are safe."
             raise DiskFull("The disk is full: STAC items and tables could not be written.", hint=hint) from None
         if (lacking := resources_lacking(error)) is not None:
             raise lacking from None
-        name = os.path.basename(error.filename or "") or "STAC items and tables"
         raise FolderUnwritable(
-            f"{name} could not be written: {error.strerror}.",
+            f"{_named(error.filename or '')} could not be written: {error.strerror}.",
             hint="The files themselves are safe. Mend that and run `stac` with the same config.",
         ) from None
+
+
+def _named(path: str) -> str:
+    """Return what a person calls a file that could not be written; one that has no name yet by the folder it is in."""
+    folder, name = os.path.split(path)
+    if is_spare(name):
+        return f"STAC items and tables in {folder}"
+    return name or "STAC items and tables"
 
 
 class _Writer:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import traceback
 from pathlib import PurePath
 
-from landsat_async.errors import ConfigError, DiskFull, LandsatError, M2MError, leaves_of, resources_lacking
+from landsat_async.errors import (
+    ConfigError,
+    DiskFull,
+    LandsatError,
+    M2MError,
+    is_disk_full,
+    leaves_of,
+    resources_lacking,
+)
 from landsat_async.events import Error
 from landsat_async.show.formatting import mask
 from landsat_async.show.output import Output
 from landsat_async.show.program import as_started
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GO_THERE = "cd to the folder where the files are to be, and run the same command again"
 FREE_SPACE = "Free some space and run the same command again"
 
@@ -45,7 +51,7 @@ def report(error: BaseException, output: Output) -> int:
 
 def unwritable(what: str, error: OSError, *, hint: str = "", reference: str = "") -> LandsatError:
     """Return what is told of a file that was asked for and cannot be written: a full disk, or a name that cannot be."""
-    if error.errno in _DISK_FULL:
+    if is_disk_full(error):
         return DiskFull(f"{what} cannot be written: {error.strerror}", hint=FREE_SPACE)
     return ConfigError(f"{what} cannot be written: {error.strerror}", hint=hint, reference=reference)
 
@@ -97,10 +103,10 @@ def _details(error: LandsatError) -> tuple[str, ...]:
 def _os_verdict(error: OSError) -> tuple[Error, int]:
     if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_folder():
         return Error("file-access", "the folder that this command was started in is not there any more", GO_THERE), 2
-    if error.filename is None and error.errno not in _DISK_FULL:
+    if error.filename is None and not is_disk_full(error):
         return Error("system", str(error.strerror), ""), 2
     text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror)
-    if error.errno in _DISK_FULL:
+    if is_disk_full(error):
         return Error("disk-full", text, FREE_SPACE), 9
     return Error("file-access", text, "check the path and its permissions"), 2
 

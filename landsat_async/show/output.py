@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
+from landsat_async.errors import is_disk_full
 from landsat_async.events import Error, Event, Finished, Notice
 from landsat_async.show.colour import paint, wants_colour
 from landsat_async.show.formatting import clean
@@ -136,7 +137,7 @@ class Output:
         lost = self.lost
         if code or lost is None:
             return code
-        return 9 if lost.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 2
+        return 9 if is_disk_full(lost) else 2
 
     def close(self) -> None:
         """Flush both streams; tell a person when data was lost for another reason than a closed pipe."""

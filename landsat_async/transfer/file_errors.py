@@ -15,10 +15,9 @@ from landsat_async.late_certificates import aiohttp
 
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.target import StoreFailed
-from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, leaves_of, resources_lacking
+from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, is_disk_full, leaves_of, resources_lacking
 from landsat_async.transfer.retry import Fault, FaultKind
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
 _TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 
@@ -87,7 +86,7 @@ def fault_of_disk(error: OSError, folder: str) -> Fault | LandsatError:
     if isinstance(error, StoreFailed):
         return Fault(FaultKind.STORE, str(error.strerror))
     number = error.errno
-    if number in _FULL:
+    if is_disk_full(error):
         return DiskFull(
             f"the disk is full: {folder} ({_plain(error)})",
             hint="Free some space and run the same command again; everything so far is kept.",

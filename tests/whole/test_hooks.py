@@ -154,6 +154,18 @@ async def test_a_function_is_called_beside_the_downloads(tmp_path):
         assert seen == [failed]
 
 
+@pytest.mark.faults("W94")
+async def test_a_function_that_cannot_be_awaited_is_told_as_that(tmp_path):
+    async with open_world(tmp_path) as world:
+        config = world.config(search=TWO, select=RED)
+        async with open_run(config, credentials=world.credentials, on_scene=lambda scene: None) as run:
+            summary = await run.wait()
+        assert summary.exit_code == 4
+        assert {one.reason for one in summary.failures} == {
+            "its hook on_scene is no `async def`: it gave back NoneType, which nobody can await"
+        }
+
+
 async def test_the_hook_of_a_run_is_told_its_numbers(tmp_path):
     async with open_world(tmp_path) as world:
         command = [*hook(tmp_path)[:3], "{directory}"]

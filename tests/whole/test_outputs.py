@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 from datetime import date, datetime
 from pathlib import Path
@@ -18,7 +20,7 @@ import shapely
 from landsat_async.config_tables import OutputConfig
 from landsat_async.disk.fs import local_fs
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.errors import ConfigError, FolderUnwritable
+from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable
 from landsat_async.run.outputs import write_outputs
 from landsat_async.run.stac import make_outputs
 from landsat_async.show.cli import main
@@ -291,6 +293,29 @@ async def test_a_disk_that_refuses_is_an_error_with_the_name(tmp_path):
                 raise PermissionError(13, "Permission denied", "/x/catalog.json")
 
         with pytest.raises(FolderUnwritable, match=r"catalog.json"):
+            await write_outputs(LocalTarget(world.root, lambda: local_fs(observe)), OutputConfig(stac=True), anew=True)
+
+
+@pytest.mark.faults("W93")
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.EACCES, FolderUnwritable, r"^STAC items and tables in /x/parts could not be written: Permission denied"),
+        (errno.EFBIG, DiskFull, "disk is full"),
+        (errno.EDQUOT, DiskFull, "disk is full"),
+    ],
+)
+async def test_a_file_without_a_name_is_told_by_its_folder_and_a_limit_of_files_as_a_full_disk(
+    tmp_path, number, kind, words
+):
+    async with open_world(tmp_path) as world:
+        await world.run(world.config(select=RED))
+
+        def observe(name, *_):
+            if name == "replace":
+                raise OSError(number, os.strerror(number), "/x/parts/new-15544-15")
+
+        with pytest.raises(kind, match=words):
             await write_outputs(LocalTarget(world.root, lambda: local_fs(observe)), OutputConfig(stac=True), anew=True)
 
 
