@@ -6,8 +6,10 @@ somebody else. So callers are shielded until their thread has come back. Only wh
 to end (`cancel_soon`), the patience has a bound; a thread that is not back by then is lost, and so is what it works on.
 
 Small files make many short trips to a thread, and what costs most of them is not the disk: each system call gives the
-interpreter away and has to get it back, and each thread more is one more to fight with over it; each end wakes the
-loop. So there are as few threads as the disk can do with, and ends are told to the loop together.
+interpreter away and has to get it back, and each thread more is one more to fight with over it; each piece of work
+wakes a thread, and each end the loop, on another core that sleeps. So there are as few threads as the disk can do with;
+as long as it is quick, one of them does all short work that has gathered, and tells the loop of it when nothing is
+left. What a slow or silent disk holds up is alone with its thread again within some milliseconds.
 """
 
 from __future__ import annotations
@@ -40,7 +42,14 @@ interpreter more than for the disk: more threads would only make that longer."""
 _QUICK_S = 0.001
 """Work is over so soon that a thread less would do. (Measured with perf_counter: the other clock of Windows ticks every
 15.6 ms in Python 3.11.)"""
-
+_SHORT_S = 0.0008
+"""Short work that takes longer as a rule waits for the disk: one after the other is too slow then."""
+_HOLD_S = 0.004
+"""The end of short work is told at the latest after so long, if more of it follows."""
+_APART_S = 1.0
+"""So long short work is not gathered after the disk has been slow."""
+_WORKED_OFF = object()
+"""What comes of working short work off: each piece has its own end."""
 
 _End: TypeAlias = tuple[asyncio.Future[Any] | None, Any, BaseException | None, float]
 
@@ -85,14 +94,31 @@ class DiskPool(Executor):
         self._collected = 0
         self._worked_s = 0.0
         self._look: asyncio.TimerHandle | None = None
+        self._short: deque[_Job] = deque()
+        """Short work that no thread has taken yet."""
+        self._is_worked_off = False
+        """A thread works that off, or will soon."""
+        self._short_ended: deque[_End] = deque()
+        self._short_s = 0.0
+        """How long short work takes, averaged over the last dozen."""
+        self._is_slow = False
+        """It took too long, so the thread has left the rest to others."""
+        self._apart_until_s = 0.0
 
-    def start(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+    def start(self, work: Callable[..., T], *arguments: object, short: bool = False) -> asyncio.Future[T]:
         """Run blocking work; what is cancelled is the wait for it, never the work itself.
+
+        `short`: on a quick disk it takes no longer than to wake a thread. So what is started while such work is under
+        way is done by the same thread after it, and the ends are told together, as long as the disk is quick.
 
         Raises OutOfResources when there is no thread and none can be started; the work is not done then.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._put(_Job(future, work, arguments))
+        job = _Job(future, work, arguments)
+        if short and self._loop.time() >= self._apart_until_s:
+            self._gather(job)
+        else:
+            self._put(job)
         return future
 
     def submit(self, work: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
@@ -112,9 +138,12 @@ class DiskPool(Executor):
         """Let the threads end after the work that is under way; never waits."""
         ends = self._threads
         if cancel_futures:
+            self._short.clear()
             with suppress(Empty):
                 while True:
                     ends += self._queue.get_nowait() is None  # meant for a thread that was to end already
+        elif self._short:
+            self._put(_Job(None, self._work_off, ()))
         if self._look is not None:
             self._look.cancel()
         for _ in range(ends):
@@ -128,6 +157,56 @@ class DiskPool(Executor):
                 self._grow()
             elif self._look is None:
                 self._look_later()
+
+    def _gather(self, job: _Job) -> None:
+        """Keep short work until the end of this turn of the loop, or for the thread that does such work just now."""
+        self._short.append(job)
+        if not self._is_worked_off:
+            self._is_worked_off = True
+            self._loop.call_soon(self._pass_on)
+
+    def _pass_on(self) -> None:
+        try:
+            self._put(_Job(None, self._work_off, ()))
+        except Exception as error:
+            self._is_worked_off = False
+            while self._short:
+                self._short_ended.append((self._short.popleft().future, None, error, 0.0))
+            self._collect()
+        else:
+            if self._look is None:
+                self._look_later()
+
+    def _work_off(self) -> object:
+        """Do the short work that has gathered, and what is added meanwhile; for a thread."""
+        told_s = time.perf_counter()
+        while self._short:
+            try:
+                job = self._short.popleft()
+            except IndexError:  # somebody else has it
+                break
+            end = self._do(job)
+            took_s = end[3]
+            self._short_ended.append(end)
+            del job, end
+            self._short_s += (min(took_s, _SLOW_S) - self._short_s) / 12
+            if took_s >= _SLOW_S or self._short_s >= _SHORT_S:
+                self._is_slow = True
+                break
+            if time.perf_counter() - told_s >= _HOLD_S:
+                told_s = time.perf_counter()
+                self._tell()
+        self._is_worked_off = False
+        return _WORKED_OFF
+
+    def _spread(self) -> None:
+        """Give each piece of short work to whichever thread is free: the disk is slow, or does not answer."""
+        self._is_slow = False
+        if self._short_s >= _SHORT_S:
+            self._short_s = 0.0
+            self._apart_until_s = self._loop.time() + _APART_S
+        while self._short:
+            self._put(self._short.popleft())
 
     def _grow(self) -> None:
         """Start one more thread; where the system allows no more, those that are here do all the work."""
@@ -151,7 +230,10 @@ class DiskPool(Executor):
         self._look = None
         self._collect()  # what has ended while the loop was busy counts
         each_s = self._worked_s / self._collected if self._collected else math.inf
-        waiting = self._under_way > self._threads
+        if self._short and not self._collected:
+            self._short_s, self._is_worked_off = _SLOW_S, False
+            self._spread()
+        waiting = self._under_way > self._threads or bool(self._short)
         wanted = threads_wanted(self._threads, self._most, each_s, waiting=waiting)
         if wanted > self._threads:
             self._grow()
@@ -163,36 +245,52 @@ class DiskPool(Executor):
 
     def _main(self) -> None:
         while (job := self._queue.get()) is not None:
-            end: _End
-            began_s = time.perf_counter()
-            try:
-                result = job.work(*job.arguments)
-                end = job.future, result, None, time.perf_counter() - began_s
-                del result
-            except BaseException as error:
-                end = job.future, None, error, time.perf_counter() - began_s
+            end = self._do(job)
             del job
             self._ended.append(end)
             del end
-            if not self._notified:
-                self._notified = True
-                with suppress(RuntimeError):  # that loop is closed: nobody waits any more
-                    self._loop.call_soon_threadsafe(self._collect)
+            self._tell()
+
+    def _do(self, job: _Job) -> _End:
+        began_s = time.perf_counter()
+        try:
+            return job.future, job.work(*job.arguments), None, time.perf_counter() - began_s
+        except BaseException as error:
+            return job.future, None, error, time.perf_counter() - began_s
+
+    def _tell(self) -> None:
+        """Let the loop know that something has ended."""
+        if not self._notified:
+            self._notified = True
+            with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._collect)
 
     def _collect(self) -> None:
         """Hand results over; runs in the loop."""
         self._notified = False  # first: what ends from now on notifies again
+        while self._short_ended:
+            self._hand_over(self._short_ended.popleft())
         while self._ended:
-            future, result, error, took_s = self._ended.popleft()
             self._under_way -= 1
-            self._collected += 1
-            self._worked_s += took_s
-            if future is None or future.done():
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+            self._hand_over(self._ended.popleft())
+        if self._is_slow:
+            self._spread()
+        elif self._short and not self._is_worked_off:  # added when the thread had just seen that there is no more
+            self._is_worked_off = True
+            self._pass_on()
+
+    def _hand_over(self, end: _End) -> None:
+        future, result, error, took_s = end
+        if result is _WORKED_OFF:
+            return
+        self._collected += 1
+        self._worked_s += took_s
+        if future is None or future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
 
 class _Waiting:
@@ -237,6 +335,7 @@ class Threads:
         *arguments: object,
         stop: Callable[[], object] | None = None,
         computes: bool = False,
+        short: bool = False,
     ) -> T:
         """Run blocking work and wait for its end.
 
@@ -246,12 +345,13 @@ class Threads:
             stop: What `cancel_soon` may call to make that end come soon.
             computes: The work needs a processor for some milliseconds: what is short and waits for the disk shall not
                 wait for it.
+            short: It is over in less than a millisecond, where the disk is quick; see `DiskPool.start`.
         """
         if stop is not None:
             self._stops.add(stop)
         try:
             with self.waiting():
-                return await (self._computing if computes else self.pool).start(work, *arguments)
+                return await (self._computing if computes else self.pool).start(work, *arguments, short=short)
         finally:
             if stop is not None:
                 self._stops.discard(stop)

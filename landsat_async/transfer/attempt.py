@@ -19,7 +19,7 @@ from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.naming import served_name
 from landsat_async.rules.observed import Fact
-from landsat_async.transfer.commit import put_and_commit
+from landsat_async.transfer.commit import land
 from landsat_async.transfer.fast_path import take_over
 from landsat_async.transfer.file_errors import AttemptFailed, failed, one_error
 from landsat_async.transfer.headers import Reply
@@ -304,7 +304,7 @@ async def _keep_at_once(
         raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
     _check_first_bytes(transfer, reply, staging, body[:HEAD_BYTES])
     transfer.part.facts = accept.facts
-    return await transfer.threads.run(put_and_commit, transfer, memoryview(body), stop=transfer.stop_proof)
+    return await land(transfer, memoryview(body))
 
 
 async def _receive_large(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LAYOUTS_SEEN = 8
 """So many files of each kind and host are looked at for how they are laid out."""
+SHORT_BYTES = 256 * 1024
+"""On a quick disk, smaller files are written, proven and named before another thread would have woken up."""
 WHOLE_HINT = 'Files of this kind come whole with window = "off".'
 
 
@@ -87,6 +89,15 @@ class Joins(msgspec.Struct):
     """That the bytes came with several answers does not matter any more."""
     proved: Proved | None = None
     """The proof of just these bytes: content takes a second for each 100 MB."""
+
+
+def land(transfer: Transfer, block: memoryview) -> Awaitable[CommitResult]:
+    """Write the end of the file, and give the file its name, in one call of a thread. Raises OSError of writing."""
+    job, size_bytes = transfer.job, transfer.part.length + len(block)
+    is_plain = job.window is None and job.measure is None and not job.members and not transfer.session.target.is_far
+    return transfer.threads.run(
+        put_and_commit, transfer, block, stop=transfer.stop_proof, short=is_plain and size_bytes <= SHORT_BYTES
+    )
 
 
 def put_and_commit(transfer: Transfer, block: memoryview) -> CommitResult:

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.proof.sniff import HEAD_BYTES
-from landsat_async.transfer.commit import CommitResult, put_and_commit
+from landsat_async.transfer.commit import CommitResult, land
 from landsat_async.transfer.fast_path import (
     ReceiveBuffer,
     can_go_direct,
@@ -252,7 +252,7 @@ class Sink:
             await self._saving.wait()  # it uses the descriptor, which is closed at the end of this
         transfer = self._transfer
         self._broken = True
-        committed = await transfer.threads.run(put_and_commit, transfer, block, stop=transfer.stop_proof)
+        committed = await land(transfer, block)
         self._broken = transfer.threads.lost
         return committed
 

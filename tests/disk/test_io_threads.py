@@ -144,3 +144,93 @@ async def test_W32_a_clock_that_ticks_every_16_ms_does_not_hide_a_slow_disk(monk
         await asyncio.gather(*(pool.start(time.sleep, 0.008) for _ in range(40)))
         assert pool._threads > 2
     await all_ended()
+
+
+@contextmanager
+def calls_of_the_loop(pool, monkeypatch):
+    told = []
+    real = pool._loop.call_soon_threadsafe
+    monkeypatch.setattr(pool._loop, "call_soon_threadsafe", lambda call, *a: (told.append(call), real(call, *a))[1])
+    yield told
+
+
+@pytest.fixture
+def quick_disk(monkeypatch):
+    """However busy the machine is, the disk does not look slow."""
+    for limit in ("_LOOK_EVERY_S", "_SLOW_S", "_SHORT_S", "_HOLD_S"):
+        monkeypatch.setattr(io_threads, limit, 1000.0)
+
+
+async def test_short_work_of_one_turn_wakes_one_thread_and_the_loop_once(quick_disk, monkeypatch):
+    with pool_of(5) as (pool, _), calls_of_the_loop(pool, monkeypatch) as told:
+        threads = await asyncio.gather(*(pool.start(threading.get_ident, short=True) for _ in range(20)))
+        assert len(set(threads)) == 1
+        assert told == [pool._collect]
+
+
+async def test_short_work_that_comes_meanwhile_goes_along(quick_disk, monkeypatch):
+    with pool_of(5) as (pool, release), calls_of_the_loop(pool, monkeypatch) as told:
+        began = threading.Event()
+        first = pool.start(lambda: (began.set(), release.wait(30)), short=True)
+        while not began.is_set():
+            await anyio.sleep(0.001)
+        later = [pool.start(pow, 2, n, short=True) for n in range(20)]
+        await anyio.sleep(0)
+        release.set()
+        assert [await one for one in later] == [2**n for n in range(20)]
+        assert first.done()
+        assert pool._threads == 1
+        assert told == [pool._collect]
+
+
+@pytest.mark.faults("X91")
+async def test_X91_short_work_behind_a_call_that_hangs_is_done_by_another_thread():
+    with pool_of(5) as (pool, release):
+        hung = [pool.start(release.wait, short=True) for _ in range(4)]
+        with anyio.fail_after(10):
+            assert await pool.start(pow, 2, 10, short=True) == 1024
+            assert await pool.start(pow, 2, 11, short=True) == 2048
+            release.set()
+            assert [await one for one in hung] == [True] * 4
+
+
+@pytest.mark.faults("X91")
+async def test_X91_short_work_on_a_slow_disk_is_done_by_as_many_threads_as_it_takes():
+    with pool_of(8) as (pool, _):
+        await asyncio.gather(*(pool.start(time.sleep, 0.008, short=True) for _ in range(40)))
+        assert pool._threads > 2
+        assert pool._apart_until_s > 0
+    await all_ended()
+
+
+async def test_no_short_work_is_left_behind():
+    """It is added while its thread sees that there is no more, again and again."""
+    with pool_of(3) as (pool, _):
+
+        async def one_after_the_other():
+            for n in range(200):
+                assert await pool.start(int, n, short=True) == n
+
+        with anyio.fail_after(60):
+            await asyncio.gather(*(one_after_the_other() for _ in range(8)))
+        assert not pool._short
+        pool.start(pow, 2, 3, short=True)
+    await all_ended()
+
+
+async def test_what_short_work_raises_reaches_who_waits_also_that_there_is_no_thread(monkeypatch):
+    with pool_of(2) as (pool, _):
+        first, second = pool.start(int, "x", short=True), pool.start(int, "7", short=True)
+        assert await second == 7
+        with pytest.raises(ValueError, match="'x'"):
+            await first
+
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pool_of(2) as (pool, _):
+        with pytest.raises(OutOfResources, match="threads"):
+            await pool.start(pow, 2, 10, short=True)
+        monkeypatch.undo()
+        assert await pool.start(pow, 2, 10, short=True) == 1024

@@ -164,8 +164,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 def _seen(start):
     @wraps(start)
-    def seen(pool, *work):
-        future = start(pool, *work)
+    def seen(pool, *work, **how):
+        future = start(pool, *work, **how)
         loop = future.get_loop()
         return loop.waits_for_thread(future) if isinstance(loop, VirtualLoop) else future
 
