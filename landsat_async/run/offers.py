@@ -269,7 +269,7 @@ class MissingFiles:
             return Unavailable(name, reason, found + self._nearest(name))
         lack = next((lack for (other, _), lack in self._lacking.items() if other == name), None)
         spelling = self._nearest(name) if self._kind == "band" else "Check the spelling."
-        hint = f"{spelling} {lack.example}: {lack.known}" if lack else spelling
+        hint = f"{spelling} {lack.example} {lack.known.removeprefix('It ')}" if lack else spelling
         return Unavailable(name, f"no scene of the search has this {self._kind}", hint)
 
     def _nearest(self, name: str) -> str:

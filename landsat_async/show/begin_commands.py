@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from landsat_async.show.command_options import overrides_of, same_job, whole_number
+from landsat_async.show.command_options import overrides_of, same_job, seconds, whole_number
 from landsat_async.show.command_table import BEGIN, CONFIG_FILE, command, option
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
             help="a made-up archive of N scenes in place of the demo's",
         ),
         option("--rate", metavar="SIZE", help='bytes a second of each connection, such as "500 kB"; default: no limit'),
-        option("--staging", type=float, metavar="SECONDS", help="until a file that is to be prepared is ready"),
+        option("--staging", type=seconds, metavar="SECONDS", help="until a file that is to be prepared is ready"),
         option(
             "--fault",
             action="append",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 
 from landsat_async.show.command_table import CONFIG_FILE, option
@@ -55,6 +56,17 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def seconds(text: str) -> float:
+    """Return a time in seconds."""
+    try:
+        value_s = float(text)
+    except ValueError:
+        value_s = math.nan
+    if not 0 <= value_s < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a number of seconds")
+    return value_s
 
 
 def any_whole_number(text: str) -> int:

@@ -97,7 +97,8 @@ def verify(
     async def work(_: Stopper) -> int:
         from landsat_async.run.verify import verify as check_files
 
-        overview = await follow(check_files(config, content=content, on_wait=partial(tell_wait, output)), output)
+        events = check_files(config, content=content, on_wait=partial(tell_wait, output))
+        overview = await follow(events, output, doing="verifying")
         if overview.finished is None:
             return 1
         if output.output_options.json:
@@ -106,7 +107,8 @@ def verify(
             output.message(text, urgent=True)
         if not output.output_options.quiet:
             for text in verified_lines(overview, near(config.download.directory)):
-                output.data(text)
+                for line in wrap(text, width_of(output.out)):
+                    output.data(line)
             if overview.failed_count:
                 output.message(f"next: {(again or SameJob(path)).command('run')} fetches them again", urgent=True)
         return overview.finished.exit_code

@@ -36,7 +36,7 @@ from landsat_async.show import standing
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.formatting import clean, flow, short_name, wrap
 from landsat_async.show.output import Output
-from landsat_async.show.plain import file_text
+from landsat_async.show.plain import file_text, looked_text
 from landsat_async.show.run_summary import kind_of
 from landsat_async.show.screen import Screen
 
@@ -79,8 +79,13 @@ class LiveRenderer:
         now: Callable[[], float] = time.time,
         size: Callable[[], tuple[int, int]] | None = None,
         folder: str = "",
+        doing: str = "",
     ) -> None:
         self._output = output
+        self._doing = doing
+        """What a command does that neither searches nor fetches; "" of those that do."""
+        self._looked_at = 0
+        """Files that were verified, or are not as they should be."""
         self._now = now
         self._folder = folder
         self._begun_at = now()
@@ -109,6 +114,7 @@ class LiveRenderer:
 
     def show(self, event: Event) -> None:
         """Take one event."""
+        self._looked_at += isinstance(event, Verified | Failed)
         match event:
             case Progress():
                 self._progress, self._progress_at = event, self._now()
@@ -175,7 +181,7 @@ class LiveRenderer:
         elif found.choosing:
             parts = [f"choosing the files of {count_text(found.scenes, 'scene')}"]
         else:
-            parts = ["searching"]
+            parts = [looked_text(self._doing, self._looked_at) or "searching"]
             if found.pages:
                 parts += [count_text(found.pages, "page"), f"{count_text(found.scenes, 'scene')} so far"]
         return _lines(flow([" · ".join(parts), elapsed], width), "bold")

@@ -106,9 +106,13 @@ class Output:
 
     def _on_screen(self, line: str) -> str:
         """Break a sentence between words where a person reads it; commands and tables stay as they are."""
-        if not self._reads_here or line[:1] == " " or line.startswith("next:"):
+        if not self._reads_here or line[:1] == " ":
             return line
         width = shutil.get_terminal_size().columns
+        if line.startswith("next:"):
+            if len(line) > width:  # a command is never broken: it is pasted
+                line = line.replace("; ", ";\n  ").replace("then: ", "then:\n  ")
+            return line
         return "\n".join(textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)) or line
 
     def notice(self, notice: Notice) -> None:

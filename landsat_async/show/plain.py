@@ -101,9 +101,10 @@ class Repeats:
 class PlainRenderer:
     """Writes what happens as lines on stderr."""
 
-    def __init__(self, output: Output, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, output: Output, now: Callable[[], float] = time.time, *, doing: str = "") -> None:
         self._output = output
         self._now = now
+        self._doing, self._looked_at = doing, 0
         self._repeats = Repeats(self._say, now)
         self._progress: Progress | None = None
         self._wait_reason = ""
@@ -114,6 +115,7 @@ class PlainRenderer:
 
     def show(self, event: Event) -> None:
         """Take one event."""
+        self._looked_at += isinstance(event, Verified | Failed)
         match event:
             case Ready() | Started() | Verified() if not self._output.output_options.verbose:
                 return  # three for each small file, and none of them is shown
@@ -175,6 +177,9 @@ class PlainRenderer:
             facts = [texts[0], p.files_preparing, p.quota_s is None, p.hook]
         elif self._searching is not None and self._searching.pages:
             texts.append(searching_text(self._searching))
+            facts = [texts[0]]
+        elif self._doing:
+            texts.append(looked_text(self._doing, self._looked_at))
             facts = [texts[0]]
         if held_up:
             texts.append(standing.next_try_text(self._wait_reason, self._wait_until, now))
@@ -240,6 +245,11 @@ def file_text(event: Event) -> str | None:
         case Skipped():
             return f"skipped {event.file}: {event.reason}"
     return None
+
+
+def looked_text(doing: str, files: int) -> str:
+    """Return what a command does with files that are here, and how far it is; "" of one that does nothing with them."""
+    return f"{doing}: {count_text(files, 'file')} so far" if doing and files else doing
 
 
 def searching_text(event: Searching) -> str:

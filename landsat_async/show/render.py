@@ -59,10 +59,17 @@ class JsonRenderer:
         """Nothing to restore."""
 
 
-async def follow(events: AsyncIterator[Event], output: Output, *, folder: str = "") -> RunOverview:
-    """Show all events until they end and return what is to be said at the end; `folder`: where the files go."""
+async def follow(events: AsyncIterator[Event], output: Output, *, folder: str = "", doing: str = "") -> RunOverview:
+    """Show all events until they end and return what is to be said at the end.
+
+    Args:
+        events: What happens.
+        output: Where it is shown.
+        folder: Where the files go.
+        doing: What a command does that neither searches nor fetches, such as "verifying"; files are counted then.
+    """
     overview = RunOverview()
-    with _renderer(output, folder) as renderer, _ticking(renderer):
+    with _renderer(output, folder, doing) as renderer, _ticking(renderer):
         async for event in events:
             overview.note(event)
             renderer.show(event)
@@ -73,22 +80,22 @@ async def follow(events: AsyncIterator[Event], output: Output, *, folder: str = 
 @contextmanager
 def showing(output: Output) -> Iterator[Renderer]:
     """Show what the block passes to the renderer: of a command that only searches."""
-    with _renderer(output, "") as renderer, _ticking(renderer):
+    with _renderer(output) as renderer, _ticking(renderer):
         yield renderer
 
 
 @contextmanager
-def _renderer(output: Output, folder: str) -> Iterator[Renderer]:
+def _renderer(output: Output, folder: str = "", doing: str = "") -> Iterator[Renderer]:
     renderer: Renderer
     if output.output_options.json:
         renderer = JsonRenderer(output)
     elif wants_live(output):
         from landsat_async.show.live import LiveRenderer
 
-        renderer = live = LiveRenderer(output, folder=folder)
+        renderer = live = LiveRenderer(output, folder=folder, doing=doing)
         live.open()
     else:
-        renderer = PlainRenderer(output)
+        renderer = PlainRenderer(output, doing=doing)
     try:
         yield renderer
     finally:

@@ -45,7 +45,7 @@ def test_M32_a_band_that_no_portion_has_is_a_failure_with_what_a_scene_has():
     one = Selection((), (), ("ST_B10",), lacking=(LACKS,))
     (gap,) = gaps(one, one).all()
     assert (gap.file, gap.reason) == ("ST_B10", "no scene of the search has this band")
-    assert gap.hint == f"Check the spelling. {SR}: It has: SR_B1."
+    assert gap.hint == f"Check the spelling. {SR} has: SR_B1."
     assert gaps(one, one).left_out() == []
 
 

@@ -132,6 +132,8 @@ def test_what_is_open_is_said(capsys):
         ("plan 'my lake.toml'", "`landsat-async init 'my lake.toml'` writes one"),
         ("run --workers many", "'many' is not a whole number"),
         ("simulate --port many", "'many' is not a whole number"),
+        ("simulate --staging 4s", "'4s' is not a number of seconds"),
+        ("simulate --staging nan", "'nan' is not a number of seconds"),
     ],
 )
 def test_P69_a_name_or_number_that_cannot_be_is_told_as_what_it_is(line, said, capsys):

@@ -166,6 +166,19 @@ def test_M03_no_line_is_wider_than_the_screen(screen, width, height):
     assert all(len(line) <= width for line in picture())
 
 
+@pytest.mark.faults("Y96")
+def test_Y96_a_command_that_looks_at_files_is_not_said_to_search(hear):
+    live = LiveRenderer(hear().output, now=Clock(), doing="verifying")
+
+    def picture():
+        return live.screen.text_of(live.picture(80, 24), 80).split("  ")[0].strip()
+
+    assert picture() == "verifying"
+    live.show(e.Verified("a.TIF", 1, SHA, "structure", "none"))
+    live.show(e.Failed("b.TIF", "it is gone", ""))
+    assert picture() == "verifying: 2 files so far"
+
+
 @pytest.mark.faults("M04")
 def test_M04_without_sizes_there_are_bytes_but_no_shares(screen):
     live, picture = screen()

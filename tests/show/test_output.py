@@ -52,6 +52,28 @@ def test_lost_data_is_told_unless_the_reader_closed_the_pipe():
         assert ("could not be written" in stderr.getvalue()) is told
 
 
+class Terminal(io.StringIO):
+    """A terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.faults("Y96")
+@pytest.mark.parametrize("width", [40, 200])
+def test_Y96_what_is_next_is_broken_between_commands_alone(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    err = Terminal()
+    output = Output(OutputOptions(), stdout=io.StringIO(), stderr=err)
+    output.message("next: landsat-async run a.toml tries them again; landsat-async status --failed a.toml names each")
+    output.message("next: edit area and dates in it, then: landsat-async plan a.toml")
+    broken = err.getvalue()
+    assert broken.replace("\n  ", " ").count("\n") == 2
+    assert ("\n  landsat-async status --failed a.toml names each\n" in broken) is (width == 40)
+    assert ("then:\n  landsat-async plan a.toml\n" in broken) is (width == 40)
+
+
 @pytest.mark.faults("W28")
 def test_W28_on_windows_a_closed_pipe_is_an_invalid_argument():
     assert reader_has_gone(OSError(errno.EINVAL, "Invalid argument"), "win32")

@@ -38,6 +38,17 @@ def texts(heard):
     return [line[10:] for line in heard.err.splitlines()]
 
 
+@pytest.mark.faults("Y96")
+def test_Y96_a_command_that_looks_at_many_files_says_so_now_and_then(hear, clock):
+    heard = hear()
+    plain = PlainRenderer(heard.output, clock, doing="verifying")
+    for number in range(25):
+        plain.show(e.Verified(f"{number}.TIF", 1, SHA, "structure", "none"))
+        clock.now_s += 1
+        plain.tick()
+    assert texts(heard) == ["verifying: 10 files so far", "verifying: 20 files so far"]
+
+
 @pytest.mark.faults("M02")
 def test_M02_progress_comes_at_most_every_ten_seconds_and_without_escape_codes(renderer, clock):
     heard, plain = renderer()
