@@ -273,6 +273,7 @@ class _Writer:
             if files is not None and all(map(self._files.is_there, files)):
                 with suppress(TypeError):  # of another version of ours: one table cannot hold both
                     self._add(item)
+                    self._written.scenes += 1
 
     def _items_of_others(self) -> list[str]:
         known = {f"{display_id}.json" for display_id in self._own} | {"collection.json"}
