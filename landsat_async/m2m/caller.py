@@ -173,7 +173,8 @@ class Caller:
         """
         history, own = History(), None
         while True:
-            await self._wait_until_open(call.endpoint, history, own)
+            if own is not None or self._gate.outage is not None:
+                await self._wait_until_open(call.endpoint, history, own)
             async with self._gate.turn:
                 if self._gate.is_closed():
                     continue

@@ -160,10 +160,11 @@ def read_download_reply(data: msgspec.Raw, _unusable: list[FailedItem]) -> Downl
 def read_remaining(raw: msgspec.Raw) -> Remaining | None:
     """Limits per user and per address; the smaller one counts. None when absent or unreadable: it is only advice."""
     rows = salvage_rows(raw, Remaining, where="remainingLimits", unusable=[])
-    if not rows:
-        return None
-    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
-    return Remaining(*[min([count for count in column if count is not None], default=None) for column in columns])
+    smallest: list[int | None] = []
+    for column in zip(*map(msgspec.structs.astuple, rows), strict=True):
+        known = [count for count in column if count is not None]
+        smallest.append(min(known, default=None))
+    return Remaining(*smallest) if rows else None
 
 
 # -- the queue

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from landsat_async.errors import BadReply, LandsatError, OutcomeUnknown, ServiceDown
 from landsat_async.m2m.api_errors import from_answer, from_code
 from landsat_async.m2m.payloads import LOGOUT, Call
-from landsat_async.m2m.tolerant import NULL, FailedItem, is_blank, relaxed, text, whole
+from landsat_async.m2m.tolerant import NULL, FailedItem, Unusable, is_blank, read_struct, text, whole
 from landsat_async.m2m.transport import ApiReply
 
 T = TypeVar("T")
@@ -107,9 +107,9 @@ class Envelope(msgspec.Struct, frozen=True):
 
 class _Frame(msgspec.Struct, rename="camel"):
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error_code: object = msgspec.UNSET
-    error_message: object = None
-    request_id: object = None
+    error_code: Any = msgspec.UNSET
+    error_message: Any = None
+    request_id: Any = None
 
 
 def open_envelope(body: bytes | bytearray) -> Envelope | None:
@@ -117,8 +117,11 @@ def open_envelope(body: bytes | bytearray) -> Envelope | None:
 
     The code decides, not the message: successes carry null or "" as message, and both kinds come with any HTTP status.
     """
-    frame = _read_frame(body)
-    if frame is None or (frame.data is msgspec.UNSET and frame.error_code is msgspec.UNSET):
+    try:
+        frame = read_struct(body, _Frame)
+    except Unusable:
+        return None
+    if frame.data is msgspec.UNSET and frame.error_code is msgspec.UNSET:
         return None
     code = None if frame.error_code is msgspec.UNSET else frame.error_code
     return Envelope(
@@ -127,19 +130,6 @@ def open_envelope(body: bytes | bytearray) -> Envelope | None:
         message=text(frame.error_message) or "",
         request_id=whole(frame.request_id),
     )
-
-
-def _read_frame(body: bytes | bytearray) -> _Frame | None:
-    try:
-        return msgspec.json.decode(body, type=_Frame)
-    except RecursionError:
-        return None
-    except (msgspec.MsgspecError, ValueError):
-        pass
-    try:
-        return msgspec.json.decode(relaxed(body), type=_Frame)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 # -- the shape

@@ -201,7 +201,7 @@ def _finite(digits: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_struct(raw: msgspec.Raw, kind: type[S]) -> S:
+def read_struct(raw: msgspec.Raw | bytes | bytearray, kind: type[S]) -> S:
     """Read one JSON object.
 
     Raises:

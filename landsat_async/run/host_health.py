@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import enum
 import math
+from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -256,29 +258,23 @@ class LinkAges:
 
     def __init__(self, most_s: float) -> None:
         self._most_s = most_s
-        self._hosts: dict[str, _Age] = {}
+        self._hosts = defaultdict[str, _Age](partial(_Age, most_s))
 
     def is_too_old(self, host: str, age_s: float) -> bool:
         """Whether a link should be renewed before use, to spare a refusal."""
-        return age_s > self._of(host).limit_s
+        return age_s > self._hosts[host].limit_s
 
     def worked(self, host: str, age_s: float) -> None:
         """A link of this age brought its file; the limit grows slowly while links of its order work."""
-        age = self._of(host)
+        age = self._hosts[host]
         age.worked_s = max(age.worked_s, age_s)
         if age_s > age.limit_s / 2:
             age.limit_s = min(self._most_s, age.limit_s * AGE_GROWTH)
 
     def refused(self, host: str, age_s: float) -> bool:
         """A link of this age was refused: whether its age is to blame. Not if an older one has worked."""
-        age = self._of(host)
+        age = self._hosts[host]
         if age_s <= age.worked_s:
             return False
         age.limit_s = min(age.limit_s, max(age.worked_s, age_s / 2))
         return True
-
-    def _of(self, host: str) -> _Age:
-        age = self._hosts.get(host)
-        if age is None:
-            age = self._hosts[host] = _Age(self._most_s)
-        return age
