@@ -69,7 +69,7 @@ def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
             head = int.from_bytes(view.read(offset, min(count, 2)), "big")
             if head & 0x8F20 != 0x0800 or head % 31:  # method 8, a window of 32 KiB at most, no dictionary
                 raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
-        end = max([end, *(offset + count for offset, count in stored)])
+        end = max([end, *map(sum, stored)])
     tail = view.read(max(0, end - _TAIL_BYTES), min(end, _TAIL_BYTES))
     if len(tail) == _TAIL_BYTES and is_markup(tail):
         text = view.read(max(0, end - HEAD_BYTES), min(end, HEAD_BYTES)).decode("ascii", "replace")
