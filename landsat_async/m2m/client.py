@@ -321,8 +321,7 @@ class M2MClient:
             OutcomeUnknown: the answer got lost; look under the label before asking again.
             QuotaReached: at once, without waiting.
         """
-        ask = payloads.download_request(label, downloads, data_groups, limit_s=time_limit_s)
-        return await self._open.call(ask)
+        return await self._open.call(payloads.download_request(label, downloads, data_groups, limit_s=time_limit_s))
 
     async def download_retrieve(self, label: str, *, time_limit_s: float | None = None) -> RetrieveReply:
         """Return the state of the downloads of a label; an item with a url can be fetched."""

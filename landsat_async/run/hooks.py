@@ -77,11 +77,8 @@ class Hooks:
         self._news = anyio.Event()
         self._closed = False
         self._fs = local_fs()
-
-    @property
-    def wanted(self) -> bool:
+        self.wanted = bool(self._config.on_scene or self._config.force_queue or self._on_scene is not None)
         """Whether anything is to be done with complete scenes; if not, nothing but `after_run` is to be called."""
-        return bool(self._config.on_scene or self._config.force_queue or self._on_scene is not None)
 
     async def begin(self) -> None:
         """List what is complete already: scenes of earlier runs whose hook did not end are among it."""

@@ -155,9 +155,11 @@ def _agree(file_name: str, answer_name: str | None) -> bool:
     if answer_name is None:
         return True
     own, given = _stem(file_name), _stem(answer_name)
+    if own == given:
+        return True
     if is_planned(file_name):
         return given.startswith(own.partition(".")[0])
-    return own == given or (own.startswith(given) and own[len(given)] in "._")
+    return own.startswith(given) and own[len(given)] in "._"
 
 
 def _stem(name: str) -> str:
