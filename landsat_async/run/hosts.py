@@ -64,7 +64,10 @@ class Hosts:
         """`host` has served a file or taken a request; True when it had been left alone."""
         if item is not None:
             self._asides.pop(item, None)
-        before = self._health.get(host, _UNKNOWN)
+        before = self._health.get(host)
+        if before is None:
+            self._health[host] = _SERVED
+            return False
         if before.served and not before.row and not before.first_failed and before.circuit is Circuit.CLOSED:
             return False  # as a rule: nothing is held against it that would be over now
         self._set(host, before, host_health.on_served(before, item))
@@ -221,3 +224,4 @@ class Hosts:
 
 
 _UNKNOWN = HostHealth()
+_SERVED = host_health.on_served(_UNKNOWN)

@@ -75,7 +75,13 @@ def allowance(
 
 
 def fitting(
-    sizes_bytes: Sequence[int | None], *, free_bytes: int, keep_bytes: int, coming_bytes: int, coming_files: int
+    sizes_bytes: Sequence[int | None],
+    *,
+    free_bytes: int,
+    keep_bytes: int,
+    coming_bytes: int,
+    coming_files: int,
+    scale: float = 1.0,
 ) -> int:
     """Return how many of the files, from the first on, have room beside those that are coming.
 
@@ -88,13 +94,14 @@ def fitting(
         keep_bytes: What is never filled (`[download] min_free_bytes`).
         coming_bytes: What files that were requested before will still take.
         coming_files: How many those are.
+        scale: Real bytes for each listed one.
     """
     if free_bytes <= keep_bytes:
         return 0
     room = free_bytes - keep_bytes - coming_bytes
     fits = 0
     for size in sizes_bytes:
-        room -= size or 0
+        room -= int((size or 0) * scale)
         if room < 0:
             break
         fits += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from operator import attrgetter
 from urllib.parse import urlsplit
 
 import anyio
@@ -45,6 +46,7 @@ GATHER_S = 10.0
 passed by then."""
 MEASURED_TOGETHER = 256
 """QA_PIXEL files of one request: a hundredth of each is fetched, so that many links are used while they are young."""
+_LISTED_BYTES = attrgetter("bytes_nominal")
 HOUSEKEEPING_S = 30.0
 """The longest sleep without a look at paused hosts and due files."""
 
@@ -141,11 +143,12 @@ class Requester:
         context, counts = self._context, self._context.counts
         keep, coming, scale = context.config.download.min_free_bytes, context.states.in_flight, counts.scale
         fits = fitting(
-            [int((item.bytes_nominal or 0) * scale) for item in files],
+            list(map(_LISTED_BYTES, files)),
             free_bytes=free,
             keep_bytes=keep,
             coming_bytes=int(counts.nominal_left * scale * coming / max(1, context.states.open)),
             coming_files=coming,
+            scale=scale,
         )
         if not fits and not coming:
             raise DiskFull(

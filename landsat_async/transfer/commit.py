@@ -175,7 +175,11 @@ def _observe_layout(
     part, name = transfer.part, transfer.job.name
     if transfer.session.is_sample(f"{kind_of(name).name} of {transfer.host}", LAYOUTS_SEEN):
         itself = Member(name, 0, part.length)
-        image = next((one for one in members if kind_of(one.name) is FileKind.TIFF), itself)
+        image = itself
+        for one in members:
+            if kind_of(one.name) is FileKind.TIFF:
+                image = one
+                break
         head = part.read(min(HEAD_BYTES, image.size), image.offset)
         observe(transfer.host, facts_of_file(part.length, members, image, head))
 
