@@ -6,6 +6,7 @@ Both compute the SHA-256, sync each file before it gets its name, and check what
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 from dataclasses import replace
@@ -90,6 +91,8 @@ if __name__ == "__main__":
     errand = read_errand()
     if not errand.hash:
         part.hashlib = SimpleNamespace(sha256=NoHash)  # type: ignore[assignment]
+    gc.freeze()  # as `run` does, see show/run_command: what is imported is no garbage, also when the process ends
+    gc.set_threshold(10_000)
     failures = anyio.run(partial(fetch_all, errand))
     for failure in failures:
         print(failure, file=sys.stderr)

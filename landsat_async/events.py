@@ -3,14 +3,13 @@
 `file` is always the path relative to the output directory, with forward slashes. Rendering is elsewhere.
 """
 
-from dataclasses import dataclass
 from typing import TypeAlias, get_args
 
 from landsat_async.public import publish
+from landsat_async.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Searching:
+class Searching(Value, frozen=True):
     """How far the search is; coalesced, for people only.
 
     Attributes:
@@ -24,8 +23,7 @@ class Searching:
     choosing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Value, frozen=True):
     """Selection is done.
 
     Attributes:
@@ -41,8 +39,7 @@ class Planned:
     bytes_whole: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(Value, frozen=True):
     """One portion was asked for.
 
     Attributes:
@@ -60,8 +57,7 @@ class Requested:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Value, frozen=True):
     """A file can be fetched now.
 
     Attributes:
@@ -71,8 +67,7 @@ class Ready:
     file: str
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Value, frozen=True):
     """A worker begins, or goes on at `offset_bytes`.
 
     Attributes:
@@ -86,8 +81,7 @@ class Started:
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Transferred:
+class Transferred(Value, frozen=True):
     """Progress of one file; coalesced, never a JSON line of its own.
 
     Attributes:
@@ -101,8 +95,7 @@ class Transferred:
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Value, frozen=True):
     """Progress of the whole run, at most one a second.
 
     Attributes:
@@ -149,8 +142,7 @@ class Progress:
     hook_limit_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(Value, frozen=True):
     """Something will be tried again.
 
     Attributes:
@@ -168,8 +160,7 @@ class Retrying:
     topic: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Value, frozen=True):
     """A file has its final name.
 
     Attributes:
@@ -187,8 +178,7 @@ class Verified:
     identity: str = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Value, frozen=True):
     """A file is already here and proven.
 
     Attributes:
@@ -200,8 +190,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Value, frozen=True):
     """A file, scene or band that this run cannot deliver.
 
     Attributes:
@@ -215,8 +204,7 @@ class Failed:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Value, frozen=True):
     """Something selected that some scenes lack, or a scene without a clear view of the area; counted nowhere.
 
     Attributes:
@@ -232,8 +220,7 @@ class LeftOut:
     example: str
 
 
-@dataclass(frozen=True, slots=True)
-class Superseded:
+class Superseded(Value, frozen=True):
     """A newer version of a scene is here, and the files of the older one are put away.
 
     Attributes:
@@ -249,8 +236,7 @@ class Superseded:
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
+class Synced(Value, frozen=True):
     """The folder is as the search says; counts of scenes.
 
     Attributes:
@@ -266,8 +252,7 @@ class Synced:
     unchanged: int
 
 
-@dataclass(frozen=True, slots=True)
-class HookEnded:
+class HookEnded(Value, frozen=True):
     """A hook of the user has ended; a failure is followed by `Failed` with the reason.
 
     Attributes:
@@ -281,8 +266,7 @@ class HookEnded:
     elapsed_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Value, frozen=True):
     """The area in a scene, from QA_PIXEL; what is not known is None, all of it where the scene could not be measured.
 
     Attributes:
@@ -303,8 +287,7 @@ class Measured:
     pixels: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Value, frozen=True):
     """Talk for people: goes to stderr, never to JSON lines.
 
     Attributes:
@@ -316,8 +299,7 @@ class Notice:
     level: str = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(Value, frozen=True):
     """The run cannot go on.
 
     Attributes:
@@ -331,8 +313,7 @@ class Error:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Value, frozen=True):
     """Always last. files_total = files_verified + files_skipped + files_failed + files_pending.
 
     Attributes:

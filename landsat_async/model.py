@@ -3,10 +3,10 @@
 import datetime as dt
 import enum
 import json
-from dataclasses import dataclass
 from typing import Any, Self
 
 from landsat_async.public import publish
+from landsat_async.value import Value
 
 
 class Proof(enum.StrEnum):
@@ -54,8 +54,7 @@ class Identity(enum.StrEnum):
         self.rank = len(type(self).__members__)
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Value, frozen=True):
     """One scene of a search result.
 
     Attributes:
@@ -118,8 +117,7 @@ MEASURE = "measure"
 """The kind of a QA_PIXEL that is fetched for its figure alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value, frozen=True):
     """One way to ask for a file: the pair that `download-request` takes.
 
     Attributes:
@@ -135,8 +133,7 @@ class Route:
     available: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class WantedFile:
+class WantedFile(Value, frozen=True):
     """One file that the user selected, with every route to it; the best comes first.
 
     Attributes:
@@ -172,8 +169,7 @@ class WantedFile:
         return f"{self.folder}/{self.name}" if self.folder else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class WindowRecord:
+class WindowRecord(Value, frozen=True):
     """How a window came to be: what the program remembers of it beside size and SHA-256.
 
     Attributes:
@@ -195,8 +191,7 @@ class WindowRecord:
     box: tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(Value, frozen=True):
     """Something that was selected and cannot be had, by name.
 
     Attributes:
@@ -210,8 +205,7 @@ class Unavailable:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedScene:
+class DroppedScene(Value, frozen=True):
     """A scene of the search result that the user's filters leave out.
 
     Attributes:

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from landsat_async.model import Unavailable, geometry_of
 from landsat_async.public import publish
+from landsat_async.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedFile:
+class VerifiedFile(Value, frozen=True):
     """A verified file of a run, where it is now.
 
     Attributes:

@@ -12,7 +12,7 @@ PACKAGE = PROJECT / "landsat_async"
 
 # Each line may import the lines above it. Names of one line do not import each other, except inside a package.
 LAYERS = (
-    ("public", "late_certificates"),
+    ("public", "late_certificates", "value"),
     ("errors", "model", "events"),
     ("beside", "run_summary"),
     ("rules",),

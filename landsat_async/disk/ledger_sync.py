@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Collection, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from landsat_async.disk.ledger_rows import marks, move_all
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.model import Scene
 from landsat_async.rules.lifecycle import Step
+from landsat_async.value import Value
 
 _ROWS_AT_A_TIME = 500
 
@@ -32,8 +33,7 @@ class OldFile(msgspec.Struct, frozen=True):
     adopted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PutAway:
+class PutAway(Value, frozen=True):
     """A file of an older version that was put away, or is about to be."""
 
     relpath: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 
@@ -29,6 +29,7 @@ from landsat_async.errors import (
     SessionExpired,
 )
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
+from landsat_async.value import Value
 
 QUICK_TRIES = 4
 """So many waits of an outage are short (about 1, 2, 4, 8 s): most faults are over by then."""
@@ -93,8 +94,7 @@ class Verdict(enum.Enum):
     """The same failure again and again: look whether the service lives, and if so blame the input."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Value, frozen=True):
     """What one call has been through."""
 
     logins: int = 0

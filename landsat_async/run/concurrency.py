@@ -8,7 +8,9 @@ USGS publishes no limit for these hosts; five at a time is what its own notebook
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from landsat_async.value import Value
 
 FIRST = 5
 """Begin with so many, or the ceiling if that is lower."""
@@ -22,8 +24,7 @@ HOLD_S = 30.0
 """After a step back, nothing grows for so long."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConcurrencyLimit:
+class ConcurrencyLimit(Value, frozen=True):
     """The number of workers and what it is judged by."""
 
     ceiling: int

@@ -6,16 +6,16 @@ Each step asks for some days. Steps grow where little is found, and shrink where
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from landsat_async.run.scene_filter import FIRST_DAY, LAST_DAY
+from landsat_async.value import Value
 
 GROWTH = 4
 _DAY = dt.timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Value, frozen=True):
     """Where a search through time stands."""
 
     edge: dt.date

@@ -24,6 +24,7 @@ from landsat_async.rules.clouds import QA_FOLDER, QA_SUFFIX
 from landsat_async.rules.naming import UnsafeName, bundle_name, layout_folder, planned_name, safe_name, shown
 from landsat_async.rules.product_id import is_level_scene
 from landsat_async.run.products import Several, chosen_products, is_bundle, several_of
+from landsat_async.value import Value
 
 _NOT_NOW = "USGS does not offer it at the moment"
 _LATER = "Run again later; products move between storage systems."
@@ -32,8 +33,7 @@ _METADATA = "mtl.txt"
 """What comes with chosen bands when `metadata` is on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lacking:
+class Lacking(Value, frozen=True):
     """A band or file group that some scenes do not have."""
 
     name: str

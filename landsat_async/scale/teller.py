@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import astuple
 from typing import Any
+
+from msgspec.structs import astuple
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Started

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import time
@@ -49,9 +48,7 @@ _KINDS: tuple[type[Event], ...] = (
     Error,
     Finished,
 )
-_KEYS: dict[type[Event], tuple[str, ...]] = {
-    kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _KINDS
-}
+_KEYS: dict[type[Event], tuple[str, ...]] = {kind: kind.__struct_fields__ for kind in _KINDS}
 _NAMES: dict[type[Event], str] = {LeftOut: "left_out", HookEnded: "hook"}
 """Names of events that are not those of their types in small letters."""
 _KEYS[Progress] = ("files_done", "files_total", "bytes_done", "bytes_total", "rate_bytes_s")

@@ -21,7 +21,6 @@ is never used. The companions are `transfer/attempt.py` (asks) and `disk/part.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -29,6 +28,7 @@ from msgspec.structs import replace
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.headers import Reply, is_strong, is_strong_date
+from landsat_async.value import Value
 
 OVERLAP_BYTES = 64 * 1024
 """How much is fetched again and compared at each resume."""
@@ -37,8 +37,7 @@ CUT_BACK_BYTES = 1024 * 1024
 """How much is given up once when the overlap differs: enough for an error page written into the body."""
 
 
-@dataclass(frozen=True, slots=True)
-class RangeSupport:
+class RangeSupport(Value, frozen=True):
     """How a host treats ranges, learnt in this run."""
 
     ignores_ranges: bool = False

@@ -8,10 +8,11 @@ cannot keep a client busy for ever. Some faults have a shorter leash of their ow
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
+
+from landsat_async.value import Value
 
 PROGRESS_BYTES = 64 * 1024
 """So many new bytes end a row of failures."""
@@ -178,8 +179,7 @@ RULES: dict[FaultKind, _Rule] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Value, frozen=True):
     """What went wrong in one attempt."""
 
     kind: FaultKind

@@ -14,6 +14,7 @@ from landsat_async.model import Identity, Proof, SecretUrl, WindowRecord
 from landsat_async.rules.clouds import CloudCount, MeasureSpec
 from landsat_async.transfer.retry import FaultKind, HostReport
 from landsat_async.transfer.slots import KEPT, ConnectionSlot
+from landsat_async.value import Value
 
 if TYPE_CHECKING:  # loads shapely
     from landsat_async.raster.spec import WindowSpec
@@ -25,8 +26,7 @@ TransferEvent: TypeAlias = Started | Transferred | Retrying | Notice
 """What `notify` is called with; `file` is the job's `relpath`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransferPolicy:
+class TransferPolicy(Value, frozen=True):
     """How patient and how careful a transfer is."""
 
     attempts: int = 8
@@ -170,8 +170,7 @@ class NotReady(msgspec.Struct, frozen=True):
     bytes_received: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class HostDown:
+class HostDown(Value, frozen=True):
     """The whole host should be left alone for a while; this file goes on later."""
 
     host: str

@@ -60,6 +60,12 @@ def test_help_and_version_import_nothing_heavy():
         assert done.returncode == 0, done.stderr
 
 
+def test_the_end_of_a_command_looks_for_no_garbage_in_what_was_imported():
+    code = "import gc, landsat_async.__main__ as program; program.main(); print(gc.get_freeze_count() > 1000)"
+    done = subprocess.run([sys.executable, "-c", code, "--version"], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.endswith("True\n"), done.stderr
+
+
 def test_a_run_without_area_and_windows_loads_neither_numpy_nor_shapely():
     """They take a tenth of a second each, which is much of a run over a few small files."""
     loaded = "{'numpy', 'shapely'} & set(sys.modules)"

@@ -1,0 +1,53 @@
+"""What users get is a dataclass for them, although it is made in C."""
+
+import copy
+import dataclasses
+import pickle
+import typing
+
+import pytest
+
+from landsat_async import Event, Planned, Route, Scene, Transferred, VerifiedFile, WantedFile
+from landsat_async.value import Value
+
+PLANNED = Planned(scenes=1, files=3, bytes_nominal=100)
+FILE = WantedFile("a.tar", "LC8", "LC08", "bundle", (Route("LC8", "5e", "dds"),))
+
+
+def test_dataclasses_takes_a_value_as_its_own():
+    assert dataclasses.is_dataclass(PLANNED)
+    assert dataclasses.is_dataclass(Planned)
+    assert dataclasses.asdict(PLANNED) == {"scenes": 1, "files": 3, "bytes_nominal": 100, "bytes_whole": None}
+    assert dataclasses.astuple(PLANNED) == (1, 3, 100, None)
+    assert dataclasses.replace(PLANNED, files=4) == Planned(1, 4, 100)
+    assert dataclasses.asdict(FILE)["routes"] == (dataclasses.asdict(FILE.routes[0]),)
+
+
+def test_its_fields_have_names_types_and_defaults():
+    fields = {field.name: field for field in dataclasses.fields(Planned)}
+    assert list(fields) == ["scenes", "files", "bytes_nominal", "bytes_whole"]
+    assert fields["bytes_whole"].type == int | None
+    assert fields["bytes_whole"].default is None
+    assert fields["files"].default is dataclasses.MISSING
+
+
+def test_it_is_frozen_equal_hashable_copied_pickled_and_matched():
+    with pytest.raises(AttributeError):
+        PLANNED.files = 4
+    assert Planned(1, 3, 100) == PLANNED != Planned(1, 3, 101)
+    assert hash(Planned(1, 3, 100)) == hash(PLANNED)
+    assert repr(PLANNED) == "Planned(scenes=1, files=3, bytes_nominal=100, bytes_whole=None)"
+    assert copy.deepcopy(FILE) == pickle.loads(pickle.dumps(FILE)) == FILE
+    match PLANNED:
+        case Planned(scenes, files):
+            assert (scenes, files) == (1, 3)
+
+
+@pytest.mark.parametrize("kind", [*typing.get_args(Event), Scene, VerifiedFile, WantedFile])
+def test_all_events_and_nouns_are_values(kind):
+    assert issubclass(kind, Value)
+    assert [field.name for field in dataclasses.fields(kind)] == list(kind.__struct_fields__)
+
+
+def test_values_of_two_kinds_are_never_equal():
+    assert Transferred("a", 1, None) != Planned("a", 1, None)
