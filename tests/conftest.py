@@ -30,6 +30,24 @@ for _name in list(os.environ):
 SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
 os.environ["NETRC"] = str(SHARED_EXAMPLES / "no-such-netrc")
 
+IN_MEMORY, ENOUGH_BYTES = "/dev/shm", 4 << 30
+
+
+def _room_in_memory() -> int:
+    """Return how many bytes of memory may be used for files; 0 where a system has no such folder, or does not tell."""
+    try:
+        volume = os.statvfs(IN_MEMORY)
+        told = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        available = int(told["MemAvailable"].split()[0]) << 10
+    except (OSError, AttributeError, KeyError, ValueError):
+        return 0
+    return min(volume.f_bavail * volume.f_frsize, available) if os.access(IN_MEMORY, os.W_OK) else 0
+
+
+if _room_in_memory() >= ENOUGH_BYTES:
+    # No test needs a slow disk, and most wait again and again until their bytes are durable.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", IN_MEMORY)
+
 volumes.register()
 if sys.version_info < (3, 12, 2):
     # There the depth of a syntax tree is counted in one place for all: when the collector runs in the middle of
