@@ -146,6 +146,18 @@ def test_Y93_tiles_of_every_deflater_begin_as_tiles(level):
         )
 
 
+@pytest.mark.faults("Y93")
+@pytest.mark.parametrize(
+    "head",
+    [b"\0\0", b"er", b"\x78\x9d", b"\x78\xbb", b"\x88\x1c"],
+    ids=["a hole", "a text", "no check", "a dictionary", "too large a window"],
+)
+def test_Y93_what_begins_as_no_tile_is_seen_whatever_follows(head):
+    data = head + zlib.compress(bytes(3600))[2:]
+    with pytest.raises(Damage, match="at byte 0 of the TIFF a deflated tile should begin"):
+        check_beginnings(ByteView(lambda size, at: data[at : at + size], 0, len(data), lambda: False), one_tile(data))
+
+
 def one_tile(data: bytes) -> TiffLayout:
     return TiffLayout((Page(8, [0], [len(data)], 60, 60, 1),), False, 0)
 
