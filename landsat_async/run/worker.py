@@ -182,7 +182,7 @@ class WorkerPool:
 
         None when there is none, or when it would have to wait for something else.
         """
-        if not slot.may_stay or self.context.hooks is not None or not isinstance(outcome, Done):
+        if not slot.may_take_ahead or self.context.hooks is not None or not isinstance(outcome, Done):
             return None
         try:
             link = receive.receive_nowait()

@@ -151,6 +151,11 @@ class Slot:
             self._slots.back()
 
     @property
+    def may_take_ahead(self) -> bool:
+        """Whether the next file may be taken before this one is recorded: no file is kept waiting by that."""
+        return self._slots.is_enough or (self._has_left and self._slots.busy <= self._slots.allowed)
+
+    @property
     def may_stay(self) -> bool:
         """Whether it may be that of the next file too: nobody who has one waits, and there are not too many."""
         return not self._has_left and self._slots.is_enough

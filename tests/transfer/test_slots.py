@@ -63,11 +63,13 @@ async def test_a_slot_is_that_of_the_next_file_too_unless_somebody_needs_it_more
     other.leave()
     assert one.may_stay
     assert not other.may_stay
+    assert other.may_take_ahead
     third = await slots.take()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other.rejoin)
         await settle()
         assert not one.may_stay
+        assert not one.may_take_ahead
         third.close()
     assert slots.busy == 2
 

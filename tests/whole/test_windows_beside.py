@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from landsat_async.events import Started
+from landsat_async.run.worker import WorkerPool
 from landsat_async.sim.file_hosts import FileHost
 from landsat_async.transfer import window_commit
 from tests.whole.test_windows import SEARCH, archive, rasters
@@ -66,6 +67,23 @@ async def test_X97_the_next_window_is_asked_for_while_one_is_cut_over_the_one_co
     assert len(rasters(result.verified)) >= 3
     assert watched.waited == [True], "it was cut, and nothing was asked for meanwhile"
     assert watched.most_open == 1
+
+
+@pytest.mark.faults("X98")
+async def test_X98_the_next_file_is_claimed_with_the_record_of_a_window_too(tmp_path, monkeypatch):
+    take, taken = WorkerPool._take_ahead, []
+
+    def take_ahead(crew, receive, slot, outcome):
+        ahead = take(crew, receive, slot, outcome)
+        taken.append((getattr(outcome, "window", None) is not None, ahead is not None))
+        return ahead
+
+    monkeypatch.setattr(WorkerPool, "_take_ahead", take_ahead)
+    async with open_world(tmp_path, archive()) as world:
+        bands = {"bands": [f"SR_B{number}" for number in range(1, 8)]}
+        wanted = world.config(search=SEARCH, select=SELECT | bands, download={"workers": 1})
+        assert (await world.run(wanted)).summary.exit_code == 0
+    assert (True, True) in taken
 
 
 @pytest.mark.faults("X97")
