@@ -130,7 +130,7 @@ def _named(path: str) -> str:
     folder, name = os.path.split(path)
     if is_spare(name):
         return f"STAC items and tables in {folder}"
-    return name or "STAC items and tables"
+    return path or "STAC items and tables"
 
 
 class _Writer:

@@ -162,7 +162,7 @@ class Run:
                 async with self._serving():
                     await self._work()
         except Exception as error:
-            self.error = reason_of(error)
+            self.error = reason_of(error, self._target.folder)
         finally:
             with anyio.move_on_after(WIND_DOWN_S, shield=True):
                 await self._note_end()
@@ -187,7 +187,7 @@ class Run:
                 await self._ledger.note_speed(self._run_id, received, flowing_s, time.time())
             await self._ledger.end_run(self._run_id, time.time(), self._exit_code())
         except Exception as error:
-            self.error = self.error or reason_of(error)
+            self.error = self.error or reason_of(error, self._target.folder)
 
     def _emit_the_end(self) -> None:
         code = self._exit_code()

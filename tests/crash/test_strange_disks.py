@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import time
 from contextlib import suppress
@@ -15,7 +17,7 @@ import pytest
 from landsat_async import Credentials, download, open_run
 from landsat_async.disk import local_target
 from landsat_async.disk.fs_posix import PosixFs
-from landsat_async.errors import FolderUnwritable
+from landsat_async.errors import FolderUnwritable, LandsatError
 from landsat_async.events import Started, Verified
 from landsat_async.sim import Script, open_simulator
 from tests.support.recorded_runs import Versions, config_of, small_steps
@@ -103,8 +105,6 @@ async def test_D08_a_read_only_folder_is_refused_before_any_login(sim, tmp_path)
 @pytest.mark.parametrize("code", ["EROFS", "EACCES", "EPERM"])
 @pytest.mark.parametrize("call", ["pwrite", "link"])
 async def test_H19_a_folder_that_becomes_unwritable_in_mid_run_ends_it_without_retries(sim, tmp_path, code, call):
-    import errno
-
     seen = []
 
     def observe(operation: str, *arguments: object) -> None:
@@ -124,6 +124,21 @@ async def test_H19_a_folder_that_becomes_unwritable_in_mid_run_ends_it_without_r
     assert refused.value.exit_code == 2
     assert 1 <= len(seen) <= 2 * config.download.workers, "it was tried again and again"
     check_finals(sim, tmp_path)
+    await check_rest(sim, tmp_path)
+
+
+@pytest.mark.faults("W95")
+@pytest.mark.parametrize(("code", "ends_with"), [("ENOENT", 2), ("EIO", 2), ("EFBIG", 9)])
+async def test_a_folder_that_fails_outside_of_transfers_is_no_bug_either(sim, tmp_path, code, ends_with):
+    def observe(operation: str, *arguments: object) -> None:
+        if operation == "listdir":
+            number = getattr(errno, code)
+            raise OSError(number, os.strerror(number), str(arguments[0]))
+
+    with mock.patch.object(local_target, "local_fs", partial(PosixFs, observe)), pytest.raises(LandsatError) as refused:
+        await download(config_of(sim, tmp_path), credentials=credentials(sim))
+    assert refused.value.exit_code == ends_with
+    assert str(tmp_path) in str(refused.value)
     await check_rest(sim, tmp_path)
 
 
