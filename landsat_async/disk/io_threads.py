@@ -72,7 +72,7 @@ def threads_wanted(threads: int, most: int, each_s: float, *, waiting: bool) -> 
     if waiting and each_s >= _SLOW_S:
         return min(threads + 1, most)
     if each_s <= _QUICK_S:
-        return max(threads - 1, min(_FEW, most))
+        return max(threads - 1, min(threads, _FEW, most))  # one is enough where all work is short
     return threads
 
 

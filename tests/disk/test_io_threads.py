@@ -31,6 +31,7 @@ MS = 0.001
         (5, 0.5 * MS, True, 4),
         (5, 0.5 * MS, False, 4),
         (2, 0.5 * MS, True, 2),  # the fewest
+        (1, 0.5 * MS, True, 1),  # a second one comes with work that is not short
     ],
 )
 def test_the_number_of_threads_follows_how_long_work_takes(threads, each_s, waiting, wanted):
@@ -199,8 +200,26 @@ async def test_X91_short_work_on_a_slow_disk_is_done_by_as_many_threads_as_it_ta
     with pool_of(8) as (pool, _):
         await asyncio.gather(*(pool.start(time.sleep, 0.008, short=True) for _ in range(40)))
         assert pool._threads > 2
-        assert pool._apart_until_s > 0
     await all_ended()
+
+
+@pytest.mark.faults("X91")
+@pytest.mark.parametrize("each_s", [2 * MS, 8 * MS])
+async def test_X91_short_work_is_not_gathered_while_the_disk_is_slow_or_a_little_slow_each_time(each_s):
+    with pool_of(8) as (pool, _), anyio.fail_after(60):
+        while not pool._apart_until_s:
+            await asyncio.gather(*(pool.start(time.sleep, each_s, short=True) for _ in range(16)))
+    await all_ended()
+
+
+async def test_short_work_that_comes_as_its_thread_sees_no_more_is_done():
+    with pool_of(2) as (pool, _):
+        pool._is_worked_off = True  # as its thread sees that there is no more
+        late = pool.start(pow, 2, 3, short=True)
+        pool._is_worked_off = False  # as it says so
+        with anyio.fail_after(10):
+            await pool.start(int)  # as its end is told
+            assert await late == 8
 
 
 async def test_no_short_work_is_left_behind():
