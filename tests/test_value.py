@@ -3,12 +3,15 @@
 import copy
 import dataclasses
 import pickle
+import subprocess
+import sys
 import typing
 
 import pytest
 
 from landsat_async import Event, Planned, Route, Scene, Transferred, VerifiedFile, WantedFile
 from landsat_async.value import Value
+from tests.test_layers import PROJECT
 
 PLANNED = Planned(scenes=1, files=3, bytes_nominal=100)
 FILE = WantedFile("a.tar", "LC8", "LC08", "bundle", (Route("LC8", "5e", "dds"),))
@@ -51,3 +54,16 @@ def test_all_events_and_nouns_are_values(kind):
 
 def test_values_of_two_kinds_are_never_equal():
     assert Transferred("a", 1, None) != Planned("a", 1, None)
+
+
+def test_few_classes_of_a_run_are_made_by_dataclass():
+    """Each takes half a millisecond of the start: 200 of them took a tenth of a second, and 15 are left."""
+    code = """
+import sys, landsat_async.show.run_command, landsat_async.run.opening
+ours = [module for name, module in sys.modules.items() if name.startswith("landsat_async")]
+kinds = {kind for module in ours for kind in vars(module).values() if isinstance(kind, type)}
+print(*sorted(kind.__name__ for kind in kinds if "__dataclass_params__" in vars(kind)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert "TransferSession" in done.stdout, done.stderr
+    assert len(done.stdout.split()) <= 25, f"take Value or msgspec.Struct for some of {done.stdout}"
