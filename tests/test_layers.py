@@ -175,7 +175,8 @@ def test_each_module_imports_only_what_lies_below_it(path):
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_no_task_is_started_without_an_owner(path):
-    assert calls_of(ast.parse(path.read_text())) & OWNERLESS == set()
+    source = path.read_text()
+    assert not any(name in source for name in OWNERLESS) or calls_of(ast.parse(source)) & OWNERLESS == set()
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if is_pure(module_of(p))], ids=module_of)

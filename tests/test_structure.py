@@ -36,6 +36,8 @@ def test_there_are_modules_that_decide():
 
 def clocks_in_assertions(source: str) -> list[int]:
     """Return the lines that assert that something took no longer than so many seconds."""
+    if not any(clock in source for clock in CLOCKS):
+        return []  # most of 400 files are not parsed at all
     return [
         node.lineno
         for node in ast.walk(ast.parse(source))
@@ -54,8 +56,9 @@ def test_a_timing_is_no_test(path):
     """
     if str(path.relative_to(TESTS)) not in MEASURES_A_BENCHMARK:
         allowed = ("end", "until")  # a loop that gives up waiting for a process
-        lines = path.read_text().splitlines()
-        found = [n for n in clocks_in_assertions(path.read_text()) if not any(w in lines[n - 1] for w in allowed)]
+        source = path.read_text()
+        lines = source.splitlines()
+        found = [n for n in clocks_in_assertions(source) if not any(w in lines[n - 1] for w in allowed)]
         assert found == []
 
 
@@ -67,6 +70,8 @@ def test_the_test_itself_sees_a_timing():
 STATES_ARE_WRITTEN_IN = PACKAGE / "disk/ledger_rows.py"
 DISK = PACKAGE / "disk"
 _SQL = re.compile(r"\s*(SELECT|INSERT (OR|INTO)|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|TEMP|INDEX)|PRAGMA) ?", re.A)
+_SQL_WORD = re.compile("SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA")
+"""A file without any of them is not parsed."""
 _ASSIGNS_STATE = re.compile(r"(\bSET\b|,)\s*state\s*=|\bINTO item\b")
 _ONE_COLUMN = re.compile(r"(\bSET\b|,)\s*\{\}\s*=")
 """A column whose name is put in at run time could be the state."""
@@ -95,8 +100,9 @@ def imported(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent != DISK], ids=module_of)
 def test_sql_stands_in_disk_alone(path):
-    assert "sqlite3" not in imported(path)
-    assert [text for text in texts(path) if _SQL.match(text)] == []
+    source = path.read_text()
+    assert "sqlite3" not in source or "sqlite3" not in imported(path)
+    assert not _SQL_WORD.search(source) or [text for text in texts(path) if _SQL.match(text)] == []
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent == DISK], ids=module_of)
@@ -141,8 +147,13 @@ def names_in(source: str) -> Iterator[str]:
                 yield name
 
 
+_OLD = re.compile("|".join(sorted(OLD_WORDS | OLD_NAMES)), re.I)
+
+
 def old_names(source: str) -> set[str]:
     """Return the names of a source that hold a word of the list."""
+    if not _OLD.search(source):
+        return set()  # no name can hold one, and nothing has to be parsed
     parts = {name: re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name) for name in names_in(source)}
     return {name for name, words in parts.items() if name in OLD_NAMES or OLD_WORDS & {word.lower() for word in words}}
 
@@ -153,10 +164,20 @@ def test_no_old_name_is_left(path):
     assert found == set()
 
 
+def test_the_test_itself_sees_an_old_name():
+    assert old_names("class TallyBook:\n    def gen(self):\n        return self.last_portion") == {
+        "TallyBook",
+        "gen",
+        "last_portion",
+    }
+    assert old_names("trip = 'crew'\nstripe = general = 1") == {"trip"}
+
+
 def test_no_class_name_stands_twice_in_the_package():
     where: dict[str, list[str]] = defaultdict(list)
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        source = path.read_text()
+        for node in ast.walk(ast.parse(source)) if "class " in source else ():
             if isinstance(node, ast.ClassDef):
                 where[node.name].append(module_of(path))
     assert {name: modules for name, modules in where.items() if len(modules) > 1} == {}
