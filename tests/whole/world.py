@@ -53,6 +53,8 @@ LAKE = (-68.01, 9.99, -67.49, 10.34)
 SUMMER = {"dataset": DATASET, "bbox": list(LAKE), "start": "2024-07-05", "end": "2024-08-06", "cloud_cover": [0, 10]}
 BANDS = {"type": "band", "bands": ["SR_B3", "SR_B5", "ANG"]}
 STATE = ".landsat_async"
+CALLS_OF_AN_END = 3
+"""So many may find a cancelled call still at work: what a run has left at the service is removed, and it logs out."""
 
 
 @dataclass
@@ -106,6 +108,8 @@ class World:
     """The service could not be reached at the end: keys and scene lists may stay there."""
     may_overlap: bool = False
     """Another client of the account was at work."""
+    ended_early: int = 0
+    """Runs that were stopped, or ended by a fault: each may cancel a call, which goes on at the service."""
     workers_at_most: int = 4
     received_bytes: int = 0
     """By all runs of this world."""
@@ -239,6 +243,7 @@ class World:
             assert error is not None
             raise error
         result = Result(opened.summary, events, error)
+        self.ended_early += opened.summary.exit_code not in (0, 4)
         self.received_bytes += opened.summary.bytes_received
         self.spoken += [repr(event) for event in events]
         self.spoken += [repr(opened), repr(opened.summary), *([f"{error!r} {error} {error.hint}"] if error else [])]
@@ -424,7 +429,7 @@ class _Nevers:
     def one_call_at_a_time(self) -> None:
         log = self.world.log
         if not self.world.may_overlap:
-            assert log.overlaps == 0, "N7: API calls at the same time"
+            assert log.overlaps <= CALLS_OF_AN_END * self.world.ended_early, "N7: API calls at the same time"
         for host, peak in log.peak_transfers.items():
             assert peak <= self.world.workers_at_most, f"N7: {peak} transfers from {host}"
 
