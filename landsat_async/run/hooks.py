@@ -191,7 +191,7 @@ class Hooks:
         try:
             with anyio.fail_after(self._config.timeout_s):
                 if not inspect.isawaitable(called := self._on_scene(complete)):
-                    return 1, f"is no `async def`: it gave back {type(called).__name__}, which nobody can await"
+                    return 1, f"is not an `async def`: it gave back {type(called).__name__}, which nobody can await"
                 await called
         except TimeoutError:
             return None, why_failed(None, self._config.timeout_s, "")

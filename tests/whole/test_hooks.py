@@ -162,7 +162,7 @@ async def test_a_function_that_cannot_be_awaited_is_told_as_that(tmp_path):
             summary = await run.wait()
         assert summary.exit_code == 4
         assert {one.reason for one in summary.failures} == {
-            "its hook on_scene is no `async def`: it gave back NoneType, which nobody can await"
+            "its hook on_scene is not an `async def`: it gave back NoneType, which nobody can await"
         }
 
 
