@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Literal, Protocol, TextIO
 
 from landsat_async.events import Event, Finished, Planned, Progress, Retrying, Searching
@@ -157,6 +158,5 @@ def _display_of_notebook() -> Callable[..., Any] | None:
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    from IPython.display import display  # type: ignore[import-not-found]
-
-    return display  # type: ignore[no-any-return]
+    display: Callable[..., Any] = import_module("IPython.display").display  # whose types are here only where it is
+    return display
