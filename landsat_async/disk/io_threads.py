@@ -164,6 +164,8 @@ class DiskPool(Executor):
         if not self._is_worked_off:
             self._is_worked_off = True
             self._loop.call_soon(self._pass_on)
+        elif self._look is None:  # what is under way takes so long that nobody looks any more
+            self._look_later()
 
     def _pass_on(self) -> None:
         try:

@@ -196,6 +196,19 @@ async def test_X91_short_work_behind_a_call_that_hangs_is_done_by_another_thread
 
 
 @pytest.mark.faults("X91")
+async def test_X91_so_is_what_comes_when_that_call_has_hung_for_a_while():
+    with pool_of(5) as (pool, release):
+        hung = pool.start(release.wait, short=True)
+        with anyio.fail_after(10):
+            await anyio.sleep(0)
+            while pool._look is not None:  # it is seen that nothing waits for it yet
+                await anyio.sleep(MS)
+            assert await pool.start(pow, 2, 10, short=True) == 1024
+            release.set()
+            assert await hung
+
+
+@pytest.mark.faults("X91")
 async def test_X91_short_work_on_a_slow_disk_is_done_by_as_many_threads_as_it_takes():
     with pool_of(8) as (pool, _):
         await asyncio.gather(*(pool.start(time.sleep, 0.008, short=True) for _ in range(40)))
