@@ -67,9 +67,9 @@ class Slots:
     def allow(self, allowed: int) -> None:
         """Change how many files may use connections; what has one keeps it."""
         self.allowed = allowed
-        for waiting in (self._with_file, self._without):
-            while waiting:
-                waiting.popleft().set()
+        self._hand_on()
+        while self._without:
+            self._without.popleft().set()
 
     async def ask(self) -> None:
         """Wait until one more file may be taken; `asked` must follow."""
@@ -89,10 +89,10 @@ class Slots:
 
     async def enter(self) -> None:
         """Wait until there is a slot, and count it as taken; for `Slot`."""
-        while self.busy >= self.allowed:
-            await self._wait(self._with_file)
-        self.busy += 1
-        self.most_busy = max(self.busy, self.most_busy)
+        if self.busy < self.allowed:  # then nobody waits
+            self._count()
+        else:
+            await self._wait(self._with_file)  # who hands it on counts it
 
     def leave(self) -> bool:
         """Count a slot as free, unless there are enough files without one; tell whether it is."""
@@ -117,17 +117,32 @@ class Slots:
         try:
             await event.wait()
         except BaseException:
-            if event.is_set():
-                self._wake()  # that was for somebody who goes on
-            else:
+            if not event.is_set():
                 among.remove(event)
+            elif among is self._with_file:
+                self.free()
+            else:
+                self._wake()  # that was for somebody who goes on
             raise
 
-    def _wake(self) -> None:
-        """Wake one who can go on."""
-        if self.busy < self.allowed and self._with_file:
+    def _count(self) -> None:
+        self.busy += 1
+        self.most_busy = max(self.busy, self.most_busy)
+
+    def _hand_on(self) -> None:
+        """Give free slots to those who have a file, counted as taken.
+
+        A slot that is only offered would be gone each time: who has given it back asks for the next file, and takes
+        it again, before the loop comes round to those who wait.
+        """
+        while self._with_file and self.busy < self.allowed:
+            self._count()
             self._with_file.popleft().set()
-        elif self._asking + self.busy < self.allowed and self._without:
+
+    def _wake(self) -> None:
+        """Wake those who can go on."""
+        self._hand_on()
+        if self._asking + self.busy < self.allowed and self._without:
             self._without.popleft().set()
 
 

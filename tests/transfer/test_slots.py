@@ -99,6 +99,59 @@ async def test_those_who_have_a_file_come_first_and_a_larger_number_wakes_all():
     assert sorted(went) == ["asks", "takes", "takes"]
 
 
+@pytest.mark.faults("X99")
+async def test_X99_who_has_an_unfinished_file_is_not_overtaken_by_who_gives_its_slot_back_and_asks_again():
+    """As a worker does that finds one link after the other in the stream: it never leaves the loop in between."""
+    slots, rejoined = Slots(1, beside=1), anyio.Event()
+    damaged = await slots.take()
+    damaged.leave()
+
+    async def rejoin() -> None:
+        await damaged.rejoin()
+        rejoined.set()
+
+    other = await slots.take()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rejoin)
+        await settle()
+        other.close()
+        with anyio.move_on_after(0) as waiting:
+            await slots.ask()
+        assert waiting.cancelled_caught
+        await settle()
+        assert rejoined.is_set()
+    damaged.close()
+    assert slots.busy == 0
+
+
+@pytest.mark.faults("X99")
+@pytest.mark.parametrize("workers", [2, 5])
+async def test_X99_a_stream_that_never_runs_dry_keeps_no_file_waiting(workers):
+    slots, files, waited = Slots(1, beside=1), iter(range(1000)), []
+
+    async def work() -> None:
+        await slots.ask()
+        file = next(files, None)
+        slots.asked()
+        while file is not None:
+            slot = await slots.take()
+            if file == 0:
+                slot.leave()
+                await anyio.lowlevel.checkpoint()
+                await slot.rejoin()
+                waited.append(next(files, 1000))
+            await anyio.lowlevel.checkpoint()
+            slot.close()
+            await slots.ask()
+            file = next(files, None)
+            slots.asked()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(workers):
+            tasks.start_soon(work)
+    assert waited[0] < 10
+
+
 async def test_who_is_cancelled_as_its_turn_comes_hands_it_on():
     slots = Slots(1)
     one = await slots.take()
