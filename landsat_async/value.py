@@ -24,11 +24,15 @@ class _AsDataclass:
 def _fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
     import dataclasses
 
-    names, defaults = kind.__struct_fields__, kind.__struct_defaults__
-    needed = len(names) - len(defaults)
-    fields = [dataclasses.field() for _ in range(needed)] + [dataclasses.field(default=one) for one in defaults]
-    types = [kind.__annotations__[name] for name in names]
-    alike: Any = dataclasses.make_dataclass(kind.__name__, zip(names, types, fields, strict=True))
+    fields = []
+    for one in msgspec.structs.fields(kind):  # those of its bases as well: users may have classes of their own
+        told: dict[str, Any] = {"kw_only": one.name not in kind.__match_args__}
+        if one.default is not msgspec.NODEFAULT:
+            told["default"] = one.default
+        elif one.default_factory is not msgspec.NODEFAULT:
+            told["default_factory"] = one.default_factory
+        fields.append((one.name, one.type, dataclasses.field(**told)))
+    alike: Any = dataclasses.make_dataclass(kind.__name__, fields)
     return dict(alike.__dataclass_fields__)
 
 
@@ -36,3 +40,7 @@ class Value(msgspec.Struct, frozen=True):
     """Base of such values: `class Scene(Value, frozen=True)`. Their defaults are values, and none is made anew."""
 
     __dataclass_fields__ = _AsDataclass()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__dataclass_fields__ = Value.__dict__["__dataclass_fields__"]  # orjson looks no further than there

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import typing
 
+import msgspec
 import pytest
 
 from landsat_async import Event, Planned, Route, Scene, Transferred, VerifiedFile, WantedFile
@@ -50,6 +51,29 @@ def test_it_is_frozen_equal_hashable_copied_pickled_and_matched():
 def test_all_events_and_nouns_are_values(kind):
     assert issubclass(kind, Value)
     assert [field.name for field in dataclasses.fields(kind)] == list(kind.__struct_fields__)
+
+
+class Mine(Planned, frozen=True, kw_only=True):
+    """A value of a user: more than ours."""
+
+    place: str
+    tags: list[str] = msgspec.field(default_factory=list)
+
+
+def test_a_class_of_a_user_has_the_fields_of_ours_and_its_own():
+    mine = Mine(1, 3, 100, place="here")
+    assert dataclasses.asdict(mine) == dataclasses.asdict(PLANNED) | {"place": "here", "tags": []}
+    assert dataclasses.replace(mine, files=4) == Mine(1, 4, 100, place="here")
+    fields = {field.name: field for field in dataclasses.fields(Mine)}
+    assert (fields["place"].kw_only, fields["tags"].default_factory) == (True, list)
+    assert pickle.loads(pickle.dumps(mine)) == mine != PLANNED
+
+
+@pytest.mark.parametrize("kind", [Planned, Scene, Mine])
+def test_who_looks_for_the_fields_of_a_dataclass_in_the_class_itself_finds_them(kind):
+    """As orjson does."""
+    assert "__dataclass_fields__" in vars(kind)
+    assert list(kind.__dataclass_fields__) == list(kind.__struct_fields__)
 
 
 def test_values_of_two_kinds_are_never_equal():
