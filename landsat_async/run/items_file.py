@@ -40,6 +40,8 @@ def write_items(
 
 def _is_kept(column: ColumnType) -> bool:
     """Tell whether Parquet can hold it: it has no struct without fields."""
+    if column.kind == "list":
+        return _is_kept(column.fields["element"])
     return column.kind != "struct" or any(_is_kept(one) for one in column.fields.values())
 
 

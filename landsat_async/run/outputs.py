@@ -34,7 +34,7 @@ from landsat_async.run.items_file import write_items
 from landsat_async.run.scene_files import SCENES_AT_ONCE, read_scenes
 from landsat_async.run.table_files import TableFile, check_parquet, open_table
 from landsat_async.stac.assets import LocalFile, asset_of
-from landsat_async.stac.collection import CollectionBuilder, catalog_of
+from landsat_async.stac.collection import COLLECTION_IDS, CollectionBuilder, catalog_of
 from landsat_async.stac.item import SceneFacts, Versions, item_of
 from landsat_async.stac.item_columns import ITEMS_TABLE, ColumnType, row_of_item
 from landsat_async.stac.items_there import files_of_item, read_item
@@ -200,7 +200,7 @@ class _Writer:
         made = [name for name, on in (("stac/catalog.json", self._wanted.stac),) if on]
         made += [f"scenes.{self._wanted.table}"] if self._wanted.table else []
         if self._items_table:
-            made += [f"stac/{name}/{ITEMS_TABLE}" for name in self._files.names("stac") if "." not in name]
+            made += [f"stac/{name}/{ITEMS_TABLE}" for name in self._collections_there()]
         return all(map(self._files.is_there, made))
 
     def _table(self, stack: ExitStack) -> TableFile | None:
@@ -257,7 +257,7 @@ class _Writer:
         self._files.sync()
         self._document("stac/catalog.json", catalog_of(self._collections))
         self._files.sync()
-        for name in self._files.names("stac"):
+        for name in self._collections_there():
             here = self._collections[name].hrefs | {"collection.json", table} if name in self._collections else set()
             for file in self._files.names(f"stac/{name}"):
                 if file not in here and (file.endswith(".json") or file == ITEMS_TABLE):
@@ -277,9 +277,13 @@ class _Writer:
 
     def _items_of_others(self) -> list[str]:
         known = {f"{display_id}.json" for display_id in self._own} | {"collection.json"}
-        below = {name: self._files.names(f"stac/{name}") for name in self._files.names("stac")}
+        below = {name: self._files.names(f"stac/{name}") for name in self._collections_there()}
         paths = [(name, one) for name, files in below.items() for one in files if one not in known]
         return [f"stac/{name}/{one}" for name, one in paths if one.endswith(".json")]
+
+    def _collections_there(self) -> list[str]:
+        """Return the folders beside the catalogue that can be of ours; others are of other tools, and are let alone."""
+        return [name for name in self._files.names("stac") if name in COLLECTION_IDS]
 
     def _read_item(self, relpath: str) -> bytes | None:
         return self._files.read(relpath, _ITEM_BYTES)

@@ -17,6 +17,8 @@ _TITLES = {
     "landsat-c2-l3": "Landsat Collection 2 Level-3",
     "landsat-c2": "Landsat Collection 2",
 }
+COLLECTION_IDS = frozenset(_TITLES)
+"""Of all that we make, see `item.collection_of`."""
 _USGS = {
     "name": "USGS",
     "roles": ["producer", "processor", "licensor"],

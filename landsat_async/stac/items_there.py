@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from landsat_async.stac.collection import CollectionBuilder
 from landsat_async.stac.item_columns import ColumnType, row_of_item
 from landsat_async.stac.ours import is_ours
 
@@ -50,7 +51,10 @@ def read_item(data: bytes, collection: str, display_id: str) -> dict[str, Any] |
         item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
         known = msgspec.convert(item, _Item)
         ColumnType().learn(row_of_item(item))
-    except (msgspec.MsgspecError, ArithmeticError, LookupError, TypeError, ValueError):
+        alone = CollectionBuilder(collection)
+        alone.add(item)
+        msgspec.json.encode(alone.document())
+    except (msgspec.MsgspecError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
         return None
     return item if (known.id, known.collection) == (display_id, collection) and known.assets else None
 

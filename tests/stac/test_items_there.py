@@ -45,9 +45,11 @@ def test_an_item_of_ours_is_read():
             ITEM | {"id": "other"}, ITEM | {"collection": "other"}, ITEM | {"properties": {}}, ITEM | {"assets": {}},
             ITEM | {"bbox": [1, 2]}, ITEM | {"bbox": "here"}, ITEM | {"links": None, "assets": {"red": {}}},
             with_(datetime="yesterday"), with_(datetime=5), with_(instruments="oli"), with_(platform=["x"]),
+            with_(datetime=None),
             with_(gsd="30"), with_(odd=[1, "x"]), ITEM | {"geometry": {"type": "Polygon", "coordinates": [[["x"]]]}},
             ITEM | {"geometry": {"type": "Point"}},
         )),
+        as_we_write(ITEM)[:-3] + b', "x": ' + b"[" * 50_000,
     ],
 )  # fmt: skip
 def test_what_would_make_no_valid_catalogue_is_no_item(data):

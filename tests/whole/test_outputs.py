@@ -182,6 +182,7 @@ async def test_what_is_not_ours_is_never_replaced(tmp_path):
             "stac/catalog.json": b'{\n  "type": "Catalog",\n  "stac_version": "1.1.0",\n  "id": "my-archive"\n}',
             f"{ITEMS}/mine.json": b'{\n  "type": "Feature",\n  "stac_version": "1.1.0",\n  "id": "mine"\n}',
             "stac/other/mine.json": b'{"type":"Feature","stac_version":"1.1.0","id":"mine"}',
+            "stac/other/laid-out-as-ours.json": b'{\n "type": "Feature",\n "stac_version": "1.1.0",\n "id": "mine"\n}',
         }
         for name, data in others.items():
             world.put(name, data)
