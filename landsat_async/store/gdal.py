@@ -31,7 +31,8 @@ def gdal_options(url: StoreUrl, config: StoreConfig, environ: Mapping[str, str])
 
 
 def _of_s3(config: StoreConfig) -> dict[str, str]:
-    options = {"AWS_REGION": config.region} if config.region else {}
+    # the second is preferred by GDAL, and may be set for something else in the environment
+    options = {"AWS_REGION": config.region, "AWS_DEFAULT_REGION": config.region} if config.region else {}
     if config.endpoint:
         scheme, _, host = config.endpoint.partition("://")
         options |= {"AWS_S3_ENDPOINT": host, "AWS_VIRTUAL_HOSTING": "FALSE"}

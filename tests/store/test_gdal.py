@@ -30,7 +30,7 @@ PATHS = {"AWS_VIRTUAL_HOSTING": "FALSE"}
     ("url", "config", "environ", "options"),
     [
         (S3, {}, AWS, {}),
-        (S3, {"region": "us-west-2"}, AWS, {"AWS_REGION": "us-west-2"}),
+        (S3, {"region": "us-west-2"}, AWS, {"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-west-2"}),
         (S3, {"endpoint": "https://s.org"}, AWS, {"AWS_S3_ENDPOINT": "s.org"} | PATHS),
         (S3, {"endpoint": "http://[::1]:9"}, AWS, {"AWS_S3_ENDPOINT": "[::1]:9", "AWS_HTTPS": "NO"} | PATHS),
         (GS, {}, {}, {}),
