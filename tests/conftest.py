@@ -41,12 +41,14 @@ def _room_in_memory() -> int:
         available = int(told["MemAvailable"].split()[0]) << 10
     except (OSError, AttributeError, KeyError, ValueError):
         return 0
-    return min(volume.f_bavail * volume.f_frsize, available) if os.access(IN_MEMORY, os.W_OK) else 0
+    if not os.access(IN_MEMORY, os.W_OK) or volume.f_flag & os.ST_NOEXEC:  # tests start programs that they write
+        return 0
+    return min(volume.f_bavail * volume.f_frsize, available)
 
 
-if _room_in_memory() >= ENOUGH_BYTES:
+if not {"PYTEST_DEBUG_TEMPROOT", "TMPDIR"} & os.environ.keys() and _room_in_memory() >= ENOUGH_BYTES:
     # No test needs a slow disk, and most wait again and again until their bytes are durable.
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", IN_MEMORY)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = IN_MEMORY
 
 volumes.register()
 if sys.version_info < (3, 12, 2):

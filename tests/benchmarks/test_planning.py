@@ -62,8 +62,10 @@ async def test_a_queue_is_planned_and_the_run_stopped(tmp_path):
 
 @pytest.mark.skipif(not nginx.is_there(), reason="needs nginx and openssl")
 def test_the_lag_of_a_run_is_measured_beside_an_idle_loop(tmp_path, capsys):
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents[:4]:
+        if folder.name.startswith(("pytest", "popen")):  # not those of the system: all others write there, too
+            folder.chmod(0o755)
     lag._show("5000x100KiB", 0.002, tmp_path)
     said = capsys.readouterr().out
     assert re.search(r"5000x100KiB: 20 files, 16 workers: .* by its own doing", said)
