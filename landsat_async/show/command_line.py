@@ -179,7 +179,8 @@ def _bands_at(line: Sequence[str]) -> list[str]:
     """Return the words that a list of bands begins with, commas or not: the first, and what else is no path."""
     from landsat_async.rules.bands import is_band
 
-    more = takewhile(lambda word: all(map(is_band, filter(None, word.split(",")))), line[1:])
+    options = takewhile(lambda word: not word.startswith("-"), line[1:])
+    more = takewhile(lambda word: all(map(is_band, filter(None, word.split(",")))), options)
     return [line[0], *more]
 
 

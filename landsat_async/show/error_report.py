@@ -116,6 +116,8 @@ def _has_working_folder() -> bool:
         os.getcwd()
     except FileNotFoundError:
         return False
+    except OSError:  # it is there, and may not be looked up
+        return True
     return True
 
 

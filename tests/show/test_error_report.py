@@ -52,6 +52,16 @@ def test_a_run_goes_on_where_its_working_folder_is_removed(monkeypatch):
     assert near("/data/lake") == "/data/lake/"
 
 
+def test_a_working_folder_that_may_not_be_looked_up_is_no_traceback(hear, monkeypatch):
+    def hidden():
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "getcwd", hidden)
+    heard = hear()
+    assert report(FileNotFoundError(errno.ENOENT, "No such file or directory"), heard.output) == 2
+    assert "error: No such file or directory" in heard.err
+
+
 def test_all_problems_of_a_config_are_printed(hear):
     heard = hear()
     problems = ("c.toml: search.clouds: unknown", "c.toml: search.months: 13")

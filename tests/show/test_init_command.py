@@ -10,6 +10,7 @@ import pytest
 
 from landsat_async.config import Config
 from landsat_async.show.cli import main
+from landsat_async.show.command_line import _joined_values
 from landsat_async.show.command_table import COMMANDS
 from landsat_async.show.init_command import EXAMPLES, PURPOSES
 
@@ -59,6 +60,10 @@ def test_Y92_bands_may_be_written_in_every_usual_form_and_none_is_taken_for_the_
     assert main(["init", *shlex.split(form)]) == 0
     assert Config.load(path, environ={}).select.bands == ("red", "nir08", "SR_B?", "ang")
     assert [one for one in os.listdir() if not one.endswith(".geojson")] == [path]
+
+
+def test_no_option_is_taken_for_a_band():
+    assert _joined_values(["init", "--bands", "red", "--aoi=area[1]"]) == ["init", "--bands=red", "--aoi=area[1]"]
 
 
 @pytest.mark.parametrize("form", ["--start '-60 days'", "--start='-60 days'"])
