@@ -24,8 +24,7 @@ from contextvars import ContextVar
 from typing import Any, cast
 from weakref import WeakSet
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection

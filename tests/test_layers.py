@@ -12,7 +12,7 @@ PACKAGE = PROJECT / "landsat_async"
 
 # Each line may import the lines above it. Names of one line do not import each other, except inside a package.
 LAYERS = (
-    ("public", "late_certificates", "value"),
+    ("public", "value"),
     ("errors", "model", "events"),
     ("beside", "run_summary"),
     ("rules",),
@@ -137,8 +137,6 @@ def trespasses(module: str, source: str) -> list[str]:
                 wrong.append(f"{module} is pure, but imports {imported}")
             continue
         other = layer_of(imported)
-        if is_pure(module) and other == "late_certificates":
-            wrong.append(f"{module} is pure, but imports aiohttp")
         if other == own or (imported == "landsat_async" and own in VERSION_FOR):
             continue
         if own == ALONE:

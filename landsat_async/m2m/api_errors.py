@@ -14,7 +14,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 
-from landsat_async.late_certificates import aiohttp
+import aiohttp
 
 from landsat_async.errors import (
     BadReply,

@@ -15,8 +15,7 @@ import time
 import urllib.request
 from contextlib import suppress
 
-from landsat_async.late_certificates import aiohttp, read_certificates
-
+import aiohttp
 import msgspec
 import yarl
 
@@ -61,13 +60,12 @@ class Unanswered(Exception):
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext | None:
-    """The system's CAs and those of the bundle; None = aiohttp's own, which are read. Call it in a thread.
+    """The system's CAs and those of the bundle; None = aiohttp's default. Reads files, so call it in a thread.
 
     Raises:
         ConfigError: the bundle cannot be read.
     """
     if ca_bundle is None:
-        read_certificates()
         return None
     context = ssl.create_default_context()
     try:

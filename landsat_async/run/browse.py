@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 import anyio
 import anyio.to_thread
 from yarl import URL

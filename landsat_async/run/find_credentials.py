@@ -8,8 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 import anyio
 
 from landsat_async.beside import beside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from landsat_async.late_certificates import aiohttp
+import aiohttp
 
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials

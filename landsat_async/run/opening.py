@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 import anyio
 import anyio.to_thread
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 import anyio.to_thread
 
 from landsat_async.config import Config

@@ -16,8 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 import anyio
 
 from landsat_async.config import Config

@@ -10,8 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 import anyio
 import anyio.to_thread
 

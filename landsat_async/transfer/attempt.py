@@ -7,8 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 import msgspec
 from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_on_after
 

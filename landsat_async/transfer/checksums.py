@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from anyio import Lock, fail_after
 from yarl import URL
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 

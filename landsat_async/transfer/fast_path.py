@@ -17,8 +17,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from aiohttp import hdrs
 from anyio import Event, current_time, get_cancelled_exc_class, move_on_after
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from landsat_async.late_certificates import aiohttp
+import aiohttp
 
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.target import StoreFailed

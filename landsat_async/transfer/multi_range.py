@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from anyio import CancelScope, Event, create_task_group, move_on_after
 
 from landsat_async.proof.sniff import HEAD_BYTES

@@ -18,8 +18,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection

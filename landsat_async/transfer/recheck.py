@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from landsat_async.late_certificates import aiohttp
+import aiohttp
 
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.joins import Stretch

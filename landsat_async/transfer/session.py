@@ -18,8 +18,7 @@ from dataclasses import dataclass, field, replace
 from random import random
 from typing import NamedTuple, cast
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from anyio import CancelScope, move_on_after
 from yarl import URL
 

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from anyio import Event, Semaphore, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 from msgspec.structs import replace

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from landsat_async.late_certificates import aiohttp
-
+import aiohttp
 from msgspec.structs import replace
 
 from landsat_async.model import Proof
