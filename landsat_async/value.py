@@ -37,7 +37,7 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 class Value(msgspec.Struct, frozen=True):
-    """Base of such values: `class Scene(Value, frozen=True)`. Their defaults are values, and none is made anew."""
+    """Base of such values: `class Scene(Value, frozen=True)`. What `dataclasses` does with a default, it does here."""
 
     __dataclass_fields__ = _AsDataclass()
 

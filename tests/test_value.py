@@ -2,15 +2,21 @@
 
 import copy
 import dataclasses
+import importlib
 import pickle
+import pkgutil
 import subprocess
 import sys
 import typing
+from contextlib import suppress
 
 import msgspec
 import pytest
 
+import landsat_async
 from landsat_async import Event, Planned, Route, Scene, Transferred, VerifiedFile, WantedFile
+from landsat_async.m2m import replies
+from landsat_async.m2m.caller import ApiWait
 from landsat_async.value import Value
 from tests.test_layers import PROJECT
 
@@ -47,8 +53,11 @@ def test_it_is_frozen_equal_hashable_copied_pickled_and_matched():
             assert (scenes, files) == (1, 3)
 
 
-@pytest.mark.parametrize("kind", [*typing.get_args(Event), Scene, VerifiedFile, WantedFile])
-def test_all_events_and_nouns_are_values(kind):
+ANSWERS = (replies.Dataset, replies.DatasetFilter, replies.DownloadReply, replies.GridCell, replies.ScenePage, ApiWait)
+
+
+@pytest.mark.parametrize("kind", [*typing.get_args(Event), Scene, VerifiedFile, WantedFile, *ANSWERS])
+def test_all_events_nouns_and_answers_are_values(kind):
     assert issubclass(kind, Value)
     assert [field.name for field in dataclasses.fields(kind)] == list(kind.__struct_fields__)
 
@@ -91,3 +100,20 @@ print(*sorted(kind.__name__ for kind in kinds if "__dataclass_params__" in vars(
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
     assert "TransferSession" in done.stdout, done.stderr
     assert len(done.stdout.split()) <= 25, f"take Value or msgspec.Struct for some of {done.stdout}"
+
+
+def test_no_struct_of_the_program_has_a_field_of_dataclasses_for_a_default():
+    def below(kind):
+        for one in kind.__subclasses__():
+            yield one
+            yield from below(one)
+
+    for module in pkgutil.walk_packages(landsat_async.__path__, "landsat_async."):
+        if not module.name.endswith("__main__"):
+            with suppress(ModuleNotFoundError):  # of an extra
+                importlib.import_module(module.name)
+    kinds = [kind for kind in below(msgspec.Struct) if kind.__module__.startswith("landsat_async.")]
+    assert len(kinds) > 200
+    wrong = [kind for kind in kinds for one in kind.__struct_defaults__ if isinstance(one, dataclasses.Field)]
+    assert not wrong, "a factory of dataclasses means nothing to msgspec: the field itself would be the value"
+    assert replies.DownloadReply().duplicates == {}

@@ -55,6 +55,7 @@ from landsat_async.m2m.tolerant import NULL, FailedItem
 from landsat_async.m2m.transport import ApiReply, Transport, Unanswered
 from landsat_async.rules.observed import Fact
 from landsat_async.rules.slow_start import SlowStart
+from landsat_async.value import Value
 
 if TYPE_CHECKING:
     from landsat_async.credentials import Credentials
@@ -73,7 +74,7 @@ THREAD_ABOVE_BYTES = 2**20
 """Larger answers are read in a thread, so that the event loop stays responsive."""
 
 
-class ApiWait(msgspec.Struct, frozen=True):
+class ApiWait(Value, frozen=True):
     """A call is about to wait."""
 
     endpoint: str

@@ -8,10 +8,8 @@ whose message names call, row and field.
 
 from __future__ import annotations
 
-from dataclasses import field as data_field
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from landsat_async.m2m.tolerant import (
@@ -27,6 +25,7 @@ from landsat_async.m2m.tolerant import (
     WholeOrZero,
 )
 from landsat_async.model import Scene
+from landsat_async.value import Value
 
 HITS_MAX = 50_000
 """The service hands out no more for one search."""
@@ -39,7 +38,7 @@ class _Row(Struct, frozen=True, rename="camel"):
     """One row of an answer."""
 
 
-class ScenePage(msgspec.Struct, frozen=True):
+class ScenePage(Value, frozen=True):
     """One page of a scene search."""
 
     scenes: tuple[Scene, ...]
@@ -73,7 +72,7 @@ class ScenePage(msgspec.Struct, frozen=True):
         return self.total_hits is None or start > self.total_hits
 
 
-class SceneMetadata(msgspec.Struct, frozen=True):
+class SceneMetadata(Value, frozen=True):
     """One scene with its metadata fields."""
 
     scene: Scene
@@ -103,16 +102,16 @@ class Remaining(_Row, frozen=True):
     unattempted: WholeOrNone = field(name="unattemptedDownloadCount", default=None)
 
 
-class DownloadReply(msgspec.Struct, frozen=True):
+class DownloadReply(Value, frozen=True):
     """Answer of download-request."""
 
     available: tuple[DownloadItem, ...] = ()
     preparing: tuple[DownloadItem, ...] = ()
     failed: tuple[FailedItem, ...] = ()
     """Refused by the service, and rows that cannot be used."""
-    duplicates: dict[int, str] = data_field(default_factory=dict)
+    duplicates: dict[int, str] = field(default_factory=dict)
     """Download id to the label under which it was requested before."""
-    new_records: dict[int, str] = data_field(default_factory=dict)
+    new_records: dict[int, str] = field(default_factory=dict)
     """Download id to label."""
     invalid_scenes: int = 0
     remaining: Remaining | None = None
@@ -136,7 +135,7 @@ class QueueItem(_Row, frozen=True):
     """Code of a licence that has to be accepted; Landsat has none."""
 
 
-class RetrieveReply(msgspec.Struct, frozen=True):
+class RetrieveReply(Value, frozen=True):
     """Answer of download-retrieve."""
 
     available: tuple[QueueItem, ...] = ()
@@ -145,7 +144,7 @@ class RetrieveReply(msgspec.Struct, frozen=True):
     unusable: tuple[FailedItem, ...] = ()
 
 
-class Dataset(msgspec.Struct, frozen=True):
+class Dataset(Value, frozen=True):
     """One dataset."""
 
     dataset_id: str
@@ -164,7 +163,7 @@ class Dataset(msgspec.Struct, frozen=True):
     """First and last day that the service counts, YYYY-MM-DD; None when not given."""
 
 
-class DatasetFilter(msgspec.Struct, frozen=True):
+class DatasetFilter(Value, frozen=True):
     """One metadata field that a search can filter on."""
 
     filter_id: str
@@ -175,7 +174,7 @@ class DatasetFilter(msgspec.Struct, frozen=True):
     """(code, label) of a Select."""
 
 
-class FileGroup(msgspec.Struct, frozen=True):
+class FileGroup(Value, frozen=True):
     """A group of files that can be requested together."""
 
     dataset_id: str
@@ -211,14 +210,14 @@ class LabelSummary(_Row, frozen=True):
     bytes_nominal: SizeOrNone = field(name="totalEstimatedSize", default=None)
 
 
-class RateLimits(msgspec.Struct, frozen=True):
+class RateLimits(Value, frozen=True):
     """Limits of the account; whose they are is left out on purpose."""
 
     initial: Remaining | None
     remaining: Remaining | None
 
 
-class GridCell(msgspec.Struct, frozen=True):
+class GridCell(Value, frozen=True):
     """A WRS cell on the map."""
 
     shape: str
