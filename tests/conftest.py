@@ -43,6 +43,11 @@ def _room_in_memory() -> int:
         return 0
     if not os.access(IN_MEMORY, os.W_OK) or volume.f_flag & os.ST_NOEXEC:  # tests start programs that they write
         return 0
+    limit = Path("/sys/fs/cgroup/memory.max")  # of a container, in which files in memory count as its memory
+    try:
+        available = min(available, int(limit.read_text()))
+    except (OSError, ValueError):  # there is none, or "max"
+        pass
     return min(volume.f_bavail * volume.f_frsize, available)
 
 

@@ -202,14 +202,18 @@ def where_else(written: str, datasets: Iterable[str]) -> list[str]:
     ]
 
 
-def nearest_band(written: str, kinds: Iterable[Kind]) -> str | None:
-    """Return the band of these sensors that is likely meant, by common or file name; None when nothing comes near."""
+def nearest_band(written: str, kinds: Iterable[Kind], *, by_parts: bool = True) -> str | None:
+    """Return the band of these sensors that is likely meant, by common or file name; None when nothing comes near.
+
+    `by_parts`: a name that is one of several words may be meant, see `similar`.
+    """
     known = list(kinds)
     names = [*names_of_kinds(known), *dict.fromkeys(band.stem for kind in known for band in BANDS[kind])]
     spoken = {word: name for word, name in _SPOKEN.items() if name in names}
-    if (meant := spoken.get(written.casefold()) or similar(written, names, alike=_ALIKE)) is not None:
+    meant = spoken.get(written.casefold()) or similar(written, names, alike=_ALIKE, by_parts=by_parts)
+    if meant is not None:
         return meant
-    word = similar(written, spoken)
+    word = similar(written, spoken, by_parts=by_parts)
     return None if word is None else spoken[word]
 
 
@@ -218,7 +222,9 @@ def is_band(written: str) -> bool:
     if any(letter in written for letter in "./\\:"):
         return False
     is_pattern = any(letter in written for letter in "*?[")
-    return is_pattern or written.casefold() in _NO_RASTERS or nearest_band(written, BANDS) is not None
+    if is_pattern or written.casefold() in _NO_RASTERS:
+        return True
+    return nearest_band(written, BANDS, by_parts=False) is not None  # "green-lake" is the name of a file
 
 
 _NO_RASTERS = frozenset({"ang", "mtl", "gcp"})

@@ -11,10 +11,11 @@ _WORD_MIN = 3
 _LETTERS_MAX = 60
 
 
-def similar(typed: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | None:
+def similar(typed: str, known: Iterable[str], *, alike: float = _ALIKE, by_parts: bool = True) -> str | None:
     """Return the known word that is likely meant; None when nothing comes near, or several parts do in part.
 
-    A word is near when it is a slip of the pen, or has all the words of the other one ("start_date" and "start").
+    A word is near when it is a slip of the pen, or has all the words of the other one ("start_date" and "start"),
+    the latter only with `by_parts`.
     """
     import difflib  # it costs milliseconds, and is needed after a mistake only
 
@@ -27,7 +28,7 @@ def similar(typed: str, known: Iterable[str], *, alike: float = _ALIKE) -> str |
     close = difflib.get_close_matches(word, plain, n=1, cutoff=alike)
     if close:
         return plain[close[0]]
-    holding = _holding(word, plain)
+    holding = _holding(word, plain) if by_parts else None
     return plain[holding] if holding is not None else None
 
 

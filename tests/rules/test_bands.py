@@ -168,7 +168,7 @@ def test_where_a_band_is_and_which_one_was_meant() -> None:
     assert [nearest_band(name, kinds) for name in slips] == ["red", "nir08", "swir16", "lwir", "SR_B4", None]
     assert nearest_band("panchromatic", [("oli", 1)]) == "pan"
     assert [nearest_band(name, kinds) for name in ("panchromatic", "pan")] == [None, None]
-    words = ("red", "rde", "SR_B?", "ang", "B6_VCID_1", "jobs", "lake.toml", "./red", "lake")
+    words = ("red", "rde", "SR_B?", "ang", "B6_VCID_1", "jobs", "lake.toml", "./red", "lake", "green-lake", "my_red")
     assert [name for name in words if is_band(name)] == [*words[:5]]
     assert stems_named("LWIR", ("etm", 1)) == {"b6_vcid_1", "b6_vcid_2"}
     assert title_of(("etm", 1)) == "Landsat 7 ETM+ (Level 1)"
