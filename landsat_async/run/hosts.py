@@ -193,12 +193,12 @@ class Hosts:
     def is_down(self, system: str) -> bool:
         """Whether files of a system cannot be had now, as far as one can tell.
 
-        A system without a link so far is judged by its relatives: ls_zip and ls_s3 share a host.
+        A system without a link so far is judged by its relatives: ls_zip and ls_s3 share a host. A host whose pause
+        is over is down until it has shown that it works: the next pause may begin in a moment.
         """
-        left_alone = {outage.name for outage in self.outages()}
-        if system in self.systems_at(left_alone):
+        if system in self.systems_at(self.interrupted):
             return True
-        hosts = left_alone | self.untrusted_hosts.keys()
+        hosts = self.interrupted | self.untrusted_hosts.keys()
         known, family = self.host_of_system, system.partition("_")[0]
         if system not in known:
             return any(host in hosts for name, host in known.items() if name.partition("_")[0] == family)
