@@ -41,6 +41,8 @@ ALONE = "sim"
 MAY_IMPORT_SIM = ("show",)
 VERSION_FOR = ("show",)
 """May import the package itself, for `__version__`, although it only names what lies below it."""
+FOR_USERS = frozenset(("landsat_async.blocking",))
+"""Modules that nothing of ours imports."""
 
 PURE_PACKAGES = ("rules", "raster", "stac")
 PURE = frozenset(
@@ -183,6 +185,17 @@ def test_what_decides_opens_nothing_and_waits_for_nothing(path):
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert names & IMPURE_CALLS == set()
     assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree))
+
+
+def test_each_module_is_imported_by_another():
+    imported = set(FOR_USERS)
+    for path in FILES:
+        tree = ast.parse(path.read_text("utf-8"))
+        imported |= imports_of(tree, module_of(path))
+        taken = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        imported |= {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
+    modules = {module_of(path) for path in FILES if path.stem not in ("__init__", "__main__")}
+    assert modules - imported == set(), "nothing calls what stands there"
 
 
 def test_the_list_of_pure_modules_names_modules():

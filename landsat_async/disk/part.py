@@ -119,9 +119,9 @@ def _open_file(
     fs: Fs, path: str, was: Sequence[str], facts: Checkpoint, min_free_bytes: int, opened: list[HashedFile]
 ) -> bool:
     """Open the part of a checkpoint, put it into `opened`, and tell whether it holds what `facts` say."""
-    _make_folder(fs, path)
+    make_part_folder(fs, path)
     try:
-        _take_over(fs, path, was)
+        take_over(fs, path, was)
         fd = fs.open(path, WRITE)
     except FileNotFoundError:
         return False
@@ -136,14 +136,15 @@ def _open_file(
     return believed
 
 
-def _take_over(fs: Fs, path: str, was: Sequence[str]) -> None:
-    """Give the part of an earlier generation its new name."""
+def take_over(fs: Fs, path: str, was: Sequence[str]) -> bool:
+    """Give the first part of an earlier generation that is there its new name; whether there was one."""
     for name in was:
         try:
             fs.replace(fs.join(os.path.dirname(path), name), path)
-            return
+            return True
         except FileNotFoundError:
             pass
+    return False
 
 
 def new_window_file(fs: Fs, part_path: str, min_free_bytes: int) -> HashedFile:
@@ -170,12 +171,12 @@ def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int, *, is_
         with suppress(FileInUse):  # swept by a later run
             _unlink(fs, path + OLD_SUFFIX)
     except FileNotFoundError:
-        _make_folder(fs, path)
+        make_part_folder(fs, path)
         fd = fs.open(path, NEW, PART_MODE)
     return HashedFile(fd, fs, min_free_bytes)
 
 
-def _make_folder(fs: Fs, path: str) -> None:
+def make_part_folder(fs: Fs, path: str) -> None:
     """Make only the one folder: when its parent is gone, a disk was unmounted or somebody tidied up."""
     try:
         fs.mkdir(os.path.dirname(path), _PART_FOLDER_MODE)

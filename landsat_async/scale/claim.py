@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 from landsat_async.disk.fs import NEW, FileInUse, Fs
-from landsat_async.disk.part import COPY_SUFFIX, PART_MODE
+from landsat_async.disk.part import COPY_SUFFIX, PART_MODE, make_part_folder, take_over
 from landsat_async.disk.target import Place, Target
 from landsat_async.errors import FolderUnwritable, LandsatError
 from landsat_async.transfer.file_errors import fault_of_disk
@@ -23,7 +22,9 @@ def claim_part(target: Target, job: TransferJob) -> bool:
     try:
         if not _make(target, path):
             return False
-        taken = _take_over(target.fs, path, [target.fs.join(target.parts_dir, name) for name in job.part_was])
+        taken = False
+        with suppress(FileInUse):  # on Windows: it goes with a later run
+            taken = take_over(target.fs, path, job.part_was)
         if taken and target.places([(job.relpath, job.part_name)]) == [Place.OURS]:
             return False
         if taken and job.part is None:
@@ -42,22 +43,12 @@ def _make(target: Target, path: str) -> bool:
         try:
             fd = fs.open(path, NEW, PART_MODE)
         except FileNotFoundError:
-            with suppress(FileExistsError):
-                fs.mkdir(target.parts_dir, 0o700)
+            make_part_folder(fs, path)
             fd = fs.open(path, NEW, PART_MODE)
     except FileExistsError:
         return False
     fs.close(fd)
     return True
-
-
-def _take_over(fs: Fs, path: str, was: Sequence[str]) -> bool:
-    """Give the first of some earlier parts that is there the name of the new one."""
-    for name in was:
-        with suppress(FileNotFoundError, FileInUse):  # in use: it goes with a later run
-            fs.replace(name, path)
-            return True
-    return False
 
 
 def _empty(fs: Fs, path: str) -> None:
