@@ -102,6 +102,7 @@ print(*sorted(kind.__name__ for kind in kinds if "__dataclass_params__" in vars(
     assert len(done.stdout.split()) <= 25, f"take Value or msgspec.Struct for some of {done.stdout}"
 
 
+@pytest.mark.faults("X83")
 def test_no_struct_of_the_program_has_a_field_of_dataclasses_for_a_default():
     def below(kind):
         for one in kind.__subclasses__():

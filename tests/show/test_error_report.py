@@ -52,6 +52,7 @@ def test_a_run_goes_on_where_its_working_folder_is_removed(monkeypatch):
     assert near("/data/lake") == "/data/lake/"
 
 
+@pytest.mark.faults("Y97")
 def test_a_working_folder_that_may_not_be_looked_up_is_no_traceback(hear, monkeypatch):
     def hidden():
         raise PermissionError(errno.EACCES, "Permission denied")

@@ -62,6 +62,7 @@ def test_Y92_bands_may_be_written_in_every_usual_form_and_none_is_taken_for_the_
     assert [one for one in os.listdir() if not one.endswith(".geojson")] == [path]
 
 
+@pytest.mark.faults("Y98")
 def test_no_option_is_taken_for_a_band():
     assert _joined_values(["init", "--bands", "red", "--aoi=area[1]"]) == ["init", "--bands=red", "--aoi=area[1]"]
 

@@ -36,7 +36,7 @@ def test_an_item_of_ours_is_read():
     assert read_item(as_we_write(ITEM | {"bbox": [-68, 9, -67, 10.5]}), L2, ID) is not None
 
 
-@pytest.mark.faults("V71")
+@pytest.mark.faults("V71", "V73")
 @pytest.mark.parametrize(
     "data",
     [

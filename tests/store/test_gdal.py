@@ -42,7 +42,7 @@ PATHS = {"AWS_VIRTUAL_HOSTING": "FALSE"}
         (AZ, {"endpoint": "http://127.0.0.1:1/ana"}, {"AZURE_STORAGE_CONNECTION_STRING": "x"}, {}),
     ],
 )
-@pytest.mark.faults("V72")
+@pytest.mark.faults("V72", "V75")
 def test_V72_gdal_is_told_where_and_never_a_secret(url, config, environ, options):
     if isinstance(options, dict):
         assert gdal_options(url, StoreConfig(**config), environ) == options

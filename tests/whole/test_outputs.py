@@ -172,7 +172,7 @@ def documents_of(root):
     return {path.relative_to(root).as_posix() for path in Path(root, "stac").rglob("*.json")}
 
 
-@pytest.mark.faults("Y38", "W82")
+@pytest.mark.faults("Y38", "W82", "V74")
 async def test_what_is_not_ours_is_never_replaced(tmp_path):
     async with open_world(tmp_path) as world:
         world.put("scenes.csv", b"my,own,table\r\n")
