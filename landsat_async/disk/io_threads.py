@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from anyio import CancelScope, current_time, sleep_forever
 
+from landsat_async.disk.brief_wait import BriefWait
 from landsat_async.errors import resources_lacking
 
 T = TypeVar("T")
@@ -104,6 +105,8 @@ class DiskPool(Executor):
         self._is_slow = False
         """It took too long, so the thread has left the rest to others."""
         self._apart_until_s = 0.0
+        self._wait = BriefWait()
+        """Of the loop for short work."""
 
     def start(self, work: Callable[..., T], *arguments: object, short: bool = False) -> asyncio.Future[T]:
         """Run blocking work; what is cancelled is the wait for it, never the work itself.
@@ -168,6 +171,7 @@ class DiskPool(Executor):
             self._look_later()
 
     def _pass_on(self) -> None:
+        pieces, waits = len(self._short) or 1, self._wait.begin()
         try:
             self._put(_Job(None, self._work_off, ()))
         except Exception as error:
@@ -176,7 +180,10 @@ class DiskPool(Executor):
                 self._short_ended.append((self._short.popleft().future, None, error, 0.0))
             self._collect()
         else:
-            if self._look is None:
+            if waits:
+                self._wait.wait(pieces)
+                self._collect()
+            if self._under_way and self._look is None:
                 self._look_later()
 
     def _work_off(self) -> object:
@@ -262,7 +269,7 @@ class DiskPool(Executor):
 
     def _tell(self) -> None:
         """Let the loop know that something has ended."""
-        if not self._notified:
+        if not self._wait.end() and not self._notified:
             self._notified = True
             with suppress(RuntimeError):  # that loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._collect)

@@ -14,12 +14,14 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from landsat_async.disk.acquire import wait_for_thread
+from landsat_async.disk.brief_wait import BriefWait
 from landsat_async.errors import DiskFull, FolderBusy, LandsatError, LedgerError, resources_lacking
 
 T = TypeVar("T")
@@ -103,7 +105,7 @@ class _Op:
 _LOOP_OF = operator.attrgetter("loop")
 
 
-def _deliver_results(ops: Sequence[_Op]) -> None:
+def _deliver_results(ops: Iterable[_Op]) -> None:
     for op in ops:
         if op.future.done():  # the caller was cancelled; the commit stands
             continue
@@ -113,11 +115,11 @@ def _deliver_results(ops: Sequence[_Op]) -> None:
             op.future.set_result(op.result)
 
 
-def _hand_over(loop: asyncio.AbstractEventLoop, ops: Sequence[_Op]) -> None:
-    """Give results to those who wait for them, in their loop."""
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
+    """Have a loop give results to those who wait for them."""
     for _ in range(_TRIES_WITHOUT_MEMORY):
         try:
-            loop.call_soon_threadsafe(_deliver_results, ops)
+            loop.call_soon_threadsafe(call, *arguments)
             return
         except RuntimeError:  # that loop is closed: nobody waits any more
             return
@@ -143,6 +145,11 @@ class LedgerWriter:
         self._thread = threading.Thread(target=self._main, name="landsat-ledger", daemon=True)
         self._opened = threading.Event()
         self._open_error: BaseException | None = None
+        self._wait = BriefWait()
+        self._waiting_loop: asyncio.AbstractEventLoop | None = None
+        """The loop whose thread waits for the next commit."""
+        self._ended: deque[_Op] = deque()
+        """What that loop is to deliver."""
         self._closed = False
         self._batch: Sequence[_Op] = ()
         """Taken from the queue and not answered yet."""
@@ -185,10 +192,22 @@ class LedgerWriter:
         """Hand over what was called for in one turn of a loop: each thread that is woken costs as much as its work."""
         with self._lock:
             ops, self._gathered = self._gathered, []
+            waits = bool(ops) and self._waiting_loop is None and self._wait.begin()
+            if waits:
+                self._waiting_loop = ops[0].loop
         if ops:
             self._queue.put(ops)
+        if waits:
+            self._wait.wait()
+            self._waiting_loop = None
+            self._collect()
         if self._died_of is not None:  # asked after the put: either the thread has seen it, or we see that it died
             self._answer_all(self._died_of)
+
+    def _collect(self) -> None:
+        """Give the results that the thread has left for the loop that waits, or has waited, to their callers."""
+        while self._ended:
+            _deliver_results([self._ended.popleft()])
 
     def write(self, sql: str, *arguments: object) -> Awaitable[None]:
         """Execute one statement inside the next transaction."""
@@ -250,7 +269,7 @@ class LedgerWriter:
                 ops += self._queue.get_nowait() or ()
         for op in ops:
             op.error = error
-            _hand_over(op.loop, [op])
+            _call_in(op.loop, _deliver_results, [op])
 
     def _take(self) -> bool:
         """Wait for operations and put them into `_batch`; False when there will be none."""
@@ -286,7 +305,14 @@ class LedgerWriter:
                 op.error = ours
         loops = set(map(_LOOP_OF, batch))
         for loop in loops:
-            _hand_over(loop, batch if len(loops) == 1 else [op for op in batch if op.loop is loop])
+            ops = batch if len(loops) == 1 else [op for op in batch if op.loop is loop]
+            is_waiting = loop is self._waiting_loop
+            if is_waiting:
+                self._ended += ops  # first: a loop that stops waiting just now looks for them after that
+            if not is_waiting:
+                _call_in(loop, _deliver_results, ops)
+            elif not self._wait.end():
+                _call_in(loop, self._collect)
 
     def _begin(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
         """Begin a transaction, if no later run has begun."""

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from landsat_async.disk import io_threads
+from landsat_async.disk import brief_wait, io_threads
 from landsat_async.disk.io_threads import DiskPool, threads_wanted
 from landsat_async.errors import OutOfResources
 
@@ -163,9 +163,17 @@ def quick_disk(monkeypatch):
 
 
 async def test_short_work_of_one_turn_wakes_one_thread_and_the_loop_once(quick_disk, monkeypatch):
+    monkeypatch.setattr(brief_wait, "AT_MOST_S", 10.0)
     with pool_of(5) as (pool, _), calls_of_the_loop(pool, monkeypatch) as told:
         threads = await asyncio.gather(*(pool.start(threading.get_ident, short=True) for _ in range(20)))
         assert len(set(threads)) == 1
+        assert not told, "the loop has waited for its end"
+
+
+async def test_the_end_of_short_work_that_the_loop_has_not_waited_for_is_told_once(quick_disk, monkeypatch):
+    with pool_of(5) as (pool, _), calls_of_the_loop(pool, monkeypatch) as told:
+        monkeypatch.setattr(pool._wait, "begin", lambda: False)
+        await asyncio.gather(*(pool.start(pow, 2, n, short=True) for n in range(20)))
         assert told == [pool._collect]
 
 
