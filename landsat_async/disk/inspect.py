@@ -114,7 +114,7 @@ def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | 
     Nobody has said where it comes from. So its pixels must be right, it must name its product where its kind has a
     place for that, and it must have a size that the file could have.
     """
-    kind = kind_of(name).value
+    kind = kind_of(name).traits
     if window_key(name) is not None:  # it says itself what it is cut from, and its own size is nowhere listed
         return None if facts.proof.rank >= Proof.WINDOW.rank else "it cannot be verified as a window"
     if is_doubtful(facts.size_bytes, listed_bytes):

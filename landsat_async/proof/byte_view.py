@@ -6,7 +6,7 @@ more than a bounded piece at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 Read: TypeAlias = Callable[[int, int], bytes]
@@ -49,7 +49,8 @@ class ByteView:
         Raises:
             Damage: It does not lie inside.
         """
-        self._check_inside(start, size)
+        if start < 0 or size < 0 or start + size > self.size:
+            raise self._outside(start, size)
         return ByteView(self._read, self._start + start, size, self._stop, self._ahead, self._ahead_at - start)
 
     def pause(self) -> None:
@@ -64,7 +65,8 @@ class ByteView:
             Damage: They do not lie inside the view, are too many, or the file is shorter than it was said.
             Stopped: The caller asked for the end.
         """
-        self._check_inside(offset, length)
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise self._outside(offset, length)
         if length > MOST_AT_ONCE_BYTES:
             raise Damage(f"{length} bytes at offset {offset} are more than any such part of a product has")
         begin = offset - self._ahead_at
@@ -74,6 +76,17 @@ class ByteView:
             return self._pread(offset, length)
         self._ahead, self._ahead_at = self._pread(offset, min(_AHEAD_BYTES, self.size - offset)), offset
         return self._ahead[:length]
+
+    def read_each(self, offsets: Iterable[int], length: int) -> list[bytes]:
+        """Return `length` bytes, a few, from each of many offsets on. Raises as `read`."""
+        ahead, begin, size = self._ahead, self._ahead_at, self.size
+        end = begin + len(ahead) - length
+        return [
+            ahead[offset - begin : offset - begin + length]
+            if 0 <= offset <= size - length and begin <= offset <= end
+            else self.read(offset, length)
+            for offset in offsets
+        ]
 
     def _pread(self, offset: int, length: int) -> bytes:
         pieces = []
@@ -88,6 +101,5 @@ class ByteView:
             length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _check_inside(self, offset: int, length: int) -> None:
-        if offset < 0 or length < 0 or offset + length > self.size:
-            raise Damage(f"{length} bytes at offset {offset} do not lie inside {self.size} bytes")
+    def _outside(self, offset: int, length: int) -> Damage:
+        return Damage(f"{length} bytes at offset {offset} do not lie inside {self.size} bytes")

@@ -85,8 +85,14 @@ class FileKind(enum.Enum):
     JPEG = Traits((".jpg", ".jpeg"), (b"\xff\xd8\xff",), check=_check_jpeg)
     OTHER = Traits(format="other")
 
+    traits: Traits
 
-_SUFFIXES = tuple((suffix, kind) for kind in FileKind for suffix in kind.value.suffixes)
+    def __init__(self, traits: Traits) -> None:
+        """Keep what is known of the kind, without the detour that enums make for their values."""
+        self.traits = traits
+
+
+_SUFFIXES = tuple((suffix, kind) for kind in FileKind for suffix in kind.traits.suffixes)
 
 
 @lru_cache(maxsize=256)
@@ -112,4 +118,4 @@ def is_doubtful(size_bytes: int, listed_bytes: int | None) -> bool:
 
 def needs_content(name: str, size_bytes: int, listed_bytes: int | None) -> bool:
     """Tell whether the size of a file asks for a proof of its pixels. Texts are read to their end in any case."""
-    return is_doubtful(size_bytes, listed_bytes) and kind_of(name).value.has_pixels
+    return is_doubtful(size_bytes, listed_bytes) and kind_of(name).traits.has_pixels

@@ -82,8 +82,14 @@ def prove(
         if len(whole) != size_bytes and len(read(2, size_bytes - 1)) != 1:
             raise Damage(f"the file has not the {size_bytes} bytes that it was said to have")
         view = ByteView(read, 0, size_bytes, stop, whole if len(whole) == size_bytes else b"")
-        view.pause()
-        return _prove(view, name, level, published or {})
+        if stop():
+            raise Stopped
+        if level is Proof.PUBLISHED and published and name in published:
+            _compare(view, name, published[name])
+            return Proved(Proof.PUBLISHED, identity=Identity.PUBLISHED)
+        if kind_of(name) is FileKind.TAR and level is not Proof.LENGTH:
+            return _prove_bundle(view, name, level, published or {})
+        return _prove_single(view, name, level)
     except Damage as damage:
         return Damaged(str(damage))
 
@@ -114,20 +120,8 @@ class _StacItem(msgspec.Struct):
     assets: dict[str, _StacAsset]
 
 
-def _prove(view: ByteView, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
-    kind = kind_of(name)
-    if level is Proof.PUBLISHED and name in published:
-        _compare(view, name, published[name])
-        return Proved(Proof.PUBLISHED, identity=Identity.PUBLISHED)
-    if kind is FileKind.TAR and level is not Proof.LENGTH:
-        _check_head(view, kind)
-        return _prove_bundle(view, name, level, published)
-    return _prove_single(view, name, level)
-
-
 def _check_head(view: ByteView, kind: FileKind) -> None:
-    wrong = sniff(kind, view.read(0, min(HEAD_BYTES, view.size)), None)
-    if wrong:
+    if wrong := sniff(kind, view.read(0, min(HEAD_BYTES, view.size)), None):
         raise Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
 
 
@@ -142,7 +136,7 @@ def _prove_single(view: ByteView, name: str, level: Proof) -> Proved:
         return Proved(Proof.WINDOW)
     if kind is FileKind.TIFF:
         return Proved(_prove_image(view, level))
-    check = kind.value.check
+    check = kind.traits.check
     return Proved(Proof.STRUCTURE, identity=identity_by(name, check(view, name) if check else ()))
 
 
@@ -175,6 +169,7 @@ def _prove_window(view: ByteView, name: str) -> None:
 
 
 def _prove_bundle(view: ByteView, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
+    _check_head(view, FileKind.TAR)
     members = walk_tar(view)
     identity = check_members(view, name, members)
     summed = check_sums(view, name, members)

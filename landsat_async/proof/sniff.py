@@ -78,38 +78,32 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
     the byte count and the proof of the finished file see to it.
     """
     head = head[:_MOST_LOOKED_AT_BYTES].removeprefix(b"\xef\xbb\xbf")
-    if _has_magic(kind, head):
+    traits = kind.traits
+    start = head.lstrip(_WHITESPACE) if traits.format == "text" else head[traits.magic_at :]
+    if (traits.magic and start.startswith(traits.magic)) or (traits.begins is not None and traits.begins(head)):
         return None
     what = _format_of(head)
     if what is None and _can_still_be(kind, head):
         what = _format_of_content_type(content_type)
-        if what is None or what == kind.value.format:
+        if what is None or what == traits.format:
             return None
-    if what == kind.value.format and not _is_error(kind, head):
+    if what == traits.format and not _is_error(kind, head):
         return None
     if kind is FileKind.OTHER and what not in _NEVER_A_PRODUCT:
         return None
     text = head.decode("utf-8", "replace") if _is_text(head) else ""
     return WrongBody(
         what=what or ("text" if text else "binary"),
-        page=what in _PAGES or (what is None and bool(text) and kind.value.format == "binary"),
+        page=what in _PAGES or (what is None and bool(text) and traits.format == "binary"),
         login=(_LOGIN.search(text) or _LINK_REFUSED.search(text)) is not None,
         maintenance=speaks_of_maintenance(text),
         first_line=what_it_says(text),
     )
 
 
-def _has_magic(kind: FileKind, head: bytes) -> bool:
-    traits = kind.value
-    start = head.lstrip(_WHITESPACE) if traits.format == "text" else head[traits.magic_at :]
-    if traits.magic and start.startswith(traits.magic):
-        return True
-    return traits.begins is not None and traits.begins(head)
-
-
 def _can_still_be(kind: FileKind, head: bytes) -> bool:
     """Tell whether a head without magic number may still be of the kind: too short, or a kind without one."""
-    traits = kind.value
+    traits = kind.traits
     if traits.magic_at:
         return len(head) < traits.magic_at + len(traits.magic[0])
     start = head.lstrip(_WHITESPACE) if traits.format != "binary" else head

@@ -30,8 +30,6 @@ _HEAD_BYTES = 16 * 1024
 """The directories of a band of 90 MB and the arrays of its tiles take about 10 KiB."""
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_SHORT = frozenset({1, 3, 4, 13})
-"""Integers that always stand in the directory itself, when they are alone."""
 _INTEGER_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
@@ -39,6 +37,53 @@ _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_COUNTS, _PLANAR = 273, 277, 27
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES = 322, 323, 324, 325, 330
 _UNCOMPRESSED = 1
 _YCBCR = 6
+
+_OF_STRIPS = (
+    (_WIDTH, 1, None),
+    (_LENGTH, 1, None),
+    (_SAMPLES, 1, 1),
+    (_PLANAR, 1, 1),
+    (_COMPRESSION, 1, _UNCOMPRESSED),
+    (_PHOTOMETRIC, 0, 1),
+    (_ROWS_PER_STRIP, 1, 2**32 - 1),
+)
+"""The numbers of a page: tag, least value, and what holds where the tag is missing; None = it must be there."""
+_OF_TILES = (*_OF_STRIPS[:-1], (_TILE_WIDTH, 1, None), (_TILE_LENGTH, 1, None))
+
+
+class _Form:
+    """How numbers are stored: in one of four ways, which the first bytes of a TIFF tell."""
+
+    def __init__(self, order: Literal["<", ">"], *, big: bool) -> None:
+        self.header_bytes = 16 if big else 8
+        self.first = struct.Struct(order + ("8xQ" if big else "4xI"))
+        """The header: where the first directory is."""
+        self.counter = struct.Struct(order + ("Q" if big else "H"))
+        self.entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
+        self.pointer = struct.Struct(order + ("Q" if big else "I"))
+        self.longest_directory_bytes = self.counter.size + _MOST_TAGS * self.entry.size + self.pointer.size
+        self.is_swapped = (order == "<") != (sys.byteorder == "little")
+        self.alone = {
+            kind: (8 * (self.pointer.size - _TYPE_BYTES[kind]) * (order == ">"), 2 ** (8 * _TYPE_BYTES[kind]) - 1)
+            for kind in _INTEGER_CODES
+            if _TYPE_BYTES[kind] <= self.pointer.size
+        }
+        """Integers that stand in the directory itself when they are alone: how far to shift it, and what to keep."""
+
+
+_FORMS = {
+    b"II*\0": _Form("<", big=False),
+    b"MM\0*": _Form(">", big=False),
+    b"II+\0\x08\0\0\0": _Form("<", big=True),
+    b"MM\0+\0\x08\0\0": _Form(">", big=True),
+}
+_MISSING = (0, 0, 0)
+_FRAMED = (
+    b"BLOCK_LEADER=SIZE_AS_UINT4\n",
+    b"BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n",
+    b"KNOWN_INCOMPATIBLE_EDITION=NO\n",
+)
+"""What GDAL's note behind the header says where each tile is framed."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -66,8 +111,8 @@ class TiffLayout(msgspec.Struct, frozen=True):
     """How many follow the last part. A file that was rewritten in place has some; so has one with an insertion."""
 
 
-_Tag: TypeAlias = tuple[int, int, bytes]
-"""Type, number of values, and the values themselves where they fit, else where they are. There are 32 in each band."""
+_Tag: TypeAlias = tuple[int, int, int]
+"""Type, number of values, and what stands in the directory: the values where they fit, else where they are."""
 
 
 def walk_tiff(view: ByteView) -> TiffLayout:
@@ -92,36 +137,19 @@ class _Walk:
         self._stored_bytes = 0
         # The indexes of a band stand together at its beginning: one read instead of one for each tag.
         self._head = view.read(0, min(_HEAD_BYTES, view.size))
-        self._read_header()
-
-    def _read(self, at: int, size: int) -> bytes:
-        if at >= 0 and size >= 0 and at + size <= len(self._head):
-            return self._head[at : at + size]
-        return self._view.read(at, size)
-
-    def _read_header(self) -> None:
-        if self._view.size < 16:
+        if view.size < 16:
             raise Damage("too short for a TIFF")
-        head = self._read(0, 16)
-        self._order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
-        version = struct.unpack(self._order + "H", head[2:4])[0] if self._order else 0
-        if version == 42:
-            self._big, self._header_bytes = False, 8
-            self._first: int = struct.unpack(self._order + "I", head[4:8])[0]
-        elif version == 43 and struct.unpack(self._order + "HH", head[4:8]) == (8, 0):
-            self._big, self._header_bytes = True, 16
-            self._first = struct.unpack(self._order + "Q", head[8:16])[0]
-        else:
+        form = _FORMS.get(self._head[:4]) or _FORMS.get(self._head[:8])
+        if form is None:
             raise Damage("no TIFF header")
-        self._endian: Literal["little", "big"] = "little" if self._order == "<" else "big"
-        self._pointer = struct.Struct(self._order + ("Q" if self._big else "I"))
-        self._entry = struct.Struct(self._order + ("HHQ8s" if self._big else "HHI4s"))
+        self._form = form
 
     def run(self) -> TiffLayout:
-        has_frames = self._has_framed_tiles()
+        note = self._head[self._form.header_bytes :][:512]
+        has_frames = note.startswith(b"GDAL_STRUCTURAL_METADATA_SIZE=") and all(line in note for line in _FRAMED)
         pages: list[Page] = []
         seen: set[int] = set()
-        ahead = [self._first]
+        ahead = [self._form.first.unpack_from(self._head)[0]]
         while ahead:
             at = ahead.pop()
             if at in seen:
@@ -131,95 +159,86 @@ class _Walk:
                 raise Damage(f"more than {MOST_DIRECTORIES} directories in the TIFF")
             tags, following = self._read_directory(at)
             sub = tags.get(_SUB_DIRECTORIES)
-            below = list(self._integers(sub, MOST_DIRECTORIES)) if sub else []
+            below = self._values(sub, MOST_DIRECTORIES) if sub else ()
             ahead += filter(None, (following, *below))
             pages.append(self._read_page(tags, 4 if has_frames else 0))
         if not any(pages[0].counts):
             raise Damage("the TIFF holds no image: not one of its tiles is stored")
         return TiffLayout(tuple(pages), has_frames, self._view.size - self._end)
 
-    def _has_framed_tiles(self) -> bool:
-        note = self._read(self._header_bytes, min(512, self._view.size - self._header_bytes))
-        return (
-            note.startswith(b"GDAL_STRUCTURAL_METADATA_SIZE=")
-            and b"BLOCK_LEADER=SIZE_AS_UINT4\n" in note
-            and b"BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n" in note
-            and b"KNOWN_INCOMPATIBLE_EDITION=NO\n" in note
-        )
-
     def _read_directory(self, at: int) -> tuple[dict[int, _Tag], int]:
-        if at < self._header_bytes:
+        form, end, most = self._form, self._view.size, self._form.longest_directory_bytes
+        if at < form.header_bytes:
             raise Damage("a directory of the TIFF lies in its header")
-        counter = struct.Struct(self._order + ("Q" if self._big else "H"))
-        (count,) = counter.unpack(self._read(at, counter.size))
+        is_ahead = at + most <= len(self._head)
+        data = self._head[at : at + most] if is_ahead else self._view.read(at, min(most, end - at))
+        count = form.counter.unpack_from(data)[0] if len(data) > form.counter.size else 0
         if not 0 < count <= _MOST_TAGS:
             raise Damage(f"a directory of {count} tags")
-        body = count * self._entry.size
-        data = self._read(at + counter.size, body + self._pointer.size)
-        self._end = max(self._end, at + counter.size + len(data))
-        tags, room, size_of, where = {}, self._pointer.size, _TYPE_BYTES.get, self._pointer.unpack
-        begin, end, explained = self._header_bytes, self._view.size, self._end
-        for number, kind, length, inline in self._entry.iter_unpack(data[:body]):
-            tags[number] = kind, length, inline
+        behind = form.counter.size + count * form.entry.size
+        explained = at + behind + form.pointer.size
+        if explained > end:
+            raise _cut_off(at, behind + form.pointer.size, end)
+        tags, room, begin, size_of = {}, form.pointer.size, form.header_bytes, _TYPE_BYTES.get
+        for number, kind, length, stored in form.entry.iter_unpack(data[form.counter.size : behind]):
+            tags[number] = kind, length, stored
             size = size_of(kind, 0) * length
             if size > room:
-                (there,) = where(inline)
-                if there < begin or there + size > end:
-                    raise _cut_off(there, size, end)
-                explained = max(explained, there + size)
-        self._end = explained
-        return tags, self._pointer.unpack(data[body:])[0]
+                if stored < begin or stored + size > end:
+                    raise _cut_off(stored, size, end)
+                explained = max(explained, stored + size)
+        self._end = max(self._end, explained)
+        return tags, form.pointer.unpack_from(data, behind)[0]
 
-    def _integers(self, tag: _Tag, most: int) -> Sequence[int]:
-        kind, count, inline = tag
+    def _values(self, tag: _Tag, most: int) -> Sequence[int]:
+        kind, count, stored = tag
         code = _INTEGER_CODES.get(kind)
         if code is None or not 0 < count <= most:
             raise Damage("a TIFF tag of the wrong type or length")
         size = _TYPE_BYTES[kind] * count
-        data = inline[:size] if size <= len(inline) else self._read(self._pointer.unpack(inline)[0], size)
+        if size <= self._form.pointer.size:
+            data = self._form.pointer.pack(stored)[:size]
+        elif stored + size <= len(self._head):
+            data = self._head[stored : stored + size]
+        else:
+            data = self._view.read(stored, size)
         values = array(code, data)
-        if (self._order == "<") != (sys.byteorder == "little"):
+        if self._form.is_swapped:
             values.byteswap()
         return values
 
-    def _number(self, tags: dict[int, _Tag], number: int, default: int | None = None) -> int:
-        tag = tags.get(number)
-        if tag is not None and tag[0] in _SHORT and tag[1] == 1:  # as a rule, and it spares a dozen calls for each band
-            value = int.from_bytes(tag[2][: _TYPE_BYTES[tag[0]]], self._endian)
-        elif tag is not None:
-            value = self._integers(tag, 1)[0]
-        elif default is not None:
-            return default
-        else:
-            raise Damage(f"the TIFF lacks tag {number}")
-        if not 0 < value < 2**32:
-            raise Damage(f"TIFF tag {number} is {value}")
-        return value
+    def _numbers(self, tags: dict[int, _Tag], wanted: Sequence[tuple[int, int, int | None]]) -> list[int]:
+        alone, numbers = self._form.alone, []
+        for number, least, default in wanted:
+            kind, count, stored = tag = tags.get(number, _MISSING)
+            if count == 1 and kind in alone:  # as a rule
+                shift, mask = alone[kind]
+                value = stored >> shift & mask
+            elif tag is not _MISSING:
+                value = self._values(tag, 1)[0]
+            elif default is not None:
+                value = default
+            else:
+                raise Damage(f"the TIFF lacks tag {number}")
+            if not least <= value < 2**32:
+                raise Damage(f"TIFF tag {number} is {value}")
+            numbers.append(value)
+        return numbers
 
     def _read_page(self, tags: dict[int, _Tag], trailer_bytes: int) -> Page:
-        width, length = self._number(tags, _WIDTH), self._number(tags, _LENGTH)
-        samples = self._number(tags, _SAMPLES, 1)
         is_tiled = _TILE_WIDTH in tags
-        if is_tiled:
-            tile_width, tile_length = self._number(tags, _TILE_WIDTH), self._number(tags, _TILE_LENGTH)
-        else:
-            tile_width, tile_length = width, min(length, self._number(tags, _ROWS_PER_STRIP, length))
+        numbers = self._numbers(tags, _OF_TILES if is_tiled else _OF_STRIPS)
+        width, length, samples, planar, compression, photometric, *tile = numbers
+        tile_width, tile_length = tile if is_tiled else (width, min(length, *tile))
         if max(width, length, tile_width, tile_length) > _LONGEST_SIDE or samples > 65_535:
             raise Damage("a TIFF page larger than any image")
-        planes = samples if self._number(tags, _PLANAR, 1) == 2 else 1
+        planes = samples if planar == 2 else 1
         down = -(-length // tile_length)
         per_plane = down * -(-width // tile_width)
         offsets, counts = self._tile_arrays(tags, is_tiled, per_plane * planes)
-        row = self._row_bytes(tags, samples, planes, tile_width)
+        row = None if photometric == _YCBCR else self._row_bytes(tags, samples, planes, tile_width)
         last_rows = tile_length if is_tiled else length - (down - 1) * tile_length
-        page = Page(
-            compression=self._number(tags, _COMPRESSION, _UNCOMPRESSED),
-            offsets=offsets,
-            counts=counts,
-            tile_bytes=row and row * tile_length,
-            last_bytes=row and row * last_rows,
-            per_plane=per_plane,
-        )
+        page = Page(compression, offsets, counts, row and row * tile_length, row and row * last_rows, per_plane)
         self._check_tiles(page, trailer_bytes)
         return page
 
@@ -230,16 +249,13 @@ class _Walk:
         where, sizes = (_TILE_OFFSETS, _TILE_COUNTS) if is_tiled else (_STRIP_OFFSETS, _STRIP_COUNTS)
         if where not in tags or sizes not in tags:
             raise Damage("a TIFF page without the index of its tiles")
-        offsets, counts = self._integers(tags[where], MOST_TILES), self._integers(tags[sizes], MOST_TILES)
+        offsets, counts = self._values(tags[where], MOST_TILES), self._values(tags[sizes], MOST_TILES)
         if not len(offsets) == len(counts) == expected:
             raise Damage(f"a TIFF page with {len(offsets)} tiles where its size asks for {expected}")
         return offsets, counts
 
-    def _row_bytes(self, tags: dict[int, _Tag], samples: int, planes: int, tile_width: int) -> int | None:
-        photometric = tags.get(_PHOTOMETRIC)
-        if photometric and self._integers(photometric, 1)[0] == _YCBCR:
-            return None
-        bits = list(self._integers(tags[_BITS], 65_535)) if _BITS in tags else [1]
+    def _row_bytes(self, tags: dict[int, _Tag], samples: int, planes: int, tile_width: int) -> int:
+        bits = list(self._values(tags[_BITS], 65_535)) if _BITS in tags else [1]
         if len(bits) == 1:
             bits *= samples
         if len(bits) != samples or min(bits) < 1 or max(bits) > 128:
@@ -247,7 +263,7 @@ class _Walk:
         return -(-tile_width * (bits[0] if planes > 1 else sum(bits)) // 8)
 
     def _check_tiles(self, page: Page, trailer_bytes: int) -> None:
-        floor, ceiling, end = self._header_bytes, self._view.size - trailer_bytes, 0
+        floor, ceiling, end = self._form.header_bytes, self._view.size - trailer_bytes, 0
         for offset, count in zip(page.offsets, page.counts, strict=True):
             if count == 0:
                 continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any
 
 from landsat_async.proof.byte_view import ByteView, Damage, Read
@@ -23,6 +24,7 @@ from landsat_async.rules.joins import Stretch
 _DEFLATE = frozenset({8, 32946})
 _STEP_BYTES = 2**20
 _LOOKS = 16
+_OFFSET, _COUNT = itemgetter(0), itemgetter(1)
 _TAIL_BYTES = 128
 """As many printable bytes in a row as chance does not bring: the bytes of a deflated tile are nearly random."""
 _FRAME_BYTES = 4
@@ -60,16 +62,17 @@ def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
         Damage: A tile does not begin as a deflated one, or the file ends in markup.
         Stopped: The caller asked for the end.
     """
-    end = 0
+    end, looked_at = 0, []
     for page in layout.pages:
         if page.compression not in _DEFLATE:
             continue
-        stored = [(offset, count) for offset, count in zip(page.offsets, page.counts, strict=True) if count]
-        for offset, count in stored[:: max(4, len(stored) // _LOOKS)]:
-            head = int.from_bytes(view.read(offset, min(count, 2)), "big")
-            if head & 0x8F20 != 0x0800 or head % 31:  # method 8, a window of 32 KiB at most, no dictionary
-                raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
+        stored = list(filter(_COUNT, zip(page.offsets, page.counts, strict=True)))
+        looked_at += stored[:: max(4, len(stored) // _LOOKS)]
         end = max([end, *map(sum, stored)])
+    for (offset, count), head in zip(looked_at, view.read_each(map(_OFFSET, looked_at), 2), strict=True):
+        first = int.from_bytes(head, "big")
+        if count < 2 or first & 0x8F20 != 0x0800 or first % 31:  # method 8, a window of 32 KiB at most, no dictionary
+            raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
     tail = view.read(max(0, end - _TAIL_BYTES), min(end, _TAIL_BYTES))
     if len(tail) == _TAIL_BYTES and is_markup(tail):
         text = view.read(max(0, end - HEAD_BYTES), min(end, HEAD_BYTES)).decode("ascii", "replace")
