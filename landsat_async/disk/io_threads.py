@@ -24,11 +24,12 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-from anyio import CancelScope, current_time, sleep_forever
+from anyio import CancelScope, current_time
 
 from landsat_async.disk.brief_wait import BriefWait
+from landsat_async.disk.thread_call import ThreadCall, to_its_end
 from landsat_async.errors import resources_lacking
 
 T = TypeVar("T")
@@ -52,13 +53,24 @@ _APART_S = 1.0
 _WORKED_OFF = object()
 """What comes of working short work off: each piece has its own end."""
 
-_End: TypeAlias = tuple[asyncio.Future[Any] | None, Any, BaseException | None, float]
 
+class _Job(ThreadCall):
+    took_s = 0.0
 
-class _Job(NamedTuple):
-    future: asyncio.Future[Any] | None
-    work: Callable[..., Any]
-    arguments: tuple[object, ...]
+    def __init__(
+        self, future: asyncio.Future[Any] | None, work: Callable[..., Any], arguments: tuple[object, ...] = ()
+    ) -> None:
+        self.future, self.work, self.arguments = future, work, arguments
+
+    def do(self) -> None:
+        """Do the work; for a thread. What it works on is not kept until the loop hears of its end."""
+        began_s = time.perf_counter()
+        try:
+            self.result = self.work(*self.arguments)
+        except BaseException as error:
+            self.error = error
+        self.arguments = ()
+        self.took_s = time.perf_counter() - began_s
 
 
 def threads_wanted(threads: int, most: int, each_s: float, *, waiting: bool) -> int:
@@ -88,7 +100,7 @@ class DiskPool(Executor):
         self._most, self._name = most, name
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
-        self._ended: deque[_End] = deque()
+        self._ended: deque[_Job] = deque()
         self._notified = False
         self._threads = 0
         self._under_way = 0
@@ -99,7 +111,7 @@ class DiskPool(Executor):
         """Short work that no thread has taken yet."""
         self._is_worked_off = False
         """A thread works that off, or will soon."""
-        self._short_ended: deque[_End] = deque()
+        self._short_ended: deque[_Job] = deque()
         self._short_s = 0.0
         """How long short work takes, averaged over the last dozen."""
         self._is_slow = False
@@ -109,20 +121,25 @@ class DiskPool(Executor):
         """Of the loop for short work."""
 
     def start(self, work: Callable[..., T], *arguments: object, short: bool = False) -> asyncio.Future[T]:
-        """Run blocking work; what is cancelled is the wait for it, never the work itself.
+        """Run blocking work, see `begin`; what is cancelled is the wait for it, never the work itself."""
+        future = self.begin(work, *arguments, short=short).future
+        assert future is not None
+        return future
+
+    def begin(self, work: Callable[..., Any], *arguments: object, short: bool = False) -> ThreadCall:
+        """Run blocking work, for `to_its_end`.
 
         `short`: on a quick disk it takes no longer than to wake a thread. So what is started while such work is under
         way is done by the same thread after it, and the ends are told together, as long as the disk is quick.
 
         Raises OutOfResources when there is no thread and none can be started; the work is not done then.
         """
-        future: asyncio.Future[T] = self._loop.create_future()
-        job = _Job(future, work, arguments)
+        job = _Job(self._loop.create_future(), work, arguments)
         if short and self._loop.time() >= self._apart_until_s:
             self._gather(job)
         else:
             self._put(job)
-        return future
+        return job
 
     def submit(self, work: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
         """Do the same for those who know executors only."""
@@ -134,7 +151,7 @@ class DiskPool(Executor):
             except BaseException as error:
                 future.set_exception(error)
 
-        self._put(_Job(None, run, ()))
+        self._put(_Job(None, run))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -146,7 +163,7 @@ class DiskPool(Executor):
                 while True:
                     ends += self._queue.get_nowait() is None  # meant for a thread that was to end already
         elif self._short:
-            self._put(_Job(None, self._work_off, ()))
+            self._put(_Job(None, self._work_off))
         if self._look is not None:
             self._look.cancel()
         for _ in range(ends):
@@ -173,11 +190,13 @@ class DiskPool(Executor):
     def _pass_on(self) -> None:
         pieces, waits = len(self._short) or 1, self._wait.begin()
         try:
-            self._put(_Job(None, self._work_off, ()))
+            self._put(_Job(None, self._work_off))
         except Exception as error:
             self._is_worked_off = False
             while self._short:
-                self._short_ended.append((self._short.popleft().future, None, error, 0.0))
+                job = self._short.popleft()
+                job.error = error
+                self._short_ended.append(job)
             self._collect()
         else:
             if waits:
@@ -194,10 +213,10 @@ class DiskPool(Executor):
                 job = self._short.popleft()
             except IndexError:  # somebody else has it
                 break
-            end = self._do(job)
-            took_s = end[3]
-            self._short_ended.append(end)
-            del job, end
+            job.do()
+            took_s = job.took_s
+            self._short_ended.append(job)
+            del job
             self._short_s += (min(took_s, _SLOW_S) - self._short_s) / 12
             if took_s >= _SLOW_S or self._short_s >= _SHORT_S:
                 self._is_slow = True
@@ -254,18 +273,10 @@ class DiskPool(Executor):
 
     def _main(self) -> None:
         while (job := self._queue.get()) is not None:
-            end = self._do(job)
+            job.do()
+            self._ended.append(job)
             del job
-            self._ended.append(end)
-            del end
             self._tell()
-
-    def _do(self, job: _Job) -> _End:
-        began_s = time.perf_counter()
-        try:
-            return job.future, job.work(*job.arguments), None, time.perf_counter() - began_s
-        except BaseException as error:
-            return job.future, None, error, time.perf_counter() - began_s
 
     def _tell(self) -> None:
         """Let the loop know that something has ended."""
@@ -288,18 +299,11 @@ class DiskPool(Executor):
             self._is_worked_off = True
             self._pass_on()
 
-    def _hand_over(self, end: _End) -> None:
-        future, result, error, took_s = end
-        if result is _WORKED_OFF:
-            return
-        self._collected += 1
-        self._worked_s += took_s
-        if future is None or future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+    def _hand_over(self, job: _Job) -> None:
+        if job.result is not _WORKED_OFF:
+            self._collected += 1
+            self._worked_s += job.took_s
+            job.tell()
 
 
 class _Waiting:
@@ -359,13 +363,12 @@ class Threads:
         if stop is not None:
             self._stops.add(stop)
         try:
-            with self.waiting():
-                return await (self._computing if computes else self.pool).start(work, *arguments, short=short)
+            call = (self._computing if computes else self.pool).begin(work, *arguments, short=short)
+            result: T = await to_its_end(call, self.waiting)
+            return result
         finally:
             if stop is not None:
                 self._stops.discard(stop)
-        await sleep_forever()  # lost, so we have been cancelled: this raises
-        raise AssertionError
 
     def waiting(self) -> AbstractContextManager[None]:
         """Shield what waits for a thread."""

@@ -89,7 +89,8 @@ class FileRecords:
     def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> Awaitable[list[Move]]:
         """Record a proven file, after its folder has been fsynced; no move = somebody else has it.
 
-        `report` asks for a later download-complete-proxied.
+        `report` asks for a later download-complete-proxied. Who is cancelled meanwhile has the result all the same: the
+        file has its final name, and a stop must not leave it uncounted.
         """
 
         def write(c: sqlite3.Connection) -> list[Move]:
@@ -102,7 +103,7 @@ class FileRecords:
                 c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
             return moves
 
-        return self._writer.call(write)
+        return self._writer.to_its_end(write)
 
     def lose(self, item_ids: Sequence[int], now: float) -> Awaitable[list[Move]]:
         """Files that were proven and are no longer as recorded on disk: wanted again."""

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from landsat_async.disk.acquire import wait_for_thread
 from landsat_async.disk.brief_wait import BriefWait
+from landsat_async.disk.thread_call import ThreadCall, to_its_end
 from landsat_async.errors import DiskFull, FolderBusy, LandsatError, LedgerError, resources_lacking
 
 T = TypeVar("T")
@@ -91,28 +92,18 @@ def _descriptors_lacking() -> LandsatError | None:
     return None
 
 
-class _Op:
-    __slots__ = ("error", "function", "future", "loop", "result")
-
+class _Op(ThreadCall):
     def __init__(self, function: Callable[[sqlite3.Connection], Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.function = function
-        self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
-        self.result: Any = None
-        self.error: BaseException | None = None
+        self.function, self.loop = function, loop
+        self.future = loop.create_future()
 
 
 _LOOP_OF = operator.attrgetter("loop")
 
 
-def _deliver_results(ops: Iterable[_Op]) -> None:
+def _tell_all(ops: Iterable[_Op]) -> None:
     for op in ops:
-        if op.future.done():  # the caller was cancelled; the commit stands
-            continue
-        if op.error is not None:
-            op.future.set_exception(op.error)
-        else:
-            op.future.set_result(op.result)
+        op.tell()  # where the caller was cancelled, the commit stands
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
@@ -178,6 +169,15 @@ class LedgerWriter:
         this folder, which only a lock that lies allows: from then on that one alone decides, so that the two cannot
         undo each other's steps.
         """
+        future = self._begin(function).future
+        assert future is not None
+        return future
+
+    def to_its_end(self, function: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        """Do the same, and let no cancel scope keep the caller from the result; see `thread_call.to_its_end`."""
+        return to_its_end(self._begin(function))
+
+    def _begin(self, function: Callable[[sqlite3.Connection], Any]) -> _Op:
         if self._closed:
             raise LedgerError("The database of the folder is already closed.")
         loop = asyncio.get_running_loop()
@@ -186,7 +186,7 @@ class LedgerWriter:
             if not self._gathered or self._gathered[-1].loop is not loop:  # that loop may be over by then
                 loop.call_soon(self._pass_on)
             self._gathered.append(op)
-        return op.future
+        return op
 
     def _pass_on(self) -> None:
         """Hand over what was called for in one turn of a loop: each thread that is woken costs as much as its work."""
@@ -207,7 +207,7 @@ class LedgerWriter:
     def _collect(self) -> None:
         """Give the results that the thread has left for the loop that waits, or has waited, to their callers."""
         while self._ended:
-            _deliver_results([self._ended.popleft()])
+            self._ended.popleft().tell()
 
     def write(self, sql: str, *arguments: object) -> Awaitable[None]:
         """Execute one statement inside the next transaction."""
@@ -269,7 +269,7 @@ class LedgerWriter:
                 ops += self._queue.get_nowait() or ()
         for op in ops:
             op.error = error
-            _call_in(op.loop, _deliver_results, [op])
+            _call_in(op.loop, _tell_all, [op])
 
     def _take(self) -> bool:
         """Wait for operations and put them into `_batch`; False when there will be none."""
@@ -290,10 +290,10 @@ class LedgerWriter:
 
     def _run(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
         try:
-            self._begin(connection, batch)
+            self._begin_transaction(connection, batch)
             if not self._run_together(connection, batch):
                 connection.execute("ROLLBACK")
-                self._begin(connection, batch)
+                self._begin_transaction(connection, batch)
                 for op in batch:
                     self._run_one(connection, op)
             self._patiently(connection, "COMMIT", batch)
@@ -310,11 +310,11 @@ class LedgerWriter:
             if is_waiting:
                 self._ended += ops  # first: a loop that stops waiting just now looks for them after that
             if not is_waiting:
-                _call_in(loop, _deliver_results, ops)
+                _call_in(loop, _tell_all, ops)
             elif not self._wait.end():
                 _call_in(loop, self._collect)
 
-    def _begin(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
+    def _begin_transaction(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
         """Begin a transaction, if no later run has begun."""
         self._patiently(connection, "BEGIN IMMEDIATE", batch)
         if self.run_id is None:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import assert_never
 
-import anyio
 import msgspec
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
@@ -194,19 +193,18 @@ class Outcomes:
     async def _done(self, item: Item, link: Link, done: Done, *, came_bytes: int | None = None) -> None:
         """Record a proven file. `came_bytes`: what came for it, where that is not the file itself."""
         context = self.context
-        with anyio.CancelScope(shield=True):  # it has its final name: a stop must not leave that unrecorded
-            file = FinishedFile(
-                item.item_id,
-                item.relpath,
-                done.size_bytes,
-                done.sha256,
-                str(done.proof),
-                done.mtime_ns,
-                str(done.identity),
-                window=done.window,
-            )
-            if not await context.states.finish(file, report=link.proxied):
-                return
+        file = FinishedFile(
+            item.item_id,
+            item.relpath,
+            done.size_bytes,
+            done.sha256,
+            done.proof.value,
+            done.mtime_ns,
+            done.identity.value,
+            window=done.window,
+        )
+        if not await context.states.finish(file, report=link.proxied):
+            return
         context.counts.arrived(item.bytes_nominal or 0, done.size_bytes if came_bytes is None else came_bytes)
         self._used_parts.append(part_name(item.item_id, item.generation))
         if context.hooks is not None:
@@ -218,13 +216,12 @@ class Outcomes:
     async def _no_data(self, item: Item, link: Link, outcome: NoData) -> None:
         """Record that a window holds nothing but fill: there is no file, and nothing that another try would change."""
         context = self.context
-        with anyio.CancelScope(shield=True):
-            file = FinishedFile(
-                item.item_id, item.relpath, 0, EMPTY_SHA256, Proof.WINDOW.value, 0,
-                window=outcome.window, no_data=outcome.reason,
-            )  # fmt: skip
-            if not await context.states.finish(file, report=link.proxied):
-                return
+        file = FinishedFile(
+            item.item_id, item.relpath, 0, EMPTY_SHA256, Proof.WINDOW.value, 0,
+            window=outcome.window, no_data=outcome.reason,
+        )  # fmt: skip
+        if not await context.states.finish(file, report=link.proxied):
+            return
         context.counts.nominal_left -= item.bytes_nominal or 0
         self._used_parts.append(part_name(item.item_id, item.generation))
         await context.bus.emit(Skipped(item.relpath, outcome.reason))
