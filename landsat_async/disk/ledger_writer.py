@@ -169,15 +169,16 @@ class LedgerWriter:
         this folder, which only a lock that lies allows: from then on that one alone decides, so that the two cannot
         undo each other's steps.
         """
-        future = self._begin(function).future
+        future = self.begin(function).future
         assert future is not None
         return future
 
     def to_its_end(self, function: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
-        """Do the same, and let no cancel scope keep the caller from the result; see `thread_call.to_its_end`."""
-        return to_its_end(self._begin(function))
+        """Do the same, and let no cancel scope keep the caller from its result."""
+        return to_its_end(self.begin(function))
 
-    def _begin(self, function: Callable[[sqlite3.Connection], Any]) -> _Op:
+    def begin(self, function: Callable[[sqlite3.Connection], Any]) -> ThreadCall:
+        """Do the same, for `thread_call.to_its_end`."""
         if self._closed:
             raise LedgerError("The database of the folder is already closed.")
         loop = asyncio.get_running_loop()
@@ -290,10 +291,10 @@ class LedgerWriter:
 
     def _run(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
         try:
-            self._begin_transaction(connection, batch)
+            self._begin(connection, batch)
             if not self._run_together(connection, batch):
                 connection.execute("ROLLBACK")
-                self._begin_transaction(connection, batch)
+                self._begin(connection, batch)
                 for op in batch:
                     self._run_one(connection, op)
             self._patiently(connection, "COMMIT", batch)
@@ -314,7 +315,7 @@ class LedgerWriter:
             elif not self._wait.end():
                 _call_in(loop, self._collect)
 
-    def _begin_transaction(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
+    def _begin(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:
         """Begin a transaction, if no later run has begun."""
         self._patiently(connection, "BEGIN IMMEDIATE", batch)
         if self.run_id is None:

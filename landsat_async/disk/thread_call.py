@@ -25,13 +25,11 @@ class ThreadCall:
     _is_over = False
 
     def tell(self) -> None:
-        """Let who waits have what has come of it; kept for `again` where the wait was cancelled."""
-        future = self.future
-        if future is None:
+        """Let who waits have what has come of it; `again` brings it to who is cancelled before he has it."""
+        self._is_over, future = True, self.future
+        if future is None or future.done():
             return
-        if future.done():
-            self._is_over = True
-        elif self.error is not None:
+        if self.error is not None:
             future.set_exception(self.error)
         else:
             future.set_result(self.result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -65,6 +66,19 @@ async def test_who_is_cancelled_in_the_turn_in_which_the_thread_has_ended_has_th
     scope.cancel()
     await task
     assert got == ["result", "goes on until the next wait", "has left the scope"]
+
+
+async def test_so_has_who_is_cancelled_between_the_end_and_his_turn():
+    """Not by the scope itself, which lets such a task alone, but through a task that it cancels."""
+    got: list[object] = []
+    scope = anyio.CancelScope()
+    call, task = await begin(got, scope)
+    ended(call, "result")
+    task.cancel()
+    scope.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert got[:1] == ["result"]
 
 
 async def test_a_task_that_is_cancelled_by_itself_goes_at_once():

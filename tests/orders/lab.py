@@ -33,6 +33,7 @@ from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import ROUTES
 from landsat_async.disk.ledger_schema import TABLES
 from landsat_async.disk.ledger_writer import LedgerWriter
+from landsat_async.disk.thread_call import ThreadCall
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
@@ -138,22 +139,19 @@ class MemoryWriter(LedgerWriter):
         """(number of the call, whether its commit still happens)."""
         self.dead = False
 
-    def call(self, function: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        loop.call_soon(self._execute, function, future)
-        return future
+    def begin(self, function: Callable[[sqlite3.Connection], Any]) -> ThreadCall:
+        loop, call = asyncio.get_running_loop(), ThreadCall()
+        call.future = loop.create_future()
+        loop.call_soon(self._execute, function, call)
+        return call
 
-    def _execute(self, function: Callable[[sqlite3.Connection], Any], future: asyncio.Future[Any]) -> None:
+    def _execute(self, function: Callable[[sqlite3.Connection], Any], call: ThreadCall) -> None:
         """Do it, also when its caller has been cancelled meanwhile, as the thread of a ledger does."""
         try:
-            result = self._result_of(function)
+            call.result = self._result_of(function)
         except BaseException as error:
-            if not future.done():
-                future.set_exception(error)
-        else:
-            if not future.done():
-                future.set_result(result)
+            call.error = error
+        call.tell()
 
     def _result_of(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         if self.dead:

@@ -62,13 +62,13 @@ async def _fetch_staged(count: int, folder: Path, share: float) -> Staged:
     most = Counter[str]()
 
     def watch(context: RunContext) -> None:
-        original = context.ledger.writer.call
+        original = context.ledger.writer.begin
 
-        def call(function):
+        def begin(function):
             most["ready"] = max(most["ready"], context.states.by_state[State.READY])
             return original(function)
 
-        context.ledger.writer.call = call
+        context.ledger.writer.begin = begin
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     life = await lab.live(watch=watch, stream=lambda used: most.update(stream=max(0, used - most["stream"])))

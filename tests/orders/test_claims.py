@@ -29,17 +29,17 @@ async def claimed_with_the_end_of_another(lab):
     together = []
 
     def watch(context):
-        original, claims = context.ledger.writer.call, []
+        original, claims = context.ledger.writer.begin, []
 
-        def call(function):
-            future = original(function)
+        def begin(function):
+            call = original(function)
             if function.__qualname__.startswith("FileRecords.claim"):
-                claims.append(future)
+                claims.append(call.future)
             elif function.__qualname__.startswith("FileRecords.finish"):
                 together.append(any(not one.done() for one in claims))
-            return future
+            return call
 
-        context.ledger.writer.call = call
+        context.ledger.writer.begin = begin
 
     lab.check(await lab.live(watch=watch))
     assert lab.ledger.states() == {State.DONE: FILES}

@@ -32,6 +32,7 @@ from anyio._backends._asyncio import AsyncIOBackend
 from landsat_async.disk import acquire
 from landsat_async.disk.io_threads import DiskPool
 from landsat_async.disk.ledger_writer import LedgerWriter
+from landsat_async.disk.thread_call import ThreadCall
 
 if sys.platform == "linux":
     import termios
@@ -162,12 +163,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jumping.now_s
 
 
-def _seen(start):
-    @wraps(start)
-    def seen(pool, *work, **how):
-        future = start(pool, *work, **how)
-        loop = future.get_loop()
-        return loop.waits_for_thread(future) if isinstance(loop, VirtualLoop) else future
+def _seen(begin):
+    @wraps(begin)
+    def seen(*arguments, **how):
+        begun = begin(*arguments, **how)
+        future = begun.future if isinstance(begun, ThreadCall) else begun
+        if isinstance(future.get_loop(), VirtualLoop):
+            future.get_loop().waits_for_thread(future)
+        return begun
 
     return seen
 
@@ -184,8 +187,9 @@ def _seen_wait(function):
     return seen
 
 
-DiskPool.start = _seen(DiskPool.start)
+DiskPool.begin = _seen(DiskPool.begin)
+ThreadCall.again = _seen(ThreadCall.again)
 acquire.wait_for_thread = _seen_wait(acquire.wait_for_thread)
-LedgerWriter.call = _seen(LedgerWriter.call)
+LedgerWriter.begin = _seen(LedgerWriter.begin)
 LedgerWriter.aclose = _seen_wait(LedgerWriter.aclose)
 AsyncIOBackend.run_sync_in_worker_thread = _seen_wait(AsyncIOBackend.run_sync_in_worker_thread)
