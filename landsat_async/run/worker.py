@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
+from msgspec import structs
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger import Item, SavedPart
@@ -229,20 +230,21 @@ class WorkerPool:
         if claimed is None:
             return None  # somebody else has it
         item, saved = claimed
+        was = _earlier_names(item, saved)
         began_s = context.states.loop_time()
         if began_s < context.hosts.slow_start.until_s:
             await anyio.sleep(context.hosts.slow_start.turn(began_s))
             began_s = context.states.loop_time()
         try:
-            if await self.outcomes.is_named_already(item, link, _earlier_names(item, saved)):
+            if was and await self.outcomes.is_named_already(item, link, was):
                 return None  # by a process of a run that was killed, after this one had taken stock
-            outcome = await self._transfer(item, saved, link, slot)
+            outcome = await self._transfer(item, saved, was, link, slot)
             if isinstance(outcome, NameLearnt):
                 named = await take_name(context, item, outcome.name)
                 if named is None:
                     return None  # it is here already, or it cannot have that name
                 item = named
-                outcome = await self._transfer(item, saved, link, slot)
+                outcome = await self._transfer(item, saved, was, link, slot)
         except LandsatError:
             raise
         except Exception as error:
@@ -291,21 +293,39 @@ class WorkerPool:
             self._written_s = now_s
             await self.context.ledger.observations.add(self.context.observations.take(), self.context.states.now())
 
-    async def _transfer(self, item: Item, saved: SavedPart | None, link: Link, slot: Slot) -> Outcome:
-        if item.kind == MEASURE:
-            return await self._fetch(item, link, self._measuring_job(item, saved, link), slot)
-        is_from_bundle = is_member(item.kind, item.name)
-        name = bundle_name(item.scene_display_id) if is_from_bundle else window_source(item.name)
+    def _transfer(
+        self, item: Item, saved: SavedPart | None, was: tuple[str, ...], link: Link, slot: Slot
+    ) -> Awaitable[Outcome]:
+        """Begin to fetch a file; `was`: where its part may stand.
+
+        What a plain file needs is known here: it has the coroutine of its transfer, and no other round it, which each
+        of its steps would pass.
+        """
         job = TransferJob(
             url=link.url,
-            name=name,
-            name_begins=item.scene_display_id if is_planned(item.name) else "",
+            name=item.name,
             part_name=part_name(item.item_id, item.generation),
-            part_was=_earlier_names(item, saved),
+            part_was=was,
             relpath=item.relpath,
             part=Checkpoint.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal or None,
+        )
+        if item.kind == MEASURE:
+            return self._fetch(item, link, self._measuring_job(item, job), slot)
+        if is_planned(item.name):
+            job = structs.replace(job, name_begins=item.scene_display_id)
+        if self.context.window is None and self._published is None and not is_member(item.kind, item.name):
+            return self._fetch(item, link, job, slot)
+        return self._transfer_with_more(item, job, link, slot)
+
+    async def _transfer_with_more(self, item: Item, job: TransferJob, link: Link, slot: Slot) -> Outcome:
+        """Fetch a file of which more has to be known first: sums, or what is wanted of it."""
+        is_from_bundle = is_member(item.kind, item.name)
+        name = bundle_name(item.scene_display_id) if is_from_bundle else window_source(item.name)
+        job = structs.replace(
+            job,
+            name=name,
             published=None if self._published is None else await self._sums(self._published, item, name, link),
             window=None if is_from_bundle else self._window_of(item),
             members=await self._members(item) if is_from_bundle else (),
@@ -322,21 +342,11 @@ class WorkerPool:
             WantedMember(window_source(one.name), one.relpath, self._window_of(one)) for one in [*others, item]
         )
 
-    def _measuring_job(self, item: Item, saved: SavedPart | None, link: Link) -> TransferJob:
+    def _measuring_job(self, item: Item, job: TransferJob) -> TransferJob:
         """Return the job of a QA_PIXEL that is wanted for its figure alone."""
         assert self.context.measuring is not None
-        return TransferJob(
-            url=link.url,
-            name=item.name,
-            part_name=part_name(item.item_id, item.generation),
-            part_was=_earlier_names(item, saved),
-            relpath=item.relpath,
-            part=Checkpoint.unpack(saved.facts) if saved else None,
-            policy=replace(self.policy, proof=Proof.STRUCTURE),
-            bytes_nominal=item.bytes_nominal,
-            window=self.context.measuring.window,
-            measure=self.context.measuring.spec(item),
-        )
+        policy, measure = replace(self.policy, proof=Proof.STRUCTURE), self.context.measuring.spec(item)
+        return structs.replace(job, policy=policy, window=self.context.measuring.window, measure=measure)
 
     def _fetch(self, item: Item, link: Link, job: TransferJob, slot: Slot) -> Awaitable[Outcome]:
         context = self.context
