@@ -12,6 +12,7 @@ does not stop. The oldest events are dropped meanwhile, and should the reader co
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ import anyio
 from landsat_async.events import Event, Notice, Progress, Searching, Transferred
 
 BUFFER_EVENTS = 1000
+_COALESCED = (Transferred, Progress, Searching)
+TOGETHER_S = 0.01
+"""A reader is woken no more often: with three events for each small file it would be most of what the loop does."""
 ABSENT_S = 60.0
 """A reader that takes nothing for so long while another task waits for the end of the run does not read any more."""
 
@@ -37,6 +41,8 @@ class EventBus:
         """Set by each event and each place that becomes free; cleared before waiting for the next one."""
         self._sleeping = False
         """The reader has taken all that there was, and waits for news."""
+        self._woken_s = -math.inf
+        """Loop time of the last wake."""
         self._is_full = False
         """An event waits for room. Both spare small files what nobody waits for."""
         self._reading = False
@@ -68,23 +74,34 @@ class EventBus:
                 listener(event)
         if self._muted:
             return
-        if isinstance(event, Transferred):
-            self._latest[event.file] = event
-        elif isinstance(event, Progress | Searching):
-            self._latest[""] = event
+        if isinstance(event, _COALESCED):
+            self._latest[event.file if isinstance(event, Transferred) else ""] = event
         else:
-            if not self._reading and len(self._buffer) >= self._limit:
+            while not self._reading and len(self._buffer) >= self._limit:
                 self._buffer.popleft()
                 self._dropped += 1
             self._buffer.append(event)
         if self._sleeping:
             self._sleeping = False
-            self._news.set()
+            self._wake_soon()
+
+    def _wake_soon(self) -> None:
+        """Wake the reader: at once, or with what else comes now, where the last time was a moment ago."""
+        loop = asyncio.get_running_loop()
+        due_s = self._woken_s + TOGETHER_S
+        if loop.time() >= due_s:
+            self._wake()
+        else:
+            loop.call_at(due_s, self._wake)
+
+    def _wake(self) -> None:
+        self._woken_s = asyncio.get_running_loop().time()
+        self._news.set()
 
     async def emit(self, event: Event) -> None:
         """Emit a life-cycle event; waits while a reader has not taken the earlier ones."""
         self.tell(event)
-        while self._must_wait():
+        while len(self._buffer) > self._limit and self._must_wait():
             self._room.clear()
             self._is_full = True
             with anyio.move_on_after(ABSENT_S) as absent:
@@ -93,10 +110,10 @@ class EventBus:
                 self._reading = False
 
     def _must_wait(self) -> bool:
-        """There is no room, and somebody who will make some."""
+        """There is somebody who will make room."""
         if self._reading and (self._reader in self._waiting or (self._reader is not None and self._reader.done())):
             self._reading = False
-        return self._reading and not self._muted and len(self._buffer) > self._limit
+        return self._reading and not self._muted
 
     @contextmanager
     def somebody_waits(self) -> Iterator[None]:

@@ -14,7 +14,9 @@ from landsat_async.events import (
     LeftOut,
     Planned,
     Progress,
+    Ready,
     Skipped,
+    Started,
     Superseded,
     Synced,
     Verified,
@@ -61,6 +63,8 @@ class RunOverview:
     def note(self, event: Event) -> None:
         """Take one event in."""
         match event:
+            case Ready() | Started():
+                pass  # first: two for each file
             case Planned():
                 self.planned = event
             case Verified():
