@@ -33,8 +33,8 @@ from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.disk.ledger_rows import ROUTES
 from landsat_async.disk.ledger_schema import TABLES
 from landsat_async.disk.ledger_writer import LedgerWriter
-from landsat_async.disk.thread_call import ThreadCall
 from landsat_async.disk.local_target import LocalTarget
+from landsat_async.disk.thread_call import ThreadCall
 from landsat_async.errors import DiskFull, LandsatError
 from landsat_async.events import Event, Failed, Verified
 from landsat_async.m2m.caller import Gate
