@@ -25,6 +25,12 @@ import msgspec
 
 Observer = Callable[..., None]
 """Called as `observer(operation, *arguments)` before each call; what it raises is the call's result."""
+OBSERVED = (
+    "open", "close", "pread", "pwrite", "fsync", "ftruncate", "fchmod", "fstat", "lstat", "listdir", "link",
+    "rename_noreplace", "replace", "unlink", "mkdir", "fsync_dir", "is_ours_alone", "free_bytes", "volume", "open_lock",
+    "unlock", "lock_state", "check_writable",
+)  # fmt: skip
+"""Calls that an observer is told of; all others come to these."""
 
 READ = os.O_RDONLY
 """Open what is there, for reading. Others may read, write, rename and remove it meanwhile."""
@@ -237,6 +243,20 @@ class Fs(Protocol):
 
     def is_open_to_all(self, path: str) -> bool:
         """Tell whether everybody may write in a folder; False where its rights say more than that (Windows)."""
+
+
+def observe(fs: Fs, observer: Observer) -> None:
+    """Have `observer` called before each later call, in place of another one, for tests; others pay nothing for it."""
+
+    def tell(operation: str) -> Callable[..., object]:
+        def told(*arguments: object) -> object:
+            observer(operation, *arguments)
+            return getattr(type(fs), operation)(fs, *arguments)
+
+        return told
+
+    for operation in OBSERVED:
+        setattr(fs, operation, tell(operation))
 
 
 def local_fs(observer: Observer | None = None) -> Fs:

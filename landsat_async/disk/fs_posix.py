@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from landsat_async.disk.fs import Fs, LockState, Observer, Volume
+from landsat_async.disk.fs import Fs, LockState, Observer, Volume, observe
 
 assert sys.platform != "win32"  # there it is fs_windows
 
@@ -32,6 +33,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 HOLD_S = 0.1
 """So long folders are held open; a later block looks them up anew."""
 T = TypeVar("T")
+_link = partial(os.link, follow_symlinks=False)
 _NO_NAMES = frozenset(("", ".", ".."))
 
 
@@ -72,34 +74,14 @@ class HeldByThread(threading.local):
         self.folders = FoldersOfThread()
 
 
-class OpenPlace:
-    """A name and the open folder that it stands in; the path as it is and None outside of the root."""
-
-    __slots__ = ("_fd", "_folders", "_name")
-
-    def __init__(self, name: str, fd: int | None, folders: FoldersOfThread | None = None) -> None:
-        self._name, self._fd, self._folders = name, fd, folders
-
-    def __enter__(self) -> tuple[str, int | None]:
-        return self._name, self._fd
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._folders is not None:
-            if error is not None:
-                self._folders.drop()
-        elif self._fd is not None:
-            os.close(self._fd)
-
-
 class PosixFs:
     """The file system of a POSIX system, as far as an output folder needs it."""
 
     closing_sets_times = False
 
     def __init__(self, observer: Observer | None = None) -> None:
-        self._observer = observer
+        if observer is not None:
+            observe(self, observer)
         self._root: str | None = None
         self._root_is: tuple[int, int] = (0, 0)
         self._held = HeldByThread()
@@ -135,39 +117,61 @@ class PosixFs:
         """Return how many bytes a path has on the disk."""
         return len(os.fsencode(path))
 
-    def _at(self, path: str) -> OpenPlace:
-        if self._root is None or not path.startswith(self._root + os.sep):
-            return OpenPlace(path, None)
-        folder, _, name = path[len(self._root) + 1 :].rpartition(os.sep)
-        held = self._held.folders
-        if not held.inside:
-            return OpenPlace(name, self._open_folder(self._root, folder))
-        fd = held.fds.get(folder)
-        if fd is None:
-            fd = held.fds[folder] = self._open_folder(self._root, folder)
-        return OpenPlace(name, fd, held)
-
     def _below(self, call: Callable[..., T], path: str, *arguments: object) -> T:
-        """Call what takes a name and the open folder that it stands in; in one step, for the calls of small files."""
-        held, root = self._held.folders, self._root
-        if not held.inside or root is None or not path.startswith(root + os.sep):
-            with self._at(path) as (name, folder):
-                return call(name, *arguments, dir_fd=folder)
-        inner, _, name = path[len(root) + 1 :].rpartition(os.sep)
+        """Call what takes a name and the open folder that it stands in; the path alone where it is not below the root.
+
+        After an error the folders are looked up anew: they may be others by now.
+        """
+        held = self._held.folders
+        if self._root is None:
+            return call(path, *arguments)
+        if not held.inside:
+            result: T = self._apart(self._below, call, path, *arguments)
+            return result
+        folder, _, name = path.rpartition(os.sep)
         try:
-            fd = held.fds.get(inner)
+            fd = held.fds.get(folder)
             if fd is None:
-                fd = held.fds[inner] = self._open_folder(root, inner)
+                name, fd = self._place_of(path)
             return call(name, *arguments, dir_fd=fd)
         except BaseException:
             held.drop()
             raise
 
-    def _held_folder(self, path: str) -> int | None:
+    def _between(self, call: Callable[..., None], source: str, target: str) -> None:
+        """Do the same with two names."""
         held = self._held.folders
-        if not held.inside or self._root is None or not f"{path}{os.sep}".startswith(self._root + os.sep):
-            return None
-        return held.fds.get(path[len(self._root) + 1 :])
+        if not held.inside:
+            self._apart(self._between, call, source, target)
+            return
+        try:
+            old, old_folder = self._place_of(source)
+            new, new_folder = self._place_of(target)
+            call(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
+        except BaseException:
+            held.drop()
+            raise
+
+    def _place_of(self, path: str) -> tuple[str, int | None]:
+        """Return a name and the open folder that it stands in, held until the block ends."""
+        root, fds = self._root, self._held.folders.fds
+        if root is None or not path.startswith(root + os.sep):
+            return path, None
+        folder, _, name = path.rpartition(os.sep)
+        fd = fds.get(folder)
+        if fd is None:
+            fd = fds[folder] = self._open_folder(root, folder[len(root) + 1 :])
+        return name, fd
+
+    def _apart(self, call: Callable[..., T], *arguments: object) -> T:
+        """Call in a block of its own, which looks up each folder anew and holds none afterwards."""
+        held = self._held.folders
+        kept, held.fds, held.inside = held.fds, {}, True
+        try:
+            return call(*arguments)
+        finally:
+            held.drop()
+            held.fds, held.inside = kept, False
 
     def _open_folder(self, root: str, path: str) -> int:
         """Open a folder below the root, step by step."""
@@ -177,7 +181,7 @@ class PosixFs:
             if (found.st_dev, found.st_ino) != self._root_is:
                 raise FileNotFoundError(errno.ENOENT, "the output folder is another one now", root)
             for folder in path.split(os.sep) if path else ():
-                inner = _open_inner(folder, fd)
+                inner = _open_inner(folder, dir_fd=fd)
                 os.close(fd)
                 fd = inner
         except BaseException:
@@ -185,13 +189,8 @@ class PosixFs:
             raise
         return fd
 
-    def _see(self, operation: str, *arguments: object) -> None:
-        if self._observer is not None:
-            self._observer(operation, *arguments)
-
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a file as READ, WRITE or NEW says; never through a link, never waiting for a FIFO's other end."""
-        self._see("open", path, flags, mode)
         fd = self._below(os.open, path, flags | _SAFE, mode)
         if sys.platform == "darwin" and flags & os.O_RDWR:
             posix_macos.show_as_writer(fd)
@@ -199,12 +198,10 @@ class PosixFs:
 
     def close(self, fd: int) -> None:
         """Close a descriptor."""
-        self._see("close", fd)
         os.close(fd)
 
     def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
         """Write once; may write less than asked."""
-        self._see("pwrite", fd, data, offset)
         return os.pwrite(fd, data, offset)
 
     def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
@@ -215,12 +212,10 @@ class PosixFs:
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         """Read up to `size` bytes."""
-        self._see("pread", fd, size, offset)
         return os.pread(fd, size, offset)
 
     def fsync(self, fd: int) -> None:
         """Make the file's bytes durable."""
-        self._see("fsync", fd)
         if sys.platform == "darwin":  # a plain fsync leaves the data in the drive's cache
             posix_macos.full_sync(fd)
         else:
@@ -228,31 +223,23 @@ class PosixFs:
 
     def fchmod(self, fd: int, mode: int) -> None:
         """Set who may use a file."""
-        self._see("fchmod", fd, mode)
         os.fchmod(fd, mode)
 
     def ftruncate(self, fd: int, size: int) -> None:
         """Cut a file."""
-        self._see("ftruncate", fd, size)
         os.ftruncate(fd, size)
 
     def fstat(self, fd: int) -> os.stat_result:
         """Describe an open file."""
-        self._see("fstat", fd)
         return os.fstat(fd)
 
     def lstat(self, path: str) -> os.stat_result:
         """Describe what a name stands for, without following a link."""
-        self._see("lstat", path)
         return self._below(os.lstat, path)
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a folder."""
-        self._see("listdir", path)
-        with self._at(path) as (name, folder):
-            fd = os.open(
-                name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW * bool(folder), dir_fd=folder
-            )
+        fd = self._below(_open_inner, path)
         try:
             return os.listdir(fd)
         finally:
@@ -260,41 +247,31 @@ class PosixFs:
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name; fails when the name is taken."""
-        self._see("link", source, target)
-        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            os.link(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder, follow_symlinks=False)
+        self._between(_link, source, target)
 
     def rename_noreplace(self, source: str, target: str) -> None:
         """Rename, but never over something; OSError EINVAL or ENOSYS where the system cannot promise that."""
-        self._see("rename_noreplace", source, target)
-        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            rename_noreplace(old, old_folder, new, new_folder)
+        self._between(rename_noreplace, source, target)
 
     def replace(self, source: str, target: str) -> None:
         """Rename over whatever file has the name."""
-        self._see("replace", source, target)
-        with self._at(source) as (old, old_folder), self._at(target) as (new, new_folder):
-            os.replace(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
+        self._between(os.replace, source, target)
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
-        self._see("unlink", path)
         self._below(os.unlink, path)
 
     def mkdir(self, path: str, mode: int) -> None:
         """Make one folder."""
-        self._see("mkdir", path, mode)
         self._below(os.mkdir, path, mode)
 
     def fsync_dir(self, path: str) -> None:
         """Make the names in a folder durable."""
-        self._see("fsync_dir", path)
-        held = self._held_folder(path)
-        if held is not None:
-            os.fsync(held)
+        held = self._held.folders
+        if held.inside and path in held.fds:
+            os.fsync(held.fds[path])
             return
-        with self._at(path) as (name, folder):
-            fd = os.open(name, _FOLDER, dir_fd=folder) if folder is None else _open_inner(name, folder)
+        fd = self._below(_open_inner, path)
         try:
             os.fsync(fd)
         finally:
@@ -302,7 +279,6 @@ class PosixFs:
 
     def free_bytes(self, where: int | str) -> int:
         """Return how much an ordinary user may still write to the file system of an open file, or of a folder."""
-        self._see("free_bytes", where)
         state = os.statvfs(where)
         return state.f_bavail * state.f_frsize
 
@@ -311,7 +287,6 @@ class PosixFs:
 
         Linux grants a lease to a sole user alone; on macOS only writers of ours are seen. Elsewhere False.
         """
-        self._see("is_ours_alone", fd)
         if os.fstat(fd).st_nlink != 1:
             return False
         return posix_macos.is_only_writer(fd) if sys.platform == "darwin" else grants_lease(fd)
@@ -321,8 +296,7 @@ class PosixFs:
         try:
             self.mkdir(path, mode)
         except FileExistsError:
-            with self._at(path) as (name, folder):
-                found = os.stat(name, dir_fd=folder, follow_symlinks=folder is None).st_mode
+            found = self._below(_mode_of, path)
             if stat.S_ISLNK(found):
                 raise OSError(errno.ELOOP, "a symbolic link is in the way", path) from None
             if not stat.S_ISDIR(found):
@@ -339,14 +313,11 @@ class PosixFs:
 
     def volume(self, path: str) -> Volume:
         """Describe the file system of an existing folder."""
-        self._see("volume", path)
         return volume_of(path)
 
     def open_lock(self, path: str) -> tuple[int, LockState]:
         """Open (or make) a file and try to lock it; see `disk.posix_lock`."""
-        self._see("open_lock", path)
-        with self._at(path) as (name, folder):
-            fd = os.open(name, os.O_CREAT | os.O_RDWR | _SAFE, 0o600, dir_fd=folder)
+        fd = self._below(os.open, path, os.O_CREAT | os.O_RDWR | _SAFE, 0o600)
         try:
             return fd, take_lock(fd)
         except OSError:
@@ -355,12 +326,10 @@ class PosixFs:
 
     def unlock(self, fd: int) -> None:
         """Give a lock back: a child forked without Python may have the file open, and so the lock."""
-        self._see("unlock", fd)
         give_lock_back(fd)
 
     def lock_state(self, path: str) -> LockState:
         """Ask without locking where the system can; a run that begins just now must not be turned away by us."""
-        self._see("lock_state", path)
         fd = self.open(path, os.O_RDONLY)
         try:
             return state_of_lock(fd)
@@ -369,7 +338,6 @@ class PosixFs:
 
     def check_writable(self, path: str) -> None:
         """Raise OSError when it can be seen that nothing can be made in a folder."""
-        self._see("check_writable", path)
         check_writable(path)
 
     def is_foreign(self, path: str, root: str) -> bool:
@@ -381,11 +349,19 @@ class PosixFs:
         return bool(os.stat(path).st_mode & stat.S_IWOTH)
 
 
-def _open_inner(name: str, folder: int) -> int:
+def _mode_of(name: str, *, dir_fd: int | None = None) -> int:
+    """Return what a name stands for; below the root, without following a link."""
+    return os.stat(name, dir_fd=dir_fd, follow_symlinks=dir_fd is None).st_mode
+
+
+def _open_inner(name: str, *, dir_fd: int | None = None) -> int:
+    """Open a folder; below the root, without following a link."""
+    if dir_fd is None:
+        return os.open(name, _FOLDER)
     try:
-        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=dir_fd)
     except NotADirectoryError:  # what Linux says of a link here
-        if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
+        if stat.S_ISLNK(os.lstat(name, dir_fd=dir_fd).st_mode):
             raise OSError(errno.ELOOP, "a symbolic link is in the way", name) from None
         raise
 

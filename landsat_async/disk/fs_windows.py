@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from landsat_async.disk import win32, win32_errors, win32_paths
-from landsat_async.disk.fs import FileInUse, FileStat, Fs, LockState, Observer, Volume
+from landsat_async.disk.fs import FileInUse, FileStat, Fs, LockState, Observer, Volume, observe
 from landsat_async.disk.win32 import Information, Win32
 from landsat_async.disk.win32_errors import Win32Error, os_error
 from landsat_async.disk.win32_folders import HeldFolders, link_in_the_way
@@ -60,7 +60,8 @@ class WindowsFs:
         self, observer: Observer | None = None, *, api: Win32 | None = None,
         patience_s: float = win32_errors.PATIENCE_S,
     ) -> None:  # fmt: skip
-        self._observer = observer
+        if observer is not None:
+            observe(self, observer)
         self._api = api if api is not None else win32.kernel32()
         self._names = Names(self._api)
         self._patience = Patience(patience_s)
@@ -90,15 +91,10 @@ class WindowsFs:
         """Return how many UTF-16 units a path has."""
         return win32_paths.length_of(path)
 
-    def _see(self, operation: str, *arguments: object) -> None:
-        if self._observer is not None:
-            self._observer(operation, *arguments)
-
     # Open files
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a regular file as READ, WRITE or NEW says; never through a link."""
-        self._see("open", path, flags, mode)
         if flags & os.O_EXCL:
             disposition = win32.CREATE_NEW
         else:
@@ -148,7 +144,6 @@ class WindowsFs:
 
     def close(self, fd: int) -> None:
         """Close a descriptor."""
-        self._see("close", fd)
         self._paths.pop(fd, None)
         self._api.close_fd(fd)
 
@@ -157,12 +152,10 @@ class WindowsFs:
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         """Read up to `size` bytes; empty at the end."""
-        self._see("pread", fd, size, offset)
         return self._with(fd, self._api.read_file, size, offset)
 
     def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
         """Write once; may write less than asked."""
-        self._see("pwrite", fd, data, offset)
         return self._with(fd, self._api.write_file, data, offset)
 
     def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
@@ -173,31 +166,25 @@ class WindowsFs:
 
     def fsync(self, fd: int) -> None:
         """Make the file's bytes durable; the descriptor must be open for writing."""
-        self._see("fsync", fd)
         self._with(fd, self._api.flush)
 
     def ftruncate(self, fd: int, size: int) -> None:
         """Cut a file, or extend it by zeros."""
-        self._see("ftruncate", fd, size)
         self._with(fd, self._api.set_size, size)
 
     def fchmod(self, fd: int, mode: int) -> None:
         """Do nothing: who may use a file is decided by its folder."""
-        self._see("fchmod", fd, mode)
 
     def fstat(self, fd: int) -> FileStat:
         """Describe an open file."""
-        self._see("fstat", fd)
         return _stat_of(self._with(fd, self._api.information))
 
     def is_ours_alone(self, fd: int) -> bool:
         """Tell whether a file open for writing has no second name; other writers are shut out anyway."""
-        self._see("is_ours_alone", fd)
         return self._with(fd, self._api.information).links == 1
 
     def free_bytes(self, where: int | str) -> int:
         """Return how much an ordinary user may still write to the volume of an open file, or of a folder."""
-        self._see("free_bytes", where)
         if isinstance(where, str):
             return self._patience.call(where, self._api.free_bytes, self._api.native(where))
         path = self._paths[where]
@@ -207,7 +194,6 @@ class WindowsFs:
 
     def lstat(self, path: str) -> FileStat:
         """Describe what a name stands for, without following a link."""
-        self._see("lstat", path)
         with self._folders.way(path) as native:
             return _stat_of(self._patience.call(path, self._look, native))
 
@@ -222,25 +208,21 @@ class WindowsFs:
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a folder."""
-        self._see("listdir", path)
         with self._folders.way(path) as native:
             return self._patience.call(path, self._api.list_folder, native)
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name; ENOSYS or ENOTSUP on exFAT and many shares."""
-        self._see("link", source, target)
         with self._folders.way(source) as old, self._folders.way(target) as new:
             self._patience.call(source, self._api.make_hard_link, new, old)
 
     def rename_noreplace(self, source: str, target: str) -> None:
         """Rename, but never over something."""
-        self._see("rename_noreplace", source, target)
         with self._folders.way(source) as old, self._folders.way(target) as new:
             self._move(source, old, target, new, win32.MOVE_WRITE_THROUGH)
 
     def replace(self, source: str, target: str) -> None:
         """Rename over whatever file has the name; not while anybody has that open."""
-        self._see("replace", source, target)
         with self._folders.way(source) as old, self._folders.way(target) as new:
             self._move(source, old, target, new, win32.MOVE_WRITE_THROUGH | win32.MOVE_REPLACE)
 
@@ -258,7 +240,6 @@ class WindowsFs:
 
     def unlink(self, path: str) -> None:
         """Remove a name; it lingers until the last program closes the file."""
-        self._see("unlink", path)
         with self._folders.way(path) as native:
             try:
                 self._patience.call(path, self._names.unlink, native)
@@ -269,7 +250,6 @@ class WindowsFs:
 
     def mkdir(self, path: str, mode: int) -> None:
         """Make one folder, with the rights that its parent gives."""
-        self._see("mkdir", path, mode)
         with self._folders.way(path) as native:
             self._patience.call(path, self._names.mkdir, native)
 
@@ -295,7 +275,6 @@ class WindowsFs:
 
     def fsync_dir(self, path: str) -> None:
         """Make the names in a folder durable where Windows lets us, else do nothing."""
-        self._see("fsync_dir", path)
         with self._folders.way(path) as native:
             try:
                 handle = self._api.create_file(
@@ -315,7 +294,6 @@ class WindowsFs:
 
     def volume(self, path: str) -> Volume:
         """Describe the volume of an existing folder."""
-        self._see("volume", path)
         native = self._api.native(path)
         found = self._patience.call(path, self._api.volume, native)
         free = self._patience.call(path, self._api.free_bytes, native)
@@ -326,7 +304,6 @@ class WindowsFs:
 
     def open_lock(self, path: str) -> tuple[int, LockState]:
         """Open (or make) a file and try to lock a byte far behind its text."""
-        self._see("open_lock", path)
         # Everybody must be able to read who holds it, and nobody to remove or rename it.
         fd = self._open(path, True, win32.SHARE_READ | win32.SHARE_WRITE, win32.OPEN_ALWAYS)
         try:
@@ -342,11 +319,9 @@ class WindowsFs:
 
     def unlock(self, fd: int) -> None:
         """Do nothing: no other process inherits the descriptor, so closing it gives the lock back."""
-        self._see("unlock", fd)
 
     def lock_state(self, path: str) -> LockState:
         """Try the lock for a moment: Windows has no way to ask only."""
-        self._see("lock_state", path)
         fd = self._open(path, False, win32.SHARE_ALL, win32.OPEN_EXISTING)
         try:
             self._api.lock(self._api.to_handle(fd), _LOCK_OFFSET)
@@ -359,7 +334,6 @@ class WindowsFs:
 
     def check_writable(self, path: str) -> None:
         """Raise NotADirectoryError for what is no folder; rights are only seen by trying here."""
-        self._see("check_writable", path)
         if not self._names.is_folder(self._api.native(path)):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
 

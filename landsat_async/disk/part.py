@@ -36,6 +36,7 @@ WINDOW_SUFFIX = ".window"
 OLD_SUFFIX = ".old"
 """Of what stood under the name of a new part, for the moment until it is removed."""
 _READ_BYTES = 1024 * 1024
+_CLOSED = -1
 _PART_FOLDER_MODE = 0o700
 PART_MODE = 0o600
 
@@ -57,6 +58,7 @@ class HashedFile:
 
     def __init__(self, fd: int, fs: Fs, min_free_bytes: int) -> None:
         self.fd = fd
+        """The descriptor; after `shut` none that any call takes: the number may be that of another file by then."""
         self._fs = fs
         self._min_free_bytes = min_free_bytes
         self.expected = 0
@@ -65,37 +67,29 @@ class HashedFile:
         """Bytes from the start that are right; there may be more in the file, which nobody believes."""
         self.digest = hashlib.sha256()
         """Over exactly these bytes."""
-        self.closed = False
-
-    def fileno(self) -> int:
-        """Return the descriptor. Raises ValueError when it is closed, as files do."""
-        if self.closed:
-            raise ValueError("I/O operation on closed file")
-        return self.fd
 
     def write(self, block: Any) -> int:
         """Append a block: all of it, or an error and nothing counted."""
         data = memoryview(block)
         needed = max(len(data), self.expected - self.length)
-        fd = self.fileno()
-        if self._min_free_bytes and self._fs.free_bytes(fd) - needed < self._min_free_bytes:
+        if self._min_free_bytes and self._fs.free_bytes(self.fd) - needed < self._min_free_bytes:
             raise NoRoom(errno.ENOSPC, "the free space to be kept would be used up")
-        self._fs.pwrite_all(fd, data, self.length)
+        self._fs.pwrite_all(self.fd, data, self.length)
         self.digest.update(data)
         self.length += len(data)
         return len(data)
 
     def shut(self) -> None:
         """Close the descriptor; a second time does nothing."""
-        if not self.closed:
-            self.closed = True
-            self._fs.close(self.fd)
+        fd, self.fd = self.fd, _CLOSED
+        if fd != _CLOSED:
+            self._fs.close(fd)
 
     def reread(self, size: int) -> bool:
         """Hash the first `size` bytes again and stand behind them; False when the file is shorter."""
         digest, at = hashlib.sha256(), 0
         while at < size:
-            block = self._fs.pread(self.fileno(), min(_READ_BYTES, size - at), at)
+            block = self._fs.pread(self.fd, min(_READ_BYTES, size - at), at)
             if not block:
                 return False
             digest.update(block)
@@ -105,7 +99,7 @@ class HashedFile:
 
     def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the file's from `offset` on."""
-        mine, theirs = self._fs.pread(self.fileno(), len(block), offset), bytes(block)
+        mine, theirs = self._fs.pread(self.fd, len(block), offset), bytes(block)
         low, high = 0, min(len(mine), len(theirs))
         if mine[:high] == theirs[:high]:
             return high
@@ -130,7 +124,7 @@ def _open_file(
         _copy(fs, path, facts.durable, min_free_bytes, opened)
     believed = opened[-1].reread(facts.durable) and opened[-1].digest.hexdigest() == facts.sha256
     if believed:
-        fs.ftruncate(opened[-1].fileno(), facts.durable)
+        fs.ftruncate(opened[-1].fd, facts.durable)
     else:
         opened[-1].reread(0)
     return believed
@@ -196,9 +190,9 @@ def _copy(fs: Fs, path: str, size: int, min_free_bytes: int, opened: list[Hashed
     source = opened[-1]
     copy = _new_file(fs, path + COPY_SUFFIX, (), min_free_bytes)
     opened.append(copy)
-    while block := fs.pread(source.fileno(), min(_READ_BYTES, size - copy.length), copy.length):
+    while block := fs.pread(source.fd, min(_READ_BYTES, size - copy.length), copy.length):
         copy.write(block)
-    fs.fsync(copy.fileno())
+    fs.fsync(copy.fd)
     source.shut()  # Windows replaces no file that is open
     opened.remove(source)
     fs.replace(path + COPY_SUFFIX, path)
@@ -253,11 +247,8 @@ class PartFile:
 
     @property
     def fd(self) -> int:
-        """The descriptor; only after the first write, and until it is closed."""
-        file = self.file
-        if file.closed:  # the number may be that of another file by now
-            raise ValueError("I/O operation on closed file")
-        return file.fd
+        """The descriptor; only after the first write."""
+        return self.file.fd
 
     def read(self, size: int, offset: int) -> bytes:
         """Return up to `size` bytes from `offset` on; for threads, and only after the first write."""
@@ -282,11 +273,13 @@ class PartFile:
 
     def put(self, block: memoryview) -> None:
         """Append a block, and make the file first if there is none; for threads."""
-        if self._file is None:
-            self._file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
-        self._file.expected = self.expected
-        self._file.write(block)
-        self.length = self._file.length
+        file = self._file
+        if file is None:
+            file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
+            self._file = file
+        file.expected = self.expected
+        file.write(block)
+        self.length = file.length
 
     async def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the part's from `offset` on."""

@@ -16,14 +16,14 @@ _RENAME_NOREPLACE = 1
 _MACOS_RENAME = posix_macos.AT_FDCWD, posix_macos.RENAME_EXCL
 
 
-def rename_noreplace(old: str, old_folder: int | None, new: str, new_folder: int | None) -> None:
+def rename_noreplace(old: str, new: str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
     """Rename, but never over something.
 
     Args:
         old: The name.
-        old_folder: The open folder that it stands in; None = `old` is a path.
         new: The name to be.
-        new_folder: The open folder that it will stand in; None = `new` is a path.
+        src_dir_fd: The open folder that `old` stands in; None = it is a path.
+        dst_dir_fd: The open folder that `new` will stand in; None = it is a path.
 
     Raises:
         OSError: EINVAL or ENOSYS where the system cannot promise that.
@@ -32,7 +32,7 @@ def rename_noreplace(old: str, old_folder: int | None, new: str, new_folder: int
     if call is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     here, flag = (_AT_FDCWD, _RENAME_NOREPLACE) if sys.platform != "darwin" else _MACOS_RENAME
-    folders = [here if fd is None else fd for fd in (old_folder, new_folder)]
+    folders = [here if fd is None else fd for fd in (src_dir_fd, dst_dir_fd)]
     if call(folders[0], os.fsencode(old), folders[1], os.fsencode(new), flag):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), new)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from landsat_async.disk.finalise import Committed, FinaliseResult
 from landsat_async.model import Proof, WindowRecord
+from landsat_async.proof.byte_view import Read
 from landsat_async.proof.kinds import FileKind, kind_of, needs_content
 from landsat_async.proof.layout_facts import HEAD_BYTES, facts_of_file
 from landsat_async.proof.prove import Damaged, Proved, Stopped
@@ -102,17 +104,20 @@ def land(transfer: Transfer, block: memoryview) -> Awaitable[CommitResult]:
 
 def put_and_commit(transfer: Transfer, block: memoryview) -> CommitResult:
     """Write the end of the file, and give the file its name; for threads. Raises OSError of writing."""
+    part = transfer.part
     with transfer.session.target.fs.together():
+        whole = None if part.length else block
         if block:
-            transfer.part.put(block)
-        return commit(transfer)
+            part.put(block)
+        return commit(transfer, whole)
 
 
-def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
+def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known: bool = True) -> CommitResult:
     """Prove the complete part and give it its final name; for threads, does not raise.
 
     Args:
         transfer: Whose part.
+        whole: All of its bytes, where they are still in memory: they need not be read again then.
         length_known: The server has said how long the file is, or marked its end.
     """
     job, session, part, joins = transfer.job, transfer.session, transfer.part, transfer.joins
@@ -121,7 +126,7 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
             return measure_part(transfer, job.measure)
         except (OSError, Stopped) as error:
             return error
-    size_bytes = part.length
+    size_bytes, read = part.length, part.read if whole is None else partial(_read_memory, whole)
     joined = bool(part.facts.joined or part.facts.joined_weakly) and not joins.checked
     if joined:
         needed = Proof.PUBLISHED  # whatever else is reached, there is something to be done before it is named
@@ -136,10 +141,10 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
         least, wanted = Proof.CONTENT if joined else needed, job.policy.proof
         level = wanted if wanted.rank > least.rank else least
         proved = session.prove(
-            part.read, size_bytes, job.name, level=level, published=job.published, stop=lambda: transfer.stopped
+            read, size_bytes, job.name, level=level, published=job.published, stop=lambda: transfer.stopped
         )
         if isinstance(proved, Proved) and session.observe is not None:
-            _observe_layout(transfer, proved.members, session.observe)
+            _observe_layout(transfer, proved.members, session.observe, read)
         return proved
 
     try:
@@ -168,8 +173,12 @@ def commit(transfer: Transfer, *, length_known: bool = True) -> CommitResult:
         return error
 
 
+def _read_memory(block: memoryview, size: int, offset: int) -> bytes:
+    return bytes(block[offset : offset + size])
+
+
 def _observe_layout(
-    transfer: Transfer, members: Sequence[Member], observe: Callable[[str, Iterable[Fact]], None]
+    transfer: Transfer, members: Sequence[Member], observe: Callable[[str, Iterable[Fact]], None], read: Read
 ) -> None:
     """Hand on how a file that has passed its proof is laid out, of the first few of each kind and host."""
     part, name = transfer.part, transfer.job.name
@@ -180,7 +189,7 @@ def _observe_layout(
             if kind_of(one.name) is FileKind.TIFF:
                 image = one
                 break
-        head = part.read(min(HEAD_BYTES, image.size), image.offset)
+        head = read(min(HEAD_BYTES, image.size), image.offset)
         observe(transfer.host, facts_of_file(part.length, members, image, head))
 
 

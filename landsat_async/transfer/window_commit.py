@@ -58,7 +58,7 @@ class WindowPart:
     @property
     def fd(self) -> int:
         """Descriptor of its file."""
-        return self.file.fileno()
+        return self.file.fd
 
     @property
     def length(self) -> int:

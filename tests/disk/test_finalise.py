@@ -8,7 +8,7 @@ import os
 import pytest
 
 from landsat_async.disk.finalise import Committed, InTheWay, PartLost, discard_part, finalise, move_file
-from landsat_async.disk.fs import WRITE, local_fs
+from landsat_async.disk.fs import WRITE, local_fs, observe
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.model import Proof
@@ -114,7 +114,7 @@ def test_H06_what_is_in_the_way_stays_whatever_the_file_system_can_do(table, lin
         if code:
             raise OSError(code, operation)
 
-    table.fs._observer = fail
+    observe(table.fs, fail)
     os.makedirs(os.path.dirname(table.final))
     with open(table.final, "wb") as file:
         file.write(theirs)
@@ -140,7 +140,7 @@ def test_a_link_error_that_is_no_missing_ability_is_an_error(table):
         if operation == "link":
             raise OSError(errno.EIO, "broken")
 
-    table.fs._observer = fail
+    observe(table.fs, fail)
     with pytest.raises(OSError, match="broken"):
         table.land()
 

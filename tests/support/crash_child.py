@@ -32,6 +32,7 @@ import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
 from landsat_async.disk import ledger, ledger_schema, local_target, part, posix_lock
+from landsat_async.disk.fs import OBSERVED
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.run import runner, worker
@@ -130,11 +131,22 @@ class _Watch:
 
         setattr(owner, name, watched)
 
+    def told_of(self, operation: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a call of a file system that this is told of first."""
+
+        @wraps(inner)
+        def told(fs: Any, *arguments: Any) -> Any:
+            self.call(operation, *arguments)
+            return inner(fs, *arguments)
+
+        return told
+
     def install(self) -> None:
         for door in (PosixFs, WindowsFs):
+            for name in OBSERVED:
+                setattr(door, name, self.told_of(name, getattr(door, name)))
             for name in ("fsync", "link", "replace", "rename_noreplace", "fsync_dir", "unlink", "pwrite"):
                 self.around(door, name, _CALL_PHASES[name])
-            door._see = lambda _, operation, *arguments: self.call(operation, *arguments)
         self.add("start", 1)
         self.around(runner, "prepare", "plan")
         prepare = runner.prepare

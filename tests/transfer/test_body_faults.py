@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from landsat_async.disk.fs import observe
 from landsat_async.model import Proof
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady
 from tests.support.raw_server import OLD_DATE, RawServer, named, ranged, status, whole
@@ -203,7 +204,7 @@ async def test_F08_an_ignored_range_costs_traffic_and_nothing_else(bench):
     bench.right = [DATA]
     bench.keep(DATA[: 300 * KIB], total=len(DATA))
     writes = []
-    bench.fs._observer = lambda operation, *rest: writes.append(rest[2]) if operation == "pwrite" else None
+    observe(bench.fs, lambda operation, *rest: writes.append(rest[2]) if operation == "pwrite" else None)
     async with RawServer([whole(DATA)]) as server:
         outcome = await bench.run(server)
         assert server.requests[0].start == 236 * KIB
@@ -216,7 +217,7 @@ async def test_F08_an_ignored_range_with_another_file_overwrites_after_lowering_
     bench.right = [OTHER]
     bench.keep(DATA[: 300 * KIB], total=len(DATA))
     order = []
-    bench.fs._observer = lambda operation, *_: order.append(operation)
+    observe(bench.fs, lambda operation, *_: order.append(operation))
     lower = bench.store.lower
 
     async def watched(durable):

@@ -11,6 +11,7 @@ import time
 import anyio
 import pytest
 
+from landsat_async.disk.fs import observe
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull, FolderUnwritable
 from landsat_async.transfer.transfer import Transfer
@@ -28,8 +29,9 @@ class Failing(PosixFs):
         super().__init__()
         self.faults = {name: list(codes) for name, codes in faults.items()}
         self.failed: list[str] = []
+        observe(self, self._fail)
 
-    def _see(self, operation, *arguments):
+    def _fail(self, operation, *arguments):
         codes = self.faults.get(operation)
         code = (codes.pop(0) if len(codes) > 1 else codes[0]) if codes else None
         if code is not None:
@@ -179,7 +181,7 @@ async def test_H03_H11_a_file_whose_last_sync_fails_does_not_get_its_name(bench)
 async def test_H11_the_order_of_calls_is_the_promise(bench):
     bench.right = [DATA]
     calls = []
-    bench.fs._observer = lambda operation, *arguments: calls.append((operation, *arguments))
+    observe(bench.fs, lambda operation, *arguments: calls.append((operation, *arguments)))
     async with RawServer([ranged(DATA)]) as server:
         assert isinstance(await bench.run(server), Done)
     names = [call[0] for call in calls]
@@ -248,7 +250,7 @@ async def test_H08_a_part_that_is_deleted_while_it_grows_is_fetched_again(bench)
         await wire.send(DATA[half:])  # only now: a whole file has its final name before one looks
 
     async with RawServer([deleting, ranged(DATA)]) as server:
-        bench.fs._observer = lambda operation, *_: None
+        observe(bench.fs, lambda operation, *_: None)
         outcome = await bench.run(server)
         assert server.marks == ["deleted"]
         assert len(server.requests) == 2
@@ -396,7 +398,7 @@ async def test_K11_a_part_that_is_swapped_before_its_final_name_is_noticed(bench
             with open(bench.part, "wb") as file:
                 file.write(b"x" * len(DATA))
 
-    bench.fs._observer = swap
+    observe(bench.fs, swap)
     bench.tune(checkpoint_bytes=10**9)
     async with RawServer([ranged(DATA)]) as server:
         outcome = await bench.run(server)

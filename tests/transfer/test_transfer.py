@@ -6,6 +6,7 @@ import asyncio
 import os
 
 from landsat_async.disk.finalise import discard_part
+from landsat_async.disk.fs import observe
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.model import Proof, SecretUrl
@@ -81,7 +82,7 @@ async def test_bytes_of_a_slow_server_are_made_durable_before_they_fill_a_buffer
 async def test_a_small_file_needs_no_checkpoint_and_one_sync(bench):
     bench.right = [DATA[:5000]]
     calls = []
-    bench.fs._observer = lambda operation, *_: calls.append(operation)
+    observe(bench.fs, lambda operation, *_: calls.append(operation))
     async with RawServer([ranged(DATA[:5000])]) as server:
         await bench.run(server)
     assert bench.store.calls == []
