@@ -2,8 +2,8 @@
 
 How far has somebody to walk who wants to follow one file? One SR_B3 of about 100 KiB goes through `open_run` with one
 worker; the simulator answers in a process of its own. `sys.setprofile` and `threading.setprofile` note each call of a
-function of the package (without `sim/` and `show/`) from the first Planned event to the first Verified. Counted are
-the files and functions that were passed, and the moves: two consecutive calls in different files.
+function of the package (without `sim/` and `show/`) from the first Planned event until the first Verified is told.
+Counted are the files and functions that were passed, and the moves: two consecutive calls in different files.
 
 It says how code is laid out, not how fast it is, and its figures do not depend on the machine; they vary by a few
 moves with the order in which threads answer, so several runs are made and the median is shown.
@@ -124,6 +124,8 @@ class Recorder:
         code = frame.f_code
         if self.on and event == "call" and code.co_filename.startswith(PACKAGE):
             file = code.co_filename.removeprefix(PACKAGE)
+            if file == "run/bus.py" and code.co_name == "tell" and isinstance(frame.f_locals["event"], Verified):
+                self.on = False  # its reader is woken a moment later, and the run goes on meanwhile
             if not file.startswith(LEFT_OUT):
                 self.calls.append((file, code.co_qualname))
                 self.tasks.append(_task())
@@ -160,7 +162,6 @@ async def trace(api: service.Api, folder: Path) -> Trace:
                 if isinstance(event, Planned):
                     recorder.on = True
                 elif isinstance(event, Verified):
-                    recorder.on = False
                     break
             summary = await run.wait()
     finally:

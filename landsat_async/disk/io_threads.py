@@ -28,8 +28,7 @@ from typing import Any, TypeVar
 
 from anyio import CancelScope, current_time
 
-from landsat_async.disk.brief_wait import BriefWait
-from landsat_async.disk.thread_call import ThreadCall, to_its_end
+from landsat_async.disk.thread_call import BriefWait, ThreadCall, to_its_end
 from landsat_async.errors import resources_lacking
 
 T = TypeVar("T")
@@ -188,22 +187,17 @@ class DiskPool(Executor):
             self._look_later()
 
     def _pass_on(self) -> None:
-        pieces, waits = len(self._short) or 1, self._wait.begin()
         try:
-            self._put(_Job(None, self._work_off))
+            self._wait.hand_over(self._put, _Job(None, self._work_off), len(self._short) or 1)
         except Exception as error:
             self._is_worked_off = False
             while self._short:
                 job = self._short.popleft()
                 job.error = error
                 self._short_ended.append(job)
-            self._collect()
-        else:
-            if waits:
-                self._wait.wait(pieces)
-                self._collect()
-            if self._under_way and self._look is None:
-                self._look_later()
+        self._collect()
+        if self._under_way and self._look is None:
+            self._look_later()
 
     def _work_off(self) -> object:
         """Do the short work that has gathered, and what is added meanwhile; for a thread."""
@@ -280,7 +274,9 @@ class DiskPool(Executor):
 
     def _tell(self) -> None:
         """Let the loop know that something has ended."""
-        if not self._wait.end() and not self._notified:
+        if self._wait.is_waited_for:
+            self._wait.wake(None)
+        elif not self._notified:
             self._notified = True
             with suppress(RuntimeError):  # that loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._collect)

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from landsat_async.disk.acquire import wait_for_thread
-from landsat_async.disk.brief_wait import BriefWait
-from landsat_async.disk.thread_call import ThreadCall, to_its_end
+from landsat_async.disk.thread_call import BriefWait, ThreadCall, to_its_end
 from landsat_async.errors import DiskFull, FolderBusy, LandsatError, LedgerError, resources_lacking
 
 T = TypeVar("T")
@@ -193,15 +192,15 @@ class LedgerWriter:
         """Hand over what was called for in one turn of a loop: each thread that is woken costs as much as its work."""
         with self._lock:
             ops, self._gathered = self._gathered, []
-            waits = bool(ops) and self._waiting_loop is None and self._wait.begin()
+            waits = bool(ops) and self._waiting_loop is None
             if waits:
                 self._waiting_loop = ops[0].loop
-        if ops:
-            self._queue.put(ops)
         if waits:
-            self._wait.wait()
+            self._wait.hand_over(self._queue.put, ops)
             self._waiting_loop = None
             self._collect()
+        elif ops:
+            self._queue.put(ops)
         if self._died_of is not None:  # asked after the put: either the thread has seen it, or we see that it died
             self._answer_all(self._died_of)
 
@@ -312,7 +311,9 @@ class LedgerWriter:
                 self._ended += ops  # first: a loop that stops waiting just now looks for them after that
             if not is_waiting:
                 _call_in(loop, _tell_all, ops)
-            elif not self._wait.end():
+            elif self._wait.is_waited_for:
+                self._wait.wake(None)
+            else:
                 _call_in(loop, self._collect)
 
     def _begin(self, connection: sqlite3.Connection, batch: Sequence[_Op]) -> None:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from landsat_async.disk import brief_wait, io_threads
+from landsat_async.disk import io_threads, thread_call
 from landsat_async.disk.io_threads import DiskPool, threads_wanted
 from landsat_async.errors import OutOfResources
 
@@ -163,7 +163,7 @@ def quick_disk(monkeypatch):
 
 
 async def test_short_work_of_one_turn_wakes_one_thread_and_the_loop_once(quick_disk, monkeypatch):
-    monkeypatch.setattr(brief_wait, "AT_MOST_S", 10.0)
+    monkeypatch.setattr(thread_call, "AT_MOST_S", 10.0)
     with pool_of(5) as (pool, _), calls_of_the_loop(pool, monkeypatch) as told:
         threads = await asyncio.gather(*(pool.start(threading.get_ident, short=True) for _ in range(20)))
         assert len(set(threads)) == 1
@@ -172,7 +172,7 @@ async def test_short_work_of_one_turn_wakes_one_thread_and_the_loop_once(quick_d
 
 async def test_the_end_of_short_work_that_the_loop_has_not_waited_for_is_told_once(quick_disk, monkeypatch):
     with pool_of(5) as (pool, _), calls_of_the_loop(pool, monkeypatch) as told:
-        monkeypatch.setattr(pool._wait, "begin", lambda: False)
+        monkeypatch.setattr(pool._wait, "hand_over", lambda put, work, pieces: put(work))
         await asyncio.gather(*(pool.start(pow, 2, n, short=True) for n in range(20)))
         assert told == [pool._collect]
 
@@ -274,3 +274,18 @@ async def test_what_short_work_raises_reaches_who_waits_also_that_there_is_no_th
             await pool.start(pow, 2, 10, short=True)
         monkeypatch.undo()
         assert await pool.start(pow, 2, 10, short=True) == 1024
+
+
+async def test_what_ends_after_no_thread_could_be_started_is_told(monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    with pool_of(2) as (pool, release):
+        hung = pool.start(release.wait)
+        monkeypatch.setattr(pool, "_put", lambda job: refused(job))
+        with pytest.raises(RuntimeError):
+            await pool.start(pow, 2, 10, short=True)
+        monkeypatch.undo()
+        release.set()
+        with anyio.fail_after(10):
+            assert await hung

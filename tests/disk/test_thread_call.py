@@ -1,15 +1,18 @@
-"""Who must not leave before a thread has ended stays, and no scope is made as long as nobody is cancelled."""
+"""Who must not leave before a thread has ended stays; the loop waits a moment for another thread, and never longer."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from contextlib import suppress
+from functools import partial
 
 import anyio
 import pytest
 
 from landsat_async.disk import thread_call
-from landsat_async.disk.thread_call import ThreadCall, to_its_end
+from landsat_async.disk.thread_call import BriefWait, ThreadCall, to_its_end
 
 
 def call_of() -> ThreadCall:
@@ -106,3 +109,119 @@ async def test_no_scope_is_made_where_nobody_is_cancelled(monkeypatch):
     call = call_of()
     asyncio.get_running_loop().call_soon(ended, call, 7)
     assert await to_its_end(call, None) == 7
+
+
+@pytest.fixture
+def long_moment(monkeypatch):
+    """However busy the machine is, the moment is not over."""
+    monkeypatch.setattr(thread_call, "AT_MOST_S", 30.0)
+    monkeypatch.setattr(thread_call, "WORTH_S", 30.0)
+
+
+def other_thread(wait: BriefWait, work=lambda: None):
+    """Return how work is put into another thread, which wakes who waits for its end."""
+
+    def put(told: list[bool]) -> None:
+        def main() -> None:
+            work()
+            told.append(wait.is_waited_for)
+            if wait.is_waited_for:
+                wait.wake(None)
+
+        threading.Thread(target=main).start()
+
+    return put
+
+
+def test_who_waits_goes_on_when_the_other_thread_has_told_of_an_end(long_moment):
+    wait, told = BriefWait(), list[bool]()
+    for _ in range(100):
+        wait.hand_over(other_thread(wait), told)
+    assert told == [True] * 100
+
+
+def test_what_ends_after_the_moment_is_told_otherwise(monkeypatch):
+    monkeypatch.setattr(thread_call, "AT_MOST_S", 0.001)
+    wait, told, go = BriefWait(), list[bool](), threading.Event()
+    wait.hand_over(other_thread(wait, go.wait), told)
+    go.set()
+    while not told:
+        time.sleep(0.001)
+    assert told == [False]
+
+
+def test_an_end_that_was_told_twice_wakes_the_next_wait_early_and_nothing_else(long_moment):
+    wait, told = BriefWait(), list[bool]()
+    wait.wake(None)
+    wait.hand_over(other_thread(wait, partial(time.sleep, 0.01)), told)
+    assert told in ([], [False])
+    while not told:
+        time.sleep(0.001)
+    wait.hand_over(other_thread(wait), told)
+    assert told == [False, True]
+
+
+def test_nobody_is_waited_for_where_work_cannot_be_handed_over():
+    wait = BriefWait()
+    with pytest.raises(ZeroDivisionError):
+        wait.hand_over(lambda _: 1 / 0, None)
+    assert not wait.is_waited_for
+
+
+class Clock:
+    """Time goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    perf_counter = staticmethod(time.perf_counter)
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(thread_call, "time", clock)
+    return clock
+
+
+def waits(wait: BriefWait, put=lambda _: None) -> bool:
+    """Hand something over; whether that was waited for."""
+    seen = []
+    wait.hand_over(lambda given: (seen.append(wait.is_waited_for), put(given)), [])
+    return seen == [True]
+
+
+@pytest.mark.faults("X92")
+def test_X92_after_a_moment_in_vain_nobody_waits_for_a_while_which_grows(monkeypatch, clock):
+    monkeypatch.setattr(thread_call, "AT_MOST_S", 0.001)
+    wait = BriefWait()
+    for apart_s in (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0):
+        assert waits(wait)
+        clock.now_s += apart_s - 0.001
+        assert not waits(wait)
+        clock.now_s += 0.002
+    assert waits(wait)
+
+
+@pytest.mark.faults("X92")
+def test_X92_nor_where_work_takes_long_as_a_rule(monkeypatch, clock):
+    """In the end the loop is held up for a fiftieth of the time."""
+    monkeypatch.setattr(thread_call, "AT_MOST_S", 30.0)
+    monkeypatch.setattr(thread_call, "WORTH_S", 0.0001)
+    wait = BriefWait()
+    for _ in range(10):
+        while waits(wait, other_thread(wait, partial(time.sleep, 0.002))):
+            pass
+        clock.now_s += 1.001
+    assert wait._apart_s == 1.0
+
+
+def test_a_hiccup_is_forgiven(long_moment, monkeypatch, clock):
+    wait = BriefWait()
+    wait._apart_s = 1.0
+    for _ in range(150):
+        assert waits(wait, other_thread(wait))
+    assert wait._apart_s == thread_call.APART_S
