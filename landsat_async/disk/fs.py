@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import Enum
+from inspect import getattr_static
 from typing import Protocol
 
 import msgspec
@@ -148,13 +149,13 @@ class Fs(Protocol):
         WRITE; with READ a folder may be opened on POSIX, so look at `fstat`), FileInUse.
         """
 
-    def close(self, fd: int) -> None:
+    def close(self, fd: int, /) -> None:
         """Close a descriptor."""
 
-    def pread(self, fd: int, size: int, offset: int) -> bytes:
+    def pread(self, fd: int, size: int, offset: int, /) -> bytes:
         """Read up to `size` bytes; empty at the end. The position of the descriptor is not used."""
 
-    def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+    def pwrite(self, fd: int, data: memoryview, offset: int, /) -> int:
         """Write once; may write less than asked."""
 
     def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
@@ -163,13 +164,13 @@ class Fs(Protocol):
     def fsync(self, fd: int) -> None:
         """Make the file's bytes durable. The descriptor must be open for writing: Windows refuses others."""
 
-    def ftruncate(self, fd: int, size: int) -> None:
+    def ftruncate(self, fd: int, size: int, /) -> None:
         """Cut a file, or extend it by zeros."""
 
-    def fchmod(self, fd: int, mode: int) -> None:
+    def fchmod(self, fd: int, mode: int, /) -> None:
         """Set who may use a file; nothing where the folder decides that (Windows)."""
 
-    def fstat(self, fd: int) -> FileStat:
+    def fstat(self, fd: int, /) -> FileStat:
         """Describe an open file."""
 
     def lstat(self, path: str) -> FileStat:
@@ -251,7 +252,7 @@ def observe(fs: Fs, observer: Observer) -> None:
     def tell(operation: str) -> Callable[..., object]:
         def told(*arguments: object) -> object:
             observer(operation, *arguments)
-            return getattr(type(fs), operation)(fs, *arguments)
+            return getattr_static(type(fs), operation).__get__(fs, type(fs))(*arguments)
 
         return told
 

@@ -79,6 +79,14 @@ class PosixFs:
 
     closing_sets_times = False
 
+    # Each of these is a call of the system and no more.
+    close = staticmethod(os.close)
+    pread = staticmethod(os.pread)
+    pwrite = staticmethod(os.pwrite)
+    ftruncate = staticmethod(os.ftruncate)
+    fchmod = staticmethod(os.fchmod)
+    fstat = staticmethod(os.fstat)
+
     def __init__(self, observer: Observer | None = None) -> None:
         if observer is not None:
             observe(self, observer)
@@ -196,23 +204,11 @@ class PosixFs:
             posix_macos.show_as_writer(fd)
         return fd
 
-    def close(self, fd: int) -> None:
-        """Close a descriptor."""
-        os.close(fd)
-
-    def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
-        """Write once; may write less than asked."""
-        return os.pwrite(fd, data, offset)
-
     def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
         """Write all of `data`; on an error, a prefix of it may be written."""
         done = 0
         while done < len(data):
             done += self.pwrite(fd, data[done:], offset + done)
-
-    def pread(self, fd: int, size: int, offset: int) -> bytes:
-        """Read up to `size` bytes."""
-        return os.pread(fd, size, offset)
 
     def fsync(self, fd: int) -> None:
         """Make the file's bytes durable."""
@@ -220,18 +216,6 @@ class PosixFs:
             posix_macos.full_sync(fd)
         else:
             os.fsync(fd)
-
-    def fchmod(self, fd: int, mode: int) -> None:
-        """Set who may use a file."""
-        os.fchmod(fd, mode)
-
-    def ftruncate(self, fd: int, size: int) -> None:
-        """Cut a file."""
-        os.ftruncate(fd, size)
-
-    def fstat(self, fd: int) -> os.stat_result:
-        """Describe an open file."""
-        return os.fstat(fd)
 
     def lstat(self, path: str) -> os.stat_result:
         """Describe what a name stands for, without following a link."""

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from itertools import starmap
 from pathlib import Path
 
-from landsat_async.disk.finalise import Committed, FinaliseResult, discard_part, finalise, move_file
+from landsat_async.disk.finalise import Committed, FinaliseResult, finalise, move_file
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.disk.fs import READ, Fs, local_fs
@@ -114,7 +113,7 @@ class LocalTarget:
         with suppress(OSError), self.fs.together():
             for name in part_names:
                 try:
-                    discard_part(self.fs, self.fs.join(self.parts_dir, name))
+                    self.fs.unlink(self.fs.join(self.parts_dir, name))
                 except OSError:
                     pass
 
@@ -142,7 +141,13 @@ class LocalTarget:
 
     def places(self, wanted: Sequence[tuple[str, str]]) -> list[Place]:
         """Tell what has the final names; a part that has one is known by being the same file."""
-        return list(starmap(self._place, wanted))
+        is_folder_there, found = {"": True}, []
+        for relpath, part_name in wanted:
+            folder = relpath.rpartition("/")[0]
+            if folder not in is_folder_there:  # in a new run none is, and so none of the files of a scene
+                is_folder_there[folder] = self._place(folder, "") is not Place.FREE
+            found.append(self._place(relpath, part_name) if is_folder_there[folder] else Place.FREE)
+        return found
 
     def _place(self, relpath: str, part_name: str) -> Place:
         fs = self.folder.fs

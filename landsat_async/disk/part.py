@@ -242,13 +242,15 @@ class PartFile:
     def file(self) -> HashedFile:
         """The file; only after the first write."""
         if self._file is None:
-            raise OSError(errno.ENOENT, "the part has no file yet")
+            raise _no_file()
         return self._file
 
     @property
     def fd(self) -> int:
         """The descriptor; only after the first write."""
-        return self.file.fd
+        if self._file is None:
+            raise _no_file()
+        return self._file.fd
 
     def read(self, size: int, offset: int) -> bytes:
         """Return up to `size` bytes from `offset` on; for threads, and only after the first write."""
@@ -327,13 +329,18 @@ class PartFile:
 
     def shut(self) -> None:
         """Close the descriptor; for threads."""
-        self.file.shut()
+        if self._file is not None:
+            self._file.shut()
         self.closed = True
 
     async def close(self) -> None:
         """Close the descriptor, unless that has been done or a lost thread still uses it."""
         if self._file is not None and not self.closed and not self.threads.lost:
             await self.threads.run(self.shut)
+
+
+def _no_file() -> OSError:
+    return OSError(errno.ENOENT, "the part has no file yet")
 
 
 def _shut_all(files: Sequence[HashedFile]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.disk.fs import LockState, local_fs
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.lock import FolderLock
 from landsat_async.errors import DiskFull, FolderBusy, FolderUnwritable
 
@@ -196,7 +197,7 @@ def test_L33_a_full_disk_while_the_lock_is_signed_gives_the_lock_back(tmp_path, 
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "pwrite", full)
+        patched.setattr(PosixFs, "pwrite", full)
         with pytest.raises(DiskFull):
             OutputFolder(tmp_path).claim()
     OutputFolder(tmp_path).claim().release()

@@ -131,20 +131,19 @@ class _Watch:
 
         setattr(owner, name, watched)
 
-    def told_of(self, operation: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+    def told_of(self, operation: str, inner: Any) -> Callable[..., Any]:
         """Return a call of a file system that this is told of first."""
 
-        @wraps(inner)
         def told(fs: Any, *arguments: Any) -> Any:
             self.call(operation, *arguments)
-            return inner(fs, *arguments)
+            return inner.__get__(fs, type(fs))(*arguments)
 
         return told
 
     def install(self) -> None:
         for door in (PosixFs, WindowsFs):
             for name in OBSERVED:
-                setattr(door, name, self.told_of(name, getattr(door, name)))
+                setattr(door, name, self.told_of(name, vars(door)[name]))
             for name in ("fsync", "link", "replace", "rename_noreplace", "fsync_dir", "unlink", "pwrite"):
                 self.around(door, name, _CALL_PHASES[name])
         self.add("start", 1)

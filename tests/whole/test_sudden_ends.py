@@ -22,13 +22,13 @@ async def test_a_file_that_lands_while_the_run_is_stopped_is_told_as_it_is_count
     monkeypatch.setattr(outcomes, "DISCARD_TOGETHER", 1)
     loop, commit, runs, landings = asyncio.get_running_loop(), commits.commit, [], []
 
-    def commit_while_stopped(transfer, **how):
+    def commit_while_stopped(transfer, *whole, **how):
         landings.append(transfer)
         if len(landings) == number:
             stopped = threading.Event()
             loop.call_soon_threadsafe(lambda: (runs[0].stop(), loop.call_soon(stopped.set)))
             stopped.wait(10)
-        return commit(transfer, **how)
+        return commit(transfer, *whole, **how)
 
     monkeypatch.setattr(commits, "commit", commit_while_stopped)
     async with opened() as world:
@@ -50,7 +50,7 @@ def hung(monkeypatch):
         if len(writes) == 3:
             hangs.set()
             may_go_on.wait(30)
-        return pwrite(fs, fd, data, offset)
+        return pwrite(fd, data, offset)
 
     monkeypatch.setattr(PosixFs, "pwrite", hang)
     monkeypatch.setattr(worker, "TransferPolicy", partial(TransferPolicy, grace_s=0.2))
