@@ -2,7 +2,8 @@
 
 A window takes three requests, each of which has to wait for what the one before has shown. So no program that has so
 many connections can be done before requests x round trip / connections; printed is how much longer it took. The files
-are one band under as many names, served by nginx behind a relay, in memory where `--directory` is.
+are one band under as many names, served by nginx behind a relay, in memory where `--directory` is. Before each round a
+client that does nothing else asks for as many bytes: what that takes over the round trips is no program's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import anyio
 import numpy as np
 import shapely
 
-from benchmarks import delay, nginx
+from benchmarks import bare_requests, delay, nginx
 from benchmarks.workload import Workload
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
@@ -40,6 +41,8 @@ from tests.support.tiffs import band
 SIDE = 1500
 AREA = shapely.box(-75.05, 10.30, -74.95, 10.40)
 POLICY = TransferPolicy(min_free_bytes=0)
+RANGES = ((0, 16_383), (400_000, 579_999), (700_000, 879_999))
+"""About as long as those of a window."""
 
 
 class Counted:
@@ -123,6 +126,8 @@ def main() -> int:
         plain = nginx.serve(folder / "served", folder / "state", load, tls=False)
         with plain as near, delay.relayed(near, given.delay_ms) as host:
             for number in range(given.rounds):
+                asked = [(f"/{load.name}/{name}", *ends) for name in names for ends in RANGES]
+                bare_s = bare_requests.seconds_taken(host.url, asked, given.workers)
                 out, before, cpu_s = folder / f"out{number}", counted.requests, _cpu_s()
                 out.mkdir()
                 began_s = time.perf_counter()
@@ -139,8 +144,8 @@ def main() -> int:
                 print(
                     f"{len(done)} windows of {size / 1000:.0f} KB, {received / 1000:.0f} KB received each, "
                     f"{requests / given.windows:.1f} requests each, {given.workers} connections: {wall_s:.2f} s, "
-                    f"bound {bound_s:.2f} s, {wall_s / bound_s:.2f} of it, {cpu_s / given.windows * 1e3:.1f} ms "
-                    f"CPU a window",
+                    f"bound {bound_s:.2f} s, {wall_s / bound_s:.2f} of it (requests alone: {bare_s / bound_s:.2f}), "
+                    f"{cpu_s / given.windows * 1e3:.1f} ms CPU a window",
                     flush=True,
                 )
                 if len(done) < given.windows:

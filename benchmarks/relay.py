@@ -8,6 +8,7 @@ handshake would have taken. Slow start, loss and a narrow line are not imitated.
 from __future__ import annotations
 
 import asyncio
+import selectors
 import sys
 from collections import deque
 
@@ -98,5 +99,11 @@ async def relay(port: int, round_trip_s: float) -> None:
     await loop.run_in_executor(None, sys.stdin.read)
 
 
+def _exact_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop that waits to the microsecond; epoll waits for whole milliseconds, rounded up, on each way."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 if __name__ == "__main__":
-    asyncio.run(relay(int(sys.argv[1]), float(sys.argv[2]) / 1000))
+    with asyncio.Runner(loop_factory=_exact_loop) as runner:
+        runner.run(relay(int(sys.argv[1]), float(sys.argv[2]) / 1000))
