@@ -79,14 +79,14 @@ class ByteView:
 
     def read_each(self, offsets: Iterable[int], length: int) -> list[bytes]:
         """Return `length` bytes, a few, from each of many offsets on. Raises as `read`."""
-        ahead, begin, size = self._ahead, self._ahead_at, self.size
-        end = begin + len(ahead) - length
-        return [
-            ahead[offset - begin : offset - begin + length]
-            if 0 <= offset <= size - length and begin <= offset <= end
-            else self.read(offset, length)
-            for offset in offsets
-        ]
+        pieces = []
+        for offset in offsets:
+            begin = offset - self._ahead_at
+            if 0 <= begin <= len(self._ahead) - length and 0 <= offset <= self.size - length:
+                pieces.append(self._ahead[begin : begin + length])
+            else:
+                pieces.append(self.read(offset, length))
+        return pieces
 
     def _pread(self, offset: int, length: int) -> bytes:
         pieces = []

@@ -23,10 +23,10 @@ from landsat_async.proof.bundle import base_name, check_members, check_sums, dig
 from landsat_async.proof.byte_view import ByteView, Damage, Read, Stopped
 from landsat_async.proof.inside import identity_by
 from landsat_async.proof.kinds import FileKind, kind_of
-from landsat_async.proof.sniff import HEAD_BYTES, sniff
+from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
 from landsat_async.proof.tar import Member, walk_tar
-from landsat_async.proof.tiff import walk_tiff
-from landsat_async.proof.tiles import check_beginnings, decode_tiles
+from landsat_async.proof.tiff import check_beginnings, walk_tiff
+from landsat_async.proof.tiles import decode_tiles
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
 from landsat_async.rules.naming import window_key, window_source
 
@@ -120,15 +120,14 @@ class _StacItem(msgspec.Struct):
     assets: dict[str, _StacAsset]
 
 
-def _check_head(view: ByteView, kind: FileKind) -> None:
-    if wrong := sniff(kind, view.read(0, min(HEAD_BYTES, view.size)), None):
-        raise Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
+def _holds(wrong: WrongBody) -> Damage:
+    return Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
 
 
 def _prove_single(view: ByteView, name: str, level: Proof) -> Proved:
     kind = kind_of(name)
-    if view.size:
-        _check_head(view, kind)
+    if wrong := sniff(kind, view.read(0, min(HEAD_BYTES, view.size)), None):
+        raise _holds(wrong)
     if level is Proof.LENGTH or kind is FileKind.OTHER:
         return Proved(Proof.LENGTH)
     if kind is FileKind.TIFF and window_key(name) is not None:
@@ -169,7 +168,8 @@ def _prove_window(view: ByteView, name: str) -> None:
 
 
 def _prove_bundle(view: ByteView, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
-    _check_head(view, FileKind.TAR)
+    if wrong := sniff(FileKind.TAR, view.read(0, min(HEAD_BYTES, view.size)), None):
+        raise _holds(wrong)
     members = walk_tar(view)
     identity = check_members(view, name, members)
     summed = check_sums(view, name, members)

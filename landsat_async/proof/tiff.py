@@ -16,17 +16,19 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from landsat_async.proof.byte_view import ByteView, Damage
+from landsat_async.proof.sniff import HEAD_BYTES, is_markup, what_it_says
 
 MOST_DIRECTORIES = 256
 MOST_TILES = 1_000_000
 _MOST_TAGS = 512
 _LONGEST_SIDE = 2**31
-_HEAD_BYTES = 16 * 1024
+_INDEX_BYTES = 16 * 1024
 """The directories of a band of 90 MB and the arrays of its tiles take about 10 KiB."""
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -36,6 +38,7 @@ _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_COUNTS, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES = 322, 323, 324, 325, 330
 _UNCOMPRESSED = 1
+DEFLATE = frozenset({8, 32946})
 _YCBCR = 6
 
 _OF_STRIPS = (
@@ -78,6 +81,10 @@ _FORMS = {
     b"MM\0+\0\x08\0\0": _Form(">", big=True),
 }
 _MISSING = (0, 0, 0)
+_OFFSET, _COUNT = itemgetter(0), itemgetter(1)
+_LOOKS = 16
+_TAIL_BYTES = 128
+"""As many printable bytes in a row as chance does not bring: the bytes of a deflated tile are nearly random."""
 _FRAMED = (
     b"BLOCK_LEADER=SIZE_AS_UINT4\n",
     b"BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n",
@@ -124,6 +131,32 @@ def walk_tiff(view: ByteView) -> TiffLayout:
     return _Walk(view).run()
 
 
+def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
+    """See cheaply that compressed tiles are where the indexes say: what a server writes once it has failed is none.
+
+    Looked at are the first bytes of some deflated tiles of each page, and whether the last of all ends in a text.
+
+    Raises:
+        Damage: A tile does not begin as a deflated one, or the file ends in markup.
+        Stopped: The caller asked for the end.
+    """
+    end, looked_at = 0, []
+    for page in layout.pages:
+        if page.compression not in DEFLATE:
+            continue
+        stored = list(filter(_COUNT, zip(page.offsets, page.counts, strict=True)))
+        looked_at += stored[:: max(4, len(stored) // _LOOKS)]
+        end = max([end, *map(sum, stored)])
+    for (offset, count), head in zip(looked_at, view.read_each(map(_OFFSET, looked_at), 2), strict=True):
+        first = int.from_bytes(head, "big")
+        if count < 2 or first & 0x8F20 != 0x0800 or first % 31:  # method 8, a window of 32 KiB at most, no dictionary
+            raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
+    tail = view.read(max(0, end - _TAIL_BYTES), min(end, _TAIL_BYTES))
+    if len(tail) == _TAIL_BYTES and is_markup(tail):
+        text = view.read(max(0, end - HEAD_BYTES), min(end, HEAD_BYTES)).decode("ascii", "replace")
+        raise Damage(f'the TIFF ends in a text in place of pixels: "{what_it_says(text)}"')
+
+
 def _cut_off(at: int, size: int, end: int) -> Damage:
     return Damage(f"the TIFF points at bytes {at} to {at + size}, but has {end}: it is cut off")
 
@@ -136,7 +169,7 @@ class _Walk:
         self._tiles = 0
         self._stored_bytes = 0
         # The indexes of a band stand together at its beginning: one read instead of one for each tag.
-        self._head = view.read(0, min(_HEAD_BYTES, view.size))
+        self._head = view.read(0, min(_INDEX_BYTES, view.size))
         if view.size < 16:
             raise Damage("too short for a TIFF")
         form = _FORMS.get(self._head[:4]) or _FORMS.get(self._head[:8])
@@ -235,14 +268,17 @@ class _Walk:
         planes = samples if planar == 2 else 1
         down = -(-length // tile_length)
         per_plane = down * -(-width // tile_width)
-        offsets, counts = self._tile_arrays(tags, is_tiled, per_plane * planes)
+        offsets, counts = self._read_tiles(tags, is_tiled, per_plane * planes, trailer_bytes)
         row = None if photometric == _YCBCR else self._row_bytes(tags, samples, planes, tile_width)
         last_rows = tile_length if is_tiled else length - (down - 1) * tile_length
         page = Page(compression, offsets, counts, row and row * tile_length, row and row * last_rows, per_plane)
-        self._check_tiles(page, trailer_bytes)
+        if compression == _UNCOMPRESSED:
+            self._check_plain_tiles(page)
         return page
 
-    def _tile_arrays(self, tags: dict[int, _Tag], is_tiled: bool, expected: int) -> tuple[Sequence[int], Sequence[int]]:
+    def _read_tiles(
+        self, tags: dict[int, _Tag], is_tiled: bool, expected: int, trailer_bytes: int
+    ) -> tuple[Sequence[int], Sequence[int]]:
         self._tiles += expected
         if self._tiles > MOST_TILES:
             raise Damage(f"more than {MOST_TILES} tiles in the TIFF")
@@ -252,6 +288,17 @@ class _Walk:
         offsets, counts = self._values(tags[where], MOST_TILES), self._values(tags[sizes], MOST_TILES)
         if not len(offsets) == len(counts) == expected:
             raise Damage(f"a TIFF page with {len(offsets)} tiles where its size asks for {expected}")
+        size, floor, ceiling, end = self._view.size, self._form.header_bytes, self._view.size - trailer_bytes, 0
+        for offset, count in zip(offsets, counts, strict=True):
+            if count and (offset < floor or offset + count > ceiling):
+                tile = f"a tile of the TIFF is at bytes {offset} to {offset + count}"
+                raise Damage(f"{tile}, but the file has {size}: it is cut off")
+            if count:
+                end = max(end, offset + count)
+        self._end = max(self._end, end + trailer_bytes if end else 0)
+        self._stored_bytes += sum(counts)
+        if self._stored_bytes > size:
+            raise Damage("tiles of the TIFF lie on top of each other")
         return offsets, counts
 
     def _row_bytes(self, tags: dict[int, _Tag], samples: int, planes: int, tile_width: int) -> int:
@@ -261,24 +308,6 @@ class _Walk:
         if len(bits) != samples or min(bits) < 1 or max(bits) > 128:
             raise Damage("the TIFF does not say how many bits its samples have")
         return -(-tile_width * (bits[0] if planes > 1 else sum(bits)) // 8)
-
-    def _check_tiles(self, page: Page, trailer_bytes: int) -> None:
-        floor, ceiling, end = self._form.header_bytes, self._view.size - trailer_bytes, 0
-        for offset, count in zip(page.offsets, page.counts, strict=True):
-            if count == 0:
-                continue
-            if offset < floor or offset + count > ceiling:
-                raise Damage(
-                    f"a tile of the TIFF is at bytes {offset} to {offset + count}, but the file has "
-                    f"{self._view.size}: it is cut off"
-                )
-            end = max(end, offset + count)
-        self._end = max(self._end, end + trailer_bytes if end else 0)
-        self._stored_bytes += sum(page.counts)
-        if self._stored_bytes > self._view.size:
-            raise Damage("tiles of the TIFF lie on top of each other")
-        if page.compression == _UNCOMPRESSED:
-            self._check_plain_tiles(page)
 
     def _check_plain_tiles(self, page: Page) -> None:
         for index, count in enumerate(page.counts):

@@ -11,22 +11,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from operator import itemgetter
 from typing import Any
 
 from landsat_async.proof.byte_view import ByteView, Damage, Read
 from landsat_async.proof.kinds import FileKind, kind_of
-from landsat_async.proof.sniff import HEAD_BYTES, is_markup, what_it_says
 from landsat_async.proof.tar import walk_tar
-from landsat_async.proof.tiff import Page, TiffLayout, walk_tiff
+from landsat_async.proof.tiff import DEFLATE, Page, TiffLayout, walk_tiff
 from landsat_async.rules.joins import Stretch
 
-_DEFLATE = frozenset({8, 32946})
 _STEP_BYTES = 2**20
-_LOOKS = 16
-_OFFSET, _COUNT = itemgetter(0), itemgetter(1)
-_TAIL_BYTES = 128
-"""As many printable bytes in a row as chance does not bring: the bytes of a deflated tile are nearly random."""
 _FRAME_BYTES = 4
 
 
@@ -53,35 +46,9 @@ def decode_tiles(view: ByteView, layout: TiffLayout, library: Any = zlib) -> boo
     return all(carries_sums(page) for page in layout.pages)
 
 
-def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
-    """See cheaply that compressed tiles are where the indexes say: what a server writes once it has failed is none.
-
-    Looked at are the first bytes of some deflated tiles of each page, and whether the last of all ends in a text.
-
-    Raises:
-        Damage: A tile does not begin as a deflated one, or the file ends in markup.
-        Stopped: The caller asked for the end.
-    """
-    end, looked_at = 0, []
-    for page in layout.pages:
-        if page.compression not in _DEFLATE:
-            continue
-        stored = list(filter(_COUNT, zip(page.offsets, page.counts, strict=True)))
-        looked_at += stored[:: max(4, len(stored) // _LOOKS)]
-        end = max([end, *map(sum, stored)])
-    for (offset, count), head in zip(looked_at, view.read_each(map(_OFFSET, looked_at), 2), strict=True):
-        first = int.from_bytes(head, "big")
-        if count < 2 or first & 0x8F20 != 0x0800 or first % 31:  # method 8, a window of 32 KiB at most, no dictionary
-            raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
-    tail = view.read(max(0, end - _TAIL_BYTES), min(end, _TAIL_BYTES))
-    if len(tail) == _TAIL_BYTES and is_markup(tail):
-        text = view.read(max(0, end - HEAD_BYTES), min(end, HEAD_BYTES)).decode("ascii", "replace")
-        raise Damage(f'the TIFF ends in a text in place of pixels: "{what_it_says(text)}"')
-
-
 def carries_sums(page: Page) -> bool:
     """Tell whether each stored tile of a page ends with a checksum of its pixels."""
-    return page.compression in _DEFLATE and page.tile_bytes is not None
+    return page.compression in DEFLATE and page.tile_bytes is not None
 
 
 def _sizes(page: Page, index: int) -> tuple[int, ...]:

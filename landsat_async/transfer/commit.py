@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -28,6 +29,7 @@ LAYOUTS_SEEN = 8
 """So many files of each kind and host are looked at for how they are laid out."""
 SHORT_BYTES = 256 * 1024
 """On a quick disk, smaller files are written, proven and named before another thread would have woken up."""
+_stopped = attrgetter("stopped")
 WHOLE_HINT = 'Files of this kind come whole with window = "off".'
 
 
@@ -135,14 +137,14 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
     else:
         needed = Proof.LENGTH if length_known else Proof.STRUCTURE
 
+    stop = partial(_stopped, transfer)
+
     def prove() -> Proved | Damaged:
         if joins.proved is not None:
             return joins.proved
         least, wanted = Proof.CONTENT if joined else needed, job.policy.proof
         level = wanted if wanted.rank > least.rank else least
-        proved = session.prove(
-            read, size_bytes, job.name, level=level, published=job.published, stop=lambda: transfer.stopped
-        )
+        proved = session.prove(read, size_bytes, job.name, level=level, published=job.published, stop=stop)
         if isinstance(proved, Proved) and session.observe is not None:
             _observe_layout(transfer, proved.members, session.observe, read)
         return proved
@@ -159,7 +161,7 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
                 prove=prove,
                 needed=needed,
                 overwrite=job.policy.overwrite,
-                stop=lambda: transfer.stopped,
+                stop=stop,
             )
         elif part.facts.source_bytes is not None:
             result = _cut(transfer, None)
@@ -182,7 +184,7 @@ def _observe_layout(
 ) -> None:
     """Hand on how a file that has passed its proof is laid out, of the first few of each kind and host."""
     part, name = transfer.part, transfer.job.name
-    if transfer.session.is_sample(f"{kind_of(name).name} of {transfer.host}", LAYOUTS_SEEN):
+    if transfer.session.is_sample(f"{kind_of(name)._name_} of {transfer.host}", LAYOUTS_SEEN):
         itself = Member(name, 0, part.length)
         image = itself
         for one in members:

@@ -12,8 +12,8 @@ import pytest
 from landsat_async.model import Proof
 from landsat_async.proof.byte_view import ByteView, Damage
 from landsat_async.proof.prove import Damaged, Proved
-from landsat_async.proof.tiff import Page, TiffLayout, walk_tiff
-from landsat_async.proof.tiles import check_beginnings, decode_tiles
+from landsat_async.proof.tiff import Page, TiffLayout, check_beginnings, walk_tiff
+from landsat_async.proof.tiles import decode_tiles
 from tests.disk.whole_files import HTML, judge, open_bytes, tiff
 
 FLAVOURS = [
