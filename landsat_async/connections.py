@@ -52,6 +52,8 @@ class Answer(aiohttp.ClientResponse):
     handler: ResponseHandler | None = None
     request: aiohttp.ClientRequest | None = None
     """What it answers."""
+    whole: bytes | None = None
+    """Its body, where that is here already."""
 
     def last(self) -> None:
         """Let nothing more be asked on its connection; the body can still be read."""

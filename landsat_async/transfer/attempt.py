@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_on_after
 
+from landsat_async.connections import Answer
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice
 from landsat_async.proof.kinds import kind_of
@@ -19,7 +20,6 @@ from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.naming import served_name
 from landsat_async.rules.observed import Fact
 from landsat_async.transfer.commit import land
-from landsat_async.transfer.fast_path import take_over
 from landsat_async.transfer.file_errors import AttemptFailed, failed, one_error
 from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.link_policy import is_staging
@@ -28,7 +28,7 @@ from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, bla
 from landsat_async.transfer.resume import AcceptBody, Ask, AskPlainly, Complete, Refuse, Restart, next_ask, read_answer
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
 from landsat_async.transfer.session import IDENTITY_ONLY, Answered
-from landsat_async.transfer.sink import SMALL_BYTES, Sink, receive
+from landsat_async.transfer.sink import Sink, receive
 from landsat_async.transfer.waits import NEVER_S
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
     if plainly:
         wanted = msgspec.structs.replace(wanted, if_range=None)
     transfer.tries += not plainly
-    response: aiohttp.ClientResponse | None = None
+    response: Answer | None = None
     try:
         try:
             response, reply, url, named = await ask(transfer, wanted.headers)
@@ -118,7 +118,7 @@ async def take_answer(
     transfer: Transfer,
     wanted: Ask,
     here: Checkpoint,
-    response: aiohttp.ClientResponse,
+    response: Answer,
     reply: Reply,
     *,
     named: bool,
@@ -153,7 +153,7 @@ async def take_answer(
 # -- the head ----------------------------------------------------------------------------------------------------------
 
 
-async def check_head(transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply, *, staging: bool) -> None:
+async def check_head(transfer: Transfer, response: Answer, reply: Reply, *, staging: bool) -> None:
     """Raise AttemptFailed for an answer whose head already says that it is not the file."""
     status = reply.status
     if status not in (200, 206):
@@ -175,7 +175,7 @@ async def check_head(transfer: Transfer, response: aiohttp.ClientResponse, reply
         raise failed(FaultKind.TOO_BIG, f"the server announces {total} bytes")
 
 
-async def _read_page(transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply) -> WrongBody | None:
+async def _read_page(transfer: Transfer, response: Answer, reply: Reply) -> WrongBody | None:
     """Look at the page that came with a bad status."""
     if "html" not in (reply.content_type or "").lower():
         return None
@@ -227,12 +227,13 @@ def _learn_ranges(transfer: Transfer, wanted: Ask, reply: Reply, *, plainly: boo
 
 
 async def receive_body(
-    transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply, accept: AcceptBody, *, staging: bool
+    transfer: Transfer, response: Answer, reply: Reply, accept: AcceptBody, *, staging: bool
 ) -> Received:
     """Receive the body that `accept` describes."""
-    if _is_here_already(transfer, response, reply, accept):
-        return _received(transfer, accept, reply, await _keep_at_once(transfer, response, reply, accept, staging))
-    part, policy, session = transfer.part, transfer.job.policy, transfer.session
+    whole, part = response.whole, transfer.part
+    if whole is not None and transfer.job.window is None and not part.length and len(whole) == accept.facts.total:
+        return _received(transfer, accept, reply, await _keep_at_once(transfer, whole, reply, accept, staging))
+    policy, session = transfer.job.policy, transfer.session
     old_etag, old_length, total = part.facts.etag, part.length, accept.facts.total
     part.expected = total or 0
     connections = _connections(transfer, reply, accept)
@@ -278,36 +279,19 @@ async def receive_body(
     return _received(transfer, accept, reply, committed)
 
 
-def _is_here_already(transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply, accept: AcceptBody) -> bool:
-    """Tell whether all of a small file has come along with its head, and nothing of it was here before."""
-    content, size = response.content, accept.end
-    return (
-        size is not None
-        and size <= SMALL_BYTES
-        and size == reply.length == accept.facts.total
-        and not transfer.part.length
-        and transfer.job.window is None
-        and content.is_eof()
-        and content.exception() is None
-    )
-
-
 async def _keep_at_once(
-    transfer: Transfer, response: aiohttp.ClientResponse, reply: Reply, accept: AcceptBody, staging: bool
+    transfer: Transfer, body: bytes, reply: Reply, accept: AcceptBody, staging: bool
 ) -> CommitResult:
-    """Keep a small file whose body came along with its head: one call of a thread does all that is left to do."""
-    body = take_over(response)
+    """Keep a small file that is here whole: one call of a thread does all that is left to do."""
     transfer.begin_body(None, accept.facts.total)
     transfer.count(len(body))
-    if len(body) != accept.end:
-        raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")
     _check_first_bytes(transfer, reply, staging, body[:HEAD_BYTES])
     transfer.part.facts = accept.facts
     return await land(transfer, memoryview(body))
 
 
 async def _receive_large(
-    transfer: Transfer, response: aiohttp.ClientResponse, sink: Sink, accept: AcceptBody, split: Split | None
+    transfer: Transfer, response: Answer, sink: Sink, accept: AcceptBody, split: Split | None
 ) -> CommitResult | None:
     """Receive a body of several blocks, or over several connections: full blocks are written by tasks of their own."""
     if split is not None and sink.fits:

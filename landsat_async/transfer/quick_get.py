@@ -3,8 +3,12 @@
 For each request, aiohttp checks its arguments, makes an object of the request with its headers, a writer, an answer and
 three timers: a third of what the loop has to do for a file of 100 KiB. Of all that, only the path is another one the
 next time. So the first request to an origin, made by aiohttp, is kept as a pattern: with it the connector gives
-connections (which are aiohttp's, from its pool or new, with its parser), and its head is written again with another
-path.
+connections (which are aiohttp's, from its pool or new), and its head is written again with another path.
+
+The answer to most requests is a small file that comes at once. A `Gatherer` stands before aiohttp's end of the
+connection and keeps such an answer for itself: it looks at the head once and waits for the last byte, where aiohttp
+would parse, queue and wake for each piece. Whatever is not a plain short answer that comes within a moment (another
+status, a field that is not plain, a long body, an end in the middle) goes to aiohttp, from its first byte on.
 
 All that belongs to a request stays as it is: the connection is looked at before its use (`connections.look_at`), a
 connection that has died in the pool is replaced once, as aiohttp does for GET, and what goes wrong is raised as
@@ -14,12 +18,15 @@ use as well: those go the plain way.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
@@ -31,6 +38,12 @@ from landsat_async.connections import Answer, look_at
 _USED = ("set_response_params", "start_timeout", "read_timeout", "upgraded")
 _PARAMETERS = ("read_until_eof", "auto_decompress", "read_timeout", "read_bufsize", "max_line_size", "max_field_size")
 _CLOSED = aiohttp.ClientConnectionError("Connection closed")
+BRIEF_BYTES = 256 * 1024
+"""Longer bodies are for those who write what has come while more is coming."""
+_LOOK_EVERY_S = 0.2
+"""An answer that is still incomplete after two looks is no brief one."""
+_HEAD = re.compile(rb"HTTP/1\.1 200 [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
+_FIELD = re.compile(r"\r\n([A-Za-z0-9_-]+):[\t ]*([^\r]*?)[\t ]*(?=\r)")
 
 
 def is_possible() -> bool:
@@ -42,21 +55,154 @@ def is_possible() -> bool:
     return sets.keys() >= set(_PARAMETERS) and connects.keys() >= {"traces", "timeout"}
 
 
+class BriefHead(NamedTuple):
+    """The head of an answer that is short and plain."""
+
+    headers: CIMultiDict[str]
+    size_bytes: int
+    """Of the head."""
+    length: int
+    """Of the body."""
+
+
+def read_head(data: bytes) -> BriefHead | None:
+    """Read the head at the beginning of `data`; None where aiohttp has to: it is not all there, not plain, or long."""
+    found = _HEAD.match(data)
+    if found is None:
+        return None
+    headers = CIMultiDict(_FIELD.findall(found[1].decode() + "\r"))
+    lengths = headers.getall(hdrs.CONTENT_LENGTH, ())
+    if (
+        len(lengths) != 1
+        or not lengths[0].isdigit()
+        or hdrs.TRANSFER_ENCODING in headers
+        or hdrs.UPGRADE in headers
+        or headers.get(hdrs.CONNECTION, "keep-alive").lower() != "keep-alive"
+    ):
+        return None
+    length = int(lengths[0])
+    return BriefHead(headers, found.end(), length) if 0 < length <= BRIEF_BYTES else None
+
+
+class Gatherer(asyncio.Protocol):
+    """Stands before aiohttp's end of a connection, and keeps brief answers for itself."""
+
+    def __init__(self, handler: ResponseHandler, parameters: Mapping[str, Any]) -> None:
+        self._handler, self._parameters = handler, parameters
+        self._awaited: asyncio.Future[tuple[BriefHead, bytes] | None] | None = None
+        """None: nothing is asked, or aiohttp reads the answer."""
+        self._deadline_s = 0.0
+        self._head: BriefHead | None = None
+        self._pieces: list[bytes] = []
+        self._missing = 0
+        self._is_late = False
+
+    def await_answer(
+        self, loop: asyncio.AbstractEventLoop, deadline_s: float
+    ) -> asyncio.Future[tuple[BriefHead, bytes] | None]:
+        """Return a future of head and body of the next answer; None = it is for aiohttp to read."""
+        self._awaited, self._deadline_s = loop.create_future(), deadline_s
+        self._head, self._is_late = None, False
+        return self._awaited
+
+    def leave(self) -> None:
+        """Keep nothing any more: who has asked is gone, or has the answer."""
+        self._awaited = None
+        self._pieces.clear()
+
+    def look(self, now_s: float) -> None:
+        """Leave to aiohttp what does not come at once; raise TimeoutError for the one who waits for a head."""
+        if self._awaited is not None and self._head is not None:
+            if self._is_late:
+                self.read_on()
+            self._is_late = True
+        elif now_s >= self._deadline_s:
+            self.read_on()
+            self._handler.set_exception(TimeoutError())
+
+    def data_received(self, data: bytes) -> None:
+        """Keep a piece of a brief answer, or hand it on."""
+        awaited, head = self._awaited, self._head
+        if awaited is None:
+            self._handler.data_received(data)
+            return
+        self._pieces.append(data)
+        if head is None:
+            head = self._head = read_head(data)
+            self._missing = -1 if head is None else head.size_bytes + head.length
+        self._missing -= len(data)
+        if self._missing > 0:
+            return
+        if self._missing or head is None or awaited.done():
+            self.read_on()
+            if head is not None:
+                self._handler.force_close()  # something follows that nobody asked for, or nobody wants the answer
+            return
+        whole = data if len(self._pieces) == 1 else b"".join(self._pieces)
+        self.leave()
+        awaited.set_result((head, whole[head.size_bytes :]))
+
+    def read_on(self) -> None:
+        """Let aiohttp read the answer, from its first byte on."""
+        awaited, data = self._awaited, b"".join(self._pieces)
+        if awaited is None:
+            return
+        self.leave()
+        self._handler.set_response_params(**self._parameters)
+        if data:
+            self._handler.data_received(data)
+        if not awaited.done():
+            awaited.set_result(None)
+
+    def eof_received(self) -> bool | None:
+        """Hand it on."""
+        self._handler.eof_received()
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hand on what has come, and then that nothing more comes."""
+        self.read_on()
+        self._handler.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hand it on."""
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand it on."""
+        self._handler.resume_writing()
+
+
 class QuickAnswer:
     """As much of `connections.Answer` as transfers use."""
 
-    __slots__ = ("_released", "connection", "content", "first", "handler", "headers", "status", "url")
+    __slots__ = ("_content", "_released", "connection", "first", "handler", "headers", "status", "url", "whole")
 
-    def __init__(self, connection: Connection, handler: ResponseHandler, url: URL, message: Any, content: Any) -> None:
-        self.connection: Connection | None = connection
+    def __init__(
+        self, handler: ResponseHandler, url: URL, status: int, headers: Mapping[str, str], whole: bytes | None
+    ) -> None:
+        self.connection: Connection | None = None
         """None once the body has come, or the answer is closed."""
-        self.handler = handler
-        self.url = url
+        self.handler, self.url, self.status, self.headers, self.whole = handler, url, status, headers, whole
         self.first = False
-        self.status: int = message.code
-        self.headers = message.headers
-        self.content: aiohttp.StreamReader = content
+        self._content: aiohttp.StreamReader | None = None
         self._released = False
+
+    @property
+    def content(self) -> aiohttp.StreamReader:
+        """The body as a stream, also where it is here whole."""
+        if self._content is None:
+            loop = asyncio.get_running_loop()
+            self._content = aiohttp.StreamReader(BaseProtocol(loop), BRIEF_BYTES, loop=loop)
+            if self._released:
+                self._content.set_exception(_CLOSED)
+            self._content.feed_data(self.whole or b"")
+            self._content.feed_eof()
+        return self._content
+
+    def begin(self, connection: Connection, content: aiohttp.StreamReader) -> None:
+        """Have the connection until the last byte of the body has come."""
+        self.connection, self._content = connection, content
         content.on_eof(self._end)
 
     def last(self) -> None:
@@ -70,7 +216,9 @@ class QuickAnswer:
 
     def close(self) -> None:
         """Close the connection, unless it has been given back."""
-        self._tell_readers()
+        if self._content is not None:
+            self._tell_readers()
+        self._released = True
         if self.connection is not None:
             self.connection.close()
             self.connection = None
@@ -81,19 +229,30 @@ class QuickAnswer:
             self.connection = None
 
     def _tell_readers(self) -> None:
-        if not self._released and self.content.exception() is None:
-            self.content.set_exception(_CLOSED)
+        if not self._released and self._content is not None and self._content.exception() is None:
+            self._content.set_exception(_CLOSED)
         self._released = True
 
 
 class QuickGets:
     """The patterns of one session, by origin."""
 
-    def __init__(self, session: aiohttp.ClientSession, read_bufsize: int, max_header_bytes: int) -> None:
-        self._session = session
-        self._read_bufsize, self._max_header_bytes = read_bufsize, max_header_bytes
+    def __init__(
+        self, session: aiohttp.ClientSession, read_bufsize: int, max_header_bytes: int, *, gathers: bool
+    ) -> None:
+        """`gathers`: answers may be received without being held up."""
+        self._session, self._gathers = session, gathers
+        self._loop = asyncio.get_running_loop()
+        self._parameters = {
+            "read_until_eof": True, "auto_decompress": False, "read_timeout": None, "read_bufsize": read_bufsize,
+            "max_line_size": max_header_bytes, "max_field_size": max_header_bytes,
+        }  # fmt: skip
+        """Until the head has come, the caller's bound counts; sock_read begins when there is a body to wait for."""
         self._patterns: dict[tuple[str, str | None, int | None], tuple[aiohttp.ClientRequest, str]] = {}
         """With it, what follows the path in the head of a request that has no fields of its own."""
+        self._awaited: dict[Gatherer, None] = {}
+        """Connections on which an answer is waited for: all of them are looked at together."""
+        self._timer: asyncio.TimerHandle | None = None
 
     def learn(self, answer: Answer) -> None:
         """Keep the request of an answer as the pattern of its origin."""
@@ -109,23 +268,28 @@ class QuickGets:
         """Tell whether there is a pattern for such a request."""
         return hdrs.CONNECTION not in headers and (url.scheme, url.raw_host, url.port) in self._patterns
 
-    async def get(self, url: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout) -> QuickAnswer:
-        """Ask, and return the answer when its head has come; raises what aiohttp raises, and OutOfStep."""
+    async def get(
+        self, url: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, bound_s: float
+    ) -> QuickAnswer:
+        """Ask, and return the answer when its head has come; raises what aiohttp raises, and OutOfStep.
+
+        TimeoutError: its head has not come within `bound_s`.
+        """
         if self._session.closed:
             raise RuntimeError("Session is closed")
         origin = url.scheme, url.raw_host, url.port
         request, usual = self._patterns[origin]
         rest = _rest_of_head(_joined(request, self._session, headers)) if headers else usual
-        head = f"GET {url.raw_path_qs}{rest}".encode()
+        head, deadline_s = f"GET {url.raw_path_qs}{rest}".encode(), self._loop.time() + bound_s
         try:
-            return await self._ask(request, url, head, timeout)
+            return await self._ask(request, url, head, timeout, deadline_s)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError, aiohttp.ClientConnectorCertificateError):
             raise
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):  # it may have ended in the pool
-            return await self._ask(request, url, head, timeout)
+            return await self._ask(request, url, head, timeout, deadline_s)
 
     async def _ask(
-        self, pattern: aiohttp.ClientRequest, url: URL, head: bytes, timeout: aiohttp.ClientTimeout
+        self, pattern: aiohttp.ClientRequest, url: URL, head: bytes, timeout: aiohttp.ClientTimeout, deadline_s: float
     ) -> QuickAnswer:
         connector = self._session.connector
         assert connector is not None
@@ -133,34 +297,65 @@ class QuickGets:
             connection = await connector.connect(pattern, traces=[], timeout=timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError("Connection timeout") from error
-        handler = connection.protocol
+        handler, gatherer = connection.protocol, None
         try:
             assert handler is not None
-            assert handler.transport is not None
+            transport = handler.transport
             first = look_at(handler)
-            # Until the head has come, the caller's timeout counts; sock_read begins when there is a body to wait for.
-            handler.set_response_params(
-                read_until_eof=True, auto_decompress=False, read_timeout=None, read_bufsize=self._read_bufsize,
-                max_line_size=self._max_header_bytes, max_field_size=self._max_header_bytes,
-            )  # fmt: skip
-            handler.transport.write(head)
-            try:
-                message, content = await handler.read()
-                while message.code < 200 and message.code != 101:
-                    message, content = await handler.read()
-            except HttpProcessingError as error:
-                raise aiohttp.ClientError("not proper HTTP") from error
+            assert transport is not None
+            gatherer = self._gatherer_of(transport, handler)
+            awaited = gatherer.await_answer(self._loop, deadline_s)
+            if not self._gathers:
+                gatherer.read_on()
+            transport.write(head)
+            self._awaited[gatherer] = None
+            if self._timer is None:
+                self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
+            gathered = await awaited
+            if gathered is None:
+                answer = await self._read(connection, handler, url)
+            else:
+                connection.release()
+                answer = QuickAnswer(handler, url, 200, gathered[0].headers, gathered[1])
         except BaseException:
             connection.close()
             raise
-        answer = QuickAnswer(connection, handler, url, message, content)
+        finally:
+            if gatherer is not None:
+                gatherer.leave()
+                self._awaited.pop(gatherer, None)
         answer.first = first
         if answer.connection is not None:
             handler.read_timeout = timeout.sock_read
-            transport = answer.handler.transport
-            if transport is not None and transport.is_reading():
+            if transport.is_reading():
                 handler.start_timeout()  # otherwise we hold it up ourselves; reading on starts the time
         return answer
+
+    def _gatherer_of(self, transport: asyncio.Transport, handler: ResponseHandler) -> Gatherer:
+        gatherer = transport.get_protocol()
+        if not isinstance(gatherer, Gatherer):
+            gatherer = Gatherer(handler, self._parameters)
+            transport.set_protocol(gatherer)
+        return gatherer
+
+    async def _read(self, connection: Connection, handler: ResponseHandler, url: URL) -> QuickAnswer:
+        """Return an answer that aiohttp reads, when its head has come."""
+        try:
+            message, content = await handler.read()
+            while message.code < 200 and message.code != 101:
+                message, content = await handler.read()
+        except HttpProcessingError as error:
+            raise aiohttp.ClientError("not proper HTTP") from error
+        answer = QuickAnswer(handler, url, message.code, message.headers, None)
+        answer.begin(connection, content)
+        return answer
+
+    def _look(self) -> None:
+        """Look at all answers that are waited for."""
+        self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look) if self._awaited else None
+        now_s = self._loop.time()
+        for gatherer in list(self._awaited):
+            gatherer.look(now_s)
 
 
 def _joined(

@@ -118,7 +118,7 @@ class TransferSession:
     _nameless: set[str] = field(default_factory=set)
     """Hosts whose answers do not name the file: each of their connections serves one request."""
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
-    _timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = field(default_factory=dict)
+    _timeouts: dict[tuple[float, float, float], aiohttp.ClientTimeout] = field(default_factory=dict)
 
     def cancel_soon(self) -> None:
         """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
@@ -252,30 +252,31 @@ class TransferSession:
             self._nameless.add(host)
 
     async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> Answer:
-        bounds = policy.connect_timeout_s, policy.stall_timeout_s
+        bound_s = policy.connect_timeout_s + policy.header_timeout_s
+        bounds = policy.connect_timeout_s, policy.stall_timeout_s, bound_s
         timeout = self._timeouts.get(bounds)
         if timeout is None:
             timeout = self._timeouts[bounds] = aiohttp.ClientTimeout(
-                total=None, sock_connect=bounds[0], sock_read=bounds[1]
+                total=None, connect=bound_s, sock_connect=bounds[0], sock_read=bounds[1]
             )
         host, quick, tries = url.host or "", self.quick, 0
+        proxy = self._proxy(url) if self.proxies else None
         try:
-            async with asyncio.timeout(policy.connect_timeout_s + policy.header_timeout_s):
-                while True:
-                    proxy = self._proxy(url) if self.proxies else None
-                    try:
-                        if quick is not None and proxy is None and quick.can(url, headers):
-                            return cast(Answer, await quick.get(url, headers, timeout))
+            while True:
+                try:
+                    if quick is not None and proxy is None and quick.can(url, headers):
+                        return cast(Answer, await quick.get(url, headers, timeout, bound_s))
+                    async with asyncio.timeout(bound_s):
                         answer = await self.session.get(
                             url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
                         )
-                    except OutOfStep:  # one connection fewer each time
-                        if (tries := tries + 1) > USED_AT_MOST:
-                            raise
-                        continue
-                    if quick is not None:
-                        quick.learn(cast(Answer, answer))
-                    return cast(Answer, answer)
+                except OutOfStep:  # one connection fewer each time
+                    if (tries := tries + 1) > USED_AT_MOST:
+                        raise
+                    continue
+                if quick is not None:
+                    quick.learn(cast(Answer, answer))
+                return cast(Answer, answer)
         except LinkRefused as refused:
             raise failed(FaultKind.BAD_LINK, str(refused)) from None
         except (aiohttp.ClientError, ValueError) as error:
@@ -351,7 +352,7 @@ async def open_transfer_session(
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
         shared.observe, shared.computing = observe, computing
         if connector is None and is_possible():
-            shared.quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES)
+            shared.quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES, gathers=window is None)
         yield shared
     finally:
         with CancelScope(shield=True), move_on_after(2.0):

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import aiohttp
 from msgspec.structs import replace
 
+from landsat_async.connections import Answer
 from landsat_async.model import Proof
 from landsat_async.raster.cog import HEAD_BYTES
 from landsat_async.raster.grid import BrokenRaster
@@ -66,7 +66,7 @@ async def attempt_window(transfer: Transfer) -> Received:
 
 async def _fetch_first(transfer: Transfer) -> Received | None:
     """Ask for the head of the file; None when it is here, else what came of the whole file."""
-    response: aiohttp.ClientResponse | None = None
+    response: Answer | None = None
     try:
         try:
             response, reply, url, named = await ask(transfer, _HEAD.headers)
@@ -97,7 +97,7 @@ async def _fetch_first(transfer: Transfer) -> Received | None:
             response.close()
 
 
-async def _without_ranges(transfer: Transfer, response: aiohttp.ClientResponse) -> Received:
+async def _without_ranges(transfer: Transfer, response: Answer) -> Received:
     response.close()
     return await attempt(transfer)
 
@@ -161,7 +161,7 @@ async def _fetch_range(transfer: Transfer, span: Span) -> None:
         response.close()
 
 
-async def _ask_range(transfer: Transfer, span: Span) -> tuple[aiohttp.ClientResponse, Reply, bool]:
+async def _ask_range(transfer: Transfer, span: Span) -> tuple[Answer, Reply, bool]:
     """Return an answer that is one to just this range of just this file. Raises AttemptFailed."""
     facts, support = transfer.part.facts, transfer.session.range_support(transfer.host)
     tied = is_strong(facts.etag) and not support.dislikes_if_range

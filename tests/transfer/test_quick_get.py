@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from contextlib import suppress
 from dataclasses import replace
 
+import aiohttp
 import pytest
 from yarl import URL
 
 from landsat_async.connections import Answer
 from landsat_async.transfer import quick_get
+from landsat_async.transfer.fast_path import left_over
 from landsat_async.transfer.file_errors import AttemptFailed
 from landsat_async.transfer.quick_get import QuickAnswer
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.types import TransferPolicy
 from tests.support.raw_server import RawServer, named, whole
-from tests.transfer.conftest import CANARY
+from tests.transfer.conftest import CANARY, KIB, noise
 
 NAME = "x.bin"
 POLICY = TransferPolicy(min_free_bytes=0, header_timeout_s=5.0, stall_timeout_s=5.0)
@@ -176,3 +180,106 @@ async def test_X76_with_another_aiohttp_every_request_goes_the_plain_way(bench, 
     monkeypatch.setattr(quick_get, "_USED", (f"{name}_of_tomorrow",))
     async with RawServer([_named()]) as server, bench.net() as net:
         assert [type((await _get(net, server))[0]) for _ in range(2)] == [Answer, Answer]
+
+
+BODY = noise(9 * KIB)
+PLAIN = f'HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\nContent-Disposition: attachment; filename="{NAME}"\r\n'
+BRIEF = {
+    "as nearly all are": PLAIN + "\r\n",
+    "blanks around values, and fields without one": PLAIN
+    + "X-A:\t a b \t\r\nX-B:\r\nX-A:c\r\nConnection: Keep-Alive\r\n\r\n",
+    "no reason": PLAIN.replace("200 OK", "200 ") + "\r\n",
+}
+NOT_BRIEF = {
+    "another status": PLAIN.replace("200 OK", "206 Partial Content") + "\r\n",
+    "an older version": PLAIN.replace("1.1", "1.0") + "\r\n",
+    "the last of its connection": PLAIN + "Connection: close\r\n\r\n",
+    "its length twice": PLAIN + f"Content-Length: {len(BODY)}\r\n\r\n",
+    "lengths that differ": PLAIN + "Content-Length: 7\r\n\r\n",
+    "a length that is none": PLAIN.replace(str(len(BODY)), "+9216") + "\r\n",
+    "a length and chunks": PLAIN + "Transfer-Encoding: chunked\r\n\r\n",
+    "a folded field": PLAIN + "X-A: b\r\n c\r\n\r\n",
+    "a field with a blank in its name": PLAIN + "X A: b\r\n\r\n",
+    "other letters": PLAIN + "X-A: \xfc\r\n\r\n",
+    "a lone line feed": PLAIN + "X-A: b\nX-B: c\r\n\r\n",
+    "a NUL": PLAIN + "X-A: b\0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("what", [*BRIEF, *NOT_BRIEF])
+async def test_a_brief_answer_is_read_as_aiohttp_reads_it_and_no_other_is(bench, what):
+    """The first answer of a server is always read by aiohttp."""
+    head = (BRIEF | NOT_BRIEF)[what].encode("latin-1")
+
+    async def answer(wire):
+        await wire.send(head + BODY)
+
+    async def said_by(script):
+        async with RawServer(script) as server, bench.net() as net:
+            try:
+                for _ in script:
+                    answer, body = await _get(net, server)
+            except AttemptFailed as failure:
+                return None, failure.fault.kind
+            return getattr(answer, "whole", None), [(answer.status, answer.headers.items(), body)]
+
+    (_, plain), (whole_body, quick) = await said_by([answer]), await said_by([_named(), answer])
+    assert quick == plain
+    assert whole_body == (BODY if what in BRIEF else None)
+
+
+@pytest.mark.parametrize("cuts", [(700,), (700, 701, 5000)], ids=len)
+async def test_a_brief_answer_in_pieces_is_one(bench, cuts):
+    async def pieces(wire):
+        data = (PLAIN + "\r\n").encode() + BODY
+        for begin, end in itertools.pairwise((0, *cuts, len(data))):
+            await wire.send(data[begin:end])
+            await asyncio.sleep(0.01)
+
+    async with RawServer([_named(), pieces, _named()]) as server, bench.net() as net:
+        await _get(net, server)
+        answer, body = await _get(net, server)
+        assert (answer.whole, body, answer.connection) == (BODY, BODY, None)
+        assert (await _get(net, server))[1] == b"body"
+        assert server.connections == 1
+
+
+async def test_who_asks_gets_the_head_of_a_body_that_takes_its_time(bench):
+    async def slowly(wire):
+        await wire.send((PLAIN + "\r\n").encode() + BODY[:7])
+        await wire.server.release.wait()
+
+    async with RawServer([_named(), slowly]) as server, bench.net() as net:
+        await _get(net, server)
+        answered = await net.get(URL(server.url()), {}, POLICY, NAME)
+        assert answered.response.whole is None
+        assert await answered.response.content.readany() == BODY[:7]
+        answered.response.close()
+
+
+@pytest.mark.parametrize("end", ["fin", "rst"])
+async def test_what_came_of_a_brief_answer_before_its_end_is_not_lost(bench, end):
+    async def cut(wire):
+        await wire.send((PLAIN + "\r\n").encode() + BODY[:7])
+        await asyncio.sleep(0.05)
+        getattr(wire, end)()
+
+    async with RawServer([_named(), cut]) as server, bench.net() as net:
+        await _get(net, server)
+        answered = await net.get(URL(server.url()), {}, POLICY, NAME)
+        assert left_over(answered.response.content) == BODY[:7]
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answered.response.content.read()
+        answered.response.close()
+
+
+async def test_bytes_behind_a_brief_answer_leave_nothing_to_be_asked_on_its_connection(bench):
+    async def more(wire):
+        await wire.send((PLAIN + "\r\n").encode() + BODY + b"HTTP/1.1 200 OK\r\n")
+
+    async with RawServer([_named(), more, _named()]) as server, bench.net() as net:
+        await _get(net, server)
+        with suppress(AttemptFailed):
+            assert (await _get(net, server))[1] == BODY
+        assert (await _get(net, server))[1] == b"body"
+        assert server.connections == 2
