@@ -16,6 +16,12 @@ FIRST = 5
 """Begin with so many, or the ceiling if that is lower."""
 WINDOW_S = 1.0
 """Throughput is judged over this time."""
+SHORT_WINDOW_S = 0.25
+"""Over this time, where so many files come that it tells as much."""
+FILES_OF_A_WORKER = 8
+"""So many files for each worker tell as much as WINDOW_S does."""
+FILE_WORTH_BYTES = 100_000
+"""A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
 PAYS = 1.05
 """Growing has paid when throughput grew by so much."""
 ROUND_S = 10.0
@@ -41,6 +47,11 @@ class ConcurrencyLimit(Value, frozen=True):
     def start(cls, ceiling: int) -> ConcurrencyLimit:
         """Begin."""
         return cls(ceiling, min(FIRST, ceiling))
+
+
+def window_is_over(lasted_s: float, files: int, allowed: int) -> bool:
+    """Tell whether throughput can be judged: a second has passed, or enough files have come in less."""
+    return lasted_s >= WINDOW_S or (lasted_s >= SHORT_WINDOW_S and files >= FILES_OF_A_WORKER * allowed)
 
 
 def after_window(size: ConcurrencyLimit, rate: float, *, busy: int, now_s: float) -> ConcurrencyLimit:

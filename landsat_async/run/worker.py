@@ -26,7 +26,8 @@ from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import MEASURE, Proof
 from landsat_async.rules.naming import bundle_name, is_member, is_planned, window_source
 from landsat_async.rules.observed import Fact, words_of
-from landsat_async.run.concurrency import WINDOW_S, ConcurrencyLimit, after_push_back, after_window
+from landsat_async.run import concurrency
+from landsat_async.run.concurrency import SHORT_WINDOW_S, ConcurrencyLimit
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
 from landsat_async.run.file_states import Claiming
@@ -80,8 +81,6 @@ CUT_BESIDE = 4
 """So many windows are cut, or wait for that, while others use their connections."""
 RATED_BYTES = 2**20
 """The speed of smaller files says more of the round trip than of the line."""
-FILE_WORTH_BYTES = 100_000
-"""A finished file counts as so many bytes of throughput: with small files, round trips are the work."""
 
 
 def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
@@ -203,17 +202,21 @@ class WorkerPool:
 
     async def manage(self) -> None:
         """Adapt the number of workers to the line, for ever."""
-        before = 0.0
+        counts, now_s = self.context.counts, self.context.states.loop_time
+        began_s, files, before = now_s(), counts.verified, 0
         while True:
-            self.context.counts.workers = self._size.allowed
+            counts.workers = self._size.allowed
+            await anyio.sleep(SHORT_WINDOW_S)
+            lasted_s = now_s() - began_s
+            if not concurrency.window_is_over(lasted_s, counts.verified - files, self._size.allowed):
+                continue
+            through = self.session.bytes_received + concurrency.FILE_WORTH_BYTES * counts.verified
+            rate, before = (through - before) / lasted_s, through
+            began_s, files = now_s(), counts.verified
+            self._resize(concurrency.after_window(self._size, rate, busy=self._slots.most_busy, now_s=began_s))
             self._slots.most_busy = self._slots.busy
-            await anyio.sleep(WINDOW_S)
-            through = self.session.bytes_received + FILE_WORTH_BYTES * self.context.counts.verified
-            rate, before = (through - before) / WINDOW_S, through
-            now_s = self.context.states.loop_time()
-            self._resize(after_window(self._size, rate, busy=self._slots.most_busy, now_s=now_s))
             self.context.wakeups.notify()
-            await self._write_down(now_s)
+            await self._write_down(began_s)
 
     async def _one(self, link: Link, claiming: Claiming | None, slot: Slot) -> tuple[Item, Link, Outcome] | None:
         """Fetch a file; None when there is nothing more to do for it. `claiming`: it is being claimed already."""
@@ -298,15 +301,14 @@ class WorkerPool:
     ) -> Awaitable[Outcome]:
         """Begin to fetch a file; `was`: where its part may stand.
 
-        What a plain file needs is known here: it has the coroutine of its transfer, and no other round it, which each
-        of its steps would pass.
+        A plain file has the coroutine of its transfer, and no other round it, which each of its steps would pass.
         """
         job = TransferJob(
-            url=link.url,
-            name=item.name,
-            part_name=part_name(item.item_id, item.generation),
+            link.url,
+            item.name,
+            part_name(item.item_id, item.generation),
+            item.relpath,
             part_was=was,
-            relpath=item.relpath,
             part=Checkpoint.unpack(saved.facts) if saved else None,
             policy=self.policy,
             bytes_nominal=item.bytes_nominal or None,
@@ -333,7 +335,8 @@ class WorkerPool:
         return await self._fetch(item, link, job, slot)
 
     def _window_of(self, item: Item) -> WindowSpec | None:
-        return None if self.context.window is None else self.context.window.of_file(item.name)
+        window = self.context.window
+        return None if window is None else window.of_file(item.name)
 
     async def _members(self, item: Item) -> tuple[WantedMember, ...]:
         """Return what is wanted of the bundle of an item, itself last: it is what the bundle's part belongs to."""
@@ -345,8 +348,8 @@ class WorkerPool:
     def _measuring_job(self, item: Item, job: TransferJob) -> TransferJob:
         """Return the job of a QA_PIXEL that is wanted for its figure alone."""
         assert self.context.measuring is not None
-        policy, measure = replace(self.policy, proof=Proof.STRUCTURE), self.context.measuring.spec(item)
-        return structs.replace(job, policy=policy, window=self.context.measuring.window, measure=measure)
+        policy, measuring = replace(self.policy, proof=Proof.STRUCTURE), self.context.measuring
+        return structs.replace(job, policy=policy, window=measuring.window, measure=measuring.spec(item))
 
     def _fetch(self, item: Item, link: Link, job: TransferJob, slot: Slot) -> Awaitable[Outcome]:
         context = self.context
@@ -376,7 +379,7 @@ class WorkerPool:
             elif (fault := fault_of_attempt(report)) is not None:
                 context.hosts.attempt_failed(host, fault, item.item_id, reason)
             if report == HostReport.SERVER:
-                self._resize(after_push_back(self._size, item.item_id, context.states.loop_time()))
+                self._resize(concurrency.after_push_back(self._size, item.item_id, context.states.loop_time()))
 
         store = LedgerStore(context.ledger.files, item.item_id, job.part_name)
         return self._pool.fetch(job, TransferHooks(notify, store, check_host, health, self._count, slot))

@@ -114,7 +114,7 @@ def without_threads() -> Iterator[None]:
         mock.patch.object(worker.log, "disabled", new=True),
         mock.patch.object(anyio.to_thread, "run_sync", _inline),
         mock.patch.object(pipeline, "PROGRESS_EVERY_S", 900.0),
-        mock.patch.object(worker, "WINDOW_S", 60.0),
+        mock.patch.object(worker, "SHORT_WINDOW_S", 60.0),
     ):
         yield
 

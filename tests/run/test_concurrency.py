@@ -1,6 +1,6 @@
 import pytest
 
-from landsat_async.run.concurrency import HOLD_S, ConcurrencyLimit, after_push_back, after_window
+from landsat_async.run.concurrency import HOLD_S, ConcurrencyLimit, after_push_back, after_window, window_is_over
 
 
 def grow(size, rates, busy=None):
@@ -44,3 +44,19 @@ def test_one_bad_file_halves_only_once():
     for n in range(10):
         size = after_push_back(size, 1, 100.0 * n)
     assert size.allowed == 2
+
+
+@pytest.mark.parametrize(
+    ("lasted_s", "files", "allowed", "over"),
+    [
+        (0.25, 39, 5, False),
+        (0.25, 40, 5, True),
+        (0.24, 1000, 5, False),
+        (0.99, 39, 5, False),
+        (1.0, 0, 5, True),
+        (0.5, 100, 16, False),
+        (0.5, 128, 16, True),
+    ],
+)
+def test_a_window_ends_after_a_second_or_as_soon_as_enough_files_have_come(lasted_s, files, allowed, over):
+    assert window_is_over(lasted_s, files, allowed) is over

@@ -29,7 +29,7 @@ def _rare_progress(request, monkeypatch):
     """In a module with LONG_WAITS = True a line of progress a second, or a look at the rate, would be thousands."""
     if getattr(request.module, "LONG_WAITS", False):
         monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 60.0)
-        monkeypatch.setattr(worker, "WINDOW_S", 60.0)
+        monkeypatch.setattr(worker, "SHORT_WINDOW_S", 60.0)
         monkeypatch.setattr(waits, "TICK_S", getattr(request.module, "TICK_S", 60.0))
 
 
