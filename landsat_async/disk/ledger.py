@@ -118,7 +118,7 @@ class Ledger:
 
         def write(c: sqlite3.Connection) -> None:
             put(c, files, run_id, now)
-            cache_scenes(c, (file for file in files if file.scene_display_id in complete), choice, now)
+            cache_scenes(c, [file for file in files if file.scene_display_id in complete], choice, now)
 
         return self.writer.call(write)
 

@@ -193,7 +193,7 @@ def take_over(connection: sqlite3.Connection, condition: str, arguments: Sequenc
 
 def put(connection: sqlite3.Connection, files: Iterable[WantedFile], run_id: str, now: float) -> None:
     """Put files into a run; see `Ledger.select`."""
-    connection.executemany(_PUT, (_row(file, run_id, now) for file in files))
+    connection.executemany(_PUT, [_row(file, run_id, now) for file in files])
 
 
 def _row(file: WantedFile, run_id: str, now: float) -> tuple[object, ...]:

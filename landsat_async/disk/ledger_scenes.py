@@ -110,15 +110,13 @@ def cache_scenes(connection: sqlite3.Connection, files: Iterable[WantedFile], ch
     by_scene: dict[str, list[str]] = {}
     for file in files:
         by_scene.setdefault(file.scene_display_id, []).append(file.relpath)
-    connection.executemany("DELETE FROM settled WHERE display_id=?", ((display_id,) for display_id in by_scene))
-    connection.executemany(
-        "INSERT OR REPLACE INTO settled SELECT ?, item_id, ?, ?, ? FROM item WHERE relpath=?",
-        (
-            (display_id, choice, len(relpaths), now, relpath)
-            for display_id, relpaths in by_scene.items()
-            for relpath in relpaths
-        ),
-    )
+    connection.executemany("DELETE FROM settled WHERE display_id=?", [(display_id,) for display_id in by_scene])
+    rows = [
+        (display_id, choice, len(relpaths), now, relpath)
+        for display_id, relpaths in by_scene.items()
+        for relpath in relpaths
+    ]
+    connection.executemany("INSERT OR REPLACE INTO settled SELECT ?, item_id, ?, ?, ? FROM item WHERE relpath=?", rows)
 
 
 _WANTED = "name, scene_entity_id, scene_display_id, kind, routes, bytes_nominal, relpath, group_dataset, file_groups"

@@ -6,6 +6,8 @@ can be used; its message names call and member.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from landsat_async.errors import BadReply
@@ -19,7 +21,9 @@ from landsat_async.m2m.replies import (
     SecondaryFile,
 )
 from landsat_async.m2m.tolerant import (
+    INT64_MAX,
     NULL,
+    READ_ERRORS,
     FailedItem,
     Flag,
     Row,
@@ -31,10 +35,10 @@ from landsat_async.m2m.tolerant import (
     Unusable,
     WholeOrZero,
     build_rows,
+    call_of,
     flag,
     is_blank,
     plain,
-    read_labels,
     read_object,
     read_rows,
     refused_rows,
@@ -155,6 +159,34 @@ def read_download_reply(data: msgspec.Raw, _unusable: list[FailedItem]) -> Downl
     return DownloadReply(
         available, preparing, tuple(failed), duplicates, new_records, reply.num_invalid_scenes, remaining
     )
+
+
+_LABELS = msgspec.json.Decoder(dict[Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)], str])
+
+
+def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dict[int, str]:
+    """Read a map of download id to label; `[]` when it is empty."""
+    if is_blank(raw):
+        return {}
+    try:
+        usual = _LABELS.decode(raw)
+        if list(map(str.strip, usual.values())) == list(usual.values()):
+            return usual
+    except READ_ERRORS:
+        pass
+    try:
+        entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except READ_ERRORS:
+        unusable.append(FailedItem(None, None, None, f"{where} is not a map", call_of(where)))
+        return {}
+    labels: dict[int, str] = {}
+    for key, piece in entries.items():
+        download_id = whole(key)
+        if download_id is None:
+            unusable.append(FailedItem(None, None, None, f"{where} has no download id as key", call_of(where)))
+            continue
+        labels[download_id] = text(plain(piece)) or ""
+    return labels
 
 
 def read_remaining(raw: msgspec.Raw) -> Remaining | None:

@@ -2,10 +2,9 @@
 
 The service is written in PHP: an empty map arrives as `[]`, a list with gaps as an object, a number as text, and fields
 come and go between versions. A strict type would refuse a whole answer for one odd value. Therefore the members of a
-row are declared with the types of this module (`Text`, `WholeOrNone` ...): msgspec decodes the row in one call and has
-each of these members read by a function that takes every spelling. Only a member without which a row is worthless
-(`Text`, `Whole`, `Number`) makes the row fail, and then that row alone: a list is first cut into raw pieces, each piece
-is read on its own.
+row are declared with the types of this module (`Text`, `WholeOrNone` ...). A list that is as promised is decoded in one
+call; any other is cut into raw pieces, each read on its own, its members by functions that take every spelling. Only a
+member without which a row is worthless (`Text`, `Whole`, `Number`) makes a row fail, and then that row alone.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import msgspec
 
@@ -24,8 +23,10 @@ from landsat_async.model import SecretUrl
 from landsat_async.rules.redact import quoted_from_outside
 
 NULL = msgspec.Raw(b"null")
-_READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
-_INT64_MAX = 2**63 - 1
+READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
+INT64_MAX = 2**63 - 1
+_SIZES_BELOW = 2**50
+"""No file has so many bytes."""
 _RELAXED_MAX_BYTES = 16 * 2**20
 """Sloppy JSON needs a detour through Python objects, which a huge answer must not take."""
 
@@ -69,7 +70,7 @@ def whole(value: object) -> int | None:
     elif isinstance(value, str):
         digits = value.strip()
         value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT64_MAX:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= INT64_MAX:
         return value
     return None
 
@@ -77,7 +78,7 @@ def whole(value: object) -> int | None:
 def size_bytes(value: object) -> int | None:
     """A listed size; None for 0 and for sizes that no file has."""
     size = whole(value)
-    return size if size and size < 2**50 else None
+    return size if size and size < _SIZES_BELOW else None
 
 
 def number(value: object) -> float | None:
@@ -142,20 +143,25 @@ else:
 
         __instancecheck__ = staticmethod(id)
 
-    def _member(read: Callable[[object], object], default: object = None) -> type:
-        return _Member("Member", (), {"read": staticmethod(read), "default": default})
+    def _member(read: Callable[[object], object], default: object = None, *, usual: object = None) -> type:
+        """Make a type; `usual` is what msgspec reads alike where a value is as promised, None = null."""
+        member = _Member("Member", (), {"read": staticmethod(read), "default": default})
+        return Annotated[usual or member | None, msgspec.Meta(extra={"member": member})]
 
-    Text, TextOrNone, TextOrEmpty = _member(text, _FAILS), _member(text), _member(text, "")
+    _TEXT = Annotated[str, msgspec.Meta(min_length=1)]
+    _WHOLE = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+    _SIZE = Annotated[int, msgspec.Meta(gt=0, lt=_SIZES_BELOW)]
+    Text = _member(text, _FAILS, usual=_TEXT)
+    TextOrNone, TextOrEmpty = _member(text, usual=_TEXT | None), _member(text, "", usual=_TEXT)
     TextsOrNone, QuotedOrNone, LinkOrNone = _member(_texts), _member(_quoted), _member(_link)
-    Whole, WholeOrNone, WholeOrZero = _member(whole, _FAILS), _member(whole), _member(whole, 0)
-    Number, NumberOrNone = _member(number, _FAILS), _member(number)
-    SizeOrNone, Flag = _member(size_bytes), _member(flag)
+    Whole, WholeOrNone = _member(whole, _FAILS, usual=_WHOLE), _member(whole, usual=_WHOLE | None)
+    WholeOrZero = _member(whole, 0, usual=_WHOLE)
+    Number, NumberOrNone = _member(number, _FAILS, usual=float), _member(number, usual=float | None)
+    SizeOrNone, Flag = _member(size_bytes, usual=_SIZE | None), _member(flag, usual=bool)
 
 
 def _read_member(member: Any, value: object) -> object:
     """Read one member of a row for msgspec."""
-    if type(value) is str and member.read is text and value.isascii() and (plainly := value.strip()):
-        return plainly  # as a rule, and each row has many of them
     read = member.read(value)
     if read is not None:
         return read
@@ -193,7 +199,7 @@ def relaxed(body: bytes | bytearray | memoryview) -> bytes:
 
 
 def _short_int(digits: str) -> int | None:
-    return int(digits) if len(digits) <= 20 and -_INT64_MAX <= int(digits) <= _INT64_MAX else None
+    return int(digits) if len(digits) <= 20 and -INT64_MAX <= int(digits) <= INT64_MAX else None
 
 
 def _finite(digits: str) -> float | None:
@@ -207,17 +213,32 @@ def read_struct(raw: msgspec.Raw | bytes | bytearray, kind: type[S]) -> S:
     Raises:
         Unusable: it is none, or it is broken.
     """
-    decoder: msgspec.json.Decoder[S] = _decoder(kind)
     try:
-        return decoder.decode(raw)
-    except RecursionError:
-        raise Unusable("is nested too deeply") from None
-    except _READ_ERRORS:
+        row: S = _usual(kind).decode(raw)
+        if _have_plain_texts((row,)):
+            return row
+    except READ_ERRORS:
         pass
     try:
-        return decoder.decode(relaxed(memoryview(raw)))
-    except _READ_ERRORS as error:
+        return _read_tolerantly(raw, kind)
+    except RecursionError:
+        raise Unusable("is nested too deeply") from None
+    except READ_ERRORS:
+        pass
+    try:
+        return _read_tolerantly(relaxed(memoryview(raw)), kind)
+    except READ_ERRORS as error:
         raise Unusable(_why(error)) from None
+
+
+def _read_tolerantly(raw: msgspec.Raw | bytes | bytearray, kind: type[S]) -> S:
+    return kind(*msgspec.structs.astuple(_tolerant(kind).decode(raw)))
+
+
+def _have_plain_texts(rows: Sequence[msgspec.Struct]) -> bool:
+    """Whether each text in these rows is as `text` would make it."""
+    texts = [value for row in rows for value in msgspec.structs.astuple(row) if type(value) is str]
+    return "".join(texts).isascii() and list(map(str.strip, texts)) == texts
 
 
 def _why(error: Exception) -> str:
@@ -227,8 +248,21 @@ def _why(error: Exception) -> str:
 
 
 @cache
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+def _usual(kind: Any) -> msgspec.json.Decoder[Any]:
+    """Reads rows of which all is as promised, at the speed of C; refuses all others."""
     return msgspec.json.Decoder(kind, dec_hook=_read_member)
+
+
+@cache
+def _tolerant(kind: type[S]) -> msgspec.json.Decoder[msgspec.Struct]:
+    """Reads the same members, in every spelling, each by its own function."""
+    members: list[Any] = []
+    for one in msgspec.structs.fields(kind):
+        told = getattr(one.type, "__metadata__", ())
+        reader = told[-1].extra["member"] if told else one.type  # which is msgspec.Raw or Any
+        how: Any = {"default": one.default, "default_factory": one.default_factory, "name": one.encode_name}
+        members.append((one.name, reader, msgspec.field(**how)))
+    return msgspec.json.Decoder(msgspec.defstruct(kind.__name__, members), dec_hook=_read_member)
 
 
 def read_object(data: msgspec.Raw, kind: type[S], endpoint: str) -> S:
@@ -248,7 +282,7 @@ def plain(raw: msgspec.Raw) -> object:
     """Read a small value of unknown shape; None when it cannot be read."""
     try:
         value: object = msgspec.json.decode(raw)
-    except _READ_ERRORS:
+    except READ_ERRORS:
         return None
     return value
 
@@ -268,48 +302,62 @@ def pieces(raw: msgspec.Raw, where: str) -> Sequence[msgspec.Raw]:
     try:
         listed = msgspec.json.decode(raw, type=list[msgspec.Raw] | None)
         return listed or ()
-    except _READ_ERRORS:
+    except READ_ERRORS:
         pass
     try:
         # PHP writes a list with gaps in its numbering as an object.
         return tuple(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).values())
-    except _READ_ERRORS:
+    except READ_ERRORS:
         raise BadReply(f"{where} is not a list") from None
 
 
 def read_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
-    """Read every row of a list; what cannot be used goes to `unusable`, naming the row and the member.
-
-    Raises:
-        BadReply: `raw` is not a list at all.
-    """
+    """Read as `build_rows` does, and return the rows themselves."""
     return build_rows(raw, kind, None, where=where, unusable=unusable)
 
 
 def build_rows(
     raw: msgspec.Raw, kind: type[S], build: Callable[[S], T] | None, *, where: str, unusable: list[FailedItem]
 ) -> tuple[T, ...]:
-    """Read as `read_rows` does, and return what `build` makes of each row; it may raise Unusable."""
+    """Read every row of a list, and return what `build` makes of each; it may raise Unusable.
+
+    What cannot be used goes to `unusable`, naming the row and the member.
+
+    Raises:
+        BadReply: `raw` is not a list at all.
+    """
+    rows = _usual_rows(raw, kind)
+    if rows is not None and build is None:
+        return cast("tuple[T, ...]", rows)
     good: list[Any] = []
-    for place, piece in enumerate(pieces(raw, where), start=1):
+    for place, piece in enumerate(pieces(raw, where)):
         try:
-            row = read_struct(piece, kind)
+            row = read_struct(piece, kind) if rows is None else rows[place]
             good.append(row if build is None else build(row))
         except Unusable as error:
-            unusable.append(failed_row(piece, f"{where}, row {place}: {error}", _call_of(where)))
+            unusable.append(failed_row(piece, f"{where}, row {place + 1}: {error}", call_of(where)))
     return tuple(good)
 
 
+def _usual_rows(raw: msgspec.Raw, kind: type[S]) -> tuple[S, ...] | None:
+    """Read a list of which all is as promised; None for any other."""
+    try:
+        rows: tuple[S, ...] = _usual(tuple[kind, ...]).decode(raw)  # type: ignore[valid-type]
+    except READ_ERRORS:
+        return None
+    return rows if _have_plain_texts(rows) else None
+
+
 def salvage_rows(raw: msgspec.Raw, kind: type[S], *, where: str, unusable: list[FailedItem]) -> tuple[S, ...]:
-    """Read as `read_rows` does; what is not a list at all becomes one unusable row, so the other lists still count."""
+    """Read every row; what is not a list at all becomes one unusable row, so the other lists still count."""
     try:
         return build_rows(raw, kind, None, where=where, unusable=unusable)
     except BadReply as error:
-        unusable.append(FailedItem(None, None, None, str(error), _call_of(where)))
+        unusable.append(FailedItem(None, None, None, str(error), call_of(where)))
         return ()
 
 
-def _call_of(where: str) -> str:
+def call_of(where: str) -> str:
     """Return the call of a place in its answer, which is written as `call: list`."""
     return where.partition(":")[0]
 
@@ -330,23 +378,4 @@ def refused_rows(raw: msgspec.Raw, where: str) -> list[FailedItem]:
     try:
         return list(map(failed_row, pieces(raw, where)))
     except BadReply as error:
-        return [FailedItem(None, None, None, str(error), _call_of(where))]
-
-
-def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dict[int, str]:
-    """Read a map of download id to label; `[]` when it is empty."""
-    if is_blank(raw):
-        return {}
-    try:
-        entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except _READ_ERRORS:
-        unusable.append(FailedItem(None, None, None, f"{where} is not a map", _call_of(where)))
-        return {}
-    labels: dict[int, str] = {}
-    for key, piece in entries.items():
-        download_id = whole(key)
-        if download_id is None:
-            unusable.append(FailedItem(None, None, None, f"{where} has no download id as key", _call_of(where)))
-            continue
-        labels[download_id] = text(plain(piece)) or ""
-    return labels
+        return [FailedItem(None, None, None, str(error), call_of(where))]

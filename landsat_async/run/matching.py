@@ -94,14 +94,14 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
     By entity id, unless the names contradict each other; by name where the row has no entity id.
     """
     by_entity: dict[str, list[tuple[A, str]]] = {}
-    by_name: dict[str, A] = {}
+    by_stem: dict[str, A] = {}
     for file in files:
-        name = window_source(file.name)
-        by_entity.setdefault(file.entity_id, []).append((file, name))
-        by_name[_stem(name)] = file
+        stem = _stem(window_source(file.name))
+        by_entity.setdefault(file.entity_id, []).append((file, stem))
+        by_stem[stem] = file
     pairs: dict[int, tuple[A, AnswerRow]] = {}
     for answer in answers:
-        found = _find(answer, by_entity, by_name)
+        found = _find(answer, by_entity, by_stem)
         if found is None or answer.download_id in found.superseded_ids:
             continue
         known = pairs.get(found.item_id)
@@ -110,21 +110,25 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
     return pairs
 
 
-def _find(answer: AnswerRow, by_entity: dict[str, list[tuple[A, str]]], by_name: dict[str, A]) -> A | None:
-    """Return the file that a row answers; of those with its entity id, given with the names that USGS has for them."""
-    if answer.entity_id is not None:
-        candidates = by_entity.get(answer.entity_id, [])
-        for of_product in (True, False):  # by the product, else by the download, where the row tells it
-            given = answer.product_id if of_product else answer.download_id
-            known = [one for one in candidates if (one[0].product_id if of_product else one[0].download_id) == given]
-            if given is not None and len(known) == 1:
-                file, name = known[0]
-                return file if _may_be_called(name, answer.name) else None
-        fitting = [file for file, name in candidates if _agree(name, answer.name)]
-        return fitting[0] if len(fitting) == 1 else None
-    if answer.name is not None:
-        return by_name.get(_stem(answer.name))
-    return None
+def _find(answer: AnswerRow, by_entity: dict[str, list[tuple[A, str]]], by_stem: dict[str, A]) -> A | None:
+    """Return the file that a row answers; of those with its entity id, given with the stems of their USGS names."""
+    given = None if answer.name is None else _stem(answer.name)
+    if answer.entity_id is None:
+        return None if given is None else by_stem.get(given)
+    candidates = by_entity.get(answer.entity_id, [])
+    of_product: list[tuple[A, str]] = []
+    of_download: list[tuple[A, str]] = []
+    for one in candidates:
+        if one[0].product_id == answer.product_id:
+            of_product.append(one)
+        if one[0].download_id == answer.download_id is not None:
+            of_download.append(one)
+    for known in (of_product, of_download):  # by the product, else by the download, where the row tells it
+        if len(known) == 1:
+            file, stem = known[0]  # called by its name, or by the display id that it begins with
+            return file if _agree(stem, given) or stem.startswith(given or "") else None
+    fitting = [file for file, stem in candidates if stem == given or _agree(stem, given)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def product_apart(file: Asked) -> str:
@@ -135,29 +139,22 @@ def product_apart(file: Asked) -> str:
 def of_one_request(files: Sequence[A]) -> list[A]:
     """Return the files that may stand in one request, under one label, with the first: one for each entity id."""
     chosen: dict[str, A] = {}
+    apart = product_apart(files[0]) if files else ""
     for file in files:
-        if product_apart(file) == product_apart(files[0]):
+        if product_apart(file) == apart:
             chosen.setdefault(file.entity_id, file)
     return list(chosen.values())
 
 
-def _may_be_called(file_name: str, answer_name: str | None) -> bool:
-    """Whether an answer that is known to be the file's gives it its name, or the display id that it begins with."""
-    return _agree(file_name, answer_name) or _stem(file_name).startswith(_stem(answer_name or ""))
-
-
-def _agree(file_name: str, answer_name: str | None) -> bool:
-    """Whether a name of an answer may be that of the file.
+def _agree(own: str, given: str | None) -> bool:
+    """Whether a name of an answer may be that of a file, both given by their stems.
 
     The bare displayId says no more than the entity id: all products of a tile have it. So does whatever begins with it
     for a file whose name is not known yet.
     """
-    if answer_name is None:
+    if given is None or own == given:
         return True
-    own, given = _stem(file_name), _stem(answer_name)
-    if own == given:
-        return True
-    if is_planned(file_name):
+    if is_planned(own):
         return given.startswith(own.partition(".")[0])
     return own.startswith(given) and own[len(given)] in "._"
 

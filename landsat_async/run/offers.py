@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterator, S
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Protocol, TypeAlias, TypeVar
 
 import anyio
@@ -21,7 +22,7 @@ from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.replies import ProductOption
 from landsat_async.model import Scene, Unavailable, WantedFile
 from landsat_async.rules.bands import kinds_of_dataset, lacks, nearest_band, where_else
-from landsat_async.rules.naming import is_planned, layout_folder
+from landsat_async.rules.naming import layout_folder
 from landsat_async.run.fallback import with_single_files
 from landsat_async.run.order_only import with_orders
 from landsat_async.run.scene_cache import SceneCache
@@ -31,6 +32,8 @@ from landsat_async.run.windows import RunWindows, with_windows
 
 SCENES_PER_CALL = 500
 """One scene costs about 50 KB of download-options (22 files under each of four rows)."""
+
+_KIND = attrgetter("kind")
 
 T = TypeVar("T")
 _Offered: TypeAlias = tuple[Sequence[Scene], list[ProductOption]]
@@ -144,7 +147,7 @@ async def _choose(
         if config.select.type == "band_group":
             files = [await _with_alias(m2m, file, aliases) for file in selection.files]
             selection = replace(selection, files=tuple(files))
-        if any(is_planned(file.name) for file in selection.files):
+        if "product" in map(_KIND, selection.files):  # the server names them
             selection = await _with_names(selection, history)
         if places := _places(selection, whole, config.download.layout):
             selection = _with_what_is_here(selection, await history.done_among(places))

@@ -7,6 +7,7 @@ is killed here begins with what the ledger has already.
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from landsat_async.events import Failed, Notice, Planned
@@ -21,6 +22,8 @@ from landsat_async.run.selection import Selection
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
     from landsat_async.run.sync import Synchroniser
+
+_SIZE = attrgetter("bytes_nominal")
 
 
 async def prepare(
@@ -66,7 +69,7 @@ async def prepare(
 
 
 async def _select(context: RunContext, found: Found, missing: MissingFiles) -> tuple[int, int]:
-    """Choose the files of the scenes and put them into the run; returns about what comes, and as whole files."""
+    """Choose the files of the scenes and put them into the run; returns about what comes, and as whole where cut."""
     config, ledger, nominal, whole = context.config, context.ledger, 0, 0
     cache = SceneCache(config, ledger, context.target, context.states.now, context.window)
     async with choosing(
@@ -74,8 +77,9 @@ async def _select(context: RunContext, found: Found, missing: MissingFiles) -> t
     ) as selections:
         async for selection in selections:
             missing.add(selection)
-            nominal += sum(file.bytes_nominal or 0 for file in selection.files)
-            whole += sum(file.bytes_whole or file.bytes_nominal or 0 for file in selection.files)
+            nominal += sum(filter(None, map(_SIZE, selection.files)))
+            if context.window is not None:
+                whole += sum(file.bytes_whole or file.bytes_nominal or 0 for file in selection.files)
             now, complete = context.states.now(), selection.complete
             if context.measuring is not None:
                 await context.measuring.select(selection, cache.choice)

@@ -10,8 +10,9 @@ What was selected and cannot be had is reported by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 import msgspec
 
@@ -29,6 +30,8 @@ from landsat_async.value import Value
 _NOT_NOW = "USGS does not offer it at the moment"
 _LATER = "Run again later; products move between storage systems."
 _TILES = 'Cut the single bands: type = "band" in place of "bundle"; or fetch the products whole: window = "off".'
+_AVAILABLE = attrgetter("available")
+_SIZE = attrgetter("bytes_nominal")
 _METADATA = "mtl.txt"
 """What comes with chosen bands when `metadata` is on."""
 
@@ -84,7 +87,8 @@ class _Single(msgspec.Struct):
 class _Chosen(msgspec.Struct):
     """The selection while it grows."""
 
-    layout: str
+    folder: str = ""
+    """Of the files of the scene that it grows by now, from the layout template."""
     files: list[WantedFile] = msgspec.field(default_factory=list)
     unavailable: list[Unavailable] = msgspec.field(default_factory=list)
     lacking: dict[tuple[str, str], Lacking] = msgspec.field(default_factory=dict)
@@ -92,14 +96,17 @@ class _Chosen(msgspec.Struct):
 
     def add(self, scene: Scene, name: str, kind: str, routes: list[Route], sizes: Iterable[int | None],
             group_dataset: str | None = None, file_groups: tuple[str, ...] = ()) -> None:  # fmt: skip
-        routes = sorted(routes, key=lambda route: not route.available)
+        routes = sorted(routes, key=_AVAILABLE, reverse=True)  # which leaves equal ones in their order
         if not routes or not routes[0].available:
             self.unavailable.append(Unavailable(name, _NOT_NOW, _LATER))
             return
-        size = next((one for one in sizes if one and one > 0), None)
-        folder = layout_folder(self.layout, scene)
+        size = None
+        for listed in sizes:
+            if listed is not None and listed > 0:
+                size = listed
+                break
         ids = scene.entity_id, scene.display_id
-        file = WantedFile(name, *ids, kind, tuple(routes), size, folder, group_dataset, file_groups)
+        file = WantedFile(name, *ids, kind, tuple(routes), size, self.folder, group_dataset, file_groups)
         self.files.append(file)
 
     def refuse(self, name: str, reason: str, hint: str = "") -> None:
@@ -123,7 +130,7 @@ def choose(
     by_scene: dict[str, list[ProductOption]] = {}
     for option in options:
         by_scene.setdefault(option.entity_id, []).append(option)
-    chosen = _Chosen(layout)
+    chosen = _Chosen()
     wanted = (
         select.bands
         if select.cuts_bundles
@@ -135,7 +142,7 @@ def choose(
         missing, files = len(chosen.unavailable), len(chosen.files)
         try:
             safe_name(scene.display_id)
-            layout_folder(layout, scene)
+            chosen.folder = layout_folder(layout, scene)
         except UnsafeName as error:
             chosen.refuse(scene.display_id, str(error), "Nothing of this scene is fetched.")
             continue
@@ -169,7 +176,7 @@ def _add_members(chosen: _Chosen, scene: Scene, rows: list[ProductOption], selec
     if not is_level_scene(scene.display_id):  # they have several products, and what is in which only USGS knows
         chosen.refuse(scene.display_id, "windows are cut from bundles of Level 1 and 2 scenes only", _TILES)
         return set(select.bands)  # else they would be told as bands that nobody has
-    bundle = _Chosen(chosen.layout, several=chosen.several)
+    bundle = _Chosen(chosen.folder, several=chosen.several)
     _add_bundle(bundle, scene, rows)
     chosen.unavailable += bundle.unavailable
     if not bundle.files:
@@ -177,7 +184,7 @@ def _add_members(chosen: _Chosen, scene: Scene, rows: list[ProductOption], selec
     (whole,) = bundle.files
     singles = _singles(scene, rows) or _usual_members(scene)
     by_band = SelectConfig(type="band", bands=select.bands)
-    taken = list(_taken(singles, by_band, kind_of(scene.display_id)))
+    taken = _taken(singles, by_band, kind_of(scene.display_id))
     if select.metadata and taken:
         with_them = [single for single in singles if single.suffix.casefold() == _METADATA]
         taken += [(single, set(), ()) for single in with_them if all(single is not one for one, _, _ in taken)]
@@ -279,23 +286,20 @@ def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:
     """The single files of a scene: every name once, in the order listed."""
     found: dict[str, _Single] = {}
     seen: set[tuple[str, str]] = set()
+    product_id, length = scene.display_id.casefold(), len(scene.display_id)
     for listed in {id(row.secondary): row.secondary for row in rows}.values():
         for offer in listed:
             key = (offer.entity_id, offer.product_id)
             if key in seen or offer.system == "folder":
                 continue
             seen.add(key)
-            single = found.get(offer.display_id)
+            name = offer.display_id
+            single = found.get(name)
             if single is None:
-                suffix = _suffix(offer.display_id, scene.display_id)
-                single = found.setdefault(offer.display_id, _Single(offer.display_id, suffix, []))
+                begins = len(name) > length and name[:length].casefold() == product_id
+                single = found[name] = _Single(name, name[length:].lstrip("_") if begins else name, [])
             single.offers.append(offer)
     return list(found.values())
-
-
-def _suffix(name: str, product_id: str) -> str:
-    head, tail = name[: len(product_id)], name[len(product_id) :]
-    return tail.lstrip("_") if head.casefold() == product_id.casefold() and tail else name
 
 
 def _add_singles(
@@ -305,7 +309,7 @@ def _add_singles(
     singles = _singles(scene, rows)
     matched: set[str] = set()
     before = len(chosen.files), len(chosen.unavailable)
-    taken = list(_taken(singles, select, kind_of(scene.display_id)))
+    taken = _taken(singles, select, kind_of(scene.display_id))
     if select.metadata and taken and select.type != "all":  # a scene that has none of the bands needs none of it
         with_them = [single for single in singles if single.suffix.casefold() == _METADATA]
         taken += [(single, set(), ()) for single in with_them if all(single is not one for one, _, _ in taken)]
@@ -335,16 +339,18 @@ def _what_it_has(singles: list[_Single], select: SelectConfig) -> str:
 
 def _taken(
     singles: list[_Single], select: SelectConfig, kind: Kind | None
-) -> Iterator[tuple[_Single, Set[str], tuple[str, ...]]]:
-    """Yield the files that are selected, what selected them, and the groups to ask for them by."""
+) -> list[tuple[_Single, Set[str], tuple[str, ...]]]:
+    """Return the files that are selected, what selected them, and the groups to ask for them by."""
+    taken: list[tuple[_Single, Set[str], tuple[str, ...]]] = []
     for single in singles:
         if select.type == "all":
-            yield single, set(), ()
+            taken.append((single, set(), ()))
         elif select.type == "band":
             if hits := bands_of(single.suffix, select.bands, kind):
-                yield single, hits, ()
+                taken.append((single, hits, ()))
         elif groups := single.groups & set(select.file_groups) if select.file_groups else single.groups:
-            yield single, groups, tuple(sorted(groups))
+            taken.append((single, groups, tuple(sorted(groups))))
+    return taken
 
 
 def _add_single(chosen: _Chosen, scene: Scene, single: _Single, groups: tuple[str, ...]) -> None:
@@ -358,7 +364,7 @@ def _add_single(chosen: _Chosen, scene: Scene, single: _Single, groups: tuple[st
         offers = [offer for offer in offers if set(groups) & set(offer.file_groups or ())]
     routes = [Route(offer.entity_id, offer.product_id, offer.system, offer.available) for offer in offers]
     dataset = next((offer.dataset_id for offer in offers if offer.dataset_id), None) if groups else None
-    chosen.add(scene, single.name, "file", routes, (offer.bytes_nominal for offer in offers), dataset, groups)
+    chosen.add(scene, single.name, "file", routes, map(_SIZE, offers), dataset, groups)
 
 
 def _each_once(files: Iterable[WantedFile]) -> tuple[WantedFile, ...]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from landsat_async.errors import BadReply
 from landsat_async.m2m import tolerant
+from landsat_async.m2m.read_downloads import read_labels
 from landsat_async.m2m.tolerant import Unusable
 
 VALUES = st.recursive(
@@ -94,6 +95,52 @@ class _Row(tolerant.Row):
     size: tolerant.SizeOrNone = None
 
 
+class _AllKinds(tolerant.Row):
+    a_text: tolerant.Text
+    whole: tolerant.Whole
+    number: tolerant.Number
+    maybe_text: tolerant.TextOrNone = None
+    filled_text: tolerant.TextOrEmpty = ""
+    texts: tolerant.TextsOrNone = None
+    quoted: tolerant.QuotedOrNone = None
+    link: tolerant.LinkOrNone = None
+    maybe_whole: tolerant.WholeOrNone = None
+    filled_whole: tolerant.WholeOrZero = 0
+    size: tolerant.SizeOrNone = None
+    maybe_number: tolerant.NumberOrNone = None
+    flag: tolerant.Flag = False
+    any: msgspec.Raw = tolerant.NULL
+
+
+TEXTS = st.sampled_from(["x", "a b", "", " x", "x\n", "\u00a0x", "\ud800", "a/b", "\x7f", "7"])
+WHOLES = st.sampled_from([0, 1, 7.0, -1, 2**50 - 1, 2**50, 2**63 - 1, 2**63, 2**64, 10**30, "7", " 7 ", True, 1.5])
+NUMBERS = st.sampled_from([0, -1.5, 1e308, 10**30, "1.5", "nan", False])
+PROMISED = {
+    "aText": TEXTS, "maybeText": TEXTS, "filledText": TEXTS, "texts": st.lists(TEXTS, max_size=2), "quoted": TEXTS,
+    "link": TEXTS, "whole": WHOLES, "maybeWhole": WHOLES, "filledWhole": WHOLES, "size": WHOLES, "number": NUMBERS,
+    "maybeNumber": NUMBERS, "flag": st.booleans(), "any": st.just([1]),
+}  # fmt: skip
+USUAL = {"aText": "x", "whole": 7, "number": 1.5}
+NEARLY_ROWS = st.dictionaries(st.sampled_from(sorted(PROMISED)), st.none() | VALUES, max_size=1).flatmap(
+    lambda odd: st.fixed_dictionaries({}, optional=PROMISED).map(lambda row: USUAL | row | odd)
+)
+
+
+@given(st.lists(NEARLY_ROWS, max_size=3), st.sampled_from([None, 1]), st.booleans())
+def test_what_is_read_in_one_call_is_what_is_read_member_by_member(rows, indent, ascii_only):
+    text = json.dumps(rows, indent=indent, ensure_ascii=ascii_only).replace("/", "\\/")
+    at_once = tolerant._usual_rows(msgspec.Raw(text.encode(errors="surrogatepass")), _AllKinds)
+    if at_once is not None:
+        assert at_once == tuple(tolerant._read_tolerantly(json.dumps(row).encode(), _AllKinds) for row in rows)
+
+
+@pytest.mark.parametrize("member", sorted(PROMISED.keys() - USUAL.keys()))
+def test_rows_that_are_as_promised_are_read_in_one_call(member):
+    value = {"texts": ["x"], "size": 5, "flag": True, "any": {}}.get(member, 7 if "hole" in member else "x")
+    value = 1.5 if member == "maybeNumber" else value
+    assert tolerant._usual_rows(raw([USUAL, USUAL | {member: value}]), _AllKinds) is not None
+
+
 def test_one_bad_row_costs_itself_only_and_is_named():
     unusable = []
     rows = tolerant.read_rows(
@@ -116,8 +163,20 @@ def test_what_is_no_object_is_unusable(body):
         tolerant.read_struct(raw(body), _Row)
 
 
+@given(
+    st.dictionaries(
+        st.sampled_from(["7", "07", " 7", "x", str(2**63)]), st.sampled_from(["x", " x", "", None, 7, 1.5, []])
+    )
+)
+def test_labels_are_read_alike_whatever_is_beside_them(labels):
+    alone: dict[int, str] = {}
+    for key, value in labels.items():
+        alone |= read_labels(raw({key: value, "x": None}), "newRecords", [])
+    assert read_labels(raw(labels), "newRecords", []) == alone
+
+
 def test_labels_without_a_download_id_are_told():
     unusable = []
-    assert tolerant.read_labels(raw({"7": "a", "8": None, "x": "b"}), "newRecords", unusable) == {7: "a", 8: ""}
+    assert read_labels(raw({"7": "a", "8": None, "x": "b"}), "newRecords", unusable) == {7: "a", 8: ""}
     assert [one.message for one in unusable] == ["newRecords has no download id as key"]
-    assert tolerant.read_labels(raw([]), "newRecords", unusable) == {}
+    assert read_labels(raw([]), "newRecords", unusable) == {}
