@@ -161,7 +161,7 @@ class Fs(Protocol):
     def pwrite_all(self, fd: int, data: memoryview, offset: int) -> None:
         """Write all of `data`; on an error, a prefix of it may be written."""
 
-    def fsync(self, fd: int) -> None:
+    def fsync(self, fd: int, /) -> None:
         """Make the file's bytes durable. The descriptor must be open for writing: Windows refuses others."""
 
     def ftruncate(self, fd: int, size: int, /) -> None:

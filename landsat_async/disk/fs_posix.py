@@ -86,6 +86,8 @@ class PosixFs:
     ftruncate = staticmethod(os.ftruncate)
     fchmod = staticmethod(os.fchmod)
     fstat = staticmethod(os.fstat)
+    # On macOS a plain fsync leaves the data in the drive's cache.
+    fsync = staticmethod(posix_macos.full_sync if sys.platform == "darwin" else os.fsync)
 
     def __init__(self, observer: Observer | None = None) -> None:
         if observer is not None:
@@ -209,13 +211,6 @@ class PosixFs:
         done = 0
         while done < len(data):
             done += self.pwrite(fd, data[done:], offset + done)
-
-    def fsync(self, fd: int) -> None:
-        """Make the file's bytes durable."""
-        if sys.platform == "darwin":  # a plain fsync leaves the data in the drive's cache
-            posix_macos.full_sync(fd)
-        else:
-            os.fsync(fd)
 
     def lstat(self, path: str) -> os.stat_result:
         """Describe what a name stands for, without following a link."""

@@ -45,6 +45,8 @@ class LocalTarget:
         self.fs = make_fs()
         """For changes; follows no links below the root once `prepare` was called."""
         self._root, self.parts_dir = str(root), str(parts_dir or self.folder.parts)
+        self.path_of = partial(self.fs.join, self._root)
+        """Returns the whole path of a file."""
         self._file_mode = 0o644
 
     def prepare(self) -> Claim:
@@ -69,10 +71,6 @@ class LocalTarget:
 
     def stop_waiting(self) -> None:
         """Do nothing."""
-
-    def path_of(self, relpath: str) -> str:
-        """Return the whole path of a file."""
-        return self.fs.join(self._root, relpath)
 
     def foresee(self) -> LandsatError | None:
         """Return what `prepare` would raise now."""

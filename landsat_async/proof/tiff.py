@@ -128,7 +128,27 @@ def walk_tiff(view: ByteView) -> TiffLayout:
     Raises:
         Damage: Some index is broken or points outside the file, or no tile of the image is there.
     """
-    return _Walk(view).run()
+    walk = _Walk(view)
+    note = walk.head[walk.form.header_bytes :][:512]
+    has_frames = note.startswith(b"GDAL_STRUCTURAL_METADATA_SIZE=") and all(line in note for line in _FRAMED)
+    pages: list[Page] = []
+    seen: set[int] = set()
+    ahead = [walk.form.first.unpack_from(walk.head)[0]]
+    while ahead:
+        at = ahead.pop()
+        if at in seen:
+            raise Damage("the directories of the TIFF go round in a circle")
+        seen.add(at)
+        if len(seen) > MOST_DIRECTORIES:
+            raise Damage(f"more than {MOST_DIRECTORIES} directories in the TIFF")
+        tags, following = walk.read_directory(at)
+        sub = tags.get(_SUB_DIRECTORIES)
+        below = walk.values(sub, MOST_DIRECTORIES) if sub else ()
+        ahead += filter(None, (following, *below))
+        pages.append(walk.read_page(tags, 4 if has_frames else 0))
+    if not any(pages[0].counts):
+        raise Damage("the TIFF holds no image: not one of its tiles is stored")
+    return TiffLayout(tuple(pages), has_frames, view.size - walk.end)
 
 
 def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
@@ -164,47 +184,26 @@ def _cut_off(at: int, size: int, end: int) -> Damage:
 class _Walk:
     def __init__(self, view: ByteView) -> None:
         self._view = view
-        self._end = 0
+        self.end = 0
         """Last byte + 1 of all that the indexes explain."""
         self._tiles = 0
         self._stored_bytes = 0
         # The indexes of a band stand together at its beginning: one read instead of one for each tag.
-        self._head = view.read(0, min(_INDEX_BYTES, view.size))
+        self.head = view.read(0, min(_INDEX_BYTES, view.size))
         if view.size < 16:
             raise Damage("too short for a TIFF")
-        form = _FORMS.get(self._head[:4]) or _FORMS.get(self._head[:8])
+        form = _FORMS.get(self.head[:4]) or _FORMS.get(self.head[:8])
         if form is None:
             raise Damage("no TIFF header")
-        self._form = form
+        self.form = form
 
-    def run(self) -> TiffLayout:
-        note = self._head[self._form.header_bytes :][:512]
-        has_frames = note.startswith(b"GDAL_STRUCTURAL_METADATA_SIZE=") and all(line in note for line in _FRAMED)
-        pages: list[Page] = []
-        seen: set[int] = set()
-        ahead = [self._form.first.unpack_from(self._head)[0]]
-        while ahead:
-            at = ahead.pop()
-            if at in seen:
-                raise Damage("the directories of the TIFF go round in a circle")
-            seen.add(at)
-            if len(seen) > MOST_DIRECTORIES:
-                raise Damage(f"more than {MOST_DIRECTORIES} directories in the TIFF")
-            tags, following = self._read_directory(at)
-            sub = tags.get(_SUB_DIRECTORIES)
-            below = self._values(sub, MOST_DIRECTORIES) if sub else ()
-            ahead += filter(None, (following, *below))
-            pages.append(self._read_page(tags, 4 if has_frames else 0))
-        if not any(pages[0].counts):
-            raise Damage("the TIFF holds no image: not one of its tiles is stored")
-        return TiffLayout(tuple(pages), has_frames, self._view.size - self._end)
-
-    def _read_directory(self, at: int) -> tuple[dict[int, _Tag], int]:
-        form, end, most = self._form, self._view.size, self._form.longest_directory_bytes
+    def read_directory(self, at: int) -> tuple[dict[int, _Tag], int]:
+        """Return the tags of a directory, and where the next one is; 0 = nowhere."""
+        form, end, most = self.form, self._view.size, self.form.longest_directory_bytes
         if at < form.header_bytes:
             raise Damage("a directory of the TIFF lies in its header")
-        is_ahead = at + most <= len(self._head)
-        data = self._head[at : at + most] if is_ahead else self._view.read(at, min(most, end - at))
+        is_ahead = at + most <= len(self.head)
+        data = self.head[at : at + most] if is_ahead else self._view.read(at, min(most, end - at))
         count = form.counter.unpack_from(data)[0] if len(data) > form.counter.size else 0
         if not 0 < count <= _MOST_TAGS:
             raise Damage(f"a directory of {count} tags")
@@ -220,35 +219,36 @@ class _Walk:
                 if stored < begin or stored + size > end:
                     raise _cut_off(stored, size, end)
                 explained = max(explained, stored + size)
-        self._end = max(self._end, explained)
+        self.end = max(self.end, explained)
         return tags, form.pointer.unpack_from(data, behind)[0]
 
-    def _values(self, tag: _Tag, most: int) -> Sequence[int]:
+    def values(self, tag: _Tag, most: int) -> Sequence[int]:
+        """Return the integers of a tag, `most` of them at most."""
         kind, count, stored = tag
         code = _INTEGER_CODES.get(kind)
         if code is None or not 0 < count <= most:
             raise Damage("a TIFF tag of the wrong type or length")
         size = _TYPE_BYTES[kind] * count
-        if size <= self._form.pointer.size:
-            data = self._form.pointer.pack(stored)[:size]
-        elif stored + size <= len(self._head):
-            data = self._head[stored : stored + size]
+        if size <= self.form.pointer.size:
+            data = self.form.pointer.pack(stored)[:size]
+        elif stored + size <= len(self.head):
+            data = self.head[stored : stored + size]
         else:
             data = self._view.read(stored, size)
         values = array(code, data)
-        if self._form.is_swapped:
+        if self.form.is_swapped:
             values.byteswap()
         return values
 
     def _numbers(self, tags: dict[int, _Tag], wanted: Sequence[tuple[int, int, int | None]]) -> list[int]:
-        alone, numbers = self._form.alone, []
+        alone, numbers = self.form.alone, []
         for number, least, default in wanted:
             kind, count, stored = tag = tags.get(number, _MISSING)
             if count == 1 and kind in alone:  # as a rule
                 shift, mask = alone[kind]
                 value = stored >> shift & mask
             elif tag is not _MISSING:
-                value = self._values(tag, 1)[0]
+                value = self.values(tag, 1)[0]
             elif default is not None:
                 value = default
             else:
@@ -258,7 +258,8 @@ class _Walk:
             numbers.append(value)
         return numbers
 
-    def _read_page(self, tags: dict[int, _Tag], trailer_bytes: int) -> Page:
+    def read_page(self, tags: dict[int, _Tag], trailer_bytes: int) -> Page:
+        """Return what a directory says of its tiles, behind each of which stand `trailer_bytes` of a frame."""
         is_tiled = _TILE_WIDTH in tags
         numbers = self._numbers(tags, _OF_TILES if is_tiled else _OF_STRIPS)
         width, length, samples, planar, compression, photometric, *tile = numbers
@@ -285,24 +286,24 @@ class _Walk:
         where, sizes = (_TILE_OFFSETS, _TILE_COUNTS) if is_tiled else (_STRIP_OFFSETS, _STRIP_COUNTS)
         if where not in tags or sizes not in tags:
             raise Damage("a TIFF page without the index of its tiles")
-        offsets, counts = self._values(tags[where], MOST_TILES), self._values(tags[sizes], MOST_TILES)
+        offsets, counts = self.values(tags[where], MOST_TILES), self.values(tags[sizes], MOST_TILES)
         if not len(offsets) == len(counts) == expected:
             raise Damage(f"a TIFF page with {len(offsets)} tiles where its size asks for {expected}")
-        size, floor, ceiling, end = self._view.size, self._form.header_bytes, self._view.size - trailer_bytes, 0
+        size, floor, ceiling, end = self._view.size, self.form.header_bytes, self._view.size - trailer_bytes, 0
         for offset, count in zip(offsets, counts, strict=True):
             if count and (offset < floor or offset + count > ceiling):
                 tile = f"a tile of the TIFF is at bytes {offset} to {offset + count}"
                 raise Damage(f"{tile}, but the file has {size}: it is cut off")
             if count:
                 end = max(end, offset + count)
-        self._end = max(self._end, end + trailer_bytes if end else 0)
+        self.end = max(self.end, end + trailer_bytes if end else 0)
         self._stored_bytes += sum(counts)
         if self._stored_bytes > size:
             raise Damage("tiles of the TIFF lie on top of each other")
         return offsets, counts
 
     def _row_bytes(self, tags: dict[int, _Tag], samples: int, planes: int, tile_width: int) -> int:
-        bits = list(self._values(tags[_BITS], 65_535)) if _BITS in tags else [1]
+        bits = list(self.values(tags[_BITS], 65_535)) if _BITS in tags else [1]
         if len(bits) == 1:
             bits *= samples
         if len(bits) != samples or min(bits) < 1 or max(bits) > 128:
