@@ -18,9 +18,10 @@ import asyncio
 import select
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -149,10 +150,20 @@ def what_follows(transport: asyncio.Transport) -> bytes:
     return b""
 
 
+def watch_for_bytes(transport: asyncio.Transport) -> Callable[[], object]:
+    """Return what tells, as long as a connection is open, whether bytes or an end wait on it that nobody has read."""
+    sock = transport.get_extra_info("socket")
+    return list if sock is None else _readable(sock.fileno())
+
+
 def _is_readable(fd: int) -> bool:
     """Ask the system for bytes, or an end, that the event loop does not know of yet."""
+    return bool(_readable(fd)())
+
+
+def _readable(fd: int) -> Callable[[], object]:
     if sys.platform != "win32":
         poll = select.poll()
         poll.register(fd, select.POLLIN)
-        return bool(poll.poll(0))
-    return any(select.select([fd], [], [fd], 0))  # takes any socket there
+        return partial(poll.poll, 0)
+    return lambda: any(select.select([fd], [], [fd], 0))  # takes any socket there

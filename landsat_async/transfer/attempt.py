@@ -68,7 +68,7 @@ async def ask(transfer: Transfer, headers: dict[str, str]) -> Answered:
     wait.begin(url.host or "", "has not answered yet", transfer.answer_timeout_s, session.clock())
     try:
         headers = headers | IDENTITY_ONLY if transfer.identity_only else headers
-        return await session.get(url, headers, policy, None if job.name_begins else job.name)
+        return await session.get(url, headers, policy, None if job.name_begins else job.name, transfer.host)
     finally:
         wait.since_s = NEVER_S
 
@@ -109,7 +109,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
             transfer, wanted, here, response, reply, named=named, staging=staging, plainly=plainly
         )
     finally:
-        if response is not None:
+        if response is not None and response.whole is None:
             response.close()  # no harm after a complete body: the connection is in the pool again by then
     return received or await attempt(transfer, plainly=True)
 

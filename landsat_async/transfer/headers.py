@@ -37,8 +37,8 @@ _DISPOSITION_PARAM = re.compile(r"""([^\s;,="']+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|
 """A parameter. Quotes may be single or left open, and the type before the first one may be absent: a name that is
 not found here cannot speak against a file."""
 
-_USUAL_DISPOSITION = re.compile(r'attachment; ?filename="([A-Za-z0-9._-]+)"')
-"""What nearly all hosts send; read in a tenth of the time."""
+_USUAL_DISPOSITION = re.compile(r'attachment; ?filename="([A-Za-z0-9_][A-Za-z0-9._-]{0,254})"')
+"""What nearly all hosts send: one plain name; read in a tenth of the time."""
 _NO_CODINGS = frozenset({"", "identity", "none", "binary", "8bit", "aws-chunked"})
 """What hosts and stores write into Content-Encoding of a body that is as it was stored; the proof has the last word."""
 _CHARSETS = frozenset({"", "us-ascii", "utf-8", "iso-8859-1", "windows-1252"})
@@ -106,9 +106,8 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
     content_range = parse_content_range(ranges[0]) if len(ranges) == 1 else None
     encoding = ",".join(fields("Content-Encoding", ())).strip().lower()
     disposition = fields("Content-Disposition", ())
-    names: list[str] = []
-    for text in disposition[:4]:
-        names += names_in_disposition(text)
+    usual = _USUAL_DISPOSITION.fullmatch(disposition[0]) if len(disposition) == 1 else None
+    filename, names = (usual[1], (usual[1],)) if usual else _names_in(disposition)
     return Reply(
         status=status,
         length=parse_length(one("Content-Length")),
@@ -122,8 +121,8 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
         date=_date_text(one("Date")),
         location=one("Location"),
         retry_after=_printable(said["Retry-After"]) if "Retry-After" in said else None,
-        filename=parse_filename(disposition[0]) if disposition else None,
-        filenames=tuple(names),
+        filename=filename,
+        filenames=names,
         disposition=bool(disposition),
         accepts_ranges=one("Accept-Ranges", "").strip(" \t").lower() == "bytes",
     )
@@ -185,6 +184,13 @@ def is_strong_date(last_modified: str | None, date: str | None) -> bool:
     return (answered - modified).total_seconds() >= STRONG_DATE_AGE_S
 
 
+def _names_in(dispositions: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    names: list[str] = []
+    for text in dispositions[:4]:
+        names += names_in_disposition(text)
+    return parse_filename(dispositions[0]) if dispositions else None, tuple(names)
+
+
 def parse_filename(disposition: str) -> str | None:
     """Return the last path component of the file name in a Content-Disposition; None when there is none.
 
@@ -208,8 +214,6 @@ def names_in_disposition(disposition: str) -> list[str]:
 @lru_cache(maxsize=64)
 def _disposition_names(disposition: str) -> tuple[str, ...]:
     """Read `filename`, then `filename*`, which counts for more."""
-    if usual := _USUAL_DISPOSITION.fullmatch(disposition):
-        return (usual[1],)
     values: dict[str, str] = {}
     for found in _DISPOSITION_PARAM.finditer(disposition[:1024]):
         quoted, single, plain = found[2], found[3], found[4]
@@ -226,6 +230,7 @@ def _disposition_names(disposition: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+@lru_cache(maxsize=64)
 def _printable(text: str | None) -> str | None:
     if text is None or len(text) > MAX_FIELD_CHARS or not _PRINTABLE.fullmatch(text):
         return None

@@ -25,6 +25,7 @@ _LOCAL = tuple(
         "::/127", "fc00::/7", "fe80::/10",
     )
 )  # fmt: skip
+_USUAL_PORTS = {"http": 80, "https": 443}
 _STAGING = "/download-staging/"
 
 
@@ -79,18 +80,29 @@ def read_link(text: str, base: URL | None = None) -> URL:
         raise LinkRefused("refused a link that is not a proper URL") from None
     if refused:
         raise LinkRefused("refused a link without a host, or with a user name in it")
-    return url.with_fragment(None)
+    return url.with_fragment(None) if "#" in text else url
 
 
 def host_of(url: URL) -> str:
     """Return the name under which a host is known to circuit breakers: with its port, unless that is the usual one."""
-    return f"{url.host or ''}:{url.port}" if url.port and not url.is_default_port() else url.host or ""
+    port = url.explicit_port
+    return url.host or "" if port is None or port == _USUAL_PORTS.get(url.scheme) else f"{url.host or ''}:{port}"
+
+
+@lru_cache(maxsize=512)
+def link_and_host(text: str) -> tuple[URL, str]:
+    """Read a link from the service, and return it with its host (`host_of`). Raises LinkRefused.
+
+    It is asked when the link comes, and once more when its file is fetched.
+    """
+    url = read_link(text)
+    return url, host_of(url)
 
 
 def host_in(link: SecretUrl) -> str:
     """Return the host of a link from the service; "" when it is no proper one."""
     try:
-        return host_of(read_link(link.reveal()))
+        return link_and_host(link.reveal())[1]
     except LinkRefused:
         return ""
 

@@ -33,10 +33,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-from landsat_async.connections import Answer, look_at
+from landsat_async.connections import Answer, OutOfStep, look_at, watch_for_bytes
+from landsat_async.transfer.link_policy import host_of
 
 _USED = ("set_response_params", "start_timeout", "read_timeout", "upgraded")
 _PARAMETERS = ("read_until_eof", "auto_decompress", "read_timeout", "read_bufsize", "max_line_size", "max_field_size")
+_ENDED = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+"""What a connection that has ended in the pool shows when it is used."""
 _CLOSED = aiohttp.ClientConnectionError("Connection closed")
 BRIEF_BYTES = 256 * 1024
 """Longer bodies are for those who write what has come while more is coming."""
@@ -87,8 +90,13 @@ def read_head(data: bytes) -> BriefHead | None:
 class Gatherer(asyncio.Protocol):
     """Stands before aiohttp's end of a connection, and keeps brief answers for itself."""
 
-    def __init__(self, handler: ResponseHandler, parameters: Mapping[str, Any]) -> None:
-        self._handler, self._parameters = handler, parameters
+    def __init__(
+        self, handler: ResponseHandler, transport: asyncio.Transport, parameters: Mapping[str, Any], *, first: bool
+    ) -> None:
+        self.handler, self.transport, self.first = handler, transport, first
+        """`first`: nothing was asked on the connection before."""
+        self.has_bytes = watch_for_bytes(transport)
+        self._parameters = parameters
         self._awaited: asyncio.Future[tuple[BriefHead, bytes] | None] | None = None
         """None: nothing is asked, or aiohttp reads the answer."""
         self._deadline_s = 0.0
@@ -97,13 +105,14 @@ class Gatherer(asyncio.Protocol):
         self._missing = 0
         self._is_late = False
 
-    def await_answer(
-        self, loop: asyncio.AbstractEventLoop, deadline_s: float
+    def ask(
+        self, head: bytes, loop: asyncio.AbstractEventLoop, deadline_s: float
     ) -> asyncio.Future[tuple[BriefHead, bytes] | None]:
-        """Return a future of head and body of the next answer; None = it is for aiohttp to read."""
-        self._awaited, self._deadline_s = loop.create_future(), deadline_s
-        self._head, self._is_late = None, False
-        return self._awaited
+        """Send a request, and return a future of head and body of its answer; None = it is for aiohttp to read."""
+        self._awaited = awaited = loop.create_future()
+        self._deadline_s, self._head, self._is_late = deadline_s, None, False
+        self.transport.write(head)
+        return awaited
 
     def leave(self) -> None:
         """Keep nothing any more: who has asked is gone, or has the answer."""
@@ -118,13 +127,13 @@ class Gatherer(asyncio.Protocol):
             self._is_late = True
         elif now_s >= self._deadline_s:
             self.read_on()
-            self._handler.set_exception(TimeoutError())
+            self.handler.set_exception(TimeoutError())
 
     def data_received(self, data: bytes) -> None:
         """Keep a piece of a brief answer, or hand it on."""
         awaited, head = self._awaited, self._head
         if awaited is None:
-            self._handler.data_received(data)
+            self.handler.data_received(data)
             return
         self._pieces.append(data)
         if head is None:
@@ -136,10 +145,10 @@ class Gatherer(asyncio.Protocol):
         if self._missing or head is None or awaited.done():
             self.read_on()
             if head is not None:
-                self._handler.force_close()  # something follows that nobody asked for, or nobody wants the answer
+                self.handler.force_close()  # something follows that nobody asked for, or nobody wants the answer
             return
         whole = data if len(self._pieces) == 1 else b"".join(self._pieces)
-        self.leave()
+        self._awaited = None
         awaited.set_result((head, whole[head.size_bytes :]))
 
     def read_on(self) -> None:
@@ -148,29 +157,29 @@ class Gatherer(asyncio.Protocol):
         if awaited is None:
             return
         self.leave()
-        self._handler.set_response_params(**self._parameters)
+        self.handler.set_response_params(**self._parameters)
         if data:
-            self._handler.data_received(data)
+            self.handler.data_received(data)
         if not awaited.done():
             awaited.set_result(None)
 
     def eof_received(self) -> bool | None:
         """Hand it on."""
-        self._handler.eof_received()
+        self.handler.eof_received()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hand on what has come, and then that nothing more comes."""
         self.read_on()
-        self._handler.connection_lost(exc)
+        self.handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Hand it on."""
-        self._handler.pause_writing()
+        self.handler.pause_writing()
 
     def resume_writing(self) -> None:
         """Hand it on."""
-        self._handler.resume_writing()
+        self.handler.resume_writing()
 
 
 class QuickAnswer:
@@ -179,12 +188,12 @@ class QuickAnswer:
     __slots__ = ("_content", "_released", "connection", "first", "handler", "headers", "status", "url", "whole")
 
     def __init__(
-        self, handler: ResponseHandler, url: URL, status: int, headers: Mapping[str, str], whole: bytes | None
+        self, asked: Gatherer, url: URL, status: int, headers: Mapping[str, str], whole: bytes | None = None
     ) -> None:
         self.connection: Connection | None = None
         """None once the body has come, or the answer is closed."""
-        self.handler, self.url, self.status, self.headers, self.whole = handler, url, status, headers, whole
-        self.first = False
+        self.handler, self.first = asked.handler, asked.first
+        self.url, self.status, self.headers, self.whole = url, status, headers, whole
         self._content: aiohttp.StreamReader | None = None
         self._released = False
 
@@ -216,9 +225,7 @@ class QuickAnswer:
 
     def close(self) -> None:
         """Close the connection, unless it has been given back."""
-        if self._content is not None:
-            self._tell_readers()
-        self._released = True
+        self._tell_readers()
         if self.connection is not None:
             self.connection.close()
             self.connection = None
@@ -248,8 +255,8 @@ class QuickGets:
             "max_line_size": max_header_bytes, "max_field_size": max_header_bytes,
         }  # fmt: skip
         """Until the head has come, the caller's bound counts; sock_read begins when there is a body to wait for."""
-        self._patterns: dict[tuple[str, str | None, int | None], tuple[aiohttp.ClientRequest, str]] = {}
-        """With it, what follows the path in the head of a request that has no fields of its own."""
+        self.patterns: dict[tuple[str, str], tuple[aiohttp.ClientRequest, str]] = {}
+        """By scheme and `host_of`; with it, what follows the path in a request without fields of its own."""
         self._awaited: dict[Gatherer, None] = {}
         """Connections on which an answer is waited for: all of them are looked at together."""
         self._timer: asyncio.TimerHandle | None = None
@@ -259,95 +266,89 @@ class QuickGets:
         request = answer.request
         if request is None or request.proxy is not None or hdrs.CONNECTION in request.headers:
             return
-        url = request.url
-        origin = url.scheme, url.raw_host, url.port
-        if origin not in self._patterns:
-            self._patterns[origin] = request, _rest_of_head(_joined(request, self._session, {}))
-
-    def can(self, url: URL, headers: Mapping[str, str]) -> bool:
-        """Tell whether there is a pattern for such a request."""
-        return hdrs.CONNECTION not in headers and (url.scheme, url.raw_host, url.port) in self._patterns
+        origin = request.url.scheme, host_of(request.url)
+        if origin not in self.patterns:
+            self.patterns[origin] = request, _rest_of_head(_joined(request, self._session, {}))
 
     async def get(
-        self, url: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, bound_s: float
-    ) -> QuickAnswer:
-        """Ask, and return the answer when its head has come; raises what aiohttp raises, and OutOfStep.
+        self, url: URL, host: str, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, deadline_s: float,
+        *, again: bool = True,
+    ) -> QuickAnswer:  # fmt: skip
+        """Ask a host that has a pattern, and return the answer when its head has come.
 
-        TimeoutError: its head has not come within `bound_s`.
+        Raises what aiohttp raises; OutOfStep; TimeoutError: its head has not come by `deadline_s`.
         """
-        if self._session.closed:
-            raise RuntimeError("Session is closed")
-        origin = url.scheme, url.raw_host, url.port
-        request, usual = self._patterns[origin]
-        rest = _rest_of_head(_joined(request, self._session, headers)) if headers else usual
-        head, deadline_s = f"GET {url.raw_path_qs}{rest}".encode(), self._loop.time() + bound_s
-        try:
-            return await self._ask(request, url, head, timeout, deadline_s)
-        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError, aiohttp.ClientConnectorCertificateError):
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):  # it may have ended in the pool
-            return await self._ask(request, url, head, timeout, deadline_s)
-
-    async def _ask(
-        self, pattern: aiohttp.ClientRequest, url: URL, head: bytes, timeout: aiohttp.ClientTimeout, deadline_s: float
-    ) -> QuickAnswer:
         connector = self._session.connector
-        assert connector is not None
+        if connector is None:
+            raise RuntimeError("Session is closed")
+        request, rest = self.patterns[url.scheme, host]
+        if headers:
+            rest = _rest_of_head(_joined(request, self._session, headers))
         try:
-            connection = await connector.connect(pattern, traces=[], timeout=timeout)
+            connection = await connector.connect(request, traces=[], timeout=timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError("Connection timeout") from error
-        handler, gatherer = connection.protocol, None
+        gatherer = None
         try:
-            assert handler is not None
-            transport = handler.transport
-            first = look_at(handler)
-            assert transport is not None
-            gatherer = self._gatherer_of(transport, handler)
-            awaited = gatherer.await_answer(self._loop, deadline_s)
-            if not self._gathers:
-                gatherer.read_on()
-            transport.write(head)
-            self._awaited[gatherer] = None
-            if self._timer is None:
-                self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
+            gatherer = self._gatherer_on(connection)
+            awaited = gatherer.ask(f"GET {url.raw_path_qs}{rest}".encode(), self._loop, deadline_s)
+            self._look_at(gatherer)
             gathered = await awaited
             if gathered is None:
-                answer = await self._read(connection, handler, url)
-            else:
-                connection.release()
-                answer = QuickAnswer(handler, url, 200, gathered[0].headers, gathered[1])
-        except BaseException:
+                return await self._read(gatherer, connection, url, timeout)
+            connection.release()
+            return QuickAnswer(gatherer, url, 200, gathered[0].headers, gathered[1])
+        except BaseException as error:
             connection.close()
-            raise
+            if not again or not isinstance(error, _ENDED):
+                raise
         finally:
             if gatherer is not None:
                 gatherer.leave()
                 self._awaited.pop(gatherer, None)
-        answer.first = first
-        if answer.connection is not None:
-            handler.read_timeout = timeout.sock_read
-            if transport.is_reading():
-                handler.start_timeout()  # otherwise we hold it up ourselves; reading on starts the time
-        return answer
+        return await self.get(url, host, headers, timeout, deadline_s, again=False)
 
-    def _gatherer_of(self, transport: asyncio.Transport, handler: ResponseHandler) -> Gatherer:
-        gatherer = transport.get_protocol()
-        if not isinstance(gatherer, Gatherer):
-            gatherer = Gatherer(handler, self._parameters)
-            transport.set_protocol(gatherer)
+    def _gatherer_on(self, connection: Connection) -> Gatherer:
+        """Return what stands before a connection that may be used. Raises OutOfStep."""
+        handler = connection.protocol
+        assert handler is not None
+        transport = handler.transport
+        gatherer = None if transport is None else transport.get_protocol()
+        if isinstance(gatherer, Gatherer):
+            gatherer.first = False
+            if gatherer.transport.is_closing() or handler.should_close or gatherer.has_bytes():
+                raise OutOfStep("the connection is not in step")
+            return gatherer
+        first = look_at(handler)
+        assert transport is not None
+        gatherer = Gatherer(handler, transport, self._parameters, first=first)
+        transport.set_protocol(gatherer)
         return gatherer
 
-    async def _read(self, connection: Connection, handler: ResponseHandler, url: URL) -> QuickAnswer:
+    def _look_at(self, gatherer: Gatherer) -> None:
+        self._awaited[gatherer] = None
+        if not self._gathers:
+            gatherer.read_on()
+        if self._timer is None:
+            self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
+
+    async def _read(
+        self, asked: Gatherer, connection: Connection, url: URL, timeout: aiohttp.ClientTimeout
+    ) -> QuickAnswer:
         """Return an answer that aiohttp reads, when its head has come."""
+        handler = asked.handler
         try:
             message, content = await handler.read()
             while message.code < 200 and message.code != 101:
                 message, content = await handler.read()
         except HttpProcessingError as error:
             raise aiohttp.ClientError("not proper HTTP") from error
-        answer = QuickAnswer(handler, url, message.code, message.headers, None)
+        answer = QuickAnswer(asked, url, message.code, message.headers)
         answer.begin(connection, content)
+        if answer.connection is not None:
+            handler.read_timeout = timeout.sock_read
+            if asked.transport.is_reading():
+                handler.start_timeout()  # otherwise we hold it up ourselves; reading on starts the time
         return answer
 
     def _look(self) -> None:

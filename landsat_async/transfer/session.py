@@ -115,6 +115,7 @@ class TransferSession:
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
     _looked_at: Counter[str] = field(default_factory=Counter)
+    _heads_seen: dict[str, int] = field(default_factory=dict)
     _nameless: set[str] = field(default_factory=set)
     """Hosts whose answers do not name the file: each of their connections serves one request."""
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
@@ -166,10 +167,10 @@ class TransferSession:
         self._told.add(topic)
         return first
 
-    def is_sample(self, of: str, first: int, each: int | None = None) -> bool:
-        """Tell whether one more of these is looked at: the first few, and of later ones every `each`-th."""
+    def is_sample(self, of: str, first: int) -> bool:
+        """Tell whether one more of these is looked at: the first few are."""
         number = self._looked_at[of] = self._looked_at[of] + 1
-        return number <= first or (each is not None and number % each == 0)
+        return number <= first
 
     def take_buffer(self, size: int) -> memoryview:
         """Return a buffer to fill; used ones are cheaper, their memory is there already."""
@@ -182,7 +183,9 @@ class TransferSession:
         if len(spare) < BUFFERS_BYTES // len(buffer):
             spare.append(buffer)
 
-    async def get(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None) -> Answered:
+    async def get(
+        self, url: URL, headers: Mapping[str, str], policy: TransferPolicy, name: str | None, host: str = ""
+    ) -> Answered:
         """Ask for `url`, follow redirects, and return the answer that belongs to this request, its head read.
 
         An answer belongs to its request when it names the file, or is the first of its connection. One that does
@@ -195,21 +198,25 @@ class TransferSession:
             headers: Of each request.
             policy: How long to wait.
             name: File that is asked for, as answers name it; None = they do not.
+            host: That of `url` (`host_of`), where it is known.
 
         Raises:
             AttemptFailed: there is no answer, or none that can be believed.
         """
         redirects = stale = 0
         while redirects <= MAX_REDIRECTS:
-            host = host_of(url)
+            host = host or host_of(url)
             alone = name is None or stale > 0 or host in self._nameless
             try:
-                response = await self._get_once(url, {**headers, **ALONE} if alone else headers, policy)
+                response = await self._get_once(
+                    url, host, {**headers, **ALONE} if alone else headers, policy, alone=alone
+                )
             except AttemptFailed as failure:
                 failure.host = host
                 raise
             reply = read_reply(response.status, response.headers.getall)
-            if self.observe is not None and (self.is_sample(host, HEADS_SEEN, HEADS_SEEN) or reply.status != 200):
+            seen = self._heads_seen[host] = self._heads_seen.get(host, 0) + 1
+            if self.observe is not None and (seen <= HEADS_SEEN or seen % HEADS_SEEN == 0 or reply.status != 200):
                 self.observe(host, facts_of_head(reply, response.headers, headers, name, url))
             redirected = reply.status in _REDIRECTS
             said = name_from_url(reply.location or "") if redirected else reply.filename
@@ -222,13 +229,13 @@ class TransferSession:
                     if stale == _STALE_AT_MOST:
                         raise failed(FaultKind.PROTOCOL, f"{url.host} sends answers to other requests", host)
                     continue
-            if name is not None:
+            if name is not None and (not named or host in self._nameless):
                 self._note_names(host, reply.status, named=named)
             if not redirected:
                 return Answered(response, reply, url, _is_named(response, reply, name, url))
             response.release()
             url = self._target(reply, url, name)
-            redirects, stale = redirects + 1, 0
+            host, redirects, stale = "", redirects + 1, 0
         raise failed(FaultKind.BAD_LINK, f"more than {MAX_REDIRECTS} redirects")
 
     def _target(self, reply: Reply, url: URL, name: str | None) -> URL:
@@ -251,7 +258,9 @@ class TransferSession:
         elif status < 400:  # pages under a bad status never name a file
             self._nameless.add(host)
 
-    async def _get_once(self, url: URL, headers: Mapping[str, str], policy: TransferPolicy) -> Answer:
+    async def _get_once(
+        self, url: URL, host: str, headers: Mapping[str, str], policy: TransferPolicy, *, alone: bool
+    ) -> Answer:
         bound_s = policy.connect_timeout_s + policy.header_timeout_s
         bounds = policy.connect_timeout_s, policy.stall_timeout_s, bound_s
         timeout = self._timeouts.get(bounds)
@@ -259,13 +268,13 @@ class TransferSession:
             timeout = self._timeouts[bounds] = aiohttp.ClientTimeout(
                 total=None, connect=bound_s, sock_connect=bounds[0], sock_read=bounds[1]
             )
-        host, quick, tries = url.host or "", self.quick, 0
-        proxy = self._proxy(url) if self.proxies else None
+        tries, proxy = 0, self._proxy(url) if self.proxies else None
+        quick = self.quick if proxy is None and not alone else None
         try:
             while True:
                 try:
-                    if quick is not None and proxy is None and quick.can(url, headers):
-                        return cast(Answer, await quick.get(url, headers, timeout, bound_s))
+                    if quick is not None and (url.scheme, host) in quick.patterns:
+                        return await quick.get(url, host, headers, timeout, self.clock() + bound_s)  # type: ignore[return-value]  # all that is used of it
                     async with asyncio.timeout(bound_s):
                         answer = await self.session.get(
                             url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
@@ -280,15 +289,15 @@ class TransferSession:
         except LinkRefused as refused:
             raise failed(FaultKind.BAD_LINK, str(refused)) from None
         except (aiohttp.ClientError, ValueError) as error:
-            raise AttemptFailed(fault_of_client(error, host)) from None
+            raise AttemptFailed(fault_of_client(error, url.host or "")) from None
         except TimeoutError:
-            raise failed(FaultKind.NETWORK, f"{host} does not answer") from None
+            raise failed(FaultKind.NETWORK, f"{url.host} does not answer") from None
         except RuntimeError as error:  # aiohttp has no type of its own for a closed session
             if self.session.closed:
                 raise SessionClosed from None
-            raise AttemptFailed(fault_of_client(error, host)) from None
+            raise AttemptFailed(fault_of_client(error, url.host or "")) from None
         except OSError as error:
-            raise AttemptFailed(fault_of_client(error, host)) from None
+            raise AttemptFailed(fault_of_client(error, url.host or "")) from None
 
     def _proxy(self, url: URL) -> URL | None:
         proxy = self.proxies.get(url.scheme)

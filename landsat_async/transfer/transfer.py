@@ -41,7 +41,7 @@ from landsat_async.transfer.attempt import NameSeen, Received, attempt
 from landsat_async.transfer.commit import WHOLE_HINT, Joins
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
 from landsat_async.transfer.finish import DamagedCopies, ask_host, finish
-from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
+from landsat_async.transfer.link_policy import LinkRefused, link_and_host
 from landsat_async.transfer.repair import Repairs, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
 from landsat_async.transfer.session import TransferSession
@@ -223,9 +223,9 @@ class Transfer:
     def _check_link(self) -> Outcome | None:
         link = self.job.url.reveal()
         try:
-            self.url = read_link(link)
+            self.url, host = link_and_host(link)
             self.session.hosts.check(self.url)
-            self.host = host_of(self.url)
+            self.host = host
         except LinkRefused as refused:
             return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
         said = evidence_of_name(self.job.name, urls=[link])
