@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +22,7 @@ from landsat_async.disk.ledger_rows import (
     item_of,
     marks,
     move,
+    move_many,
     read_item,
 )
 from landsat_async.disk.ledger_writer import LedgerWriter
@@ -48,6 +50,17 @@ nothing of where they came from; what was fetched has a download."""
 def finished_file(row: sqlite3.Row) -> FinishedFile:
     """Read a row of FINISHED."""
     return FinishedFile(**dict(row) | {"adopted": bool(row["adopted"])})
+
+
+class Unrecorded(NamedTuple):
+    """What stock-taking needs of a file that is not here: there may be very many."""
+
+    item_id: int
+    relpath: str
+    name: str
+    generation: int
+    was_taken: int
+    """1 when something that was not ours had its place when a run wanted to put a file there."""
 
 
 class FileRecords:
@@ -109,13 +122,10 @@ class FileRecords:
         """Files that were proven and are no longer as recorded on disk: wanted again."""
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves = []
-            for item_id in item_ids:
-                moves += move(c, item_id, Step.RENEW, now, ", label=NULL, download_id=NULL")
-                c.execute("DELETE FROM file WHERE item_id=?", (item_id,))
-                c.execute("DELETE FROM evidence WHERE item_id=?", (item_id,))
-                c.execute("DELETE FROM window WHERE item_id=?", (item_id,))
-            return moves
+            rows = [(item_id,) for item_id in item_ids]
+            for table in ("file", "evidence", "window"):
+                c.executemany(f"DELETE FROM {table} WHERE item_id=?", rows)
+            return move_many(c, Step.RENEW, now, ", label=NULL, download_id=NULL", rows)
 
         return self._writer.call(write)
 
@@ -134,22 +144,17 @@ class FileRecords:
         arguments = (after, *(value for _, value in given), limit)
         return self._writer.call(lambda c: [finished_file(row) for row in c.execute(look, arguments)])
 
-    def unrecorded(
-        self, run_id: str, *, after: int, limit: int, scene: str | None
-    ) -> Awaitable[list[tuple[Item, bool]]]:
-        """A page of files that are not here, by item id: of one scene (display id), or of all.
-
-        Each with whether something that was not ours had its place when a run wanted to put a file there.
-        """
+    def unrecorded(self, run_id: str, *, after: int, limit: int, scene: str | None) -> Awaitable[list[Unrecorded]]:
+        """A page of files that are not here, by item id: of one scene (display id), or of all."""
         of_scene = "" if scene is None else " AND scene_display_id=?"
         states = (State.PLANNED, State.REQUESTED, State.PREPARING)
         look = (
-            f"SELECT {ITEM_COLUMNS}, stranger.relpath IS NOT NULL AS was_taken"
+            "SELECT item_id, item.relpath, name, gen, stranger.relpath IS NOT NULL"
             " FROM item LEFT JOIN stranger ON stranger.relpath=item.relpath"  # its collation: as disks that fold case
             f" WHERE run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
         )
         values = [run_id, *states, after, *([] if scene is None else [scene]), limit]
-        return self._writer.call(lambda c: [(item_of(row), row["was_taken"] == 1) for row in c.execute(look, values)])
+        return self._writer.call(lambda c: list(map(Unrecorded._make, c.execute(look, values))))
 
     def nominal_left(self, run_id: str, free_bytes: Callable[[], int] = lambda: 0) -> Awaitable[tuple[int, int]]:
         """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too.

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from landsat_async.disk.ledger_rows import ROUTES, Item, Move, json, marks, move, read_items, superseded
+from landsat_async.disk.ledger_rows import ROUTES, Item, Move, json, marks, move, move_many, read_items, superseded
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.model import Route
-from landsat_async.rules.lifecycle import OPEN, State, Step
+from landsat_async.rules.lifecycle import OPEN, Step
 
 _OPEN = tuple(sorted(OPEN))
 _WITHOUT_DOWNLOAD = ", label=NULL, download_id=NULL, spent=?"
@@ -165,9 +165,7 @@ class RequestRecords:
         changes = ", label=?, download_id=NULL, asked_at=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves: list[Move] = []
-            for item_id in item_ids:
-                moves += move(c, item_id, Step.ASK, now, changes, label, now, likely=State.PLANNED)
+            moves = move_many(c, Step.ASK, now, changes, [(label, now, item_id) for item_id in item_ids])
             c.execute(
                 "INSERT INTO request(label, run_id, created, downloads) VALUES(?,?,?,?)"
                 " ON CONFLICT(label) DO UPDATE SET downloads=downloads+excluded.downloads, created=excluded.created",
@@ -189,19 +187,13 @@ class RequestRecords:
 
     def _answered(self, step: Step, answers: Sequence[AcceptedDownload], now: float) -> Awaitable[list[Move]]:
         changes = ", download_id=?, label=?, missed=0"
-
-        def write(c: sqlite3.Connection) -> list[Move]:
-            moves: list[Move] = []
-            for one in answers:
-                moves += move(c, one.item_id, step, now, changes, one.download_id, one.label, likely=State.REQUESTED)
-            return moves
-
-        return self._writer.call(write)
+        rows = [(one.download_id, one.label, one.item_id) for one in answers]
+        return self._writer.call(lambda c: move_many(c, step, now, changes, rows))
 
     def unask(self, item_ids: Sequence[int], now: float) -> Awaitable[list[Move]]:
         """The service does not give these files: to be asked for anew, under another label."""
         return self._writer.call(
-            lambda c: [one for item_id in item_ids for one in move(c, item_id, Step.UNASK, now, ", label=NULL")]
+            lambda c: move_many(c, Step.UNASK, now, ", label=NULL", [(item_id,) for item_id in item_ids])
         )
 
     def put_off(self, item: Item, next_try: float, now: float) -> Awaitable[list[Move]]:

@@ -132,7 +132,8 @@ Pairs = Sequence[tuple[Item, AnswerRow]]
 async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str) -> int:
     """Hand links to the workers and note what is being prepared; returns how many links were handed over.
 
-    Waits while the stream is full; a file becomes `ready` only when its turn has come. Links to a host that is left
+    Waits while the stream is full. A file becomes `ready` only when its turn comes, together with the next ones: a
+    commit for each would cost more than the quarter of a stream that waits here. Links to a host that is left
     alone stay where they are. `label` may be an older one: from now on the files are polled under it.
     """
     preparing: list[tuple[Item, AnswerRow]] = []
@@ -157,7 +158,8 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
     try:
         while rest:
             room = send.statistics()
-            count = max(1, int(room.max_buffer_size) - room.current_buffer_used + room.tasks_waiting_receive)
+            size = int(room.max_buffer_size)
+            count = max(size // 4, 1, size - room.current_buffer_used + room.tasks_waiting_receive)
             usable: Pairs = rest[:count]
             if context.hosts.interrupted or context.states.deferred:
                 usable, deferred = _sort_out(context, usable)

@@ -14,6 +14,7 @@ import anyio.to_thread
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect_apart, why_not_adopted
 from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.ledger_files import Unrecorded
 from landsat_async.disk.part import part_name
 from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
 from landsat_async.events import Notice, Skipped
@@ -113,19 +114,23 @@ async def _adopt_found(context: RunContext, scene: str | None) -> None:
     """Prove what lies under a final name without being recorded: adopt it, or leave it alone and say so."""
     after, files = 0, context.ledger.files
     while page := await files.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene):
-        after = page[-1][0].item_id
-        places = await anyio.to_thread.run_sync(_places, context.target, [item for item, _ in page])
-        for (item, was_taken), place in zip(page, places, strict=True):
-            if was_taken and (context.overwrite or place is Place.FREE):
-                await files.forget_stranger(item.relpath)
-            if place is Place.FREE or is_planned(item.name):
-                continue
-            if place is Place.OURS or not was_taken:
-                await _adopt(context, item, place)
-            elif not context.overwrite or place is Place.UNUSABLE:
-                await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
+        after = page[-1].item_id
+        places = await anyio.to_thread.run_sync(_places, context.target, page)
+        for file, place in zip(page, places, strict=True):
+            if file.was_taken and (context.overwrite or place is Place.FREE):
+                await files.forget_stranger(file.relpath)
+            if place is not Place.FREE and not is_planned(file.name):
+                item = await context.ledger.item(file.item_id)
+                await _adopt_one(context, item, place, was_taken=bool(file.was_taken))
         if len(page) < PAGE:
             return
+
+
+async def _adopt_one(context: RunContext, item: Item, place: Place, *, was_taken: bool) -> None:
+    if place is Place.OURS or not was_taken:
+        await _adopt(context, item, place)
+    elif not context.overwrite or place is Place.UNUSABLE:
+        await _leave_alone(context, item, "it stood here when an earlier run wanted to put the file here")
 
 
 async def warn_of_space(context: RunContext) -> None:
@@ -173,7 +178,7 @@ async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[s
     return finding if isinstance(finding, Facts) else None
 
 
-def _places(target: Target, items: Sequence[Item]) -> list[Place]:
+def _places(target: Target, items: Sequence[Item | Unrecorded]) -> list[Place]:
     """Return what stands under the final name of each file; for threads."""
     return target.places([(item.relpath, part_name(item.item_id, item.generation)) for item in items])
 
