@@ -92,9 +92,8 @@ def _descriptors_lacking() -> LandsatError | None:
 
 
 class _Op(ThreadCall):
-    def __init__(self, function: Callable[[sqlite3.Connection], Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.function, self.loop = function, loop
-        self.future = loop.create_future()
+    function: Callable[[sqlite3.Connection], Any]
+    loop: asyncio.AbstractEventLoop
 
 
 _LOOP_OF = operator.attrgetter("loop")
@@ -180,8 +179,8 @@ class LedgerWriter:
         """Do the same, for `thread_call.to_its_end`."""
         if self._closed:
             raise LedgerError("The database of the folder is already closed.")
-        loop = asyncio.get_running_loop()
-        op = _Op(function, loop)
+        loop, op = asyncio.get_running_loop(), _Op()
+        op.function, op.loop, op.future = function, loop, loop.create_future()
         with self._lock:
             if not self._gathered or self._gathered[-1].loop is not loop:  # that loop may be over by then
                 loop.call_soon(self._pass_on)

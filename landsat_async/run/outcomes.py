@@ -7,7 +7,7 @@ up; a file of a host that is left alone waits at the service, and nothing counts
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import assert_never
 
 import msgspec
@@ -35,6 +35,7 @@ from landsat_async.transfer.types import (
     NameLearnt,
     NeedsLink,
     NoData,
+    NotDone,
     NotReady,
     Outcome,
 )
@@ -102,12 +103,15 @@ class Outcomes:
         self._attempts = context.config.download.attempts
         self._patience_s = context.config.service.patience_s
 
-    async def handle(self, item: Item, link: Link, outcome: Outcome) -> None:
+    def handle(self, item: Item, link: Link, outcome: Outcome) -> Awaitable[None]:
         """Write down what follows from an outcome. Raises what concerns the whole run."""
+        if isinstance(outcome, Done):  # nearly all
+            return self._done(item, link, outcome)
+        return self._handle_other(item, link, outcome)
+
+    async def _handle_other(self, item: Item, link: Link, outcome: NotDone) -> None:
         context, host = self.context, link.host
         match outcome:
-            case Done():
-                await self._done(item, link, outcome)
             case NoData():
                 await self._no_data(item, link, outcome)
             case MembersTaken():

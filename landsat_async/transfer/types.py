@@ -200,9 +200,10 @@ class GivenBack(msgspec.Struct, frozen=True):
     bytes_received: int = 0
 
 
-Outcome: TypeAlias = (
-    Done | NoData | MembersTaken | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed | GivenBack
+NotDone: TypeAlias = (
+    NoData | MembersTaken | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed | GivenBack
 )
+Outcome: TypeAlias = Done | NotDone
 
 
 class CheckpointStore(Protocol):
