@@ -1,8 +1,9 @@
 """From a complete part to a file under its final name.
 
-The order is the promise: bytes durable, proof on the same descriptor, a name that replaces nothing, the name
-durable. Only then may a ledger say "done", and only then may the part's own name go (`discard_part`). A kill between
-any two steps leaves either no final name or a proven file under it.
+The order is the promise: bytes durable, proof on the same descriptor (or on the very bytes that were just written to
+it, while they are still in memory), a name that replaces nothing, the name durable. Only then may a ledger say "done",
+and only then may the part's own name go (`discard_part`). A kill between any two steps leaves either no final name or
+a proven file under it.
 """
 
 from __future__ import annotations

@@ -123,45 +123,36 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
         length_known: The server has said how long the file is, or marked its end.
     """
     job, session, part, joins = transfer.job, transfer.session, transfer.part, transfer.joins
-    if job.measure is not None:
-        try:
-            return measure_part(transfer, job.measure)
-        except (OSError, Stopped) as error:
-            return error
-    size_bytes, read = part.length, part.read if whole is None else partial(_read_memory, whole)
+    read = part.read if whole is None else partial(_read_memory, whole)
+    stop = partial(_stopped, transfer)
     joined = bool(part.facts.joined or part.facts.joined_weakly) and not joins.checked
     if joined:
         needed = Proof.PUBLISHED  # whatever else is reached, there is something to be done before it is named
-    elif needs_content(job.name, size_bytes, job.bytes_nominal):
+    elif needs_content(job.name, part.length, job.bytes_nominal):
         needed = Proof.CONTENT
     else:
         needed = Proof.LENGTH if length_known else Proof.STRUCTURE
-
-    stop = partial(_stopped, transfer)
 
     def prove() -> Proved | Damaged:
         if joins.proved is not None:
             return joins.proved
         least, wanted = Proof.CONTENT if joined else needed, job.policy.proof
         level = wanted if wanted.rank > least.rank else least
-        proved = session.prove(read, size_bytes, job.name, level=level, published=job.published, stop=stop)
+        proved = session.prove(read, part.length, job.name, level=level, published=job.published, stop=stop)
         if isinstance(proved, Proved) and session.observe is not None:
             _observe_layout(transfer, proved.members, session.observe, read)
         return proved
 
     try:
+        if job.measure is not None:
+            return measure_part(transfer, job.measure)
         part.check_syncs()
         result: WindowResult | CommittedMembers | Proved
         if job.members:
             result = _take_members(transfer, prove(), needed)
         elif job.window is None:
             result = session.target.commit(
-                part,
-                job.relpath,
-                prove=prove,
-                needed=needed,
-                overwrite=job.policy.overwrite,
-                stop=stop,
+                part, job.relpath, prove=prove, needed=needed, overwrite=job.policy.overwrite, stop=stop
             )
         elif part.facts.source_bytes is not None:
             result = _cut(transfer, None)

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from landsat_async.disk.finalise import Committed, InTheWay
-from landsat_async.disk.fs import NEW
+from landsat_async.disk.fs import NEW, observe
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect
 from landsat_async.disk.local_target import LocalTarget
@@ -154,6 +154,16 @@ def test_the_places_of_files_are_told_apart(target, tmp_path):
     found = target.places(wanted)
     ours = Place.OURS if target.parts() else Place.TAKEN  # where there are no links, the part is the final file now
     assert found == [ours, Place.TAKEN, Place.UNUSABLE, Place.FREE, Place.FREE]
+
+
+def test_the_files_of_a_missing_folder_are_not_looked_for_one_by_one(target, tmp_path):
+    looked_at = []
+    observe(target.folder.fs, lambda operation, *how: looked_at.append(how[0]) if operation == "lstat" else None)
+    wanted = [(f"LC08/2024/{number}.TIF", "") for number in range(9)]
+    assert target.places(wanted) == [Place.FREE] * 9
+    assert len(looked_at) == 1
+    (tmp_path / "data/LC08/2024/4.TIF").mkdir(parents=True)
+    assert target.places(wanted) == [Place.FREE] * 4 + [Place.UNUSABLE] + [Place.FREE] * 4
 
 
 def test_parts_are_told_with_their_time_and_discarded_by_name(target):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 
+import pytest
+
 from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.fs import observe
 from landsat_async.disk.local_target import LocalTarget
@@ -88,6 +90,19 @@ async def test_a_small_file_needs_no_checkpoint_and_one_sync(bench):
     assert bench.store.calls == []
     assert calls.count("fsync") == 1
     assert calls.index("fsync") < calls.index("link") < max(i for i, c in enumerate(calls) if c == "fsync_dir")
+
+
+@pytest.mark.parametrize("kept", [0, 2000])
+async def test_what_is_in_memory_whole_is_proven_there_and_anything_else_on_the_disk(bench, kept):
+    reads, body = [], DATA[:5000]
+    bench.right = [body]
+    if kept:
+        bench.keep(body[:kept], total=5000, etag='"v1"')
+    observe(bench.fs, lambda operation, *how: reads.append(how[1]) if operation == "pread" else None)
+    async with RawServer([ranged(body)]) as server:
+        await bench.run(server)
+    assert (5001 in reads) is bool(kept), "one more than there is: the file must have no more"
+    assert kept or not reads
 
 
 async def test_it_goes_on_from_what_a_broken_connection_left(bench):
