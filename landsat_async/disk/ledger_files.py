@@ -14,12 +14,12 @@ from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger_leftovers import leftovers_of_run
 from landsat_async.disk.ledger_measures import HELD
 from landsat_async.disk.ledger_rows import (
-    ITEM_COLUMNS,
+    ITEM_AS_JSON,
     FinishedFile,
     Item,
     Move,
     SavedPart,
-    item_of,
+    item_of_json,
     marks,
     move,
     move_many,
@@ -31,7 +31,7 @@ from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 
 _ITEM_AND_PART = (
-    f"SELECT {ITEM_COLUMNS}, part.name AS part_name, part.facts AS part_facts"
+    f"SELECT {ITEM_AS_JSON}, part.name, part.facts"
     " FROM item LEFT JOIN part ON part.item_id=item.item_id WHERE item.item_id=?"
 )
 _FINISH = (
@@ -91,11 +91,14 @@ class FileRecords:
 
         def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
             row = c.execute(_ITEM_AND_PART, (item_id,)).fetchone()
-            if row is None or not move(c, item_id, Step.CLAIM, now, ", gen=gen+1", found=row["state"]):
+            if row is None:
                 return None
-            item = item_of(row)
+            text, name, facts = row
+            item = item_of_json(text)
+            if not move(c, item_id, Step.CLAIM, now, ", gen=gen+1", found=item.state):
+                return None
             item = msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1)
-            return item, SavedPart(row["part_name"], bytes(row["part_facts"])) if row["part_name"] is not None else None
+            return item, None if name is None else SavedPart(name, bytes(facts))
 
         return self._writer.call(write)
 
