@@ -56,7 +56,7 @@ from landsat_async.transfer.types import (
     TransferPolicy,
     WantedMember,
 )
-from landsat_async.transfer.waits import LongWaits
+from landsat_async.transfer.waits import Wait
 
 if TYPE_CHECKING:
     from landsat_async.raster.spec import WindowSpec
@@ -393,7 +393,7 @@ class WorkerPool:
 
     async def _sums(self, published: PublishedSums, item: Item, name: str, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""
-        waits = LongWaits(lambda reason, wait_s: self.context.bus.tell(Retrying(item.relpath, reason, 1, wait_s)))
+        waits = Wait(lambda reason, wait_s: self.context.bus.tell(Retrying(item.relpath, reason, 1, wait_s)))
         sums = await published.of(link.url, name, waits=waits)
         found = bool(sums) if item.kind == "bundle" else name in sums  # a bundle is compared member by member
         if not found and self.session.tell_once("no sums"):

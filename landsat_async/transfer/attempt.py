@@ -25,7 +25,18 @@ from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.multi_range import SpanRefused, Split
 from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, blame, connections_for
-from landsat_async.transfer.resume import AcceptBody, Ask, AskPlainly, Complete, Refuse, Restart, next_ask, read_answer
+from landsat_async.transfer.resume import (
+    FROM_START,
+    AcceptBody,
+    Ask,
+    AskPlainly,
+    Complete,
+    Reading,
+    Refuse,
+    Restart,
+    next_ask,
+    read_answer,
+)
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
 from landsat_async.transfer.session import IDENTITY_ONLY, Answered
 from landsat_async.transfer.sink import Sink, receive
@@ -81,16 +92,15 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
         OSError: the disk failed.
         NameSeen: the job wants no more than the name.
     """
-    part, session, host = transfer.part, transfer.session, transfer.host
-    here = part.now
-    wanted = next_ask(here, session.range_support(host), whole=transfer.whole)
+    session, host, here = transfer.session, transfer.host, transfer.part.now
+    wanted = FROM_START if not here.durable else next_ask(here, session.range_support(host), whole=transfer.whole)
     if plainly:
         wanted = msgspec.structs.replace(wanted, if_range=None)
     transfer.tries += not plainly
     response: Answer | None = None
     try:
         try:
-            response, reply, url, named = await ask(transfer, wanted.headers)
+            response, reply, url, named = await ask(transfer, wanted.headers if wanted.start else {})
             staging = is_staging(transfer.url) or (url is not transfer.url and is_staging(url))
             await check_head(transfer, response, reply, staging=staging)
         except AttemptFailed as failure:
@@ -105,9 +115,10 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
         begins = transfer.job.name_begins
         if begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
             raise NameSeen(served_name(begins, reply.filename, str(url)))
-        received = await take_answer(
-            transfer, wanted, here, response, reply, named=named, staging=staging, plainly=plainly
-        )
+        reading = read_answer(wanted, here, reply, named=named)
+        if isinstance(reading, AcceptBody) and (whole := _whole_of(transfer, response, reading)) is not None:
+            return await _keep_whole(transfer, whole, reply, reading.facts, staging=staging)
+        received = await take_answer(transfer, wanted, reading, response, reply, staging=staging, plainly=plainly)
     finally:
         if response is not None and response.whole is None:
             response.close()  # no harm after a complete body: the connection is in the pool again by then
@@ -117,21 +128,18 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
 async def take_answer(
     transfer: Transfer,
     wanted: Ask,
-    here: Checkpoint,
+    reading: Reading,
     response: Answer,
     reply: Reply,
     *,
-    named: bool,
     staging: bool,
     plainly: bool = False,
 ) -> Received | None:
-    """Keep what comes with an answer whose head has been checked; None = ask again without If-Range.
+    """Keep what comes with an answer whose head has been checked and read; None = ask again without If-Range.
 
-    `here` is what was known of the part when it was asked for.
     Raises AttemptFailed and OSError, see `attempt`.
     """
     part, session, host = transfer.part, transfer.session, transfer.host
-    reading = read_answer(wanted, here, reply, named=named)
     match reading:
         case AcceptBody():
             if wanted.start:
@@ -230,9 +238,7 @@ async def receive_body(
     transfer: Transfer, response: Answer, reply: Reply, accept: AcceptBody, *, staging: bool
 ) -> Received:
     """Receive the body that `accept` describes."""
-    whole, part = response.whole, transfer.part
-    if whole is not None and transfer.job.window is None and not part.length and len(whole) == accept.facts.total:
-        return _received(transfer, accept, reply, await _keep_at_once(transfer, whole, reply, accept, staging))
+    part = transfer.part
     policy, session = transfer.job.policy, transfer.session
     old_etag, old_length, total = part.facts.etag, part.length, accept.facts.total
     part.expected = total or 0
@@ -279,15 +285,21 @@ async def receive_body(
     return _received(transfer, accept, reply, committed)
 
 
-async def _keep_at_once(
-    transfer: Transfer, body: bytes, reply: Reply, accept: AcceptBody, staging: bool
-) -> CommitResult:
-    """Keep a small file that is here whole: one call of a thread does all that is left to do."""
-    transfer.begin_body(None, accept.facts.total)
-    transfer.count(len(body))
-    _check_first_bytes(transfer, reply, staging, body[:HEAD_BYTES])
-    transfer.part.facts = accept.facts
-    return await land(transfer, memoryview(body))
+def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) -> bytes | None:
+    """Return the file, where it is small and all of it came at once; None where anything is to be compared or cut."""
+    whole = response.whole
+    if whole is None or transfer.part.length or transfer.job.window is not None or len(whole) != accept.facts.total:
+        return None
+    return whole
+
+
+async def _keep_whole(transfer: Transfer, whole: bytes, reply: Reply, facts: Checkpoint, *, staging: bool) -> Received:
+    """Keep a file that is here whole: one call of a thread does all that is left to do."""
+    transfer.begin_body(None, facts.total)
+    transfer.count(len(whole))
+    _check_first_bytes(transfer, reply, staging, whole[:HEAD_BYTES])
+    transfer.part.facts = facts
+    return Received(complete=True, length_known=True, committed=await land(transfer, memoryview(whole)))
 
 
 async def _receive_large(

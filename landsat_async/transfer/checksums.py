@@ -21,7 +21,7 @@ from landsat_async.transfer.file_errors import AttemptFailed
 from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import TransferPolicy
-from landsat_async.transfer.waits import LongWaits
+from landsat_async.transfer.waits import Wait
 
 _ITEM_MAX_BYTES = 4 * 1024 * 1024
 _ITEM_TIMEOUT_S = 30.0
@@ -40,7 +40,7 @@ class PublishedSums:
         self._in_vain: dict[str, int] = {}
         self._one_at_a_time = Lock()
 
-    async def of(self, link: SecretUrl, name: str, *, waits: LongWaits | None = None) -> dict[str, str]:
+    async def of(self, link: SecretUrl, name: str, *, waits: Wait | None = None) -> dict[str, str]:
         """Return SHA-512 in hex by file name for what `link` leads to; without an entry for `name` when it has none.
 
         `waits` tells when that takes long; others who ask are waited for as well, for they may ask for the same.
@@ -51,9 +51,7 @@ class PublishedSums:
         except LinkRefused:
             return {}  # the transfer says it
         sums: dict[str, str] = {}
-        with (waits or LongWaits.silently()).around(
-            url.host or "", "has not given the published sums yet", _ITEM_TIMEOUT_S
-        ):
+        with (waits or Wait()).around(url.host or "", "has not given the published sums yet", _ITEM_TIMEOUT_S):
             async with self._one_at_a_time:
                 for item in _items_of(name):
                     sums |= await self._item(url, item)

@@ -31,7 +31,6 @@ from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
 from landsat_async.transfer.session import IDENTITY_ONLY, TransferSession
 from landsat_async.transfer.sink import Sink, receive
-from landsat_async.transfer.waits import Wait
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -280,7 +279,7 @@ class Split:
         """
         url, policy = self._transfer.url, self._policy
         await self._transfer.wait_for_rate()
-        with self._transfer.waits.around(url.host or "", "has not answered yet", self._transfer.answer_timeout_s):
+        with self._transfer.wait.around(url.host or "", "has not answered yet", self._transfer.answer_timeout_s):
             response, reply, _, named = await self._session.get(
                 url, {**self._headers, **span.headers}, policy, self._transfer.job.name
             )
@@ -299,7 +298,7 @@ class Split:
 
     async def _receive(self, response: aiohttp.ClientResponse, target: Sink | _Piece, end: int) -> None:
         """Receive a body up to byte `end` of the file. Raises AttemptFailed."""
-        with Wait(self._transfer.waits) as wait:
+        with self._transfer.wait.beside() as wait:
             await receive(response, target, end, self._transfer, wait)
         if target.position < end:
             raise failed(FaultKind.NETWORK, "the connection ended in the middle of the file")

@@ -148,7 +148,7 @@ class Gatherer(asyncio.Protocol):
                 self.handler.force_close()  # something follows that nobody asked for, or nobody wants the answer
             return
         whole = data if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._awaited = None
+        self._awaited, self._pieces = None, []
         awaited.set_result((head, whole[head.size_bytes :]))
 
     def read_on(self) -> None:
@@ -288,11 +288,14 @@ class QuickGets:
             connection = await connector.connect(request, traces=[], timeout=timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError("Connection timeout") from error
-        gatherer = None
+        gatherer = self._gatherer_on(connection)
         try:
-            gatherer = self._gatherer_on(connection)
+            self._awaited[gatherer] = None
             awaited = gatherer.ask(f"GET {url.raw_path_qs}{rest}".encode(), self._loop, deadline_s)
-            self._look_at(gatherer)
+            if self._timer is None:
+                self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
+            if not self._gathers:
+                gatherer.read_on()
             gathered = await awaited
             if gathered is None:
                 return await self._read(gatherer, connection, url, timeout)
@@ -300,37 +303,33 @@ class QuickGets:
             return QuickAnswer(gatherer, url, 200, gathered[0].headers, gathered[1])
         except BaseException as error:
             connection.close()
+            gatherer.leave()
             if not again or not isinstance(error, _ENDED):
                 raise
         finally:
-            if gatherer is not None:
-                gatherer.leave()
-                self._awaited.pop(gatherer, None)
+            del self._awaited[gatherer]
         return await self.get(url, host, headers, timeout, deadline_s, again=False)
 
     def _gatherer_on(self, connection: Connection) -> Gatherer:
-        """Return what stands before a connection that may be used. Raises OutOfStep."""
+        """Return what stands before a connection that may be used; else close it, and raise OutOfStep."""
         handler = connection.protocol
-        assert handler is not None
-        transport = handler.transport
+        transport = None if handler is None else handler.transport
         gatherer = None if transport is None else transport.get_protocol()
-        if isinstance(gatherer, Gatherer):
-            gatherer.first = False
-            if gatherer.transport.is_closing() or handler.should_close or gatherer.has_bytes():
-                raise OutOfStep("the connection is not in step")
-            return gatherer
-        first = look_at(handler)
-        assert transport is not None
-        gatherer = Gatherer(handler, transport, self._parameters, first=first)
-        transport.set_protocol(gatherer)
+        try:
+            if isinstance(gatherer, Gatherer):
+                gatherer.first = False
+                if gatherer.transport.is_closing() or gatherer.handler.should_close or gatherer.has_bytes():
+                    raise OutOfStep("the connection is not in step")
+                return gatherer
+            assert handler is not None
+            first = look_at(handler)
+            assert transport is not None
+            gatherer = Gatherer(handler, transport, self._parameters, first=first)
+            transport.set_protocol(gatherer)
+        except BaseException:
+            connection.close()
+            raise
         return gatherer
-
-    def _look_at(self, gatherer: Gatherer) -> None:
-        self._awaited[gatherer] = None
-        if not self._gathers:
-            gatherer.read_on()
-        if self._timer is None:
-            self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
 
     async def _read(
         self, asked: Gatherer, connection: Connection, url: URL, timeout: aiohttp.ClientTimeout

@@ -68,6 +68,9 @@ class Ask(msgspec.Struct, frozen=True):
         return {"Range": f"bytes={self.start}-"} | ({"If-Range": self.if_range} if self.if_range else {})
 
 
+FROM_START = Ask(0, None)
+
+
 class AcceptBody(msgspec.Struct, frozen=True):
     """Take the body. It begins at byte `start` of the file; what is already there is compared first."""
 
@@ -113,7 +116,7 @@ def next_ask(part: Checkpoint, host: RangeSupport, *, whole: bool = False) -> As
     """Decide what to ask for, given the bytes that are here. `whole` forbids ranges for this file."""
     start = part.durable - OVERLAP_BYTES
     if whole or start <= 0 or host.ignores_ranges or host.resume_off:
-        return Ask(0, None)
+        return FROM_START
     tie = replace(part, etag=None) if host.etag_unstable else part
     return Ask(start, None if host.dislikes_if_range else _validator_of(tie))
 

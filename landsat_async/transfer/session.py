@@ -109,7 +109,8 @@ class TransferSession:
     """For hosts that have been asked before; None = each request goes the plain way."""
     observe: Callable[[str, Iterable[Fact]], None] | None = None
     """observe(host, facts): hears what hosts show of how they behave, also from threads; None = nobody asks."""
-    _running: set[Threads] = field(default_factory=set)
+    running: set[Threads] = field(default_factory=set)
+    """Those of transfers that `cancel_soon` concerns; a transfer takes its own out when it is over."""
     _cancelled_soon: bool = False
     _range_support: dict[str, RangeSupport] = field(default_factory=dict)
     _mismatches: Counter[str] = field(default_factory=Counter)
@@ -125,18 +126,14 @@ class TransferSession:
         """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""
         self._cancelled_soon = True
         self.target.fs.cancel_soon()
-        for threads in self._running:
+        for threads in self.running:
             threads.cancel_soon()
 
     def begin(self, threads: Threads) -> None:
-        """Have `cancel_soon` concern a transfer's threads, until `end`."""
-        self._running.add(threads)
+        """Have `cancel_soon` concern a transfer's threads."""
+        self.running.add(threads)
         if self._cancelled_soon:
             threads.cancel_soon()
-
-    def end(self, threads: Threads) -> None:
-        """Forget a transfer that is over."""
-        self._running.discard(threads)
 
     @contextmanager
     def pausing(self, file: str, wait_s: float) -> Iterator[None]:
@@ -232,7 +229,8 @@ class TransferSession:
             if name is not None and (not named or host in self._nameless):
                 self._note_names(host, reply.status, named=named)
             if not redirected:
-                return Answered(response, reply, url, _is_named(response, reply, name, url))
+                only_named = named and reply.filenames == (name,) and reply.status < 400  # nearly always
+                return Answered(response, reply, url, only_named or _is_named(response, reply, name, url))
             response.release()
             url = self._target(reply, url, name)
             host, redirects, stale = "", redirects + 1, 0

@@ -59,7 +59,7 @@ from landsat_async.transfer.types import (
     TransferHooks,
     TransferJob,
 )
-from landsat_async.transfer.waits import LongWaits, Wait
+from landsat_async.transfer.waits import Wait
 
 if TYPE_CHECKING:  # loads numpy, which most transfers do not need
     from landsat_async.raster.range_plan import RangePlan
@@ -166,16 +166,11 @@ class Transfer:
         self.answer_timeout_s = min(policy.stall_timeout_s, policy.connect_timeout_s + policy.header_timeout_s)
         """How long the head of an answer is waited for at most."""
         self.threads = Threads(session.pool, policy.grace_s, session.computing)
-        self.wait = Wait(LongWaits(self._tell_wait, session.waits))
+        self.wait = Wait(self._tell_wait, session.waits)
         """That of the connection which is asked first."""
         self.repairs = Repairs()
         self.joins = Joins()
         """What is known of a part that came with several answers."""
-
-    @property
-    def waits(self) -> LongWaits:
-        """Waits of all its connections."""
-        return self.wait.waits
 
     @cached_property
     def budget(self) -> Budget:
@@ -194,13 +189,12 @@ class Transfer:
             return refused
         self.session.begin(self.threads)
         try:
-            with self.wait:
-                part = self.job.part
-                self.part = self.new_part() if part is None else await open_believed(self, part)
-                self._opened = True
-                while (outcome := await self._step()) is None:
-                    pass
-                return outcome
+            part = self.job.part
+            self.part = self.new_part() if part is None else await open_believed(self, part)
+            self._opened = True
+            while (outcome := await self._step()) is None:
+                pass
+            return outcome
         except NameSeen as seen:
             self.hooks.health(self.host, HostReport.OK, "")
             return _named(seen.name, self.job.name_begins)
@@ -215,7 +209,8 @@ class Transfer:
         finally:
             if self.session.max_rate is not None:
                 self.session.max_rate.charge(-self._paid_bytes)
-            self.session.end(self.threads)
+            self.session.waits.open.pop(self.wait, None)
+            self.session.running.discard(self.threads)
             if self._opened and not self.part.closed:
                 with move_on_after(self.job.policy.grace_s, shield=True):
                     await self.part.close()
@@ -225,9 +220,9 @@ class Transfer:
         try:
             self.url, host = link_and_host(link)
             self.session.hosts.check(self.url)
-            self.host = host
         except LinkRefused as refused:
             return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
+        self.host = host
         said = evidence_of_name(self.job.name, urls=[link])
         if isinstance(said, OtherFile):
             return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)
@@ -255,7 +250,21 @@ class Transfer:
         elif (down := await ask_host(self)) is not None:
             result = replace(down, bytes_received=self.bytes_received)
         else:
-            result = await self._attempt(length)
+            try:
+                if self.repairs.too_many_files:  # before anything is asked for once more
+                    await self.part.write(memoryview(b""))
+                    self.repairs.too_many_files = False
+                received = await self._attempt()
+            except (AttemptFailed, OSError) as error:
+                result = await self.fault_of(error)
+            except UnsupportedRaster as unsupported:
+                return FileFailed(f"no window can be cut from it: {unsupported}", WHOLE_HINT, self.bytes_received)
+            else:
+                self.hooks.health(self.host, HostReport.OK, "")
+                if received.complete and not self.job.name_begins:
+                    result = await finish(self, length_known=received.length_known, result=received.committed)
+                else:
+                    result = self._fault_of_end(length)
         if isinstance(result, Fault):
             result = await self._after(result)
         if isinstance(result, NeedsLink | HostDown | NotReady):
@@ -263,26 +272,17 @@ class Transfer:
             await self.checkpoint_if_new()
         return result
 
-    async def _attempt(self, before: int) -> Outcome | Fault | None:
-        try:
-            if self.repairs.too_many_files:  # before anything is asked for once more
-                await self.part.write(memoryview(b""))
-                self.repairs.too_many_files = False
-            received = await (attempt(self) if self.job.window is None else self._attempt_window())
-        except (AttemptFailed, OSError) as error:
-            return await self.fault_of(error)
-        except UnsupportedRaster as unsupported:
-            return FileFailed(f"no window can be cut from it: {unsupported}", WHOLE_HINT, self.bytes_received)
-        self.hooks.health(self.host, HostReport.OK, "")
+    def _fault_of_end(self, before: int) -> Fault | None:
+        """Judge an answer that ended well and did not complete the file; `before` bytes were here before it."""
         if self.job.name_begins:
             return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
-        if received.complete:
-            return await finish(self, length_known=received.length_known, result=received.committed)
         if self.part.length > before:
             return None  # a server may send less than was asked for
         return Fault(FaultKind.NETWORK, "the server sends nothing new")
 
-    def _attempt_window(self) -> Awaitable[Received]:
+    def _attempt(self) -> Awaitable[Received]:
+        if self.job.window is None:
+            return attempt(self)
         from landsat_async.transfer.window_fetch import attempt_window  # loads numpy: a tenth of a second
 
         return attempt_window(self)

@@ -26,7 +26,7 @@ from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.ranges import RangeMismatch, Span
 from landsat_async.transfer.recheck import Comparison, receive_comparison
 from landsat_async.transfer.repair import give_up_part
-from landsat_async.transfer.resume import AcceptBody, Ask
+from landsat_async.transfer.resume import FROM_START, AcceptBody, read_answer
 from landsat_async.transfer.retry import FaultKind, may_refuse_range
 from landsat_async.transfer.window_answers import facts_of_first, mismatch_of
 
@@ -79,9 +79,8 @@ async def _fetch_first(transfer: Transfer) -> Received | None:
             return await _without_ranges(transfer, response)
         if reply.status == 200:
             transfer.session.learn(transfer.host, ignores_ranges=True)
-            received = await take_answer(
-                transfer, Ask(0, None), transfer.part.now, response, reply, named=named, staging=staging
-            )
+            reading = read_answer(FROM_START, transfer.part.now, reply, named=named)
+            received = await take_answer(transfer, FROM_START, reading, response, reply, staging=staging)
             assert received is not None
             return received
         first = facts_of_first(_HEAD, reply, named=named)

@@ -24,7 +24,7 @@ from landsat_async.transfer.slots import KEPT, ConnectionSlot
 from landsat_async.transfer.speed import Window
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import MemoryStore, TransferHooks, TransferJob, TransferPolicy
-from landsat_async.transfer.waits import LongWaits, Wait
+from landsat_async.transfer.waits import Wait
 from tests.disk.whole_files import tiff
 from tests.support.virtual_loop import VirtualLoop
 
@@ -76,7 +76,7 @@ def idle_transfer(count) -> SimpleNamespace:
         floor=Window(0.0, math.inf),
         any_speed=True,
         count=count,
-        wait=Wait(LongWaits.silently()),
+        wait=Wait(),
     )
 
 

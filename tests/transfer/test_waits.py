@@ -12,7 +12,7 @@ from landsat_async.model import SecretUrl
 from landsat_async.transfer import sink
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.types import Done
-from landsat_async.transfer.waits import LongWaits
+from landsat_async.transfer.waits import Wait
 from tests.support.raw_server import RawServer, ranged, silent, whole
 from tests.transfer.conftest import KIB, noise
 
@@ -99,7 +99,7 @@ async def test_K44_sums_that_are_long_in_coming(bench):
     name = "LC08_L2SP_004053_20240705_20240714_02_T1_SR_B3.TIF"
     async with RawServer([silent, whole(b"{}")]) as server, bench.net() as net:
         sums = PublishedSums(net, bench.policy)
-        waits = LongWaits(lambda reason, wait_s: told.append((anyio.current_time(), reason, wait_s)))
+        waits = Wait(lambda reason, wait_s: told.append((anyio.current_time(), reason, wait_s)))
         begun_s = anyio.current_time()
         assert await sums.of(SecretUrl(server.url(f"/data/x/{name}?requestSignature=abc")), name, waits=waits) == {}
     at_s, reason, wait_s = told[0]
