@@ -187,7 +187,9 @@ class WindowsFs:
         """Return how much an ordinary user may still write to the volume of an open file, or of a folder."""
         if isinstance(where, str):
             return self._patience.call(where, self._api.free_bytes, self._api.native(where))
-        path = self._paths[where]
+        path = self._paths.get(where)
+        if path is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._patience.call(path, self._api.free_bytes, os.path.dirname(self._api.native(path)))
 
     # Names

@@ -91,6 +91,23 @@ def has_links(fs, at):
 # Open files
 
 
+CALLS_OF_A_DESCRIPTOR = {
+    "pread": (1, 0),
+    "pwrite": (memoryview(b"a"), 0),
+    "fsync": (),
+    "ftruncate": (0,),
+    "fstat": (),
+    "free_bytes": (),
+}
+
+
+@pytest.mark.parametrize("call", CALLS_OF_A_DESCRIPTOR)
+def test_what_is_no_descriptor_is_refused(fs, call):
+    """A part that has been closed keeps none: its number may be that of another file by then."""
+    with pytest.raises((OSError, ValueError)):  # Python itself refuses some
+        getattr(fs, call)(-1, *CALLS_OF_A_DESCRIPTOR[call])
+
+
 def test_a_new_file_is_made_once_and_only_then(fs, at):
     put(fs, at("a"))
     with pytest.raises(FileExistsError):

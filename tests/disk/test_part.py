@@ -52,6 +52,19 @@ async def test_a_new_part_is_made_with_its_first_write_private_and_alone_in_its_
     assert (tmp_path / "parts").stat().st_mode & 0o777 == 0o700
 
 
+async def test_a_part_that_is_closed_keeps_no_descriptor(tmp_path):
+    async with opened(tmp_path / "1.part") as (part, _):
+        await part.write(memoryview(b"x"))
+        await part.close()
+        others = os.open(tmp_path / "1.part", os.O_RDONLY)  # as a rule it gets the number that has become free
+        with pytest.raises(OSError):
+            part.read(1, 0)
+        with pytest.raises(OSError):
+            await part.write(memoryview(b"y"))
+        os.close(others)
+    assert (tmp_path / "1.part").read_bytes() == b"x"
+
+
 async def test_a_new_part_replaces_what_has_its_name_and_removes_earlier_ones(tmp_path):
     for name in ("1.1.part", "1.2.part"):
         (tmp_path / name).write_bytes(b"old")

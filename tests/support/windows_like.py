@@ -227,6 +227,8 @@ class LikeWin32:
         return handle
 
     def to_handle(self, fd: int) -> int:
+        if fd < 0:  # as msvcrt does
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return fd
 
     def read_file(self, handle: int, size: int, offset: int) -> bytes:
