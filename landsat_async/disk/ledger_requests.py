@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Container, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +21,8 @@ from landsat_async.rules.lifecycle import OPEN, Step
 _OPEN = tuple(sorted(OPEN))
 _WITHOUT_DOWNLOAD = ", label=NULL, download_id=NULL, spent=?"
 """With `superseded`: the rows of a download that is given up are not taken for those of the next one."""
+_ACCEPTED = ", download_id=?, label=?, missed=0"
+"""With an `AcceptedDownload`."""
 _OF_OTHER_BUNDLES = (
     "NOT(kind='bundle' AND name NOT LIKE '%.tar' AND EXISTS(SELECT 1 FROM item AS other"
     " WHERE other.scene_display_id=item.scene_display_id AND other.run_id=item.run_id AND other.kind='bundle'"
@@ -31,13 +34,13 @@ STAGED_KEPT = 200
 """Staging times that are remembered, for the estimate of the next ones."""
 
 
-class AcceptedDownload(msgspec.Struct, frozen=True):
+class AcceptedDownload(NamedTuple):
     """What the service says of a file that was asked for."""
 
-    item_id: int
     download_id: int | None
     label: str
     """Under which it stands there; maybe an older one."""
+    item_id: int
 
 
 class Batch(NamedTuple):
@@ -165,7 +168,7 @@ class RequestRecords:
         changes = ", label=?, download_id=NULL, asked_at=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves = move_many(c, Step.ASK, now, changes, [(label, now, item_id) for item_id in item_ids])
+            moves = move_many(c, Step.ASK, now, changes, list(zip(repeat(label), repeat(now), item_ids)))
             c.execute(
                 "INSERT INTO request(label, run_id, created, downloads) VALUES(?,?,?,?)"
                 " ON CONFLICT(label) DO UPDATE SET downloads=downloads+excluded.downloads, created=excluded.created",
@@ -179,16 +182,11 @@ class RequestRecords:
 
     def prepare(self, answers: Sequence[AcceptedDownload], now: float) -> Awaitable[list[Move]]:
         """The service lists files without a link."""
-        return self._answered(Step.PREPARE, answers, now)
+        return self._writer.call(lambda c: move_many(c, Step.PREPARE, now, _ACCEPTED, answers))
 
     def link(self, answers: Sequence[AcceptedDownload], now: float) -> Awaitable[list[Move]]:
         """The service gave links, which wait in the stream from now on."""
-        return self._answered(Step.LINK, answers, now)
-
-    def _answered(self, step: Step, answers: Sequence[AcceptedDownload], now: float) -> Awaitable[list[Move]]:
-        changes = ", download_id=?, label=?, missed=0"
-        rows = [(one.download_id, one.label, one.item_id) for one in answers]
-        return self._writer.call(lambda c: move_many(c, step, now, changes, rows))
+        return self._writer.call(lambda c: move_many(c, Step.LINK, now, _ACCEPTED, answers))
 
     def unask(self, item_ids: Sequence[int], now: float) -> Awaitable[list[Move]]:
         """The service does not give these files: to be asked for anew, under another label."""

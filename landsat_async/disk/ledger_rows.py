@@ -7,6 +7,7 @@ assigns a state (tests/test_structure.py).
 
 from __future__ import annotations
 
+import operator
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -102,6 +103,7 @@ looking one row up. Times are rounded to some microseconds."""
 _STATES: dict[str, State] = {str(state): state for state in State}
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
 NAMES = msgspec.json.Decoder(tuple[str, ...])
+_LAST = operator.itemgetter(-1)
 _encode = msgspec.json.encode
 _values = msgspec.json.Decoder(list[Any])
 _numbers = msgspec.json.Decoder(tuple[int, ...])
@@ -188,7 +190,7 @@ def move_many(
 
     Each of `rows` holds the values of `changes` and the item id.
     """
-    ids = json([row[-1] for row in rows])
+    ids = _encode(list(map(_LAST, rows))).decode()
     found = dict(connection.execute(_STATES_OF, (ids,)).fetchall())
     allowed, moves, sources = [], [], SOURCES[step]
     for row in rows:

@@ -27,7 +27,7 @@ from landsat_async.m2m.tolerant import (
     FailedItem,
     Flag,
     Row,
-    SizeOrNone,
+    SizeOrZero,
     Text,
     TextOrEmpty,
     TextOrNone,
@@ -56,7 +56,7 @@ class _OptionRow(Row):
     product_name: TextOrEmpty = ""
     download_system: TextOrEmpty = ""
     available: Flag = False
-    filesize: SizeOrNone = None
+    filesize: SizeOrZero = 0
     file_groups: TextsOrNone = None
     secondary_downloads: msgspec.Raw = NULL
 
@@ -73,10 +73,11 @@ def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Product
             kept.clear()
             scene = row.entity_id
         listed = bytes(row.secondary_downloads)
-        files = next((files for known, files in kept if known == listed), None)
-        if files is None:
-            files = _secondary_files(listed, unusable)
-            kept.append((listed, files))
+        for known, files in kept:  # compared and not hashed: they are long, and one or two
+            if known == listed:
+                return files
+        files = _secondary_files(listed, unusable)
+        kept.append((listed, files))
         return files
 
     def option(row: _OptionRow) -> ProductOption:
@@ -91,7 +92,7 @@ def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Product
             product_name=row.product_name,
             system=row.download_system,
             available=row.available,
-            bytes_nominal=row.filesize,
+            bytes_nominal=row.filesize or None,
             dataset_id=row.dataset_id,
             secondary=below,
         )
@@ -100,8 +101,11 @@ def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Product
 
 
 def _secondary_files(listed: bytes, unusable: list[FailedItem]) -> tuple[SecondaryFile, ...]:
-    """Decode as they are, when every value is of the type and form that was promised; otherwise row by row."""
-    if listed.isascii() and not any(mark in listed for mark in _ODD_TEXT):
+    """Decode as they are, when every value is of the type and form that was promised; otherwise row by row.
+
+    Only texts with escapes or with blanks at an end could be other than `text` makes them.
+    """
+    if listed.isascii() and b"\\" not in listed and b'" ' not in listed and b' "' not in listed:
         try:
             return _STRICT.decode(listed)
         except msgspec.MsgspecError:
@@ -111,8 +115,6 @@ def _secondary_files(listed: bytes, unusable: list[FailedItem]) -> tuple[Seconda
 
 
 _STRICT = msgspec.json.Decoder(tuple[SecondaryFile, ...])
-_ODD_TEXT = (b"\\", b'" ', b' "')
-"""Only texts with escapes or blanks at an end could be other than `text` makes them."""
 
 
 def _secondary(row: _OptionRow) -> SecondaryFile:
@@ -122,7 +124,7 @@ def _secondary(row: _OptionRow) -> SecondaryFile:
         product_id=row.id,
         system=row.download_system,
         available=row.available,
-        bytes_nominal=row.filesize,
+        bytes_nominal=row.filesize or None,
         dataset_id=row.dataset_id,
         file_groups=row.file_groups,
     )

@@ -73,9 +73,11 @@ def _scene(row: _SceneRow) -> Scene:
 
 def _thumbnail(browse: Any) -> str | None:
     """Return the address of the smallest picture; what is not a list of objects has none."""
-    rows = browse if isinstance(browse, list) else ()
-    found = (row.get("thumbnailPath") for row in rows if isinstance(row, dict))
-    return next((path for path in found if isinstance(path, str) and 0 < len(path) <= _ADDRESS_MAX), None)
+    for row in browse if isinstance(browse, list) else ():
+        path = row.get("thumbnailPath") if isinstance(row, dict) else None
+        if isinstance(path, str) and 0 < len(path) <= _ADDRESS_MAX:
+            return path
+    return None
 
 
 def _has_to_be_ordered(options: object) -> bool:

@@ -132,6 +132,8 @@ if TYPE_CHECKING:
     WholeOrZero = int
     SizeOrNone = int | None
     """Bytes."""
+    SizeOrZero = int
+    """Bytes; rows of which many have no size have it."""
     Number = float
     """A row without it fails."""
     NumberOrNone = float | None
@@ -158,6 +160,7 @@ else:
     WholeOrZero = _member(whole, 0, usual=_WHOLE)
     Number, NumberOrNone = _member(number, _FAILS, usual=float), _member(number, usual=float | None)
     SizeOrNone, Flag = _member(size_bytes, usual=_SIZE | None), _member(flag, usual=bool)
+    SizeOrZero = _member(size_bytes, 0, usual=Annotated[int, msgspec.Meta(ge=0, lt=_SIZES_BELOW)])
 
 
 def _read_member(member: Any, value: object) -> object:

@@ -46,7 +46,8 @@ GATHER_S = 10.0
 passed by then."""
 MEASURED_TOGETHER = 256
 """QA_PIXEL files of one request: a hundredth of each is fetched, so that many links are used while they are young."""
-_LISTED_BYTES = attrgetter("bytes_nominal")
+_LISTED_BYTES, _ITEM_ID = attrgetter("bytes_nominal"), attrgetter("item_id")
+_PAIR = attrgetter("entity_id", "product_id")
 HOUSEKEEPING_S = 30.0
 """The longest sleep without a look at paused hosts and due files."""
 
@@ -224,7 +225,7 @@ class Requester:
         todo, undelivered = [list(batch)], self._context.states.undelivered
         while todo:
             files, wait_s = todo.pop(), 0.0
-            ids = [item.item_id for item in files]
+            ids = list(map(_ITEM_ID, files))
             undelivered.update(ids)
             try:
                 wait_s = await self._request(files, ids, send)
@@ -280,8 +281,7 @@ class Requester:
         m2m = self._context.m2m
         dataset = files[0].group_dataset
         if dataset is None:
-            pairs = [(item.entity_id, item.product_id) for item in files]
-            return await m2m.download_request(label=label, downloads=pairs)
+            return await m2m.download_request(label=label, downloads=list(map(_PAIR, files)))
         groups = sorted({group for item in files for group in item.file_groups})
         async with scene_list(m2m, self._context.ledger, dataset, [item.entity_id for item in files]) as list_id:
             group = DataGroup(dataset=dataset, file_groups=tuple(groups), list_id=list_id)

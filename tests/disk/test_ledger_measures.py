@@ -101,7 +101,7 @@ async def test_what_was_in_flight_when_a_run_died_is_looked_up_when_its_scene_pa
 async def test_the_service_is_told_of_what_was_received(ledger):
     item = await held(ledger)
     await ledger.requests.intend("label", RUN, [item.item_id], NOW)
-    await ledger.requests.link([AcceptedDownload(item.item_id, 77, "label")], NOW)
+    await ledger.requests.link([AcceptedDownload(77, "label", item.item_id)], NOW)
     await ledger.files.claim(item.item_id, NOW)
     done = await conclude(ledger, item, True, size_bytes=123)
     assert done.before is State.ACTIVE

@@ -107,6 +107,7 @@ class _AllKinds(tolerant.Row):
     maybe_whole: tolerant.WholeOrNone = None
     filled_whole: tolerant.WholeOrZero = 0
     size: tolerant.SizeOrNone = None
+    filled_size: tolerant.SizeOrZero = 0
     maybe_number: tolerant.NumberOrNone = None
     flag: tolerant.Flag = False
     any: msgspec.Raw = tolerant.NULL
@@ -117,8 +118,8 @@ WHOLES = st.sampled_from([0, 1, 7.0, -1, 2**50 - 1, 2**50, 2**63 - 1, 2**63, 2**
 NUMBERS = st.sampled_from([0, -1.5, 1e308, 10**30, "1.5", "nan", False])
 PROMISED = {
     "aText": TEXTS, "maybeText": TEXTS, "filledText": TEXTS, "texts": st.lists(TEXTS, max_size=2), "quoted": TEXTS,
-    "link": TEXTS, "whole": WHOLES, "maybeWhole": WHOLES, "filledWhole": WHOLES, "size": WHOLES, "number": NUMBERS,
-    "maybeNumber": NUMBERS, "flag": st.booleans(), "any": st.just([1]),
+    "link": TEXTS, "whole": WHOLES, "maybeWhole": WHOLES, "filledWhole": WHOLES, "size": WHOLES, "filledSize": WHOLES,
+    "number": NUMBERS, "maybeNumber": NUMBERS, "flag": st.booleans(), "any": st.just([1]),
 }  # fmt: skip
 USUAL = {"aText": "x", "whole": 7, "number": 1.5}
 NEARLY_ROWS = st.dictionaries(st.sampled_from(sorted(PROMISED)), st.none() | VALUES, max_size=1).flatmap(
@@ -136,7 +137,9 @@ def test_what_is_read_in_one_call_is_what_is_read_member_by_member(rows, indent,
 
 @pytest.mark.parametrize("member", sorted(PROMISED.keys() - USUAL.keys()))
 def test_rows_that_are_as_promised_are_read_in_one_call(member):
-    value = {"texts": ["x"], "size": 5, "flag": True, "any": {}}.get(member, 7 if "hole" in member else "x")
+    value = {"texts": ["x"], "size": 5, "filledSize": 0, "flag": True, "any": {}}.get(
+        member, 7 if "hole" in member else "x"
+    )
     value = 1.5 if member == "maybeNumber" else value
     assert tolerant._usual_rows(raw([USUAL, USUAL | {member: value}]), _AllKinds) is not None
 

@@ -31,8 +31,8 @@ MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 KEPT = object()
 """The label stays as it was."""
 CHANGES = {
-    "prepare": (Step.PREPARE, "la-9", lambda r, item, now: r.prepare([AcceptedDownload(item.item_id, 7, "la-9")], now)),
-    "link": (Step.LINK, "la-9", lambda r, item, now: r.link([AcceptedDownload(item.item_id, 7, "la-9")], now)),
+    "prepare": (Step.PREPARE, "la-9", lambda r, item, now: r.prepare([AcceptedDownload(7, "la-9", item.item_id)], now)),
+    "link": (Step.LINK, "la-9", lambda r, item, now: r.link([AcceptedDownload(7, "la-9", item.item_id)], now)),
     "unask": (Step.UNASK, None, lambda r, item, now: r.unask([item.item_id], now)),
     "put off": (Step.UNASK, None, lambda r, item, now: r.put_off(item, now + 5, now)),
     "ask again": (Step.UNASK, None, lambda r, item, now: r.ask_again(item, 7, now)),
@@ -146,7 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def change_many(self, chosen, name):
         known = self.known(chosen)
         ids = [self.id_of(number) for number in known]
-        answers = [AcceptedDownload(item_id, 5, "la-8") for item_id in ids]
+        answers = [AcceptedDownload(5, "la-8", item_id) for item_id in ids]
         step = CHANGES[name][0]
         given = ids if name == "unask" else answers
         moves = self.do(lambda: getattr(self.ledger.requests, name)(given, self.now))
