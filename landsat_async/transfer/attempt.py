@@ -24,6 +24,7 @@ from landsat_async.transfer.file_errors import AttemptFailed, failed, one_error
 from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.multi_range import SpanRefused, Split
+from landsat_async.transfer.quick_get import BRIEF_BYTES, whole_body
 from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, blame, connections_for
 from landsat_async.transfer.resume import (
     FROM_START,
@@ -116,7 +117,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
         if begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
             raise NameSeen(served_name(begins, reply.filename, str(url)))
         reading = read_answer(wanted, here, reply, named=named)
-        if isinstance(reading, AcceptBody) and (whole := _whole_of(transfer, response, reading)) is not None:
+        if isinstance(reading, AcceptBody) and (whole := await _whole_of(transfer, response, reading)):
             return await _keep_whole(transfer, whole, reply, reading.facts, staging=staging)
         received = await take_answer(transfer, wanted, reading, response, reply, staging=staging, plainly=plainly)
     finally:
@@ -285,12 +286,14 @@ async def receive_body(
     return _received(transfer, accept, reply, committed)
 
 
-def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) -> bytes | None:
-    """Return the file, where it is small and all of it came at once; None where anything is to be compared or cut."""
-    whole = response.whole
-    if whole is None or transfer.part.length or transfer.job.window is not None or len(whole) != accept.facts.total:
-        return None
-    return whole
+async def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) -> bytes | None:
+    """Return the file, where it is small and all of it comes at once; None where it is to be received as it comes."""
+    size, whole = accept.facts.total, response.whole
+    if size is None or size > BRIEF_BYTES or transfer.part.length or transfer.job.window is not None:
+        return None  # what is here is compared first
+    if whole is None and transfer.session.max_rate is None:
+        whole = await whole_body(response, size)
+    return whole if whole is not None and len(whole) == size == accept.end else None
 
 
 async def _keep_whole(transfer: Transfer, whole: bytes, reply: Reply, facts: Checkpoint, *, staging: bool) -> Received:

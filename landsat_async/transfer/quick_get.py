@@ -22,6 +22,7 @@ import asyncio
 import inspect
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -30,6 +31,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
+from anyio import move_on_after
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -239,6 +241,20 @@ class QuickAnswer:
         if not self._released and self._content is not None and self._content.exception() is None:
             self._content.set_exception(_CLOSED)
         self._released = True
+
+
+async def whole_body(answer: aiohttp.ClientResponse, size: int) -> bytes | None:
+    """Return a body of `size` bytes that comes within a moment, though aiohttp reads it; None = it is still to be read.
+
+    Who is cancelled meanwhile has lost no more than that moment.
+    """
+    content = answer.content
+    if not content.is_eof():
+        with suppress(aiohttp.ClientError, OSError, RuntimeError), move_on_after(2 * _LOOK_EVERY_S):
+            await content.wait_eof()
+    if content.is_eof() and content.exception() is None and content.total_bytes == size:
+        return b"".join(iter(content.read_nowait, b""))
+    return None
 
 
 class QuickGets:
