@@ -53,9 +53,9 @@ class Counted:
     def __init__(self) -> None:
         inner = TransferSession._get_once
 
-        async def get_once(session: TransferSession, *given: Any) -> Any:
+        async def get_once(session: TransferSession, *given: Any, **named: Any) -> Any:
             self.requests += 1
-            return await inner(session, *given)
+            return await inner(session, *given, **named)
 
         TransferSession._get_once = get_once  # type: ignore[method-assign]
 

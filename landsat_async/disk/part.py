@@ -10,7 +10,7 @@ because that somebody may still write or cut.
 
 A part that begins at byte 0 is made together with its first write: most files are small, and each trip to a thread has
 its price. Blocking calls run in a pool of ours, see `disk.io_threads`. Later writes go through aiofiles; one trip
-checks the free space, writes and hashes.
+checks the free space, writes and hashes. What is not to become a file itself may stay in memory, see `stay_in_memory`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from aiofiles.threadpool.binary import AsyncFileIO
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from landsat_async.disk.acquire import Handover
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.disk.fs import NEW, WRITE, FileInUse, Fs
+from landsat_async.disk.hashed_file import HashedFile
 from landsat_async.disk.io_threads import Threads
 
 COPY_SUFFIX = ".copy"
@@ -36,7 +37,7 @@ WINDOW_SUFFIX = ".window"
 OLD_SUFFIX = ".old"
 """Of what stood under the name of a new part, for the moment until it is removed."""
 _READ_BYTES = 1024 * 1024
-_CLOSED = -1
+_GATHERED_BYTES = 1024 * 1024
 _PART_FOLDER_MODE = 0o700
 PART_MODE = 0o600
 
@@ -44,69 +45,6 @@ PART_MODE = 0o600
 def part_name(item_id: int, generation: int) -> str:
     """Return what the part of a file is called: something else each time that a worker takes the file."""
     return f"{item_id}.{generation}.part"
-
-
-class NoRoom(OSError):
-    """Writing on would leave less free space than the user wants to keep."""
-
-
-class HashedFile:
-    """A raw file that is only appended to; each write is complete, counted and hashed before it returns.
-
-    As much of a file as aiofiles needs. Closed by `shut`, or by nobody when a thread is lost in it.
-    """
-
-    def __init__(self, fd: int, fs: Fs, min_free_bytes: int) -> None:
-        self.fd = fd
-        """The descriptor; after `shut` none that any call takes: the number may be that of another file by then."""
-        self._fs = fs
-        self._min_free_bytes = min_free_bytes
-        self.expected = 0
-        """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
-        self.length = 0
-        """Bytes from the start that are right; there may be more in the file, which nobody believes."""
-        self.digest = hashlib.sha256()
-        """Over exactly these bytes."""
-
-    def write(self, block: Any) -> int:
-        """Append a block: all of it, or an error and nothing counted."""
-        data = memoryview(block)
-        needed = max(len(data), self.expected - self.length)
-        if self._min_free_bytes and self._fs.free_bytes(self.fd) - needed < self._min_free_bytes:
-            raise NoRoom(errno.ENOSPC, "the free space to be kept would be used up")
-        self._fs.pwrite_all(self.fd, data, self.length)
-        self.digest.update(data)
-        self.length += len(data)
-        return len(data)
-
-    def shut(self) -> None:
-        """Close the descriptor; a second time does nothing."""
-        fd, self.fd = self.fd, _CLOSED
-        if fd != _CLOSED:
-            self._fs.close(fd)
-
-    def reread(self, size: int) -> bool:
-        """Hash the first `size` bytes again and stand behind them; False when the file is shorter."""
-        digest, at = hashlib.sha256(), 0
-        while at < size:
-            block = self._fs.pread(self.fd, min(_READ_BYTES, size - at), at)
-            if not block:
-                return False
-            digest.update(block)
-            at += len(block)
-        self.digest, self.length = digest, size
-        return True
-
-    def same_until(self, block: memoryview, offset: int) -> int:
-        """Return how many bytes of `block` equal the file's from `offset` on."""
-        mine, theirs = self._fs.pread(self.fd, len(block), offset), bytes(block)
-        low, high = 0, min(len(mine), len(theirs))
-        if mine[:high] == theirs[:high]:
-            return high
-        while high - low > 1:  # [:low] is equal, [low:high] is not
-            middle = (low + high) // 2
-            low, high = (middle, high) if mine[low:middle] == theirs[low:middle] else (low, middle)
-        return low
 
 
 def _open_file(
@@ -227,6 +165,9 @@ class PartFile:
         """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
         self.closed = False
         """The descriptor has been closed."""
+        self._gathers = False
+        self._held = bytearray()
+        """All bytes, while no file holds them."""
         self._name_is_durable = False
         self._sync_has_failed = False
 
@@ -236,6 +177,8 @@ class PartFile:
     @property
     def sha256(self) -> str:
         """Hex digest of these bytes."""
+        if self._held:
+            return hashlib.sha256(self._held).hexdigest()
         return EMPTY_SHA256 if self._file is None else self._file.digest.hexdigest()
 
     @property
@@ -254,16 +197,36 @@ class PartFile:
 
     def read(self, size: int, offset: int) -> bytes:
         """Return up to `size` bytes from `offset` on; for threads, and only after the first write."""
+        if self._held:
+            return bytes(memoryview(self._held)[offset : offset + size])
         return self._fs.pread(self.fd, size, offset)
+
+    @property
+    def in_memory(self) -> bool:
+        """All bytes are in memory, so `read` waits for nothing."""
+        return bool(self._held)
 
     @property
     def now(self) -> Checkpoint:
         """What a checkpoint would store, once the bytes are durable."""
-        return self.facts if self._file is None else replace(self.facts, durable=self.length, sha256=self.sha256)
+        is_new = self._file is None and not self._held
+        return self.facts if is_new else replace(self.facts, durable=self.length, sha256=self.sha256)
+
+    def stay_in_memory(self) -> None:
+        """Let bytes that are still to come stay in memory while they are few: a window is cut from them at once.
+
+        Whatever needs them on disk has them written first: a checkpoint, a comparison, more bytes. A part that was made
+        by others, or has earlier names, is written to as ever.
+        """
+        self._gathers = self._file is None and not self._is_claim and not self._was
 
     async def write(self, block: memoryview) -> None:
         """Append a block. Not interrupted by cancellation, because its thread could not be."""
-        if self._file is None:
+        if self._gathers and block and self._file is None and self.length + len(block) <= _GATHERED_BYTES:
+            self._held += block
+            self.length += len(block)
+            return
+        if self._file is None or self._held:
             await self.threads.run(self.put, block)
             return
         self._file.expected = self.expected
@@ -280,12 +243,21 @@ class PartFile:
             file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
             self._file = file
         file.expected = self.expected
+        if self._held:
+            file.write(self._held)
+            self._held = bytearray()
         file.write(block)
         self.length = file.length
 
+    def _whole_file(self) -> HashedFile:
+        """Return the file with all bytes in it; for threads."""
+        if self._held:
+            self.put(memoryview(b""))
+        return self.file
+
     async def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the part's from `offset` on."""
-        return await self.threads.run(self.file.same_until, block, offset)
+        return await self.threads.run(lambda: self._whole_file().same_until(block, offset))
 
     async def sync(self) -> None:
         """Make all bytes written so far durable, and the part's name.
@@ -302,6 +274,7 @@ class PartFile:
 
     def _sync(self) -> None:
         self.check_syncs()
+        self._whole_file()
         self._sync_has_failed = True
         self._fs.fsync(self.fd)
         self._sync_has_failed = False
@@ -311,7 +284,11 @@ class PartFile:
 
     async def digest_of(self, size: int) -> str:
         """Return the digest of the first `size` bytes and go back to there; the file itself is not cut yet."""
-        if size != self.length:
+        if self._held:
+            self._gathers = False
+            del self._held[size:]
+            self.length = size
+        elif size != self.length:
             if not await self.threads.run(self.file.reread, size):
                 raise OSError(errno.EIO, "the part is shorter than it was")
             self.length = size

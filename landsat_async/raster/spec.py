@@ -46,6 +46,22 @@ class WindowSpec:
         box = _box_of(self.area_wkb, projection_of(keys))
         return None if box is None else box.grown(self.buffer_m)
 
+    @property
+    def is_simple(self) -> bool:
+        """The area has few corners and no long edges: to find it in a raster takes a millisecond or two, not more."""
+        return _is_simple(self.area_wkb)
+
+
+_FEW_CORNERS = 200
+_SHORT_DEG = 5.0
+
+
+@lru_cache(maxsize=4)
+def _is_simple(area_wkb: bytes) -> bool:
+    area = shapely.from_wkb(area_wkb)
+    west, south, east, north = area.bounds
+    return bool(shapely.get_num_coordinates(area) <= _FEW_CORNERS and max(east - west, north - south) <= _SHORT_DEG)
+
 
 @lru_cache(maxsize=32)
 def _box_of(area_wkb: bytes, projection: Projection) -> GroundBox | None:

@@ -5,7 +5,9 @@ are next. A 200 is the whole file, and is taken as that: the window is cut from 
 twice to find out which of the two it is.
 
 Bytes stand in the part in the order in which they were asked for, with checkpoints as for any file, so a window is
-resumed in the middle of a range. Whatever is odd about an answer ends with the whole file, never with a guess.
+resumed in the middle of a range. Up to a megabyte of them stays in memory until a checkpoint is due, and a window that
+takes no more is cut from there: no line waits for the disk between two ranges. Whatever is odd about an answer ends
+with the whole file, never with a guess.
 """
 
 from __future__ import annotations
@@ -89,6 +91,8 @@ async def _fetch_first(transfer: Transfer) -> Received | None:
             return await _without_ranges(transfer, response)
         facts, end = first
         transfer.session.learn(transfer.host, gives_ranges=True)
+        if not transfer.session.target.is_far:
+            transfer.part.stay_in_memory()
         await receive_body(transfer, response, reply, AcceptBody(0, end, facts, overwrite=False), staging=staging)
         return None
     finally:
@@ -103,14 +107,15 @@ async def _without_ranges(transfer: Transfer, response: Answer) -> Received:
 
 async def _fetch_rest(transfer: Transfer) -> Received:
     """Ask for one range after the other, beginning in the middle of one where an earlier attempt has ended."""
-    part = transfer.part
+    part, spec = transfer.part, transfer.job.window
+    assert spec is not None
     plan, transfer.plan = _range_plan(transfer), None
     try:
         while True:
-            if plan.layout is None:
+            if plan.layout is None and not (part.in_memory and spec.is_simple):
                 await transfer.threads.run(plan.follow, part.length, part.read)
             else:
-                plan.follow(part.length, part.read)  # what holds tiles is counted, and not read
+                plan.follow(part.length, part.read)  # in memory; of what holds tiles, bytes are counted and not read
             wanted = plan.wanted()
             if wanted is None:
                 break

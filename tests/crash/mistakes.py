@@ -114,9 +114,10 @@ def _write_to_final() -> Patches:
     """The part is the final file."""
     final: dict[str, str] = {}
 
-    def job(**how: Any) -> TransferJob:
-        final[how["part_name"]] = how["relpath"]
-        return TransferJob(**how)
+    def job(*values: Any, **how: Any) -> TransferJob:
+        made = TransferJob(*values, **how)
+        final[made.part_name] = made.relpath
+        return made
 
     def straight(path: str, *arguments: Any, **how: Any) -> Any:
         parts = Path(path).parent

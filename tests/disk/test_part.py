@@ -17,8 +17,9 @@ from landsat_async.disk import win32
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
+from landsat_async.disk.hashed_file import HashedFile, NoRoom
 from landsat_async.disk.io_threads import DiskPool, Threads
-from landsat_async.disk.part import HashedFile, NoRoom, open_part
+from landsat_async.disk.part import open_part
 from tests.support.windows_like import Disk, LikeWin32
 
 DATA = random.Random(1).randbytes(3_000_000)
@@ -92,6 +93,69 @@ async def test_what_is_written_is_counted_and_hashed(tmp_path):
         assert part.now == Checkpoint(len(DATA), hashlib.sha256(DATA).hexdigest())
         assert os.pread(part.fd, 10, 5) == DATA[5:15]
     assert (tmp_path / "1.part").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("needs", ["sync", "more", "compare", "nothing"])
+async def test_what_is_gathered_is_on_disk_as_soon_as_the_disk_is_needed(tmp_path, needs):
+    async with opened(tmp_path / "1.part") as (part, _):
+        part.stay_in_memory()
+        await part.write(memoryview(DATA[:1000]))
+        await part.write(memoryview(DATA[1000:3000]))
+        assert os.listdir(tmp_path) == []
+        size = 3000
+        match needs:
+            case "sync":
+                await part.sync()
+            case "more":
+                size = len(DATA)
+                await part.write(memoryview(DATA[3000:]))
+            case "compare":
+                assert await part.same_until(memoryview(DATA[500:1500] + b"other"), 500) == 1000
+        assert part.in_memory is (needs == "nothing")
+        assert os.listdir(tmp_path) == ["1.part"] * (needs != "nothing")
+        assert part.now == Checkpoint(size, hashlib.sha256(DATA[:size]).hexdigest())
+        assert part.read(1000, 1500) == DATA[1500:2500]
+        await part.write(memoryview(b"end"))
+        assert part.read(9, size - 6) == (DATA[:size] + b"end")[-9:]
+        await part.sync()
+    assert (tmp_path / "1.part").read_bytes() == DATA[:size] + b"end"
+
+
+@pytest.mark.parametrize("keep", [0, 700])
+async def test_what_was_gathered_is_cut_in_memory_and_no_more_is_gathered_then(tmp_path, keep):
+    async with opened(tmp_path / "1.part") as (part, _):
+        part.stay_in_memory()
+        await part.write(memoryview(DATA[:1000]))
+        assert await part.digest_of(keep) == hashlib.sha256(DATA[:keep]).hexdigest()
+        await part.cut()
+        assert (part.length, os.listdir(tmp_path)) == (keep, [])
+        await part.write(memoryview(b"anew"))
+        assert part.sha256 == hashlib.sha256(DATA[:keep] + b"anew").hexdigest()
+    assert (tmp_path / "1.part").read_bytes() == DATA[:keep] + b"anew"
+
+
+async def test_a_part_of_others_and_one_with_earlier_names_are_written_at_once(tmp_path):
+    (tmp_path / "1.part").touch()
+    for how in ({"is_claim": True}, {"was": ("1.0.part",)}):
+        async with opened(tmp_path / "1.part", **how) as (part, _):
+            part.stay_in_memory()
+            await part.write(memoryview(b"x"))
+            assert not part.in_memory
+
+
+async def test_gathered_bytes_that_find_no_room_are_not_lost_to_who_asks_again(tmp_path):
+    fs = PosixFs()
+    async with opened(tmp_path / "1.part", fs=fs, min_free_bytes=1) as (part, _):
+        part.stay_in_memory()
+        await part.write(memoryview(DATA[:1000]))
+        fs.free_bytes = lambda fd: 500
+        for _ in range(2):
+            with pytest.raises(NoRoom):
+                await part.sync()
+            assert (part.length, part.read(10, 5)) == (1000, DATA[5:15])
+        del fs.free_bytes
+        await part.sync()
+    assert (tmp_path / "1.part").read_bytes() == DATA[:1000]
 
 
 async def test_a_part_goes_on_from_its_checkpoint_and_forgets_the_rest(tmp_path):

@@ -8,6 +8,7 @@ import threading
 import anyio
 import pytest
 
+from landsat_async.disk import part
 from landsat_async.disk.part import PartFile
 from landsat_async.model import Identity, Proof
 from landsat_async.raster.window import WindowMode
@@ -43,6 +44,12 @@ def bench(bench):
     return bench
 
 
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Ranges are written at once, as those of large windows are."""
+    monkeypatch.setattr(part, "_GATHERED_BYTES", 0)
+
+
 def want(bench, wanted):
     bench.job_options, bench.final_name = {"window": wanted}, window_name(SOURCE, wanted.key)
 
@@ -63,7 +70,7 @@ async def test_a_window_takes_few_requests_and_few_bytes(bench, mode):
     assert (record.source, record.source_bytes, record.validator) == (SOURCE, len(DATA), '"v1"')
     assert (record.transport, record.whole_proof) == ("ranges", "")
     assert record.tiles > 0
-    assert os.listdir(os.path.dirname(bench.part)) == ["1.1.part"]
+    assert os.listdir(os.path.dirname(bench.part)) == []  # cut from memory
 
 
 async def test_a_host_without_ranges_sends_the_file_once_and_the_window_is_the_same(bench):
@@ -210,14 +217,13 @@ async def test_a_link_that_expires_between_two_ranges_takes_nothing_from_what_is
     assert second.identity is Identity.NAMED
 
 
-async def test_a_window_whose_ranges_are_all_here_takes_no_request(bench):
+async def test_a_window_whose_ranges_are_all_here_takes_no_request(bench, on_disk):
     host = BandHost(DATA)
     async with RawServer([host]) as server:
         await bench.run(server)
         asked = len(host.asked)
         os.unlink(bench.final)
-        part = bench.part_bytes()
-        bench.keep(part, source_bytes=len(DATA), etag='"v1"')
+        bench.keep(bench.part_bytes(), source_bytes=len(DATA), etag='"v1"')
         outcome = await bench.run(server)
     assert isinstance(outcome, Done)
     assert (len(host.asked), bench.final_bytes()) == (asked, RIGHT)
@@ -242,6 +248,25 @@ async def test_a_stop_keeps_the_ranges_that_are_here(bench):
     assert isinstance(outcome, Done)
     assert bench.final_bytes() == RIGHT
     assert outcome.bytes_received == len(bench.part_bytes()) - kept
+
+
+@pytest.mark.faults("X110")
+@pytest.mark.parametrize("of_request", [1, 2])
+async def test_X110_ranges_in_memory_are_on_disk_before_a_window_waits_for_another_link(bench, of_request):
+    host = BandHost(DATA)
+
+    async def refuse(host, wire, start, end):
+        await wire.head(403)
+
+    host.faults[of_request] = refuse
+    async with RawServer([host]) as server:
+        assert isinstance(await bench.run(server), NeedsLink)
+        kept = bench.store.facts.durable
+        assert len(bench.part_bytes()) == kept > 0
+        outcome = await bench.run(server)
+    assert isinstance(outcome, Done)
+    assert bench.final_bytes() == RIGHT
+    assert len(host.asked) == 4  # what was here is not asked for again
 
 
 async def test_a_file_that_changes_between_two_ranges_is_begun_anew(bench):
@@ -307,7 +332,7 @@ async def test_a_window_that_takes_most_of_the_file_is_cut_from_the_whole(bench)
     assert len(host.asked) == 2
 
 
-async def test_a_window_is_cut_in_threads_that_the_disk_does_not_need(bench, monkeypatch):
+async def test_a_window_is_cut_in_threads_that_the_disk_does_not_need(bench, on_disk, monkeypatch):
     threads = {}
 
     def noted(owner, name):
