@@ -41,17 +41,20 @@ _UNCOMPRESSED = 1
 DEFLATE = frozenset({8, 32946})
 _YCBCR = 6
 
+_MOST_SAMPLES, _MOST_BITS = 65_535, 128
 _OF_STRIPS = (
-    (_WIDTH, 1, None),
-    (_LENGTH, 1, None),
-    (_SAMPLES, 1, 1),
-    (_PLANAR, 1, 1),
-    (_COMPRESSION, 1, _UNCOMPRESSED),
-    (_PHOTOMETRIC, 0, 1),
-    (_ROWS_PER_STRIP, 1, 2**32 - 1),
+    (_WIDTH, 1, 1, None),
+    (_LENGTH, 1, 1, None),
+    (_SAMPLES, 1, 1, 1),
+    (_PLANAR, 1, 1, 1),
+    (_COMPRESSION, 1, 1, _UNCOMPRESSED),
+    (_PHOTOMETRIC, 1, 0, 1),
+    (_BITS, _MOST_SAMPLES, 0, 1),
+    (_ROWS_PER_STRIP, 1, 1, 2**32 - 1),
 )
-"""The numbers of a page: tag, least value, and what holds where the tag is missing; None = it must be there."""
-_OF_TILES = (*_OF_STRIPS[:-1], (_TILE_WIDTH, 1, None), (_TILE_LENGTH, 1, None))
+"""The numbers of a page: tag, how many values it may have, of which the first counts, the least that this may be, and
+what holds where the tag is missing; None = it must be there."""
+_OF_TILES = (*_OF_STRIPS[:-1], (_TILE_WIDTH, 1, 1, None), (_TILE_LENGTH, 1, 1, None))
 
 
 class _Form:
@@ -240,15 +243,15 @@ class _Walk:
             values.byteswap()
         return values
 
-    def _numbers(self, tags: dict[int, _Tag], wanted: Sequence[tuple[int, int, int | None]]) -> list[int]:
+    def _numbers(self, tags: dict[int, _Tag], wanted: Sequence[tuple[int, int, int, int | None]]) -> list[int]:
         alone, numbers = self.form.alone, []
-        for number, least, default in wanted:
+        for number, most, least, default in wanted:
             kind, count, stored = tag = tags.get(number, _MISSING)
             if count == 1 and kind in alone:  # as a rule
                 shift, mask = alone[kind]
                 value = stored >> shift & mask
             elif tag is not _MISSING:
-                value = self.values(tag, 1)[0]
+                value = self.values(tag, most)[0]
             elif default is not None:
                 value = default
             else:
@@ -262,15 +265,20 @@ class _Walk:
         """Return what a directory says of its tiles, behind each of which stand `trailer_bytes` of a frame."""
         is_tiled = _TILE_WIDTH in tags
         numbers = self._numbers(tags, _OF_TILES if is_tiled else _OF_STRIPS)
-        width, length, samples, planar, compression, photometric, *tile = numbers
+        width, length, samples, planar, compression, photometric, bits, *tile = numbers
         tile_width, tile_length = tile if is_tiled else (width, min(length, *tile))
-        if max(width, length, tile_width, tile_length) > _LONGEST_SIDE or samples > 65_535:
+        if max(width, length, tile_width, tile_length) > _LONGEST_SIDE or samples > _MOST_SAMPLES:
             raise Damage("a TIFF page larger than any image")
         planes = samples if planar == 2 else 1
         down = -(-length // tile_length)
         per_plane = down * -(-width // tile_width)
         offsets, counts = self._read_tiles(tags, is_tiled, per_plane * planes, trailer_bytes)
-        row = None if photometric == _YCBCR else self._row_bytes(tags, samples, planes, tile_width)
+        if photometric == _YCBCR:
+            row = None
+        elif samples == 1 and 0 < bits <= _MOST_BITS and (_BITS not in tags or tags[_BITS][1] == 1):
+            row = -(-tile_width * bits // 8)
+        else:
+            row = self._row_bytes(tags, samples, planes, tile_width)
         last_rows = tile_length if is_tiled else length - (down - 1) * tile_length
         page = Page(compression, offsets, counts, row and row * tile_length, row and row * last_rows, per_plane)
         if compression == _UNCOMPRESSED:
@@ -303,10 +311,10 @@ class _Walk:
         return offsets, counts
 
     def _row_bytes(self, tags: dict[int, _Tag], samples: int, planes: int, tile_width: int) -> int:
-        bits = list(self.values(tags[_BITS], 65_535)) if _BITS in tags else [1]
+        bits = list(self.values(tags[_BITS], _MOST_SAMPLES)) if _BITS in tags else [1]
         if len(bits) == 1:
             bits *= samples
-        if len(bits) != samples or min(bits) < 1 or max(bits) > 128:
+        if len(bits) != samples or min(bits) < 1 or max(bits) > _MOST_BITS:
             raise Damage("the TIFF does not say how many bits its samples have")
         return -(-tile_width * (bits[0] if planes > 1 else sum(bits)) // 8)
 
