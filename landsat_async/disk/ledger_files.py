@@ -15,11 +15,12 @@ from landsat_async.disk.ledger_leftovers import leftovers_of_run
 from landsat_async.disk.ledger_measures import HELD
 from landsat_async.disk.ledger_rows import (
     ITEM_AS_JSON,
+    VALUES,
     FinishedFile,
     Item,
     Move,
     SavedPart,
-    item_of_json,
+    item_of,
     marks,
     move,
     move_many,
@@ -27,7 +28,7 @@ from landsat_async.disk.ledger_rows import (
 )
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.disk.leftovers import Leftovers
-from landsat_async.model import MEASURE
+from landsat_async.model import MEASURE, WindowRecord
 from landsat_async.rules.lifecycle import State, Step
 
 _ITEM_AND_PART = (
@@ -38,7 +39,7 @@ _FINISH = (
     "INSERT OR REPLACE INTO file(item_id, size_bytes, sha256, proof, mtime_ns, done, report, download_id)"
     " SELECT item_id, ?, ?, ?, ?, ?, ? AND download_id IS NOT NULL, download_id FROM item WHERE item_id=?"
 )
-
+_EVIDENCE = "INSERT OR REPLACE INTO evidence VALUES(?,?,?)"
 
 FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns, coalesce(identity, 'none') AS identity,
     coalesce(adopted, file.download_id IS NULL) AS adopted
@@ -94,7 +95,7 @@ class FileRecords:
             if row is None:
                 return None
             text, name, facts = row
-            item = item_of_json(text)
+            item = item_of(VALUES.decode(text))
             if not move(c, item_id, Step.CLAIM, now, ", gen=gen+1", found=item.state):
                 return None
             item = msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1)
@@ -114,8 +115,10 @@ class FileRecords:
             if moves:
                 facts = (file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, report, file.item_id)
                 c.execute(_FINISH, facts)
-                _write_evidence(c, file)
-                _write_window(c, file)
+                c.execute(_EVIDENCE, (file.item_id, file.identity, file.adopted))
+                c.execute("DELETE FROM window WHERE item_id=?", (file.item_id,))
+                if file.window is not None:
+                    _write_window(c, file, file.window)
                 c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
             return moves
 
@@ -191,7 +194,7 @@ class FileRecords:
                 "UPDATE file SET proof=?, mtime_ns=? WHERE item_id=? AND sha256=?",
                 (file.proof, file.mtime_ns, file.item_id, file.sha256),
             )
-            _write_evidence(c, file)
+            c.execute(_EVIDENCE, (file.item_id, file.identity, file.adopted))
 
         return self._writer.call(write)
 
@@ -258,17 +261,10 @@ class LedgerStore:
         await self._files.drop_part(self._item_id)
 
 
-def _write_window(connection: sqlite3.Connection, file: FinishedFile) -> None:
-    connection.execute("DELETE FROM window WHERE item_id=?", (file.item_id,))
-    if (window := file.window) is not None:
-        box = ",".join(map(str, window.box))
-        row = (
-            file.item_id, window.source, window.source_bytes, window.validator, window.transport, window.whole_proof,
-            window.tiles, box, file.no_data,
-        )  # fmt: skip
-        connection.execute("INSERT INTO window VALUES(?,?,?,?,?,?,?,?,?)", row)
-
-
-def _write_evidence(connection: sqlite3.Connection, file: FinishedFile) -> None:
-    row = (file.item_id, file.identity, int(file.adopted))
-    connection.execute("INSERT OR REPLACE INTO evidence VALUES(?,?,?)", row)
+def _write_window(connection: sqlite3.Connection, file: FinishedFile, window: WindowRecord) -> None:
+    box = ",".join(map(str, window.box))
+    row = (
+        file.item_id, window.source, window.source_bytes, window.validator, window.transport, window.whole_proof,
+        window.tiles, box, file.no_data,
+    )  # fmt: skip
+    connection.execute("INSERT INTO window VALUES(?,?,?,?,?,?,?,?,?)", row)

@@ -99,13 +99,13 @@ _COLUMNS = {
 ITEM_COLUMNS = ", ".join(f"item.{_COLUMNS.get(name, name)}" for name in Item.__struct_fields__)
 ITEM_AS_JSON = f"json_array({ITEM_COLUMNS})"
 """The same as one column: Python describes each column of each query that it makes, which takes longer than the rest of
-looking one row up. Times are rounded to some microseconds."""
+looking one row up. Times are rounded to some microseconds. `item_of(VALUES.decode(text))` reads it."""
+VALUES = msgspec.json.Decoder(list[Any])
 _STATES: dict[str, State] = {str(state): state for state in State}
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
 NAMES = msgspec.json.Decoder(tuple[str, ...])
 _LAST = operator.itemgetter(-1)
 _encode = msgspec.json.encode
-_values = msgspec.json.Decoder(list[Any])
 _numbers = msgspec.json.Decoder(tuple[int, ...])
 
 
@@ -114,11 +114,6 @@ def item_of(row: Sequence[Any]) -> Item:
     state, routes, groups, superseded, *rest = row
     known = _STATES.get(state) or State(state)
     return Item(known, ROUTES.decode(routes), NAMES.decode(groups), _numbers.decode(superseded), *rest)
-
-
-def item_of_json(text: str) -> Item:
-    """Read what was selected with ITEM_AS_JSON."""
-    return item_of(_values.decode(text))
 
 
 def read_items(connection: sqlite3.Connection, condition: str, arguments: Sequence[object]) -> list[Item]:

@@ -164,25 +164,18 @@ class Transport:
             ssl=self._context if self._context is not None else True,
             timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_LIMIT_S),
         ) as response:
-            return await _read(endpoint, response, max_bytes)
-
-
-async def _read(endpoint: str, response: aiohttp.ClientResponse, max_bytes: int) -> ApiReply:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > max_bytes:
-            raise Unanswered(
-                BadReply(
-                    f"{endpoint}: the answer is larger than {max_bytes // 2**20} MiB", reference="reply-too-large"
-                ),
-                sent=True,
+            answer = bytearray()
+            async for chunk in response.content.iter_any():
+                answer += chunk
+                if len(answer) > max_bytes:
+                    text = f"{endpoint}: the answer is larger than {max_bytes // 2**20} MiB"
+                    raise Unanswered(BadReply(text, reference="reply-too-large"), sent=True)
+            told = response.headers
+            retry_after = told.get("Retry-After")
+            return ApiReply(
+                status=response.status,
+                content_type=told.get("Content-Type", "").strip().lower(),
+                body=answer,
+                retry_after_s=None if retry_after is None else parse_retry_after_s(retry_after, time.time()),
+                location=told.get("Location"),
             )
-    retry_after = response.headers.get("Retry-After")
-    return ApiReply(
-        status=response.status,
-        content_type=response.headers.get("Content-Type", "").strip().lower(),
-        body=body,
-        retry_after_s=None if retry_after is None else parse_retry_after_s(retry_after, time.time()),
-        location=response.headers.get("Location"),
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -70,6 +71,7 @@ class SceneKey(msgspec.Struct, frozen=True):
     acquired: dt.date
 
 
+@lru_cache(maxsize=1024)  # each step that a scene passes asks once
 def parse_product_id(display_id: str) -> ProductId | None:
     """Take a display id apart; None when it is none."""
     text = display_id.upper()

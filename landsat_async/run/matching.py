@@ -118,16 +118,19 @@ def _find(answer: AnswerRow, by_entity: dict[str, list[tuple[A, str]]], by_stem:
     candidates = by_entity.get(answer.entity_id, [])
     of_product: list[tuple[A, str]] = []
     of_download: list[tuple[A, str]] = []
+    fitting: list[A] = []
     for one in candidates:
-        if one[0].product_id == answer.product_id:
+        file, stem = one
+        if file.product_id == answer.product_id:
             of_product.append(one)
-        if one[0].download_id == answer.download_id is not None:
+        if file.download_id == answer.download_id is not None:
             of_download.append(one)
+        if stem == given or _agree(stem, given):
+            fitting.append(file)
     for known in (of_product, of_download):  # by the product, else by the download, where the row tells it
         if len(known) == 1:
             file, stem = known[0]  # called by its name, or by the display id that it begins with
             return file if _agree(stem, given) or stem.startswith(given or "") else None
-    fitting = [file for file, stem in candidates if stem == given or _agree(stem, given)]
     return fitting[0] if len(fitting) == 1 else None
 
 
