@@ -20,10 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp import hdrs
@@ -35,7 +33,8 @@ from anyio import move_on_after
 from multidict import CIMultiDict
 from yarl import URL
 
-from landsat_async.connections import Answer, OutOfStep, look_at, watch_for_bytes
+from landsat_async.connections import Answer, look_at
+from landsat_async.transfer.brief_answer import BRIEF_BYTES, Gatherer
 from landsat_async.transfer.link_policy import host_of
 
 _USED = ("set_response_params", "start_timeout", "read_timeout", "upgraded")
@@ -43,12 +42,8 @@ _PARAMETERS = ("read_until_eof", "auto_decompress", "read_timeout", "read_bufsiz
 _ENDED = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 """What a connection that has ended in the pool shows when it is used."""
 _CLOSED = aiohttp.ClientConnectionError("Connection closed")
-BRIEF_BYTES = 256 * 1024
-"""Longer bodies are for those who write what has come while more is coming."""
 _LOOK_EVERY_S = 0.2
-"""An answer that is still incomplete after two looks is no brief one."""
-_HEAD = re.compile(rb"HTTP/1\.1 200 [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
-_FIELD = re.compile(r"\r\n([A-Za-z0-9_-]+):[\t ]*([^\r]*?)[\t ]*(?=\r)")
+"""An answer that is still incomplete after two looks is no brief one; a connection that rests as long is given back."""
 
 
 def is_possible() -> bool:
@@ -58,130 +53,6 @@ def is_possible() -> bool:
     sets = inspect.signature(ResponseHandler.set_response_params).parameters
     connects = inspect.signature(aiohttp.BaseConnector.connect).parameters
     return sets.keys() >= set(_PARAMETERS) and connects.keys() >= {"traces", "timeout"}
-
-
-class BriefHead(NamedTuple):
-    """The head of an answer that is short and plain."""
-
-    headers: CIMultiDict[str]
-    size_bytes: int
-    """Of the head."""
-    length: int
-    """Of the body."""
-
-
-def read_head(data: bytes) -> BriefHead | None:
-    """Read the head at the beginning of `data`; None where aiohttp has to: it is not all there, not plain, or long."""
-    found = _HEAD.match(data)
-    if found is None:
-        return None
-    headers = CIMultiDict(_FIELD.findall(found[1].decode() + "\r"))
-    lengths = headers.getall(hdrs.CONTENT_LENGTH, ())
-    if (
-        len(lengths) != 1
-        or not lengths[0].isdigit()
-        or hdrs.TRANSFER_ENCODING in headers
-        or hdrs.UPGRADE in headers
-        or headers.get(hdrs.CONNECTION, "keep-alive").lower() != "keep-alive"
-    ):
-        return None
-    length = int(lengths[0])
-    return BriefHead(headers, found.end(), length) if 0 < length <= BRIEF_BYTES else None
-
-
-class Gatherer(asyncio.Protocol):
-    """Stands before aiohttp's end of a connection, and keeps brief answers for itself."""
-
-    def __init__(
-        self, handler: ResponseHandler, transport: asyncio.Transport, parameters: Mapping[str, Any], *, first: bool
-    ) -> None:
-        self.handler, self.transport, self.first = handler, transport, first
-        """`first`: nothing was asked on the connection before."""
-        self.has_bytes = watch_for_bytes(transport)
-        self._parameters = parameters
-        self._awaited: asyncio.Future[tuple[BriefHead, bytes] | None] | None = None
-        """None: nothing is asked, or aiohttp reads the answer."""
-        self._deadline_s = 0.0
-        self._head: BriefHead | None = None
-        self._pieces: list[bytes] = []
-        self._missing = 0
-        self._is_late = False
-
-    def ask(
-        self, head: bytes, loop: asyncio.AbstractEventLoop, deadline_s: float
-    ) -> asyncio.Future[tuple[BriefHead, bytes] | None]:
-        """Send a request, and return a future of head and body of its answer; None = it is for aiohttp to read."""
-        self._awaited = awaited = loop.create_future()
-        self._deadline_s, self._head, self._is_late = deadline_s, None, False
-        self.transport.write(head)
-        return awaited
-
-    def leave(self) -> None:
-        """Keep nothing any more: who has asked is gone, or has the answer."""
-        self._awaited = None
-        self._pieces.clear()
-
-    def look(self, now_s: float) -> None:
-        """Leave to aiohttp what does not come at once; raise TimeoutError for the one who waits for a head."""
-        if self._awaited is not None and self._head is not None:
-            if self._is_late:
-                self.read_on()
-            self._is_late = True
-        elif now_s >= self._deadline_s:
-            self.read_on()
-            self.handler.set_exception(TimeoutError())
-
-    def data_received(self, data: bytes) -> None:
-        """Keep a piece of a brief answer, or hand it on."""
-        awaited, head = self._awaited, self._head
-        if awaited is None:
-            self.handler.data_received(data)
-            return
-        self._pieces.append(data)
-        if head is None:
-            head = self._head = read_head(data)
-            self._missing = -1 if head is None else head.size_bytes + head.length
-        self._missing -= len(data)
-        if self._missing > 0:
-            return
-        if self._missing or head is None or awaited.done():
-            self.read_on()
-            if head is not None:
-                self.handler.force_close()  # something follows that nobody asked for, or nobody wants the answer
-            return
-        whole = data if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._awaited, self._pieces = None, []
-        awaited.set_result((head, whole[head.size_bytes :]))
-
-    def read_on(self) -> None:
-        """Let aiohttp read the answer, from its first byte on."""
-        awaited, data = self._awaited, b"".join(self._pieces)
-        if awaited is None:
-            return
-        self.leave()
-        self.handler.set_response_params(**self._parameters)
-        if data:
-            self.handler.data_received(data)
-        if not awaited.done():
-            awaited.set_result(None)
-
-    def eof_received(self) -> bool | None:
-        """Hand it on."""
-        self.handler.eof_received()
-        return None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Hand on what has come, and then that nothing more comes."""
-        self.read_on()
-        self.handler.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Hand it on."""
-        self.handler.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Hand it on."""
-        self.handler.resume_writing()
 
 
 class QuickAnswer:
@@ -275,7 +146,17 @@ class QuickGets:
         """By scheme and `host_of`; with it, what follows the path in a request without fields of its own."""
         self._awaited: dict[Gatherer, None] = {}
         """Connections on which an answer is waited for: all of them are looked at together."""
+        self._idle: dict[tuple[str, str], list[Gatherer]] = {}
+        """Connections that have just been used, by origin: the next request comes at once, as a rule."""
         self._timer: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Give all connections back to aiohttp, which closes them."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for idle in self._idle.values():
+            while idle:
+                _give_back(idle.pop())
 
     def learn(self, answer: Answer) -> None:
         """Keep the request of an answer as the pattern of its origin."""
@@ -294,19 +175,17 @@ class QuickGets:
 
         Raises what aiohttp raises; OutOfStep; TimeoutError: its head has not come by `deadline_s`.
         """
-        connector = self._session.connector
-        if connector is None:
-            raise RuntimeError("Session is closed")
-        request, rest = self.patterns[url.scheme, host]
+        origin = url.scheme, host
+        request, rest = self.patterns[origin]
         if headers:
             rest = _rest_of_head(_joined(request, self._session, headers))
+        idle = self._idle.get(origin)
+        gatherer = idle.pop() if idle else await self._connect(request, timeout)
+        connection = gatherer.connection
+        assert connection is not None
+        self._awaited[gatherer] = None
         try:
-            connection = await connector.connect(request, traces=[], timeout=timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError("Connection timeout") from error
-        gatherer = self._gatherer_on(connection)
-        try:
-            self._awaited[gatherer] = None
+            gatherer.check()
             awaited = gatherer.ask(f"GET {url.raw_path_qs}{rest}".encode(), self._loop, deadline_s)
             if self._timer is None:
                 self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)
@@ -315,7 +194,7 @@ class QuickGets:
             gathered = await awaited
             if gathered is None:
                 return await self._read(gatherer, connection, url, timeout)
-            connection.release()
+            self._idle.setdefault(origin, []).append(gatherer)
             return QuickAnswer(gatherer, url, 200, gathered[0].headers, gathered[1])
         except BaseException as error:
             connection.close()
@@ -326,25 +205,29 @@ class QuickGets:
             del self._awaited[gatherer]
         return await self.get(url, host, headers, timeout, deadline_s, again=False)
 
-    def _gatherer_on(self, connection: Connection) -> Gatherer:
-        """Return what stands before a connection that may be used; else close it, and raise OutOfStep."""
+    async def _connect(self, request: aiohttp.ClientRequest, timeout: aiohttp.ClientTimeout) -> Gatherer:
+        """Return what stands before a connection from aiohttp. Raises what aiohttp raises, and OutOfStep."""
+        connector = self._session.connector
+        if connector is None:
+            raise RuntimeError("Session is closed")
+        try:
+            connection = await connector.connect(request, traces=[], timeout=timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("Connection timeout") from error
         handler = connection.protocol
         transport = None if handler is None else handler.transport
         gatherer = None if transport is None else transport.get_protocol()
         try:
-            if isinstance(gatherer, Gatherer):
-                gatherer.first = False
-                if gatherer.transport.is_closing() or gatherer.handler.should_close or gatherer.has_bytes():
-                    raise OutOfStep("the connection is not in step")
-                return gatherer
-            assert handler is not None
-            first = look_at(handler)
-            assert transport is not None
-            gatherer = Gatherer(handler, transport, self._parameters, first=first)
-            transport.set_protocol(gatherer)
+            if not isinstance(gatherer, Gatherer):
+                assert handler is not None
+                first = look_at(handler)
+                assert transport is not None
+                gatherer = Gatherer(handler, transport, self._parameters, first=first)
+                transport.set_protocol(gatherer)
         except BaseException:
             connection.close()
             raise
+        gatherer.connection = connection
         return gatherer
 
     async def _read(
@@ -367,11 +250,24 @@ class QuickGets:
         return answer
 
     def _look(self) -> None:
-        """Look at all answers that are waited for."""
-        self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look) if self._awaited else None
+        """Look at all answers that are waited for, and give back connections that rest."""
         now_s = self._loop.time()
         for gatherer in list(self._awaited):
             gatherer.look(now_s)
+        for idle in self._idle.values():
+            for gatherer in idle[:]:
+                if gatherer.is_resting:
+                    idle.remove(gatherer)
+                    _give_back(gatherer)
+                gatherer.is_resting = True
+        goes_on = self._awaited or any(self._idle.values())
+        self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look) if goes_on else None
+
+
+def _give_back(gatherer: Gatherer) -> None:
+    if gatherer.connection is not None:
+        gatherer.connection.release()
+        gatherer.connection = None
 
 
 def _joined(

@@ -353,16 +353,20 @@ async def open_transfer_session(
         read_bufsize=read_bufsize,
         **checked(lent=connector is not None),
     )
+    quick = None
+    if connector is None and is_possible():
+        quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES, gathers=window is None)
     try:
         shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
         shared.observe, shared.computing = observe, computing
-        if connector is None and is_possible():
-            shared.quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES, gathers=window is None)
+        shared.quick = quick
         yield shared
     finally:
         with CancelScope(shield=True), move_on_after(2.0):
+            if quick is not None:
+                quick.close()
             await session.close()
             await resolver.close()
         for one in (pool, computing):

@@ -283,3 +283,15 @@ async def test_bytes_behind_a_brief_answer_leave_nothing_to_be_asked_on_its_conn
             assert (await _get(net, server))[1] == BODY
         assert (await _get(net, server))[1] == b"body"
         assert server.connections == 2
+
+
+async def test_a_connection_knows_its_first_answer_and_is_kept_for_a_moment_only(bench):
+    async with RawServer([_named()]) as server, bench.net() as net:
+        await _get(net, server)
+        both = await asyncio.gather(_get(net, server), _get(net, server))
+        assert sorted(answer.first for answer, _ in both) == [False, True]
+        assert [(await _get(net, server))[0].first for _ in range(3)] == [False] * 3
+        await asyncio.sleep(1.0)  # by now aiohttp has both, which closes what is idle for long
+        assert not any(net.quick._idle.values())
+        assert sum(map(len, net.session.connector._conns.values())) == server.connections == 2
+        assert (await _get(net, server))[0].first is False
