@@ -55,8 +55,8 @@ _NAMING_KEYS = frozenset(
     }
 )  # fmt: skip
 """Parameters of links that may name what the link leads to."""
-_NAMING_KEY = re.compile(r"(?:\A|&)[^&=]*(?:id|name|file|path|key|disposition)(?=[&=]|\Z)", re.IGNORECASE)
-"""A parameter that may name anything; most queries are one long signature, which says nothing."""
+_NAMING_ENDS = ("id", "name", "file", "path", "key", "disposition")
+"""How a parameter ends that may name anything; most queries are one long signature, which says nothing."""
 _FIRST_CHARS = ("L", "l", "%")
 """What a Landsat name in a path begins with; most parts are folders, and are passed over."""
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
@@ -207,7 +207,14 @@ def _read(name: str) -> _Read | None:
 def _names_only(url: str, name: str) -> bool:
     """Whether a link ends with just this name, and has no parameter that may name anything."""
     path, _, query = url.partition("?")
-    return path.endswith(name) and path[: -len(name)].endswith("/") and not _NAMING_KEY.search(query)
+    return path.endswith(name) and path[: -len(name)].endswith("/") and not _may_name(query)
+
+
+def _may_name(query: str) -> bool:
+    for one in query.split("&"):  # noqa: SIM110  # many files ask; a pattern would look at each character, too
+        if one.partition("=")[0].lower().endswith(_NAMING_ENDS):
+            return True
+    return False
 
 
 def _names_in(url: str) -> Iterator[str]:
@@ -217,7 +224,7 @@ def _names_in(url: str) -> Iterator[str]:
     """
     path, _, query = url.partition("#")[0].partition("?")
     try:
-        pairs = parse_qsl(query, max_num_fields=100) if _NAMING_KEY.search(query) else []
+        pairs = parse_qsl(query, max_num_fields=100) if _may_name(query) else []
     except ValueError:
         return
     for part in reversed(path.split("/")):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import string
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from landsat_async.model import Scene
 from landsat_async.rules.product_id import parse_product_id
@@ -135,19 +135,23 @@ def layout_folder(template: str, scene: Scene) -> str:
 
 
 _PRODUCT_KEY = "landsat_product_id"
+_BEFORE_CREDENTIALS = frozenset(("download-staging", "download"))
+"""Folders of links."""
 
 
 def name_from_url(url: str) -> str | None:
     """Read the file name that a link carries; None when it carries none that is safe."""
+    address, _, query = url.partition("#")[0].partition("?")
+    _, absolute, place = address.partition("://")
+    path = place.partition("/")[2] if absolute else address
+    *folders, name = path.split("/")
+    if not url.isprintable() or not _BEFORE_CREDENTIALS.isdisjoint(map(str.lower, folders)):
+        return None  # what follows is a credential, whatever it looks like
     try:
-        parts = urlsplit(url)
-        product = parse_qs(parts.query).get(_PRODUCT_KEY) if _PRODUCT_KEY in parts.query else None
+        product = parse_qs(query).get(_PRODUCT_KEY) if _PRODUCT_KEY in query else None
     except ValueError:
         return None
-    for folder in parts.path.split("/")[:-1]:
-        if folder.lower() in ("download-staging", "download"):
-            return None  # what follows is a credential, whatever it looks like
-    name = product[0] + ".tar" if product else unquote(parts.path.rsplit("/", 1)[-1])
+    name = product[0] + ".tar" if product else unquote(name)
     try:
         return safe_name(name)
     except UnsafeName:
