@@ -137,13 +137,13 @@ def has_unasked(handler: ResponseHandler, *, first: bool = False) -> bool:
     if first and transport.get_extra_info("sslcontext") is not None:
         return False
     sock = transport.get_extra_info("socket")
-    return sock is not None and _is_readable(sock.fileno())
+    return sock is not None and bool(_readable(sock.fileno())())
 
 
 def what_follows(transport: asyncio.Transport) -> bytes:
     """Return the first bytes that wait behind a body, and leave them there; b"" = none, or TLS hides them."""
     sock = transport.get_extra_info("socket")
-    if sock is None or transport.get_extra_info("sslcontext") is not None or not _is_readable(sock.fileno()):
+    if sock is None or transport.get_extra_info("sslcontext") is not None or not _readable(sock.fileno())():
         return b""
     with suppress(OSError, TypeError), sock.dup() as own:  # TypeError: other event loops have no such call
         return bytes(own.recv(8, socket.MSG_PEEK))
@@ -156,12 +156,8 @@ def watch_for_bytes(transport: asyncio.Transport) -> Callable[[], object]:
     return list if sock is None else _readable(sock.fileno())
 
 
-def _is_readable(fd: int) -> bool:
-    """Ask the system for bytes, or an end, that the event loop does not know of yet."""
-    return bool(_readable(fd)())
-
-
 def _readable(fd: int) -> Callable[[], object]:
+    """Return what asks the system for bytes, or an end, that the event loop does not know of yet."""
     if sys.platform != "win32":
         poll = select.poll()
         poll.register(fd, select.POLLIN)

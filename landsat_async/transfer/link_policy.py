@@ -75,7 +75,7 @@ def read_link(text: str, base: URL | None = None) -> URL:
         if base is not None and not url.scheme:
             url = base.join(url)
         refused = not url.host or url.raw_user is not None or url.raw_password is not None
-        _ = url.port  # reading it checks it
+        _ = url.explicit_port  # reading it checks it
     except ValueError:
         raise LinkRefused("refused a link that is not a proper URL") from None
     if refused:

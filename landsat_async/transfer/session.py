@@ -272,7 +272,8 @@ class TransferSession:
             while True:
                 try:
                     if quick is not None and (url.scheme, host) in quick.patterns:
-                        return await quick.get(url, host, headers, timeout, self.clock() + bound_s)  # type: ignore[return-value]  # all that is used of it
+                        deadline_s = self.clock() + bound_s
+                        return await quick.get(url, host, headers, timeout, deadline_s)  # type: ignore[return-value]
                     async with asyncio.timeout(bound_s):
                         answer = await self.session.get(
                             url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
@@ -284,18 +285,18 @@ class TransferSession:
                 if quick is not None:
                     quick.learn(cast(Answer, answer))
                 return cast(Answer, answer)
-        except LinkRefused as refused:
-            raise failed(FaultKind.BAD_LINK, str(refused)) from None
-        except (aiohttp.ClientError, ValueError) as error:
-            raise AttemptFailed(fault_of_client(error, url.host or "")) from None
-        except TimeoutError:
-            raise failed(FaultKind.NETWORK, f"{url.host} does not answer") from None
-        except RuntimeError as error:  # aiohttp has no type of its own for a closed session
-            if self.session.closed:
-                raise SessionClosed from None
-            raise AttemptFailed(fault_of_client(error, url.host or "")) from None
-        except OSError as error:
-            raise AttemptFailed(fault_of_client(error, url.host or "")) from None
+        except (aiohttp.ClientError, ValueError, OSError, RuntimeError) as error:
+            raise self._failure_of(error, url.host or "") from None
+
+    def _failure_of(self, error: Exception, host: str) -> Exception:
+        """Return what is raised for an exception of the HTTP client."""
+        if isinstance(error, LinkRefused):
+            return failed(FaultKind.BAD_LINK, str(error))
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            return failed(FaultKind.NETWORK, f"{host} does not answer")
+        if isinstance(error, RuntimeError) and self.session.closed:  # aiohttp has no type of its own for that
+            return SessionClosed()
+        return AttemptFailed(fault_of_client(error, host))
 
     def _proxy(self, url: URL) -> URL | None:
         proxy = self.proxies.get(url.scheme)

@@ -37,7 +37,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.run import runner, worker
 from landsat_async.show import cli
-from landsat_async.transfer import attempt, multi_range, session, transfer
+from landsat_async.transfer import attempt, multi_range, quick_get, session, transfer
 from landsat_async.transfer.types import TransferPolicy
 from tests.support.lifecycle_law import hold_to_table
 from tests.support.windows_like import Disk, LikeWin32
@@ -159,6 +159,7 @@ class _Watch:
         self.around(part, "_open_file", "recovery")
         self.around(ledger_schema, "_prepare", "recovery")
         self.around(attempt, "receive", "body")
+        self.around(attempt, "whole_body", "body")
         self.around(multi_range, "receive", "body")
         self.around(transfer.Transfer, "checkpoint", "checkpoint")
         self.around(local_target, "finalise", "proof")
@@ -177,6 +178,7 @@ class _Watch:
         """A file request is `request` until it is sent, and `headers` until the head of the answer is here."""
         of_file: contextvars.ContextVar[bool] = contextvars.ContextVar("of_file", default=False)
         get, start = session.TransferSession._get_once, aiohttp.client_reqrep.ClientResponse.start
+        quick = quick_get.QuickGets.get
 
         async def watched_get(*args: Any, **kwargs: Any) -> Any:
             token = of_file.set(True)
@@ -196,7 +198,16 @@ class _Watch:
             finally:
                 self.add("request", 1)
 
+        async def watched_quick(*args: Any, **kwargs: Any) -> Any:  # sent at once
+            self.add("request", -1)
+            try:
+                with self.phase("headers"):
+                    return await quick(*args, **kwargs)
+            finally:
+                self.add("request", 1)
+
         session.TransferSession._get_once = watched_get
+        quick_get.QuickGets.get = watched_quick
         aiohttp.client_reqrep.ClientResponse.start = watched_start
 
     def commit(self, execute: Callable[[], Any]) -> Any:
