@@ -177,14 +177,15 @@ class Caller:
             if own is not None or self._gate.outage is not None:
                 await self._wait_until_open(call.endpoint, history, own)
             async with self._gate.turn:
-                if self._gate.is_closed():
+                if self._gate.outage is not None and self._gate.is_closed():
                     continue
                 try:
                     value = await self._ask(call)
                 except ServiceError as error:
                     history, own = await self._after_failure(error, call, history, own)
                 else:
-                    self._gate.reopen()
+                    if self._gate.outage is not None:
+                        self._gate.reopen()
                     if call.endpoint == PERMISSIONS and isinstance(value, tuple) and value:
                         self._may_download = "download" in value
                     return value

@@ -99,10 +99,12 @@ class Envelope(msgspec.Struct, frozen=True):
     """An answer whose frame has been read; `data` has not."""
 
     data: msgspec.Raw
-    code: str | None
+    code: str | None = None
     """errorCode as sent; None means success."""
-    message: str
-    request_id: int | None
+    message: str = ""
+    """Of an error."""
+    request_id: int | None = None
+    """Of a call that has failed."""
 
 
 class _Frame(msgspec.Struct, rename="camel"):
@@ -123,13 +125,11 @@ def open_envelope(body: bytes | bytearray) -> Envelope | None:
         return None
     if frame.data is msgspec.UNSET and frame.error_code is msgspec.UNSET:
         return None
-    code = None if frame.error_code is msgspec.UNSET else frame.error_code
-    return Envelope(
-        data=NULL if isinstance(frame.data, msgspec.UnsetType) else frame.data,
-        code=None if code is None or code == "" else text(code) or "UNKNOWN",
-        message=text(frame.error_message) or "",
-        request_id=whole(frame.request_id),
-    )
+    data = NULL if isinstance(frame.data, msgspec.UnsetType) else frame.data
+    code = frame.error_code
+    if code is msgspec.UNSET or code is None or code == "":
+        return Envelope(data)
+    return Envelope(data, text(code) or "UNKNOWN", text(frame.error_message) or "", whole(frame.request_id))
 
 
 # -- the shape

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from landsat_async.disk.ledger import FinishedFile, Ledger, Move
 from landsat_async.disk.ledger_files import FINISHED, finished_file
+from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.disk.ledger_scenes import FOOTPRINT_CHARS, replaced_scenes
 from landsat_async.disk.ledger_schema import VERSION, LedgerNewer, reading
 from landsat_async.errors import LedgerError
@@ -314,3 +315,20 @@ async def test_the_footprint_of_a_scene_is_kept_also_when_a_later_answer_has_non
     await ledger.scenes.remember([Scene("E", "D")], 2.0)
     rows = await ledger.writer.call(lambda c: c.execute("SELECT display_id, geometry FROM footprint").fetchall())
     assert [tuple(row) for row in rows] == [("D", seen.footprint)]
+
+
+@pytest.mark.faults("V76")
+async def test_V76_a_file_that_an_answer_names_twice_moves_once_and_one_that_may_not_move_stays(ledger):
+    items = await put(ledger, 3)
+    ids = [item.item_id for item in items]
+    await ledger.requests.intend("la-1", RUN, ids[:2], 1.0)
+    answers = [
+        AcceptedDownload(number, "la-1", item_id) for number, item_id in enumerate((*ids, ids[0], 999), start=70)
+    ]
+    moves = await ledger.requests.link(answers, 2.0)
+    assert moves == [Move(item_id, State.REQUESTED, Step.LINK) for item_id in ids[:2]]
+    found = [await ledger.item(item_id) for item_id in ids]
+    assert [(item.state, item.download_id) for item in found] == [
+        *((State.READY, number) for number in (70, 71)),
+        (State.PLANNED, None),
+    ]
