@@ -53,7 +53,7 @@ class Answer(aiohttp.ClientResponse):
     handler: ResponseHandler | None = None
     request: aiohttp.ClientRequest | None = None
     """What it answers."""
-    whole: bytes | None = None
+    whole: memoryview | None = None
     """Its body, where that is here already."""
 
     def last(self) -> None:

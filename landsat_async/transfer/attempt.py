@@ -287,7 +287,7 @@ async def receive_body(
     return _received(transfer, accept, reply, committed)
 
 
-async def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) -> bytes | None:
+async def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) -> memoryview | None:
     """Return the file, where it is small and all of it comes at once; None where it is to be received as it comes."""
     size, whole = accept.facts.total, response.whole
     if size is None or size > BRIEF_BYTES or transfer.part.length or transfer.job.window is not None:
@@ -297,13 +297,15 @@ async def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) ->
     return whole if whole is not None and len(whole) == size == accept.end else None
 
 
-async def _keep_whole(transfer: Transfer, whole: bytes, reply: Reply, facts: Checkpoint, *, staging: bool) -> Received:
+async def _keep_whole(
+    transfer: Transfer, whole: memoryview, reply: Reply, facts: Checkpoint, *, staging: bool
+) -> Received:
     """Keep a file that is here whole: one call of a thread does all that is left to do."""
     transfer.begin_body(None, facts.total)
     transfer.count(len(whole))
-    _check_first_bytes(transfer, reply, staging, whole[:HEAD_BYTES])
+    _check_first_bytes(transfer, reply, staging, bytes(whole[:HEAD_BYTES]))
     transfer.part.facts = facts
-    return Received(complete=True, length_known=True, committed=await land(transfer, memoryview(whole)))
+    return Received(complete=True, length_known=True, committed=await land(transfer, whole))
 
 
 async def _receive_large(

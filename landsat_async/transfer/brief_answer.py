@@ -16,6 +16,8 @@ from landsat_async.connections import OutOfStep, watch_for_bytes
 
 BRIEF_BYTES = 256 * 1024
 """Longer bodies are for those who write what has come while more is coming."""
+_HEAD_BYTES, _FIELDS = 16 * 1024, 100
+"""Larger heads are for aiohttp to read, or to refuse."""
 _HEAD = re.compile(rb"HTTP/1\.1 200 [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
 _FIELD = re.compile(r"\r\n([A-Za-z0-9_-]+):[\t ]*([^\r]*?)[\t ]*(?=\r)")
 
@@ -33,12 +35,13 @@ class BriefHead(NamedTuple):
 def read_head(data: bytes) -> BriefHead | None:
     """Read the head at the beginning of `data`; None where aiohttp has to: it is not all there, not plain, or long."""
     found = _HEAD.match(data)
-    if found is None:
+    if found is None or found.end() > _HEAD_BYTES:
         return None
     headers = CIMultiDict(_FIELD.findall(found[1].decode() + "\r"))
     lengths = headers.getall(hdrs.CONTENT_LENGTH, ())
     if (
-        len(lengths) != 1
+        len(headers) > _FIELDS
+        or len(lengths) != 1
         or not lengths[0].isdigit()
         or hdrs.TRANSFER_ENCODING in headers
         or hdrs.UPGRADE in headers
@@ -64,7 +67,7 @@ class Gatherer(asyncio.Protocol):
         self._is_new = True
         self._has_bytes = watch_for_bytes(transport)
         self._parameters = parameters
-        self._awaited: asyncio.Future[tuple[BriefHead, bytes] | None] | None = None
+        self._awaited: asyncio.Future[tuple[BriefHead, memoryview] | None] | None = None
         """None: nothing is asked, or aiohttp reads the answer."""
         self._deadline_s = 0.0
         self._head: BriefHead | None = None
@@ -83,7 +86,7 @@ class Gatherer(asyncio.Protocol):
 
     def ask(
         self, head: bytes, loop: asyncio.AbstractEventLoop, deadline_s: float
-    ) -> asyncio.Future[tuple[BriefHead, bytes] | None]:
+    ) -> asyncio.Future[tuple[BriefHead, memoryview] | None]:
         """Send a request, and return a future of head and body of its answer; None = it is for aiohttp to read."""
         self._awaited = awaited = loop.create_future()
         self._deadline_s, self._head, self._is_late = deadline_s, None, False
@@ -125,7 +128,7 @@ class Gatherer(asyncio.Protocol):
             return
         whole = data if len(self._pieces) == 1 else b"".join(self._pieces)
         self._awaited, self._pieces = None, []
-        awaited.set_result((head, whole[head.size_bytes :]))
+        awaited.set_result((head, memoryview(whole)[head.size_bytes :]))
 
     def read_on(self) -> None:
         """Let aiohttp read the answer, from its first byte on."""

@@ -61,7 +61,7 @@ class QuickAnswer:
     __slots__ = ("_content", "_released", "connection", "first", "handler", "headers", "status", "url", "whole")
 
     def __init__(
-        self, asked: Gatherer, url: URL, status: int, headers: Mapping[str, str], whole: bytes | None = None
+        self, asked: Gatherer, url: URL, status: int, headers: Mapping[str, str], whole: memoryview | None = None
     ) -> None:
         self.connection: Connection | None = None
         """None once the body has come, or the answer is closed."""
@@ -78,7 +78,7 @@ class QuickAnswer:
             self._content = aiohttp.StreamReader(BaseProtocol(loop), BRIEF_BYTES, loop=loop)
             if self._released:
                 self._content.set_exception(_CLOSED)
-            self._content.feed_data(self.whole or b"")
+            self._content.feed_data(bytes(self.whole or b""))
             self._content.feed_eof()
         return self._content
 
@@ -114,7 +114,7 @@ class QuickAnswer:
         self._released = True
 
 
-async def whole_body(answer: aiohttp.ClientResponse, size: int) -> bytes | None:
+async def whole_body(answer: aiohttp.ClientResponse, size: int) -> memoryview | None:
     """Return a body of `size` bytes that comes within a moment, though aiohttp reads it; None = it is still to be read.
 
     Who is cancelled meanwhile has lost no more than that moment.
@@ -124,7 +124,7 @@ async def whole_body(answer: aiohttp.ClientResponse, size: int) -> bytes | None:
         with suppress(aiohttp.ClientError, OSError, RuntimeError), move_on_after(2 * _LOOK_EVERY_S):
             await content.wait_eof()
     if content.is_eof() and content.exception() is None and content.total_bytes == size:
-        return b"".join(iter(content.read_nowait, b""))
+        return memoryview(b"".join(iter(content.read_nowait, b"")))
     return None
 
 

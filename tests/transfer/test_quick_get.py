@@ -202,6 +202,8 @@ NOT_BRIEF = {
     "a field with a blank in its name": PLAIN + "X A: b\r\n\r\n",
     "other letters": PLAIN + "X-A: \xfc\r\n\r\n",
     "a lone line feed": PLAIN + "X-A: b\nX-B: c\r\n\r\n",
+    "a long head": PLAIN + "X-A: b\r\n" + f"X-B: {'b' * 17_000}\r\n\r\n",
+    "many fields": PLAIN + "X-A: b\r\n" * 110 + "\r\n",
     "a NUL": PLAIN + "X-A: b\0\r\n\r\n",
 }
 
