@@ -266,9 +266,10 @@ class TransferSession:
             timeout = self._timeouts[bounds] = aiohttp.ClientTimeout(
                 total=None, connect=bound_s, sock_connect=bounds[0], sock_read=bounds[1]
             )
-        tries, proxy = 0, self._proxy(url) if self.proxies else None
-        quick = self.quick if proxy is None and not alone else None
+        tries = 0
         try:
+            proxy = self._proxy(url) if self.proxies else None
+            quick = self.quick if proxy is None and not alone else None
             while True:
                 try:
                     if quick is not None and (url.scheme, host) in quick.patterns:
