@@ -54,6 +54,8 @@ class EventBus:
         """Events that a reader who came late, or went away for a while, does not get."""
         self._ended = False
         self._muted = False
+        self.not_read: tuple[type[Event], ...] = ()
+        """Kinds of events that the reader has no use for: only listeners get them."""
         self._listeners: list[tuple[type, Callable[[Any], None]]] = []
 
     def listen(self, listener: Callable[[Any], None], kind: type = object) -> None:
@@ -72,7 +74,7 @@ class EventBus:
         for kind, listener in self._listeners:
             if isinstance(event, kind):
                 listener(event)
-        if self._muted:
+        if self._muted or isinstance(event, self.not_read):
             return
         if isinstance(event, _COALESCED):
             self._latest[event.file if isinstance(event, Transferred) else ""] = event

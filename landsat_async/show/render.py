@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from landsat_async.errors import LandsatError
-from landsat_async.events import Error, Event, Finished, Notice, Progress
+from landsat_async.events import Error, Event, Finished, Notice, Progress, Ready, Started
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.output import Output
 from landsat_async.show.plain import PlainRenderer
@@ -100,6 +100,12 @@ def _renderer(output: Output, folder: str = "", doing: str = "") -> Iterator[Ren
         yield renderer
     finally:
         renderer.close()
+
+
+def not_shown(output: Output) -> tuple[type[Event], ...]:
+    """Kinds of events that are neither shown nor counted here: two for each file, and most files are small."""
+    options = output.output_options
+    return () if options.json or options.verbose or wants_live(output) else (Ready, Started)
 
 
 def wants_live(output: Output) -> bool:

@@ -17,7 +17,7 @@ from landsat_async.show.formatting import flow
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
 from landsat_async.show.program import SameJob
-from landsat_async.show.render import follow
+from landsat_async.show.render import follow, not_shown
 from landsat_async.show.run_summary import KEPT, RunOverview
 from landsat_async.show.signals import STOPPED, Stopper, run_async
 from landsat_async.show.sync_tables import superseded_lines, synced_line
@@ -65,6 +65,7 @@ async def do_job(
     try:
         on_wait = partial(tell_wait, output)
         async with open_run(config, overwrite=overwrite, credentials=credentials, sync=sync, on_wait=on_wait) as job:
+            job.bus.not_read = not_shown(output)
             with stopper.calling(job.stop), _few_collections():
                 overview = await follow(job.events(), output, folder=near(config.download.directory))
                 await job.wait()

@@ -78,7 +78,7 @@ class Template:
 async def template(folder: Path) -> AsyncIterator[Template]:
     """Make a template in `folder`, with a simulator that can go on with it."""
     script = Script(latency_s=0.0001)
-    async with open_simulator(Archive.seeded(4, pixels=200, tile=64, compress=False), script) as sim:
+    async with open_simulator(Archive.seeded(4, pixels=400, tile=128, compress=False), script) as sim:
         tables = {
             "service": {"url": sim.service_url, "patience_s": 5.0},
             "search": {"dataset": "landsat_ot_c2_l2"},
@@ -96,7 +96,9 @@ async def template(folder: Path) -> AsyncIterator[Template]:
 
 
 async def _stop_in_the_middle(made: Template, script: Script) -> None:
-    script.rate_bytes_s = 400_000
+    script.rate_bytes_s = (
+        1_600_000  # bands of 320 KB: of shorter bodies that come at once nothing is kept until they end
+    )
     script.fault_file("*_ANG.txt", "status", status=404, times=None, skip=2)
     async with open_run(made.config, credentials=made.credentials) as run:
         begun = 0

@@ -149,3 +149,15 @@ async def test_L30_a_reader_that_stays_away_while_another_task_waits_is_not_wait
             async with anyio.create_task_group() as inner:
                 inner.start_soon(wait)
     await events.aclose()
+
+
+async def test_what_the_reader_has_no_use_for_goes_to_listeners_alone():
+    bus, heard = EventBus(buffer_events=2), []
+    bus.listen(heard.append, Ready)
+    bus.not_read = (Ready,)
+    for n in range(10):
+        await bus.emit(Ready(str(n)))
+    await bus.emit(Skipped("x", ""))
+    bus.end()
+    assert [event async for event in bus.events()] == [Skipped("x", "")]
+    assert heard == [Ready(str(n)) for n in range(10)]

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import anyio
 
@@ -31,6 +32,7 @@ class FakeRun:
         self._error = error
         self.stops = 0
         self.more = None
+        self.bus = SimpleNamespace(not_read=())
         self._stopped = anyio.Event()
         self.last = None
 
@@ -48,7 +50,7 @@ class FakeRun:
                 while self.more is not None:
                     yield self.more
                     await item(self)
-            else:
+            elif not isinstance(item, self.bus.not_read):
                 self.last = item
                 yield item
 
