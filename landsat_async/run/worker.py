@@ -93,12 +93,7 @@ class WorkerPool:
     """What all workers of a run share."""
 
     def __init__(
-        self,
-        context: RunContext,
-        session: TransferSession,
-        *,
-        overwrite: bool,
-        pool: TransferPool | None = None,
+        self, context: RunContext, session: TransferSession, *, overwrite: bool, pool: TransferPool | None = None
     ) -> None:
         self.context = context
         self.session = session

@@ -185,8 +185,7 @@ class Transfer:
 
     async def run(self) -> Outcome:
         """Fetch the file, prove it and give it its name; see `transfer`."""
-        refused = self._check_link()
-        if refused is not None:
+        if (refused := self._check_link()) is not None:
             return refused
         self.session.begin(self.threads)
         try:
