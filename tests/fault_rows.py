@@ -14,9 +14,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROWS, COVERED = HERE / "fault_rows.txt", HERE / "fault_rows_covered.txt"
 _MARK = re.compile(r"\bfaults\(([^)]*)\)")
-_QUOTED = re.compile(r"[\"']([A-Z]\d{2})[\"']")
+_QUOTED = re.compile(r"[\"']([A-Z]\d{2,3})[\"']")
 _TEST = re.compile(r"^[ ]*(?:async )?def (test_\w+)\(", re.M)
-_IN_NAME = re.compile(r"_([A-Z]\d{2})(?=_)")
+_IN_NAME = re.compile(r"_([A-Z]\d{2,3})(?=_)")
 
 
 def rows() -> dict[str, int]:

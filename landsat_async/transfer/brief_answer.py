@@ -19,7 +19,10 @@ BRIEF_BYTES = 256 * 1024
 _HEAD_BYTES, _FIELDS = 16 * 1024, 100
 """Larger heads are for aiohttp to read, or to refuse."""
 _HEAD = re.compile(rb"HTTP/1\.1 200 [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
-_FIELD = re.compile(r"\r\n([A-Za-z0-9_-]+):[\t ]*([^\r]*?)[\t ]*(?=\r)")
+_FIELD = re.compile(r"\r\n([A-Za-z0-9_-]+):[\t ]*([^\r\t ]*(?:[\t ]+[^\r\t ]+)*)")
+"""Word by word: to look for the end at each character would take a second where a stranger sends many blanks."""
+_LENGTH_DIGITS = 19
+"""Python reads no number of thousands of digits, and there is no such length."""
 
 
 class BriefHead(NamedTuple):
@@ -43,9 +46,10 @@ def read_head(data: bytes) -> BriefHead | None:
         len(headers) > _FIELDS
         or len(lengths) != 1
         or not lengths[0].isdigit()
+        or len(lengths[0]) > _LENGTH_DIGITS
         or hdrs.TRANSFER_ENCODING in headers
         or hdrs.UPGRADE in headers
-        or headers.get(hdrs.CONNECTION, "keep-alive").lower() != "keep-alive"
+        or ",".join(headers.getall(hdrs.CONNECTION, ("keep-alive",))).lower() != "keep-alive"
     ):
         return None
     length = int(lengths[0])

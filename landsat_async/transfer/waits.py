@@ -1,7 +1,7 @@
 """Telling about waits for a server while they last.
 
-Nearly all waits are too short to be worth a word, and there are two for each small file. So a wait is only noted, and
-all of them are looked at together, twice a second while there are any.
+Nearly all waits are too short to be worth a word, and there are one or two for each small file. So a wait is only
+noted, and all of them are looked at together, twice a second while there are any.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from yarl import URL
 
 from landsat_async.connections import Answer
 from landsat_async.transfer import quick_get
+from landsat_async.transfer.brief_answer import read_head
 from landsat_async.transfer.fast_path import left_over
 from landsat_async.transfer.file_errors import AttemptFailed
 from landsat_async.transfer.quick_get import QuickAnswer
@@ -187,16 +189,19 @@ PLAIN = f'HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\nContent-Disposition:
 BRIEF = {
     "as nearly all are": PLAIN + "\r\n",
     "blanks around values, and fields without one": PLAIN
-    + "X-A:\t a b \t\r\nX-B:\r\nX-A:c\r\nConnection: Keep-Alive\r\n\r\n",
+    + "X-A:\t a b \t\r\nX-B:\r\nX-A:c\r\nX-C: \t \r\nX-D: a \t  b\r\nConnection: Keep-Alive\r\n\r\n",
     "no reason": PLAIN.replace("200 OK", "200 ") + "\r\n",
 }
 NOT_BRIEF = {
     "another status": PLAIN.replace("200 OK", "206 Partial Content") + "\r\n",
     "an older version": PLAIN.replace("1.1", "1.0") + "\r\n",
     "the last of its connection": PLAIN + "Connection: close\r\n\r\n",
+    "kept, and then the last": PLAIN + "Connection: keep-alive\r\nConnection: close\r\n\r\n",
     "its length twice": PLAIN + f"Content-Length: {len(BODY)}\r\n\r\n",
     "lengths that differ": PLAIN + "Content-Length: 7\r\n\r\n",
     "a length that is none": PLAIN.replace(str(len(BODY)), "+9216") + "\r\n",
+    "a length with more digits than Python reads": PLAIN.replace(str(len(BODY)), f"{len(BODY):09000}") + "\r\n",
+    "a length that no file has": PLAIN.replace(str(len(BODY)), "9" * 9000) + "\r\n",
     "a length and chunks": PLAIN + "Transfer-Encoding: chunked\r\n\r\n",
     "a folded field": PLAIN + "X-A: b\r\n c\r\n\r\n",
     "a field with a blank in its name": PLAIN + "X A: b\r\n\r\n",
@@ -208,6 +213,7 @@ NOT_BRIEF = {
 }
 
 
+@pytest.mark.faults("Y110")
 @pytest.mark.parametrize("what", [*BRIEF, *NOT_BRIEF])
 async def test_a_brief_answer_is_read_as_aiohttp_reads_it_and_no_other_is(bench, what):
     """The first answer of a server is always read by aiohttp."""
@@ -228,6 +234,17 @@ async def test_a_brief_answer_is_read_as_aiohttp_reads_it_and_no_other_is(bench,
     (_, plain), (whole_body, quick) = await said_by([answer]), await said_by([_named(), answer])
     assert quick == plain
     assert whole_body == (BODY if what in BRIEF else None)
+
+
+@pytest.mark.faults("Y111")
+def test_Y111_a_head_full_of_blanks_stops_nobody():
+    head = read_head((PLAIN + f"X-A: a{' ' * 16_000}b\r\n\r\n").encode())
+    assert head is not None
+    assert head.headers["X-A"] == f"a{' ' * 16_000}b"
+    began_s = time.perf_counter()
+    for _ in range(20):
+        read_head((PLAIN + f"X-A: a{' ' * 16_000}b\r\n\r\n").encode())
+    assert time.perf_counter() - began_s < 10.0  # half a minute, where its end is looked for everywhere
 
 
 @pytest.mark.parametrize("cuts", [(700,), (700, 701, 5000)], ids=len)
