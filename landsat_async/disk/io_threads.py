@@ -195,7 +195,8 @@ class DiskPool(Executor):
                 job = self._short.popleft()
                 job.error = error
                 self._short_ended.append(job)
-        self._collect()
+        finally:  # also when a Ctrl-C ends the wait: what has ended by then is told in no other way
+            self._collect()
         if self._under_way and self._look is None:
             self._look_later()
 
@@ -303,7 +304,7 @@ class DiskPool(Executor):
 
 
 class _Waiting:
-    """Made for each trip to a thread, so a class: it costs a third of a generator."""
+    """Made for each write of a large file, so a class: it costs a third of a generator."""
 
     __slots__ = ("_scope", "_threads")
 
@@ -335,7 +336,7 @@ class Threads:
         self._grace_s = grace_s
         self.give_up_at_s = math.inf
         self.waits: set[CancelScope] = set()
-        """Scopes of those who wait for a thread now."""
+        """Scopes of those who wait for a thread and are not to be cancelled by others."""
         self._stops: set[Callable[[], object]] = set()
 
     async def run(

@@ -135,8 +135,8 @@ class LedgerWriter:
         self._opened = threading.Event()
         self._open_error: BaseException | None = None
         self._wait = BriefWait()
-        self._waiting_loop: asyncio.AbstractEventLoop | None = None
-        """The loop whose thread waits for the next commit."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Of the first caller. Its thread alone waits for commits: futures of a loop belong to its own thread."""
         self._ended: deque[_Op] = deque()
         """What that loop is to deliver."""
         self._closed = False
@@ -182,29 +182,31 @@ class LedgerWriter:
         loop, op = asyncio.get_running_loop(), _Op()
         op.function, op.loop, op.future = function, loop, loop.create_future()
         with self._lock:
+            self._loop = self._loop or loop
             if not self._gathered or self._gathered[-1].loop is not loop:  # that loop may be over by then
-                loop.call_soon(self._pass_on)
+                loop.call_soon(self._pass_on, loop)
             self._gathered.append(op)
         return op
 
-    def _pass_on(self) -> None:
-        """Hand over what was called for in one turn of a loop: each thread that is woken costs as much as its work."""
+    def _pass_on(self, here: asyncio.AbstractEventLoop | None = None) -> None:
+        """Hand over what was called for in one turn of a loop: each thread that is woken costs as much as its work.
+
+        `here`: the loop that calls this; None where it may be anybody.
+        """
         with self._lock:
             ops, self._gathered = self._gathered, []
-            waits = bool(ops) and self._waiting_loop is None
-            if waits:
-                self._waiting_loop = ops[0].loop
-        if waits:
-            self._wait.hand_over(self._queue.put, ops)
-            self._waiting_loop = None
-            self._collect()
+        if ops and here is self._loop:
+            try:
+                self._wait.hand_over(self._queue.put, ops)
+            finally:  # also when a Ctrl-C ends the wait: what has ended by then is told in no other way
+                self._collect()
         elif ops:
             self._queue.put(ops)
         if self._died_of is not None:  # asked after the put: either the thread has seen it, or we see that it died
             self._answer_all(self._died_of)
 
     def _collect(self) -> None:
-        """Give the results that the thread has left for the loop that waits, or has waited, to their callers."""
+        """Give the results that the thread has left for the loop of the first caller to those who wait there."""
         while self._ended:
             self._ended.popleft().tell()
 
@@ -302,15 +304,14 @@ class LedgerWriter:
             ours = error_of(error, self._where)
             for op in batch:
                 op.error = ours
-        loops = set(map(_LOOP_OF, batch))
+        loops: set[asyncio.AbstractEventLoop] = set(map(_LOOP_OF, batch))
         for loop in loops:
             ops = batch if len(loops) == 1 else [op for op in batch if op.loop is loop]
-            is_waiting = loop is self._waiting_loop
-            if is_waiting:
-                self._ended += ops  # first: a loop that stops waiting just now looks for them after that
-            if not is_waiting:
+            if loop is not self._loop:
                 _call_in(loop, _tell_all, ops)
-            elif self._wait.is_waited_for:
+                continue
+            self._ended += ops  # first: a loop that stops waiting just now looks for them after that
+            if self._wait.is_waited_for:
                 self._wait.wake(None)
             else:
                 _call_in(loop, self._collect)

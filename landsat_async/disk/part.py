@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO, cast
@@ -168,6 +169,8 @@ class PartFile:
         self._gathers = False
         self._held = bytearray()
         """All bytes, while no file holds them."""
+        self._putting = threading.Lock()
+        """A checkpoint and the next block may both want what is in memory on disk: it is written once."""
         self._name_is_durable = False
         self._sync_has_failed = False
 
@@ -197,8 +200,9 @@ class PartFile:
 
     def read(self, size: int, offset: int) -> bytes:
         """Return up to `size` bytes from `offset` on; for threads, and only after the first write."""
-        if self._held:
-            return bytes(memoryview(self._held)[offset : offset + size])
+        held = self._held
+        if held:
+            return bytes(memoryview(held)[offset : offset + size])
         return self._fs.pread(self.fd, size, offset)
 
     @property
@@ -238,16 +242,16 @@ class PartFile:
 
     def put(self, block: memoryview) -> None:
         """Append a block, and make the file first if there is none; for threads."""
-        file = self._file
-        if file is None:
-            file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
-            self._file = file
-        file.expected = self.expected
-        if self._held:
-            file.write(self._held)
-            self._held = bytearray()
-        file.write(block)
-        self.length = file.length
+        with self._putting:
+            file = self._file
+            if file is None:
+                file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
+                self._file = file
+            file.expected = self.expected
+            file.write(self._held + block if self._held else block)
+            self.length = file.length
+            if self._held:  # last: who finds nothing in memory does not wait for this
+                self._held = bytearray()
 
     def _whole_file(self) -> HashedFile:
         """Return the file with all bytes in it; for threads."""
@@ -257,6 +261,7 @@ class PartFile:
 
     async def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the part's from `offset` on."""
+        self._gathers = False
         return await self.threads.run(lambda: self._whole_file().same_until(block, offset))
 
     async def sync(self) -> None:
@@ -265,6 +270,7 @@ class PartFile:
         After one error no sync of this descriptor is believed any more: the system may have thrown the bytes away
         and would call the next sync a success.
         """
+        self._gathers = False  # nothing is added in memory to what a thread writes just now
         await self.threads.run(self._sync)
 
     def check_syncs(self) -> None:

@@ -36,7 +36,7 @@ class EventBus:
     def __init__(self, buffer_events: int = BUFFER_EVENTS) -> None:
         self._buffer: deque[Event] = deque()
         self._limit = buffer_events
-        self._latest: dict[str, Event] = {}
+        self._latest: dict[str | None, Event] = {}
         self._news, self._room = asyncio.Event(), asyncio.Event()
         """Set by each event and each place that becomes free; cleared before waiting for the next one."""
         self._sleeping = False
@@ -83,6 +83,8 @@ class EventBus:
                 self._buffer.popleft()
                 self._dropped += 1
             self._buffer.append(event)
+            if self._latest:  # how far its file was is out of date, and would be read after this
+                self._latest.pop(getattr(event, "file", None), None)
         if self._sleeping:
             self._sleeping = False
             self._wake_soon()

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import anyio
@@ -15,6 +16,7 @@ import pytest
 from landsat_async.disk import io_threads, thread_call
 from landsat_async.disk.io_threads import DiskPool, threads_wanted
 from landsat_async.errors import OutOfResources
+from tests.disk.test_thread_call import interrupted
 
 MS = 0.001
 
@@ -289,3 +291,14 @@ async def test_what_ends_after_no_thread_could_be_started_is_told(monkeypatch):
         release.set()
         with anyio.fail_after(10):
             assert await hung
+
+
+@pytest.mark.faults("X122")
+async def test_X122_a_wait_that_is_interrupted_leaves_no_result_behind(monkeypatch):
+    with pool_of(2) as (pool, _):
+        future = pool.start(pow, 2, 3, short=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(pool._wait, "hand_over", partial(interrupted, pool._wait))
+            with pytest.raises(KeyboardInterrupt):
+                pool._pass_on()
+        assert future.result() == 8

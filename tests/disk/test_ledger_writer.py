@@ -7,15 +7,17 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
-from landsat_async.disk import ledger_schema, ledger_writer
+from landsat_async.disk import ledger_schema, ledger_writer, thread_call
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.errors import FolderBusy, LedgerError, OutOfResources
+from tests.disk.test_thread_call import interrupted
 
 
 async def _gone(name):
@@ -169,3 +171,50 @@ async def test_what_stands_in_the_place_of_a_ledger_is_the_users_to_mend_and_no_
         with pytest.raises(LedgerError) as caught:
             await Ledger.open(tmp_path / name)
         assert caught.value.exit_code == 2
+
+
+@pytest.mark.faults("X121")
+async def test_X121_results_are_given_in_the_loop_that_called_whichever_loop_has_handed_them_over(monkeypatch):
+    """From another thread a loop would have them, and sleep on."""
+    monkeypatch.setattr(thread_call, "AT_MOST_S", 30.0)
+    told: list[bool] = []
+    real = ledger_writer._Op.tell
+
+    def tell(op):
+        told.append(asyncio.get_running_loop() is op.loop)
+        real(op)
+
+    monkeypatch.setattr(ledger_writer._Op, "tell", tell)
+    connection = partial(sqlite3.connect, ":memory:", isolation_level=None, check_same_thread=False)
+    writer, go = LedgerWriter(connection, Path("ledger")), threading.Event()
+    writer.start()
+
+    async def call():
+        await writer.call(lambda _: None)
+
+    first = writer.call(lambda _: go.wait(30))
+    other = threading.Thread(target=asyncio.run, args=(call(),))
+    other.start()
+    while writer._gathered:  # this loop has not had its turn when the other one hands over what both want
+        time.sleep(0.001)
+    go.set()
+    with anyio.fail_after(30):
+        assert await first is True
+        while other.is_alive():
+            await anyio.sleep(0.001)
+        await writer.aclose()
+    assert told == [True, True]
+
+
+@pytest.mark.faults("X122")
+async def test_X122_a_wait_that_is_interrupted_leaves_no_result_behind(monkeypatch):
+    connection = partial(sqlite3.connect, ":memory:", isolation_level=None, check_same_thread=False)
+    writer = LedgerWriter(connection, Path("ledger"))
+    writer.start()
+    future = writer.call(lambda _: 7)
+    with monkeypatch.context() as patched:
+        patched.setattr(writer._wait, "hand_over", partial(interrupted, writer._wait))
+        with pytest.raises(KeyboardInterrupt):
+            writer._pass_on(asyncio.get_running_loop())
+    assert future.result() == 7
+    await writer.aclose()

@@ -391,3 +391,52 @@ async def test_H15_a_part_with_a_second_name_is_gone_on_with_as_a_copy_where_not
         await part.write(memoryview(b"x"))
     assert (tmp_path / "7.2.part").read_bytes() == DATA[:100] + b"x"
     assert (tmp_path / "final").read_bytes() == DATA
+
+
+@pytest.mark.faults("X120")
+async def test_X120_what_is_in_memory_is_written_once_when_a_checkpoint_and_a_block_need_the_disk(tmp_path):
+    writing, go = threading.Event(), threading.Event()
+
+    def hang(operation, *_):
+        if operation == "pwrite":
+            writing.set()
+            go.wait(30)
+
+    async with opened(tmp_path / "1.part", fs=PosixFs(hang)) as (part, _):
+        part.stay_in_memory()
+        await part.write(memoryview(DATA[:1000]))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(part.sync)
+            while not writing.is_set():
+                await anyio.sleep(0.001)
+            tasks.start_soon(part.write, memoryview(DATA[1000:3000]))
+            await anyio.sleep(0.05)  # for a second write of the same to show itself; a right part needs nothing of it
+            go.set()
+        assert part.now == Checkpoint(3000, hashlib.sha256(DATA[:3000]).hexdigest())
+    assert (tmp_path / "1.part").read_bytes() == DATA[:3000]
+
+
+@pytest.mark.faults("X120")
+@pytest.mark.parametrize("needs", ["sync", "compare"])
+async def test_X120_nothing_is_added_in_memory_to_what_a_thread_is_about_to_write(tmp_path, needs):
+    making, go = threading.Event(), threading.Event()
+
+    def hang(operation, *_):
+        if operation == "open":
+            making.set()
+            go.wait(30)
+
+    async with opened(tmp_path / "1.part", fs=PosixFs(hang)) as (part, _):
+        part.stay_in_memory()
+        await part.write(memoryview(DATA[:1000]))
+        before = part._held
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(*((part.sync,) if needs == "sync" else (part.same_until, memoryview(DATA[:9]), 0)))
+            while not making.is_set():
+                await anyio.sleep(0.001)
+            tasks.start_soon(part.write, memoryview(DATA[1000:3000]))
+            await anyio.sleep(0.01)
+            assert len(before) == 1000
+            go.set()
+        assert part.now == Checkpoint(3000, hashlib.sha256(DATA[:3000]).hexdigest())
+    assert (tmp_path / "1.part").read_bytes() == DATA[:3000]

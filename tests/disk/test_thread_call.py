@@ -26,6 +26,15 @@ def ended(call: ThreadCall, result: object = None, error: BaseException | None =
     call.tell()
 
 
+def interrupted(wait: BriefWait, put, work, pieces: int = 1) -> None:
+    """In place of `BriefWait.hand_over`: a Ctrl-C just when the other thread has told of an end."""
+    wait.is_waited_for = True
+    put(work)
+    wait._woken.get(timeout=30)
+    wait.is_waited_for = False
+    raise KeyboardInterrupt
+
+
 async def begin(got: list[object], scope: anyio.CancelScope) -> tuple[ThreadCall, asyncio.Task[None]]:
     call = call_of()
 

@@ -161,3 +161,15 @@ async def test_what_the_reader_has_no_use_for_goes_to_listeners_alone():
     bus.end()
     assert [event async for event in bus.events()] == [Skipped("x", "")]
     assert heard == [Ready(str(n)) for n in range(10)]
+
+
+@pytest.mark.faults("X123")
+async def test_X123_how_far_a_file_was_is_not_read_after_what_has_become_of_it():
+    bus, progress = EventBus(), Progress(0, 2, 6, None, 0.0)
+    for event in (Transferred("a", 5, 9), Transferred("b", 1, 9), progress, Notice("of no file"), Skipped("a", "")):
+        bus.tell(event)
+    events = bus.events()
+    assert [await anext(events) for _ in range(4)] == [
+        Notice("of no file"), Skipped("a", ""), Transferred("b", 1, 9), progress,
+    ]  # fmt: skip
+    await events.aclose()
