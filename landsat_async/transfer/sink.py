@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
-from anyio import Event, Semaphore, get_cancelled_exc_class
+from anyio import Event, Semaphore, get_cancelled_exc_class, move_on_after
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
@@ -371,7 +371,10 @@ async def receive(
                 await max_rate.wait()
             wait.since_s = before_s = clock()
             try:
-                piece = await content.readany() or (late.pop() if late else b"")
+                with move_on_after(stall_s) as patience:  # aiohttp wakes nobody when the coding of chunks is broken
+                    piece = await content.readany() or (late.pop() if late else b"")
+                if patience.cancelled_caught:
+                    raise aiohttp.SocketTimeoutError
             except (aiohttp.ClientError, OSError, RuntimeError) as error:
                 await keep(left_over(content))
                 if end is not None and sink.position == end:

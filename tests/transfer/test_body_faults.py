@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 
+import anyio
 import pytest
 
 from landsat_async.disk.fs import observe
+from landsat_async.events import Retrying
 from landsat_async.model import Proof
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady
 from tests.support.raw_server import OLD_DATE, RawServer, named, ranged, status, whole
@@ -719,6 +722,27 @@ async def test_F38_a_kept_connection_that_the_server_has_closed_costs_no_attempt
         assert isinstance(await bench.run(server, net=net), Done)
         assert server.marks == ["closed connection 0"]
     assert not any(hasattr(event, "wait_s") for event in bench.events)
+
+
+@pytest.mark.faults("Y112")
+@pytest.mark.parametrize("broken", [b"zz\r\n", b"5\r\n%bXX\r\n" % DATA[300 * KIB : 300 * KIB + 5]])
+async def test_Y112_chunks_that_break_later_are_not_waited_for_without_end(bench, broken):
+    """aiohttp closes the connection then, and says nothing to who waits for the body (3.14.5)."""
+    bench.right = [DATA]
+
+    async def breaks(wire):
+        await wire.head(200, ("Transfer-Encoding", "chunked"), ("ETag", '"v1"'))
+        await wire.send(b"%x\r\n%b\r\n" % (300 * KIB, DATA[: 300 * KIB]))
+        await asyncio.sleep(1.0)
+        await wire.send(broken)
+        await wire.server.release.wait()
+
+    async with RawServer([breaks, ranged(DATA)]) as server:
+        with anyio.fail_after(600.0):
+            assert isinstance(await bench.run(server), Done)
+        assert server.requests[1].start - 236 * KIB in (0, 5)  # what came before is kept
+    told = [event.reason for event in bench.events if isinstance(event, Retrying)]
+    assert told == ["127.0.0.1 sends nothing", "127.0.0.1 stopped sending"]
 
 
 @pytest.mark.faults("F39")
