@@ -142,8 +142,8 @@ _BEFORE_CREDENTIALS = frozenset(("download-staging", "download"))
 def name_from_url(url: str) -> str | None:
     """Read the file name that a link carries; None when it carries none that is safe."""
     address, _, query = url.partition("#")[0].partition("?")
-    _, absolute, place = address.partition("://")
-    path = place.partition("/")[2] if absolute else address
+    scheme, absolute, place = address.partition("://")
+    path = place.partition("/")[2] if absolute and "/" not in scheme else address
     *folders, name = path.split("/")
     if not url.isprintable() or not _BEFORE_CREDENTIALS.isdisjoint(map(str.lower, folders)):
         return None  # what follows is a credential, whatever it looks like

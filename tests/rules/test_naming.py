@@ -125,6 +125,8 @@ def test_a_layout_that_passes_never_leads_outside(template):
         (f"https://landsatlook.usgs.gov/data/x/{PID}/{PID}_SR_B3.TIF?requestSignature=x", f"{PID}_SR_B3.TIF"),
         ("https://dds.cr.usgs.gov/download-staging/eyJpZCI6MX0", None),
         ("https://dds.cr.usgs.gov/download/eyJpZCI6MX0", None),
+        ("/download/a://b/eyJpZCI6MX0", None),
+        (f"/data/{PID}_SR_B3.TIF", f"{PID}_SR_B3.TIF"),
         ("https://h/..%2f..%2fetc", None),
         ("https://h/", None),
         ("https://[::1", None),
