@@ -91,10 +91,11 @@ class OutputFolder:
 
     def check_names(self, relpaths: Iterable[str]) -> None:
         """Raise ConfigError for the first path that the file system will not take; the folder need not exist yet."""
-        length_of, volume = self.fs.length_of, self._volume(self.root)  # a character has four units at most
+        length_of, volume = self.fs.length_of, self._volume(self.root)
         room = volume.path_max - length_of(str(self.root.absolute())) - 1
         for relpath in relpaths:
             longest = max(relpath.split("/"), key=len)
+            # A character has four units at most, and hardly any name is near the limit.
             if 4 * len(longest) > volume.name_max and length_of(longest) > volume.name_max:
                 raise _too_long(longest, f"names may have {volume.name_max} bytes on this file system")
             if 4 * len(relpath) > room and length_of(relpath) > room:

@@ -105,7 +105,6 @@ _STATES: dict[str, State] = {str(state): state for state in State}
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
 NAMES = msgspec.json.Decoder(tuple[str, ...])
 _LAST = operator.itemgetter(-1)
-_encode = msgspec.json.encode
 _numbers = msgspec.json.Decoder(tuple[int, ...])
 
 
@@ -136,7 +135,7 @@ def superseded(item: Item, download_id: int | None) -> str:
 
 def json(value: object) -> str:
     """How a column holds a sequence."""
-    return _encode(value).decode()
+    return msgspec.json.encode(value).decode()
 
 
 def marks(values: Sequence[object]) -> str:
@@ -185,8 +184,7 @@ def move_many(
 
     Each of `rows` holds the values of `changes` and the item id.
     """
-    ids = _encode(list(map(_LAST, rows))).decode()
-    found = dict(connection.execute(_STATES_OF, (ids,)).fetchall())
+    found = dict(connection.execute(_STATES_OF, (json(list(map(_LAST, rows))),)).fetchall())
     allowed, moves, sources = [], [], SOURCES[step]
     for row in rows:
         before = _STATES.get(found.pop(row[-1], ""))
@@ -228,8 +226,7 @@ def _row(file: WantedFile, run_id: str, now: float) -> tuple[object, ...]:
     first = file.routes[0]
     return (
         file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
-        first.product_id, first.system, _encode(file.routes).decode(), file.group_dataset,
-        _encode(file.file_groups).decode(),
+        first.product_id, first.system, json(file.routes), file.group_dataset, json(file.file_groups),
         file.bytes_nominal, run_id, now,
     )  # fmt: skip
 

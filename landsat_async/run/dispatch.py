@@ -173,13 +173,13 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
 
 
 async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
-    news = [
-        AcceptedDownload(answer.download_id, answer.label or label, item.item_id)
-        for item, answer in pairs
-        if item.state is not State.PREPARING or item.absent_polls
-    ]
+    news = [(item, answer) for item, answer in pairs if item.state is not State.PREPARING or item.absent_polls]
     if news:
-        await context.states.apply(context.ledger.requests.prepare(news, context.states.now()))
+        await context.states.apply(context.ledger.requests.prepare(_answered(news, label), context.states.now()))
+
+
+def _answered(pairs: Pairs, label: str) -> list[AcceptedDownload]:
+    return [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in pairs]
 
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, AnswerRow]], list[tuple[Item, AnswerRow]]]:
@@ -218,8 +218,7 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
     if not pairs:
         return
     deferred = set(context.states.deferred)  # their waits say nothing of how long the service takes
-    accepted = [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in pairs]
-    linked = await context.states.apply(context.ledger.requests.link(accepted, context.states.now()))
+    linked = await context.states.apply(context.ledger.requests.link(_answered(pairs, label), context.states.now()))
     watched, waits = linked - deferred, []
     for item, _ in pairs:
         context.states.undelivered.discard(item.item_id)

@@ -116,7 +116,6 @@ class TransferSession:
     _mismatches: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)
     _looked_at: Counter[str] = field(default_factory=Counter)
-    _heads_seen: dict[str, int] = field(default_factory=dict)
     _nameless: set[str] = field(default_factory=set)
     """Hosts whose answers do not name the file: each of their connections serves one request."""
     _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
@@ -212,7 +211,7 @@ class TransferSession:
                 failure.host = host
                 raise
             reply = read_reply(response.status, response.headers.getall)
-            seen = self._heads_seen[host] = self._heads_seen.get(host, 0) + 1
+            seen = self._looked_at[host] = self._looked_at[host] + 1
             if self.observe is not None and (seen <= HEADS_SEEN or seen % HEADS_SEEN == 0 or reply.status != 200):
                 self.observe(host, facts_of_head(reply, response.headers, headers, name, url))
             redirected = reply.status in _REDIRECTS

@@ -35,8 +35,9 @@ def interrupted(wait: BriefWait, put, work, pieces: int = 1) -> None:
     raise KeyboardInterrupt
 
 
-async def begin(got: list[object], scope: anyio.CancelScope) -> tuple[ThreadCall, asyncio.Task[None]]:
-    call = call_of()
+async def begin() -> tuple[ThreadCall, asyncio.Task[None], anyio.CancelScope, list[object]]:
+    """Wait for a call in a scope of a task; returns call, task, scope, and what the task notes."""
+    call, scope, got = call_of(), anyio.CancelScope(), list[object]()
 
     async def wait() -> None:
         with scope:
@@ -51,15 +52,13 @@ async def begin(got: list[object], scope: anyio.CancelScope) -> tuple[ThreadCall
 
     task = asyncio.create_task(wait())
     await anyio.sleep(0)
-    return call, task
+    return call, task, scope, got
 
 
 @pytest.mark.parametrize("error", [None, ZeroDivisionError()])
 @pytest.mark.parametrize("turns", range(4))
 async def test_who_is_cancelled_by_a_scope_has_the_result_and_hears_of_it_at_the_next_wait(error, turns):
-    got: list[object] = []
-    scope = anyio.CancelScope()
-    call, task = await begin(got, scope)
+    call, task, scope, got = await begin()
     scope.cancel()
     for _ in range(turns):
         await anyio.sleep(0)
@@ -71,9 +70,7 @@ async def test_who_is_cancelled_by_a_scope_has_the_result_and_hears_of_it_at_the
 
 
 async def test_who_is_cancelled_in_the_turn_in_which_the_thread_has_ended_has_the_result():
-    got: list[object] = []
-    scope = anyio.CancelScope()
-    call, task = await begin(got, scope)
+    call, task, scope, got = await begin()
     ended(call, "result")
     scope.cancel()
     await task
@@ -82,9 +79,7 @@ async def test_who_is_cancelled_in_the_turn_in_which_the_thread_has_ended_has_th
 
 async def test_so_has_who_is_cancelled_between_the_end_and_his_turn():
     """Not by the scope itself, which lets such a task alone, but through a task that it cancels."""
-    got: list[object] = []
-    scope = anyio.CancelScope()
-    call, task = await begin(got, scope)
+    call, task, scope, got = await begin()
     ended(call, "result")
     task.cancel()
     scope.cancel()
@@ -94,8 +89,7 @@ async def test_so_has_who_is_cancelled_between_the_end_and_his_turn():
 
 
 async def test_a_task_that_is_cancelled_by_itself_goes_at_once():
-    got: list[object] = []
-    call, task = await begin(got, anyio.CancelScope())
+    call, task, _, got = await begin()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
