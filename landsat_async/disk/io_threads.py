@@ -47,8 +47,9 @@ _SHORT_S = 0.0008
 """Short work that takes longer as a rule waits for the disk: one after the other is too slow then."""
 _HOLD_S = 0.004
 """The end of short work is told at the latest after so long, if more of it follows."""
-_APART_S = 1.0
-"""So long short work is not gathered after the disk has been slow."""
+_APART_S = 0.05
+"""So long short work is not gathered after the disk has been slow, twice as long where it is slow again soon after."""
+_APART_MOST_S = 1.0
 _WORKED_OFF = object()
 """What comes of working short work off: each piece has its own end."""
 
@@ -115,7 +116,8 @@ class DiskPool(Executor):
         """How long short work takes, averaged over the last dozen."""
         self._is_slow = False
         """It took too long, so the thread has left the rest to others."""
-        self._apart_until_s = 0.0
+        self._apart_s = _APART_S
+        self._apart_until_s = -math.inf
         self._wait = BriefWait()
         """Of the loop for short work."""
 
@@ -226,8 +228,10 @@ class DiskPool(Executor):
         """Give each piece of short work to whichever thread is free: the disk is slow, or does not answer."""
         self._is_slow = False
         if self._short_s >= _SHORT_S:
-            self._short_s = 0.0
-            self._apart_until_s = self._loop.time() + _APART_S
+            self._short_s, now_s = 0.0, self._loop.time()
+            was_soon = now_s - self._apart_until_s < _APART_MOST_S
+            self._apart_s = min(_APART_MOST_S, 2 * self._apart_s) if was_soon else _APART_S
+            self._apart_until_s = now_s + self._apart_s
         while self._short:
             self._put(self._short.popleft())
 

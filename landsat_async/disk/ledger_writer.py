@@ -197,7 +197,7 @@ class LedgerWriter:
             ops, self._gathered = self._gathered, []
         if ops and here is self._loop:
             try:
-                self._wait.hand_over(self._queue.put, ops)
+                self._wait.hand_over(self._queue.put, ops, len(ops))
             finally:  # also when a Ctrl-C ends the wait: what has ended by then is told in no other way
                 self._collect()
         elif ops:

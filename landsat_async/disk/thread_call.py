@@ -118,9 +118,9 @@ class BriefWait:
                 self._woken.get(timeout=AT_MOST_S)
         finally:
             self.is_waited_for = False
-        took_s = (time.perf_counter() - began_s) / pieces
-        self._took_s += (took_s - self._took_s) / 12
-        if self._took_s >= WORTH_S or took_s >= AT_MOST_S:
+        waited_s = time.perf_counter() - began_s
+        self._took_s += (waited_s / pieces - self._took_s) / 12
+        if self._took_s >= WORTH_S or waited_s >= AT_MOST_S:
             self._took_s = 0.0
             self._apart_until_s = time.monotonic() + self._apart_s
             self._apart_s = min(APART_MOST_S, 2 * self._apart_s)

@@ -218,3 +218,17 @@ async def test_X122_a_wait_that_is_interrupted_leaves_no_result_behind(monkeypat
             writer._pass_on(asyncio.get_running_loop())
     assert future.result() == 7
     await writer.aclose()
+
+
+async def test_the_wait_for_a_commit_counts_what_is_in_it(monkeypatch):
+    """Sixteen files in one commit take a millisecond: that is no slow disk."""
+    connection = partial(sqlite3.connect, ":memory:", isolation_level=None, check_same_thread=False)
+    writer = LedgerWriter(connection, Path("ledger"))
+    writer.start()
+    counted: list[int] = []
+    real = writer._wait.hand_over
+    monkeypatch.setattr(writer._wait, "hand_over", lambda put, ops, pieces: (counted.append(pieces), real(put, ops)))
+    calls = [writer.call(lambda _: 7) for _ in range(16)]
+    assert [await call for call in calls] == [7] * 16
+    assert counted == [16]
+    await writer.aclose()

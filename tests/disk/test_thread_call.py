@@ -190,23 +190,31 @@ def clock(monkeypatch) -> Clock:
     return clock
 
 
-def waits(wait: BriefWait, put=lambda _: None) -> bool:
+def waits(wait: BriefWait, put=lambda _: None, pieces: int = 1) -> bool:
     """Hand something over; whether that was waited for."""
     seen = []
-    wait.hand_over(lambda given: (seen.append(wait.is_waited_for), put(given)), [])
+    wait.hand_over(lambda given: (seen.append(wait.is_waited_for), put(given)), [], pieces)
     return seen == [True]
 
 
 @pytest.mark.faults("X92")
-def test_X92_after_a_moment_in_vain_nobody_waits_for_a_while_which_grows(monkeypatch, clock):
+@pytest.mark.parametrize("pieces", [1, 256])
+def test_X92_after_a_moment_in_vain_nobody_waits_for_a_while_which_grows(monkeypatch, clock, pieces):
     monkeypatch.setattr(thread_call, "AT_MOST_S", 0.001)
     wait = BriefWait()
     for apart_s in (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0):
-        assert waits(wait)
+        assert waits(wait, pieces=pieces)
         clock.now_s += apart_s - 0.001
-        assert not waits(wait)
+        assert not waits(wait, pieces=pieces)
         clock.now_s += 0.002
     assert waits(wait)
+
+
+def test_many_pieces_may_take_longer_together_than_is_worth_it_for_one(long_moment, monkeypatch, clock):
+    monkeypatch.setattr(thread_call, "WORTH_S", 0.01)
+    wait = BriefWait()
+    for _ in range(30):
+        assert waits(wait, other_thread(wait, partial(time.sleep, 0.02)), pieces=256)
 
 
 @pytest.mark.faults("X92")
