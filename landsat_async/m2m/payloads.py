@@ -59,6 +59,9 @@ class Call(Generic[T_co]):
     max_bytes: int = MAX_BYTES
     effects: bool = False
     input_matters: bool = False
+    usual: Callable[[bytearray], T_co | None] | None = None
+    """Reads a whole answer in which all is as promised, in one pass; None where anything is not, and on errors. The
+    calls whose answers are long have one."""
 
 
 class DataGroup(msgspec.Struct, frozen=True):
@@ -172,6 +175,7 @@ def scene_search(
         limit_s=limit_s or SEARCH_LIMIT_S,
         max_bytes=SEARCH_MAX_BYTES,
         input_matters=True,
+        usual=read_scenes.usual_scene_page,
     )
 
 
@@ -239,7 +243,12 @@ def download_options(
         includeSecondaryFileGroups=True if with_file_groups else None,
     )
     return Call(
-        "download-options", payload, read_downloads.read_options, limit_s=limit_s or LIMIT_S, input_matters=True
+        "download-options",
+        payload,
+        read_downloads.read_options,
+        limit_s=limit_s or LIMIT_S,
+        input_matters=True,
+        usual=read_downloads.usual_options,
     )
 
 
@@ -266,6 +275,7 @@ def download_request(
         limit_s=limit_s or LIMIT_S,
         effects=True,
         input_matters=True,
+        usual=read_downloads.usual_download_reply,
     )
 
 

@@ -36,7 +36,6 @@ from landsat_async.m2m.tolerant import (
     pieces,
     plain,
     read_object,
-    read_rows,
     text,
 )
 
@@ -171,7 +170,7 @@ def _group(dataset_id: str, row: _GroupRow) -> FileGroup:
 
 def read_labels_of_queue(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[LabelInfo, ...]:
     """download-labels."""
-    return read_rows(data, LabelInfo, where="download-labels: data", unusable=unusable)
+    return build_rows(data, LabelInfo, None, where="download-labels: data", unusable=unusable)
 
 
 def read_summary(data: msgspec.Raw, _unusable: list[FailedItem]) -> LabelSummary:
@@ -209,10 +208,12 @@ class _PointRow(Row):
 def read_grid(data: msgspec.Raw, unusable: list[FailedItem]) -> GridCell:
     """grid2ll."""
     row = read_object(data, _GridData, "grid2ll")
-    points = read_rows(row.coordinates, _PointRow, where="grid2ll: coordinates", unusable=unusable)
+    points: tuple[_PointRow, ...] = build_rows(
+        row.coordinates, _PointRow, None, where="grid2ll: coordinates", unusable=unusable
+    )
     return GridCell(row.shape, tuple((point.longitude, point.latitude) for point in points))
 
 
 def read_notifications(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Notification, ...]:
     """Read messages to users."""
-    return read_rows(data, Notification, where="notifications: data", unusable=unusable)
+    return build_rows(data, Notification, None, where="notifications: data", unusable=unusable)

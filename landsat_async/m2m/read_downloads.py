@@ -6,6 +6,9 @@ can be used; its message names call and member.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -37,10 +40,11 @@ from landsat_async.m2m.tolerant import (
     build_rows,
     call_of,
     flag,
+    have_plain_texts,
     is_blank,
     plain,
     read_object,
-    read_rows,
+    read_usual,
     refused_rows,
     salvage_rows,
     text,
@@ -63,6 +67,24 @@ class _OptionRow(Row):
 
 def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[ProductOption, ...]:
     """download-options; null means that nothing matched."""
+    option = _option_maker(unusable)
+    return build_rows(data, _OptionRow, option, where="download-options: data", unusable=unusable)
+
+
+def usual_options(body: bytearray) -> tuple[ProductOption, ...] | None:
+    """A whole answer to download-options of which each row is as promised; None for any other."""
+    rows, unusable = read_usual(body, tuple[_OptionRow, ...]), list[FailedItem]()
+    if not rows or not have_plain_texts(rows):
+        return None
+    try:
+        options = tuple(map(_option_maker(unusable), rows))
+    except Unusable:
+        return None
+    return None if unusable else options
+
+
+def _option_maker(unusable: list[FailedItem]) -> Callable[[_OptionRow], ProductOption]:
+    """Return what makes options of rows; `unusable` takes the files below them that cannot be used."""
     kept: list[tuple[bytes, tuple[SecondaryFile, ...]]] = []
     scene: str | None = None
 
@@ -97,24 +119,26 @@ def read_options(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[Product
             secondary=below,
         )
 
-    return build_rows(data, _OptionRow, option, where="download-options: data", unusable=unusable)
+    return option
 
 
 def _secondary_files(listed: bytes, unusable: list[FailedItem]) -> tuple[SecondaryFile, ...]:
-    """Decode as they are, when every value is of the type and form that was promised; otherwise row by row.
-
-    Only texts with escapes or with blanks at an end could be other than `text` makes them.
-    """
-    if listed.isascii() and b"\\" not in listed and b'" ' not in listed and b' "' not in listed:
-        try:
-            return _STRICT.decode(listed)
-        except msgspec.MsgspecError:
-            pass
+    """Decode as they are, when every value is of the type and form that was promised; otherwise row by row."""
+    try:
+        files = _STRICT.decode(listed)
+        texts = chain(chain.from_iterable(map(_TEXTS, files)), *filter(None, map(_GROUPS, files)))
+        joined = "".join(filter(None, texts))
+        if joined.isascii() and joined.isprintable() and " " not in joined:  # else `text` might make others of them
+            return files
+    except READ_ERRORS:
+        pass
     where = "download-options: secondaryDownloads"
     return build_rows(msgspec.Raw(listed), _OptionRow, _secondary, where=where, unusable=unusable)
 
 
 _STRICT = msgspec.json.Decoder(tuple[SecondaryFile, ...])
+_TEXTS = attrgetter("entity_id", "display_id", "product_id", "system", "dataset_id")
+_GROUPS = attrgetter("file_groups")
 
 
 def _secondary(row: _OptionRow) -> SecondaryFile:
@@ -163,7 +187,32 @@ def read_download_reply(data: msgspec.Raw, _unusable: list[FailedItem]) -> Downl
     )
 
 
-_LABELS = msgspec.json.Decoder(dict[Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)], str])
+_Labels = dict[Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)], str]
+_LABELS = msgspec.json.Decoder(_Labels)
+_Nothing = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=0)]
+
+
+class _UsualRequest(Row):
+    available_downloads: tuple[DownloadItem, ...]
+    failed: _Nothing
+    preparing_downloads: tuple[DownloadItem, ...] = ()
+    new_records: _Labels | _Nothing = msgspec.field(default_factory=dict)
+    duplicate_products: _Nothing = msgspec.field(default_factory=list)
+    num_invalid_scenes: WholeOrZero = 0
+    remaining_limits: tuple[Remaining, ...] = ()
+
+
+def usual_download_reply(body: bytearray) -> DownloadReply | None:
+    """A whole answer to download-request that accepts all, and of which each row is as promised; None for any other."""
+    reply = read_usual(body, _UsualRequest)
+    if reply is None or not have_plain_texts(chain(reply.available_downloads, reply.preparing_downloads)):
+        return None
+    new = reply.new_records if isinstance(reply.new_records, dict) else {}
+    if list(map(str.strip, new.values())) != list(new.values()):
+        return None
+    remaining = _smallest(reply.remaining_limits)
+    available, preparing = reply.available_downloads, reply.preparing_downloads
+    return DownloadReply(available, preparing, (), {}, new, reply.num_invalid_scenes, remaining)
 
 
 def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dict[int, str]:
@@ -193,12 +242,12 @@ def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dic
 
 def read_remaining(raw: msgspec.Raw) -> Remaining | None:
     """Limits per user and per address; the smaller one counts. None when absent or unreadable: it is only advice."""
-    rows = salvage_rows(raw, Remaining, where="remainingLimits", unusable=[])
-    smallest: list[int | None] = []
-    for column in zip(*map(msgspec.structs.astuple, rows), strict=True):
-        known = [count for count in column if count is not None]
-        smallest.append(min(known, default=None))
-    return Remaining(*smallest) if rows else None
+    return _smallest(salvage_rows(raw, Remaining, where="remainingLimits", unusable=[]))
+
+
+def _smallest(rows: Sequence[Remaining]) -> Remaining | None:
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    return Remaining(*[min(set(column) - {None}, default=None) for column in columns]) if rows else None
 
 
 # -- the queue
@@ -224,7 +273,7 @@ def read_retrieved(data: msgspec.Raw, _unusable: list[FailedItem]) -> RetrieveRe
 
 def read_queue(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[QueueItem, ...]:
     """download-search and download-order-load; null means nothing."""
-    return read_rows(data, QueueItem, where="download queue: data", unusable=unusable)
+    return build_rows(data, QueueItem, None, where="download queue: data", unusable=unusable)
 
 
 class _Completed(Row):

@@ -18,9 +18,10 @@ from landsat_async.m2m.tolerant import (
     TextOrNone,
     WholeOrNone,
     build_rows,
+    have_plain_texts,
     is_blank,
     read_object,
-    read_rows,
+    read_usual,
     text,
 )
 from landsat_async.model import Scene
@@ -55,6 +56,20 @@ def read_scene_page(data: msgspec.Raw, unusable: list[FailedItem]) -> ScenePage:
     scenes = build_rows(page.results, _SceneRow, _scene, where="scene-search: results", unusable=failed)
     unusable += failed
     return ScenePage(scenes, tuple(failed), len(scenes) + len(failed), page.total_hits)
+
+
+class _UsualPage(Row):
+    results: tuple[_SceneRow, ...]
+    total_hits: WholeOrNone = None
+
+
+def usual_scene_page(body: bytearray) -> ScenePage | None:
+    """A whole answer to scene-search of which each row is as promised; None for any other."""
+    page = read_usual(body, _UsualPage)
+    if page is None or not have_plain_texts(page.results):
+        return None
+    scenes = tuple(map(_scene, page.results))
+    return ScenePage(scenes, (), len(scenes), page.total_hits)
 
 
 def _scene(row: _SceneRow) -> Scene:
@@ -134,4 +149,4 @@ def _metadata_field(row: _MetadataRow) -> tuple[str, str]:
 
 def read_listed(data: msgspec.Raw, unusable: list[FailedItem]) -> tuple[ListedScene, ...]:
     """scene-list-get."""
-    return read_rows(data, ListedScene, where="scene-list-get: data", unusable=unusable)
+    return build_rows(data, ListedScene, None, where="scene-list-get: data", unusable=unusable)

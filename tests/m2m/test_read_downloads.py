@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -138,6 +139,35 @@ def test_a_recorded_request_keeps_links_secret_and_labels_known(recorded):
     assert item.url.reveal() == body["availableDownloads"][0]["url"]
     assert "requestSignature" not in repr(reply)
     assert (reply.remaining.recent, reply.remaining.unattempted) == (14986, 19997)
+
+
+LONG = ("scene-search", "download-options", "download-request")
+PLAIN = {
+    "rec_2025_download-request_bundles_browse_data_only",
+    "rec_2023_scene-search_landsat_ot_c2_l1_eight_hits",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "body"),
+    [(one.id, *one.values) for one in recorded_bodies() if one.values[0] in LONG],
+)
+def test_a_long_answer_that_is_read_in_one_pass_is_read_alike(name, endpoint, body):
+    raw = bytearray(json.dumps(body).encode())
+    in_one_pass = CALLS[endpoint].usual(raw)
+    assert in_one_pass is not None or name not in PLAIN
+    if in_one_pass is not None:
+        tolerant = replace(CALLS[endpoint], usual=None)
+        assert (in_one_pass, []) == understand(tolerant, ApiReply(200, "", raw, None, None), ())
+
+
+def test_an_error_or_data_of_another_call_is_never_read_in_one_pass(recorded):
+    body = envelope(recorded("rec_2025_download-request_bundles_browse_data_only"))
+    usual = CALLS["download-request"].usual
+    assert usual(bytearray(json.dumps(body).encode())) is not None
+    assert usual(bytearray(json.dumps(body | {"errorCode": "RATE_LIMIT"}).encode())) is None
+    assert usual(bytearray(json.dumps(envelope({"available": [], "requested": [], "queueSize": 0})).encode())) is None
+    assert CALLS["download-options"].usual(bytearray(json.dumps(envelope([])).encode())) is None
 
 
 def test_one_download_that_stands_in_both_lists_is_read_twice(recorded):

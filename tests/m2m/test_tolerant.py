@@ -146,9 +146,8 @@ def test_rows_that_are_as_promised_are_read_in_one_call(member):
 
 def test_one_bad_row_costs_itself_only_and_is_named():
     unusable = []
-    rows = tolerant.read_rows(
-        raw([{"name": "a", "size": "7"}, {"size": 1}, {"name": 5, "size": {}}]), _Row, where="data", unusable=unusable
-    )
+    listed = raw([{"name": "a", "size": "7"}, {"size": 1}, {"name": 5, "size": {}}])
+    rows = tolerant.build_rows(listed, _Row, None, where="data", unusable=unusable)
     assert [(row.name, row.size) for row in rows] == [("a", 7), ("5", None)]
     assert [one.message for one in unusable] == ["data, row 2: name is missing or of a wrong type"]
 
