@@ -12,14 +12,13 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import msgspec
 
 from landsat_async.disk.fs import READ, WRITE, FileStat, Fs
 from landsat_async.model import Identity, Proof
-from landsat_async.proof.byte_view import Read
+from landsat_async.proof.byte_view import Source
 from landsat_async.proof.prove import Damaged, Proved
 
 
@@ -28,7 +27,7 @@ class Proving(Protocol):
 
     def __call__(
         self,
-        read: Read,
+        read: Source,
         size_bytes: int,
         name: str,
         *,
@@ -44,14 +43,13 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 _NO_SUCH_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The file has its final name, durably."""
 
     proof: Proof
-    mtime_ns: int = field(default=0, compare=False)
+    mtime_ns: int = 0
     """Its time of change, to be able to say later whether it is still this file."""
-    identity: Identity = field(default=Identity.NONE, compare=False)
+    identity: Identity = Identity.NONE
     """What the file itself has shown of whose it is."""
 
 
@@ -92,10 +90,17 @@ def finalise(
         return proved
     if not _is_named(fs, mine, part_path):
         return PartLost()
-    with suppress(OSError):  # some file systems have no modes
-        fs.fchmod(fd, mode)
     try:
-        _name_in_its_folder(fs, part_path, final_path, overwrite=overwrite)
+        fs.fchmod(fd, mode)
+    except OSError:  # some file systems have no modes
+        pass
+    folder = os.path.dirname(final_path)
+    try:
+        try:
+            _name(fs, part_path, final_path, overwrite=overwrite)
+        except FileNotFoundError:  # the folder is there most of the time, so it is only made when it is missing
+            fs.make_folder(folder)
+            _name(fs, part_path, final_path, overwrite=overwrite)
     except FileExistsError:
         if not _same_bytes(fs, fd, final_path, size_bytes):
             return InTheWay()  # else it has been finished before, by a run that could not record it
@@ -103,7 +108,7 @@ def finalise(
         return InTheWay()
     except FileNotFoundError:
         return PartLost()
-    fs.fsync_dir(os.path.dirname(final_path))
+    fs.fsync_dir(folder)
     return Committed(proved.proof, mine.st_mtime_ns, proved.identity)
 
 
@@ -152,15 +157,6 @@ def _open_for_sync(fs: Fs, path: str) -> int:
         return fs.open(path, WRITE)
     except PermissionError:
         return fs.open(path, READ)
-
-
-def _name_in_its_folder(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:
-    """Give the part its final name; the folder is there most of the time, so it is only made when it is missing."""
-    try:
-        _name(fs, part_path, final_path, overwrite=overwrite)
-    except FileNotFoundError:
-        fs.make_folder(os.path.dirname(final_path))
-        _name(fs, part_path, final_path, overwrite=overwrite)
 
 
 def move_file(fs: Fs, path: str, to: str) -> None:

@@ -165,12 +165,12 @@ class PosixFs:
     def _place_of(self, path: str) -> tuple[str, int | None]:
         """Return a name and the open folder that it stands in, held until the block ends."""
         root, fds = self._root, self._held.folders.fds
+        folder, _, name = path.rpartition(os.sep)
+        if (fd := fds.get(folder)) is not None:  # held are folders below the root alone
+            return name, fd
         if root is None or not path.startswith(root + os.sep):
             return path, None
-        folder, _, name = path.rpartition(os.sep)
-        fd = fds.get(folder)
-        if fd is None:
-            fd = fds[folder] = self._open_folder(root, folder[len(root) + 1 :])
+        fds[folder] = fd = self._open_folder(root, folder[len(root) + 1 :])
         return name, fd
 
     def _apart(self, call: Callable[..., T], *arguments: object) -> T:

@@ -37,9 +37,10 @@ class HashedFile:
     def write(self, block: Any) -> int:
         """Append a block: all of it, or an error and nothing counted."""
         data = memoryview(block)
-        needed = max(len(data), self.expected - self.length)
-        if self._min_free_bytes and self._fs.free_bytes(self.fd) - needed < self._min_free_bytes:
-            raise NoRoom(errno.ENOSPC, "the free space to be kept would be used up")
+        if self._min_free_bytes:
+            needed = max(len(data), self.expected - self.length)
+            if self._fs.free_bytes(self.fd) - needed < self._min_free_bytes:
+                raise NoRoom(errno.ENOSPC, "the free space to be kept would be used up")
         self._fs.pwrite_all(self.fd, data, self.length)
         self.digest.update(data)
         self.length += len(data)

@@ -7,9 +7,10 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from landsat_async.disk.finalise import Committed, FinaliseResult, finalise, move_file
 from landsat_async.disk.folder import Claim, OutputFolder

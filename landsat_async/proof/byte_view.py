@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 Read: TypeAlias = Callable[[int, int], bytes]
 """Called with a size and an offset; returns up to so many bytes, none behind the end of the file. Moves no position."""
+Source: TypeAlias = Callable[[int, int], bytes | memoryview]
+"""The same, or a view of what is in memory: nothing is copied then that is not looked at."""
 
 MOST_AT_ONCE_BYTES = 16 * 2**20
 """No index, header or text of a Landsat product comes near this."""
@@ -33,7 +35,13 @@ class ByteView:
     __slots__ = ("_ahead", "_ahead_at", "_read", "_start", "_stop", "size")
 
     def __init__(
-        self, read: Read, start: int, size: int, stop: Callable[[], bool], ahead: bytes = b"", ahead_at: int = 0
+        self,
+        read: Source,
+        start: int,
+        size: int,
+        stop: Callable[[], bool],
+        ahead: bytes | memoryview = b"",
+        ahead_at: int = 0,
     ) -> None:
         """View a stretch; `ahead` has been read of it already, from its offset `ahead_at` on."""
         self._read = read
@@ -71,15 +79,16 @@ class ByteView:
             raise Damage(f"{length} bytes at offset {offset} are more than any such part of a product has")
         begin = offset - self._ahead_at
         if begin >= 0 and begin + length <= len(self._ahead):
-            return self._ahead[begin : begin + length]
+            return bytes(self._ahead[begin : begin + length])
         if length >= _AHEAD_BYTES:
             return self._pread(offset, length)
-        self._ahead, self._ahead_at = self._pread(offset, min(_AHEAD_BYTES, self.size - offset)), offset
-        return self._ahead[:length]
+        ahead = self._ahead = self._pread(offset, min(_AHEAD_BYTES, self.size - offset))
+        self._ahead_at = offset
+        return ahead[:length]
 
-    def read_each(self, offsets: Iterable[int], length: int) -> list[bytes]:
+    def read_each(self, offsets: Iterable[int], length: int) -> list[bytes | memoryview]:
         """Return `length` bytes, a few, from each of many offsets on. Raises as `read`."""
-        pieces = []
+        pieces: list[bytes | memoryview] = []
         for offset in offsets:
             begin = offset - self._ahead_at
             if 0 <= begin <= len(self._ahead) - length and 0 <= offset <= self.size - length:
@@ -89,7 +98,7 @@ class ByteView:
         return pieces
 
     def _pread(self, offset: int, length: int) -> bytes:
-        pieces = []
+        pieces: list[bytes | memoryview] = []
         while length:
             if self._stop():
                 raise Stopped
@@ -99,7 +108,7 @@ class ByteView:
             pieces.append(piece)
             offset += len(piece)
             length -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 
     def _outside(self, offset: int, length: int) -> Damage:
         return Damage(f"{length} bytes at offset {offset} do not lie inside {self.size} bytes")

@@ -114,8 +114,3 @@ def is_doubtful(size_bytes: int, listed_bytes: int | None) -> bool:
     if not listed_bytes or listed_bytes < 0:
         return False
     return not listed_bytes / 2 - _MIB <= size_bytes <= 2 * listed_bytes + _MIB
-
-
-def needs_content(name: str, size_bytes: int, listed_bytes: int | None) -> bool:
-    """Tell whether the size of a file asks for a proof of its pixels. Texts are read to their end in any case."""
-    return is_doubtful(size_bytes, listed_bytes) and kind_of(name).traits.has_pixels

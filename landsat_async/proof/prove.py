@@ -20,7 +20,7 @@ import msgspec
 
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.bundle import base_name, check_members, check_sums, digest_of
-from landsat_async.proof.byte_view import ByteView, Damage, Read, Stopped
+from landsat_async.proof.byte_view import ByteView, Damage, Source, Stopped
 from landsat_async.proof.inside import identity_by
 from landsat_async.proof.kinds import FileKind, kind_of
 from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
@@ -53,7 +53,7 @@ class Damaged(msgspec.Struct, frozen=True):
 
 
 def prove(
-    read: Read,
+    read: Source,
     size_bytes: int,
     name: str,
     *,

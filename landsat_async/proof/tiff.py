@@ -15,8 +15,9 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import add
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -84,7 +85,6 @@ _FORMS = {
     b"MM\0+\0\x08\0\0": _Form(">", big=True),
 }
 _MISSING = (0, 0, 0)
-_OFFSET, _COUNT = itemgetter(0), itemgetter(1)
 _LOOKS = 16
 _TAIL_BYTES = 128
 """As many printable bytes in a row as chance does not bring: the bytes of a deflated tile are nearly random."""
@@ -109,6 +109,10 @@ class Page(msgspec.Struct, frozen=True):
     """Bytes of the last tile of each plane, which may be a shorter strip."""
     per_plane: int
     """Tiles of each plane."""
+    stored: tuple[Sequence[int], Sequence[int]]
+    """Offsets and counts of the tiles that are stored: as a rule all."""
+    end: int
+    """Last byte + 1 of these; 0 where none is stored."""
 
 
 class TiffLayout(msgspec.Struct, frozen=True):
@@ -132,7 +136,7 @@ def walk_tiff(view: ByteView) -> TiffLayout:
         Damage: Some index is broken or points outside the file, or no tile of the image is there.
     """
     walk = _Walk(view)
-    note = walk.head[walk.form.header_bytes :][:512]
+    note = walk.head[walk.form.header_bytes : walk.form.header_bytes + 512]
     has_frames = note.startswith(b"GDAL_STRUCTURAL_METADATA_SIZE=") and all(line in note for line in _FRAMED)
     pages: list[Page] = []
     seen: set[int] = set()
@@ -163,14 +167,15 @@ def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
         Damage: A tile does not begin as a deflated one, or the file ends in markup.
         Stopped: The caller asked for the end.
     """
-    end, looked_at = 0, []
+    end, offsets, counts = 0, list[int](), list[int]()
     for page in layout.pages:
         if page.compression not in DEFLATE:
             continue
-        stored = list(filter(_COUNT, zip(page.offsets, page.counts, strict=True)))
-        looked_at += stored[:: max(4, len(stored) // _LOOKS)]
-        end = max([end, *map(sum, stored)])
-    for (offset, count), head in zip(looked_at, view.read_each(map(_OFFSET, looked_at), 2), strict=True):
+        step = max(4, len(page.stored[0]) // _LOOKS)
+        offsets += page.stored[0][::step]
+        counts += page.stored[1][::step]
+        end = max(end, page.end)
+    for offset, count, head in zip(offsets, counts, view.read_each(offsets, 2), strict=True):
         first = int.from_bytes(head, "big")
         if count < 2 or first & 0x8F20 != 0x0800 or first % 31:  # method 8, a window of 32 KiB at most, no dictionary
             raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
@@ -202,27 +207,32 @@ class _Walk:
 
     def read_directory(self, at: int) -> tuple[dict[int, _Tag], int]:
         """Return the tags of a directory, and where the next one is; 0 = nowhere."""
-        form, end, most = self.form, self._view.size, self.form.longest_directory_bytes
+        form, end, room = self.form, self._view.size, self.form.pointer.size
         if at < form.header_bytes:
             raise Damage("a directory of the TIFF lies in its header")
-        is_ahead = at + most <= len(self.head)
-        data = self.head[at : at + most] if is_ahead else self._view.read(at, min(most, end - at))
-        count = form.counter.unpack_from(data)[0] if len(data) > form.counter.size else 0
+        data, begin = self.head, at
+        if at + form.longest_directory_bytes > len(data):
+            data, begin = self._view.read(at, min(form.longest_directory_bytes, end - at)), 0
+        first = begin + form.counter.size
+        count = form.counter.unpack_from(data, begin)[0] if len(data) > first else 0
         if not 0 < count <= _MOST_TAGS:
             raise Damage(f"a directory of {count} tags")
-        behind = form.counter.size + count * form.entry.size
-        explained = at + behind + form.pointer.size
+        behind = first + count * form.entry.size
+        explained = at - begin + behind + room
         if explained > end:
-            raise _cut_off(at, behind + form.pointer.size, end)
-        tags, room, begin, size_of = {}, form.pointer.size, form.header_bytes, _TYPE_BYTES.get
-        for number, kind, length, stored in form.entry.iter_unpack(data[form.counter.size : behind]):
+            raise _cut_off(at, explained - at, end)
+        tags, floor, size_of = {}, form.header_bytes, _TYPE_BYTES.get
+        for number, kind, length, stored in form.entry.iter_unpack(data[first:behind]):
             tags[number] = kind, length, stored
             size = size_of(kind, 0) * length
             if size > room:
-                if stored < begin or stored + size > end:
-                    raise _cut_off(stored, size, end)
-                explained = max(explained, stored + size)
-        self.end = max(self.end, explained)
+                size += stored
+                if stored < floor or size > end:
+                    raise _cut_off(stored, size - stored, end)
+                if size > explained:
+                    explained = size
+        if explained > self.end:
+            self.end = explained
         return tags, form.pointer.unpack_from(data, behind)[0]
 
     def values(self, tag: _Tag, most: int) -> Sequence[int]:
@@ -272,7 +282,7 @@ class _Walk:
         planes = samples if planar == 2 else 1
         down = -(-length // tile_length)
         per_plane = down * -(-width // tile_width)
-        offsets, counts = self._read_tiles(tags, is_tiled, per_plane * planes, trailer_bytes)
+        offsets, counts, stored, end = self._read_tiles(tags, is_tiled, per_plane * planes, trailer_bytes)
         if photometric == _YCBCR:
             row = None
         elif samples == 1 and 0 < bits <= _MOST_BITS and (_BITS not in tags or tags[_BITS][1] == 1):
@@ -280,14 +290,16 @@ class _Walk:
         else:
             row = self._row_bytes(tags, samples, planes, tile_width)
         last_rows = tile_length if is_tiled else length - (down - 1) * tile_length
-        page = Page(compression, offsets, counts, row and row * tile_length, row and row * last_rows, per_plane)
+        tile_bytes, last_bytes = row and row * tile_length, row and row * last_rows
+        page = Page(compression, offsets, counts, tile_bytes, last_bytes, per_plane, stored, end)
         if compression == _UNCOMPRESSED:
             self._check_plain_tiles(page)
         return page
 
     def _read_tiles(
         self, tags: dict[int, _Tag], is_tiled: bool, expected: int, trailer_bytes: int
-    ) -> tuple[Sequence[int], Sequence[int]]:
+    ) -> tuple[Sequence[int], Sequence[int], tuple[Sequence[int], Sequence[int]], int]:
+        """Return the offsets and counts of all tiles, those of stored ones, and where the last of these ends."""
         self._tiles += expected
         if self._tiles > MOST_TILES:
             raise Damage(f"more than {MOST_TILES} tiles in the TIFF")
@@ -297,18 +309,26 @@ class _Walk:
         offsets, counts = self.values(tags[where], MOST_TILES), self.values(tags[sizes], MOST_TILES)
         if not len(offsets) == len(counts) == expected:
             raise Damage(f"a TIFF page with {len(offsets)} tiles where its size asks for {expected}")
-        size, floor, ceiling, end = self._view.size, self.form.header_bytes, self._view.size - trailer_bytes, 0
-        for offset, count in zip(offsets, counts, strict=True):
-            if count and (offset < floor or offset + count > ceiling):
-                tile = f"a tile of the TIFF is at bytes {offset} to {offset + count}"
-                raise Damage(f"{tile}, but the file has {size}: it is cut off")
-            if count:
-                end = max(end, offset + count)
-        self.end = max(self.end, end + trailer_bytes if end else 0)
+        size, floor = self._view.size, self.form.header_bytes
+        stored = offsets, counts
+        if 0 in counts:
+            stored = list(compress(offsets, counts)), list(filter(None, counts))
+        end = max(map(add, *stored), default=0)
+        if end > size - trailer_bytes or min(stored[0], default=floor) < floor:
+            raise self._outside(zip(*stored, strict=True), floor, size - trailer_bytes)
+        if end + trailer_bytes > self.end and end:
+            self.end = end + trailer_bytes
         self._stored_bytes += sum(counts)
         if self._stored_bytes > size:
             raise Damage("tiles of the TIFF lie on top of each other")
-        return offsets, counts
+        return offsets, counts, stored, end
+
+    def _outside(self, tiles: Iterable[tuple[int, int]], floor: int, ceiling: int) -> Damage:
+        """Name the first tile that does not lie between two places."""
+        offset, end = next((at, at + count) for at, count in tiles if at < floor or at + count > ceiling)
+        return Damage(
+            f"a tile of the TIFF is at bytes {offset} to {end}, but the file has {self._view.size}: it is cut off"
+        )
 
     def _row_bytes(self, tags: dict[int, _Tag], samples: int, planes: int, tile_width: int) -> int:
         bits = list(self.values(tags[_BITS], _MOST_SAMPLES)) if _BITS in tags else [1]

@@ -11,8 +11,8 @@ import msgspec
 
 from landsat_async.disk.finalise import Committed, FinaliseResult
 from landsat_async.model import Proof, WindowRecord
-from landsat_async.proof.byte_view import Read
-from landsat_async.proof.kinds import FileKind, kind_of, needs_content
+from landsat_async.proof.byte_view import Source
+from landsat_async.proof.kinds import FileKind, is_doubtful, kind_of
 from landsat_async.proof.layout_facts import HEAD_BYTES, facts_of_file
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.proof.tar import Member
@@ -126,9 +126,10 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
     read = part.read if whole is None else partial(_read_memory, whole)
     stop = partial(_stopped, transfer)
     joined = bool(part.facts.joined or part.facts.joined_weakly) and not joins.checked
+    transfer.is_doubtful = is_doubtful(part.length, job.bytes_nominal)
     if joined:
         needed = Proof.PUBLISHED  # whatever else is reached, there is something to be done before it is named
-    elif needs_content(job.name, part.length, job.bytes_nominal):
+    elif transfer.is_doubtful and kind_of(job.name).traits.has_pixels:  # texts are read to their end in any case
         needed = Proof.CONTENT
     else:
         needed = Proof.LENGTH if length_known else Proof.STRUCTURE
@@ -166,12 +167,12 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
         return error
 
 
-def _read_memory(block: memoryview, size: int, offset: int) -> bytes:
-    return bytes(block[offset : offset + size])
+def _read_memory(block: memoryview, size: int, offset: int) -> memoryview:
+    return block[offset : offset + size]
 
 
 def _observe_layout(
-    transfer: Transfer, members: Sequence[Member], observe: Callable[[str, Iterable[Fact]], None], read: Read
+    transfer: Transfer, members: Sequence[Member], observe: Callable[[str, Iterable[Fact]], None], read: Source
 ) -> None:
     """Hand on how a file that has passed its proof is laid out, of the first few of each kind and host."""
     part, name = transfer.part, transfer.job.name
@@ -182,7 +183,7 @@ def _observe_layout(
             if kind_of(one.name) is FileKind.TIFF:
                 image = one
                 break
-        head = read(min(HEAD_BYTES, image.size), image.offset)
+        head = bytes(read(min(HEAD_BYTES, image.size), image.offset))
         observe(transfer.host, facts_of_file(part.length, members, image, head))
 
 

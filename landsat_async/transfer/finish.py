@@ -18,7 +18,6 @@ from landsat_async.disk.finalise import Committed, InTheWay, PartLost
 from landsat_async.errors import LandsatError
 from landsat_async.events import Notice
 from landsat_async.model import Identity
-from landsat_async.proof.kinds import is_doubtful
 from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.rules.joins import Next, after_proof
 from landsat_async.transfer.commit import (
@@ -104,8 +103,9 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
 
 def _done(transfer: Transfer, result: Committed) -> Done:
     part = transfer.part
-    if doubt := _doubt_of_size(transfer):
-        transfer.hooks.notify(Notice(f"{transfer.job.relpath}: {doubt}; its proof is {result.proof}", "warning"))
+    if transfer.is_doubtful:
+        told = f"{transfer.job.relpath}: {_doubt_of_size(transfer)}; its proof is {result.proof}"
+        transfer.hooks.notify(Notice(told, "warning"))
     named = Identity.NAMED if part.facts.named else Identity.NONE
     identity = result.identity if result.identity.rank > named.rank else named
     return Done(part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity)
@@ -138,15 +138,13 @@ def _damage(transfer: Transfer, reason: str, *, length_known: bool) -> Outcome |
 
 
 def _doubt_of_size(transfer: Transfer) -> str:
-    """Say that the file is far from its listed size; "" when it is not."""
-    size_bytes, listed = transfer.part.facts.source_bytes or transfer.part.length, transfer.job.bytes_nominal
-    doubtful = is_doubtful(size_bytes, listed)
-    return f"it has {size_bytes:,} bytes where USGS lists {listed:,}" if doubtful else ""
+    """Say that the file is far from its listed size."""
+    return f"it has {transfer.part.length:,} bytes where USGS lists {transfer.job.bytes_nominal:,}"
 
 
 def _unproven(transfer: Transfer) -> Fault:
-    if doubt := _doubt_of_size(transfer):
-        return Fault(FaultKind.UNPROVEN, f"{doubt}, and its content cannot be verified")
+    if transfer.is_doubtful:
+        return Fault(FaultKind.UNPROVEN, f"{_doubt_of_size(transfer)}, and its content cannot be verified")
     return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be verified")
 
 

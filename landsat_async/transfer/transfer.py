@@ -147,6 +147,8 @@ class Transfer:
     """Several connections are not to be used for it any more."""
     breaks = 0
     """How often one of several connections has broken."""
+    is_doubtful = False
+    """Its size is far from the listed one; known once it is complete."""
     stopped = False
     """A proof that is under way is to end soon."""
     outcome: Outcome | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
@@ -105,19 +104,18 @@ class TransferJob(msgspec.Struct, frozen=True):
     """What to count in it, where it is wanted for that alone; None = it is wanted itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """The file has its final name, proven and durable. Record that, then have the target discard the part."""
 
     size_bytes: int
     sha256: str
     proof: Proof
     bytes_received: int
-    mtime_ns: int = field(default=0, compare=False)
+    mtime_ns: int = 0
     """The file's time of change."""
-    identity: Identity = field(default=Identity.NONE, compare=False)
+    identity: Identity = Identity.NONE
     """What evidence there was that it is the file that it is named after."""
-    window: WindowRecord | None = field(default=None, compare=False)
+    window: WindowRecord | None = None
     """How it was cut, where it is a window."""
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from landsat_async.proof.kinds import is_doubtful, needs_content
+from landsat_async.proof.kinds import is_doubtful
 
 MIB = 2**20
 
@@ -25,6 +25,3 @@ MIB = 2**20
 )
 def test_K27_a_size_far_from_the_listed_one_is_a_doubt(size, listed, doubtful):
     assert is_doubtful(size, listed) is doubtful
-    assert needs_content("A_SR_B3.TIF", size, listed) is doubtful
-    assert needs_content("A.tar", size, listed) is doubtful
-    assert not needs_content("A_MTL.txt", size, listed)

@@ -159,7 +159,7 @@ def test_Y93_what_begins_as_no_tile_is_seen_whatever_follows(head):
 
 
 def one_tile(data: bytes) -> TiffLayout:
-    return TiffLayout((Page(8, [0], [len(data)], 60, 60, 1),), False, 0)
+    return TiffLayout((Page(8, [0], [len(data)], 60, 60, 1, ([0], [len(data)]), len(data)),), False, 0)
 
 
 @pytest.mark.faults("F32")

@@ -23,7 +23,7 @@ from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.slots import KEPT, ConnectionSlot
 from landsat_async.transfer.speed import Window
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import MemoryStore, TransferHooks, TransferJob, TransferPolicy
+from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from landsat_async.transfer.waits import Wait
 from tests.disk.whole_files import tiff
 from tests.support.virtual_loop import VirtualLoop
@@ -194,6 +194,12 @@ class Bench:
                 return file.read()
         except FileNotFoundError:
             return b""
+
+
+def of_done(outcome: Done) -> tuple[object, ...]:
+    """Return what every Done says; the rest depends on the disk and on what the answers carried."""
+    assert isinstance(outcome, Done), outcome
+    return outcome.size_bytes, outcome.sha256, outcome.proof, outcome.bytes_received
 
 
 def sha(data: bytes) -> str:

@@ -7,7 +7,7 @@ from landsat_async.model import Identity, Proof
 from landsat_async.transfer.types import Done, FileFailed, NeedsLink
 from tests.disk.whole_files import mtl, tiff
 from tests.support.raw_server import RawServer, named, ranged, status, whole
-from tests.transfer.conftest import KIB, big_tiff_file, sha
+from tests.transfer.conftest import KIB, big_tiff_file, of_done, sha
 
 PRODUCT = "LC08_L2SP_004053_20240705_20240712_02_T1"
 NAME = f"{PRODUCT}_SR_B3.TIF"
@@ -91,12 +91,22 @@ async def test_K24_a_metadata_file_of_another_product_never_gets_its_name(bench)
 
 
 @pytest.mark.faults("K27")
+async def test_K27_a_text_of_doubtful_size_is_told_and_needs_no_pixels(bench):
+    text = mtl(PRODUCT)
+    bench.name, bench.right, bench.job_options = f"{PRODUCT}_MTL.txt", [text], {"bytes_nominal": 60 * 2**20}
+    async with RawServer([whole(text)]) as server:
+        assert of_done(await bench.run(server)) == (len(text), sha(text), Proof.STRUCTURE, len(text))
+    (told,) = [event.text for event in bench.events if isinstance(event, Notice)]
+    assert "where USGS lists 62,914,560" in told
+
+
+@pytest.mark.faults("K27")
 async def test_K27_a_size_far_from_the_listed_one_is_told_and_needs_content(bench):
     small = tiff()
     bench.name, bench.right, bench.job_options = NAME, [small], {"bytes_nominal": 60 * 2**20}
     async with RawServer([ranged(small)]) as server:
         outcome = await bench.run(server)
-    assert outcome == Done(len(small), sha(small), Proof.CONTENT, len(small))
+    assert of_done(outcome) == (len(small), sha(small), Proof.CONTENT, len(small))
     (told,) = [event.text for event in bench.events if isinstance(event, Notice)]
     assert f"{len(small):,} bytes where USGS lists 62,914,560" in told
     bench.forget()

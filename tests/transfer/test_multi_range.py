@@ -14,7 +14,7 @@ from landsat_async.transfer import sink
 from landsat_async.transfer.types import Done, NeedsLink
 from tests.disk.whole_files import PRODUCT, tiff
 from tests.support.raw_server import RawServer, status
-from tests.transfer.conftest import CANARY, KIB, sha
+from tests.transfer.conftest import CANARY, KIB, of_done, sha
 from tests.transfer.span_host import DATA, OTHER, SPAN, STARTS, Host
 
 OPENING = [STARTS[1], STARTS[3]]
@@ -159,7 +159,7 @@ def each_in_one_way(faults, places):
 async def test_four_connections_bring_the_right_bytes(bench, way):
     async with RawServer([host := Host()]) as server:
         outcome = await bench.run(server)
-    assert outcome == Done(len(DATA), sha(DATA), Proof.LENGTH, outcome.bytes_received)
+    assert of_done(outcome) == (len(DATA), sha(DATA), Proof.LENGTH, outcome.bytes_received)
     assert bench.final_bytes() == DATA
     assert [start for start, _ in sorted(host.asked)] == STARTS[1:]
     assert host.plain == 1
@@ -277,7 +277,7 @@ async def test_without_proved_ranges_and_a_strong_validator_one_connection_does(
     async with RawServer([host]) as server:
         outcome = await bench.run(server)
         assert len(server.requests) == 1
-    assert outcome == Done(len(DATA), sha(DATA), Proof.LENGTH, len(DATA))
+    assert of_done(outcome) == (len(DATA), sha(DATA), Proof.LENGTH, len(DATA))
 
 
 async def test_a_host_that_has_given_a_range_needs_not_say_so(bench):

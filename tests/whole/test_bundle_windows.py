@@ -163,7 +163,7 @@ def at(data: bytes):
 
 @pytest.mark.faults("K60")
 async def test_K60_a_damaged_member_brings_the_bundle_once_more_and_then_fails_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(commit, "needs_content", lambda *_: False)  # else its proof finds it, and all of it fails
+    monkeypatch.setattr(commit, "is_doubtful", lambda *_: False)  # else its proof finds it, and all of it fails
     async with open_world(tmp_path, archive()) as world:
         (scene,) = (await plan(config(world), credentials=world.credentials)).scenes
         broken = tile_at(world.content(f"{scene.display_id}.tar"), "_SR_B3.TIF")
