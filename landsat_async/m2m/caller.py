@@ -103,17 +103,12 @@ class Gate:
     def __init__(self, slow_start: SlowStart | None = None) -> None:
         self.turn = anyio.Lock(fast_acquire=True)
         """Held by the one call that is under way."""
-        self._slow_start = slow_start or SlowStart()
+        self.slow_start = slow_start or SlowStart()
+        """Before a request: `slow_start.turn` tells how long to wait, in the time after a long outage."""
         self.outage: Outage | None = None
         self.under_way: CallUnderWay | None = None
         self.calls = 0
         """Requests that have ended, one way or the other."""
-
-    async def pace(self) -> None:
-        """Wait before a request, in the time after a long outage."""
-        now_s = anyio.current_time()
-        if now_s < self._slow_start.until_s:
-            await anyio.sleep(self._slow_start.turn(now_s))
 
     def is_closed(self) -> bool:
         """Tell whether nobody may ask now; False also when a probe is due."""
@@ -123,7 +118,7 @@ class Gate:
         """The service answered: the outage is over for everybody."""
         if self.outage is not None:
             now_s = anyio.current_time()
-            self._slow_start.outage_ended(now_s - self.outage.since_s, now_s)
+            self.slow_start.outage_ended(now_s - self.outage.since_s, now_s)
         self.outage = None
 
     def close(self, error: ServiceError, patience_s: float) -> None:
@@ -253,9 +248,10 @@ class Caller:
         return key
 
     async def _send(self, call: Call[T], key: str | None) -> T:
-        gate = self._gate
-        await gate.pace()
-        begun_s = anyio.current_time()
+        gate, begun_s = self._gate, anyio.current_time()
+        if begun_s < gate.slow_start.until_s:
+            await anyio.sleep(gate.slow_start.turn(begun_s))
+            begun_s = anyio.current_time()
         gate.under_way = CallUnderWay(call.endpoint, begun_s, call.limit_s)
         try:
             reply = await self._transport.post(

@@ -1,5 +1,7 @@
 """One builder per endpoint: what is sent, how the answer is read, and how the call may be treated.
 
+That of download-request stands with its reader, in `download_request`.
+
 `effects` marks the call that must never be plainly repeated when its answer got lost. Setting lists, removing things
 and reporting transfers leave the same state when done twice, so they are not marked. `input_matters` marks calls whose
 own input can be what makes the service fail.
@@ -17,7 +19,6 @@ from landsat_async.m2m import read_datasets, read_downloads, read_scenes
 from landsat_async.m2m.replies import (
     Dataset,
     DatasetFilter,
-    DownloadReply,
     FileGroup,
     GridCell,
     LabelInfo,
@@ -249,33 +250,6 @@ def download_options(
         limit_s=limit_s or LIMIT_S,
         input_matters=True,
         usual=read_downloads.usual_options,
-    )
-
-
-def download_request(
-    label: str,
-    downloads: Sequence[tuple[str, str]],
-    data_groups: Sequence[DataGroup],
-    *,
-    limit_s: float | None,
-) -> Call[DownloadReply]:
-    """Asks for files. The label at the top overrides those of single items."""
-    payload: dict[str, object] = {"label": label, "downloadApplication": APPLICATION}
-    if downloads:
-        payload["downloads"] = [{"entityId": entity, "productId": product} for entity, product in downloads]
-    if data_groups:
-        payload["dataGroups"] = [
-            {"datasetName": one.dataset, "fileGroups": one.file_groups, "listId": one.list_id, "label": label}
-            for one in data_groups
-        ]
-    return Call(
-        "download-request",
-        payload,
-        read_downloads.read_download_reply,
-        limit_s=limit_s or LIMIT_S,
-        effects=True,
-        input_matters=True,
-        usual=read_downloads.usual_download_reply,
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads the `data` of the download calls into the types of `replies`. Pure; proven on recorded bodies.
+"""Reads the `data` of the download calls but download-request into the types of `replies`. Pure.
 
 Every reader takes the raw `data` and a list for rows that cannot be used. BadReply means that nothing in the answer
 can be used; its message names call and member.
@@ -6,17 +6,14 @@ can be used; its message names call and member.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import chain
 from operator import attrgetter
-from typing import Annotated
 
 import msgspec
 
 from landsat_async.errors import BadReply
 from landsat_async.m2m.replies import (
-    DownloadItem,
-    DownloadReply,
     ProductOption,
     QueueItem,
     Remaining,
@@ -24,7 +21,6 @@ from landsat_async.m2m.replies import (
     SecondaryFile,
 )
 from landsat_async.m2m.tolerant import (
-    INT64_MAX,
     NULL,
     READ_ERRORS,
     FailedItem,
@@ -38,7 +34,6 @@ from landsat_async.m2m.tolerant import (
     Unusable,
     WholeOrZero,
     build_rows,
-    call_of,
     flag,
     have_plain_texts,
     is_blank,
@@ -154,98 +149,12 @@ def _secondary(row: _OptionRow) -> SecondaryFile:
     )
 
 
-# -- requests
-
-
-class _RequestData(Row):
-    available_downloads: msgspec.Raw = NULL
-    preparing_downloads: msgspec.Raw = NULL
-    failed: msgspec.Raw = NULL
-    new_records: msgspec.Raw = NULL
-    duplicate_products: msgspec.Raw = NULL
-    num_invalid_scenes: WholeOrZero = 0
-    remaining_limits: msgspec.Raw = NULL
-
-
-def read_download_reply(data: msgspec.Raw, _unusable: list[FailedItem]) -> DownloadReply:
-    """download-request. Rows that cannot be used stand in `failed`, so that no item gets lost."""
-    call = "download-request"
-    reply = read_object(data, _RequestData, call)
-    failed: list[FailedItem] = []
-    new_records = read_labels(reply.new_records, f"{call}: newRecords", failed)
-    duplicates = read_labels(reply.duplicate_products, f"{call}: duplicateProducts", failed)
-    available = salvage_rows(
-        reply.available_downloads, DownloadItem, where=f"{call}: availableDownloads", unusable=failed
-    )
-    preparing = salvage_rows(
-        reply.preparing_downloads, DownloadItem, where=f"{call}: preparingDownloads", unusable=failed
-    )
-    failed += refused_rows(reply.failed, f"{call}: failed")
-    remaining = read_remaining(reply.remaining_limits)
-    return DownloadReply(
-        available, preparing, tuple(failed), duplicates, new_records, reply.num_invalid_scenes, remaining
-    )
-
-
-_Labels = dict[Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)], str]
-_LABELS = msgspec.json.Decoder(_Labels)
-_Nothing = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=0)]
-
-
-class _UsualRequest(Row):
-    available_downloads: tuple[DownloadItem, ...]
-    failed: _Nothing
-    preparing_downloads: tuple[DownloadItem, ...] = ()
-    new_records: _Labels | _Nothing = msgspec.field(default_factory=dict)
-    duplicate_products: _Nothing = msgspec.field(default_factory=list)
-    num_invalid_scenes: WholeOrZero = 0
-    remaining_limits: tuple[Remaining, ...] = ()
-
-
-def usual_download_reply(body: bytearray) -> DownloadReply | None:
-    """A whole answer to download-request that accepts all, and of which each row is as promised; None for any other."""
-    reply = read_usual(body, _UsualRequest)
-    if reply is None or not have_plain_texts(chain(reply.available_downloads, reply.preparing_downloads)):
-        return None
-    new = reply.new_records if isinstance(reply.new_records, dict) else {}
-    if list(map(str.strip, new.values())) != list(new.values()):
-        return None
-    remaining = _smallest(reply.remaining_limits)
-    available, preparing = reply.available_downloads, reply.preparing_downloads
-    return DownloadReply(available, preparing, (), {}, new, reply.num_invalid_scenes, remaining)
-
-
-def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dict[int, str]:
-    """Read a map of download id to label; `[]` when it is empty."""
-    if is_blank(raw):
-        return {}
-    try:
-        usual = _LABELS.decode(raw)
-        if list(map(str.strip, usual.values())) == list(usual.values()):
-            return usual
-    except READ_ERRORS:
-        pass
-    try:
-        entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except READ_ERRORS:
-        unusable.append(FailedItem(None, None, None, f"{where} is not a map", call_of(where)))
-        return {}
-    labels: dict[int, str] = {}
-    for key, piece in entries.items():
-        download_id = whole(key)
-        if download_id is None:
-            unusable.append(FailedItem(None, None, None, f"{where} has no download id as key", call_of(where)))
-            continue
-        labels[download_id] = text(plain(piece)) or ""
-    return labels
+# -- limits
 
 
 def read_remaining(raw: msgspec.Raw) -> Remaining | None:
     """Limits per user and per address; the smaller one counts. None when absent or unreadable: it is only advice."""
-    return _smallest(salvage_rows(raw, Remaining, where="remainingLimits", unusable=[]))
-
-
-def _smallest(rows: Sequence[Remaining]) -> Remaining | None:
+    rows = salvage_rows(raw, Remaining, where="remainingLimits", unusable=[])
     columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
     return Remaining(*[min(set(column) - {None}, default=None) for column in columns]) if rows else None
 

@@ -11,6 +11,7 @@ import pytest
 
 from landsat_async.errors import BadReply, DatasetRefused, OutcomeUnknown, ServiceError, SessionExpired
 from landsat_async.m2m import payloads, read_downloads
+from landsat_async.m2m.download_request import download_request
 from landsat_async.m2m.response import open_envelope, understand
 from landsat_async.m2m.transport import ApiReply
 
@@ -27,7 +28,7 @@ CALLS = {
     "scene-list-get": payloads.scene_list_get("l", None),
     "scene-list-remove": payloads.scene_list_remove("l"),
     "download-options": payloads.download_options("x", ["e"], None, with_file_groups=True, **ANY),
-    "download-request": payloads.download_request("l", [("e", "p")], (), **ANY),
+    "download-request": download_request("l", [("e", "p")], (), **ANY),
     "download-retrieve": payloads.download_retrieve("l", None),
     "download-search": payloads.download_search("l", None),
     "download-order-load": payloads.download_order_load("l"),
@@ -129,18 +130,6 @@ def test_a_recorded_scene_page_is_read_as_recorded(recorded):
     assert first.published == sent["publishDate"]
 
 
-def test_a_recorded_request_keeps_links_secret_and_labels_known(recorded):
-    body = recorded("rec_2025_download-request_bundles_browse_data_only")
-    reply, _ = read("download-request", envelope(body))
-    assert len(reply.available) == 14
-    item = reply.available[0]
-    assert item.download_id == 790721113
-    assert reply.new_records[item.download_id] == "download-sample"
-    assert item.url.reveal() == body["availableDownloads"][0]["url"]
-    assert "requestSignature" not in repr(reply)
-    assert (reply.remaining.recent, reply.remaining.unattempted) == (14986, 19997)
-
-
 LONG = ("scene-search", "download-options", "download-request")
 PLAIN = {
     "rec_2025_download-request_bundles_browse_data_only",
@@ -159,15 +148,6 @@ def test_a_long_answer_that_is_read_in_one_pass_is_read_alike(name, endpoint, bo
     if in_one_pass is not None:
         tolerant = replace(CALLS[endpoint], usual=None)
         assert (in_one_pass, []) == understand(tolerant, ApiReply(200, "", raw, None, None), ())
-
-
-def test_an_error_or_data_of_another_call_is_never_read_in_one_pass(recorded):
-    body = envelope(recorded("rec_2025_download-request_bundles_browse_data_only"))
-    usual = CALLS["download-request"].usual
-    assert usual(bytearray(json.dumps(body).encode())) is not None
-    assert usual(bytearray(json.dumps(body | {"errorCode": "RATE_LIMIT"}).encode())) is None
-    assert usual(bytearray(json.dumps(envelope({"available": [], "requested": [], "queueSize": 0})).encode())) is None
-    assert CALLS["download-options"].usual(bytearray(json.dumps(envelope([])).encode())) is None
 
 
 def test_one_download_that_stands_in_both_lists_is_read_twice(recorded):

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from landsat_async.errors import BadReply
 from landsat_async.m2m import tolerant
-from landsat_async.m2m.read_downloads import read_labels
 from landsat_async.m2m.tolerant import Unusable
 
 VALUES = st.recursive(
@@ -163,22 +162,3 @@ def test_nearly_json_is_read(body):
 def test_what_is_no_object_is_unusable(body):
     with pytest.raises(Unusable):
         tolerant.read_struct(raw(body), _Row)
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["7", "07", " 7", "x", str(2**63)]), st.sampled_from(["x", " x", "", None, 7, 1.5, []])
-    )
-)
-def test_labels_are_read_alike_whatever_is_beside_them(labels):
-    alone: dict[int, str] = {}
-    for key, value in labels.items():
-        alone |= read_labels(raw({key: value, "x": None}), "newRecords", [])
-    assert read_labels(raw(labels), "newRecords", []) == alone
-
-
-def test_labels_without_a_download_id_are_told():
-    unusable = []
-    assert read_labels(raw({"7": "a", "8": None, "x": "b"}), "newRecords", unusable) == {7: "a", 8: ""}
-    assert [one.message for one in unusable] == ["newRecords has no download id as key"]
-    assert read_labels(raw([]), "newRecords", unusable) == {}

@@ -250,7 +250,7 @@ class Client:
             async with gate.turn:
                 if gate.is_closed():
                     continue
-                await gate.pace()
+                await anyio.sleep(gate.slow_start.turn(anyio.current_time()))
                 book.call_times.append((book.now(), name))
                 begin, end = book.climate.away
                 if begin <= book.now() < end:
