@@ -55,6 +55,8 @@ class Answer(aiohttp.ClientResponse):
     """What it answers."""
     whole: memoryview | None = None
     """Its body, where that is here already."""
+    room: memoryview | None = None
+    """The buffer of the session in which that lies."""
 
     def last(self) -> None:
         """Let nothing more be asked on its connection; the body can still be read."""

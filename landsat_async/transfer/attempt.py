@@ -119,7 +119,10 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
             raise NameSeen(served_name(begins, reply.filename, str(url)))
         reading = read_answer(wanted, here, reply, named=named)
         if isinstance(reading, AcceptBody) and (whole := await _whole_of(transfer, response, reading)):
-            return await _keep_whole(transfer, whole, reply, reading.facts, staging=staging)
+            kept = await _keep_whole(transfer, whole, reply, reading.facts, staging=staging)
+            if response.room is not None:  # on every other way out a thread may still look at it
+                session.give_buffer(response.room)
+            return kept
         received = await take_answer(transfer, wanted, reading, response, reply, staging=staging, plainly=plainly)
     finally:
         if response is not None and response.whole is None:

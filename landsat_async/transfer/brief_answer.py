@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from aiohttp import hdrs
@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from landsat_async.connections import OutOfStep, watch_for_bytes
 
 BRIEF_BYTES = 256 * 1024
-"""Longer bodies are for those who write what has come while more is coming."""
+"""Of head and body together. Longer bodies are for those who write what has come while more is coming."""
 _HEAD_BYTES, _FIELDS = 16 * 1024, 100
 """Larger heads are for aiohttp to read, or to refuse."""
 _HEAD = re.compile(rb"HTTP/1\.1 200 [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
@@ -23,6 +23,13 @@ _FIELD = re.compile(r"\r\n([A-Za-z0-9_-]+):[\t ]*([^\r\t ]*(?:[\t ]+[^\r\t ]+)*)
 """Word by word: to look for the end at each character would take a second where a stranger sends many blanks."""
 _LENGTH_DIGITS = 19
 """Python reads no number of thousands of digits, and there is no such length."""
+
+
+class Buffers(NamedTuple):
+    """Where buffers of BRIEF_BYTES come from. Memory that was used before costs neither page faults nor its return."""
+
+    take: Callable[[int], memoryview]
+    give: Callable[[memoryview], None]
 
 
 class BriefHead(NamedTuple):
@@ -35,7 +42,17 @@ class BriefHead(NamedTuple):
     """Of the body."""
 
 
-def read_head(data: bytes) -> BriefHead | None:
+class Gathered(NamedTuple):
+    """A brief answer."""
+
+    headers: CIMultiDict[str]
+    body: memoryview
+    """Lies in `room`."""
+    room: memoryview
+    """The whole buffer; to be given back when nobody looks at the body any more."""
+
+
+def read_head(data: bytes | memoryview) -> BriefHead | None:
     """Read the head at the beginning of `data`; None where aiohttp has to: it is not all there, not plain, or long."""
     found = _HEAD.match(data)
     if found is None or found.end() > _HEAD_BYTES:
@@ -53,15 +70,19 @@ def read_head(data: bytes) -> BriefHead | None:
     ):
         return None
     length = int(lengths[0])
-    return BriefHead(headers, found.end(), length) if 0 < length <= BRIEF_BYTES else None
+    return BriefHead(headers, found.end(), length) if 0 < length <= BRIEF_BYTES - found.end() else None
 
 
-class Gatherer(asyncio.Protocol):
-    """Stands before aiohttp's end of a connection, and keeps brief answers for itself."""
+class Gatherer(asyncio.BufferedProtocol):
+    """Stands before aiohttp's end of a connection, and keeps brief answers for itself.
+
+    What has to be read by aiohttp it gives to aiohttp, and the connection with it.
+    """
 
     def __init__(
-        self, handler: ResponseHandler, transport: asyncio.Transport, parameters: Mapping[str, Any], *, first: bool
-    ) -> None:
+        self, handler: ResponseHandler, transport: asyncio.Transport, parameters: Mapping[str, Any], buffers: Buffers,
+        *, first: bool,
+    ) -> None:  # fmt: skip
         self.handler, self.transport, self.first = handler, transport, first
         """`first`: nothing was asked on the connection before."""
         self.connection: Connection | None = None
@@ -70,13 +91,13 @@ class Gatherer(asyncio.Protocol):
         """It was kept already when they were last looked at."""
         self._is_new = True
         self._has_bytes = watch_for_bytes(transport)
-        self._parameters = parameters
-        self._awaited: asyncio.Future[tuple[BriefHead, memoryview] | None] | None = None
+        self._parameters, self._buffers = parameters, buffers
+        self._awaited: asyncio.Future[Gathered | None] | None = None
         """None: nothing is asked, or aiohttp reads the answer."""
         self._deadline_s = 0.0
         self._head: BriefHead | None = None
-        self._pieces: list[bytes] = []
-        self._missing = 0
+        self._room: memoryview | None = None
+        self._filled = self._end = 0
         self._is_late = False
 
     def check(self) -> None:
@@ -88,19 +109,18 @@ class Gatherer(asyncio.Protocol):
         if self.transport.is_closing() or self.handler.should_close or self._has_bytes():
             raise OutOfStep("the connection is not in step")
 
-    def ask(
-        self, head: bytes, loop: asyncio.AbstractEventLoop, deadline_s: float
-    ) -> asyncio.Future[tuple[BriefHead, memoryview] | None]:
-        """Send a request, and return a future of head and body of its answer; None = it is for aiohttp to read."""
+    def ask(self, head: bytes, loop: asyncio.AbstractEventLoop, deadline_s: float) -> asyncio.Future[Gathered | None]:
+        """Send a request, and return a future of its answer; None = it is for aiohttp to read."""
         self._awaited = awaited = loop.create_future()
         self._deadline_s, self._head, self._is_late = deadline_s, None, False
         self.transport.write(head)
         return awaited
 
     def leave(self) -> None:
-        """Keep nothing any more: who has asked is gone, or has the answer."""
-        self._awaited = None
-        self._pieces.clear()
+        """Keep nothing any more: who has asked is gone, or aiohttp has what has come."""
+        self._awaited, room, self._room = None, self._room, None
+        if room is not None:
+            self._buffers.give(room)
 
     def look(self, now_s: float) -> None:
         """Leave to aiohttp what does not come at once; raise TimeoutError for the one who waits for a head."""
@@ -112,39 +132,52 @@ class Gatherer(asyncio.Protocol):
             self.read_on()
             self.handler.set_exception(TimeoutError())
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return the free end of the room; never empty, for what ends there is no brief answer any more."""
+        if self._room is None:
+            self._room, self._filled = self._buffers.take(BRIEF_BYTES), 0
+        return self._room[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Keep a piece of a brief answer, or hand it on."""
-        awaited, head = self._awaited, self._head
+        awaited, room, head = self._awaited, self._room, self._head
+        assert room is not None
+        self._filled += nbytes
         if awaited is None:
+            data = bytes(room[: self._filled])
+            self.leave()
             self.handler.data_received(data)
             return
-        self._pieces.append(data)
         if head is None:
-            head = self._head = read_head(data)
-            self._missing = -1 if head is None else head.size_bytes + head.length
-        self._missing -= len(data)
-        if self._missing > 0:
+            head = self._head = read_head(room[: min(self._filled, _HEAD_BYTES)])
+            self._end = 0 if head is None else head.size_bytes + head.length
+        if self._filled < self._end:
             return
-        if self._missing or head is None or awaited.done():
+        if head is None or self._filled > self._end or awaited.done():
             self.read_on()
             if head is not None:
                 self.handler.force_close()  # something follows that nobody asked for, or nobody wants the answer
             return
-        whole = data if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._awaited, self._pieces = None, []
-        awaited.set_result((head, memoryview(whole)[head.size_bytes :]))
+        self._awaited = self._room = None
+        awaited.set_result(Gathered(head.headers, room[head.size_bytes : self._end], room))
 
     def read_on(self) -> None:
         """Let aiohttp read the answer, from its first byte on."""
-        awaited, data = self._awaited, b"".join(self._pieces)
+        awaited = self._awaited
         if awaited is None:
             return
+        data = b"" if self._room is None else bytes(self._room[: self._filled])
         self.leave()
+        self.hand_back()
         self.handler.set_response_params(**self._parameters)
         if data:
             self.handler.data_received(data)
         if not awaited.done():
             awaited.set_result(None)
+
+    def hand_back(self) -> None:
+        """Let aiohttp's end have what comes from now on."""
+        self.transport.set_protocol(self.handler)
 
     def eof_received(self) -> bool | None:
         """Hand it on."""

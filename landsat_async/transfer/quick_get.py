@@ -7,8 +7,10 @@ connections (which are aiohttp's, from its pool or new), and its head is written
 
 The answer to most requests is a small file that comes at once. A `Gatherer` stands before aiohttp's end of the
 connection and keeps such an answer for itself: it looks at the head once and waits for the last byte, where aiohttp
-would parse, queue and wake for each piece. Whatever is not a plain short answer that comes within a moment (another
-status, a field that is not plain, a long body, an end in the middle) goes to aiohttp, from its first byte on.
+would parse, queue and wake for each piece. It has the system write into a buffer that goes round, where a bytes object
+for each piece would be new memory each time: a quarter of what the loop did for a file were page faults. Whatever is
+not a plain short answer that comes within a moment (another status, a field that is not plain, a long body, an end in
+the middle) goes to aiohttp, from its first byte on.
 
 All that belongs to a request stays as it is: the connection is looked at before its use (`connections.look_at`), a
 connection that has died in the pool is replaced once, as aiohttp does for GET, and what goes wrong is raised as
@@ -22,6 +24,7 @@ import asyncio
 import inspect
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import cast
 
 import aiohttp
 from aiohttp import hdrs
@@ -34,7 +37,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from landsat_async.connections import Answer, look_at
-from landsat_async.transfer.brief_answer import BRIEF_BYTES, Gatherer
+from landsat_async.transfer.brief_answer import BRIEF_BYTES, Buffers, Gathered, Gatherer
 from landsat_async.transfer.link_policy import host_of
 
 _USED = ("set_response_params", "start_timeout", "read_timeout", "upgraded")
@@ -58,15 +61,17 @@ def is_possible() -> bool:
 class QuickAnswer:
     """As much of `connections.Answer` as transfers use."""
 
-    __slots__ = ("_content", "_released", "connection", "first", "handler", "headers", "status", "url", "whole")
+    __slots__ = ("_content", "_released", "connection", "first", "handler", "headers", "room", "status", "url", "whole")
 
     def __init__(
-        self, asked: Gatherer, url: URL, status: int, headers: Mapping[str, str], whole: memoryview | None = None
+        self, asked: Gatherer, url: URL, status: int, headers: Mapping[str, str], gathered: Gathered | None = None
     ) -> None:
         self.connection: Connection | None = None
         """None once the body has come, or the answer is closed."""
         self.handler, self.first = asked.handler, asked.first
-        self.url, self.status, self.headers, self.whole = url, status, headers, whole
+        self.url, self.status, self.headers = url, status, headers
+        self.whole = None if gathered is None else gathered.body
+        self.room = None if gathered is None else gathered.room
         self._content: aiohttp.StreamReader | None = None
         self._released = False
 
@@ -132,10 +137,11 @@ class QuickGets:
     """The patterns of one session, by origin."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, read_bufsize: int, max_header_bytes: int, *, gathers: bool
-    ) -> None:
+        self, session: aiohttp.ClientSession, read_bufsize: int, max_header_bytes: int, buffers: Buffers, *,
+        gathers: bool,
+    ) -> None:  # fmt: skip
         """`gathers`: answers may be received without being held up."""
-        self._session, self._gathers = session, gathers
+        self._session, self._buffers, self._gathers = session, buffers, gathers
         self._loop = asyncio.get_running_loop()
         self._parameters = {
             "read_until_eof": True, "auto_decompress": False, "read_timeout": None, "read_bufsize": read_bufsize,
@@ -195,7 +201,7 @@ class QuickGets:
             if gathered is None:
                 return await self._read(gatherer, connection, url, timeout)
             self._idle.setdefault(origin, []).append(gatherer)
-            return QuickAnswer(gatherer, url, 200, gathered[0].headers, gathered[1])
+            return QuickAnswer(gatherer, url, 200, gathered.headers, gathered)
         except BaseException as error:
             connection.close()
             gatherer.leave()
@@ -215,15 +221,12 @@ class QuickGets:
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError("Connection timeout") from error
         handler = connection.protocol
-        transport = None if handler is None else handler.transport
-        gatherer = None if transport is None else transport.get_protocol()
+        assert handler is not None
         try:
-            if not isinstance(gatherer, Gatherer):
-                assert handler is not None
-                first = look_at(handler)
-                assert transport is not None
-                gatherer = Gatherer(handler, transport, self._parameters, first=first)
-                transport.set_protocol(gatherer)
+            first = look_at(handler)
+            transport = cast(asyncio.Transport, handler.transport)
+            gatherer = Gatherer(handler, transport, self._parameters, self._buffers, first=first)
+            transport.set_protocol(gatherer)
         except BaseException:
             connection.close()
             raise
@@ -266,6 +269,7 @@ class QuickGets:
 
 def _give_back(gatherer: Gatherer) -> None:
     if gatherer.connection is not None:
+        gatherer.hand_back()
         gatherer.connection.release()
         gatherer.connection = None
 

@@ -32,6 +32,7 @@ from landsat_async.proof.prove import prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Fact
+from landsat_async.transfer.brief_answer import Buffers
 from landsat_async.transfer.connector import CheckingResolver, context_with, make_connector, proxy_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.head_facts import facts_of_head
@@ -354,11 +355,12 @@ async def open_transfer_session(
         read_bufsize=read_bufsize,
         **checked(lent=connector is not None),
     )
+    shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
     quick = None
     if connector is None and is_possible():
-        quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES, gathers=window is None)
+        buffers = Buffers(shared.take_buffer, shared.give_buffer)
+        quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES, buffers, gathers=window is None)
     try:
-        shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
         if max_rate_bytes_s:
             shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
         shared.observe, shared.computing = observe, computing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -13,13 +14,14 @@ import pytest
 from yarl import URL
 
 from landsat_async.connections import Answer
+from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.transfer import quick_get
-from landsat_async.transfer.brief_answer import read_head
+from landsat_async.transfer.brief_answer import BRIEF_BYTES, read_head
 from landsat_async.transfer.fast_path import left_over
 from landsat_async.transfer.file_errors import AttemptFailed
 from landsat_async.transfer.quick_get import QuickAnswer
 from landsat_async.transfer.retry import FaultKind
-from landsat_async.transfer.types import TransferPolicy
+from landsat_async.transfer.types import Done, TransferPolicy
 from tests.support.raw_server import RawServer, named, whole
 from tests.transfer.conftest import CANARY, KIB, noise
 
@@ -314,3 +316,34 @@ async def test_a_connection_knows_its_first_answer_and_is_kept_for_a_moment_only
         assert not any(net.quick._idle.values())
         assert sum(map(len, net.session.connector._conns.values())) == server.connections == 2
         assert (await _get(net, server))[0].first is False
+
+
+class HeldDisk(PosixFs):
+    """Holds every write until it may go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.writes, self.goes_on = threading.Event(), threading.Event()
+
+    def pwrite_all(self, fd, data, offset):
+        self.writes.set()
+        assert self.goes_on.wait(60)
+        super().pwrite_all(fd, data, offset)
+
+
+async def test_what_a_thread_writes_from_is_not_filled_anew_meanwhile(bench):
+    bench.fs, bench.right = HeldDisk(), [BODY]
+    script = [whole(b"body", named(bench.name)), whole(BODY, named(bench.name)), whole(BODY[::-1], named(bench.name))]
+    async with RawServer(script) as server, bench.net() as net:
+        await _get(net, server, name=bench.name)
+        landing = asyncio.create_task(bench.run(server, net=net))
+        while not bench.fs.writes.is_set():
+            await asyncio.sleep(0.001)
+        other, _ = await _get(net, server, name=bench.name)
+        assert other.whole == BODY[::-1]
+        bench.fs.goes_on.set()
+        assert isinstance(await landing, Done)
+        assert bench.final_bytes() == BODY
+        room = net.take_buffer(BRIEF_BYTES)  # and then it goes round
+        assert room is not other.room
+        assert BODY in bytes(room)
