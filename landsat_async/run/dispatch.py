@@ -175,11 +175,8 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
 async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
     news = [(item, answer) for item, answer in pairs if item.state is not State.PREPARING or item.absent_polls]
     if news:
-        await context.states.apply(context.ledger.requests.prepare(_answered(news, label), context.states.now()))
-
-
-def _answered(pairs: Pairs, label: str) -> list[AcceptedDownload]:
-    return [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in pairs]
+        accepted = [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in news]
+        await context.states.apply(context.ledger.requests.prepare(accepted, context.states.now()))
 
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, AnswerRow]], list[tuple[Item, AnswerRow]]]:
@@ -218,7 +215,8 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
     if not pairs:
         return
     deferred = set(context.states.deferred)  # their waits say nothing of how long the service takes
-    linked = await context.states.apply(context.ledger.requests.link(_answered(pairs, label), context.states.now()))
+    accepted = [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in pairs]
+    linked = await context.states.apply(context.ledger.requests.link(accepted, context.states.now()))
     watched, waits = linked - deferred, []
     for item, _ in pairs:
         context.states.undelivered.discard(item.item_id)

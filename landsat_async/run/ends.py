@@ -1,9 +1,11 @@
-"""The end of a run: what is left to do at the service, and what ended it."""
+"""The end of a run: what is left to do at the service, what is made and told of its files, and what ended it."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+
+import anyio
 
 from landsat_async.disk.folder import OutputFolder, held_elsewhere
 from landsat_async.disk.fs import FileInUse
@@ -15,6 +17,7 @@ from landsat_async.errors import (
     leaves_of,
     resources_lacking,
 )
+from landsat_async.events import Failed, Notice
 from landsat_async.m2m.caller import TIDY_LIMIT_S
 from landsat_async.run.context import RunContext
 from landsat_async.run.poller import report_completed
@@ -33,6 +36,47 @@ async def clean_up(context: RunContext, report_limit_s: float = TIDY_LIMIT_S) ->
     with suppress(LandsatError):
         _, is_told = await report_completed(context, limit_s=report_limit_s)
     return are_gone and is_told
+
+
+async def tidy_in_time(context: RunContext, limit_s: float) -> None:
+    """Do what is left at the service in a short time, and say what it did not take; the next run tells it again."""
+    with anyio.move_on_after(limit_s, shield=True):
+        if await clean_up(context):
+            return
+    with anyio.move_on_after(1.0, shield=True), suppress(LandsatError):
+        if await context.ledger.files.unreported(1):
+            context.bus.tell(Notice("USGS has not taken all reports of what has arrived; the next run sends the rest"))
+
+
+async def note_leftovers(context: RunContext, *, told_older: bool) -> None:
+    """Say what a newer version or another layout has left behind; it is kept.
+
+    `told_older`: the synchronisation has told what stays of older versions.
+    """
+    left = await context.ledger.files.leftovers(context.run_id, context.directory)
+    if told_older:
+        left.older.clear()
+    for text in left.told():
+        context.bus.tell(Notice(text))
+
+
+async def write_wanted_outputs(context: RunContext) -> None:
+    """Make what [output] asks for of the files that are here now; what is in the way counts as a failure."""
+    wanted = context.config.output
+    if not wanted.wanted:
+        return
+    from landsat_async.run.outputs import write_outputs  # loads all that makes STAC
+
+    digest = await context.ledger.digest_of_files()
+    written = await write_outputs(context.target, wanted, digest=digest)
+    for one in written.refused:
+        context.counts.unlisted += 1
+        context.counts.failed(one)
+        await context.bus.emit(Failed(one.file, one.reason, one.hint))
+    if written.scenes:
+        made = [name for name, on in (("stac/catalog.json", wanted.stac), ("VRTs", wanted.vrt)) if on]
+        made += [f"scenes.{wanted.table}"] if wanted.table else []
+        context.bus.tell(Notice(f"{', '.join(made)}: {written.scenes:,} scenes"))
 
 
 def reason_of(error: BaseException, folder: OutputFolder) -> LandsatError:

@@ -14,7 +14,6 @@ import anyio.to_thread
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect_apart, why_not_adopted
 from landsat_async.disk.ledger import FinishedFile, Item
-from landsat_async.disk.ledger_files import Unrecorded
 from landsat_async.disk.part import part_name
 from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
 from landsat_async.events import Notice, Skipped
@@ -34,14 +33,27 @@ _PART = re.compile(r"(\d+)\.\d+\.part(\.copy|\.window)?(\.old)?")
 async def take_stock(context: RunContext, scene: str | None = None) -> None:
     """Compare ledger and disk for every selected file, before anything is asked of the service.
 
-    Of all scenes, or of one (display id) that has come into the run later.
+    Of all scenes, or of one (display id) that has come into the run later. What lies under a final name without being
+    recorded is proven: it is adopted, or left alone, and that is said.
     """
     if context.states.by_state[State.DONE]:  # not in the first run of a folder
         await _recheck_finished(context, scene)
         if context.window is not None and scene is None:
             for relpath, reason in await context.ledger.files.without_data(context.run_id):
                 await context.bus.emit(Skipped(relpath, reason))
-    await _adopt_found(context, scene)
+    after, files = 0, context.ledger.files
+    while page := await files.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene):
+        after = page[-1].item_id
+        wanted = [(file.relpath, part_name(file.item_id, file.generation)) for file in page]
+        places = await anyio.to_thread.run_sync(context.target.places, wanted)
+        for file, place in zip(page, places, strict=True):
+            if file.was_taken and (context.overwrite or place is Place.FREE):
+                await files.forget_stranger(file.relpath)
+            if place is not Place.FREE and not is_planned(file.name):
+                item = await context.ledger.item(file.item_id)
+                await _adopt_one(context, item, place, was_taken=bool(file.was_taken))
+        if len(page) < PAGE:
+            return
 
 
 async def sweep_parts(context: RunContext) -> None:
@@ -86,7 +98,7 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
         await context.ledger.files.touched(file.item_id, finding.mtime_ns)
         return True
     told = f"{file.relpath} was deleted since it was verified; it is fetched again"
-    if file.adopted and not isinstance(finding, Absent):  # never ours to move: `_adopt_found` finds it in the way
+    if file.adopted and not isinstance(finding, Absent):  # never ours to move: `take_stock` finds it in the way
         await context.ledger.files.note_stranger(file.relpath, context.states.now())
         told = f"{file.relpath} was found on disk by an earlier run, and has changed since; it is left alone"
     elif not isinstance(finding, Absent):
@@ -101,29 +113,13 @@ async def _put_aside(target: Target, relpath: str) -> str:
     """Move a changed file out of the way; return what is to be told of that."""
     try:
         kept = await anyio.to_thread.run_sync(target.put_aside, relpath)
-    except FileInUse:  # `_adopt_found` finds it in the way
+    except FileInUse:  # `take_stock` finds it in the way
         return ", as soon as no other program has the changed file open"
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         return ", and the changed file stays behind the link that leads to it"
     return f", and the changed file is kept as {kept}" if kept else ""
-
-
-async def _adopt_found(context: RunContext, scene: str | None) -> None:
-    """Prove what lies under a final name without being recorded: adopt it, or leave it alone and say so."""
-    after, files = 0, context.ledger.files
-    while page := await files.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene):
-        after = page[-1].item_id
-        places = await anyio.to_thread.run_sync(_places, context.target, page)
-        for file, place in zip(page, places, strict=True):
-            if file.was_taken and (context.overwrite or place is Place.FREE):
-                await files.forget_stranger(file.relpath)
-            if place is not Place.FREE and not is_planned(file.name):
-                item = await context.ledger.item(file.item_id)
-                await _adopt_one(context, item, place, was_taken=bool(file.was_taken))
-        if len(page) < PAGE:
-            return
 
 
 async def _adopt_one(context: RunContext, item: Item, place: Place, *, was_taken: bool) -> None:
@@ -155,7 +151,8 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
             item, reason, "Keep them apart with a layout, or choose one of the two in [select] products."
         )
         return None
-    (place,) = await anyio.to_thread.run_sync(_places, context.target, [named])
+    wanted = [(named.relpath, part_name(named.item_id, named.generation))]
+    (place,) = await anyio.to_thread.run_sync(context.target.places, wanted)
     if place is Place.FREE:
         return named
     await _adopt(context, named, place)
@@ -176,11 +173,6 @@ async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[s
     level = Proof.CONTENT if asked.rank >= Proof.CONTENT.rank else Proof.STRUCTURE
     finding = await inspect_apart(context.target.read(item.relpath), item.name, weakest=Proof.LENGTH, level=level)
     return finding if isinstance(finding, Facts) else None
-
-
-def _places(target: Target, items: Sequence[Item | Unrecorded]) -> list[Place]:
-    """Return what stands under the final name of each file; for threads."""
-    return target.places([(item.relpath, part_name(item.item_id, item.generation)) for item in items])
 
 
 async def _adopt(context: RunContext, item: Item, place: Place) -> None:

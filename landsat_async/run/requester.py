@@ -252,7 +252,10 @@ class Requester:
             files = [item for item in files if item.item_id in moved]
         try:
             try:
-                reply = await self._call(label, files)
+                if files[0].group_dataset is not None:
+                    reply = await self._call_by_groups(label, files, files[0].group_dataset)
+                else:
+                    reply = await context.m2m.download_request(label=label, downloads=list(map(_PAIR, files)))
             finally:
                 self._requested_s = context.states.loop_time()
         except OutcomeUnknown as error:
@@ -277,11 +280,8 @@ class Requester:
         self._most = min(context.config.download.queue_size, 2 * self._most)
         return 0.0
 
-    async def _call(self, label: str, files: Sequence[Item]) -> DownloadReply:
+    async def _call_by_groups(self, label: str, files: Sequence[Item], dataset: str) -> DownloadReply:
         m2m = self._context.m2m
-        dataset = files[0].group_dataset
-        if dataset is None:
-            return await m2m.download_request(label=label, downloads=list(map(_PAIR, files)))
         groups = sorted({group for item in files for group in item.file_groups})
         async with scene_list(m2m, self._context.ledger, dataset, [item.entity_id for item in files]) as list_id:
             group = DataGroup(dataset=dataset, file_groups=tuple(groups), list_id=list_id)

@@ -2,7 +2,16 @@
 
     find scenes ─► choose files ─► ledger ─► inventory ─► pipeline (requester, poller, workers) ─► clean-up
 
-A stop cancels the scope round all this; what follows is shielded and bounded.
+A stop cancels the scope round all this; what follows is shielded and bounded. The pipeline is requester, poller and
+workers round one bounded stream, in one task group:
+
+    ledger ─► requester ┐
+      ▲                 ├─► one bounded stream ─► worker × N ─► proven files
+      │       poller ───┘                            │
+      └────────────────── facts ─────────────────────┘
+
+Requester and poller hold the only send sides of the stream; when neither has anything left to do they close them, and
+the workers end after the last file.
 """
 
 from __future__ import annotations
@@ -10,7 +19,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -25,7 +34,7 @@ from landsat_async.disk.folder import Claim
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.target import Target
 from landsat_async.errors import LandsatError, single_error
-from landsat_async.events import Error, Event, Failed, Finished, Notice, Retrying
+from landsat_async.events import Error, Event, Finished, Notice, Retrying
 from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
@@ -35,15 +44,17 @@ from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
-from landsat_async.run.ends import clean_up, reason_of
+from landsat_async.run.dispatch import Link
+from landsat_async.run.ends import clean_up, note_leftovers, reason_of, tidy_in_time, write_wanted_outputs
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.hooks import Hooks, OnScene
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock, warn_of_space
-from landsat_async.run.pipeline import run_pipeline
+from landsat_async.run.poller import Poller
 from landsat_async.run.preparation import prepare
+from landsat_async.run.requester import Requester
 from landsat_async.run.results import FilesOfRun, files_of_run
 from landsat_async.run.search import UnreadableScenes
 from landsat_async.run.waits import announced_waits
@@ -65,6 +76,7 @@ WIND_DOWN_S = 2.5
 REPORTS_S = 20.0
 """For the reports of what has arrived, where nothing presses: a busy service takes some seconds for them."""
 INTERRUPTED = 7
+PROGRESS_EVERY_S = 1.0
 RATE_WORTH_BYTES = 1024**2
 """A run that has received less says nothing of the line's speed."""
 
@@ -242,7 +254,7 @@ class Run:
                         is_tidy = await clean_up(context, REPORTS_S)
             finally:
                 if not is_tidy:
-                    await self._tidy_in_time(context)
+                    await tidy_in_time(context, WIND_DOWN_S)
 
     def _client(self, credentials: Credentials, gate: ApiGate) -> M2MClient:
         """Return the client of the service, which tells what it waits for and what it has seen."""
@@ -266,25 +278,17 @@ class Run:
             if hooks.wanted and not self._measure_only:
                 await self._pipeline_and_hooks(context, workers, hooks)
             else:
-                await self._pipeline(context, workers)
+                await run_pipeline(context, workers)
+            await sweep_parts(context)  # processes of a run that was killed may have finished files meanwhile
         if sync is not None:
             await sync.finish()
         if not self._measure_only:
-            await self._note_leftovers(context)
-            await self._write_outputs(context)
+            await note_leftovers(context, told_older=sync is not None)
+            await write_wanted_outputs(context)
             await hooks.after_run(self._numbers())
         self._done = True
         if sync is not None and self._exit_code() == 0:
             await sync.succeed()
-
-    async def _tidy_in_time(self, context: RunContext) -> None:
-        """Do what is left at the service in a short time, and say what it did not take; the next run tells it again."""
-        with anyio.move_on_after(WIND_DOWN_S, shield=True):
-            if await clean_up(context):
-                return
-        with anyio.move_on_after(1.0, shield=True), suppress(LandsatError):
-            if await self._ledger.files.unreported(1):
-                self.bus.tell(Notice("USGS has not taken all reports of what has arrived; the next run sends the rest"))
 
     async def _pipeline_and_hooks(self, context: RunContext, workers: WorkerPool, hooks: Hooks) -> None:
         """Hooks are called beside the downloads, and may go on when all files are here."""
@@ -292,7 +296,7 @@ class Run:
         await hooks.begin()
         async with anyio.create_task_group() as group:
             group.start_soon(hooks.run)
-            await self._pipeline(context, workers)
+            await run_pipeline(context, workers)
             hooks.close()
 
     def _numbers(self) -> dict[str, str]:
@@ -300,38 +304,6 @@ class Run:
         summary = self._counts.summary(time.monotonic(), 4 if self._counts.failures else 0)
         names = ("files_total", "files_verified", "files_skipped", "files_failed", "exit_code")
         return {name: str(getattr(summary, name)) for name in names} | {"run_id": self._run_id}
-
-    async def _pipeline(self, context: RunContext, workers: WorkerPool) -> None:
-        """Requester, poller and workers, until every selected file is done or failed."""
-        if self._states.open:
-            await run_pipeline(context, workers)
-            await sweep_parts(context)  # processes of a run that was killed may have finished files meanwhile
-
-    async def _note_leftovers(self, context: RunContext) -> None:
-        """Say what a newer version or another layout has left behind; it is kept."""
-        left = await self._ledger.files.leftovers(self._run_id, context.directory)
-        if self._sync is not None:
-            left.older.clear()  # the synchronisation has told what stays of them
-        for text in left.told():
-            self.bus.tell(Notice(text))
-
-    async def _write_outputs(self, context: RunContext) -> None:
-        """Make what [output] asks for of the files that are here now; what is in the way counts as a failure."""
-        wanted = self.config.output
-        if not wanted.wanted:
-            return
-        from landsat_async.run.outputs import write_outputs  # loads all that makes STAC
-
-        digest = await self._ledger.digest_of_files()
-        written = await write_outputs(self._target, wanted, digest=digest)
-        for one in written.refused:
-            context.counts.unlisted += 1
-            context.counts.failed(one)
-            await self.bus.emit(Failed(one.file, one.reason, one.hint))
-        if written.scenes:
-            made = [name for name, on in (("stac/catalog.json", wanted.stac), ("VRTs", wanted.vrt)) if on]
-            made += [f"scenes.{wanted.table}"] if wanted.table else []
-            self.bus.tell(Notice(f"{', '.join(made)}: {written.scenes:,} scenes"))
 
     def _begin_measuring(self, context: RunContext) -> None:
         if not self.config.search.measures:
@@ -387,6 +359,37 @@ class Run:
             self.bus.tell(Retrying(None, reason, health.opened, wait_s))
         else:
             self.bus.tell(Notice(f"{name} works again."))
+
+
+async def run_pipeline(context: RunContext, workers: WorkerPool) -> None:
+    """Go on until every selected file is done or failed. Raises what ended the run early."""
+    if not context.states.open:
+        return
+    context.wakeups.working = True
+    with ExitStack() as ends:  # each task closes its own; here at the latest
+        pair = anyio.create_memory_object_stream[Link](context.config.download.queue_size)
+        send, receive = ends.enter_context(pair[0]), ends.enter_context(pair[1])
+        async with anyio.create_task_group() as outer:
+            outer.start_soon(_report_progress, context)
+            outer.start_soon(workers.manage)
+            async with anyio.create_task_group() as group:
+                group.start_soon(Requester(context).run, ends.enter_context(send.clone()))
+                group.start_soon(Poller(context).run, ends.enter_context(send.clone()))
+                for _ in range(workers.number):
+                    group.start_soon(workers.work, ends.enter_context(receive.clone()))
+                group.start_soon(workers.cancel_soon_when_cancelled)
+                send.close()
+                receive.close()
+            outer.cancel_scope.cancel()
+    await workers.outcomes.discard_parts()
+    if context.wakeups.fatal is not None:
+        raise context.wakeups.fatal
+
+
+async def _report_progress(context: RunContext) -> None:
+    while True:
+        context.bus.tell(context.counts.progress(context.states.loop_time()))
+        await anyio.sleep(PROGRESS_EVERY_S)
 
 
 publish(Run)

@@ -42,13 +42,13 @@ from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Proof, Route, WantedFile
 from landsat_async.rules.lifecycle import OPEN, State, Step
 from landsat_async.rules.slow_start import SlowStart
-from landsat_async.run import pipeline, worker
+from landsat_async.run import runner, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.hosts import Hosts
-from landsat_async.run.pipeline import run_pipeline
+from landsat_async.run.runner import run_pipeline
 from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import host_in
 from landsat_async.transfer.retry import HostReport
@@ -113,7 +113,7 @@ def without_threads() -> Iterator[None]:
     with (
         mock.patch.object(worker.log, "disabled", new=True),
         mock.patch.object(anyio.to_thread, "run_sync", _inline),
-        mock.patch.object(pipeline, "PROGRESS_EVERY_S", 900.0),
+        mock.patch.object(runner, "PROGRESS_EVERY_S", 900.0),
         mock.patch.object(worker, "SHORT_WINDOW_S", 60.0),
     ):
         yield

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from landsat_async.run import pipeline, waits, worker
+from landsat_async.run import runner, waits, worker
 from landsat_async.sim import options
 from tests.support.virtual_loop import VirtualLoop
 from tests.whole.world import open_world
@@ -28,7 +28,7 @@ def anyio_backend(request):
 def _rare_progress(request, monkeypatch):
     """In a module with LONG_WAITS = True a line of progress a second, or a look at the rate, would be thousands."""
     if getattr(request.module, "LONG_WAITS", False):
-        monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 60.0)
+        monkeypatch.setattr(runner, "PROGRESS_EVERY_S", 60.0)
         monkeypatch.setattr(worker, "SHORT_WINDOW_S", 60.0)
         monkeypatch.setattr(waits, "TICK_S", getattr(request.module, "TICK_S", 60.0))
 

@@ -13,7 +13,7 @@ import pytest
 
 from landsat_async import FolderBusy, open_run
 from landsat_async.events import Planned, Progress, Ready, Requested, Started, Transferred, Verified
-from landsat_async.run import pipeline
+from landsat_async.run import runner
 from landsat_async.run.file_states import FileStates
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
@@ -35,7 +35,7 @@ def large(pixels: int = 1024) -> Archive:
 
 async def test_progress_counts_what_is_here_of_a_resumed_file_before_more_of_it_comes(opened, monkeypatch):
     monkeypatch.setattr(transfer, "TELL_EVERY_S", 1e9)
-    monkeypatch.setattr(pipeline, "PROGRESS_EVERY_S", 0.02)
+    monkeypatch.setattr(runner, "PROGRESS_EVERY_S", 0.02)
     async with opened(archive=large(), script=Script(rate_bytes_s=2_000_000)) as world:
         config = world.config(search=ONE, select={"type": "band", "bands": ["SR_B3"]})
 
