@@ -137,7 +137,7 @@ class Ledger:
             bundle = read_item(c, item_id)
             if bundle.state not in (State.PLANNED, State.PREPARING):
                 return None
-            move(c, item_id, Step.UNASK, now, found=bundle.state)
+            move(c, item_id, Step.UNASK, now)
             c.execute(
                 "UPDATE item SET run_id='', label=NULL, download_id=NULL, next_try=0, updated=? WHERE item_id=?",
                 (now, item_id),

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -14,27 +14,20 @@ from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger_leftovers import leftovers_of_run
 from landsat_async.disk.ledger_measures import HELD
 from landsat_async.disk.ledger_rows import (
-    ITEM_AS_JSON,
-    VALUES,
     FinishedFile,
     Item,
     Move,
     SavedPart,
-    item_of,
     marks,
-    move,
-    move_many,
+    move_alike,
     read_item,
+    read_with_parts,
 )
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.disk.leftovers import Leftovers
 from landsat_async.model import MEASURE, WindowRecord
 from landsat_async.rules.lifecycle import State, Step
 
-_ITEM_AND_PART = (
-    f"SELECT {ITEM_AS_JSON}, part.name, part.facts"
-    " FROM item LEFT JOIN part ON part.item_id=item.item_id WHERE item.item_id=?"
-)
 _FINISH = (
     "INSERT OR REPLACE INTO file(item_id, size_bytes, sha256, proof, mtime_ns, done, report, download_id)"
     " SELECT item_id, ?, ?, ?, ?, ?, ? AND download_id IS NOT NULL, download_id FROM item WHERE item_id=?"
@@ -51,6 +44,10 @@ nothing of where they came from; what was fetched has a download."""
 def finished_file(row: sqlite3.Row) -> FinishedFile:
     """Read a row of FINISHED."""
     return FinishedFile(**dict(row) | {"adopted": bool(row["adopted"])})
+
+
+Claimed: TypeAlias = tuple[Item, SavedPart | None]
+"""A file that a worker has taken, and its part."""
 
 
 class Unrecorded(NamedTuple):
@@ -87,39 +84,32 @@ class FileRecords:
         """Forget a part."""
         return self._writer.write("DELETE FROM part WHERE item_id=?", item_id)
 
-    def claim(self, item_id: int, now: float) -> asyncio.Future[tuple[Item, SavedPart | None] | None]:
-        """A worker takes a ready file: its row with the next generation, and its part, in one commit."""
+    def claim(self, item_ids: Sequence[int], now: float) -> asyncio.Future[dict[int, Claimed]]:
+        """Workers take ready files: their rows with the next generation, and their parts, in one commit.
 
-        def write(c: sqlite3.Connection) -> tuple[Item, SavedPart | None] | None:
-            row = c.execute(_ITEM_AND_PART, (item_id,)).fetchone()
-            if row is None:
-                return None
-            text, name, facts = row
-            item = item_of(VALUES.decode(text))
-            if not move(c, item_id, Step.CLAIM, now, ", gen=gen+1", found=item.state):
-                return None
-            item = msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1)
-            return item, None if name is None else SavedPart(name, bytes(facts))
+        Those that are not ready any more are left out.
+        """
+
+        def write(c: sqlite3.Connection) -> dict[int, Claimed]:
+            found = read_with_parts(c, item_ids)
+            states = {item_id: item.state for item_id, (item, _) in found.items()}
+            moves = move_alike(c, Step.CLAIM, now, ", gen=gen+1", (), item_ids, states)
+            return {move.item_id: _taken(*found[move.item_id]) for move in moves}
 
         return self._writer.call(write)
 
-    def finish(self, file: FinishedFile, now: float, *, report: bool = False) -> Awaitable[list[Move]]:
-        """Record a proven file, after its folder has been fsynced; no move = somebody else has it.
+    def finish(self, files: Sequence[tuple[FinishedFile, bool]], now: float) -> Awaitable[list[Move]]:
+        """Record proven files, after their folders have been fsynced; no move of one = somebody else has it.
 
-        `report` asks for a later download-complete-proxied. Who is cancelled meanwhile has the result all the same: the
-        file has its final name, and a stop must not leave it uncounted.
+        With each, whether to ask for a later download-complete-proxied. Who is cancelled meanwhile has the result all
+        the same: the files have their final names, and a stop must not leave them uncounted.
         """
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves = move(c, file.item_id, Step.FINISH, now, ", reason='', hint=''", likely=State.ACTIVE)
+            moves = move_alike(c, Step.FINISH, now, ", reason='', hint=''", (), [file.item_id for file, _ in files])
             if moves:
-                facts = (file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, report, file.item_id)
-                c.execute(_FINISH, facts)
-                c.execute(_EVIDENCE, (file.item_id, file.identity, file.adopted))
-                c.execute("DELETE FROM window WHERE item_id=?", (file.item_id,))
-                if file.window is not None:
-                    _write_window(c, file, file.window)
-                c.execute("DELETE FROM part WHERE item_id=?", (file.item_id,))
+                moved = {move.item_id for move in moves}
+                _write_finished(c, [(file, report) for file, report in files if file.item_id in moved], now)
             return moves
 
         return self._writer.to_its_end(write)
@@ -131,7 +121,7 @@ class FileRecords:
             rows = [(item_id,) for item_id in item_ids]
             for table in ("file", "evidence", "window"):
                 c.executemany(f"DELETE FROM {table} WHERE item_id=?", rows)
-            return move_many(c, Step.RENEW, now, ", label=NULL, download_id=NULL", rows)
+            return move_alike(c, Step.RENEW, now, ", label=NULL, download_id=NULL", (), item_ids)
 
         return self._writer.call(write)
 
@@ -259,6 +249,23 @@ class LedgerStore:
     async def clear(self) -> None:
         """Forget the part."""
         await self._files.drop_part(self._item_id)
+
+
+def _taken(item: Item, saved: SavedPart | None) -> Claimed:
+    return msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1), saved
+
+
+def _write_finished(c: sqlite3.Connection, files: Sequence[tuple[FinishedFile, bool]], now: float) -> None:
+    """Write what is known of files that are `done` now, in place of what was known before."""
+    facts = [(f.size_bytes, f.sha256, f.proof, f.mtime_ns, now, report, f.item_id) for f, report in files]
+    c.executemany(_FINISH, facts)
+    c.executemany(_EVIDENCE, [(file.item_id, file.identity, file.adopted) for file, _ in files])
+    ids = [(file.item_id,) for file, _ in files]
+    c.executemany("DELETE FROM window WHERE item_id=?", ids)
+    for file, _ in files:
+        if file.window is not None:
+            _write_window(c, file, file.window)
+    c.executemany("DELETE FROM part WHERE item_id=?", ids)
 
 
 def _write_window(connection: sqlite3.Connection, file: FinishedFile, window: WindowRecord) -> None:

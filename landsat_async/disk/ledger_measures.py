@@ -87,7 +87,7 @@ class MeasureRecords:
             if found is None:
                 return None
             before = State(found["state"])
-            move(c, item.item_id, Step.RELEASE, now, found=before)
+            move(c, item.item_id, Step.RELEASE, now)
             c.execute(
                 "UPDATE item SET run_id='', label=NULL, download_id=NULL, next_try=0 WHERE item_id=?", (item.item_id,)
             )

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Container, Sequence
-from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
 
-from landsat_async.disk.ledger_rows import ROUTES, Item, Move, json, marks, move, move_many, read_items, superseded
+from landsat_async.disk.ledger_rows import (
+    ROUTES,
+    Item,
+    Move,
+    json,
+    marks,
+    move,
+    move_alike,
+    move_many,
+    read_items,
+    superseded,
+)
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.model import Route
 from landsat_async.rules.lifecycle import OPEN, Step
@@ -168,7 +178,7 @@ class RequestRecords:
         changes = ", label=?, download_id=NULL, asked_at=?, missed=0"
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves = move_many(c, Step.ASK, now, changes, list(zip(repeat(label), repeat(now), item_ids)))
+            moves = move_alike(c, Step.ASK, now, changes, (label, now), item_ids)
             c.execute(
                 "INSERT INTO request(label, run_id, created, downloads) VALUES(?,?,?,?)"
                 " ON CONFLICT(label) DO UPDATE SET downloads=downloads+excluded.downloads, created=excluded.created",
@@ -190,9 +200,7 @@ class RequestRecords:
 
     def unask(self, item_ids: Sequence[int], now: float) -> Awaitable[list[Move]]:
         """The service does not give these files: to be asked for anew, under another label."""
-        return self._writer.call(
-            lambda c: move_many(c, Step.UNASK, now, ", label=NULL", [(item_id,) for item_id in item_ids])
-        )
+        return self._writer.call(lambda c: move_alike(c, Step.UNASK, now, ", label=NULL", (), item_ids))
 
     def put_off(self, item: Item, next_try: float, now: float) -> Awaitable[list[Move]]:
         """The service does not give a file now: to be asked for at `next_try`."""

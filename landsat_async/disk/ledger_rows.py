@@ -1,15 +1,17 @@
 """Rows of the ledger, and the one place that writes their states.
 
-`move` takes one row through one step, `move_many` several, each with values of its own, `move_all` every row that a
-condition names, and `PUT` puts files into a run. All of it is made from rules/lifecycle.TRANSITIONS; nothing else
-assigns a state (tests/test_structure.py).
+`move` takes one row through one step, `move_alike` several with the same values, `move_many` several, each with values
+of its own, `move_all` every row that a condition names, and `put` puts files into a run. All of it is made from
+rules/lifecycle.TRANSITIONS; nothing else assigns a state (tests/test_structure.py).
+
+Several rows are changed by one statement: for SQLite a statement is a small transaction of its own, which costs as
+much as the change of a row.
 """
 
 from __future__ import annotations
 
-import operator
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -97,14 +99,16 @@ _COLUMNS = {
 }  # fmt: skip
 """Field -> its column, where they differ: so they are called since format 2, and older ledgers are taken over."""
 ITEM_COLUMNS = ", ".join(f"item.{_COLUMNS.get(name, name)}" for name in Item.__struct_fields__)
-ITEM_AS_JSON = f"json_array({ITEM_COLUMNS})"
-"""The same as one column: Python describes each column of each query that it makes, which takes longer than the rest of
-looking one row up. Times are rounded to some microseconds. `item_of(VALUES.decode(text))` reads it."""
-VALUES = msgspec.json.Decoder(list[Any])
+_WITH_PARTS = (
+    f"SELECT json_group_array(json_array(part.name, hex(part.facts), {ITEM_COLUMNS}))"
+    " FROM item LEFT JOIN part ON part.item_id=item.item_id WHERE "
+)
+"""One row of one column: Python makes an object for each value of each row that it fetches, which takes longer than to
+look them up. Times are rounded to some microseconds."""
+_rows = msgspec.json.Decoder(list[list[Any]])
 _STATES: dict[str, State] = {str(state): state for state in State}
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
 NAMES = msgspec.json.Decoder(tuple[str, ...])
-_LAST = operator.itemgetter(-1)
 _numbers = msgspec.json.Decoder(tuple[int, ...])
 
 
@@ -125,6 +129,26 @@ def read_item(connection: sqlite3.Connection, item_id: int) -> Item:
     """One file, which must exist."""
     (item,) = read_items(connection, "item_id=?", (item_id,))
     return item
+
+
+def read_with_parts(
+    connection: sqlite3.Connection, item_ids: Sequence[int]
+) -> dict[int, tuple[Item, SavedPart | None]]:
+    """Those of these files that exist, by id, each with its last checkpoint."""
+    condition, ids = _among(item_ids)
+    (text,) = connection.execute(_WITH_PARTS + condition, (ids,)).fetchone()
+    found = {}
+    for name, facts, *columns in _rows.decode(text):
+        item = item_of(columns)
+        found[item.item_id] = item, None if name is None else SavedPart(name, bytes.fromhex(facts))
+    return found
+
+
+def _among(item_ids: Sequence[int]) -> tuple[str, object]:
+    """A condition for these ids, and its one argument: so there are two texts of each statement, not one a length."""
+    if len(item_ids) == 1:
+        return "item.item_id=?", item_ids[0]
+    return "item.item_id IN(SELECT value FROM json_each(?))", json(list(item_ids))
 
 
 def superseded(item: Item, download_id: int | None) -> str:
@@ -148,51 +172,66 @@ def _in(states: Iterable[State]) -> str:
 
 
 _SET = {step: f"UPDATE item SET state='{TARGET[step]}', updated=?{{}} WHERE " for step in Step}
-_STATES_OF = "SELECT item_id, state FROM item WHERE item_id IN(SELECT value FROM json_each(?))"
-_STATE = "SELECT state FROM item WHERE item_id=?"
+_SET_EACH = {
+    step: f"UPDATE item SET state='{TARGET[step]}', updated=?{{}} FROM json_each(?) AS one WHERE " for step in Step
+}
+_STATES_OF = "SELECT item_id, state FROM item WHERE "
 
 
 def move(
-    connection: sqlite3.Connection, item_id: int, step: Step, now: float, changes: str = "", *arguments: object,
-    found: str | None = None, likely: State | None = None,
-) -> list[Move]:  # fmt: skip
+    connection: sqlite3.Connection, item_id: int, step: Step, now: float, changes: str = "", *arguments: object
+) -> list[Move]:
     """Take a file through one step by compare-and-set, with `changes` (", column=?") of other columns.
 
-    `found` is its state if this transaction has read it already; `likely` one that allows the step and that it has as a
-    rule, which spares a look. Returns the move; nothing when its state does not allow the step.
+    Returns the move; nothing when its state does not allow the step.
     """
-    if likely is not None:
-        set_it = _SET[step].format(changes) + "item_id=? AND state=?"
-        if connection.execute(set_it, (now, *arguments, item_id, likely)).rowcount:
-            return [Move(item_id, likely, step)]
-    if found is None:
-        row = connection.execute(_STATE, (item_id,)).fetchone()
-        if row is None:
-            return []
-        found = row[0]
-    before = _STATES.get(found) or State(found)
-    if before not in SOURCES[step]:
-        return []
-    connection.execute(_SET[step].format(changes) + "item_id=?", (now, *arguments, item_id))
-    return [Move(item_id, before, step)]
+    return move_alike(connection, step, now, changes, arguments, (item_id,))
+
+
+def move_alike(
+    connection: sqlite3.Connection, step: Step, now: float, changes: str, values: Sequence[object],
+    item_ids: Sequence[int], found: Mapping[int, str] | None = None,
+) -> list[Move]:  # fmt: skip
+    """Take files through one step as `move` does, all with the same `values` of `changes`.
+
+    Returns the moves. `found` are their states if this transaction has read them already.
+    """
+    moves = _allowed(step, item_ids, _states(connection, item_ids) if found is None else found)
+    if moves:
+        condition, ids = _among([move.item_id for move in moves])
+        connection.execute(_SET[step].format(changes) + condition, (now, *values, ids))
+    return moves
 
 
 def move_many(
     connection: sqlite3.Connection, step: Step, now: float, changes: str, rows: Sequence[tuple[Any, ...]]
 ) -> list[Move]:
-    """Take files through one step as `move` does, in one look and one statement for all; returns the moves.
+    """Take files through one step as `move` does; returns the moves.
 
-    Each of `rows` holds the values of `changes` and the item id.
+    Each of `rows` holds the values of `changes` and the item id. They pass as JSON: whole numbers, text and None.
     """
-    found = dict(connection.execute(_STATES_OF, (json(list(map(_LAST, rows))),)).fetchall())
-    allowed, moves, sources = [], [], SOURCES[step]
-    for row in rows:
-        before = _STATES.get(found.pop(row[-1], ""))
-        if before in sources:
-            allowed.append((now, *row))
-            moves.append(Move(row[-1], before, step))
-    connection.executemany(_SET[step].format(changes) + "item_id=?", allowed)
+    by_id = {row[-1]: row for row in reversed(rows)}  # of one that is there twice the first counts
+    moves = _allowed(step, [row[-1] for row in rows], _states(connection, list(by_id)))
+    if moves:
+        first, *more = changes.split("?")
+        columns = first + "".join(f"json_extract(one.value, '$[{n}]'){text}" for n, text in enumerate(more))
+        sql = f"{_SET_EACH[step].format(columns)}item_id=json_extract(one.value, '$[{len(more)}]')"
+        connection.execute(sql, (now, json([by_id[move.item_id] for move in moves])))
     return moves
+
+
+def _states(connection: sqlite3.Connection, item_ids: Sequence[int]) -> dict[int, str]:
+    condition, ids = _among(item_ids)
+    return dict(connection.execute(_STATES_OF + condition, (ids,)).fetchall())
+
+
+def _allowed(step: Step, item_ids: Iterable[int], found: Mapping[int, str]) -> list[Move]:
+    sources = SOURCES[step]
+    return [
+        Move(item_id, before, step)
+        for item_id in dict.fromkeys(item_ids)
+        if (before := _STATES.get(found.get(item_id, ""))) in sources
+    ]
 
 
 def move_all(

@@ -105,6 +105,11 @@ class EventBus:
     async def emit(self, event: Event) -> None:
         """Emit a life-cycle event; waits while a reader has not taken the earlier ones."""
         self.tell(event)
+        if len(self._buffer) > self._limit:
+            await self.room()
+
+    async def room(self) -> None:
+        """Wait while a reader has not taken what was told."""
         while len(self._buffer) > self._limit and self._must_wait():
             self._room.clear()
             self._is_full = True

@@ -128,7 +128,7 @@ class RunCounts:
             workers=self.workers,
             staging_eta_s=None if self.staged_at_s is None else max(0.0, self.staged_at_s - now_s),
             files_failed=states.by_state[State.FAILED] + self.unlisted,
-            files_running=states.by_state[State.ACTIVE],
+            files_running=states.by_state[State.ACTIVE] - states.unrecorded,
             files_ready=states.by_state[State.READY],
             staging_for_s=None if self._preparing_since_s is None else now_s - self._preparing_since_s,
             staging_limit_s=self._limits.staging_s,

@@ -15,12 +15,12 @@ from typing import TypeAlias
 
 import anyio
 
-from landsat_async.disk.ledger import FinishedFile, Item, Ledger, Move, SavedPart
+from landsat_async.disk.ledger import FinishedFile, Item, Ledger, Move
+from landsat_async.disk.ledger_files import Claimed
 from landsat_async.errors import LandsatError
 from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TARGET, State, Step
 
-Claimed: TypeAlias = tuple[Item, SavedPart | None]
-Claiming: TypeAlias = asyncio.Future[Claimed | None]
+Claiming: TypeAlias = asyncio.Future[dict[int, Claimed]]
 _WAKING = frozenset({Step.UNASK, Step.RELINK})
 """Steps after which a file wants to be requested."""
 
@@ -90,6 +90,8 @@ class FileStates:
         """Nothing is left that requester and poller could do."""
         self.in_flight = 0
         """Files that the service has been asked for and that are not finished."""
+        self.unrecorded = 0
+        """Files that are proven and have their names, and wait for a commit; they are `active` until then."""
         self.deferred: dict[int, float] = {}
         """Files that are ready at the service and wait there: until the unix time, or as long as their host is left
         alone."""
@@ -148,25 +150,27 @@ class FileStates:
             moved.add(move.item_id)
         return moved
 
-    def claim(self, item_id: int) -> Claiming:
-        """Begin to take a ready file; what comes of it is given to `claimed`."""
-        return self._ledger.files.claim(item_id, self.now())
+    def claim(self, item_ids: Sequence[int]) -> Claiming:
+        """Begin to take ready files; each is waited for with `claimed`."""
+        return self._ledger.files.claim(item_ids, self.now())
 
-    def claimed(self, item_id: int, file: Claimed | None) -> Claimed | None:
-        """Count that a file has been taken: its row and its part. None when it was not ready any more."""
+    async def claimed(self, item_id: int, claiming: Claiming) -> Claimed | None:
+        """Wait for a file and count that it has been taken: its row and its part. None when it was not ready any more.
+
+        Others may wait for the same claim, so it is not cancelled with who waits.
+        """
+        file = (claiming.result() if claiming.done() else await asyncio.shield(claiming)).get(item_id)
         if file is not None:
             self._count(item_id, State.READY, Step.CLAIM)
         return file
 
-    @staticmethod
-    def leave(claiming: Claiming | None) -> None:
-        """Give a claim up when the run ends; what may have gone wrong with it concerns nobody any more."""
-        if claiming is not None and not claiming.cancel() and not claiming.cancelled():
-            claiming.exception()
-
     def finish(self, file: FinishedFile, *, report: bool = False) -> Awaitable[set[int]]:
         """Record a proven file; empty when its row is in no state that allows it."""
-        return self.apply(self._ledger.files.finish(file, self.now(), report=report))
+        return self.finish_all([(file, report)])
+
+    def finish_all(self, files: Sequence[tuple[FinishedFile, bool]]) -> Awaitable[set[int]]:
+        """Record proven files, each with whether it is reported to the service; returns those that are recorded."""
+        return self.apply(self._ledger.files.finish(files, self.now()))
 
     def _count(self, item_id: int, before: State, step: Step) -> None:
         """Keep the counts in step, and wake those who wait for what has just happened; most steps wake nobody."""

@@ -23,6 +23,7 @@ from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.dispatch import Link
 from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.run.inventory import facts_of_named
+from landsat_async.run.recorder import Proven, Recorder
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import (
@@ -95,6 +96,8 @@ class Outcomes:
     def __init__(self, context: RunContext, session: TransferSession) -> None:
         self.context = context
         self.session = session
+        self.recorder = Recorder(context.states, self._record, self._after_record)
+        """Takes the files that came as they should, where no hook waits for them."""
         self._used_parts: list[str] = []
         self._kept_bytes: dict[int, int] = {}
         """Item -> bytes that were here when it last needed a new link."""
@@ -106,7 +109,7 @@ class Outcomes:
     def handle(self, item: Item, link: Link, outcome: Outcome) -> Awaitable[None]:
         """Write down what follows from an outcome. Raises what concerns the whole run."""
         if isinstance(outcome, Done):  # nearly all
-            return self._done(item, link, outcome)
+            return (self.recorder.put if self.context.hooks is None else self._done)(item, link, outcome)
         return self._handle_other(item, link, outcome)
 
     async def _handle_other(self, item: Item, link: Link, outcome: NotDone) -> None:
@@ -197,23 +200,30 @@ class Outcomes:
     async def _done(self, item: Item, link: Link, done: Done, *, came_bytes: int | None = None) -> None:
         """Record a proven file. `came_bytes`: what came for it, where that is not the file itself."""
         context = self.context
-        file = FinishedFile(
-            item.item_id,
-            item.relpath,
-            done.size_bytes,
-            done.sha256,
-            done.proof.value,
-            done.mtime_ns,
-            done.identity.value,
-            window=done.window,
-        )
-        if not await context.states.finish(file, report=link.proxied):
+        if not await context.states.finish(_finished(item, done), report=link.proxied):
             return
-        context.counts.arrived(item.bytes_nominal or 0, done.size_bytes if came_bytes is None else came_bytes)
-        self._used_parts.append(part_name(item.item_id, item.generation))
+        self._arrived(item, done.size_bytes if came_bytes is None else came_bytes)
         if context.hooks is not None:
             await context.hooks.file_done(item)
-        await context.bus.emit(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
+        context.bus.tell(_verified(item, done))
+        await self._after_record()
+
+    async def _record(self, proven: Sequence[Proven]) -> None:
+        """Record proven files in one commit; what has been recorded is counted and told, even if the run ends here."""
+        context = self.context
+        files = [(_finished(item, done), link.proxied) for item, link, done in proven]
+        recorded = await context.states.finish_all(files)
+        for item, _, done in proven:
+            if item.item_id in recorded:
+                self._arrived(item, done.size_bytes)
+                context.bus.tell(_verified(item, done))
+
+    def _arrived(self, item: Item, came_bytes: int) -> None:
+        self.context.counts.arrived(item.bytes_nominal or 0, came_bytes)
+        self._used_parts.append(part_name(item.item_id, item.generation))
+
+    async def _after_record(self) -> None:
+        await self.context.bus.room()
         if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was shown
             await self.discard_parts()
 
@@ -341,6 +351,23 @@ class Outcomes:
 
     async def _announce(self, item: Item, reason: str, attempt: int, wait_s: float) -> None:
         await self.context.bus.emit(Retrying(item.relpath, reason, attempt, wait_s))
+
+
+def _finished(item: Item, done: Done) -> FinishedFile:
+    return FinishedFile(
+        item.item_id,
+        item.relpath,
+        done.size_bytes,
+        done.sha256,
+        done.proof.value,
+        done.mtime_ns,
+        done.identity.value,
+        window=done.window,
+    )
+
+
+def _verified(item: Item, done: Done) -> Verified:
+    return Verified(item.relpath, done.size_bytes, done.sha256, done.proof.value, done.identity.value)
 
 
 def _wish_s(failure: _HostFailure) -> float:

@@ -377,6 +377,7 @@ async def run_pipeline(context: RunContext, workers: WorkerPool) -> None:
                 group.start_soon(Poller(context).run, ends.enter_context(send.clone()))
                 for _ in range(workers.number):
                     group.start_soon(workers.work, ends.enter_context(receive.clone()))
+                group.start_soon(workers.outcomes.recorder.run)
                 group.start_soon(workers.cancel_soon_when_cancelled)
                 send.close()
                 receive.close()

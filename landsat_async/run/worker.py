@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -27,6 +27,7 @@ from landsat_async.model import MEASURE, Proof
 from landsat_async.rules.naming import bundle_name, is_member, is_planned, window_source
 from landsat_async.rules.observed import Fact, words_of
 from landsat_async.run import concurrency
+from landsat_async.run.claims import ClaimsAhead, Taken
 from landsat_async.run.concurrency import SHORT_WINDOW_S, ConcurrencyLimit
 from landsat_async.run.context import RunContext
 from landsat_async.run.dispatch import Link
@@ -62,9 +63,6 @@ if TYPE_CHECKING:
     from landsat_async.raster.spec import WindowSpec
 
 log = logging.getLogger(__name__)
-
-Taken: TypeAlias = tuple[Link, Claiming | None]
-"""A link out of the stream, and the claim of its file where that is on its way already."""
 
 QUICK_S = 2.0
 """The longest wait between two tries of a file where there is no patience."""
@@ -112,6 +110,7 @@ class WorkerPool:
         self._ages = LinkAges(LINK_MAX_AGE_S)
         self.outcomes = Outcomes(context, session)
         """What is done with what comes out."""
+        self._claims = ClaimsAhead(context.states, download.workers, self._is_too_old)
         self._renewed: Counter[int] = Counter()
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
@@ -130,26 +129,28 @@ class WorkerPool:
         self._working += 1
         ahead: Taken | None = None
         slot: Slot | None = None
-        try:
-            async with receive:
-                while (taken := ahead or await self._next(receive)) is not None:
-                    slot = slot or await self._slots.take()  # after a halving, files of the other half come first
-                    ended = await self._one(*taken, slot)
-                    ahead = None
-                    if ended is not None:
-                        ahead = self._take_ahead(receive, slot, ended[2])
-                        await self.outcomes.handle(*ended)
-                    if ahead is None or not slot.may_stay:
-                        slot.close()
-                        slot = None
-        finally:
-            if slot is not None:
-                slot.close()
-            if ahead is not None:
-                self.context.states.leave(ahead[1])
-            self._working -= 1
-            if not self._working:
-                self._ended.set()
+        with self.outcomes.recorder.in_use():
+            try:
+                async with receive:
+                    while (taken := ahead or await self._next(receive)) is not None:
+                        slot = slot or await self._slots.take()  # after a halving, files of the other half come first
+                        ended = await self._one(*taken, slot)
+                        ahead = None
+                        if ended is not None:
+                            await self.outcomes.handle(*ended)
+                            ahead = self._take_ahead(receive, slot, ended[2])
+                        if ahead is None or not slot.may_stay:
+                            slot.close()
+                            slot = None
+            finally:
+                if slot is not None:
+                    slot.close()
+                if ahead is not None:
+                    self._claims.give_back(ahead)
+                self._working -= 1
+                if not self._working:
+                    self._claims.leave()
+                    self._ended.set()
 
     async def cancel_soon_when_cancelled(self) -> None:
         """Beside the workers, until the last has ended: see to it that cancelled ones do not wait for a dead disk."""
@@ -163,31 +164,26 @@ class WorkerPool:
         """Return the next link; None when there will be no more."""
         await self._slots.ask()
         try:
-            try:
-                return receive.receive_nowait(), None  # what can wait takes a turn of the loop in any case
-            except anyio.WouldBlock:
-                return await receive.receive(), None
+            return await self._claims.wait(receive)
         except anyio.EndOfStream:
             return None
         finally:
             self._slots.asked()
 
     def _take_ahead(self, receive: MemoryObjectReceiveStream[Link], slot: Slot, outcome: Outcome) -> Taken | None:
-        """Take the next file in the commit that is about to record this one: a trip to the ledger less for each.
+        """Take the next file while this one is recorded; a claim that begins now shares its commit.
 
         None when there is none, or when it would have to wait for something else.
         """
         if not slot.may_take_ahead or self.context.hooks is not None or not isinstance(outcome, Done):
             return None
         try:
-            link = receive.receive_nowait()
+            return self._claims.take(receive)
         except (anyio.WouldBlock, anyio.EndOfStream):
             return None
-        states = self.context.states
-        is_old = self._is_too_old(link, states.loop_time() - link.born_s)
-        return link, None if is_old else states.claim(link.item_id)
 
-    def _is_too_old(self, link: Link, age_s: float) -> bool:
+    def _is_too_old(self, link: Link) -> bool:
+        age_s = self.context.states.loop_time() - link.born_s
         return self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW
 
     def _resize(self, size: ConcurrencyLimit) -> None:
@@ -214,19 +210,17 @@ class WorkerPool:
             await self._write_down(began_s)
 
     async def _one(self, link: Link, claiming: Claiming | None, slot: Slot) -> tuple[Item, Link, Outcome] | None:
-        """Fetch a file; None when there is nothing more to do for it. `claiming`: it is being claimed already."""
+        """Fetch a file; None when there is nothing more to do for it. `claiming`: None where its link is too old."""
         context = self.context
         age_s = context.states.loop_time() - link.born_s
-        if claiming is None:
-            if self._is_too_old(link, age_s):
-                self._renewed[link.item_id] += 1
-                await self.outcomes.look_up_again(link.item_id)
-                return None
-            claiming = context.states.claim(link.item_id)
-        self._renewed.pop(link.item_id, None)
-        claimed = context.states.claimed(link.item_id, await claiming)
-        if claimed is None:
+        claimed = None
+        if claiming is not None and (claimed := await context.states.claimed(link.item_id, claiming)) is None:
             return None  # somebody else has it
+        if claimed is None or self._is_too_old(link):
+            self._renewed[link.item_id] += 1
+            await self.outcomes.look_up_again(link.item_id)
+            return None
+        self._renewed.pop(link.item_id, None)
         item, saved = claimed
         was = _earlier_names(item, saved)
         began_s = context.states.loop_time()

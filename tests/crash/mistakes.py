@@ -102,12 +102,16 @@ def _record_first() -> Patches:
         finally:
             fs.finalising.path = ""
 
-    async def done(handler: Any, item: Any, link: Any, outcome: Any) -> None:
-        file = FinishedFile(item.item_id, item.relpath, outcome.size_bytes, outcome.sha256, outcome.proof, 0)
-        await handler.context.states.finish(file)
+    async def record(handler: Any, proven: Any) -> None:
+        for item, _, done in proven:
+            file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, 0)
+            await handler.context.states.finish(file)
         handler.session.target.fs.catch_up()
 
-    return [mock.patch.object(local_target, "finalise", marked), mock.patch.object(outcomes.Outcomes, "_done", done)]
+    return [
+        mock.patch.object(local_target, "finalise", marked),
+        mock.patch.object(outcomes.Outcomes, "_record", record),
+    ]
 
 
 def _write_to_final() -> Patches:

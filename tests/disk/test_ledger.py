@@ -38,8 +38,9 @@ async def put(ledger, count, run=RUN):
     return await ledger.items(run, list(State))
 
 
-async def finish(ledger, item, **kw):
-    return await ledger.files.finish(FinishedFile(item.item_id, item.relpath, 5, "ab", "structure", 9), 3.0, **kw)
+async def finish(ledger, item, report=False):
+    file = FinishedFile(item.item_id, item.relpath, 5, "ab", "structure", 9)
+    return await ledger.files.finish([(file, report)], 3.0)
 
 
 async def test_a_step_is_a_compare_and_set(ledger):
@@ -218,7 +219,8 @@ async def test_K22_files_of_a_ledger_of_version_2_are_taken_over_without_identit
     fetched, found = await put(first, 2)
     for item, download_id in ((fetched, 7), (found, None)):
         await take_step(first, item.item_id, Step.ASK, 2.0, f", download_id={download_id or 'NULL'}")
-        await first.files.finish(FinishedFile(item.item_id, item.relpath, 5, "ab" * 32, "structure", 9, "content"), 3.0)
+        file = FinishedFile(item.item_id, item.relpath, 5, "ab" * 32, "structure", 9, "content")
+        await first.files.finish([(file, False)], 3.0)
     await first.aclose()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DROP TABLE evidence; DROP TABLE stranger; PRAGMA user_version=2;")

@@ -25,7 +25,8 @@ async def write(ledger, done=NAMES):
     await ledger.select(files, RUN, 50.0, complete={"a"}, choice=CHOICE)
     for item in await ledger.items(RUN, ["planned"]):
         if item.name in done:
-            await ledger.files.finish(FinishedFile(item.item_id, item.relpath, 5, "0" * 64, "structure", 7), 2.0)
+            file = FinishedFile(item.item_id, item.relpath, 5, "0" * 64, "structure", 7)
+            await ledger.files.finish([(file, False)], 2.0)
     return files
 
 

@@ -1,15 +1,20 @@
-"""What a worker asks of the ledger between two files: one commit records the one and claims the other."""
+"""What workers ask of the ledger between two files: one commit records the one and claims the others."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from functools import partial
+from types import SimpleNamespace
 
+import anyio
 import pytest
 
 from landsat_async.errors import DiskFull
+from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
+from landsat_async.run.claims import ClaimsAhead
+from landsat_async.run.dispatch import Link
 from landsat_async.run.file_states import FileStates
 from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
@@ -17,11 +22,11 @@ from tests.orders.service import Climate, OrderBook
 FILES = 12
 
 
-def lab_of(folder):
+def lab_of(folder, workers=1):
     chance = random.Random(1)
     files = [wanted(n, ["ls_s3"]) for n in range(FILES)]
     book = OrderBook(Climate(), chance, names_of(files))
-    return Lab(folder, book, Weather(chance, {}, {}, mean_s=1.0), files, workers=1, queue_size=64)
+    return Lab(folder, book, Weather(chance, {}, {}, mean_s=1.0), files, workers=workers, queue_size=64)
 
 
 async def claimed_with_the_end_of_another(lab):
@@ -59,8 +64,74 @@ async def test_X90_a_run_that_ends_says_nothing_of_the_claim_that_was_on_its_way
     loop.set_exception_handler(lambda _, context: said.append(context["message"]))
     failed, pending = loop.create_future(), loop.create_future()
     failed.set_exception(DiskFull("The disk is full.", hint=""))
+    claims = ClaimsAhead(None, 1, lambda _: False)
     for claiming in (failed, pending, None):
-        FileStates.leave(claiming)
+        claims.give_back((None, claiming))
+    claims.leave()
     assert pending.cancelled()
-    del failed, claiming
+    del failed, claiming, claims
     assert not said
+
+
+async def claims_of(lab):
+    """Return the ids of each claim that was made."""
+    made = []
+
+    def watch(context):
+        original = context.ledger.files.claim
+
+        def claim(item_ids, now):
+            made.append(list(item_ids))
+            return original(item_ids, now)
+
+        context.ledger.files.claim = claim
+
+    lab.check(await lab.live(watch=watch))
+    assert lab.ledger.states() == {State.DONE: FILES}
+    return made
+
+
+def test_several_workers_claim_for_each_other_and_no_more_than_they_are(tmp_path):
+    made = run_in_virtual_time(partial(claims_of, lab_of(tmp_path, workers=4)))
+    assert sorted(item_id for ids in made for item_id in ids) == [*range(1, FILES + 1)]
+    assert max(map(len, made)) == 4
+    assert len(made) <= FILES // 2
+
+
+def link_of(number):
+    return Link(number, SecretUrl("https://example.org/1"), "example.org", 0.0, False)
+
+
+async def test_a_worker_that_is_cancelled_leaves_the_claim_to_the_others(tmp_path):
+    claiming = asyncio.get_running_loop().create_future()
+    states = FileStates(None, "run")
+
+    async def wait():
+        return await states.claimed(1, claiming)
+
+    one, other = asyncio.create_task(wait()), asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    one.cancel()
+    await asyncio.sleep(0)
+    claiming.set_result({1: "file"})
+    assert await other == "file"
+    assert one.cancelled()
+    assert states.by_state[State.ACTIVE] == 1
+
+
+async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
+    asked = []
+    states = SimpleNamespace(claim=lambda ids: asked.append(ids) or len(asked))
+    send, receive = anyio.create_memory_object_stream(8)
+    claims = ClaimsAhead(states, 3, lambda link: link.item_id == 2)
+    with send, receive:
+        for number in (1, 2, 3, 4):
+            send.send_nowait(link_of(number))
+        taken = [claims.take(receive) for _ in range(4)]
+        with pytest.raises(anyio.WouldBlock):
+            claims.take(receive)
+        send.close()
+        with pytest.raises(anyio.EndOfStream):
+            await claims.wait(receive)
+    assert asked == [[1, 3], [4]]
+    assert [(link.item_id, claiming) for link, claiming in taken] == [(1, 1), (2, None), (3, 1), (4, 2)]

@@ -167,7 +167,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if number not in self.model:
             return
         item_id = self.id_of(number)
-        claimed = self.do(lambda: self.ledger.files.claim(item_id, self.now))
+        claimed = self.do(lambda: self.ledger.files.claim([item_id], self.now)).get(item_id)
         assert (claimed is not None) == (self.model[number][0] is State.READY)
         if claimed is not None:
             self.model[number][0] = State.ACTIVE
@@ -187,7 +187,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if number not in self.model:
             return
         file = FinishedFile(self.id_of(number), f"F{number}.tar", 5, "ab" * 32, "structure", 9)
-        moves = self.do(lambda: self.ledger.files.finish(file, self.now, report=report))
+        moves = self.do(lambda: self.ledger.files.finish([(file, report)], self.now))
         self._expect(number, Step.FINISH, moves)
         if moves:
             self.finished.add(number)

@@ -1,0 +1,114 @@
+"""Records proven files, several in one commit, while their workers go on with the next ones.
+
+A commit for each small file takes longer than all else that is done for the file in the ledger. So what has its final
+name waits here for others: for some milliseconds, no longer than until nothing else is on its way, and never are there
+more than `AT_MOST`. A kill meanwhile leaves files that have their names and no row, which the next run proves and
+adopts, as after a kill between name and commit. All that follows from a record, the event first of all, comes after
+the commit; a stop, or an error, ends a run only when what waits here has been recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import anyio
+
+from landsat_async.disk.ledger import Item
+from landsat_async.rules.lifecycle import State
+from landsat_async.run.dispatch import Link
+from landsat_async.run.file_states import FileStates
+from landsat_async.transfer.types import Done
+
+TOGETHER_S = 0.02
+"""So long the first of a commit waits for others; short beside all that a user sees."""
+TOGETHER = 16
+"""So many are not waited for any longer: more of them would hardly be cheaper."""
+AT_MOST = 64
+"""Who brings more waits: for the ledger, or for a slow reader of events."""
+
+
+class Proven(NamedTuple):
+    """A file that has its final name, and whose folder has been synced."""
+
+    item: Item
+    link: Link
+    done: Done
+
+
+class Recorder:
+    """Between the workers of a run and its ledger; `run` is a task beside them."""
+
+    def __init__(
+        self,
+        states: FileStates,
+        record: Callable[[Sequence[Proven]], Awaitable[None]],
+        follow: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`record` writes files down, counts them and tells of them; `follow`: what may be waited for after that."""
+        self._states = states
+        self._record, self._follow = record, follow
+        self._waiting: list[Proven] = []
+        self._due, self._room, self._alone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        """To be recorded now; there is room for more; no worker is left."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._workers = 0
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While a worker is in this block it may bring files, and `run` goes on."""
+        self._workers += 1
+        self._alone.clear()
+        try:
+            yield
+        finally:
+            self._workers -= 1
+            if not self._workers:
+                self._alone.set()
+                self._due.set()
+
+    async def put(self, item: Item, link: Link, done: Done) -> None:
+        """Have a file recorded soon; waits only while there are very many."""
+        self._waiting.append(Proven(item, link, done))
+        states = self._states
+        states.unrecorded += 1
+        if len(self._waiting) >= TOGETHER or states.by_state[State.ACTIVE] <= states.unrecorded:
+            self._due.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TOGETHER_S, self._due.set)
+        while len(self._waiting) >= AT_MOST:
+            self._room.clear()
+            await self._room.wait()
+
+    async def run(self) -> None:
+        """Record until no worker is left, and what waits then too, also when it is cancelled meanwhile."""
+        try:
+            while self._workers or self._waiting:
+                await self._due.wait()
+                await self._write()
+                await self._follow()
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                if self._workers:  # they end soon, but what has its name by then is still brought
+                    await self._alone.wait()
+                await self._write()
+            raise
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _write(self) -> None:
+        proven, self._waiting = self._waiting, []
+        self._due.clear()
+        self._room.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not proven:
+            return
+        try:
+            await self._record(proven)
+        finally:
+            self._states.unrecorded -= len(proven)
