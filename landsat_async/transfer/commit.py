@@ -140,7 +140,9 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
         least, wanted = Proof.CONTENT if joined else needed, job.policy.proof
         level = wanted if wanted.rank > least.rank else least
         proved = session.prove(read, part.length, job.name, level=level, published=job.published, stop=stop)
-        if isinstance(proved, Proved) and session.observe is not None:
+        if session.observe is None or isinstance(proved, Damaged):
+            return proved
+        if session.is_sample(f"{kind_of(job.name)._name_} of {transfer.host}", LAYOUTS_SEEN):
             _observe_layout(transfer, proved.members, session.observe, read)
         return proved
 
@@ -174,17 +176,15 @@ def _read_memory(block: memoryview, size: int, offset: int) -> memoryview:
 def _observe_layout(
     transfer: Transfer, members: Sequence[Member], observe: Callable[[str, Iterable[Fact]], None], read: Source
 ) -> None:
-    """Hand on how a file that has passed its proof is laid out, of the first few of each kind and host."""
-    part, name = transfer.part, transfer.job.name
-    if transfer.session.is_sample(f"{kind_of(name)._name_} of {transfer.host}", LAYOUTS_SEEN):
-        itself = Member(name, 0, part.length)
-        image = itself
-        for one in members:
-            if kind_of(one.name) is FileKind.TIFF:
-                image = one
-                break
-        head = bytes(read(min(HEAD_BYTES, image.size), image.offset))
-        observe(transfer.host, facts_of_file(part.length, members, image, head))
+    """Hand on how a file that has passed its proof is laid out."""
+    size_bytes = transfer.part.length
+    image = Member(transfer.job.name, 0, size_bytes)
+    for one in members:
+        if kind_of(one.name) is FileKind.TIFF:
+            image = one
+            break
+    head = bytes(read(min(HEAD_BYTES, image.size), image.offset))
+    observe(transfer.host, facts_of_file(size_bytes, members, image, head))
 
 
 def _cut_from_whole(transfer: Transfer, proved: Proved | Damaged, needed: Proof) -> WindowResult | Proved:
