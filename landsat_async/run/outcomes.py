@@ -359,15 +359,15 @@ def _finished(item: Item, done: Done) -> FinishedFile:
         item.relpath,
         done.size_bytes,
         done.sha256,
-        done.proof.value,
+        done.proof._value_,  # `value` goes through two functions of enum
         done.mtime_ns,
-        done.identity.value,
+        done.identity._value_,
         window=done.window,
     )
 
 
 def _verified(item: Item, done: Done) -> Verified:
-    return Verified(item.relpath, done.size_bytes, done.sha256, done.proof.value, done.identity.value)
+    return Verified(item.relpath, done.size_bytes, done.sha256, done.proof._value_, done.identity._value_)
 
 
 def _wish_s(failure: _HostFailure) -> float:
