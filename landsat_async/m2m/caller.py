@@ -201,7 +201,7 @@ class Caller:
                 raise ServiceDown(f"{call.endpoint} is put off", reference="put-off")
             self._tidy_after_s = now_s + TIDY_AGAIN_S  # also when it is cancelled
             try:
-                value = await self._send(replace(call, limit_s=min(call.limit_s, limit_s)), self._key)
+                value = await self._send(msgspec.structs.replace(call, limit_s=min(call.limit_s, limit_s)), self._key)
             except SessionExpired:
                 self._key = None
                 raise

@@ -10,7 +10,6 @@ own input can be what makes the service fail.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
@@ -34,6 +33,7 @@ from landsat_async.m2m.replies import (
 )
 from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import Scene
+from landsat_async.value import Value
 
 APPLICATION = "M2M"
 LOGIN = "login-token"
@@ -48,8 +48,7 @@ SEARCH_MAX_BYTES = 256 * 2**20
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T_co]):
+class Call(Value, Generic[T_co], frozen=True):
     """One API call, ready to be sent."""
 
     endpoint: str

@@ -144,8 +144,9 @@ def name_from_url(url: str) -> str | None:
     address, _, query = url.partition("#")[0].partition("?")
     scheme, absolute, place = address.partition("://")
     path = place.partition("/")[2] if absolute and "/" not in scheme else address
-    *folders, name = path.split("/")
-    if not url.isprintable() or not _BEFORE_CREDENTIALS.isdisjoint(map(str.lower, folders)):
+    folders, _, name = path.rpartition("/")
+    folders = folders.lower()
+    if not url.isprintable() or ("download" in folders and not _BEFORE_CREDENTIALS.isdisjoint(folders.split("/"))):
         return None  # what follows is a credential, whatever it looks like
     try:
         product = parse_qs(query).get(_PRODUCT_KEY) if _PRODUCT_KEY in query else None

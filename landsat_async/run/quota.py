@@ -15,11 +15,11 @@ import msgspec
 WINDOW_S = 900.0
 WINDOW_DOWNLOADS = 15_000
 PENDING_LIMIT = 20_000
-_OVER_LIMIT = re.compile(
-    r"rate.?limit|quota|limit[a-z]* (has |have )?(been )?(reached|exceeded)"
-    r"|exceed(s|ed|ing)? (the |your )?([a-z]+ ){0,3}(limit|number|downloads)",
-    re.IGNORECASE,
+_OVER_LIMIT = (
+    r"(?i)rate.?limit|quota|limit[a-z]* (has |have )?(been )?(reached|exceeded)"
+    r"|exceed(s|ed|ing)? (the |your )?([a-z]+ ){0,3}(limit|number|downloads)"
 )
+"""Compiled when something is refused, which most runs never see."""
 POLL_GROWTH_AFTER = 5
 """Rounds without news before polls become rarer."""
 POLL_GROWTH_MAX = 10.0
@@ -110,7 +110,7 @@ def fitting(
 
 def speaks_of_limits(message: str) -> bool:
     """Whether the reason of a refused file is the account's limits: whether they refuse whole requests is not known."""
-    return _OVER_LIMIT.search(message) is not None
+    return re.search(_OVER_LIMIT, message) is not None
 
 
 def poll_delay_s(interval_s: float, rounds_without_news: int, u: float) -> float:

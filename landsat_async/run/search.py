@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio.to_thread
+import msgspec
 
 from landsat_async.config import Config
 from landsat_async.errors import DatasetRefused, EndpointGone, RequestRefused, TooManyHits
@@ -24,6 +24,7 @@ from landsat_async.run.dataset_names import dataset_refused, refuse_other
 from landsat_async.run.lookup import look_up
 from landsat_async.run.scan import Scan
 from landsat_async.run.scene_filter import FilterIds, SearchConfig, keep_named, keep_scenes, scene_filters
+from landsat_async.value import Value
 
 if TYPE_CHECKING:  # loads shapely, see run/scene_filter
     from landsat_async.rules.aoi import Aoi
@@ -34,14 +35,13 @@ Fields: TypeAlias = dict[str, FilterIds]
 """Ids of filters by dataset."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value, frozen=True):
     """Result of a search."""
 
     scenes: list[Scene]
     """Each with the dataset that it was found in."""
-    dropped: list[DroppedScene] = field(default_factory=list)
-    missing: list[Unavailable] = field(default_factory=list)
+    dropped: list[DroppedScene] = msgspec.field(default_factory=list)
+    missing: list[Unavailable] = msgspec.field(default_factory=list)
     notes: tuple[str, ...] = ()
     """What the user should know: how large the area is and where, what was simplified, where ids were found."""
     warnings: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ async def find_scenes(
         return found
     scenes, dropped, missing = of_shard(config.shard, found.scenes, found.dropped, found.missing)
     note = f"shard {config.shard}: {len(scenes)} of {len(found.scenes)} scenes"
-    return replace(found, scenes=scenes, dropped=dropped, missing=missing, notes=(*found.notes, note))
+    return msgspec.structs.replace(found, scenes=scenes, dropped=dropped, missing=missing, notes=(*found.notes, note))
 
 
 async def _find(
@@ -114,7 +114,7 @@ async def _find(
     for dataset in config.search.datasets:
         try:
             scan, doubt = await _scan(dataset, config, m2m, aoi, fields, ingested_since)
-            hits += [replace(scene, dataset=dataset) for scene in await scan.hits()]
+            hits += [msgspec.structs.replace(scene, dataset=dataset) for scene in await scan.hits()]
         except DatasetRefused as error:
             raise await dataset_refused(m2m, dataset, error) from None
         warnings += doubt

@@ -11,7 +11,7 @@ What was selected and cannot be had is reported by name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from operator import attrgetter
 
 import msgspec
@@ -50,8 +50,7 @@ class Lacking(Value, frozen=True):
     """The sensor and level that has no such band; "" where only these scenes lack it (L2SR has no ST_B10)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Value, frozen=True):
     """What will be requested, and what cannot be."""
 
     files: tuple[WantedFile, ...]
@@ -62,7 +61,7 @@ class Selection:
     """Display ids of scenes of which everything that was requested is among the files."""
     lacking: tuple[Lacking, ...] = ()
     """Bands (or file groups) that scenes of this batch do not have: L2SR has no ST_B10, LO08 no thermal band."""
-    to_measure: Mapping[str, WantedFile] = field(default_factory=dict)
+    to_measure: Mapping[str, WantedFile] = msgspec.field(default_factory=dict)
     """Display id -> QA_PIXEL, where scenes are measured before they are fetched and can be."""
 
 
@@ -286,7 +285,8 @@ def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:
     """The single files of a scene: every name once, in the order listed."""
     found: dict[str, _Single] = {}
     seen: set[tuple[str, str]] = set()
-    product_id, length = scene.display_id.casefold(), len(scene.display_id)
+    display_id, length = scene.display_id, len(scene.display_id)
+    product_id = display_id.casefold()
     for listed in {id(row.secondary): row.secondary for row in rows}.values():
         for offer in listed:
             key = (offer.entity_id, offer.product_id)
@@ -296,7 +296,7 @@ def _singles(scene: Scene, rows: list[ProductOption]) -> list[_Single]:
             name = offer.display_id
             single = found.get(name)
             if single is None:
-                begins = len(name) > length and name[:length].casefold() == product_id
+                begins = len(name) > length and (name.startswith(display_id) or name[:length].casefold() == product_id)
                 single = found[name] = _Single(name, name[length:].lstrip("_") if begins else name, [])
             single.offers.append(offer)
     return list(found.values())

@@ -14,8 +14,9 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TextIO
+
+import msgspec
 
 from landsat_async.errors import is_disk_full
 from landsat_async.events import Error, Event, Finished, Notice
@@ -24,8 +25,7 @@ from landsat_async.show.formatting import clean
 from landsat_async.show.safe_stream import SafeStream
 
 
-@dataclass(frozen=True, slots=True)
-class OutputOptions:
+class OutputOptions(msgspec.Struct, frozen=True):
     """How a command was asked to talk."""
 
     json: bool = False

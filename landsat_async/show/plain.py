@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from landsat_async.events import (
     Error,
@@ -47,8 +48,7 @@ HEARTBEAT_S, LATE_S = 60.0, 600.0
 """From the tenth minute of one wait on, that is enough."""
 
 
-@dataclass(slots=True)
-class _Repeat:
+class _Repeat(msgspec.Struct):
     text: str
     said_at: float
     unsaid: int = 0

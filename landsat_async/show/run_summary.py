@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+
+import msgspec
 
 from landsat_async.events import (
     Error,
@@ -29,30 +30,29 @@ KEPT_KINDS = 200
 """Kinds of failure that are counted apart."""
 
 
-@dataclass(slots=True)
-class RunOverview:
+class RunOverview(msgspec.Struct):
     """Counts of everything, and the first rows of it."""
 
     planned: Planned | None = None
-    verified: list[Verified] = field(default_factory=list)
+    verified: list[Verified] = msgspec.field(default_factory=list)
     verified_count: int = 0
     empty_count: int = 0
     """Windows that hold nothing but fill: skipped, and no files."""
-    failures: list[Failed] = field(default_factory=list)
+    failures: list[Failed] = msgspec.field(default_factory=list)
     failed_count: int = 0
-    failure_kinds: Counter[str] = field(default_factory=Counter)
-    failure_examples: dict[str, Failed] = field(default_factory=dict)
+    failure_kinds: Counter[str] = msgspec.field(default_factory=Counter)
+    failure_examples: dict[str, Failed] = msgspec.field(default_factory=dict)
     """The first failure of each kind."""
-    proofs: Counter[str] = field(default_factory=Counter)
+    proofs: Counter[str] = msgspec.field(default_factory=Counter)
     """Level of proof -> files of this run that have reached it."""
-    identities: Counter[str] = field(default_factory=Counter)
+    identities: Counter[str] = msgspec.field(default_factory=Counter)
     """Evidence of identity -> files."""
     preparing: int = 0
     """Files that USGS was preparing when it was told last."""
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[LeftOut] = msgspec.field(default_factory=list)
     """Bands that some scenes lack, and the first scenes that are left out for the clouds in the area."""
     scenes_left_out: int = 0
-    superseded: list[Superseded] = field(default_factory=list)
+    superseded: list[Superseded] = msgspec.field(default_factory=list)
     superseded_count: int = 0
     synced: Synced | None = None
     error: Error | None = None
