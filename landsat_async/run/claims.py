@@ -7,14 +7,10 @@ to the next one, which looks them up by their labels. It is counted as taken onl
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
-
-from landsat_async.run.dispatch import Link
+from landsat_async.run.dispatch import Link, LinkStream
 from landsat_async.run.file_states import Claiming, FileStates
 
 Taken: TypeAlias = tuple[Link, Claiming | None]
@@ -33,25 +29,19 @@ class ClaimsAhead:
         self._is_too_old = is_too_old
         self._ahead: deque[Taken] = deque()
 
-    def take(self, receive: MemoryObjectReceiveStream[Link]) -> Taken:
-        """Return the next link. Raises anyio.WouldBlock, anyio.EndOfStream."""
+    def take(self, stream: LinkStream) -> Taken | None:
+        """Return the next link; None when there is none now."""
         if not self._ahead:
-            self._claim(receive.receive_nowait(), receive)
-        return self._ahead.popleft()
+            self._claim(stream.take(self._most))
+        return self._ahead.popleft() if self._ahead else None
 
-    async def wait(self, receive: MemoryObjectReceiveStream[Link]) -> Taken:
-        """Wait for the next link. Raises anyio.EndOfStream."""
-        try:
-            return self.take(receive)  # what can wait takes a turn of the loop in any case
-        except anyio.WouldBlock:
-            self._claim(await receive.receive(), receive)
-            return self._ahead.popleft()
+    async def wait(self, stream: LinkStream) -> Taken | None:
+        """Wait for the next link; None when there will be no more."""
+        while (taken := self.take(stream)) is None and await stream.wait():
+            pass  # another worker may have claimed for this one as well
+        return taken
 
-    def _claim(self, first: Link, receive: MemoryObjectReceiveStream[Link]) -> None:
-        links = [first]
-        with suppress(anyio.WouldBlock, anyio.EndOfStream):
-            while len(links) < self._most:
-                links.append(receive.receive_nowait())
+    def _claim(self, links: Sequence[Link]) -> None:
         ids = [link.item_id for link in links if not self._is_too_old(link)]
         claiming = self._states.claim(ids) if ids else None
         self._ahead += [(link, claiming if link.item_id in ids else None) for link in links]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import assert_never
 
 import anyio
 import msgspec
-from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_requests import AcceptedDownload
@@ -38,7 +39,83 @@ class Link(msgspec.Struct, frozen=True):
     proxied: bool
 
 
-Links = MemoryObjectSendStream[Link]
+class LinkStream:
+    """The one bounded stream of links, from requester and poller to the workers. For the tasks of one event loop.
+
+    Who puts links in waits until there is room for a good part of them: to be woken for each place that becomes free
+    would cost a small file as much as its request.
+    """
+
+    def __init__(self, size: int, senders: int) -> None:
+        """`size`: so many links may wait; `senders`: so many tasks enter `sending`."""
+        self.size = size
+        self.quarter = max(1, size // 4)
+        """What is worth waking who waits for room."""
+        self._senders = senders
+        self._links: deque[Link] = deque()
+        self._takers: deque[anyio.Event] = deque()
+        self._room: anyio.Event | None = None
+
+    def __len__(self) -> int:
+        """How many links wait."""
+        return len(self._links)
+
+    @property
+    def room(self) -> int:
+        """How many links may be put in now; who waits for one needs no room for it."""
+        return self.size - len(self._links) + len(self._takers)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Put links in inside; when all senders have left their blocks, the stream ends after the last link."""
+        try:
+            yield
+        finally:
+            self._senders -= 1
+            if not self._senders:
+                while self._takers:
+                    self._takers.popleft().set()
+
+    async def put(self, links: Sequence[Link]) -> None:
+        """Put links in, in this order; waits while there is no room."""
+        begin = 0
+        while begin < len(links):
+            if self.room < min(self.quarter, len(links) - begin):
+                self._room = self._room or anyio.Event()
+                await self._room.wait()
+                continue
+            end = begin + self.room
+            self._links.extend(links[begin:end])
+            self._wake_takers()
+            begin = end
+
+    def take(self, most: int) -> list[Link]:
+        """Take the next links; none when there are none now."""
+        links = [self._links.popleft() for _ in range(min(most, len(self._links)))]
+        if self._room is not None and self.size - len(self._links) >= self.quarter:
+            room, self._room = self._room, None
+            room.set()
+        return links
+
+    async def wait(self) -> bool:
+        """Wait until links have been put in; False when there will be no more. Others may have taken them by then."""
+        if self._links or not self._senders:
+            return bool(self._links)
+        woken = anyio.Event()
+        self._takers.append(woken)
+        try:
+            await woken.wait()
+        except BaseException:
+            if woken.is_set():
+                self._wake_takers()  # that was for somebody who goes on
+            else:
+                self._takers.remove(woken)
+            raise
+        return True
+
+    def _wake_takers(self) -> None:
+        for _ in range(min(len(self._takers), len(self._links))):
+            self._takers.popleft().set()
 
 
 def from_request(reply: DownloadReply) -> list[AnswerRow]:
@@ -129,7 +206,7 @@ async def _disabled(context: RunContext, item: Item, message: str, *, serving: b
 Pairs = Sequence[tuple[Item, AnswerRow]]
 
 
-async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str) -> int:
+async def deliver(context: RunContext, pairs: Pairs, stream: LinkStream, *, label: str) -> int:
     """Hand links to the workers and note what is being prepared; returns how many links were handed over.
 
     Waits while the stream is full. A file becomes `ready` only when its turn comes, together with the next ones: a
@@ -157,14 +234,12 @@ async def deliver(context: RunContext, pairs: Pairs, send: Links, *, label: str)
     delivered = 0
     try:
         while rest:
-            room = send.statistics()
-            size = int(room.max_buffer_size)
-            count = max(size // 4, 1, size - room.current_buffer_used + room.tasks_waiting_receive)
+            count = max(stream.quarter, stream.room)
             usable: Pairs = rest[:count]
             if context.hosts.interrupted or context.states.deferred:
                 usable, deferred = _sort_out(context, usable)
                 await _defer(context, deferred, label)
-            await _hand_over(context, usable, send, label, born_s)
+            await _hand_over(context, usable, stream, label, born_s)
             delivered += len(usable)
             rest = rest[count:]
     finally:
@@ -210,7 +285,7 @@ async def _defer(context: RunContext, pairs: Pairs, label: str) -> None:
     await _note_preparing(context, stay, label)
 
 
-async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str, born_s: float) -> None:
+async def _hand_over(context: RunContext, pairs: Pairs, stream: LinkStream, label: str, born_s: float) -> None:
     """Make files `ready` in one commit, then put their links into the stream."""
     if not pairs:
         return
@@ -224,14 +299,12 @@ async def _hand_over(context: RunContext, pairs: Pairs, send: Links, label: str,
             waits.append((item.system, context.states.now() - item.requested_at))
     if waits:
         await context.ledger.requests.add_staged(waits, context.states.now())
+    links = []
     for item, answer in pairs:
         if item.item_id in linked and answer.url is not None:
             host = host_in(answer.url)
             context.hosts.host_of_system[item.system] = host
             await context.bus.emit(Ready(item.relpath))
             proxied = answer.proxied or item.system.startswith("ls_")
-            link = Link(item.item_id, answer.url, host, born_s, proxied)
-            try:
-                send.send_nowait(link)  # as a rule there is room; what can wait takes a turn of the loop in any case
-            except anyio.WouldBlock:
-                await send.send(link)
+            links.append(Link(item.item_id, answer.url, host, born_s, proxied))
+    await stream.put(links)

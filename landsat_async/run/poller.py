@@ -25,7 +25,7 @@ from landsat_async.m2m.caller import TIDY_LIMIT_S
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.run.context import RunContext
-from landsat_async.run.dispatch import Links, deliver, from_queue, refused
+from landsat_async.run.dispatch import LinkStream, deliver, from_queue, refused
 from landsat_async.run.matching import AnswerRow, match
 from landsat_async.run.quota import eta_s, poll_delay_s
 
@@ -53,16 +53,16 @@ class Poller:
         self._in_doubt = False
         """Something is absent that was asked for just now: look again soon."""
 
-    async def run(self, send: Links) -> None:
+    async def run(self, stream: LinkStream) -> None:
         """Poll until no file waits any more, then close our side of the stream."""
         states = self._context.states
-        async with send:
+        with stream.sending():
             if not states.by_state[State.REQUESTED] + states.by_state[State.PREPARING]:  # else of an earlier run
                 await self._rest()
             while not states.ended:
                 try:
                     await self._report()
-                    news = await self._round(send)
+                    news = await self._round(stream)
                     self._quiet_rounds = 0 if news else self._quiet_rounds + 1
                     await self._estimate()
                     await self._rest()
@@ -96,7 +96,7 @@ class Poller:
                 break
         context.wakeups.poll_now, context.wakeups.next_look_s = False, None
 
-    async def _round(self, send: Links) -> bool:
+    async def _round(self, stream: LinkStream) -> bool:
         """Ask for every label that can still bring something; True when something was ready."""
         context = self._context
         news = self._in_doubt = False
@@ -122,7 +122,7 @@ class Poller:
                 if answer.refusal is not None:
                     await refused(context, item, answer)
             good = [pair for pair in pairs.values() if pair[1].refusal is None]
-            news |= await deliver(context, good, send, label=label) > 0
+            news |= await deliver(context, good, stream, label=label) > 0
         return news
 
     async def _absent(self, lost: Sequence[Item], over: Sequence[QueueItem]) -> None:

@@ -31,7 +31,7 @@ from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import Links, Pairs, deliver, from_request, refusal_of, refused
+from landsat_async.run.dispatch import LinkStream, Pairs, deliver, from_request, refusal_of, refused
 from landsat_async.run.fallback import BundleFallback
 from landsat_async.run.matching import AnswerRow, Refusal, fact_of_groups, match, of_one_request, product_apart
 from landsat_async.run.quota import WINDOW_S, allowance, fitting
@@ -70,10 +70,10 @@ class Requester:
         """Systems whose host is not trusted."""
         self._fallback = BundleFallback(context) if context.routes.may_replace_bundles else None
 
-    async def run(self, send: Links) -> None:
+    async def run(self, stream: LinkStream) -> None:
         """Request until nothing is left, then close our side of the stream."""
         context = self._context
-        async with send:
+        with stream.sending():
             while not context.states.ended:
                 if context.measuring is not None and (pause_s := self._gathering_s()) > 0:
                     await context.wakeups.wait(pause_s)
@@ -81,7 +81,7 @@ class Requester:
                 try:
                     batch = await self._batch()
                     if batch:
-                        await self._request_or_split(batch, send)
+                        await self._request_or_split(batch, stream)
                     else:
                         await self._idle()
                 except (CredentialsError, ServiceError) as error:
@@ -217,7 +217,7 @@ class Requester:
                 )
             )
 
-    async def _request_or_split(self, batch: Sequence[Item], send: Links) -> None:
+    async def _request_or_split(self, batch: Sequence[Item], stream: LinkStream) -> None:
         """Request; if the service refuses the batch as a whole, halve it until the culprit stands alone.
 
         While a call is under way the poller leaves its files alone.
@@ -228,7 +228,7 @@ class Requester:
             ids = list(map(_ITEM_ID, files))
             undelivered.update(ids)
             try:
-                wait_s = await self._request(files, ids, send)
+                wait_s = await self._request(files, ids, stream)
             except RequestRefused as refusal:
                 if len(files) > 1:
                     await self._release(files)
@@ -242,7 +242,7 @@ class Requester:
             if wait_s > 0:
                 await self._pause_for_quota(wait_s)
 
-    async def _request(self, files: Sequence[Item], ids: Sequence[int], send: Links) -> float:
+    async def _request(self, files: Sequence[Item], ids: Sequence[int], stream: LinkStream) -> float:
         """Request once, under a label; return how long to pause because the limits of the account are used up."""
         context = self._context
         label = self._label(len(files), product_apart(files[0]))
@@ -273,7 +273,7 @@ class Requester:
             # Certainly not acted upon (an unclear outcome is caught above): leave nothing that looks requested.
             await self._release(files)
             raise
-        if await self._apply(label, files, reply, send):
+        if await self._apply(label, files, reply, stream):
             self._most = max(1, self._most // 2)
             return QUOTA_PAUSE_S
         self._quota_hits = 0
@@ -287,7 +287,7 @@ class Requester:
             group = DataGroup(dataset=dataset, file_groups=tuple(groups), list_id=list_id)
             return await m2m.download_request(label=label, data_groups=[group])
 
-    async def _apply(self, label: str, files: Sequence[Item], reply: DownloadReply, send: Links) -> bool:
+    async def _apply(self, label: str, files: Sequence[Item], reply: DownloadReply, stream: LinkStream) -> bool:
         """Act on an answer. Files that it does not name stay `requested` for the poller.
 
         Returns whether some were refused because of the account's limits.
@@ -316,7 +316,7 @@ class Requester:
             unanswered = [item.item_id for item in files if item.item_id not in pairs]
             await context.ledger.requests.note_requested(unanswered, context.states.now())
             context.wakeups.poll_soon()
-        await deliver(context, good, send, label=label)
+        await deliver(context, good, stream, label=label)
         return is_over_limit
 
     async def _take_refusals(self, failed: Pairs, good: Pairs) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -44,7 +44,7 @@ from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
-from landsat_async.run.dispatch import Link
+from landsat_async.run.dispatch import LinkStream
 from landsat_async.run.ends import clean_up, note_leftovers, reason_of, tidy_in_time, write_wanted_outputs
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
@@ -366,22 +366,18 @@ async def run_pipeline(context: RunContext, workers: WorkerPool) -> None:
     if not context.states.open:
         return
     context.wakeups.working = True
-    with ExitStack() as ends:  # each task closes its own; here at the latest
-        pair = anyio.create_memory_object_stream[Link](context.config.download.queue_size)
-        send, receive = ends.enter_context(pair[0]), ends.enter_context(pair[1])
-        async with anyio.create_task_group() as outer:
-            outer.start_soon(_report_progress, context)
-            outer.start_soon(workers.manage)
-            async with anyio.create_task_group() as group:
-                group.start_soon(Requester(context).run, ends.enter_context(send.clone()))
-                group.start_soon(Poller(context).run, ends.enter_context(send.clone()))
-                for _ in range(workers.number):
-                    group.start_soon(workers.work, ends.enter_context(receive.clone()))
-                group.start_soon(workers.outcomes.recorder.run)
-                group.start_soon(workers.cancel_soon_when_cancelled)
-                send.close()
-                receive.close()
-            outer.cancel_scope.cancel()
+    stream = LinkStream(context.config.download.queue_size, senders=2)
+    async with anyio.create_task_group() as outer:
+        outer.start_soon(_report_progress, context)
+        outer.start_soon(workers.manage)
+        async with anyio.create_task_group() as group:
+            group.start_soon(Requester(context).run, stream)
+            group.start_soon(Poller(context).run, stream)
+            for _ in range(workers.number):
+                group.start_soon(workers.work, stream)
+            group.start_soon(workers.outcomes.recorder.run)
+            group.start_soon(workers.cancel_soon_when_cancelled)
+        outer.cancel_scope.cancel()
     await workers.outcomes.discard_parts()
     if context.wakeups.fatal is not None:
         raise context.wakeups.fatal

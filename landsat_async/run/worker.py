@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import structs
 
 from landsat_async.disk.checkpoint import Checkpoint
@@ -30,7 +29,7 @@ from landsat_async.run import concurrency
 from landsat_async.run.claims import ClaimsAhead, Taken
 from landsat_async.run.concurrency import SHORT_WINDOW_S, ConcurrencyLimit
 from landsat_async.run.context import RunContext
-from landsat_async.run.dispatch import Link
+from landsat_async.run.dispatch import Link, LinkStream
 from landsat_async.run.file_states import Claiming
 from landsat_async.run.host_health import LinkAges
 from landsat_async.run.inventory import take_name
@@ -124,24 +123,23 @@ class WorkerPool:
         self._working = 0
         self._ended = anyio.Event()
 
-    async def work(self, receive: MemoryObjectReceiveStream[Link]) -> None:
-        """Fetch files until the stream is closed; pauses while enough others have a slot."""
+    async def work(self, stream: LinkStream) -> None:
+        """Fetch files until the stream has ended; pauses while enough others have a slot."""
         self._working += 1
         ahead: Taken | None = None
         slot: Slot | None = None
         with self.outcomes.recorder.in_use():
             try:
-                async with receive:
-                    while (taken := ahead or await self._next(receive)) is not None:
-                        slot = slot or await self._slots.take()  # after a halving, files of the other half come first
-                        ended = await self._one(*taken, slot)
-                        ahead = None
-                        if ended is not None:
-                            await self.outcomes.handle(*ended)
-                            ahead = self._take_ahead(receive, slot, ended[2])
-                        if ahead is None or not slot.may_stay:
-                            slot.close()
-                            slot = None
+                while (taken := ahead or await self._next(stream)) is not None:
+                    slot = slot or await self._slots.take()  # after a halving, files of the other half come first
+                    ended = await self._one(*taken, slot)
+                    ahead = None
+                    if ended is not None:
+                        await self.outcomes.handle(*ended)
+                        ahead = self._take_ahead(stream, slot, ended[2])
+                    if ahead is None or not slot.may_stay:
+                        slot.close()
+                        slot = None
             finally:
                 if slot is not None:
                     slot.close()
@@ -160,27 +158,22 @@ class WorkerPool:
             self._pool.cancel_soon()
             raise
 
-    async def _next(self, receive: MemoryObjectReceiveStream[Link]) -> Taken | None:
+    async def _next(self, stream: LinkStream) -> Taken | None:
         """Return the next link; None when there will be no more."""
         await self._slots.ask()
         try:
-            return await self._claims.wait(receive)
-        except anyio.EndOfStream:
-            return None
+            return await self._claims.wait(stream)
         finally:
             self._slots.asked()
 
-    def _take_ahead(self, receive: MemoryObjectReceiveStream[Link], slot: Slot, outcome: Outcome) -> Taken | None:
+    def _take_ahead(self, stream: LinkStream, slot: Slot, outcome: Outcome) -> Taken | None:
         """Take the next file while this one is recorded; a claim that begins now shares its commit.
 
         None when there is none, or when it would have to wait for something else.
         """
         if not slot.may_take_ahead or self.context.hooks is not None or not isinstance(outcome, Done):
             return None
-        try:
-            return self._claims.take(receive)
-        except (anyio.WouldBlock, anyio.EndOfStream):
-            return None
+        return self._claims.take(stream)
 
     def _is_too_old(self, link: Link) -> bool:
         age_s = self.context.states.loop_time() - link.born_s

@@ -25,7 +25,6 @@ from unittest import mock
 
 import anyio
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectSendStream
 
 from landsat_async.config import Config
 from landsat_async.disk.ledger import Item, Ledger, Move
@@ -46,6 +45,7 @@ from landsat_async.run import runner, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
+from landsat_async.run.dispatch import LinkStream
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.runner import run_pipeline
@@ -468,14 +468,14 @@ class Lab:
 
 @contextmanager
 def _watched_streams(seen: Callable[[int], None]) -> Iterator[None]:
-    """Tell after each link how many wait in the stream."""
-    original = MemoryObjectSendStream.send_nowait
+    """Tell whenever links have been put in how many wait in the stream, beside those that are waited for."""
+    original = LinkStream._wake_takers
 
-    def send_nowait(self: MemoryObjectSendStream[Any], item: Any) -> None:
-        original(self, item)
-        seen(self.statistics().current_buffer_used)
+    def wake_takers(self: LinkStream) -> None:
+        seen(len(self) - len(self._takers))
+        original(self)
 
-    with mock.patch.object(MemoryObjectSendStream, "send_nowait", send_nowait):
+    with mock.patch.object(LinkStream, "_wake_takers", wake_takers):
         yield
 
 

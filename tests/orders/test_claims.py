@@ -7,14 +7,13 @@ import random
 from functools import partial
 from types import SimpleNamespace
 
-import anyio
 import pytest
 
 from landsat_async.errors import DiskFull
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.claims import ClaimsAhead
-from landsat_async.run.dispatch import Link
+from landsat_async.run.dispatch import Link, LinkStream
 from landsat_async.run.file_states import FileStates
 from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
@@ -122,16 +121,20 @@ async def test_a_worker_that_is_cancelled_leaves_the_claim_to_the_others(tmp_pat
 async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
     asked = []
     states = SimpleNamespace(claim=lambda ids: asked.append(ids) or len(asked))
-    send, receive = anyio.create_memory_object_stream(8)
+    stream = LinkStream(8, 1)
     claims = ClaimsAhead(states, 3, lambda link: link.item_id == 2)
-    with send, receive:
-        for number in (1, 2, 3, 4):
-            send.send_nowait(link_of(number))
-        taken = [claims.take(receive) for _ in range(4)]
-        with pytest.raises(anyio.WouldBlock):
-            claims.take(receive)
-        send.close()
-        with pytest.raises(anyio.EndOfStream):
-            await claims.wait(receive)
+    with stream.sending():
+        await stream.put([link_of(number) for number in (1, 2, 3, 4)])
+        taken = [claims.take(stream) for _ in range(4)]
+        assert claims.take(stream) is None
+    assert await claims.wait(stream) is None
     assert asked == [[1, 3], [4]]
     assert [(link.item_id, claiming) for link, claiming in taken] == [(1, 1), (2, None), (3, 1), (4, 2)]
+
+
+async def test_workers_that_wait_share_what_the_first_of_them_claims():
+    claims, stream = ClaimsAhead(SimpleNamespace(claim=lambda ids: None), 3, lambda link: False), LinkStream(8, 1)
+    workers = [asyncio.create_task(claims.wait(stream)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await stream.put([link_of(number) for number in (1, 2, 3)])
+    assert [(await worker)[0].item_id for worker in workers] == [1, 2, 3]

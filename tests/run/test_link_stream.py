@@ -1,0 +1,100 @@
+"""The bounded stream of links: nothing is lost, nothing comes twice, the order stays, and it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import anyio
+import pytest
+
+from landsat_async.model import SecretUrl
+from landsat_async.run.dispatch import Link, LinkStream
+
+
+def links(*numbers):
+    return [Link(number, SecretUrl("https://host/x"), "host", 0.0, False) for number in numbers]
+
+
+async def _taken(stream):
+    while not (taken := stream.take(1)) and await stream.wait():
+        pass
+    return taken[0].item_id if taken else None
+
+
+async def test_who_puts_links_in_waits_for_room_for_a_portion():
+    stream = LinkStream(8, 1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.put, links(*range(12)))
+        await anyio.wait_all_tasks_blocked()
+        assert (len(stream), stream.room) == (8, 0)
+        assert await _taken(stream) == 0
+        await anyio.wait_all_tasks_blocked()
+        assert len(stream) == 7  # a portion is two
+        assert await _taken(stream) == 1
+        await anyio.wait_all_tasks_blocked()
+        assert len(stream) == 8
+        assert [await _taken(stream) for _ in range(8)] == list(range(2, 10))
+        await anyio.wait_all_tasks_blocked()
+        assert [await _taken(stream) for _ in range(2)] == [10, 11]
+    assert stream.take(3) == []
+
+
+async def test_it_ends_after_the_last_link_when_all_senders_have_ended():
+    stream, got = LinkStream(4, 2), []
+
+    async def take():
+        while (number := await _taken(stream)) is not None:
+            got.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(take)
+        await anyio.wait_all_tasks_blocked()
+        with stream.sending():
+            await stream.put(links(1))
+        await anyio.wait_all_tasks_blocked()
+        with stream.sending():
+            await stream.put(links(2, 3))
+    assert sorted(got) == [1, 2, 3]
+
+
+async def test_who_is_cancelled_as_it_is_woken_leaves_the_link_to_another():
+    stream = LinkStream(4, 1)
+    takers = [asyncio.create_task(_taken(stream)) for _ in range(3)]
+    await anyio.wait_all_tasks_blocked()
+    takers[1].cancel()
+    await anyio.wait_all_tasks_blocked()
+    assert stream.room == 6
+    await stream.put(links(7))
+    takers[0].cancel()
+    assert await takers[2] == 7
+    assert takers[0].cancelled()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_happens_each_link_comes_once_and_there_are_never_too_many(seed):
+    chance = random.Random(seed)
+    size = chance.choice([1, 2, 5, 16])
+    stream, got = LinkStream(size, 2), []
+
+    async def send(numbers):
+        with stream.sending():
+            while numbers:
+                count = chance.randint(1, 2 * size)
+                await stream.put(links(*numbers[:count]))
+                assert len(stream) <= size + 3
+                del numbers[:count]
+                await anyio.sleep(chance.random() / 100)
+
+    async def take():
+        while (number := await _taken(stream)) is not None:
+            got.append(number)
+            await anyio.sleep(chance.random() / 100)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send, list(range(40)))
+        tasks.start_soon(send, list(range(100, 140)))
+        for _ in range(3):
+            tasks.start_soon(take)
+    assert sorted(got) == [*range(40), *range(100, 140)]
