@@ -6,7 +6,7 @@ more than a bounded piece at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 Read: TypeAlias = Callable[[int, int], bytes]
@@ -85,17 +85,6 @@ class ByteView:
         ahead = self._ahead = self._pread(offset, min(_AHEAD_BYTES, self.size - offset))
         self._ahead_at = offset
         return ahead[:length]
-
-    def read_each(self, offsets: Iterable[int], length: int) -> list[bytes | memoryview]:
-        """Return `length` bytes, a few, from each of many offsets on. Raises as `read`."""
-        pieces: list[bytes | memoryview] = []
-        for offset in offsets:
-            begin = offset - self._ahead_at
-            if 0 <= begin <= len(self._ahead) - length and 0 <= offset <= self.size - length:
-                pieces.append(self._ahead[begin : begin + length])
-            else:
-                pieces.append(self.read(offset, length))
-        return pieces
 
     def _pread(self, offset: int, length: int) -> bytes:
         pieces: list[bytes | memoryview] = []

@@ -175,8 +175,8 @@ def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
         offsets += page.stored[0][::step]
         counts += page.stored[1][::step]
         end = max(end, page.end)
-    for offset, count, head in zip(offsets, counts, view.read_each(offsets, 2), strict=True):
-        first = int.from_bytes(head, "big")
+    for offset, count in zip(offsets, counts, strict=True):
+        first = int.from_bytes(view.read(offset, 2), "big")
         if count < 2 or first & 0x8F20 != 0x0800 or first % 31:  # method 8, a window of 32 KiB at most, no dictionary
             raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
     tail = view.read(max(0, end - _TAIL_BYTES), min(end, _TAIL_BYTES))

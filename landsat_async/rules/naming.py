@@ -211,6 +211,8 @@ def window_source(name: str) -> str:
 
 def window_key(name: str) -> str | None:
     """Return the key in the name of a window; None for all other files."""
+    if ".w" not in name and ".W" not in name:  # as a rule
+        return None
     window = _WINDOW.fullmatch(name)
     return window["key"].lower() if window else None
 
