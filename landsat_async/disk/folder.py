@@ -94,10 +94,11 @@ class OutputFolder:
         length_of, volume = self.fs.length_of, self._volume(self.root)
         room = volume.path_max - length_of(str(self.root.absolute())) - 1
         for relpath in relpaths:
-            longest = max(relpath.split("/"), key=len)
             # A character has four units at most, and hardly any name is near the limit.
-            if 4 * len(longest) > volume.name_max and length_of(longest) > volume.name_max:
-                raise _too_long(longest, f"names may have {volume.name_max} bytes on this file system")
+            if 4 * len(relpath) > volume.name_max:
+                for name in relpath.split("/"):  # each: the longest in characters may not be it in bytes
+                    if length_of(name) > volume.name_max:
+                        raise _too_long(name, f"names may have {volume.name_max} bytes on this file system")
             if 4 * len(relpath) > room and length_of(relpath) > room:
                 raise _too_long(relpath, f"{room} bytes are left below {self.root}")
 

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from landsat_async.disk.folder import OutputFolder
 from landsat_async.errors import ConfigError, FolderUnwritable
 from landsat_async.run import plan
 
@@ -49,3 +50,14 @@ async def test_D10_a_folder_in_which_no_ledger_can_be_opened_ends_the_run_before
                 await ask
         assert not world.log.entries
         assert not world.root.exists()
+
+
+@pytest.mark.faults("D10")
+def test_D10_each_name_of_a_path_is_measured_in_bytes(tmp_path):
+    folder, wide, long = OutputFolder(tmp_path), "é" * 130, "e" * 200  # 260 bytes in fewer characters than 200
+    assert refused_by_the_file_system(tmp_path / wide)
+    assert not refused_by_the_file_system(tmp_path / long)
+    folder.check_names([f"{long}/a.TIF", f"{'é' * 127}/a.TIF"])
+    for relpath in (f"{long}/{wide}/a.TIF", f"{wide}/{long}/a.TIF"):
+        with pytest.raises(ConfigError, match="names may have 255 bytes"):
+            folder.check_names([relpath])
