@@ -5,7 +5,6 @@ import fnmatch
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any, Protocol
 
 from landsat_async.model import Unavailable, geometry_of
@@ -144,6 +143,8 @@ class RunSummary:
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it."""
+        from html import escape  # with all its entities, for notebooks alone
+
         counts = (
             ("new", self.files_verified), ("already here", self.files_skipped), ("failed", self.files_failed),
             ("not here yet", self.files_pending),

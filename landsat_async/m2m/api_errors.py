@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
-import html
 import re
 import ssl
 import sys
@@ -194,6 +193,8 @@ def _page_title(content_type: str, body: bytes | bytearray) -> str | None:
     head = bytes(body[:65536])
     if not (content_type.startswith("text/html") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"):
         return None
+    import html  # with all its entities: a page in place of an answer is rare
+
     match = _TITLE.search(head)
     title = html.unescape(match.group(1).decode("utf-8", errors="replace")) if match else ""
     return quoted_from_outside(" ".join(title.split()))

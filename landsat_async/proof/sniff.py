@@ -8,7 +8,6 @@ the Content-Type, which is only asked when the bytes themselves decide nothing.
 
 from __future__ import annotations
 
-import html
 import re
 
 import msgspec
@@ -152,6 +151,8 @@ def what_it_says(text: str) -> str:
     in_tag = next((found for found in _SAID_IN_TAG.finditer(text) if found[2].strip()), None)
     if in_json:
         return one_line(in_json[1])
+    import html  # with all its entities: a page in place of a file is rare
+
     return one_line(html.unescape(in_tag[2] if in_tag else _TAGS.sub("\n", text)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from landsat_async.errors import ConfigError, DatasetRefused, EndpointGone, LandsatError, RequestRefused
@@ -71,6 +70,8 @@ def explain_refusal(dataset: str, error: DatasetRefused, aliases: Sequence[str])
             f"search.dataset: {dataset} cannot be searched for scenes ({error}).",
             "Take the dataset of the scenes, not that of their files: landsat-async datasets lists them.",
         )
+    import difflib  # for a dataset that does not exist
+
     near = difflib.get_close_matches(dataset.lower(), aliases, 3, 0.5)
     near = near or [alias for alias in aliases if alias.startswith("landsat_")][:8]
     names = f"Nearest names: {', '.join(near)}. " if near else ""

@@ -13,7 +13,6 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -34,6 +33,7 @@ from landsat_async.rules.store_url import is_store_url
 from landsat_async.run.context import RunContext
 from landsat_async.run.hook_process import run_program
 from landsat_async.run.hook_rules import command_of, environment_of, queue_addition, queue_has, why_failed
+from landsat_async.value import Value
 
 AGAIN = "The files are safe. Mend it and run the same command again: the hook is called then."
 _QUEUE_BYTES_MAX = 256 * 1024**2
@@ -41,8 +41,7 @@ _QUEUE_TRIES = 5
 TELL_EVERY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class CompleteScene:
+class CompleteScene(Value, frozen=True):
     """A scene of which all chosen files are here and proven.
 
     Attributes:
