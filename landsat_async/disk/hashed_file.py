@@ -22,15 +22,16 @@ class HashedFile:
     As much of a file as aiofiles needs. Closed by `shut`, or by nobody when a thread is lost in it.
     """
 
+    expected = 0
+    """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
+    length = 0
+    """Bytes from the start that are right; there may be more in the file, which nobody believes."""
+
     def __init__(self, fd: int, fs: Fs, min_free_bytes: int) -> None:
         self.fd = fd
         """The descriptor; after `shut` none that any call takes: the number may be that of another file by then."""
         self._fs = fs
         self._min_free_bytes = min_free_bytes
-        self.expected = 0
-        """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
-        self.length = 0
-        """Bytes from the start that are right; there may be more in the file, which nobody believes."""
         self.digest = hashlib.sha256()
         """Over exactly these bytes."""
 

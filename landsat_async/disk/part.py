@@ -140,6 +140,16 @@ def _copy(fs: Fs, path: str, size: int, min_free_bytes: int, opened: list[Hashed
 class PartFile:
     """An open part, or one still to be made. Make one with `open_part`; what touches the disk waits for a thread."""
 
+    facts = Checkpoint()
+    """Validators and total of the bytes here; `durable` and `sha256` are those of the last checkpoint."""
+    expected = 0
+    """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
+    closed = False
+    """The descriptor has been closed."""
+    _gathers = False
+    _name_is_durable = False
+    _sync_has_failed = False
+
     def __init__(
         self,
         path: str,
@@ -152,8 +162,6 @@ class PartFile:
         is_claim: bool = False,
     ) -> None:
         self.path = path
-        self.facts = Checkpoint()
-        """Validators and total of the bytes here; `durable` and `sha256` are those of the last checkpoint."""
         self.threads = threads
         self._fs = fs
         self._min_free_bytes = min_free_bytes
@@ -162,17 +170,10 @@ class PartFile:
         self._file = file
         self.length = 0 if file is None else file.length
         """Bytes that are here, written and hashed; not all of them need be durable."""
-        self.expected = 0
-        """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
-        self.closed = False
-        """The descriptor has been closed."""
-        self._gathers = False
         self._held = bytearray()
         """All bytes, while no file holds them."""
         self._putting = threading.Lock()
         """A checkpoint and the next block may both want what is in memory on disk: it is written once."""
-        self._name_is_durable = False
-        self._sync_has_failed = False
 
     def __repr__(self) -> str:
         return f"<PartFile {os.path.basename(self.path)} {self.length} of {self.facts.total}>"
