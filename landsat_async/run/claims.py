@@ -23,8 +23,12 @@ AT_ONCE = 16
 class ClaimsAhead:
     """Links that have left the stream, and that no worker has yet; never more than one claim has brought."""
 
-    def __init__(self, states: FileStates, workers: int, is_too_old: Callable[[Link], bool]) -> None:
+    def __init__(
+        self, states: FileStates, workers: int, is_too_old: Callable[[Link], bool], before: Callable[[], None]
+    ) -> None:
+        """`before`: called before each claim; what it has written in its turn of the loop shares the commit."""
         self._states = states
+        self._before = before
         self._most = min(workers, AT_ONCE)
         self._is_too_old = is_too_old
         self._ahead: deque[Taken] = deque()
@@ -43,6 +47,8 @@ class ClaimsAhead:
 
     def _claim(self, links: Sequence[Link]) -> None:
         ids = [link.item_id for link in links if not self._is_too_old(link)]
+        if ids:
+            self._before()
         claiming = self._states.claim(ids) if ids else None
         self._ahead += [(link, claiming if link.item_id in ids else None) for link in links]
 

@@ -1,10 +1,10 @@
 """Records proven files, several in one commit, while their workers go on with the next ones.
 
 A commit for each small file takes longer than all else that is done for the file in the ledger. So what has its final
-name waits here for others: for some milliseconds, no longer than until nothing else is on its way, and never are there
-more than `AT_MOST`. A kill meanwhile leaves files that have their names and no row, which the next run proves and
-adopts, as after a kill between name and commit. All that follows from a record, the event first of all, comes after
-the commit; a stop, or an error, ends a run only when what waits here has been recorded.
+name waits here for others: until the next claim, which is a commit too, or until nothing else is on its way, for a
+moment at most, and never are there more than `AT_MOST`. A kill meanwhile leaves files that have their names and no row,
+which the next run proves and adopts, as after a kill between name and commit. All that follows from a record, the event
+first of all, comes after the commit; a stop, or an error, ends a run only when what waits here has been recorded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from landsat_async.run.dispatch import Link
 from landsat_async.run.file_states import FileStates
 from landsat_async.transfer.types import Done
 
-TOGETHER_S = 0.02
+TOGETHER_S = 0.05
 """So long the first of a commit waits for others; short beside all that a user sees."""
 TOGETHER = 16
 """So many are not waited for any longer: more of them would hardly be cheaper."""
@@ -68,6 +68,11 @@ class Recorder:
             if not self._workers:
                 self._alone.set()
                 self._due.set()
+
+    def flush(self) -> None:
+        """Have what waits recorded now, as there is a commit for something else."""
+        if self._waiting:
+            self._due.set()
 
     async def put(self, item: Item, link: Link, done: Done) -> None:
         """Have a file recorded soon; waits only while there are very many."""

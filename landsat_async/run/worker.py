@@ -109,7 +109,7 @@ class WorkerPool:
         self._ages = LinkAges(LINK_MAX_AGE_S)
         self.outcomes = Outcomes(context, session)
         """What is done with what comes out."""
-        self._claims = ClaimsAhead(context.states, download.workers, self._is_too_old)
+        self._claims = ClaimsAhead(context.states, download.workers, self._is_too_old, self.outcomes.recorder.flush)
         self._renewed: Counter[int] = Counter()
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0

@@ -63,7 +63,7 @@ async def test_X90_a_run_that_ends_says_nothing_of_the_claim_that_was_on_its_way
     loop.set_exception_handler(lambda _, context: said.append(context["message"]))
     failed, pending = loop.create_future(), loop.create_future()
     failed.set_exception(DiskFull("The disk is full.", hint=""))
-    claims = ClaimsAhead(None, 1, lambda _: False)
+    claims = ClaimsAhead(None, 1, lambda _: False, lambda: None)
     for claiming in (failed, pending, None):
         claims.give_back((None, claiming))
     claims.leave()
@@ -73,28 +73,37 @@ async def test_X90_a_run_that_ends_says_nothing_of_the_claim_that_was_on_its_way
 
 
 async def claims_of(lab):
-    """Return the ids of each claim that was made."""
-    made = []
+    """Return the ids of each claim that was made; what waited for its record is recorded in its turn of the loop."""
+    made, turns = [], {"claim": set(), "finish": set()}
 
     def watch(context):
-        original = context.ledger.files.claim
+        original, begin = context.ledger.files.claim, context.ledger.writer.begin
 
         def claim(item_ids, now):
             made.append(list(item_ids))
             return original(item_ids, now)
 
-        context.ledger.files.claim = claim
+        def begun(function):
+            kind = function.__qualname__.removeprefix("FileRecords.").partition(".")[0]
+            if kind in turns:
+                loop = asyncio.get_running_loop()
+                turns[kind].add(loop.time())
+            return begin(function)
+
+        context.ledger.files.claim, context.ledger.writer.begin = claim, begun
 
     lab.check(await lab.live(watch=watch))
     assert lab.ledger.states() == {State.DONE: FILES}
-    return made
+    return made, turns
 
 
 def test_several_workers_claim_for_each_other_and_no_more_than_they_are(tmp_path):
-    made = run_in_virtual_time(partial(claims_of, lab_of(tmp_path, workers=4)))
+    made, turns = run_in_virtual_time(partial(claims_of, lab_of(tmp_path, workers=4)))
     assert sorted(item_id for ids in made for item_id in ids) == [*range(1, FILES + 1)]
     assert max(map(len, made)) == 4
-    assert len(made) <= FILES // 2
+    assert len(made) == FILES // 4
+    assert len(turns["claim"]) >= 2
+    assert len(turns["claim"] - turns["finish"]) == 1, "only at the beginning there is nothing to take along"
 
 
 def link_of(number):
@@ -122,7 +131,7 @@ async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
     asked = []
     states = SimpleNamespace(claim=lambda ids: asked.append(ids) or len(asked))
     stream = LinkStream(8, 1)
-    claims = ClaimsAhead(states, 3, lambda link: link.item_id == 2)
+    claims = ClaimsAhead(states, 3, lambda link: link.item_id == 2, lambda: None)
     with stream.sending():
         await stream.put([link_of(number) for number in (1, 2, 3, 4)])
         taken = [claims.take(stream) for _ in range(4)]
@@ -133,7 +142,10 @@ async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
 
 
 async def test_workers_that_wait_share_what_the_first_of_them_claims():
-    claims, stream = ClaimsAhead(SimpleNamespace(claim=lambda ids: None), 3, lambda link: False), LinkStream(8, 1)
+    claims, stream = (
+        ClaimsAhead(SimpleNamespace(claim=lambda ids: None), 3, lambda link: False, lambda: None),
+        LinkStream(8, 1),
+    )
     workers = [asyncio.create_task(claims.wait(stream)) for _ in range(3)]
     await asyncio.sleep(0)
     await stream.put([link_of(number) for number in (1, 2, 3)])

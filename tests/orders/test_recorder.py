@@ -90,6 +90,27 @@ def test_files_that_come_within_a_moment_share_a_commit():
     run_in_virtual_time(_together)
 
 
+async def _flushed():
+    bench = Bench(active=100)
+    async with anyio.create_task_group() as group:
+        with bench.recorder.in_use():
+            group.start_soon(bench.recorder.run)
+            await anyio.sleep(1)
+            bench.recorder.flush()
+            await anyio.sleep(0)
+            await anyio.sleep(0)
+            began_s = asyncio.get_running_loop().time()
+            await bench.put(1, 2)
+            bench.recorder.flush()
+            await anyio.sleep(1)
+    assert bench.commits == [[1, 2]]
+    assert bench.times[0] == began_s
+
+
+def test_a_commit_for_something_else_takes_what_waits_along():
+    run_in_virtual_time(_flushed)
+
+
 async def _full():
     bench = Bench(active=1000)
     bench.may_follow.clear()
