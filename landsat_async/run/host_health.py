@@ -257,6 +257,8 @@ class LinkAges:
     """What links of each host have shown. Ages count from the answer that brought a link."""
 
     def __init__(self, most_s: float) -> None:
+        self.young_s = most_s
+        """A link of this age, or younger, is too old at no host."""
         self._most_s = most_s
         self._hosts = defaultdict[str, _Age](partial(_Age, most_s))
 
@@ -277,4 +279,5 @@ class LinkAges:
         if age_s <= age.worked_s:
             return False
         age.limit_s = min(age.limit_s, max(age.worked_s, age_s / 2))
+        self.young_s = min(self.young_s, age.limit_s)
         return True

@@ -177,7 +177,8 @@ class WorkerPool:
 
     def _is_too_old(self, link: Link) -> bool:
         age_s = self.context.states.loop_time() - link.born_s
-        return self._ages.is_too_old(link.host, age_s) and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW
+        is_old = age_s > self._ages.young_s and self._ages.is_too_old(link.host, age_s)
+        return is_old and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW
 
     def _resize(self, size: ConcurrencyLimit) -> None:
         self._size = size
@@ -205,18 +206,18 @@ class WorkerPool:
     async def _one(self, link: Link, claiming: Claiming | None, slot: Slot) -> tuple[Item, Link, Outcome] | None:
         """Fetch a file; None when there is nothing more to do for it. `claiming`: None where its link is too old."""
         context = self.context
-        age_s = context.states.loop_time() - link.born_s
         claimed = None
         if claiming is not None and (claimed := await context.states.claimed(link.item_id, claiming)) is None:
             return None  # somebody else has it
-        if claimed is None or self._is_too_old(link):
+        began_s = context.states.loop_time()
+        age_s = began_s - link.born_s
+        if claimed is None or (age_s > self._ages.young_s and self._is_too_old(link)):
             self._renewed[link.item_id] += 1
             await self.outcomes.look_up_again(link.item_id)
             return None
         self._renewed.pop(link.item_id, None)
         item, saved = claimed
-        was = _earlier_names(item, saved)
-        began_s = context.states.loop_time()
+        was = _earlier_names(item, saved) if saved is not None or item.generation > 1 else ()
         if began_s < context.hosts.slow_start.until_s:
             await anyio.sleep(context.hosts.slow_start.turn(began_s))
             began_s = context.states.loop_time()
@@ -352,7 +353,7 @@ class WorkerPool:
         def check_host(host: str) -> HostDown | None:
             if host in context.hosts.untrusted_hosts:
                 return HostDown(host, context.hosts.untrusted_hosts[host], 0.0, HostReport.CERTIFICATE)
-            wait_s = context.hosts.ask(host)
+            wait_s = context.hosts.ask(host) if host in context.hosts.interrupted else 0.0
             return HostDown(host, "", wait_s, HostReport.PAUSED) if wait_s > 0 else None
 
         def health(host: str, report: HostReport, reason: str) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
@@ -32,7 +33,7 @@ class Buffers(NamedTuple):
     give: Callable[[memoryview], None]
 
 
-class BriefHead(NamedTuple):
+class BriefHead(msgspec.Struct, frozen=True):
     """The head of an answer that is short and plain."""
 
     headers: CIMultiDict[str]
@@ -42,7 +43,7 @@ class BriefHead(NamedTuple):
     """Of the body."""
 
 
-class Gathered(NamedTuple):
+class Gathered(msgspec.Struct, frozen=True):
     """A brief answer."""
 
     headers: CIMultiDict[str]

@@ -170,7 +170,8 @@ async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> 
 
 async def ask_host(transfer: Transfer) -> HostDown | None:
     """Take a slot again, where it was given back; then return why the host is not to be used now, if so."""
-    await transfer.hooks.slot.rejoin()
+    if transfer.hooks.slot.has_left:
+        await transfer.hooks.slot.rejoin()
     return transfer.hooks.check_host(transfer.host)
 
 

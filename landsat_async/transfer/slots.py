@@ -17,6 +17,10 @@ from anyio import Event
 class ConnectionSlot(Protocol):
     """What a transfer has to do with the slot of its file."""
 
+    @property
+    def has_left(self) -> bool:
+        """It was given back, so that `rejoin` may have to wait."""
+
     def leave(self) -> None:
         """Give the slot back, as what follows needs no connection."""
 
@@ -26,6 +30,8 @@ class ConnectionSlot(Protocol):
 
 class Kept:
     """The slot of a file that keeps it to its end."""
+
+    has_left = False
 
     def leave(self) -> None:
         """Do nothing: nobody waits for it."""
@@ -56,13 +62,9 @@ class Slots:
         """The most since this was set back."""
         self._asking = 0
         self._left = 0
-        self._with_file: deque[Event] = deque()
+        self.with_file: deque[Event] = deque()
+        """Who has a file and waits for a slot."""
         self._without: deque[Event] = deque()
-
-    @property
-    def is_enough(self) -> bool:
-        """Who has a slot may keep it for another file."""
-        return self.busy <= self.allowed and not self._with_file
 
     def allow(self, allowed: int) -> None:
         """Change how many files may use connections; what has one keeps it."""
@@ -92,7 +94,7 @@ class Slots:
         if self.busy < self.allowed:  # then nobody waits
             self._count()
         else:
-            await self._wait(self._with_file)  # who hands it on counts it
+            await self._wait(self.with_file)  # who hands it on counts it
 
     def leave(self) -> bool:
         """Count a slot as free, unless there are enough files without one; tell whether it is."""
@@ -119,7 +121,7 @@ class Slots:
         except BaseException:
             if not event.is_set():
                 among.remove(event)
-            elif among is self._with_file:
+            elif among is self.with_file:
                 self.free()
             else:
                 self._wake()  # that was for somebody who goes on
@@ -135,9 +137,9 @@ class Slots:
         A slot that is only offered would be gone each time: who has given it back asks for the next file, and takes
         it again, before the loop comes round to those who wait.
         """
-        while self._with_file and self.busy < self.allowed:
+        while self.with_file and self.busy < self.allowed:
             self._count()
-            self._with_file.popleft().set()
+            self.with_file.popleft().set()
 
     def _wake(self) -> None:
         """Wake those who can go on."""
@@ -151,33 +153,35 @@ class Slot:
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
-        self._has_left = False
+        self.has_left = False
 
     def leave(self) -> None:
         """Give the slot back, as what follows needs no connection; kept where too many files have none."""
-        if not self._has_left:
-            self._has_left = self._slots.leave()
+        if not self.has_left:
+            self.has_left = self._slots.leave()
 
     async def rejoin(self) -> None:
         """Wait until there is a slot again, where it was given back."""
-        if self._has_left:
+        if self.has_left:
             await self._slots.enter()
-            self._has_left = False
+            self.has_left = False
             self._slots.back()
 
     @property
     def may_take_ahead(self) -> bool:
         """Whether the next file may be taken before this one is recorded: no file is kept waiting by that."""
-        return self._slots.is_enough or (self._has_left and self._slots.busy <= self._slots.allowed)
+        slots = self._slots
+        return slots.busy <= slots.allowed and (self.has_left or not slots.with_file)
 
     @property
     def may_stay(self) -> bool:
         """Whether it may be that of the next file too: nobody who has one waits, and there are not too many."""
-        return not self._has_left and self._slots.is_enough
+        slots = self._slots
+        return not self.has_left and slots.busy <= slots.allowed and not slots.with_file
 
     def close(self) -> None:
         """The file is done with."""
-        if self._has_left:
+        if self.has_left:
             self._slots.back()
         else:
             self._slots.free()

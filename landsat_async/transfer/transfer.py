@@ -256,7 +256,7 @@ class Transfer:
                 if self.repairs.too_many_files:  # before anything is asked for once more
                     await self.part.write(memoryview(b""))
                     self.repairs.too_many_files = False
-                received = await self._attempt()
+                received = await (attempt(self) if self.job.window is None else self._attempt_window())
             except (AttemptFailed, OSError) as error:
                 result = await self.fault_of(error)
             except UnsupportedRaster as unsupported:
@@ -282,9 +282,7 @@ class Transfer:
             return None  # a server may send less than was asked for
         return Fault(FaultKind.NETWORK, "the server sends nothing new")
 
-    def _attempt(self) -> Awaitable[Received]:
-        if self.job.window is None:
-            return attempt(self)
+    def _attempt_window(self) -> Awaitable[Received]:
         from landsat_async.transfer.window_fetch import attempt_window  # loads numpy: a tenth of a second
 
         return attempt_window(self)
@@ -367,7 +365,8 @@ class Transfer:
         self.sink, self._total = sink, total
         if not self._started:
             self._started = True
-            self._told_s = self.session.clock()  # most files are complete before there is anything to add
+            if sink is not None:  # else it is here whole, and there is nothing to add
+                self._told_s = self.session.clock()
             self.hooks.notify(Started(self.job.relpath, self.part.length, total))
 
     def count(self, size: int) -> None:
