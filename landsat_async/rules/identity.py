@@ -107,8 +107,10 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
     if filenames and not urls and filenames.count(expected) == len(filenames):
         return Identity.NAMED  # as a rule, and it costs every small file something to find out more
     found = Identity.NONE
-    if not filenames and len(urls) == 1 and _names_only(urls[0], expected):
-        return found  # as a rule, too
+    if not filenames and len(urls) == 1:
+        path, _, query = urls[0].partition("?")
+        if path.endswith("/" + expected) and not _may_name(query):
+            return found  # as a rule, too: the link ends with just this name, and no parameter may name anything
     own = _read(expected)
     for name in filenames:
         if name.casefold() == expected.casefold():
@@ -202,12 +204,6 @@ def _read(name: str) -> _Read | None:
         endings = [suffix.pop()]  # entity ids of single files have _TIF in place of .TIF
     own = match["id"].lower()
     return _Read(own, "_" not in own, tuple(suffix), tuple(ending for ending in endings if ending))
-
-
-def _names_only(url: str, name: str) -> bool:
-    """Whether a link ends with just this name, and has no parameter that may name anything."""
-    path, _, query = url.partition("?")
-    return path.endswith(name) and path[: -len(name)].endswith("/") and not _may_name(query)
 
 
 def _may_name(query: str) -> bool:
