@@ -20,8 +20,6 @@ BRIEF_BYTES = 256 * 1024
 _HEAD_BYTES, _FIELDS = 16 * 1024, 100
 """Larger heads are for aiohttp to read, or to refuse."""
 _HEAD = re.compile(rb"HTTP/1\.1 200 [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
-_FIELD = re.compile(r"\r\n([A-Za-z0-9_-]+):[\t ]*([^\r\t ]*(?:[\t ]+[^\r\t ]+)*)")
-"""Word by word: to look for the end at each character would take a second where a stranger sends many blanks."""
 _LENGTH_DIGITS = 19
 """Python reads no number of thousands of digits, and there is no such length."""
 
@@ -58,7 +56,10 @@ def read_head(data: bytes | memoryview) -> BriefHead | None:
     found = _HEAD.match(data)
     if found is None or found.end() > _HEAD_BYTES:
         return None
-    headers = CIMultiDict(_FIELD.findall(found[1].decode() + "\r"))
+    headers: CIMultiDict[str] = CIMultiDict()
+    for line in found[1].decode()[2:].split("\r\n"):
+        name, _, value = line.partition(":")
+        headers.add(name, value.strip("\t "))
     lengths = headers.getall(hdrs.CONTENT_LENGTH, ())
     if (
         len(headers) > _FIELDS
