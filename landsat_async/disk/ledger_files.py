@@ -94,7 +94,12 @@ class FileRecords:
             found = read_with_parts(c, item_ids)
             states = {item_id: item.state for item_id, (item, _) in found.items()}
             moves = move_alike(c, Step.CLAIM, now, ", gen=gen+1", (), item_ids, states)
-            return {move.item_id: _taken(*found[move.item_id]) for move in moves}
+            claimed = {}
+            for move in moves:
+                item, saved = found[move.item_id]
+                item = msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1)
+                claimed[move.item_id] = item, saved
+            return claimed
 
         return self._writer.call(write)
 
@@ -107,9 +112,11 @@ class FileRecords:
 
         def write(c: sqlite3.Connection) -> list[Move]:
             moves = move_alike(c, Step.FINISH, now, ", reason='', hint=''", (), [file.item_id for file, _ in files])
-            if moves:
-                moved = {move.item_id for move in moves}
-                _write_finished(c, [(file, report) for file, report in files if file.item_id in moved], now)
+            moved = files
+            if len(moves) < len(files):
+                ids = {move.item_id for move in moves}
+                moved = [(file, report) for file, report in files if file.item_id in ids]
+            _write_finished(c, moved, now)
             return moves
 
         return self._writer.to_its_end(write)
@@ -251,21 +258,20 @@ class LedgerStore:
         await self._files.drop_part(self._item_id)
 
 
-def _taken(item: Item, saved: SavedPart | None) -> Claimed:
-    return msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1), saved
-
-
 def _write_finished(c: sqlite3.Connection, files: Sequence[tuple[FinishedFile, bool]], now: float) -> None:
     """Write what is known of files that are `done` now, in place of what was known before."""
-    facts = [(f.size_bytes, f.sha256, f.proof, f.mtime_ns, now, report, f.item_id) for f, report in files]
+    facts, evidence, ids = [], [], []
+    for file, report in files:
+        facts.append((file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, report, file.item_id))
+        evidence.append((file.item_id, file.identity, file.adopted))
+        ids.append((file.item_id,))
     c.executemany(_FINISH, facts)
-    c.executemany(_EVIDENCE, [(file.item_id, file.identity, file.adopted) for file, _ in files])
-    ids = [(file.item_id,) for file, _ in files]
+    c.executemany(_EVIDENCE, evidence)
     c.executemany("DELETE FROM window WHERE item_id=?", ids)
+    c.executemany("DELETE FROM part WHERE item_id=?", ids)
     for file, _ in files:
         if file.window is not None:
             _write_window(c, file, file.window)
-    c.executemany("DELETE FROM part WHERE item_id=?", ids)
 
 
 def _write_window(connection: sqlite3.Connection, file: FinishedFile, window: WindowRecord) -> None:

@@ -196,9 +196,10 @@ def move_alike(
 
     Returns the moves. `found` are their states if this transaction has read them already.
     """
-    moves = _allowed(step, item_ids, _states(connection, item_ids) if found is None else found)
+    moves = _allowed(connection, step, item_ids, found)
     if moves:
-        condition, ids = _among([move.item_id for move in moves])
+        moved = item_ids if len(moves) == len(item_ids) else [move.item_id for move in moves]
+        condition, ids = _among(moved)
         connection.execute(_SET[step].format(changes) + condition, (now, *values, ids))
     return moves
 
@@ -211,7 +212,7 @@ def move_many(
     Each of `rows` holds the values of `changes` and the item id. They pass as JSON: whole numbers, text and None.
     """
     by_id = {row[-1]: row for row in reversed(rows)}  # of one that is there twice the first counts
-    moves = _allowed(step, [row[-1] for row in rows], _states(connection, list(by_id)))
+    moves = _allowed(connection, step, [row[-1] for row in rows])
     if moves:
         first, *more = changes.split("?")
         columns = first + "".join(f"json_extract(one.value, '$[{n}]'){text}" for n, text in enumerate(more))
@@ -220,12 +221,13 @@ def move_many(
     return moves
 
 
-def _states(connection: sqlite3.Connection, item_ids: Sequence[int]) -> dict[int, str]:
-    condition, ids = _among(item_ids)
-    return dict(connection.execute(_STATES_OF + condition, (ids,)).fetchall())
-
-
-def _allowed(step: Step, item_ids: Iterable[int], found: Mapping[int, str]) -> list[Move]:
+def _allowed(
+    connection: sqlite3.Connection, step: Step, item_ids: Sequence[int], found: Mapping[int, str] | None = None
+) -> list[Move]:
+    """Look which of these files may take a step, each once; `found` are their states if they are known."""
+    if found is None:
+        condition, ids = _among(item_ids)
+        found = dict(connection.execute(_STATES_OF + condition, (ids,)).fetchall())
     sources = SOURCES[step]
     return [
         Move(item_id, before, step)

@@ -35,8 +35,8 @@ class ClaimsAhead:
 
     def take(self, stream: LinkStream) -> Taken | None:
         """Return the next link; None when there is none now."""
-        if not self._ahead:
-            self._claim(stream.take(self._most))
+        if not self._ahead and (links := stream.take(self._most)):
+            self._claim(links)
         return self._ahead.popleft() if self._ahead else None
 
     async def wait(self, stream: LinkStream) -> Taken | None:
