@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
@@ -13,15 +13,12 @@ import msgspec
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.events import Ready, Retrying
-from landsat_async.m2m.replies import DownloadReply, QueueItem
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State, Step
-from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.context import RunContext
 from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.run.matching import AnswerRow, Refusal
-from landsat_async.run.quota import speaks_of_limits
 from landsat_async.transfer.link_policy import host_in
 
 DISABLED_WAITS_S = (5.0, 60.0, 300.0)
@@ -116,45 +113,6 @@ class LinkStream:
     def _wake_takers(self) -> None:
         for _ in range(min(len(self._takers), len(self._links))):
             self._takers.popleft().set()
-
-
-def from_request(reply: DownloadReply) -> list[AnswerRow]:
-    """Rows of an answer to download-request; links of what is being prepared do not work yet."""
-    rows = []
-    for listed, ready in ((reply.available, True), (reply.preparing, False)):
-        for row in listed:
-            number, eula = row.download_id, row.eula
-            name = row.display_id or (name_from_url(row.url.reveal()) if row.url else None)
-            url, old_label = row.url if ready else None, reply.duplicates.get(number)
-            refusal = Refusal.LICENCE if eula else None
-            rows.append(AnswerRow(number, row.entity_id, name, url, old_label, refusal, eula or "", row.product_id))
-    for one in reply.failed:
-        ids, said = (one.download_id, one.entity_id, None), one.message
-        rows.append(AnswerRow(*ids, refusal=refusal_of(said), message=said, product_id=one.product_id))
-    return rows
-
-
-def from_queue(rows: Iterable[QueueItem]) -> list[AnswerRow]:
-    """Rows of download-retrieve or download-search: ready is what has a link, whatever list it stands in."""
-    return [
-        AnswerRow(
-            row.download_id,
-            row.entity_id,
-            row.display_id,
-            row.url,
-            refusal=Refusal.LICENCE if row.eula else None,
-            message=row.eula or "",
-            proxied=row.status_code == "P",
-        )
-        for row in rows
-    ]
-
-
-def refusal_of(message: str) -> Refusal:
-    """Read what the service means by a refusal: it has words for that and no codes."""
-    if speaks_of_limits(message):
-        return Refusal.LIMITS
-    return Refusal.DISABLED if "temporarily disabled" in message.lower() else Refusal.OTHER
 
 
 async def refused(context: RunContext, item: Item, row: AnswerRow, *, serving: Collection[str] = ()) -> None:

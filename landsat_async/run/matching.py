@@ -1,4 +1,4 @@
-"""Which answer belongs to which file.
+"""What the rows of an answer say, and which file each belongs to.
 
 Answers of the service may lack the entity id (before 2025), may list files of other runs (an old label, no label at
 all), and hardly ever repeat the product id on the way out. An answer is taken only if nothing in it contradicts the
@@ -11,14 +11,22 @@ keep them apart where the answer has one; they are requested in different reques
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
+from landsat_async.m2m.replies import DownloadReply, QueueItem
 from landsat_async.model import SecretUrl
-from landsat_async.rules.naming import is_planned, window_source
+from landsat_async.rules.naming import is_planned, name_from_url, window_source
 from landsat_async.rules.observed import Fact
+
+_OVER_LIMIT = (
+    r"(?i)rate.?limit|quota|limit[a-z]* (has |have )?(been )?(reached|exceeded)"
+    r"|exceed(s|ed|ing)? (the |your )?([a-z]+ ){0,3}(limit|number|downloads)"
+)
+"""Compiled when something is refused, which most runs never see."""
 
 
 class Asked(Protocol):
@@ -73,6 +81,50 @@ class AnswerRow(msgspec.Struct, frozen=True):
     """The service cannot see the transfer and wants a report of its end."""
 
 
+def from_request(reply: DownloadReply) -> list[AnswerRow]:
+    """Rows of an answer to download-request; links of what is being prepared do not work yet."""
+    rows = []
+    for listed, ready in ((reply.available, True), (reply.preparing, False)):
+        for row in listed:
+            number, eula = row.download_id, row.eula
+            name = row.display_id or (name_from_url(row.url.reveal()) if row.url else None)
+            url, old_label = row.url if ready else None, reply.duplicates.get(number)
+            refusal = Refusal.LICENCE if eula else None
+            rows.append(AnswerRow(number, row.entity_id, name, url, old_label, refusal, eula or "", row.product_id))
+    for one in reply.failed:
+        ids, said = (one.download_id, one.entity_id, None), one.message
+        rows.append(AnswerRow(*ids, refusal=refusal_of(said), message=said, product_id=one.product_id))
+    return rows
+
+
+def from_queue(rows: Iterable[QueueItem]) -> list[AnswerRow]:
+    """Rows of download-retrieve or download-search: ready is what has a link, whatever list it stands in."""
+    return [
+        AnswerRow(
+            row.download_id,
+            row.entity_id,
+            row.display_id,
+            row.url,
+            refusal=Refusal.LICENCE if row.eula else None,
+            message=row.eula or "",
+            proxied=row.status_code == "P",
+        )
+        for row in rows
+    ]
+
+
+def refusal_of(message: str) -> Refusal:
+    """Read what the service means by a refusal: it has words for that and no codes."""
+    if speaks_of_limits(message):
+        return Refusal.LIMITS
+    return Refusal.DISABLED if "temporarily disabled" in message.lower() else Refusal.OTHER
+
+
+def speaks_of_limits(message: str) -> bool:
+    """Whether the reason of a refused file is the account's limits: whether they refuse whole requests is not known."""
+    return re.search(_OVER_LIMIT, message) is not None
+
+
 def fact_of_groups(scenes: Collection[str], rows: Sequence[AnswerRow]) -> Fact:
     """Return what an answer to a request for file groups shows: whether the list of scenes bounds it.
 
@@ -108,6 +160,17 @@ def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A
         if known is None or (known[1].url is None and answer.url is not None):
             pairs[found.item_id] = (found, answer)
     return pairs
+
+
+def without_ids(unanswered: Sequence[A], reply: DownloadReply) -> dict[int, tuple[A, AnswerRow]]:
+    """Rows of `failed` may lack all ids: they are the files that got no other answer, if the numbers agree."""
+    rows = [row for row in reply.failed if row.entity_id is None and row.download_id is None]
+    unreadable = any(row.call is not None for row in rows)  # nothing is refused there: the poller will look
+    if reply.duplicates or unreadable or not rows or len(rows) != len(unanswered):
+        return {}
+    texts = " / ".join(sorted({row.message for row in rows}))
+    row = AnswerRow(None, None, None, refusal=refusal_of(texts), message=texts)
+    return {item.item_id: (item, row) for item in unanswered}
 
 
 def _find(answer: AnswerRow, by_entity: dict[str, list[tuple[A, str]]], by_stem: dict[str, A]) -> A | None:

@@ -7,7 +7,6 @@ a sliding window kept on our side is safe for both.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -15,11 +14,6 @@ import msgspec
 WINDOW_S = 900.0
 WINDOW_DOWNLOADS = 15_000
 PENDING_LIMIT = 20_000
-_OVER_LIMIT = (
-    r"(?i)rate.?limit|quota|limit[a-z]* (has |have )?(been )?(reached|exceeded)"
-    r"|exceed(s|ed|ing)? (the |your )?([a-z]+ ){0,3}(limit|number|downloads)"
-)
-"""Compiled when something is refused, which most runs never see."""
 POLL_GROWTH_AFTER = 5
 """Rounds without news before polls become rarer."""
 POLL_GROWTH_MAX = 10.0
@@ -106,11 +100,6 @@ def fitting(
             break
         fits += 1
     return fits if fits or coming_files else min(1, len(sizes_bytes))
-
-
-def speaks_of_limits(message: str) -> bool:
-    """Whether the reason of a refused file is the account's limits: whether they refuse whole requests is not known."""
-    return re.search(_OVER_LIMIT, message) is not None
 
 
 def poll_delay_s(interval_s: float, rounds_without_news: int, u: float) -> float:

@@ -31,9 +31,18 @@ from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import LinkStream, Pairs, deliver, from_request, refusal_of, refused
+from landsat_async.run.dispatch import LinkStream, Pairs, deliver, refused
 from landsat_async.run.fallback import BundleFallback
-from landsat_async.run.matching import AnswerRow, Refusal, fact_of_groups, match, of_one_request, product_apart
+from landsat_async.run.matching import (
+    AnswerRow,
+    Refusal,
+    fact_of_groups,
+    from_request,
+    match,
+    of_one_request,
+    product_apart,
+    without_ids,
+)
 from landsat_async.run.quota import WINDOW_S, allowance, fitting
 from landsat_async.run.scene_lists import scene_list
 
@@ -301,7 +310,7 @@ class Requester:
             files = await context.ledger.requests.revive(files, reply.duplicates)
         pairs = match(files, answers)
         if reply.failed:
-            pairs |= _without_ids([item for item in files if item.item_id not in pairs], reply)
+            pairs |= without_ids([item for item in files if item.item_id not in pairs], reply)
         good: list[tuple[Item, AnswerRow]] = []
         failed: list[tuple[Item, AnswerRow]] = []
         ready = 0
@@ -354,17 +363,6 @@ class Requester:
             number, used = self._label_number, 0
         self._labels[product] = number, used + downloads
         return f"la-{self._context.run_id}-{number}"
-
-
-def _without_ids(unanswered: Sequence[Item], reply: DownloadReply) -> dict[int, tuple[Item, AnswerRow]]:
-    """Rows of `failed` may lack all ids: they are the files that got no other answer, if the numbers agree."""
-    rows = [row for row in reply.failed if row.entity_id is None and row.download_id is None]
-    unreadable = any(row.call is not None for row in rows)  # nothing is refused there: the poller will look
-    if reply.duplicates or unreadable or not rows or len(rows) != len(unanswered):
-        return {}
-    texts = " / ".join(sorted({row.message for row in rows}))
-    row = AnswerRow(None, None, None, refusal=refusal_of(texts), message=texts)
-    return {item.item_id: (item, row) for item in unanswered}
 
 
 def _bounded(files: list[Item], most: int) -> list[Item]:

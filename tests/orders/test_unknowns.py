@@ -11,7 +11,7 @@ import pytest
 
 from landsat_async.events import Retrying
 from landsat_async.run import plan
-from landsat_async.run.quota import speaks_of_limits
+from landsat_async.run.matching import speaks_of_limits
 from landsat_async.sim.script import Script
 
 LONG_WAITS = True

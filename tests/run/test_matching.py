@@ -2,9 +2,21 @@ from dataclasses import dataclass
 
 import pytest
 
+from landsat_async.m2m.replies import DownloadItem, DownloadReply, QueueItem
+from landsat_async.m2m.tolerant import FailedItem
 from landsat_async.model import SecretUrl
 from landsat_async.rules.observed import Fact
-from landsat_async.run.matching import AnswerRow, fact_of_groups, match, of_one_request
+from landsat_async.run.matching import (
+    AnswerRow,
+    Refusal,
+    fact_of_groups,
+    from_queue,
+    from_request,
+    match,
+    of_one_request,
+    refusal_of,
+    without_ids,
+)
 
 
 @dataclass(frozen=True)
@@ -95,3 +107,50 @@ def test_an_answer_of_another_product_may_be_that_of_another_storage_system():
 def test_an_answer_to_file_groups_shows_whether_the_list_bounds_it(names, whose):
     said = fact_of_groups(["LC08_A"], [answer("L2SR", name) for name in names])
     assert said == Fact("request", f"data groups bring files {whose}", 2.0)
+
+
+def test_links_of_what_is_being_prepared_are_not_used_and_name_their_file():
+    link = SecretUrl("https://host/a/LC08_A_SR_B3.TIF?requestSignature=x")
+    reply = DownloadReply((DownloadItem(7, "E", link),), (DownloadItem(8, "F", link),), duplicates={8: "older"})
+    ready, preparing = from_request(reply)
+    assert (ready.url, ready.name, ready.label) == (link, "LC08_A_SR_B3.TIF", None)
+    assert (preparing.url, preparing.name, preparing.label) == (None, "LC08_A_SR_B3.TIF", "older")
+
+
+def test_a_licence_and_a_refusal_are_refusals_of_their_kind():
+    reply = DownloadReply(
+        (DownloadItem(7, "E", URL, eula="LIC"),), (), (FailedItem("F", "P", 8, "this product is temporarily disabled"),)
+    )
+    licence, disabled = from_request(reply)
+    assert (licence.refusal, licence.message) == (Refusal.LICENCE, "LIC")
+    assert (disabled.refusal, disabled.download_id, disabled.product_id) == (Refusal.DISABLED, 8, "P")
+
+
+def test_a_row_of_the_queue_is_ready_when_it_has_a_link_whatever_its_letter():
+    rows = from_queue([QueueItem(7, url=URL, status_code="P"), QueueItem(8, status_code="A"), QueueItem(9, eula="LIC")])
+    assert [(row.url, row.proxied, row.refusal) for row in rows] == [
+        (URL, True, None),
+        (None, False, None),
+        (None, False, Refusal.LICENCE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "refusal"),
+    [
+        ("You have exceeded the number of downloads", Refusal.LIMITS),
+        ("Rate limit reached", Refusal.LIMITS),
+        ("Temporarily Disabled", Refusal.DISABLED),
+        ("no such product", Refusal.OTHER),
+    ],
+)
+def test_a_refusal_is_read_from_its_words(message, refusal):
+    assert refusal_of(message) is refusal
+
+
+def test_refusals_without_ids_are_of_the_files_without_an_answer_when_their_numbers_agree():
+    one = FailedItem(None, None, None, "no such product")
+    assert set(without_ids([BUNDLE], DownloadReply(failed=(one,)))) == {1}
+    assert without_ids([BUNDLE, BAND], DownloadReply(failed=(one,))) == {}
+    unreadable = FailedItem(None, None, None, "failed is not a list", "download-request")
+    assert without_ids([BUNDLE], DownloadReply(failed=(unreadable,))) == {}
