@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -119,10 +120,10 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
             raise NameSeen(served_name(begins, reply.filename, str(url)))
         reading = read_answer(wanted, here, reply, named=named)
         if isinstance(reading, AcceptBody) and (whole := await _whole_of(transfer, response, reading)):
-            kept = await _keep_whole(transfer, whole, reply, reading.facts, staging=staging)
+            committed = await _begin_whole(transfer, whole, reply, reading.facts, staging=staging)
             if response.room is not None:  # on every other way out a thread may still look at it
                 session.give_buffer(response.room)
-            return kept
+            return Received(complete=True, length_known=True, committed=committed)
         received = await take_answer(transfer, wanted, reading, response, reply, staging=staging, plainly=plainly)
     finally:
         if response is not None and response.whole is None:
@@ -300,15 +301,15 @@ async def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) ->
     return whole if whole is not None and len(whole) == size == accept.end else None
 
 
-async def _keep_whole(
+def _begin_whole(
     transfer: Transfer, whole: memoryview, reply: Reply, facts: Checkpoint, *, staging: bool
-) -> Received:
-    """Keep a file that is here whole: one call of a thread does all that is left to do."""
+) -> Awaitable[CommitResult]:
+    """Begin to keep a file that is here whole: one call of a thread does all that is left to do."""
     transfer.begin_body(None, facts.total)
     transfer.count(len(whole))
     _check_first_bytes(transfer, reply, staging, bytes(whole[:HEAD_BYTES]))
     transfer.part.facts = facts
-    return Received(complete=True, length_known=True, committed=await land(transfer, whole))
+    return land(transfer, whole)
 
 
 async def _receive_large(

@@ -12,7 +12,7 @@ import os
 import ssl
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from random import random
@@ -200,22 +200,22 @@ class TransferSession:
         Raises:
             AttemptFailed: there is no answer, or none that can be believed.
         """
-        redirects = stale = 0
+        redirects = stale = tries = 0
         while redirects <= MAX_REDIRECTS:
             host = host or host_of(url)
             alone = name is None or stale > 0 or host in self._nameless
             try:
-                response = await self._get_once(
-                    url, host, {**headers, **ALONE} if alone else headers, policy, alone=alone
-                )
-            except AttemptFailed as failure:
-                failure.host = host
-                raise
+                response = await self._get_once(url, host, headers, policy, alone=alone)
+            except (aiohttp.ClientError, ValueError, OSError, RuntimeError) as error:
+                tries += 1
+                if isinstance(error, OutOfStep) and tries <= USED_AT_MOST:  # one connection fewer each time
+                    continue
+                raise self._failure_of(error, url, host) from None
             reply = read_reply(response.status, response.headers.getall)
             seen = self._looked_at[host] = self._looked_at[host] + 1
             if self.observe is not None and (seen <= HEADS_SEEN or seen % HEADS_SEEN == 0 or reply.status != 200):
                 self.observe(host, facts_of_head(reply, response.headers, headers, name, url))
-            redirected = reply.status in _REDIRECTS
+            redirected, tries = reply.status in _REDIRECTS, 0
             said = name_from_url(reply.location or "") if redirected else reply.filename
             named = name is not None and said == name
             if not named:
@@ -256,9 +256,10 @@ class TransferSession:
         elif status < 400:  # pages under a bad status never name a file
             self._nameless.add(host)
 
-    async def _get_once(
+    def _get_once(
         self, url: URL, host: str, headers: Mapping[str, str], policy: TransferPolicy, *, alone: bool
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
+        """Begin a request: after the pattern of its origin, or by way of aiohttp where there is none."""
         bound_s = policy.connect_timeout_s + policy.header_timeout_s
         bounds = policy.connect_timeout_s, policy.stall_timeout_s, bound_s
         timeout = self._timeouts.get(bounds)
@@ -266,38 +267,34 @@ class TransferSession:
             timeout = self._timeouts[bounds] = aiohttp.ClientTimeout(
                 total=None, connect=bound_s, sock_connect=bounds[0], sock_read=bounds[1]
             )
-        tries = 0
-        try:
-            proxy = self._proxy(url) if self.proxies else None
-            quick = self.quick if proxy is None and not alone else None
-            while True:
-                try:
-                    if quick is not None and (url.scheme, host) in quick.patterns:
-                        deadline_s = self.clock() + bound_s
-                        return await quick.get(url, host, headers, timeout, deadline_s)  # type: ignore[return-value]
-                    async with asyncio.timeout(bound_s):
-                        answer = await self.session.get(
-                            url, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy
-                        )
-                except OutOfStep:  # one connection fewer each time
-                    if (tries := tries + 1) > USED_AT_MOST:
-                        raise
-                    continue
-                if quick is not None:
-                    quick.learn(cast(Answer, answer))
-                return cast(Answer, answer)
-        except (aiohttp.ClientError, ValueError, OSError, RuntimeError) as error:
-            raise self._failure_of(error, url.host or "") from None
+        if self.quick is not None and not alone and (url.scheme, host) in self.quick.patterns:
+            quick = self.quick.get(url, host, headers, timeout, self.clock() + bound_s)
+            return cast("Awaitable[Answer]", quick)
+        return self._get_plainly(url, headers, timeout, bound_s, alone=alone)
 
-    def _failure_of(self, error: Exception, host: str) -> Exception:
-        """Return what is raised for an exception of the HTTP client."""
-        if isinstance(error, LinkRefused):
-            return failed(FaultKind.BAD_LINK, str(error))
-        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-            return failed(FaultKind.NETWORK, f"{host} does not answer")
+    async def _get_plainly(
+        self, url: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, bound_s: float, *, alone: bool
+    ) -> Answer:
+        proxy = self._proxy(url) if self.proxies else None
+        fields = {**headers, **ALONE} if alone else headers
+        async with asyncio.timeout(bound_s):
+            answer = await self.session.get(url, headers=fields, timeout=timeout, allow_redirects=False, proxy=proxy)
+        if self.quick is not None and not alone:
+            self.quick.learn(cast(Answer, answer))
+        return cast(Answer, answer)
+
+    def _failure_of(self, error: Exception, url: URL, host: str) -> Exception:
+        """Return what is raised for an exception of the HTTP client; `host` as circuit breakers know it."""
         if isinstance(error, RuntimeError) and self.session.closed:  # aiohttp has no type of its own for that
             return SessionClosed()
-        return AttemptFailed(fault_of_client(error, host))
+        if isinstance(error, LinkRefused):
+            failure = failed(FaultKind.BAD_LINK, str(error))
+        elif isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            failure = failed(FaultKind.NETWORK, f"{url.host or ''} does not answer")
+        else:
+            failure = AttemptFailed(fault_of_client(error, url.host or ""))
+        failure.host = host
+        return failure
 
     def _proxy(self, url: URL) -> URL | None:
         proxy = self.proxies.get(url.scheme)
