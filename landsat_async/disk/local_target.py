@@ -49,6 +49,8 @@ class LocalTarget:
         self.path_of = partial(self.fs.join, self._root)
         """Returns the whole path of a file."""
         self._file_mode = 0o644
+        self._holds_more = False
+        """Something else than what is ours has been seen in the folder."""
 
     def prepare(self) -> Claim:
         """Make the folders, try to write, lock, and follow no links below from now on; see `OutputFolder.claim`."""
@@ -143,6 +145,8 @@ class LocalTarget:
 
     def places(self, wanted: Sequence[tuple[str, str]]) -> list[Place]:
         """Tell what has the final names; a part that has one is known by being the same file."""
+        if len(wanted) > 1 and self._is_bare():
+            return [Place.FREE] * len(wanted)
         is_folder_there, found = {"": True}, []
         for relpath, part_name in wanted:
             folder = relpath.rpartition("/")[0]
@@ -150,6 +154,18 @@ class LocalTarget:
                 is_folder_there[folder] = self._place(folder, "") is not Place.FREE
             found.append(self._place(relpath, part_name) if is_folder_there[folder] else Place.FREE)
         return found
+
+    def _is_bare(self) -> bool:
+        """Whether the folder holds nothing but what is ours, as in a first run: then no name need be looked for.
+
+        It is listed again only while it holds nothing else: a long list takes longer than some looks.
+        """
+        if not self._holds_more:
+            try:
+                self._holds_more = set(self.folder.fs.listdir(self._root)) != {self.folder.state.name}
+            except OSError:
+                return False
+        return not self._holds_more
 
     def _place(self, relpath: str, part_name: str) -> Place:
         fs = self.folder.fs

@@ -160,10 +160,24 @@ def test_the_files_of_a_missing_folder_are_not_looked_for_one_by_one(target, tmp
     looked_at = []
     observe(target.folder.fs, lambda operation, *how: looked_at.append(how[0]) if operation == "lstat" else None)
     wanted = [(f"LC08/2024/{number}.TIF", "") for number in range(9)]
+    (tmp_path / "data" / "other").mkdir()
     assert target.places(wanted) == [Place.FREE] * 9
     assert len(looked_at) == 1
     (tmp_path / "data/LC08/2024/4.TIF").mkdir(parents=True)
     assert target.places(wanted) == [Place.FREE] * 4 + [Place.UNUSABLE] + [Place.FREE] * 4
+
+
+def test_in_a_folder_that_is_bare_no_file_is_looked_for_and_what_comes_into_it_is_found(target, tmp_path):
+    looked_at = []
+    observe(target.folder.fs, lambda operation, *how: looked_at.append(how[0]) if operation == "lstat" else None)
+    wanted = [(f"{number}.TIF", "") for number in range(9)]
+    assert target.places(wanted) == [Place.FREE] * 9
+    assert looked_at == []
+    (tmp_path / "data/4.TIF").write_bytes(b"x")
+    assert target.places(wanted) == [Place.FREE] * 4 + [Place.TAKEN] + [Place.FREE] * 4
+    (tmp_path / "data/4.TIF").unlink()
+    assert target.places(wanted) == [Place.FREE] * 9
+    assert len(looked_at) == 18  # it is not listed again
 
 
 def test_parts_are_told_with_their_time_and_discarded_by_name(target):
