@@ -40,7 +40,6 @@ from landsat_async.public import publish
 from landsat_async.rules.select_type import choose_type
 from landsat_async.rules.shards import Shard
 from landsat_async.rules.store_url import is_store_url
-from landsat_async.scene_files import read_scenes_file
 from landsat_async.user_files import Unreadable, near_name, read_user_file, text_of
 
 _FOLDERS = {"directory": "data", "spool": "spool", "state_dir": ".landsat_async"}
@@ -304,6 +303,8 @@ def _read_scenes(
     path = search.get("scenes_file")
     if path is None:
         return
+    from landsat_async.scene_files import read_scenes_file  # with what reads tables: few searches name a file
+
     try:
         found = read_scenes_file(path)
     except ValueError as error:
