@@ -69,7 +69,7 @@ class Slots:
     def allow(self, allowed: int) -> None:
         """Change how many files may use connections; what has one keeps it."""
         self.allowed = allowed
-        self._hand_on()
+        self._wake()
         while self._without:
             self._without.popleft().set()
 
@@ -131,8 +131,8 @@ class Slots:
         self.busy += 1
         self.most_busy = max(self.busy, self.most_busy)
 
-    def _hand_on(self) -> None:
-        """Give free slots to those who have a file, counted as taken.
+    def _wake(self) -> None:
+        """Wake those who can go on; who has a file gets a free slot, counted as taken.
 
         A slot that is only offered would be gone each time: who has given it back asks for the next file, and takes
         it again, before the loop comes round to those who wait.
@@ -140,10 +140,6 @@ class Slots:
         while self.with_file and self.busy < self.allowed:
             self._count()
             self.with_file.popleft().set()
-
-    def _wake(self) -> None:
-        """Wake those who can go on."""
-        self._hand_on()
         if self._asking + self.busy < self.allowed and self._without:
             self._without.popleft().set()
 
