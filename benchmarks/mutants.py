@@ -95,7 +95,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "run/sync.py": ("tests/whole/test_sync.py", "tests/whole/test_sync_days.py", "tests/store/test_sync.py"),
     "run/sync_plan.py": ("tests/run/test_sync_plan.py", "tests/whole/test_sync.py"),
     "run/bus.py": ("tests/run/test_bus.py",),
-    "run/claims.py": ("tests/orders/test_claims.py",),
+    "run/link_stream.py": ("tests/orders/test_claims.py",),
     "run/recorder.py": ("tests/orders/test_recorder.py",),
     "rules/redact.py": ("tests/rules/test_redact.py",),
     "errors.py": ("tests/test_exit_codes.py",),

@@ -2,117 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import assert_never
-
-import anyio
-import msgspec
 
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.events import Ready, Retrying
-from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.context import RunContext
 from landsat_async.run.host_health import HostFault, Ruling
+from landsat_async.run.link_stream import Link, LinkStream
 from landsat_async.run.matching import AnswerRow, Refusal
 from landsat_async.transfer.link_policy import host_in
 
 DISABLED_WAITS_S = (5.0, 60.0, 300.0)
 """Pauses before one file that is "temporarily disabled" is requested again while others of its system are given."""
-
-
-class Link(msgspec.Struct, frozen=True):
-    """A file that can be fetched now. The link lives here, in memory, and nowhere else."""
-
-    item_id: int
-    url: SecretUrl
-    host: str
-    born_s: float
-    """Monotonic time of the answer that brought it; an old link is renewed before use."""
-    proxied: bool
-
-
-class LinkStream:
-    """The one bounded stream of links, from requester and poller to the workers. For the tasks of one event loop.
-
-    Who puts links in waits until there is room for a good part of them: to be woken for each place that becomes free
-    would cost a small file as much as its request.
-    """
-
-    def __init__(self, size: int, senders: int) -> None:
-        """`size`: so many links may wait; `senders`: so many tasks enter `sending`."""
-        self.size = size
-        self.quarter = max(1, size // 4)
-        """What is worth waking who waits for room."""
-        self._senders = senders
-        self._links: deque[Link] = deque()
-        self._takers: deque[anyio.Event] = deque()
-        self._room: anyio.Event | None = None
-
-    def __len__(self) -> int:
-        """How many links wait."""
-        return len(self._links)
-
-    @property
-    def room(self) -> int:
-        """How many links may be put in now; who waits for one needs no room for it."""
-        return self.size - len(self._links) + len(self._takers)
-
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Put links in inside; when all senders have left their blocks, the stream ends after the last link."""
-        try:
-            yield
-        finally:
-            self._senders -= 1
-            if not self._senders:
-                while self._takers:
-                    self._takers.popleft().set()
-
-    async def put(self, links: Sequence[Link]) -> None:
-        """Put links in, in this order; waits while there is no room."""
-        begin = 0
-        while begin < len(links):
-            if self.room < min(self.quarter, len(links) - begin):
-                self._room = self._room or anyio.Event()
-                await self._room.wait()
-                continue
-            end = begin + self.room
-            self._links.extend(links[begin:end])
-            self._wake_takers()
-            begin = end
-
-    def take(self, most: int) -> list[Link]:
-        """Take the next links; none when there are none now."""
-        links = [self._links.popleft() for _ in range(min(most, len(self._links)))]
-        if self._room is not None and self.size - len(self._links) >= self.quarter:
-            room, self._room = self._room, None
-            room.set()
-        return links
-
-    async def wait(self) -> bool:
-        """Wait until links have been put in; False when there will be no more. Others may have taken them by then."""
-        if self._links or not self._senders:
-            return bool(self._links)
-        woken = anyio.Event()
-        self._takers.append(woken)
-        try:
-            await woken.wait()
-        except BaseException:
-            if woken.is_set():
-                self._wake_takers()  # that was for somebody who goes on
-            else:
-                self._takers.remove(woken)
-            raise
-        return True
-
-    def _wake_takers(self) -> None:
-        for _ in range(min(len(self._takers), len(self._links))):
-            self._takers.popleft().set()
 
 
 async def refused(context: RunContext, item: Item, row: AnswerRow, *, serving: Collection[str] = ()) -> None:

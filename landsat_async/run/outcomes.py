@@ -20,9 +20,9 @@ from landsat_async.events import Retrying, Skipped, Verified
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import Link
 from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.run.inventory import facts_of_named
+from landsat_async.run.link_stream import Link
 from landsat_async.run.recorder import Proven, Recorder
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession

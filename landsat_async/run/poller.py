@@ -25,7 +25,8 @@ from landsat_async.m2m.caller import TIDY_LIMIT_S
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.run.context import RunContext
-from landsat_async.run.dispatch import LinkStream, deliver, refused
+from landsat_async.run.dispatch import deliver, refused
+from landsat_async.run.link_stream import LinkStream
 from landsat_async.run.matching import AnswerRow, from_queue, match
 from landsat_async.run.quota import eta_s, poll_delay_s
 

@@ -18,8 +18,8 @@ import anyio
 
 from landsat_async.disk.ledger import Item
 from landsat_async.rules.lifecycle import State
-from landsat_async.run.dispatch import Link
 from landsat_async.run.file_states import FileStates
+from landsat_async.run.link_stream import Link
 from landsat_async.transfer.types import Done
 
 TOGETHER_S = 0.05

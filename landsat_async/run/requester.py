@@ -31,8 +31,9 @@ from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import LinkStream, Pairs, deliver, refused
+from landsat_async.run.dispatch import Pairs, deliver, refused
 from landsat_async.run.fallback import BundleFallback
+from landsat_async.run.link_stream import LinkStream
 from landsat_async.run.matching import (
     AnswerRow,
     Refusal,

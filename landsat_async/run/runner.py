@@ -44,7 +44,6 @@ from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Limits, RunCounts
-from landsat_async.run.dispatch import LinkStream
 from landsat_async.run.ends import clean_up, note_leftovers, reason_of, tidy_in_time, write_wanted_outputs
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
@@ -52,6 +51,7 @@ from landsat_async.run.hooks import Hooks, OnScene
 from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock, warn_of_space
+from landsat_async.run.link_stream import LinkStream
 from landsat_async.run.poller import Poller
 from landsat_async.run.preparation import prepare
 from landsat_async.run.requester import Requester

@@ -26,13 +26,12 @@ from landsat_async.model import MEASURE, Proof
 from landsat_async.rules.naming import bundle_name, is_member, is_planned, window_source
 from landsat_async.rules.observed import Fact, words_of
 from landsat_async.run import concurrency
-from landsat_async.run.claims import ClaimsAhead, Taken
 from landsat_async.run.concurrency import SHORT_WINDOW_S, ConcurrencyLimit
 from landsat_async.run.context import RunContext
-from landsat_async.run.dispatch import Link, LinkStream
 from landsat_async.run.file_states import Claiming
 from landsat_async.run.host_health import LinkAges
 from landsat_async.run.inventory import take_name
+from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream, Taken
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.pool import LocalPool, TransferPool

@@ -45,9 +45,9 @@ from landsat_async.run import runner, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import RunCounts
-from landsat_async.run.dispatch import LinkStream
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.hosts import Hosts
+from landsat_async.run.link_stream import LinkStream
 from landsat_async.run.runner import run_pipeline
 from landsat_async.run.worker import WorkerPool
 from landsat_async.transfer.link_policy import host_in

@@ -12,9 +12,8 @@ import pytest
 from landsat_async.errors import DiskFull
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
-from landsat_async.run.claims import ClaimsAhead
-from landsat_async.run.dispatch import Link, LinkStream
 from landsat_async.run.file_states import FileStates
+from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream
 from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from landsat_async.model import SecretUrl
-from landsat_async.run.dispatch import Link, LinkStream
+from landsat_async.run.link_stream import Link, LinkStream
 
 
 def links(*numbers):
