@@ -24,6 +24,8 @@ from urllib.parse import SplitResult, urlsplit
 from benchmarks.arguments import Errand, read_errand
 
 BUFFER_BYTES = 1024 * 1024
+GATHERED_BYTES = 256 * 1024
+"""TLS gives 16 KiB at a time: so much of it is written at once."""
 ROWS_TOGETHER = 16
 
 
@@ -66,6 +68,11 @@ class Body:
         self._at = 0
         self.total = sys.maxsize
 
+    @property
+    def missing(self) -> int:
+        """How many bytes are still to come."""
+        return self.total - self._at
+
     def write(self, block: memoryview) -> bool:
         """Take what has come; True = that was the end."""
         self._at += os.pwrite(self._fd, block, self._at)
@@ -107,6 +114,9 @@ class Connection:
         if not size:
             sys.exit("the connection has ended")
         if not self._in_head:
+            missing = self._body.missing
+            while size < min(missing, GATHERED_BYTES) and isinstance(self.socket, ssl.SSLSocket):
+                size += self.socket.recv_into(self._buffer[size:]) or sys.exit("the connection has ended")
             return self._body.write(self._buffer[:size])
         head, _, _ = bytes(self._buffer[: min(size, 8192)]).partition(b"\r\n\r\n")
         self._body.total = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
