@@ -112,7 +112,7 @@ class RunCounts:
             self._samples.popleft()
         first_s, first_bytes = self._samples[0]
         elapsed = now_s - first_s
-        done = self.bytes_done + sum(self.active.values())
+        done = self.bytes_done + states.unrecorded_bytes + sum(self.active.values())
         preparing = max(0, states.by_state[State.PREPARING] - len(states.deferred))
         if not preparing:
             self._preparing_since_s = None

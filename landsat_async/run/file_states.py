@@ -92,6 +92,8 @@ class FileStates:
         """Files that the service has been asked for and that are not finished."""
         self.unrecorded = 0
         """Files that are proven and have their names, and wait for a commit; they are `active` until then."""
+        self.unrecorded_bytes = 0
+        """Of these files."""
         self.deferred: dict[int, float] = {}
         """Files that are ready at the service and wait there: until the unix time, or as long as their host is left
         alone."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import anyio
 
 from landsat_async.disk.ledger import Item
+from landsat_async.errors import LandsatError
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.file_states import FileStates
 from landsat_async.run.link_stream import Link
@@ -54,20 +55,21 @@ class Recorder:
         self._due, self._room, self._alone = asyncio.Event(), asyncio.Event(), asyncio.Event()
         """To be recorded now; there is room for more; no worker is left."""
         self._timer: asyncio.TimerHandle | None = None
-        self._workers = 0
+        self._workers: list[anyio.CancelScope] = []
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """While a worker is in this block it may bring files, and `run` goes on."""
-        self._workers += 1
-        self._alone.clear()
-        try:
-            yield
-        finally:
-            self._workers -= 1
-            if not self._workers:
-                self._alone.set()
-                self._due.set()
+        """While a worker is in this block it may bring files, and `run` goes on; it ends early when `run` has failed."""
+        with anyio.CancelScope() as scope:
+            self._workers.append(scope)
+            self._alone.clear()
+            try:
+                yield
+            finally:
+                self._workers.remove(scope)
+                if not self._workers:
+                    self._alone.set()
+                    self._due.set()
 
     def flush(self) -> None:
         """Have what waits recorded now, as there is a commit for something else."""
@@ -79,6 +81,7 @@ class Recorder:
         self._waiting.append(Proven(item, link, done))
         states = self._states
         states.unrecorded += 1
+        states.unrecorded_bytes += done.size_bytes
         if len(self._waiting) >= TOGETHER or states.by_state[State.ACTIVE] <= states.unrecorded:
             self._due.set()
         elif self._timer is None:
@@ -88,17 +91,20 @@ class Recorder:
             await self._room.wait()
 
     async def run(self) -> None:
-        """Record until no worker is left, and what waits then too, also when it is cancelled meanwhile."""
+        """Record until no worker is left, and what waits then too, also when it is cancelled or fails meanwhile."""
         try:
             while self._workers or self._waiting:
                 await self._due.wait()
                 await self._write()
                 await self._follow()
-        except anyio.get_cancelled_exc_class():
+        except BaseException:
             with anyio.CancelScope(shield=True):
+                for scope in self._workers:
+                    scope.cancel()
                 if self._workers:  # they end soon, but what has its name by then is still brought
                     await self._alone.wait()
-                await self._write()
+                with suppress(LandsatError, OSError):  # the first error is told
+                    await self._write()
             raise
         finally:
             if self._timer is not None:
@@ -117,3 +123,4 @@ class Recorder:
             await self._record(proven)
         finally:
             self._states.unrecorded -= len(proven)
+            self._states.unrecorded_bytes -= sum(done.size_bytes for _, _, done in proven)

@@ -19,7 +19,7 @@ class Bench:
     """A recorder whose commits are lists of numbers; `active` files are on their way."""
 
     def __init__(self, active):
-        self.states = SimpleNamespace(by_state={State.ACTIVE: active}, unrecorded=0)
+        self.states = SimpleNamespace(by_state={State.ACTIVE: active}, unrecorded=0, unrecorded_bytes=0)
         self.commits = []
         self.times = []
         self.followed = 0
@@ -41,7 +41,7 @@ class Bench:
 
     async def put(self, *numbers):
         for number in numbers:
-            await self.recorder.put(number, None, None)
+            await self.recorder.put(number, None, SimpleNamespace(size_bytes=10))
 
     @property
     def recorded(self):
@@ -181,3 +181,34 @@ def test_a_ledger_that_takes_no_record_ends_the_run():
     with pytest.raises(ExceptionGroup) as raised:
         run_in_virtual_time(_broken)
     assert isinstance(raised.value.exceptions[0], DiskFull)
+
+
+async def _broken_later():
+    bench = Bench(active=100)
+
+    async def follow():
+        await anyio.sleep(1)
+        raise OSError(30, "read-only spool")
+
+    bench.recorder._follow = follow
+
+    async def work():
+        with bench.recorder.in_use():
+            await bench.put(1)
+            await anyio.sleep(0.5)
+            await bench.put(2, 3)
+            assert bench.states.unrecorded_bytes == 20
+            await anyio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with anyio.create_task_group() as group:
+            group.start_soon(work)
+            group.start_soon(bench.recorder.run)
+    assert raised.group_contains(OSError, match="read-only spool")
+    assert bench.recorded == [1, 2, 3]
+    assert bench.states.unrecorded_bytes == 0
+
+
+def test_an_error_in_what_follows_a_record_leaves_nothing_unrecorded():
+    """Workers end first, as they may still bring files; then the run ends with that error."""
+    run_in_virtual_time(_broken_later)
