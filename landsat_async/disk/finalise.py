@@ -51,6 +51,8 @@ class Committed(msgspec.Struct, frozen=True):
     """Its time of change, to be able to say later whether it is still this file."""
     identity: Identity = Identity.NONE
     """What the file itself has shown of whose it is."""
+    linked: bool = False
+    """It still has the part's name as well, by which a later run knows it for ours when it was not recorded."""
 
 
 class InTheWay(msgspec.Struct, frozen=True):
@@ -94,13 +96,13 @@ def finalise(
         fs.fchmod(fd, mode)
     except OSError:  # some file systems have no modes
         pass
-    folder = os.path.dirname(final_path)
+    folder, linked = os.path.dirname(final_path), False
     try:
         try:
-            _name(fs, part_path, final_path, overwrite=overwrite)
+            linked = _name(fs, part_path, final_path, overwrite=overwrite)
         except FileNotFoundError:  # the folder is there most of the time, so it is only made when it is missing
             fs.make_folder(folder)
-            _name(fs, part_path, final_path, overwrite=overwrite)
+            linked = _name(fs, part_path, final_path, overwrite=overwrite)
     except FileExistsError:
         if not _same_bytes(fs, fd, final_path, size_bytes):
             return InTheWay()  # else it has been finished before, by a run that could not record it
@@ -109,7 +111,7 @@ def finalise(
     except FileNotFoundError:
         return PartLost()
     fs.fsync_dir(folder)
-    return Committed(proved.proof, mine.st_mtime_ns, proved.identity)
+    return Committed(proved.proof, mine.st_mtime_ns, proved.identity, linked)
 
 
 def discard_part(fs: Fs, part_path: str) -> None:
@@ -174,20 +176,20 @@ def move_file(fs: Fs, path: str, to: str) -> None:
     fs.fsync_dir(os.path.dirname(path))
 
 
-def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:
-    """Give the part its final name in the safest way that the file system knows."""
+def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> bool:
+    """Give the part its final name in the safest way that the file system knows; whether it has kept its own."""
     if overwrite:
         fs.replace(part_path, final_path)
-        return
+        return False
     try:
         fs.link(part_path, final_path)
-        return
+        return True
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
     try:
         fs.rename_noreplace(part_path, final_path)
-        return
+        return False
     except OSError as error:
         if error.errno not in _NO_SUCH_RENAME:
             raise
@@ -197,5 +199,5 @@ def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> None:
         fs.lstat(final_path)
     except FileNotFoundError:
         fs.replace(part_path, final_path)
-    else:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        return False
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -24,6 +24,7 @@ from contextlib import suppress
 from typing import BinaryIO, cast
 
 from aiofiles.threadpool.binary import AsyncFileIO
+from anyio import sleep_forever
 from msgspec.structs import replace
 
 from landsat_async.disk.acquire import Handover
@@ -240,6 +241,8 @@ class PartFile:
                 await AsyncFileIO(cast("BinaryIO", self._file), None, self.threads.pool).write(block)
         finally:
             self.length = self._file.length
+        if self.threads.lost:
+            await sleep_forever()  # the shield has given up, so we have been cancelled: this raises
 
     def put(self, block: memoryview) -> None:
         """Append a block, and make the file first if there is none; for threads."""

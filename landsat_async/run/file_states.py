@@ -154,14 +154,18 @@ class FileStates:
 
     def claim(self, item_ids: Sequence[int]) -> Claiming:
         """Begin to take ready files; each is waited for with `claimed`."""
-        return self._ledger.files.claim(item_ids, self.now())
+        claiming = self._ledger.files.claim(item_ids, self.now())
+        claiming.add_done_callback(_seen)
+        return claiming
 
     async def claimed(self, item_id: int, claiming: Claiming) -> Claimed | None:
         """Wait for a file and count that it has been taken: its row and its part. None when it was not ready any more.
 
         Others may wait for the same claim, so it is not cancelled with who waits.
         """
-        file = (claiming.result() if claiming.done() else await asyncio.shield(claiming)).get(item_id)
+        if not claiming.done():
+            await asyncio.wait([claiming])
+        file = claiming.result().get(item_id)
         if file is not None:
             self._count(item_id, State.READY, Step.CLAIM)
         return file
@@ -186,3 +190,9 @@ class FileStates:
             self.deferred.pop(item_id, None)
         if step in _WAKING or self.ended or self.wakeups.waiting_for_capacity:
             self.wakeups.notify()
+
+
+def _seen(claiming: Claiming) -> None:
+    """What fails when all who waited for it are gone concerns nobody any more, so it is not to be logged."""
+    if not claiming.cancelled():
+        claiming.exception()

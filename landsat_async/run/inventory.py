@@ -169,16 +169,21 @@ async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[s
     wanted = [(item.relpath, name) for name in part_names]
     if Place.OURS not in await anyio.to_thread.run_sync(context.target.places, wanted):
         return None
-    asked = Proof(context.config.download.proof)
-    level = Proof.CONTENT if asked.rank >= Proof.CONTENT.rank else Proof.STRUCTURE
+    level = _level_of_ours(context)
     finding = await inspect_apart(context.target.read(item.relpath), item.name, weakest=Proof.LENGTH, level=level)
     return finding if isinstance(finding, Facts) else None
+
+
+def _level_of_ours(context: RunContext) -> Proof:
+    """Return what is to be proven of a file that came as it should, and was named by a process that is no more."""
+    asked = Proof(context.config.download.proof)
+    return Proof.CONTENT if asked.rank >= Proof.CONTENT.rank else Proof.STRUCTURE
 
 
 async def _adopt(context: RunContext, item: Item, place: Place) -> None:
     """Prove what has a file's name: record it as that file, or leave it alone."""
     ours = place is Place.OURS
-    weakest, level = (Proof.LENGTH, Proof.STRUCTURE) if ours else (Proof.STRUCTURE, Proof.CONTENT)
+    weakest, level = (Proof.LENGTH, _level_of_ours(context)) if ours else (Proof.STRUCTURE, Proof.CONTENT)
     finding = await inspect_apart(context.target.read(item.relpath), item.name, weakest=weakest, level=level)
     if isinstance(finding, Facts) and not ours:
         doubt = why_not_adopted(item.name, finding, item.bytes_nominal)
@@ -189,7 +194,7 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
                 item.item_id, item.relpath, finding.size_bytes, finding.sha256, finding.proof, finding.mtime_ns,
                 finding.identity, adopted=not ours,
             )  # fmt: skip
-            if await context.states.finish(file):
+            if await context.states.finish(file, report=ours and item.system.startswith("ls_")):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
         case Unproven(reason, in_use=True):
             await context.routes.fail(item, f"what has its name is {reason}", IN_USE_HINT, alone=True)

@@ -97,7 +97,7 @@ class Outcomes:
         self.context = context
         self.session = session
         self.recorder = Recorder(context.states, self._record, self._after_record)
-        """Takes the files that came as they should, where no hook waits for them."""
+        """Takes the files that came as they should, where no hook waits and a kill would not make them a stranger's."""
         self._used_parts: list[str] = []
         self._kept_bytes: dict[int, int] = {}
         """Item -> bytes that were here when it last needed a new link."""
@@ -109,7 +109,8 @@ class Outcomes:
     def handle(self, item: Item, link: Link, outcome: Outcome) -> Awaitable[None]:
         """Write down what follows from an outcome. Raises what concerns the whole run."""
         if isinstance(outcome, Done):  # nearly all
-            return (self.recorder.put if self.context.hooks is None else self._done)(item, link, outcome)
+            can_wait = outcome.linked and self.context.hooks is None
+            return (self.recorder.put if can_wait else self._done)(item, link, outcome)
         return self._handle_other(item, link, outcome)
 
     async def _handle_other(self, item: Item, link: Link, outcome: NotDone) -> None:

@@ -3,8 +3,10 @@
 A commit for each small file takes longer than all else that is done for the file in the ledger. So what has its final
 name waits here for others: until the next claim, which is a commit too, or until nothing else is on its way, for a
 moment at most, and never are there more than `AT_MOST`. A kill meanwhile leaves files that have their names and no row,
-which the next run proves and adopts, as after a kill between name and commit. All that follows from a record, the event
-first of all, comes after the commit; a stop, or an error, ends a run only when what waits here has been recorded.
+which the next run proves and adopts, as after a kill between name and commit. It knows them by their parts, which are
+the same files: what has lost its part's name (no hard links, overwriting, a store) is not brought here. All that
+follows from a record, the event first of all, comes after the commit; a stop, or an error, ends a run only when what
+waits here has been recorded.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class Recorder:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """While a worker is in this block it may bring files, and `run` goes on; it ends early when `run` has failed."""
+        """While a worker is in this block it may bring files, and `run` goes on; it is ended when `run` has failed."""
         with anyio.CancelScope() as scope:
             self._workers.append(scope)
             self._alone.clear()

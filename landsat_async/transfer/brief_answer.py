@@ -170,16 +170,19 @@ class Gatherer(asyncio.BufferedProtocol):
             return
         data = b"" if self._room is None else bytes(self._room[: self._filled])
         self.leave()
-        self.hand_back()
-        self.handler.set_response_params(**self._parameters)
-        if data:
-            self.handler.data_received(data)
-        if not awaited.done():
-            awaited.set_result(None)
+        try:
+            self.hand_back()
+            self.handler.set_response_params(**self._parameters)
+            if data:
+                self.handler.data_received(data)
+        finally:  # whatever goes wrong here, who waits has to see the end of the connection
+            if not awaited.done():
+                awaited.set_result(None)
 
     def hand_back(self) -> None:
         """Let aiohttp's end have what comes from now on."""
-        self.transport.set_protocol(self.handler)
+        if not self.transport.is_closing():  # then nothing comes, and a transport of TLS may have let go of its own end
+            self.transport.set_protocol(self.handler)
 
     def eof_received(self) -> bool | None:
         """Hand it on."""
@@ -188,8 +191,10 @@ class Gatherer(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hand on what has come, and then that nothing more comes."""
-        self.read_on()
-        self.handler.connection_lost(exc)
+        try:
+            self.read_on()
+        finally:
+            self.handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Hand it on."""

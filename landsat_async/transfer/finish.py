@@ -108,7 +108,9 @@ def _done(transfer: Transfer, result: Committed) -> Done:
         transfer.hooks.notify(Notice(told, "warning"))
     named = Identity.NAMED if part.facts.named else Identity.NONE
     identity = result.identity if result.identity.rank > named.rank else named
-    return Done(part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity)
+    return Done(
+        part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity, linked=result.linked
+    )
 
 
 def _window_done(transfer: Transfer, result: CommittedWindow) -> Done:

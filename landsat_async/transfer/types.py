@@ -117,6 +117,8 @@ class Done(msgspec.Struct, frozen=True):
     """What evidence there was that it is the file that it is named after."""
     window: WindowRecord | None = None
     """How it was cut, where it is a window."""
+    linked: bool = False
+    """A later run knows it for ours also when it was not recorded, see `finalise.Committed`: the record can wait."""
 
 
 class NoData(msgspec.Struct, frozen=True):

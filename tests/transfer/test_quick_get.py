@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+import trustme
 from yarl import URL
 
 from landsat_async.connections import Answer
@@ -347,3 +349,33 @@ async def test_what_a_thread_writes_from_is_not_filled_anew_meanwhile(bench):
         room = net.take_buffer(BRIEF_BYTES)  # and then it goes round
         assert room is not other.room
         assert BODY in bytes(room)
+
+
+@pytest.mark.faults("X124")
+async def test_X124_a_connection_of_tls_that_is_lost_and_closed_in_one_turn_leaves_nobody_waiting(bench):
+    """asyncio's own end of it has gone by the time that we hear of the loss."""
+    authority, server_side = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    bench.service, bench.net_options = "https://127.0.0.1:1/", {"tls": trusting}
+
+    async def hang(wire):
+        await wire.server.release.wait()
+
+    async with RawServer([whole(b"body", named("x.bin")), hang], ssl=server_side) as server, bench.net() as net:
+        response = (await net.get(URL(server.url("/f/x.bin")), {}, POLICY, "x.bin")).response
+        await response.content.read()
+        response.close()
+        asked = asyncio.create_task(net.get(URL(server.url("/f/x.bin")), {}, POLICY, "x.bin"))
+        while not net.quick._awaited:
+            await asyncio.sleep(0)
+        (gatherer,) = net.quick._awaited
+        tls = gatherer.transport._ssl_protocol
+        below = tls._transport
+        tls.connection_lost(ConnectionResetError("lost"))
+        gatherer.handler.close()
+        async with asyncio.timeout(300):  # of virtual time
+            with pytest.raises(AttemptFailed):
+                await asked
+        below.abort()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from landsat_async.events import Progress
 from landsat_async.run import runner
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 
 
-async def test_bytes_done_do_not_go_back_while_files_wait_for_their_record(opened, monkeypatch):
+@pytest.mark.faults("Y113")
+async def test_Y113_bytes_done_do_not_go_back_while_files_wait_for_their_record(opened, monkeypatch):
     monkeypatch.setattr(runner, "PROGRESS_EVERY_S", 0.01)
     seen = []
 
