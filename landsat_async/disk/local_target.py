@@ -111,15 +111,12 @@ class LocalTarget:
 
         What cannot be removed (in use, the disk is gone) is no failure: a later run sweeps it.
         """
-        try:
-            with self.fs.together():
-                for name in part_names:
-                    try:
-                        self.fs.unlink(self.fs.join(self.parts_dir, name))
-                    except OSError:
-                        pass
-        except OSError:
-            pass
+        with suppress(OSError), self.fs.together():
+            for name in part_names:
+                try:
+                    self.fs.unlink(self.fs.join(self.parts_dir, name))
+                except OSError:
+                    pass
 
     def parts(self) -> list[StoredPart]:
         """Return all files in the folder of parts."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import anyio
 import anyio.to_thread
@@ -21,7 +21,7 @@ from landsat_async.errors import BadReply, LandsatError, M2MError, TooManyHits
 from landsat_async.m2m import payloads
 from landsat_async.m2m.caller import TIDY_LIMIT_S, ApiWait, Caller, Gate
 from landsat_async.m2m.download_request import download_request
-from landsat_async.m2m.payloads import Call, DataGroup
+from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import (
     HITS_MAX,
     Dataset,
@@ -53,23 +53,10 @@ if TYPE_CHECKING:
 
     from landsat_async.credentials import Credentials
 
-T = TypeVar("T")
 EXIT_LIMIT_S = 3.0
 """For the logout and the closing of connections, also after a cancellation."""
 OPTIONS_BATCH = 500
 """Scenes per download-options call: about 25 MB of answer."""
-
-
-class _Calls(Protocol):
-    async def __call__(self, call: Call[T]) -> T: ...
-
-
-def _not_open() -> NoReturn:
-    raise RuntimeError("M2MClient is an async context manager: use `async with M2MClient(...) as m2m:`")
-
-
-async def _closed(call: Call[T]) -> T:
-    _not_open()
 
 
 class M2MClient:
@@ -124,7 +111,6 @@ class M2MClient:
         """What certificates are verified with, once it is open; None = as aiohttp does."""
         self._transport: Transport | None = None
         self._caller: Caller | None = None
-        self._call: _Calls = _closed
         self.pages_read = self.scenes_read = 0
         """Pages of scene-search that have come, and rows on them: how far a long search is."""
 
@@ -137,13 +123,12 @@ class M2MClient:
             self.tls = await anyio.to_thread.run_sync(tls_context, self._ca_bundle)
         self._transport = self._make_transport(context=self.tls)
         self._caller = self._make_caller(self._transport)
-        self._call = self._caller.call
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        caller, self._caller, self._call = self._caller, None, _closed
+        caller, self._caller = self._caller, None
         transport, self._transport = self._transport, None
         if caller is None or transport is None:
             return
@@ -157,13 +142,15 @@ class M2MClient:
 
     @property
     def _open(self) -> Caller:
-        return self._caller or _not_open()
+        if self._caller is None:
+            raise RuntimeError("M2MClient is an async context manager: use `async with M2MClient(...) as m2m:`")
+        return self._caller
 
     # -- session
 
     async def login(self) -> None:
         """Get a key now; calls do it by themselves when they need one."""
-        await self._call(payloads.login())
+        await self._open.call(payloads.login())
 
     async def logout(self) -> None:
         """End the key now; the next call would log in again."""
@@ -171,44 +158,44 @@ class M2MClient:
 
     async def permissions(self) -> tuple[str, ...]:
         """Return the roles of the account; "download" comes with the MACHINE role."""
-        return await self._call(payloads.permissions())
+        return await self._open.call(payloads.permissions())
 
     async def rate_limit_summary(self) -> RateLimits:
         """Return what is left of the account's limits."""
-        return await self._call(payloads.rate_limit_summary())
+        return await self._open.call(payloads.rate_limit_summary())
 
     async def notifications(self, system_id: str = "M2M") -> tuple[Notification, ...]:
         """Return the messages of USGS to the users of a system."""
-        return await self._call(payloads.notifications(system_id))
+        return await self._open.call(payloads.notifications(system_id))
 
     # -- datasets
 
     async def dataset(self, name: str | None = None, *, dataset_id: str | None = None) -> Dataset:
         """Return one dataset by alias or id; DatasetRefused when there is none."""
-        found = await self._call(payloads.dataset(name, dataset_id))
+        found = await self._open.call(payloads.dataset(name, dataset_id))
         if found is None:
             raise BadReply("dataset: the answer lacks datasetId or datasetAlias")
         return found
 
     async def dataset_search(self, text: str | None = None) -> tuple[Dataset, ...]:
         """Return the datasets whose names contain `text`; all without it."""
-        return await self._call(payloads.dataset_search(text))
+        return await self._open.call(payloads.dataset_search(text))
 
     async def dataset_filters(self, name: str) -> tuple[DatasetFilter, ...]:
         """Return the metadata fields of a dataset that a search can filter on."""
-        return await self._call(payloads.dataset_filters(name))
+        return await self._open.call(payloads.dataset_filters(name))
 
     async def dataset_products(self, name: str) -> tuple[str, ...]:
         """Return the names of the products that the scenes of a dataset have, each once."""
-        return await self._call(payloads.dataset_products(name))
+        return await self._open.call(payloads.dataset_products(name))
 
     async def dataset_file_groups(self, name: str) -> tuple[FileGroup, ...]:
         """Return the groups of files that can be requested together."""
-        return await self._call(payloads.dataset_file_groups(name))
+        return await self._open.call(payloads.dataset_file_groups(name))
 
     async def grid2ll(self, path: int, row: int, *, grid: str = "WRS2", shape: str = "polygon") -> GridCell:
         """Return where a WRS cell lies; `shape` is point or polygon."""
-        return await self._call(payloads.grid2ll(grid, path, row, shape))
+        return await self._open.call(payloads.grid2ll(grid, path, row, shape))
 
     # -- scenes
 
@@ -246,7 +233,7 @@ class M2MClient:
                 limit_s=time_limit_s,
             )
             try:
-                following = await self._call(ask)
+                following = await self._open.call(ask)
             except M2MError:
                 if page is not None and page.total_hits is not None and page.is_past_end(start):
                     return  # the service had counted right after all
@@ -267,7 +254,7 @@ class M2MClient:
         self, dataset: str, entity_id: str, *, id_type: str = "entityId", metadata_type: str = "full"
     ) -> SceneMetadata:
         """Return one scene with its metadata; `id_type` is entityId, displayId or orderingId."""
-        return await self._call(payloads.scene_metadata(dataset, entity_id, id_type, metadata_type))
+        return await self._open.call(payloads.scene_metadata(dataset, entity_id, id_type, metadata_type))
 
     async def scene_list_add(
         self,
@@ -279,20 +266,20 @@ class M2MClient:
         time_to_live: str = "P1D",
     ) -> int:
         """Add scenes to a list at the service and return what it counts; use a fresh list id for each run."""
-        return await self._call(payloads.scene_list_add(list_id, dataset, entity_ids, id_field, time_to_live))
+        return await self._open.call(payloads.scene_list_add(list_id, dataset, entity_ids, id_field, time_to_live))
 
     async def scene_list_get(self, list_id: str, dataset: str | None = None) -> tuple[ListedScene, ...]:
         """Return the content of a list."""
-        return await self._call(payloads.scene_list_get(list_id, dataset))
+        return await self._open.call(payloads.scene_list_get(list_id, dataset))
 
     async def scene_metadata_list(self, list_id: str, dataset: str) -> tuple[Scene, ...]:
         """Return the scenes of a list that belong to a dataset."""
-        return await self._call(payloads.scene_metadata_list(list_id, dataset))
+        return await self._open.call(payloads.scene_metadata_list(list_id, dataset))
 
     async def scene_list_remove(self, list_id: str, *, once: bool = False) -> None:
         """Remove a list; also fine when it is gone already. `once`: as in `download_complete_proxied`."""
         ask = payloads.scene_list_remove(list_id)
-        await (self._open.try_once(ask) if once else self._call(ask))
+        await (self._open.try_once(ask) if once else self._open.call(ask))
 
     # -- downloads
 
@@ -318,7 +305,7 @@ class M2MClient:
                 with_file_groups=include_secondary_file_groups,
                 limit_s=time_limit_s,
             )
-            options += await self._call(ask)
+            options += await self._open.call(ask)
         return options
 
     async def download_request(
@@ -335,19 +322,19 @@ class M2MClient:
             OutcomeUnknown: the answer got lost; look under the label before asking again.
             QuotaReached: at once, without waiting.
         """
-        return await self._call(download_request(label, downloads, data_groups, limit_s=time_limit_s))
+        return await self._open.call(download_request(label, downloads, data_groups, limit_s=time_limit_s))
 
     async def download_retrieve(self, label: str, *, time_limit_s: float | None = None) -> RetrieveReply:
         """Return the state of the downloads of a label; an item with a url can be fetched."""
-        return await self._call(payloads.download_retrieve(label, time_limit_s))
+        return await self._open.call(payloads.download_retrieve(label, time_limit_s))
 
     async def download_search(self, label: str | None = None, active_only: bool | None = None) -> list[QueueItem]:
         """Return rows of the account's queue, without links."""
-        return list(await self._call(payloads.download_search(label, active_only)))
+        return list(await self._open.call(payloads.download_search(label, active_only)))
 
     async def download_remove(self, download_id: int) -> bool:
         """Take a download out of the queue; True even when it was not there."""
-        return await self._call(payloads.download_remove(download_id))
+        return await self._open.call(payloads.download_remove(download_id))
 
     async def download_complete_proxied(
         self, items: Sequence[tuple[int, int]], *, once: bool = False, limit_s: float = TIDY_LIMIT_S
@@ -357,23 +344,23 @@ class M2MClient:
         `once`: one try of `limit_s`, and none while the service is down; other calls do not wait for its failure.
         """
         ask = payloads.download_complete_proxied(items)
-        return await (self._open.try_once(ask, limit_s) if once else self._call(ask))
+        return await (self._open.try_once(ask, limit_s) if once else self._open.call(ask))
 
     async def download_labels(self) -> tuple[LabelInfo, ...]:
         """Return the labels of the queue."""
-        return await self._call(payloads.download_labels())
+        return await self._open.call(payloads.download_labels())
 
     async def download_summary(self, label: str) -> LabelSummary:
         """Return counts of a label; zeros when it is unknown."""
-        return await self._call(payloads.download_summary(label))
+        return await self._open.call(payloads.download_summary(label))
 
     async def download_order_load(self, label: str) -> list[QueueItem]:
         """Return the rows of an order; nothing when it is unknown."""
-        return list(await self._call(payloads.download_order_load(label)))
+        return list(await self._open.call(payloads.download_order_load(label)))
 
     async def download_order_remove(self, label: str) -> int:
         """Forget an order; return how many rows it had."""
-        return await self._call(payloads.download_order_remove(label))
+        return await self._open.call(payloads.download_order_remove(label))
 
 
 publish(M2MClient)

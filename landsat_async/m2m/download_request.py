@@ -24,6 +24,7 @@ from landsat_async.m2m.tolerant import (
     FailedItem,
     Row,
     WholeOrZero,
+    are_plain,
     call_of,
     is_blank,
     plain,
@@ -110,17 +111,20 @@ def usual_reply(body: bytearray) -> DownloadReply | None:
         return None
     labels = data.new_records if isinstance(data.new_records, dict) else {}
     rows = chain(data.available_downloads, data.preparing_downloads)
-    texts: list[str] = list(filter(None, chain(labels.values(), *map(_TEXTS, rows))))
-    if not "".join(texts).isascii() or list(map(str.strip, texts)) != texts:
-        return None  # `tolerant.text` would make others of them
-    lists: tuple[list[DownloadItem], list[DownloadItem]] = [], []
-    for items, rows_of in zip(lists, (data.available_downloads, data.preparing_downloads), strict=True):
-        for row in rows_of:
-            url = None if row.url is None else SecretUrl(row.url)
-            items.append(DownloadItem(row.download_id, row.entity_id, url, row.product_id, row.display_id))
+    if not are_plain(list(filter(None, chain(labels.values(), *map(_TEXTS, rows))))):
+        return None
+    available, preparing = _items(data.available_downloads), _items(data.preparing_downloads)
     limits = data.remaining_limits
     smallest = Remaining(*map(min, zip(*map(msgspec.structs.astuple, limits), strict=True))) if limits else None
-    return DownloadReply(tuple(lists[0]), tuple(lists[1]), (), {}, labels, data.num_invalid_scenes, smallest)
+    return DownloadReply(available, preparing, (), {}, labels, data.num_invalid_scenes, smallest)
+
+
+def _items(rows: Sequence[_UsualItem]) -> tuple[DownloadItem, ...]:
+    items = []
+    for row in rows:
+        url = None if row.url is None else SecretUrl(row.url)
+        items.append(DownloadItem(row.download_id, row.entity_id, url, row.product_id, row.display_id))
+    return tuple(items)
 
 
 # -- any other answer

@@ -242,7 +242,11 @@ def _read_tolerantly(raw: msgspec.Raw | bytes | bytearray, kind: type[S]) -> S:
 
 def have_plain_texts(rows: Iterable[msgspec.Struct]) -> bool:
     """Tell whether each text in these rows is as `text` would make it."""
-    texts: list[str] = list(filter(_IS_TEXT, chain.from_iterable(map(msgspec.structs.astuple, rows))))
+    return are_plain(list(filter(_IS_TEXT, chain.from_iterable(map(msgspec.structs.astuple, rows)))))
+
+
+def are_plain(texts: list[str]) -> bool:
+    """Tell whether each is as `text` would make it."""
     return "".join(texts).isascii() and list(map(str.strip, texts)) == texts
 
 

@@ -13,7 +13,7 @@ from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.context import RunContext
 from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.run.link_stream import Link, LinkStream
-from landsat_async.run.matching import AnswerRow, Refusal
+from landsat_async.run.matching import AnswerRow, Refusal, wants_report
 from landsat_async.transfer.link_policy import host_in
 
 DISABLED_WAITS_S = (5.0, 60.0, 300.0)
@@ -113,8 +113,11 @@ async def deliver(context: RunContext, pairs: Pairs, stream: LinkStream, *, labe
 async def _note_preparing(context: RunContext, pairs: Pairs, label: str) -> None:
     news = [(item, answer) for item, answer in pairs if item.state is not State.PREPARING or item.absent_polls]
     if news:
-        accepted = [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in news]
-        await context.states.apply(context.ledger.requests.prepare(accepted, context.states.now()))
+        await context.states.apply(context.ledger.requests.prepare(_answered(news, label), context.states.now()))
+
+
+def _answered(pairs: Pairs, label: str) -> list[AcceptedDownload]:
+    return [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in pairs]
 
 
 def _sort_out(context: RunContext, pairs: Pairs) -> tuple[list[tuple[Item, AnswerRow]], list[tuple[Item, AnswerRow]]]:
@@ -153,8 +156,7 @@ async def _hand_over(context: RunContext, pairs: Pairs, stream: LinkStream, labe
     if not pairs:
         return
     deferred = set(context.states.deferred)  # their waits say nothing of how long the service takes
-    accepted = [AcceptedDownload(answer.download_id, answer.label or label, item.item_id) for item, answer in pairs]
-    linked = await context.states.apply(context.ledger.requests.link(accepted, context.states.now()))
+    linked = await context.states.apply(context.ledger.requests.link(_answered(pairs, label), context.states.now()))
     watched, waits = linked - deferred, []
     for item, _ in pairs:
         context.states.undelivered.discard(item.item_id)
@@ -168,6 +170,6 @@ async def _hand_over(context: RunContext, pairs: Pairs, stream: LinkStream, labe
             host = host_in(answer.url)
             context.hosts.host_of_system[item.system] = host
             await context.bus.emit(Ready(item.relpath))
-            proxied = answer.proxied or item.system.startswith("ls_")
+            proxied = answer.proxied or wants_report(item.system)
             links.append(Link(item.item_id, answer.url, host, born_s, proxied))
     await stream.put(links)

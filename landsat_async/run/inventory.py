@@ -14,6 +14,7 @@ import anyio.to_thread
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect_apart, why_not_adopted
 from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.ledger_files import Unrecorded
 from landsat_async.disk.part import part_name
 from landsat_async.disk.target import Look, Place, Recorded, StoredPart, Target
 from landsat_async.events import Notice, Skipped
@@ -22,6 +23,7 @@ from landsat_async.rules.lifecycle import State
 from landsat_async.rules.naming import is_planned
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import RunContext
+from landsat_async.run.matching import wants_report
 
 PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
@@ -44,8 +46,7 @@ async def take_stock(context: RunContext, scene: str | None = None) -> None:
     after, files = 0, context.ledger.files
     while page := await files.unrecorded(context.run_id, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
-        wanted = [(file.relpath, part_name(file.item_id, file.generation)) for file in page]
-        places = await anyio.to_thread.run_sync(context.target.places, wanted)
+        places = await anyio.to_thread.run_sync(_places, context.target, page)
         for file, place in zip(page, places, strict=True):
             if file.was_taken and (context.overwrite or place is Place.FREE):
                 await files.forget_stranger(file.relpath)
@@ -151,8 +152,7 @@ async def take_name(context: RunContext, item: Item, name: str) -> Item | None:
             item, reason, "Keep them apart with a layout, or choose one of the two in [select] products."
         )
         return None
-    wanted = [(named.relpath, part_name(named.item_id, named.generation))]
-    (place,) = await anyio.to_thread.run_sync(context.target.places, wanted)
+    (place,) = await anyio.to_thread.run_sync(_places, context.target, [named])
     if place is Place.FREE:
         return named
     await _adopt(context, named, place)
@@ -172,6 +172,11 @@ async def facts_of_named(context: RunContext, item: Item, part_names: Sequence[s
     level = _level_of_ours(context)
     finding = await inspect_apart(context.target.read(item.relpath), item.name, weakest=Proof.LENGTH, level=level)
     return finding if isinstance(finding, Facts) else None
+
+
+def _places(target: Target, files: Sequence[Item | Unrecorded]) -> list[Place]:
+    """Return what stands under the final name of each file; for threads."""
+    return target.places([(file.relpath, part_name(file.item_id, file.generation)) for file in files])
 
 
 def _level_of_ours(context: RunContext) -> Proof:
@@ -194,7 +199,7 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
                 item.item_id, item.relpath, finding.size_bytes, finding.sha256, finding.proof, finding.mtime_ns,
                 finding.identity, adopted=not ours,
             )  # fmt: skip
-            if await context.states.finish(file, report=ours and item.system.startswith("ls_")):
+            if await context.states.finish(file, report=ours and wants_report(item.system)):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
         case Unproven(reason, in_use=True):
             await context.routes.fail(item, f"what has its name is {reason}", IN_USE_HINT, alone=True)

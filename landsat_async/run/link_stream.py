@@ -153,8 +153,8 @@ class ClaimsAhead:
         self._ahead.appendleft(taken)
 
     def leave(self) -> None:
-        """Give all claims up when no worker is left; what may have gone wrong with them concerns nobody any more."""
+        """Give all claims up when no worker is left."""
         for _, claiming in self._ahead:
-            if claiming is not None and not claiming.cancel() and not claiming.cancelled():
-                claiming.exception()
+            if claiming is not None:
+                claiming.cancel()
         self._ahead.clear()

@@ -113,6 +113,11 @@ def from_queue(rows: Iterable[QueueItem]) -> list[AnswerRow]:
     ]
 
 
+def wants_report(system: str) -> bool:
+    """Whether all files of a download system are proxied: the service cannot see them transferred."""
+    return system.startswith("ls_")
+
+
 def refusal_of(message: str) -> Refusal:
     """Read what the service means by a refusal: it has words for that and no codes."""
     if speaks_of_limits(message):

@@ -365,8 +365,7 @@ class Transfer:
         self.sink, self._total = sink, total
         if not self._started:
             self._started = True
-            if sink is not None:  # else it is here whole, and there is nothing to add
-                self._told_s = self.session.clock()
+            self._told_s = self.session.clock()  # most files are complete before there is anything to add
             self.hooks.notify(Started(self.job.relpath, self.part.length, total))
 
     def count(self, size: int) -> None:

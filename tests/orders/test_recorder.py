@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import anyio
@@ -39,6 +40,15 @@ class Bench:
         self.followed += 1
         await self.may_follow.wait()
 
+    @asynccontextmanager
+    async def at_work(self):
+        """Inside, the recorder has been running for a second, and this is its one worker."""
+        async with anyio.create_task_group() as group:
+            with self.recorder.in_use():
+                group.start_soon(self.recorder.run)
+                await anyio.sleep(1)
+                yield
+
     async def put(self, *numbers):
         for number in numbers:
             await self.recorder.put(number, None, SimpleNamespace(size_bytes=10))
@@ -50,13 +60,10 @@ class Bench:
 
 async def _alone():
     bench = Bench(active=1)
-    async with anyio.create_task_group() as group:
-        with bench.recorder.in_use():
-            group.start_soon(bench.recorder.run)
-            await anyio.sleep(1)
-            began_s = asyncio.get_running_loop().time()
-            await bench.put(1)
-            await anyio.sleep(1)
+    async with bench.at_work():
+        began_s = asyncio.get_running_loop().time()
+        await bench.put(1)
+        await anyio.sleep(1)
     assert bench.commits == [[1]]
     assert bench.times[0] == began_s
 
@@ -67,22 +74,19 @@ def test_a_file_with_no_other_on_its_way_waits_for_nobody():
 
 async def _together():
     bench = Bench(active=100)
-    async with anyio.create_task_group() as group:
-        with bench.recorder.in_use():
-            group.start_soon(bench.recorder.run)
-            await anyio.sleep(1)
-            began_s = asyncio.get_running_loop().time()
-            await bench.put(1, 2)
-            await anyio.sleep(recorder.TOGETHER_S / 2)
-            assert bench.commits == []
-            await bench.put(3)
-            await anyio.sleep(1)
-            assert bench.commits == [[1, 2, 3]]
-            assert bench.times[0] == pytest.approx(began_s + recorder.TOGETHER_S)
-            await bench.put(*range(recorder.TOGETHER))
-            await anyio.sleep(0)
-            await anyio.sleep(0)
-            assert bench.commits[1:] == [[*range(recorder.TOGETHER)]], "so many wait for no more"
+    async with bench.at_work():
+        began_s = asyncio.get_running_loop().time()
+        await bench.put(1, 2)
+        await anyio.sleep(recorder.TOGETHER_S / 2)
+        assert bench.commits == []
+        await bench.put(3)
+        await anyio.sleep(1)
+        assert bench.commits == [[1, 2, 3]]
+        assert bench.times[0] == pytest.approx(began_s + recorder.TOGETHER_S)
+        await bench.put(*range(recorder.TOGETHER))
+        await anyio.sleep(0)
+        await anyio.sleep(0)
+        assert bench.commits[1:] == [[*range(recorder.TOGETHER)]], "so many wait for no more"
     assert bench.states.unrecorded == 0
 
 
@@ -92,17 +96,14 @@ def test_files_that_come_within_a_moment_share_a_commit():
 
 async def _flushed():
     bench = Bench(active=100)
-    async with anyio.create_task_group() as group:
-        with bench.recorder.in_use():
-            group.start_soon(bench.recorder.run)
-            await anyio.sleep(1)
-            bench.recorder.flush()
-            await anyio.sleep(0)
-            await anyio.sleep(0)
-            began_s = asyncio.get_running_loop().time()
-            await bench.put(1, 2)
-            bench.recorder.flush()
-            await anyio.sleep(1)
+    async with bench.at_work():
+        bench.recorder.flush()
+        await anyio.sleep(0)
+        await anyio.sleep(0)
+        began_s = asyncio.get_running_loop().time()
+        await bench.put(1, 2)
+        bench.recorder.flush()
+        await anyio.sleep(1)
     assert bench.commits == [[1, 2]]
     assert bench.times[0] == began_s
 

@@ -35,3 +35,22 @@ async def test_I01_what_waits_for_its_record_at_a_kill_is_ours_in_the_next_run(o
             await world.run(config, check=False, overwrite=overwrite)
         assert world.files()
         assert (await world.run(config, check=False)).failed == {}
+
+
+@pytest.mark.faults("I01")
+async def test_I01_what_is_ours_is_proven_as_the_config_asks_and_reported(opened, monkeypatch):
+    async with opened() as world:
+        config = world.config(select={"type": "band", "bands": ["SR_B3"]}, download={"proof": "content"})
+        with monkeypatch.context() as killed, anyio.move_on_after(5):
+            killed.setattr(Recorder, "run", nothing)
+            await world.run(config, check=False)
+        named = set(world.files())
+        assert named
+        assert not world.log.of("download-complete-proxied")
+        await world.run(config)
+        proofs = dict(world.ledger("SELECT relpath, proof FROM item JOIN file USING(item_id)"))
+        assert {proofs[file] for file in named} == {"content"}
+        told = world.log.of("download-complete-proxied")
+        proxied = [d.id for d in world.service.downloads.by_id.values() if d.offer.is_proxied]
+        assert proxied
+        assert sorted(row["downloadId"] for e in told for row in e.payload["proxiedDownloads"]) == sorted(proxied)
