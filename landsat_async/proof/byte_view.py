@@ -6,7 +6,7 @@ more than a bounded piece at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 Read: TypeAlias = Callable[[int, int], bytes]
@@ -85,6 +85,15 @@ class ByteView:
         ahead = self._ahead = self._pread(offset, min(_AHEAD_BYTES, self.size - offset))
         self._ahead_at = offset
         return ahead[:length]
+
+    def read_each(self, offsets: Iterable[int], length: int) -> list[bytes]:
+        """Return so few bytes from each of some offsets on; raises as `read`."""
+        ahead, at = self._ahead, self._ahead_at
+        lowest, last = max(0, at), min(self.size, at + len(ahead)) - length
+        return [
+            bytes(ahead[offset - at : offset - at + length]) if lowest <= offset <= last else self.read(offset, length)
+            for offset in offsets
+        ]
 
     def _pread(self, offset: int, length: int) -> bytes:
         pieces: list[bytes | memoryview] = []

@@ -23,9 +23,9 @@ from landsat_async.proof.bundle import base_name, check_members, check_sums, dig
 from landsat_async.proof.byte_view import ByteView, Damage, Source, Stopped
 from landsat_async.proof.inside import identity_by
 from landsat_async.proof.kinds import FileKind, kind_of
-from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
+from landsat_async.proof.sniff import HEAD_BYTES, sniff
 from landsat_async.proof.tar import Member, walk_tar
-from landsat_async.proof.tiff import check_beginnings, walk_tiff
+from landsat_async.proof.tiff import TiffLayout, check_beginnings, walk_tiff
 from landsat_async.proof.tiles import decode_tiles
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
 from landsat_async.rules.naming import window_key, window_source
@@ -120,27 +120,31 @@ class _StacItem(msgspec.Struct):
     assets: dict[str, _StacAsset]
 
 
-def _holds(wrong: WrongBody) -> Damage:
-    return Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
-
-
 def _prove_single(view: ByteView, name: str, level: Proof) -> Proved:
     kind = kind_of(name)
-    if wrong := sniff(kind, view.read(0, min(HEAD_BYTES, view.size)), None):
-        raise _holds(wrong)
+    if kind is FileKind.TIFF and level is not Proof.LENGTH:
+        return Proved(_prove_image(view, name, level))
+    _check_beginning(view, kind)
     if level is Proof.LENGTH or kind is FileKind.OTHER:
         return Proved(Proof.LENGTH)
-    if kind is FileKind.TIFF and window_key(name) is not None:
-        _prove_window(view, name)
-        return Proved(Proof.WINDOW)
-    if kind is FileKind.TIFF:
-        return Proved(_prove_image(view, level))
     check = kind.traits.check
     return Proved(Proof.STRUCTURE, identity=identity_by(name, check(view, name) if check else ()))
 
 
-def _prove_image(view: ByteView, level: Proof) -> Proof:
-    layout = walk_tiff(view)
+def _check_beginning(view: ByteView, kind: FileKind) -> None:
+    if wrong := sniff(kind, view.read(0, min(HEAD_BYTES, view.size)), None):
+        raise Damage(f"holds {wrong.what} in place of a file" + (f': "{wrong.first_line}"' * bool(wrong.first_line)))
+
+
+def _prove_image(view: ByteView, name: str, level: Proof) -> Proof:
+    try:
+        layout = walk_tiff(view)
+    except Damage:
+        _check_beginning(view, FileKind.TIFF)  # the walk refuses what is no TIFF, too, and cannot say what it is
+        raise
+    if window_key(name) is not None:
+        _check_window(view, layout, name)
+        return Proof.WINDOW
     if level is Proof.STRUCTURE and not layout.unused_bytes:
         check_beginnings(view, layout)
         return Proof.STRUCTURE
@@ -151,12 +155,11 @@ def _prove_image(view: ByteView, level: Proof) -> Proof:
     return Proof.STRUCTURE
 
 
-def _prove_window(view: ByteView, name: str) -> None:
+def _check_window(view: ByteView, layout: TiffLayout, name: str) -> None:
     """Raise Damage for what is not a whole window of the file, and of the area, that it is named after."""
     from landsat_async.raster.tile_codec import quickest  # loads numpy: a tenth of a second
     from landsat_async.raster.window import Origin, layout_of
 
-    layout = walk_tiff(view)
     if layout.unused_bytes or not decode_tiles(view, layout, quickest()):
         raise Damage("it is not as windows are written: its tiles have no checksums, or something follows them")
     try:
@@ -168,8 +171,7 @@ def _prove_window(view: ByteView, name: str) -> None:
 
 
 def _prove_bundle(view: ByteView, name: str, level: Proof, published: Mapping[str, str]) -> Proved:
-    if wrong := sniff(FileKind.TAR, view.read(0, min(HEAD_BYTES, view.size)), None):
-        raise _holds(wrong)
+    _check_beginning(view, FileKind.TAR)
     members = walk_tar(view)
     identity = check_members(view, name, members)
     summed = check_sums(view, name, members)

@@ -84,10 +84,17 @@ _FORMS = {
     b"II+\0\x08\0\0\0": _Form("<", big=True),
     b"MM\0+\0\x08\0\0": _Form(">", big=True),
 }
-_MISSING = (0, 0, 0)
 _LOOKS = 16
+_DEFLATED = frozenset(
+    bytes((first, second))
+    for first in range(0x08, 0x80, 0x10)
+    for second in range(256)
+    if not second & 0x20 and (256 * first + second) % 31 == 0
+)
+"""How a deflated tile may begin: method 8, a window of 32 KiB at most, no dictionary, and the check of these."""
 _TAIL_BYTES = 128
 """As many printable bytes in a row as chance does not bring: the bytes of a deflated tile are nearly random."""
+_NOTE = b"GDAL_STRUCTURAL_METADATA_SIZE="
 _FRAMED = (
     b"BLOCK_LEADER=SIZE_AS_UINT4\n",
     b"BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n",
@@ -125,8 +132,9 @@ class TiffLayout(msgspec.Struct, frozen=True):
     """How many follow the last part. A file that was rewritten in place has some; so has one with an insertion."""
 
 
-_Tag: TypeAlias = tuple[int, int, int]
-"""Type, number of values, and what stands in the directory: the values where they fit, else where they are."""
+_Tag: TypeAlias = int | tuple[int, int, int]
+"""The value of a tag that has one integer, which stands in the directory, as a rule. Of all others their type, number
+of values, and what stands there: the values where they fit, else where they are."""
 
 
 def walk_tiff(view: ByteView) -> TiffLayout:
@@ -136,8 +144,8 @@ def walk_tiff(view: ByteView) -> TiffLayout:
         Damage: Some index is broken or points outside the file, or no tile of the image is there.
     """
     walk = _Walk(view)
-    note = walk.head[walk.form.header_bytes : walk.form.header_bytes + 512]
-    has_frames = note.startswith(b"GDAL_STRUCTURAL_METADATA_SIZE=") and all(line in note for line in _FRAMED)
+    at = walk.form.header_bytes
+    has_frames = walk.head.startswith(_NOTE, at) and all(line in walk.head[at : at + 512] for line in _FRAMED)
     pages: list[Page] = []
     seen: set[int] = set()
     ahead = [walk.form.first.unpack_from(walk.head)[0]]
@@ -149,9 +157,10 @@ def walk_tiff(view: ByteView) -> TiffLayout:
         if len(seen) > MOST_DIRECTORIES:
             raise Damage(f"more than {MOST_DIRECTORIES} directories in the TIFF")
         tags, following = walk.read_directory(at)
-        sub = tags.get(_SUB_DIRECTORIES)
-        below = walk.values(sub, MOST_DIRECTORIES) if sub else ()
-        ahead += filter(None, (following, *below))
+        if following:
+            ahead.append(following)
+        if _SUB_DIRECTORIES in tags:
+            ahead += filter(None, walk.values(tags[_SUB_DIRECTORIES], MOST_DIRECTORIES))
         pages.append(walk.read_page(tags, 4 if has_frames else 0))
     if not any(pages[0].counts):
         raise Damage("the TIFF holds no image: not one of its tiles is stored")
@@ -175,12 +184,12 @@ def check_beginnings(view: ByteView, layout: TiffLayout) -> None:
         offsets += page.stored[0][::step]
         counts += page.stored[1][::step]
         end = max(end, page.end)
-    for offset, count in zip(offsets, counts, strict=True):
-        first = int.from_bytes(view.read(offset, 2), "big")
-        if count < 2 or first & 0x8F20 != 0x0800 or first % 31:  # method 8, a window of 32 KiB at most, no dictionary
-            raise Damage(f"at byte {offset} of the TIFF a deflated tile should begin, and does not")
+    firsts = view.read_each(offsets, 2)
+    if not _DEFLATED.issuperset(firsts) or min(counts, default=2) < 2:
+        fits = [count > 1 and first in _DEFLATED for count, first in zip(counts, firsts, strict=True)]
+        raise Damage(f"at byte {offsets[fits.index(False)]} of the TIFF a deflated tile should begin, and does not")
     tail = view.read(max(0, end - _TAIL_BYTES), min(end, _TAIL_BYTES))
-    if len(tail) == _TAIL_BYTES and is_markup(tail):
+    if len(tail) == _TAIL_BYTES and tail.isascii() and is_markup(tail):
         text = view.read(max(0, end - HEAD_BYTES), min(end, HEAD_BYTES)).decode("ascii", "replace")
         raise Damage(f'the TIFF ends in a text in place of pixels: "{what_it_says(text)}"')
 
@@ -221,10 +230,15 @@ class _Walk:
         explained = at - begin + behind + room
         if explained > end:
             raise _cut_off(at, explained - at, end)
-        tags, floor, size_of = {}, form.header_bytes, _TYPE_BYTES.get
+        tags: dict[int, _Tag] = {}
+        floor, alone = form.header_bytes, form.alone
         for number, kind, length, stored in form.entry.iter_unpack(data[first:behind]):
+            if length == 1 and kind in alone:  # as a rule
+                shift, mask = alone[kind]
+                tags[number] = stored >> shift & mask
+                continue
             tags[number] = kind, length, stored
-            size = size_of(kind, 0) * length
+            size = _TYPE_BYTES.get(kind, 0) * length
             if size > room:
                 size += stored
                 if stored < floor or size > end:
@@ -237,6 +251,8 @@ class _Walk:
 
     def values(self, tag: _Tag, most: int) -> Sequence[int]:
         """Return the integers of a tag, `most` of them at most."""
+        if isinstance(tag, int):
+            return (tag,)
         kind, count, stored = tag
         code = _INTEGER_CODES.get(kind)
         if code is None or not 0 < count <= most:
@@ -254,18 +270,13 @@ class _Walk:
         return values
 
     def _numbers(self, tags: dict[int, _Tag], wanted: Sequence[tuple[int, int, int, int | None]]) -> list[int]:
-        alone, numbers = self.form.alone, []
+        numbers = []
         for number, most, least, default in wanted:
-            kind, count, stored = tag = tags.get(number, _MISSING)
-            if count == 1 and kind in alone:  # as a rule
-                shift, mask = alone[kind]
-                value = stored >> shift & mask
-            elif tag is not _MISSING:
-                value = self.values(tag, most)[0]
-            elif default is not None:
-                value = default
-            else:
+            value = tags.get(number, default)
+            if value is None:
                 raise Damage(f"the TIFF lacks tag {number}")
+            if not isinstance(value, int):
+                value = self.values(value, most)[0]
             if not least <= value < 2**32:
                 raise Damage(f"TIFF tag {number} is {value}")
             numbers.append(value)
@@ -285,7 +296,7 @@ class _Walk:
         offsets, counts, stored, end = self._read_tiles(tags, is_tiled, per_plane * planes, trailer_bytes)
         if photometric == _YCBCR:
             row = None
-        elif samples == 1 and 0 < bits <= _MOST_BITS and (_BITS not in tags or tags[_BITS][1] == 1):
+        elif samples == 1 and 0 < bits <= _MOST_BITS and isinstance(tags.get(_BITS, 1), int):
             row = -(-tile_width * bits // 8)
         else:
             row = self._row_bytes(tags, samples, planes, tile_width)
