@@ -22,8 +22,11 @@ from landsat_async.sim.scenes import Product
 from landsat_async.sim.tar import tar_of
 from landsat_async.sim.tiff import Grid, Pixels, large_band, small_band
 
-_ID_LENGTH = len("LC08_L2SP_004053_20240705_20240714_02_T1")
-_TILE_ID_LENGTHS = tuple(len(f"LC08_CU_008001_20231101_20231116_02{end}") for end in ("_BA", ""))
+_ID_LENGTHS = tuple(map(len, (
+    "LC08_L2SP_004053_20240705_20240714_02_T1",
+    "LC08_CU_008001_20231101_20231116_02_BA",
+    "LC08_CU_008001_20231101_20231116_02",
+)))  # fmt: skip
 _MIB = 1 << 20
 _NOMINAL_TEXT_BYTES = {"ANG.txt": 117_391, "MTL.txt": 15_246, "MTL.xml": 22_430, "GCP.txt": 9_480}
 _LARGE_TILE = 512
@@ -194,8 +197,10 @@ class Archive:
 
     def product_of_file(self, name: str) -> Product | None:
         """Return the product that a file name belongs to."""
-        lengths = (_ID_LENGTH, *_TILE_ID_LENGTHS)
-        return next((found for length in lengths if (found := self._by_id.get(("", name[:length])))), None)
+        for length in _ID_LENGTHS:
+            if (found := self._by_id.get(("", name[:length]))) is not None:
+                return found
+        return None
 
     def version(self, name: str) -> int:
         """How often the content of a file has changed."""

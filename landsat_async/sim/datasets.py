@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -340,6 +341,7 @@ OTHERS: dict[str, SimDataset] = {
 _BY_SENSOR_AND_LEVEL = {(s, d.level): d for d in DATASETS.values() for s in d.sensors}
 
 
+@functools.cache
 def dataset_of(sensor: str, level: str) -> SimDataset:
     """Return the dataset that holds a product, by sensor ("LC08") and level ("L2SP", "ARD")."""
     if level in TILE_LEVELS:

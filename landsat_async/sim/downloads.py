@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from landsat_async.sim.links import FileLink
 from landsat_async.sim.script import Script, matches
 
@@ -45,8 +47,7 @@ class Offer:
         return self.system.startswith("ls_")
 
 
-@dataclass(slots=True)
-class Download:
+class Download(msgspec.Struct):
     """One requested download."""
 
     id: int

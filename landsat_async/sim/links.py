@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import datetime
+import functools
 import itertools
 import json
-from collections import Counter
+import time
 from dataclasses import dataclass, field
-from urllib.parse import quote
+
+import msgspec
 
 from landsat_async.sim.script import Script
 
 _CENTRAL = datetime.timezone(datetime.timedelta(hours=-5))
 
 
-@dataclass(slots=True)
-class FileLink:
+@functools.lru_cache(maxsize=1)
+def _central_time(second: int) -> str:
+    return datetime.datetime.fromtimestamp(second, _CENTRAL).isoformat()
+
+
+class FileLink(msgspec.Struct):
     """One link that was given out."""
 
     download_id: int
@@ -46,27 +52,22 @@ class Links:
     """All links, found by the secret in them."""
 
     by_secret: dict[str, FileLink] = field(default_factory=dict)
-    _of_file: Counter[str] = field(default_factory=Counter)
+    _of_file: dict[str, int] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def signed(self, download_id: int, file: str, address: str, contact_id: int, now_s: float) -> FileLink:
         """Make a landsatlook link: `address` plus a requestSignature."""
         number = next(self._numbers)
-        content = {
-            "downloadApp": "M2M",
-            "contactId": contact_id,
-            "downloadId": download_id,
-            "dateGenerated": datetime.datetime.now(_CENTRAL).isoformat(timespec="seconds"),
-            "id": file.removesuffix(".tar"),
-            "signature": f"$5$${number:043d}",
-        }
-        text = json.dumps(content).encode()
+        text = (
+            f'{{"downloadApp": "M2M", "contactId": {contact_id}, "downloadId": {download_id}, '
+            f'"dateGenerated": "{_central_time(int(time.time()))}", '
+            f'"id": {json.dumps(file.removesuffix(".tar"))}, "signature": "$5$${number:043d}"}}'
+        ).encode()
         text += b" " * (1 - len(text) % 3 if len(text) % 3 < 2 else 2)  # base64 then ends in "==": quoted in the link
         secret = base64.b64encode(text).decode()
+        quoted = secret.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
         join = "&" if "?" in address else "?"
-        link = FileLink(
-            download_id, file, "landsatlook", f"{address}{join}requestSignature={quote(secret, safe='')}", now_s
-        )
+        link = FileLink(download_id, file, "landsatlook", f"{address}{join}requestSignature={quoted}", now_s)
         return self._keep(secret, link)
 
     def staged(self, download_id: int, file: str, contact_id: int, now_s: float) -> FileLink:
@@ -77,7 +78,6 @@ class Links:
         return self._keep(secret, link)
 
     def _keep(self, secret: str, link: FileLink) -> FileLink:
-        self._of_file[link.file] += 1
-        link.number = self._of_file[link.file]
+        link.number = self._of_file[link.file] = self._of_file.get(link.file, 0) + 1
         self.by_secret[secret] = link
         return link

@@ -12,7 +12,7 @@ from landsat_async.sim import catalog, list_calls, options, orders, search
 from landsat_async.sim.api_faults import before_call, send_faulty
 from landsat_async.sim.log import Entry
 from landsat_async.sim.script import ApiFault
-from landsat_async.sim.service import STATUS_OF_CODE, ApiError, Endpoint, Payload, Service
+from landsat_async.sim.service import STATUS_OF_CODE, ApiError, Encoded, Endpoint, Payload, Service
 from landsat_async.sim.wire import Request, Wire
 
 BASE_PATH = "/api/api/json/stable/"
@@ -27,6 +27,8 @@ ENDPOINTS: dict[str, Endpoint] = {
     **options.ENDPOINTS,
     **orders.ENDPOINTS,
 }
+_DATA = b"\0"
+"""Stands for data that are JSON already; JSON itself has no control characters."""
 
 
 class M2MApi:
@@ -77,11 +79,11 @@ class M2MApi:
             if envelope["errorCode"] is not None:
                 service.log.errors[envelope["errorCode"]] += 1
             if fault is not None:
-                return await send_faulty(fault, wire, status, envelope)
+                return await send_faulty(fault, wire, status, _in_one_piece(envelope))
             headers = []
             if status == 429 and service.script.retry_after is not None:
                 headers = [("Retry-After", service.script.retry_after)]
-            await wire.answer(status, msgspec.json.encode(envelope), "application/json", headers)
+            await wire.answer_in_pieces(status, _encoded(envelope), "application/json", headers)
             return True
         finally:
             account.calls_under_way -= 1
@@ -188,6 +190,20 @@ class M2MApi:
                 return data
             return {name: empty if value == {} else value for name, value in data.items()}
         return _reshape(data, script.ids, empty, script.missing)
+
+
+def _encoded(envelope: dict[str, Any]) -> list[bytes]:
+    data = envelope["data"]
+    if not isinstance(data, Encoded):
+        return [msgspec.json.encode(envelope)]
+    before, _, after = msgspec.json.encode({**envelope, "data": msgspec.Raw(_DATA)}).partition(_DATA)
+    return [before, *data.pieces, after]
+
+
+def _in_one_piece(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Return an envelope whose data can be changed."""
+    data = envelope["data"]
+    return {**envelope, "data": msgspec.Raw(b"".join(data.pieces))} if isinstance(data, Encoded) else envelope
 
 
 def _payload(request: Request) -> Payload:

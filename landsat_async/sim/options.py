@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,22 @@ from landsat_async.sim.datasets import DATASETS, SECONDARY, ProductRow, Secondar
 from landsat_async.sim.downloads import Offer
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.script import Script, matches
-from landsat_async.sim.service import Endpoint, Payload, Service
+from landsat_async.sim.service import Encoded, Endpoint, Payload, Service
+
+_ROWS_BY_ID: dict[str, list[tuple[SimDataset, ProductRow]]] = {}
+"""Product id of a download-request -> what it may stand for; folders are nothing."""
+_FILES_BY_ID: dict[str, list[tuple[SecondaryDataset, str]]] = {}
+"""The same for single files, with the system that they come from."""
+for _dataset in DATASETS.values():
+    for _row in _dataset.rows:
+        if _row.kind != "folder":
+            _ROWS_BY_ID.setdefault(_row.id, []).append((_dataset, _row))
+for _secondary in SECONDARY.values():
+    for _system, (_product_id, _) in _secondary.file_product.items():
+        _FILES_BY_ID.setdefault(_product_id, []).append((_secondary, _system))
+
+_DISPLAY_ID, _ENTITY_ID, _FILES = b"\0", b"\1", b"\2"
+"""Marks in JSON that is filled in later; JSON itself has no control characters."""
 
 
 def download_options(service: Service, payload: Payload) -> Any:
@@ -21,20 +36,53 @@ def download_options(service: Service, payload: Payload) -> Any:
     if (list_id := payload.text("listId")) is not None:
         entity_ids += [entity for _, entity in service.lists.rows(list_id, service.now_s(), dataset.alias)]
     groups = str(payload.values.get("includeSecondaryFileGroups")).lower() in ("true", "1")
-    found: list[dict[str, Any]] = []
-    for entity_id in dict.fromkeys(entity_ids):
-        if isinstance(dataset, SecondaryDataset):
-            if (hit := file_of_entity(service, dataset, entity_id)) is not None:
-                found += _file_rows(service, *hit, groups=groups)
-        elif (product := service.archive.find(dataset, entity_id)) is not None:
-            found += _rows(service, product, groups=groups)
-    return found or None
+    ids = dict.fromkeys(entity_ids)
+    if isinstance(dataset, SecondaryDataset):
+        hits = (file_of_entity(service, dataset, one) for one in ids)
+        return [row for hit in hits if hit is not None for row in _file_rows(service, *hit, groups=groups)] or None
+    products = [product for one in ids if (product := service.archive.find(dataset, one)) is not None]
+    if not products:
+        return None
+    if service.script.reshapes:
+        return [row for one in products for row in _rows(service, one, _all_files(service, one, groups=groups))]
+    return _encoded_rows(service, products, groups=groups)
 
 
-def _rows(service: Service, product: Product, *, groups: bool) -> Iterator[dict[str, Any]]:
-    files: Any = [row for suffix in product.suffixes for row in _file_rows(service, product, suffix, groups=groups)]
-    if not service.script.reshapes:
-        files = msgspec.Raw(msgspec.json.encode(files))  # under four rows: encoded once
+def _encoded_rows(service: Service, products: Sequence[Product], *, groups: bool) -> Encoded:
+    """Return the rows of products as JSON. Those of one kind differ in the two ids alone, and are made once for all."""
+    patterns: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
+    pieces = [b"["]
+    for product in products:
+        if (pattern := patterns.get(kind := _kind(service, product))) is None:
+            pattern = patterns[kind] = _pattern(service, product, groups=groups)
+        display_id, entity_id = product.display_id.encode(), product.entity_id.encode()
+        rows, files = (text.replace(_DISPLAY_ID, display_id).replace(_ENTITY_ID, entity_id) for text in pattern)
+        for piece in rows.split(_FILES):
+            pieces += piece, files
+        pieces[-1] = b","
+    pieces[-1] = b"]"
+    return Encoded(pieces)
+
+
+def _pattern(service: Service, product: Product, *, groups: bool) -> tuple[bytes, bytes]:
+    """Return the rows of a product, and those of its files that stand in most of them, with marks for what differs."""
+    rows = msgspec.json.encode(list(_rows(service, product, msgspec.Raw(_FILES))))[1:-1]
+    files = msgspec.json.encode(_all_files(service, product, groups=groups))
+    display_id, entity_id = product.display_id.encode(), product.entity_id.encode()
+    return (
+        rows.replace(display_id, _DISPLAY_ID).replace(entity_id, _ENTITY_ID),
+        files.replace(display_id, _DISPLAY_ID).replace(entity_id, _ENTITY_ID),
+    )
+
+
+def _kind(service: Service, product: Product) -> tuple[Any, ...]:
+    """Return what the rows of a product follow from, besides its ids."""
+    sizes = tuple(service.archive.nominal_bytes(product, suffix) for suffix in product.suffixes)
+    by_name = service.script.unavailable or service.script.order_only
+    return product.sensor, product.level, product.storage, sizes, product.display_id if by_name else None
+
+
+def _rows(service: Service, product: Product, files: Any) -> Iterator[dict[str, Any]]:
     for row in product.dataset.rows:
         offer = offer_of_row(service, product, row)
         shown = {
@@ -55,6 +103,10 @@ def _rows(service: Service, product: Product, *, groups: bool) -> Iterator[dict[
         if row.kind == "folder":
             shown["checksum"] = [{"id": "sha512", "value": None}]
         yield shown
+
+
+def _all_files(service: Service, product: Product, *, groups: bool) -> list[dict[str, Any]]:
+    return [row for suffix in product.suffixes for row in _file_rows(service, product, suffix, groups=groups)]
 
 
 def _file_rows(service: Service, product: Product, suffix: str, *, groups: bool) -> Iterator[dict[str, Any]]:
@@ -141,20 +193,18 @@ def file_of_entity(service: Service, secondary: SecondaryDataset, entity_id: str
     product = service.archive.product_of_file(rest) or service.archive.product_of_file(entity_id)
     if product is None or product.dataset.secondary is not secondary:
         return None
-    suffix = next((s for s in product.suffixes if product.secondary_id(s) == entity_id), None)
+    suffix = product.suffix_of(entity_id)
     return None if suffix is None else (product, suffix)
 
 
 def resolve(service: Service, entity_id: str, product_id: str) -> Offer | None:
     """Find what a pair of ids of a download-request stands for; folders are nothing."""
-    for dataset in DATASETS.values():
-        row = next((r for r in dataset.rows if r.id == product_id and r.kind != "folder"), None)
-        if row is not None and (product := _product(service, dataset, entity_id)) is not None:
+    for dataset, row in _ROWS_BY_ID.get(product_id, ()):
+        if (product := _product(service, dataset, entity_id)) is not None:
             return offer_of_row(service, product, row)
-    for secondary in SECONDARY.values():
-        for system, (file_product_id, _) in secondary.file_product.items():
-            if file_product_id == product_id and (hit := file_of_entity(service, secondary, entity_id)) is not None:
-                return offer_of_file(service, *hit, system)
+    for secondary, system in _FILES_BY_ID.get(product_id, ()):
+        if (hit := file_of_entity(service, secondary, entity_id)) is not None:
+            return offer_of_file(service, *hit, system)
     return None
 
 

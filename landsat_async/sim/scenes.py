@@ -126,10 +126,13 @@ class Product:
 
     def secondary_id(self, suffix: str) -> str:
         """Entity id of one of its files in the secondary dataset."""
-        if self.is_tile:
-            return self.file_name(suffix).replace(".", "_")
-        prefix = "L1" if self.level.startswith("L1") else "L2ST" if suffix.startswith("ST_") else "L2SR"
-        return f"{prefix}_{self.file_name(suffix).replace('.', '_').upper()}"
+        before, after = _around_id(self.sensor, self.level)[suffix]
+        return f"{before}{self.display_id}{after}"
+
+    def suffix_of(self, secondary_id: str) -> str | None:
+        """Return which of its files has this entity id in the secondary dataset; None when none has."""
+        before, own, after = secondary_id.partition(self.display_id)
+        return _suffix_around_id(self.sensor, self.level).get((before, after)) if own else None
 
     def file_groups(self, suffix: str) -> list[str]:
         """File groups that list one of its files; shared level-2 files belong to both groups."""
@@ -148,6 +151,25 @@ class Product:
         """Folder of its files on landsatlook."""
         place = f"{self.acquired.year}/{self.path:03}/{self.row:03}/{self.display_id}"
         return f"level-{self.dataset.level}/standard/{self.dataset.instrument}/{place}"
+
+
+@functools.cache
+def _around_id(sensor: str, level: str) -> dict[str, tuple[str, str]]:
+    """What stands before and after the product id in the secondary ids of files, by suffix."""
+    found = {}
+    for suffix in _suffixes(sensor, level):
+        after = f"_{suffix.replace('.', '_')}"
+        if level in TILE_LEVELS:
+            found[suffix] = "", after
+            continue
+        prefix = "L1" if level.startswith("L1") else "L2ST" if suffix.startswith("ST_") else "L2SR"
+        found[suffix] = f"{prefix}_", after.upper()
+    return found
+
+
+@functools.cache
+def _suffix_around_id(sensor: str, level: str) -> dict[tuple[str, str], str]:
+    return {around: suffix for suffix, around in _around_id(sensor, level).items()}
 
 
 @functools.cache

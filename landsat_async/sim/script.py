@@ -358,4 +358,4 @@ class Script(msgspec.Struct, kw_only=True):
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Say whether a name fits one of the patterns."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    return bool(patterns) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

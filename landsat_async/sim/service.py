@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
 import json
@@ -9,9 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import anyio
+from typing import Any, NamedTuple
 
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.datasets import DATASETS, OTHERS, SECONDARY, SecondaryDataset, SimDataset
@@ -111,6 +110,12 @@ class Payload:
         return Payload(value)
 
 
+class Encoded(NamedTuple):
+    """Data of an answer that is JSON already. It may be 20 MB: in one piece, most of the time would go into memory."""
+
+    pieces: list[bytes]
+
+
 @dataclass(slots=True)
 class Account:
     """The one user of the simulated service, and the keys that are alive."""
@@ -151,7 +156,7 @@ class Service:
     @staticmethod
     def now_s() -> float:
         """Clock of the event loop: tests may run it faster than real time."""
-        return anyio.current_time()
+        return asyncio.get_running_loop().time()
 
     def called_as(self, host: str) -> None:
         """Make links with the name that the client knows the simulator by."""

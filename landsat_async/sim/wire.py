@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -18,6 +18,8 @@ from landsat_async.sim.log import Entry
 _HEAD_LIMIT_BYTES = 1 << 16
 _BODY_LIMIT_BYTES = 1 << 28
 _SEND_BLOCK_BYTES = 1 << 18
+_PIECES_TOGETHER = 48
+"""Of a long answer: those of a list of files are 5 kB in the mean."""
 
 Headers = Iterable[tuple[str, str]]
 Handler = Callable[["Request", "Wire"], Awaitable[bool]]
@@ -162,9 +164,16 @@ class Wire:
         self, status: int, data: bytes = b"", content_type: str = "text/plain", headers: Headers = ()
     ) -> None:
         """Send a whole, correct answer."""
-        fixed = [("Content-Type", content_type), ("Content-Length", str(len(data)))]
+        await self.answer_in_pieces(status, [data], content_type, headers)
+
+    async def answer_in_pieces(
+        self, status: int, pieces: Sequence[bytes], content_type: str, headers: Headers = ()
+    ) -> None:
+        """Send a whole, correct answer whose body is never in memory in one piece."""
+        fixed = [("Content-Type", content_type), ("Content-Length", str(sum(map(len, pieces))))]
         await self.head(status, [*fixed, *headers])
-        await self.body(data)
+        for start in range(0, len(pieces), _PIECES_TOGETHER):
+            await self.body(b"".join(pieces[start : start + _PIECES_TOGETHER]))
 
     async def answer_json(self, status: int, value: Any) -> None:
         """Send a JSON document."""

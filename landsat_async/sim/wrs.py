@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from math import cos, cosh, sin, sinh
 
 _A_M = 6378137.0
 _F = 1 / 298.257223563
@@ -34,6 +35,15 @@ def utm_zone(lon_deg: float) -> int:
     return int((lon_deg + 180) // 6) % 60 + 1
 
 
+def _series(factors: tuple[float, float, float], xi: float, eta: float) -> tuple[float, float]:
+    """Return the sums of Krüger's series northward and eastward; written out, as each footprint needs six of them."""
+    a, b, c = factors
+    return (
+        a * sin(2 * xi) * cosh(2 * eta) + b * sin(4 * xi) * cosh(4 * eta) + c * sin(6 * xi) * cosh(6 * eta),
+        a * cos(2 * xi) * sinh(2 * eta) + b * cos(4 * xi) * sinh(4 * eta) + c * cos(6 * xi) * sinh(6 * eta),
+    )
+
+
 def utm_from_lonlat(lon_deg: float, lat_deg: float, zone: int) -> tuple[float, float]:
     """Easting and northing in metres. Landsat uses the northern grid everywhere: south is negative."""
     lam = math.radians((lon_deg - (zone * 6 - 183) + 180) % 360 - 180)
@@ -41,8 +51,8 @@ def utm_from_lonlat(lon_deg: float, lat_deg: float, zone: int) -> tuple[float, f
     t = math.sinh(math.atanh(sin_lat) - _E * math.atanh(_E * sin_lat))
     xi0 = math.atan2(t, math.cos(lam))
     eta0 = math.atanh(math.sin(lam) / math.hypot(1, t))
-    xi = xi0 + sum(a * math.sin(2 * j * xi0) * math.cosh(2 * j * eta0) for j, a in enumerate(_ALPHA, 1))
-    eta = eta0 + sum(a * math.cos(2 * j * xi0) * math.sinh(2 * j * eta0) for j, a in enumerate(_ALPHA, 1))
+    north, east = _series(_ALPHA, xi0, eta0)
+    xi, eta = xi0 + north, eta0 + east
     return 500_000 + _K0 * _RECTIFYING_M * eta, _K0 * _RECTIFYING_M * xi
 
 
@@ -50,10 +60,11 @@ def lonlat_from_utm(east_m: float, north_m: float, zone: int) -> tuple[float, fl
     """Longitude (-180..180) and latitude in degrees of a point of the northern UTM grid."""
     xi = north_m / (_K0 * _RECTIFYING_M)
     eta = (east_m - 500_000) / (_K0 * _RECTIFYING_M)
-    xi0 = xi - sum(b * math.sin(2 * j * xi) * math.cosh(2 * j * eta) for j, b in enumerate(_BETA, 1))
-    eta0 = eta - sum(b * math.cos(2 * j * xi) * math.sinh(2 * j * eta) for j, b in enumerate(_BETA, 1))
+    north, east = _series(_BETA, xi, eta)
+    xi0, eta0 = xi - north, eta - east
     chi = math.asin(math.sin(xi0) / math.cosh(eta0))
-    lat = chi + sum(d * math.sin(2 * j * chi) for j, d in enumerate(_DELTA, 1))
+    d1, d2, d3 = _DELTA
+    lat = chi + (d1 * math.sin(2 * chi) + d2 * math.sin(4 * chi) + d3 * math.sin(6 * chi))
     lon = math.radians(zone * 6 - 183) + math.atan2(math.sinh(eta0), math.cos(xi0))
     return (math.degrees(lon) + 180) % 360 - 180, math.degrees(lat)
 

@@ -284,6 +284,19 @@ async def test_products_can_be_unavailable():
         assert missing == ["SR_B3.TIF"]
 
 
+@pytest.mark.parametrize("unavailable", [(), ("LC09*_SR_B3.TIF", "*_T2")])
+async def test_the_options_of_many_scenes_are_those_of_each_alone(unavailable):
+    async with box(script=Script(unavailable=unavailable)) as (sim, client):
+        for dataset in {product.dataset.alias: product.dataset for product in sim.archive}.values():
+            scenes = [product.entity_id for product in sim.archive.products(dataset)]
+            together = await client.options(dataset.alias, *scenes)
+            assert together == [row for one in scenes for row in await client.options(dataset.alias, one)]
+            assert {row["entityId"] for row in together} == set(scenes)
+            sim.script.missing = ("no member has this name",)  # so that each row is made by itself
+            assert together == await client.options(dataset.alias, *scenes)
+            sim.script.missing = ()
+
+
 @pytest.mark.faults("E15")
 async def test_E15_one_id_can_spoil_a_whole_request():
     async with box(script=Script(refuse=("*_SR_B5_TIF",))) as (_, client):

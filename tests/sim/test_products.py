@@ -151,6 +151,16 @@ def test_ids_of_a_real_scene():
     assert len(product.suffixes) == 22
 
 
+@pytest.mark.parametrize("product", ONE_OF_EACH, ids=lambda p: f"{p.sensor}-{p.level}")
+def test_the_id_of_a_file_leads_back_to_it_and_no_other_does(product):
+    ids = {product.secondary_id(suffix): suffix for suffix in product.suffixes}
+    assert len(ids) == len(product.suffixes)
+    assert {own: product.suffix_of(own) for own in ids} == ids
+    some = next(iter(ids))
+    for wrong in (product.display_id, some + "X", some[:-1], "X" + some, some.replace(product.display_id, "X")):
+        assert product.suffix_of(wrong) is None
+
+
 def test_every_dataset_has_scenes():
     level_3 = {"landsat_dswe_tile_c2", "landsat_ba_tile_c2"}  # of the demo; tests add their own
     assert {product.dataset.alias for product in ARCHIVE} == set(DATASETS) - level_3
