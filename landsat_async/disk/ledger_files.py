@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
-
-import msgspec
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger_leftovers import leftovers_of_run
@@ -20,6 +18,7 @@ from landsat_async.disk.ledger_rows import (
     SavedPart,
     marks,
     move_alike,
+    moved_ids,
     read_item,
     read_with_parts,
 )
@@ -91,15 +90,8 @@ class FileRecords:
         """
 
         def write(c: sqlite3.Connection) -> dict[int, Claimed]:
-            found = read_with_parts(c, item_ids)
-            states = {item_id: item.state for item_id, (item, _) in found.items()}
-            moves = move_alike(c, Step.CLAIM, now, ", gen=gen+1", (), item_ids, states)
-            claimed = {}
-            for move in moves:
-                item, saved = found[move.item_id]
-                item = msgspec.structs.replace(item, state=State.ACTIVE, generation=item.generation + 1)
-                claimed[move.item_id] = item, saved
-            return claimed
+            moved = moved_ids(move_alike(c, Step.CLAIM, now, ", gen=gen+1", (), item_ids))
+            return read_with_parts(c, moved) if moved else {}
 
         return self._writer.call(write)
 
@@ -111,12 +103,9 @@ class FileRecords:
         """
 
         def write(c: sqlite3.Connection) -> list[Move]:
-            moves = move_alike(c, Step.FINISH, now, ", reason='', hint=''", (), [file.item_id for file, _ in files])
-            moved = files
-            if len(moves) < len(files):
-                ids = {move.item_id for move in moves}
-                moved = [(file, report) for file, report in files if file.item_id in ids]
-            _write_finished(c, moved, now)
+            by_id = {file.item_id: (file, report) for file, report in files}
+            moves = move_alike(c, Step.FINISH, now, ", reason='', hint=''", (), list(by_id))
+            _write_finished(c, map(by_id.__getitem__, moved_ids(moves)), now)
             return moves
 
         return self._writer.to_its_end(write)
@@ -258,20 +247,21 @@ class LedgerStore:
         await self._files.drop_part(self._item_id)
 
 
-def _write_finished(c: sqlite3.Connection, files: Sequence[tuple[FinishedFile, bool]], now: float) -> None:
+def _write_finished(c: sqlite3.Connection, files: Iterable[tuple[FinishedFile, bool]], now: float) -> None:
     """Write what is known of files that are `done` now, in place of what was known before."""
-    facts, evidence, ids = [], [], []
+    facts, evidence, ids, cut = [], [], [], []
     for file, report in files:
         facts.append((file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, report, file.item_id))
         evidence.append((file.item_id, file.identity, file.adopted))
         ids.append((file.item_id,))
+        if file.window is not None:
+            cut.append((file, file.window))
     c.executemany(_FINISH, facts)
     c.executemany(_EVIDENCE, evidence)
     c.executemany("DELETE FROM window WHERE item_id=?", ids)
     c.executemany("DELETE FROM part WHERE item_id=?", ids)
-    for file, _ in files:
-        if file.window is not None:
-            _write_window(c, file, file.window)
+    for file, window in cut:
+        _write_window(c, file, window)
 
 
 def _write_window(connection: sqlite3.Connection, file: FinishedFile, window: WindowRecord) -> None:

@@ -21,6 +21,7 @@ from landsat_async.disk.ledger_rows import (
     move,
     move_alike,
     move_many,
+    moved_ids,
     read_items,
     superseded,
 )
@@ -179,12 +180,13 @@ class RequestRecords:
 
         def write(c: sqlite3.Connection) -> list[Move]:
             moves = move_alike(c, Step.ASK, now, changes, (label, now), item_ids)
+            number = len(moved_ids(moves))
             c.execute(
                 "INSERT INTO request(label, run_id, created, downloads) VALUES(?,?,?,?)"
                 " ON CONFLICT(label) DO UPDATE SET downloads=downloads+excluded.downloads, created=excluded.created",
-                (label, run_id, now, len(moves)),
+                (label, run_id, now, number),
             )
-            c.execute("INSERT INTO asked VALUES(?,?)", (now, len(moves)))
+            c.execute("INSERT INTO asked VALUES(?,?)", (now, number))
             c.execute("DELETE FROM asked WHERE at<?", (now - 86400,))
             return moves
 

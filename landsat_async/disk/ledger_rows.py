@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -88,7 +91,8 @@ class SavedPart(msgspec.Struct, frozen=True):
 class Move(msgspec.Struct, frozen=True):
     """A change of state that is in the ledger."""
 
-    item_id: int
+    item_ids: list[int]
+    """The files that were in the same state before, and are in the same one now."""
     before: State
     step: Step
 
@@ -106,6 +110,7 @@ _WITH_PARTS = (
 """One row of one column: Python makes an object for each value of each row that it fetches, which takes longer than to
 look them up. Times are rounded to some microseconds."""
 _rows = msgspec.json.Decoder(list[list[Any]])
+_encode = msgspec.json.Encoder().encode
 _STATES: dict[str, State] = {str(state): state for state in State}
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
 NAMES = msgspec.json.Decoder(tuple[str, ...])
@@ -151,6 +156,11 @@ def _among(item_ids: Sequence[int]) -> tuple[str, object]:
     return "item.item_id IN(SELECT value FROM json_each(?))", json(list(item_ids))
 
 
+def moved_ids(moves: Sequence[Move]) -> list[int]:
+    """The files that have moved."""
+    return list(chain.from_iterable(map(_ITEM_IDS, moves)))
+
+
 def superseded(item: Item, download_id: int | None) -> str:
     """The column `spent` of a file whose download is given up, so that its rows are not taken for the next one's."""
     more = () if download_id is None or download_id in item.superseded_ids else (download_id,)
@@ -159,7 +169,7 @@ def superseded(item: Item, download_id: int | None) -> str:
 
 def json(value: object) -> str:
     """How a column holds a sequence."""
-    return msgspec.json.encode(value).decode()
+    return _encode(value).decode()
 
 
 def marks(values: Sequence[object]) -> str:
@@ -176,6 +186,7 @@ _SET_EACH = {
     step: f"UPDATE item SET state='{TARGET[step]}', updated=?{{}} FROM json_each(?) AS one WHERE " for step in Step
 }
 _STATES_OF = "SELECT item_id, state FROM item WHERE "
+_ITEM_IDS, _LAST = attrgetter("item_ids"), itemgetter(-1)
 
 
 def move(
@@ -198,8 +209,7 @@ def move_alike(
     """
     moves = _allowed(connection, step, item_ids, found)
     if moves:
-        moved = item_ids if len(moves) == len(item_ids) else [move.item_id for move in moves]
-        condition, ids = _among(moved)
+        condition, ids = _among(moved_ids(moves))
         connection.execute(_SET[step].format(changes) + condition, (now, *values, ids))
     return moves
 
@@ -210,30 +220,38 @@ def move_many(
     """Take files through one step as `move` does; returns the moves.
 
     Each of `rows` holds the values of `changes` and the item id. They pass as JSON: whole numbers, text and None.
+    Of a file that is there twice the first row counts.
     """
-    by_id = {row[-1]: row for row in reversed(rows)}  # of one that is there twice the first counts
-    moves = _allowed(connection, step, [row[-1] for row in rows])
+    by_id = dict(zip(map(_LAST, reversed(rows)), reversed(rows), strict=True))
+    moves = _allowed(connection, step, list(by_id))
     if moves:
-        first, *more = changes.split("?")
-        columns = first + "".join(f"json_extract(one.value, '$[{n}]'){text}" for n, text in enumerate(more))
-        sql = f"{_SET_EACH[step].format(columns)}item_id=json_extract(one.value, '$[{len(more)}]')"
-        connection.execute(sql, (now, json([by_id[move.item_id] for move in moves])))
+        connection.execute(_set_each(step, changes), (now, json(list(map(by_id.__getitem__, moved_ids(moves))))))
     return moves
+
+
+@cache
+def _set_each(step: Step, changes: str) -> str:
+    first, *more = changes.split("?")
+    columns = first + "".join(f"json_extract(one.value, '$[{n}]'){text}" for n, text in enumerate(more))
+    return f"{_SET_EACH[step].format(columns)}item_id=json_extract(one.value, '$[{len(more)}]')"
 
 
 def _allowed(
     connection: sqlite3.Connection, step: Step, item_ids: Sequence[int], found: Mapping[int, str] | None = None
 ) -> list[Move]:
-    """Look which of these files may take a step, each once; `found` are their states if they are known."""
+    """Look which of these files may take a step, each once, by their states; `found` are these if they are known."""
     if found is None:
         condition, ids = _among(item_ids)
         found = dict(connection.execute(_STATES_OF + condition, (ids,)).fetchall())
     sources = SOURCES[step]
-    return [
-        Move(item_id, before, step)
-        for item_id in dict.fromkeys(item_ids)
-        if (before := _STATES.get(found.get(item_id, ""))) in sources
-    ]
+    moves: dict[State, Move] = {}
+    for item_id in dict.fromkeys(item_ids):
+        before = _STATES.get(found.get(item_id, ""))
+        if before in moves:
+            moves[before].item_ids.append(item_id)
+        elif before in sources:
+            moves[before] = Move([item_id], before, step)
+    return list(moves.values())
 
 
 def move_all(
@@ -260,16 +278,16 @@ def take_over(connection: sqlite3.Connection, condition: str, arguments: Sequenc
 
 def put(connection: sqlite3.Connection, files: Iterable[WantedFile], run_id: str, now: float) -> None:
     """Put files into a run; see `Ledger.select`."""
-    connection.executemany(_PUT, [_row(file, run_id, now) for file in files])
-
-
-def _row(file: WantedFile, run_id: str, now: float) -> tuple[object, ...]:
-    first = file.routes[0]
-    return (
-        file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
-        first.product_id, first.system, json(file.routes), file.group_dataset, json(file.file_groups),
-        file.bytes_nominal, run_id, now,
-    )  # fmt: skip
+    rows = []
+    for file in files:
+        first = file.routes[0]
+        row = (
+            file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
+            first.product_id, first.system, _encode(file.routes).decode(), file.group_dataset,
+            _encode(file.file_groups).decode(), file.bytes_nominal, run_id, now,
+        )  # fmt: skip
+        rows.append(row)
+    connection.executemany(_PUT, rows)
 
 
 _FAILED = _in([State.FAILED])

@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -20,7 +20,7 @@ from landsat_async.disk.ledger_writer import BUSY_STEP_S, translate
 from landsat_async.errors import LedgerError
 from landsat_async.model import Identity, Proof, Route
 
-VERSION = 4
+VERSION = 5
 _NEW_SINCE = {
     2: {"replaced", "settled"},
     3: {"evidence", "stranger", "named"},
@@ -38,8 +38,11 @@ _NEW_SINCE = {
         "window",
         "measured",
     },
+    5: {"item_waiting"},
 }
 """Version -> what it has that the one before had not; opening for writing adds it."""
+_GONE_SINCE = {5: {"item_label", "item_entity"}}
+"""Version -> what the one before had and it has not; opening for writing takes it away."""
 
 BUSY_OPENING_S = 3.0
 """For so long others may hold the ledger while it is opened: nothing can be reported yet, so the wait is short."""
@@ -62,8 +65,7 @@ CREATE TABLE IF NOT EXISTS item(
   next_try REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '',
   updated REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS item_state ON item(run_id, state, next_try);
-CREATE INDEX IF NOT EXISTS item_label ON item(label, state);
-CREATE INDEX IF NOT EXISTS item_entity ON item(entity_id);
+CREATE INDEX IF NOT EXISTS item_waiting ON item(label) WHERE state IN('requested','preparing');
 CREATE TABLE IF NOT EXISTS request(
   label TEXT PRIMARY KEY, run_id TEXT NOT NULL, created REAL NOT NULL, downloads INTEGER NOT NULL,
   foreign_label INTEGER NOT NULL DEFAULT 0);
@@ -272,8 +274,8 @@ def _check(connection: sqlite3.Connection) -> None:
         return  # new
     pattern = set(_tables_of_this_version())
     lacking = {name for name, _ in pattern.difference(tables)}
-    younger = set[str]().union(*(names for since, names in _NEW_SINCE.items() if since > version))
-    if not pattern.issuperset(tables) or not lacking <= younger:
+    younger, gone = _later(_NEW_SINCE, version), _later(_GONE_SINCE, version)
+    if not pattern.issuperset(one for one in tables if one[0] not in gone) or not lacking <= younger:
         raise _Damaged("other tables than this program makes")
     for name in (name for name, sql in tables if sql.startswith("CREATE TABLE")):
         wrong = " OR ".join(map(_is_of_wrong_type, connection.execute(f"PRAGMA table_info({name})")))
@@ -287,6 +289,10 @@ def _check(connection: sqlite3.Connection) -> None:
     for routes, groups in connection.execute("SELECT CAST(routes AS BLOB), CAST(file_groups AS BLOB) FROM item"):
         _read_routes(routes)
         _read_names(groups)
+
+
+def _later(changes: Mapping[int, Set[str]], version: int) -> set[str]:
+    return set[str]().union(*(names for since, names in changes.items() if since > version))
 
 
 def _tables_of_this_version() -> list[tuple[str, str]]:
@@ -313,7 +319,8 @@ _read_names = msgspec.json.Decoder(tuple[str, ...]).decode
 def _write_tables(connection: sqlite3.Connection, journal: str) -> None:
     connection.execute(f"PRAGMA journal_mode={journal}")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    old = "".join(f"DROP INDEX IF EXISTS {name};" for names in _GONE_SINCE.values() for name in sorted(names))
+    connection.executescript(f"BEGIN IMMEDIATE; {TABLES}{old} PRAGMA user_version={VERSION}; COMMIT;")
 
 
 class _Damaged(sqlite3.DatabaseError):

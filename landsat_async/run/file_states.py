@@ -146,10 +146,10 @@ class FileStates:
 
         A file does not move when it is no longer in a state that allows the change.
         """
-        moved = set()
+        moved = set[int]()
         for move in await change:
-            self._count(move.item_id, move.before, move.step)
-            moved.add(move.item_id)
+            self._count(move)
+            moved.update(move.item_ids)
         return moved
 
     def claim(self, item_ids: Sequence[int]) -> Claiming:
@@ -167,7 +167,7 @@ class FileStates:
             await asyncio.wait([claiming])
         file = claiming.result().get(item_id)
         if file is not None:
-            self._count(item_id, State.READY, Step.CLAIM)
+            self._count(Move([item_id], State.READY, Step.CLAIM))
         return file
 
     def finish(self, file: FinishedFile, *, report: bool = False) -> Awaitable[set[int]]:
@@ -178,16 +178,18 @@ class FileStates:
         """Record proven files, each with whether it is reported to the service; returns those that are recorded."""
         return self.apply(self._ledger.files.finish(files, self.now()))
 
-    def _count(self, item_id: int, before: State, step: Step) -> None:
+    def _count(self, move: Move) -> None:
         """Keep the counts in step, and wake those who wait for what has just happened; most steps wake nobody."""
+        before, step, number = move.before, move.step, len(move.item_ids)
         after = TARGET[step]
-        self.by_state[before] -= 1
-        self.by_state[after] += 1
-        self.open += (after in OPEN) - (before in OPEN)
+        self.by_state[before] -= number
+        self.by_state[after] += number
+        self.open += number * ((after in OPEN) - (before in OPEN))
         self.ended = self.open == 0 or self.wakeups.fatal is not None
-        self.in_flight += (after in IN_FLIGHT) - (before in IN_FLIGHT)
-        if step is not Step.PREPARE:
-            self.deferred.pop(item_id, None)
+        self.in_flight += number * ((after in IN_FLIGHT) - (before in IN_FLIGHT))
+        if self.deferred and step is not Step.PREPARE:
+            for item_id in move.item_ids:
+                self.deferred.pop(item_id, None)
         if step in _WAKING or self.ended or self.wakeups.waiting_for_capacity:
             self.wakeups.notify()
 

@@ -66,7 +66,7 @@ async def test_selecting_again_keeps_states_and_renews_failures(ledger):
 async def test_E07_the_label_is_durable_before_the_call(ledger, tmp_path):
     items = await put(ledger, 2)
     moves = await ledger.requests.intend("label-1", RUN, [i.item_id for i in items], 2.0)
-    assert moves == [Move(i.item_id, State.PLANNED, Step.ASK) for i in items]
+    assert moves == [Move([i.item_id for i in items], State.PLANNED, Step.ASK)]
     other = sqlite3.connect(f"file:{ledger.path}?mode=ro", uri=True)
     rows = other.execute("SELECT state, label FROM item").fetchall()
     other.close()
@@ -102,7 +102,7 @@ async def test_a_finished_file_is_recorded_once_and_its_part_forgotten(ledger):
     await ledger.requests.intend("l", RUN, [item.item_id], 2.0)
     await take_step(ledger, item.item_id, Step.LINK, 2.0, ", download_id=77")
     await take_step(ledger, item.item_id, Step.CLAIM, 2.0)
-    assert await finish(ledger, item, report=True) == [Move(item.item_id, State.ACTIVE, Step.FINISH)]
+    assert await finish(ledger, item, report=True) == [Move([item.item_id], State.ACTIVE, Step.FINISH)]
     assert await finish(ledger, item) == []
     assert await ledger.files.load_part(item.item_id) is None
     assert await ledger.files.unreported() == [(item.item_id, 77, 5)]
@@ -328,7 +328,7 @@ async def test_V76_a_file_that_an_answer_names_twice_moves_once_and_one_that_may
         AcceptedDownload(number, "la-1", item_id) for number, item_id in enumerate((*ids, ids[0], 999), start=70)
     ]
     moves = await ledger.requests.link(answers, 2.0)
-    assert moves == [Move(item_id, State.REQUESTED, Step.LINK) for item_id in ids[:2]]
+    assert moves == [Move(ids[:2], State.REQUESTED, Step.LINK)]
     found = [await ledger.item(item_id) for item_id in ids]
     assert [(item.state, item.download_id) for item in found] == [
         *((State.READY, number) for number in (70, 71)),

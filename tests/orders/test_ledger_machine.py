@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from landsat_async.disk.ledger import FinishedFile, Ledger
+from landsat_async.disk.ledger import FinishedFile, Ledger, Move
 from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.model import Route, SecretUrl, WantedFile
 from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TRANSITIONS, State, Step
@@ -122,12 +122,10 @@ class LedgerMachine(RuleBasedStateMachine):
         ids = {self.id_of(number): number for number in known}
         moved = self.do(lambda: self.ledger.requests.intend(label, self.run, list(ids), self.now))
         expected = [item_id for item_id, number in ids.items() if self.model[number][0] is State.PLANNED]
-        assert [(move.item_id, move.before, move.step) for move in moved] == [
-            (item_id, State.PLANNED, Step.ASK) for item_id in expected
-        ]
+        assert moved == ([Move(expected, State.PLANNED, Step.ASK)] if expected else [])
         for item_id in expected:
             self.model[ids[item_id]][:2] = [State.REQUESTED, label]
-        self.asked.append(len(moved))
+        self.asked.append(len(expected))
         return label
 
     @rule(number=numbers, name=st.sampled_from(sorted(CHANGES)))
@@ -150,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         step = CHANGES[name][0]
         given = ids if name == "unask" else answers
         moves = self.do(lambda: getattr(self.ledger.requests, name)(given, self.now))
-        moved = {move.item_id: [move] for move in moves}
+        moved = {item_id: [move] for move in moves for item_id in move.item_ids}
         for number, item_id in zip(known, ids, strict=True):
             self._expect(number, step, moved.get(item_id, []))
             if item_id in moved:
