@@ -6,7 +6,9 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger_leftovers import leftovers_of_run
@@ -49,7 +51,7 @@ Claimed: TypeAlias = tuple[Item, SavedPart | None]
 """A file that a worker has taken, and its part."""
 
 
-class Unrecorded(NamedTuple):
+class Unrecorded(msgspec.Struct):
     """What stock-taking needs of a file that is not here: there may be very many."""
 
     item_id: int
@@ -146,7 +148,7 @@ class FileRecords:
             f" WHERE run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
         )
         values = [run_id, *states, after, *([] if scene is None else [scene]), limit]
-        return self._writer.call(lambda c: list(map(Unrecorded._make, c.execute(look, values))))
+        return self._writer.call(lambda c: [Unrecorded(*row) for row in c.execute(look, values)])
 
     def nominal_left(self, run_id: str, free_bytes: Callable[[], int] = lambda: 0) -> Awaitable[tuple[int, int]]:
         """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too.
@@ -228,23 +230,24 @@ class FileRecords:
         return self._writer.write(f"UPDATE file SET report=2 WHERE item_id IN({marks(item_ids)})", *item_ids)
 
 
-class LedgerStore:
+class LedgerStore(msgspec.Struct):
     """Checkpoints of one transfer, kept in the ledger."""
 
-    def __init__(self, files: FileRecords, item_id: int, part_name: str) -> None:
-        self._files, self._item_id, self._part_name = files, item_id, part_name
+    files: FileRecords
+    item_id: int
+    part_name: str
 
     async def save(self, facts: Checkpoint) -> None:
         """Record a checkpoint after its fsync."""
-        await self._files.save_part(self._item_id, self._part_name, facts.durable, facts.pack())
+        await self.files.save_part(self.item_id, self.part_name, facts.durable, facts.pack())
 
     async def lower(self, durable: int) -> None:
         """Believe no more than nothing: the digest of a shorter prefix is not known."""
-        await self._files.drop_part(self._item_id)
+        await self.files.drop_part(self.item_id)
 
     async def clear(self) -> None:
         """Forget the part."""
-        await self._files.drop_part(self._item_id)
+        await self.files.drop_part(self.item_id)
 
 
 def _write_finished(c: sqlite3.Connection, files: Iterable[tuple[FinishedFile, bool]], now: float) -> None:

@@ -152,7 +152,10 @@ def name_from_url(url: str) -> str | None:
         product = parse_qs(query).get(_PRODUCT_KEY) if _PRODUCT_KEY in query else None
     except ValueError:
         return None
-    name = product[0] + ".tar" if product else unquote(name)
+    if product:
+        name = product[0] + ".tar"
+    elif "%" in name:
+        name = unquote(name)
     try:
         return safe_name(name)
     except UnsafeName:
@@ -205,6 +208,8 @@ def window_name(name: str, key: str) -> str | None:
 
 def window_source(name: str) -> str:
     """Return the USGS name of the file that a window is cut from; for all other files that is their own name."""
+    if ".w" not in name and ".W" not in name:  # as a rule
+        return name
     window = _WINDOW.fullmatch(name)
     return window["stem"] + window["end"] if window else name
 

@@ -75,13 +75,16 @@ _VOCABULARY = frozenset(_WORDS.split())
 
 
 class Fact(NamedTuple):
-    """One thing that was seen once."""
+    """One thing that was seen once, or several times."""
 
     topic: str
     """One of `TOPICS`."""
     value: str
     number: float | None = None
     """An age, a speed, a count; None where the value says it all."""
+    most: float | None = None
+    """The greatest number of several times, of which `number` is the least; None: there is one number."""
+    times: int = 1
 
 
 class Seen(NamedTuple):
@@ -91,14 +94,6 @@ class Seen(NamedTuple):
     low: float | None
     """Of the numbers; None without any."""
     high: float | None
-
-    def once_more(self, figure: float | None) -> Seen:
-        """Return what it is when the value is seen again with a number, or without one."""
-        if figure is None:
-            return Seen(self.times + 1, self.low, self.high)
-        low = figure if self.low is None or figure < self.low else self.low
-        high = figure if self.high is None or figure > self.high else self.high
-        return Seen(self.times + 1, low, high)
 
 
 class Observations:
@@ -131,7 +126,7 @@ class Observations:
             if len(self._hosts) >= HOSTS_MOST:
                 return
             self._hosts.add(place)
-        for topic, value, number in facts:
+        for topic, value, number, most, times in facts:
             if topic not in TOPICS:
                 continue
             text = safe(value)
@@ -140,10 +135,10 @@ class Observations:
                 if len(values) >= VALUES_MOST:
                     text = OTHERS
                 values.add(text)
-            figure = None if number is None or not math.isfinite(number) else round(float(number), 3)
-            key = (place, topic, text)
-            known = self._seen.get(key)
-            self._seen[key] = Seen(1, figure, figure) if known is None else known.once_more(figure)
+            before, *figures = self._seen.get((place, topic, text), (0, None, None))
+            figures += [round(float(one), 3) for one in (number, most) if one is not None and math.isfinite(one)]
+            known = [one for one in figures if one is not None]
+            self._seen[place, topic, text] = Seen(before + times, min(known, default=None), max(known, default=None))
 
     def take(self) -> dict[tuple[str, str, str], Seen]:
         """Return what has been counted since the last call, by (host, topic, value)."""

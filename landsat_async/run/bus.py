@@ -144,33 +144,29 @@ class EventBus:
     async def events(self) -> AsyncIterator[Event]:
         """Yield events until the run has ended. One reader; leaving early is fine."""
         self._dropped = 0  # who comes late has missed the beginning, and knows that
-        self._here()
         try:
             while True:
-                while self._buffer or self._latest:
-                    if self._dropped:
-                        missed, self._dropped = self._dropped, 0
-                        yield Notice(f"{missed:,} events were not read in time and were left out", "warning")
-                    elif self._buffer:
-                        event = self._buffer.popleft()
-                        if self._is_full and len(self._buffer) <= self._limit // 2:
-                            self._is_full = False
-                            self._room.set()
-                        yield event
-                    else:
-                        yield self._latest.pop(next(iter(self._latest)))
-                    self._here()
-                if self._ended:
+                self._reading, task = True, asyncio.current_task()
+                if task is not None and task is not self._reader:
+                    task.add_done_callback(lambda _: self._room.set())
+                    self._reader = task
+                if self._dropped and (self._buffer or self._latest):
+                    missed, self._dropped = self._dropped, 0
+                    yield Notice(f"{missed:,} events were not read in time and were left out", "warning")
+                elif self._buffer:
+                    event = self._buffer.popleft()
+                    if self._is_full and len(self._buffer) <= self._limit // 2:
+                        self._is_full = False
+                        self._room.set()
+                    yield event
+                elif self._latest:
+                    yield self._latest.pop(next(iter(self._latest)))
+                elif self._ended:
                     return
-                self._news.clear()
-                self._sleeping = True
-                await self._news.wait()
+                else:
+                    self._news.clear()
+                    self._sleeping = True
+                    await self._news.wait()
         finally:
             self._reading = False
             self.mute()
-
-    def _here(self) -> None:
-        self._reading, task = True, asyncio.current_task()
-        if task is not None and task is not self._reader:
-            task.add_done_callback(lambda _: self._room.set())
-            self._reader = task

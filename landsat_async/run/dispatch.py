@@ -169,7 +169,8 @@ async def _hand_over(context: RunContext, pairs: Pairs, stream: LinkStream, labe
         if item.item_id in linked and answer.url is not None:
             host = host_in(answer.url)
             context.hosts.host_of_system[item.system] = host
-            await context.bus.emit(Ready(item.relpath))
+            context.bus.tell(Ready(item.relpath))
             proxied = answer.proxied or wants_report(item.system)
             links.append(Link(item.item_id, answer.url, host, born_s, proxied))
+    await context.bus.room()
     await stream.put(links)

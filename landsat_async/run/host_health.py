@@ -22,11 +22,13 @@ from __future__ import annotations
 import enum
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import msgspec
 from msgspec.structs import replace
+
+from landsat_async.rules.observed import Fact
 
 WITNESSES = 3
 """So many different files, none served in between, speak for the whole host."""
@@ -253,6 +255,14 @@ class _Age(msgspec.Struct):
     """The oldest link that has worked."""
 
 
+class _Untold(msgspec.Struct):
+    """Links that have worked, of which no fact tells yet."""
+
+    least_s: float
+    most_s: float
+    times: int = 1
+
+
 class LinkAges:
     """What links of each host have shown. Ages count from the answer that brought a link."""
 
@@ -261,17 +271,32 @@ class LinkAges:
         """A link of this age, or younger, is too old at no host."""
         self._most_s = most_s
         self._hosts = defaultdict[str, _Age](partial(_Age, most_s))
+        self._untold: dict[str, _Untold] = {}
 
     def is_too_old(self, host: str, age_s: float) -> bool:
         """Whether a link should be renewed before use, to spare a refusal."""
         return age_s > self._hosts[host].limit_s
 
-    def worked(self, host: str, age_s: float) -> None:
-        """A link of this age brought its file; the limit grows slowly while links of its order work."""
-        age = self._hosts[host]
+    def worked(self, host: str, age_s: float) -> bool:
+        """A link of this age brought its file; the limit grows slowly while links of its order work.
+
+        True when it is the first of those that `told` will tell of.
+        """
+        age, untold = self._hosts[host], self._untold.get(host)
         age.worked_s = max(age.worked_s, age_s)
         if age_s > age.limit_s / 2:
             age.limit_s = min(self._most_s, age.limit_s * AGE_GROWTH)
+        if untold is None:
+            self._untold[host] = _Untold(age_s, age_s)
+            return True
+        untold.least_s, untold.most_s = min(untold.least_s, age_s), max(untold.most_s, age_s)
+        untold.times += 1
+        return False
+
+    def told(self, host: str) -> Iterator[Fact]:
+        """Yield one fact of all links that have worked until it is asked for; once after each True of `worked`."""
+        untold = self._untold.pop(host)  # from any thread
+        yield Fact("links", "worked at this age", untold.least_s, untold.most_s, untold.times)
 
     def refused(self, host: str, age_s: float) -> bool:
         """A link of this age was refused: whether its age is to blame. Not if an older one has worked."""

@@ -85,7 +85,9 @@ class LinkStream:
 
     def take(self, most: int) -> list[Link]:
         """Take the next links; none when there are none now."""
-        links = [self._links.popleft() for _ in range(min(most, len(self._links)))]
+        links: list[Link] = []
+        while self._links and len(links) < most:
+            links.append(self._links.popleft())
         if self._room is not None and self.size - len(self._links) >= self.quarter:
             room, self._room = self._room, None
             room.set()
@@ -117,21 +119,27 @@ Taken: TypeAlias = tuple[Link, Claiming | None]
 
 
 class ClaimsAhead:
-    """Links that have left the stream, and that no worker has yet; never more than one claim has brought."""
+    """Links that have left the stream, and that no worker has yet; few more than one claim has brought."""
 
     def __init__(
-        self, states: FileStates, workers: int, is_too_old: Callable[[Link], bool], before: Callable[[], None]
-    ) -> None:
-        """`before`: called before each claim; what it has written in its turn of the loop shares the commit."""
+        self, states: FileStates, workers: int, usable: Callable[[Sequence[Link]], list[int]],
+        before: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """`usable`: returns the files whose links are not too old; the others are not claimed.
+
+        `before`: called before each claim; what it has written in its turn of the loop shares the commit.
+        """
         self._states = states
         self._before = before
         self._most = min(workers, AT_ONCE)
-        self._is_too_old = is_too_old
+        self._few = self._most // 4
+        """So many are left when the next ones are claimed: they are there before anybody waits for them."""
+        self._usable = usable
         self._ahead: deque[Taken] = deque()
 
     def take(self, stream: LinkStream) -> Taken | None:
         """Return the next link; None when there is none now."""
-        if not self._ahead and (links := stream.take(self._most)):
+        if len(self._ahead) <= self._few and (links := stream.take(self._most)):
             self._claim(links)
         return self._ahead.popleft() if self._ahead else None
 
@@ -142,11 +150,12 @@ class ClaimsAhead:
         return taken
 
     def _claim(self, links: Sequence[Link]) -> None:
-        ids = [link.item_id for link in links if not self._is_too_old(link)]
+        ids, claiming = self._usable(links), None
         if ids:
             self._before()
-        claiming = self._states.claim(ids) if ids else None
-        self._ahead += [(link, claiming if link.item_id in ids else None) for link in links]
+            claiming = self._states.claim(ids)
+        for link in links:
+            self._ahead.append((link, claiming if link.item_id in ids else None))
 
     def give_back(self, taken: Taken) -> None:
         """Keep what a worker has taken and that ends before it begins with it."""

@@ -148,12 +148,13 @@ A = TypeVar("A", bound=Asked)
 def match(files: Sequence[A], answers: Iterable[AnswerRow]) -> dict[int, tuple[A, AnswerRow]]:
     """Pair files with answers: item id -> (file, answer). A row with a link wins over one without.
 
-    By entity id, unless the names contradict each other; by name where the row has no entity id.
+    By entity id, unless the names contradict each other; by name where the row has no entity id. Names are compared by
+    their stems: bundles are listed by display id and saved as `<display id>.tar`.
     """
     by_entity: dict[str, list[tuple[A, str]]] = {}
     by_stem: dict[str, A] = {}
     for file in files:
-        stem = _stem(window_source(file.name))
+        stem = window_source(file.name).casefold().removesuffix(".tar")
         by_entity.setdefault(file.entity_id, []).append((file, stem))
         by_stem[stem] = file
     pairs: dict[int, tuple[A, AnswerRow]] = {}
@@ -180,7 +181,7 @@ def without_ids(unanswered: Sequence[A], reply: DownloadReply) -> dict[int, tupl
 
 def _find(answer: AnswerRow, by_entity: dict[str, list[tuple[A, str]]], by_stem: dict[str, A]) -> A | None:
     """Return the file that a row answers; of those with its entity id, given with the stems of their USGS names."""
-    given = None if answer.name is None else _stem(answer.name)
+    given = None if answer.name is None else answer.name.casefold().removesuffix(".tar")
     if answer.entity_id is None:
         return None if given is None else by_stem.get(given)
     candidates = by_entity.get(answer.entity_id, [])
@@ -228,9 +229,3 @@ def _agree(own: str, given: str | None) -> bool:
     if is_planned(own):
         return given.startswith(own.partition(".")[0])
     return own.startswith(given) and own[len(given)] in "._"
-
-
-def _stem(name: str) -> str:
-    """Bundles are listed by display id and saved as `<display id>.tar`."""
-    folded = name.casefold()
-    return folded[:-4] if folded.endswith(".tar") else folded

@@ -110,7 +110,8 @@ class Outcomes:
         """Write down what follows from an outcome. Raises what concerns the whole run."""
         if isinstance(outcome, Done):  # nearly all
             can_wait = outcome.linked and self.context.hooks is None
-            return (self.recorder.put if can_wait else self._done)(item, link, outcome)
+            file = Proven(item, outcome, outcome.size_bytes, link.proxied)
+            return self.recorder.put(file) if can_wait else self._done(file)
         return self._handle_other(item, link, outcome)
 
     async def _handle_other(self, item: Item, link: Link, outcome: NotDone) -> None:
@@ -169,7 +170,7 @@ class Outcomes:
         facts = await facts_of_named(self.context, item, part_names)
         if facts is not None:
             done = Done(facts.size_bytes, facts.sha256, facts.proof, 0, facts.mtime_ns, facts.identity)
-            await self._done(item, link, done)
+            await self._done(Proven(item, done, done.size_bytes, link.proxied))
         return facts is not None
 
     async def look_up_again(self, item_id: int) -> None:
@@ -189,7 +190,7 @@ class Outcomes:
                 continue
             match outcome:
                 case Done():
-                    await self._done(one, link, outcome, came_bytes=taken.size_bytes if one is item else 0)
+                    await self._done(Proven(one, outcome, taken.size_bytes if one is item else 0, link.proxied))
                 case NoData():
                     await self._no_data(one, link, outcome)
                 case FileFailed():
@@ -198,30 +199,31 @@ class Outcomes:
                     await context.routes.fail(one, outcome.reason, outcome.hint, alone=True)
         self._used_parts.append(part_name(item.item_id, item.generation))
 
-    async def _done(self, item: Item, link: Link, done: Done, *, came_bytes: int | None = None) -> None:
-        """Record a proven file. `came_bytes`: what came for it, where that is not the file itself."""
-        context = self.context
-        if not await context.states.finish(_finished(item, done), report=link.proxied):
-            return
-        self._arrived(item, done.size_bytes if came_bytes is None else came_bytes)
-        if context.hooks is not None:
-            await context.hooks.file_done(item)
-        context.bus.tell(_verified(item, done))
-        await self._after_record()
+    async def _done(self, file: Proven) -> None:
+        """Record a proven file that cannot wait for others."""
+        if await self._record([file]):
+            if self.context.hooks is not None:
+                await self.context.hooks.file_done(file.item)
+            await self._after_record()
 
-    async def _record(self, proven: Sequence[Proven]) -> None:
-        """Record proven files in one commit; what has been recorded is counted and told, even if the run ends here."""
-        context = self.context
-        files = [(_finished(item, done), link.proxied) for item, link, done in proven]
+    async def _record(self, proven: Sequence[Proven]) -> set[int]:
+        """Record proven files in one commit, and return which are recorded.
+
+        These are counted and told, even if the run ends here.
+        """
+        context, files = self.context, []
+        for one in proven:
+            item, done = one.item, one.done
+            proof, identity = done.proof._value_, done.identity._value_  # `value` goes through two functions of enum
+            facts = done.size_bytes, done.sha256, proof, done.mtime_ns, identity
+            files.append((FinishedFile(item.item_id, item.relpath, *facts, window=done.window), one.proxied))
         recorded = await context.states.finish_all(files)
-        for item, _, done in proven:
-            if item.item_id in recorded:
-                self._arrived(item, done.size_bytes)
-                context.bus.tell(_verified(item, done))
-
-    def _arrived(self, item: Item, came_bytes: int) -> None:
-        self.context.counts.arrived(item.bytes_nominal or 0, came_bytes)
-        self._used_parts.append(part_name(item.item_id, item.generation))
+        for one, (file, _) in zip(proven, files, strict=True):
+            if file.item_id in recorded:
+                context.counts.arrived(one.item.bytes_nominal or 0, one.came_bytes)
+                self._used_parts.append(part_name(file.item_id, one.item.generation))
+                context.bus.tell(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
+        return recorded
 
     async def _after_record(self) -> None:
         await self.context.bus.room()
@@ -352,23 +354,6 @@ class Outcomes:
 
     async def _announce(self, item: Item, reason: str, attempt: int, wait_s: float) -> None:
         await self.context.bus.emit(Retrying(item.relpath, reason, attempt, wait_s))
-
-
-def _finished(item: Item, done: Done) -> FinishedFile:
-    return FinishedFile(
-        item.item_id,
-        item.relpath,
-        done.size_bytes,
-        done.sha256,
-        done.proof._value_,  # `value` goes through two functions of enum
-        done.mtime_ns,
-        done.identity._value_,
-        window=done.window,
-    )
-
-
-def _verified(item: Item, done: Done) -> Verified:
-    return Verified(item.relpath, done.size_bytes, done.sha256, done.proof._value_, done.identity._value_)
 
 
 def _wish_s(failure: _HostFailure) -> float:

@@ -14,15 +14,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from operator import attrgetter
 
 import anyio
+import msgspec
 
 from landsat_async.disk.ledger import Item
 from landsat_async.errors import LandsatError
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.file_states import FileStates
-from landsat_async.run.link_stream import Link
 from landsat_async.transfer.types import Done
 
 TOGETHER_S = 0.05
@@ -31,14 +31,18 @@ TOGETHER = 16
 """So many are not waited for any longer: more of them would hardly be cheaper."""
 AT_MOST = 64
 """Who brings more waits: for the ledger, or for a slow reader of events."""
+_CAME_BYTES = attrgetter("came_bytes")
 
 
-class Proven(NamedTuple):
+class Proven(msgspec.Struct, frozen=True):
     """A file that has its final name, and whose folder has been synced."""
 
     item: Item
-    link: Link
     done: Done
+    came_bytes: int
+    """For the file, or for the bundle that it came with."""
+    proxied: bool
+    """Its end is to be reported to the service."""
 
 
 class Recorder:
@@ -47,7 +51,7 @@ class Recorder:
     def __init__(
         self,
         states: FileStates,
-        record: Callable[[Sequence[Proven]], Awaitable[None]],
+        record: Callable[[Sequence[Proven]], Awaitable[object]],
         follow: Callable[[], Awaitable[None]],
     ) -> None:
         """`record` writes files down, counts them and tells of them; `follow`: what may be waited for after that."""
@@ -78,12 +82,12 @@ class Recorder:
         if self._waiting:
             self._due.set()
 
-    async def put(self, item: Item, link: Link, done: Done) -> None:
+    async def put(self, file: Proven) -> None:
         """Have a file recorded soon; waits only while there are very many."""
-        self._waiting.append(Proven(item, link, done))
+        self._waiting.append(file)
         states = self._states
         states.unrecorded += 1
-        states.unrecorded_bytes += done.size_bytes
+        states.unrecorded_bytes += file.came_bytes
         if len(self._waiting) >= TOGETHER or states.by_state[State.ACTIVE] <= states.unrecorded:
             self._due.set()
         elif self._timer is None:
@@ -125,4 +129,4 @@ class Recorder:
             await self._record(proven)
         finally:
             self._states.unrecorded -= len(proven)
-            self._states.unrecorded_bytes -= sum(done.size_bytes for _, _, done in proven)
+            self._states.unrecorded_bytes -= sum(map(_CAME_BYTES, proven))

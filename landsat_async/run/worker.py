@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -108,7 +108,7 @@ class WorkerPool:
         self._ages = LinkAges(LINK_MAX_AGE_S)
         self.outcomes = Outcomes(context, session)
         """What is done with what comes out."""
-        self._claims = ClaimsAhead(context.states, download.workers, self._is_too_old, self.outcomes.recorder.flush)
+        self._claims = ClaimsAhead(context.states, download.workers, self._usable, self.outcomes.recorder.flush)
         self._renewed: Counter[int] = Counter()
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
@@ -174,10 +174,15 @@ class WorkerPool:
             return None
         return self._claims.take(stream)
 
-    def _is_too_old(self, link: Link) -> bool:
-        age_s = self.context.states.loop_time() - link.born_s
-        is_old = age_s > self._ages.young_s and self._ages.is_too_old(link.host, age_s)
+    def _is_too_old(self, link: Link, now_s: float) -> bool:
+        """Whether a link, usual ones aside, is to be renewed before use; `now_s`: loop time."""
+        is_old = self._ages.is_too_old(link.host, now_s - link.born_s)
         return is_old and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW
+
+    def _usable(self, links: Sequence[Link]) -> list[int]:
+        """Return the files of the links that are not too old: as a rule all."""
+        now_s, young_s = self.context.states.loop_time(), self._ages.young_s
+        return [link.item_id for link in links if now_s - link.born_s <= young_s or not self._is_too_old(link, now_s)]
 
     def _resize(self, size: ConcurrencyLimit) -> None:
         self._size = size
@@ -210,7 +215,7 @@ class WorkerPool:
             return None  # somebody else has it
         began_s = context.states.loop_time()
         age_s = began_s - link.born_s
-        if claimed is None or (age_s > self._ages.young_s and self._is_too_old(link)):
+        if claimed is None or (age_s > self._ages.young_s and self._is_too_old(link, began_s)):
             self._renewed[link.item_id] += 1
             await self.outcomes.look_up_again(link.item_id)
             return None
@@ -246,9 +251,11 @@ class WorkerPool:
         finally:
             context.counts.active.pop(item.item_id, None)
         self.bugs = 0
-        self._note(link, age_s, outcome, context.states.loop_time() - began_s)
-        if isinstance(outcome, Done | NoData | MembersTaken | Counted):
-            self._ages.worked(link.host, age_s)
+        if not isinstance(outcome, Done) or outcome.size_bytes >= RATED_BYTES:
+            self._note(link, age_s, outcome, context.states.loop_time() - began_s)
+        has_worked = isinstance(outcome, Done | NoData | MembersTaken | Counted)
+        if has_worked and self._ages.worked(link.host, age_s):
+            context.observations.note(link.host, self._ages.told(link.host))
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
         if expired and self._ages.refused(link.host, age_s):
             await self.outcomes.look_up_again(item.item_id)
@@ -256,13 +263,11 @@ class WorkerPool:
         return item, link, outcome
 
     def _note(self, link: Link, age_s: float, outcome: Outcome, took_s: float) -> None:
-        """Keep what the end of a transfer shows of its host."""
+        """Keep what the end of a transfer shows of its host; of small files nothing but the ages of their links."""
         facts = []
         match outcome:
-            case Done():
-                facts.append(Fact("links", "worked at this age", age_s))
-                if outcome.size_bytes >= RATED_BYTES and took_s > 0:
-                    facts.append(Fact("rate", f"with {self._slots.busy} at a time", outcome.size_bytes / took_s / 1024))
+            case Done() if took_s > 0:
+                facts.append(Fact("rate", f"with {self._slots.busy} at a time", outcome.size_bytes / took_s / 1024))
             case NeedsLink(expired=True):
                 facts.append(Fact("links", "refused at this age", age_s))
                 facts.append(Fact("link refused", words_of(outcome.reason), age_s))
@@ -295,6 +300,8 @@ class WorkerPool:
             policy=self.policy,
             bytes_nominal=item.bytes_nominal or None,
         )
+        if item.kind == "file" and self.context.window is None and self._published is None:  # nearly all
+            return self._fetch(item, link, job, slot)
         if item.kind == MEASURE:
             return self._fetch(item, link, self._measuring_job(item, job), slot)
         if is_planned(item.name):
@@ -346,7 +353,7 @@ class WorkerPool:
                 context.counts.active[item.item_id] = event.position_bytes
                 if event.position_bytes >= served_at:  # long before its end: others are judged meanwhile
                     served_at = event.position_bytes + PROGRESS_BYTES
-                    self._served(link.host, item)
+                    health(link.host, HostReport.OK, "")
             context.bus.tell(event)
 
         def check_host(host: str) -> HostDown | None:
@@ -356,11 +363,12 @@ class WorkerPool:
             return HostDown(host, "", wait_s, HostReport.PAUSED) if wait_s > 0 else None
 
         def health(host: str, report: HostReport, reason: str) -> None:
-            if report == HostReport.OK:
-                self._served(host, item)
+            if report is HostReport.OK:
+                if context.hosts.ok(host, item.item_id):
+                    context.wakeups.poll_soon()  # what waits at the service for this host may come now
             elif (fault := fault_of_attempt(report)) is not None:
                 context.hosts.attempt_failed(host, fault, item.item_id, reason)
-            if report == HostReport.SERVER:
+            if report is HostReport.SERVER:
                 self._resize(concurrency.after_push_back(self._size, item.item_id, context.states.loop_time()))
 
         store = LedgerStore(context.ledger.files, item.item_id, job.part_name)
@@ -368,10 +376,6 @@ class WorkerPool:
 
     def _count(self, size: int) -> None:
         self.session.bytes_received += size
-
-    def _served(self, host: str, item: Item) -> None:
-        if self.context.hosts.ok(host, item.item_id):
-            self.context.wakeups.poll_soon()  # what waits at the service for this host may come now
 
     async def _sums(self, published: PublishedSums, item: Item, name: str, link: Link) -> dict[str, str]:
         """What USGS publishes for a file; tells once when that is nothing."""

@@ -103,7 +103,7 @@ def _record_first() -> Patches:
             fs.finalising.path = ""
 
     async def record(handler: Any, proven: Any) -> None:
-        for item, _, done in proven:
+        for item, done in ((one.item, one.done) for one in proven):
             file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, 0)
             await handler.context.states.finish(file)
         handler.session.target.fs.catch_up()

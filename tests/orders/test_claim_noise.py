@@ -14,12 +14,16 @@ from landsat_async.run.file_states import FileStates
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream
 
 
+def ids_of(links):
+    return [link.item_id for link in links]
+
+
 async def cancelled_while_they_wait(workers: int) -> asyncio.Future:
     """Have workers wait for one claim, and cancel them."""
     claiming = asyncio.get_running_loop().create_future()
     ledger = SimpleNamespace(files=SimpleNamespace(claim=lambda ids, now: claiming))
     states = FileStates(ledger, "run")
-    stream, claims = LinkStream(8, 1), ClaimsAhead(states, workers, lambda _: False, lambda: None)
+    stream, claims = LinkStream(8, 1), ClaimsAhead(states, workers, ids_of, lambda: None)
 
     async def work():
         link, claim = await claims.wait(stream)

@@ -12,7 +12,7 @@ import pytest
 from landsat_async.errors import DiskFull
 from landsat_async.rules.lifecycle import State
 from landsat_async.run import recorder
-from landsat_async.run.recorder import Recorder
+from landsat_async.run.recorder import Proven, Recorder
 from tests.orders.lab import run_in_virtual_time
 
 
@@ -51,7 +51,7 @@ class Bench:
 
     async def put(self, *numbers):
         for number in numbers:
-            await self.recorder.put(number, None, SimpleNamespace(size_bytes=10))
+            await self.recorder.put(Proven(number, None, 10, False))
 
     @property
     def recorded(self):

@@ -89,7 +89,10 @@ def test_counts_are_merged_and_taken():
     seen.note("127.0.0.1", [Fact("links", "worked", math.inf), Fact("no topic", "x")])
     assert seen.take() == {("this computer", "links", "worked"): Seen(4, 1.0, 3.0)}
     assert seen.take() == {}
-    assert Seen(1, None, None).once_more(1.0).once_more(2.0).once_more(None) == Seen(4, 1.0, 2.0)
+    seen.note(
+        "127.0.0.1", [Fact("links", "worked", 1.0, 3.0, 5), Fact("links", "worked"), Fact("links", "worked", 2.0)]
+    )
+    assert seen.take() == {("this computer", "links", "worked"): Seen(7, 1.0, 3.0)}
 
 
 def test_facts_are_made_when_many_are_counted_or_all_are_taken():

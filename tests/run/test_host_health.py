@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from landsat_async.rules.observed import Fact
 from landsat_async.run.host_health import (
     ASIDES,
     PROBE_S,
@@ -186,6 +187,14 @@ def test_a_refused_link_halves_the_age_unless_an_older_one_has_worked():
     assert ages.refused("h", 45.0)
     assert ages.is_too_old("h", 41.0)
     assert not ages.is_too_old("h", 40.0)
+
+
+def test_links_that_have_worked_are_told_together():
+    ages = LinkAges(1800.0)
+    assert [ages.worked("h", age_s) for age_s in (5.0, 3.0, 9.0)] == [True, False, False]
+    assert list(ages.told("h")) == [Fact("links", "worked at this age", 3.0, 9.0, 3)]
+    assert ages.worked("h", 1.0)
+    assert list(ages.told("h")) == [Fact("links", "worked at this age", 1.0, 1.0, 1)]
 
 
 @pytest.mark.faults("E12")
