@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +27,7 @@ from landsat_async.disk.ledger_rows import (
 )
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.disk.leftovers import Leftovers
+from landsat_async.disk.thread_call import to_its_end
 from landsat_async.model import MEASURE, WindowRecord
 from landsat_async.rules.lifecycle import State, Step
 
@@ -110,7 +112,7 @@ class FileRecords:
             _write_finished(c, map(by_id.__getitem__, moved_ids(moves)), now)
             return moves
 
-        return self._writer.to_its_end(write)
+        return to_its_end(self._writer.begin(write))
 
     def lose(self, item_ids: Sequence[int], now: float) -> Awaitable[list[Move]]:
         """Files that were proven and are no longer as recorded on disk: wanted again."""
@@ -148,7 +150,7 @@ class FileRecords:
             f" WHERE run_id=? AND state IN({marks(states)}) AND item_id>?{of_scene} ORDER BY item_id LIMIT ?"
         )
         values = [run_id, *states, after, *([] if scene is None else [scene]), limit]
-        return self._writer.call(lambda c: [Unrecorded(*row) for row in c.execute(look, values)])
+        return self._writer.call(lambda c: list(starmap(Unrecorded, c.execute(look, values))))
 
     def nominal_left(self, run_id: str, free_bytes: Callable[[], int] = lambda: 0) -> Awaitable[tuple[int, int]]:
         """Listed bytes of the run's files that are not here yet, those of scenes that are measured first too.

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from landsat_async.disk.acquire import wait_for_thread
-from landsat_async.disk.thread_call import BriefWait, ThreadCall, to_its_end
+from landsat_async.disk.thread_call import BriefWait, ThreadCall
 from landsat_async.errors import DiskFull, FolderBusy, LandsatError, LedgerError, resources_lacking
 
 T = TypeVar("T")
@@ -171,12 +171,8 @@ class LedgerWriter:
         assert future is not None
         return future
 
-    def to_its_end(self, function: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
-        """Do the same, and let no cancel scope keep the caller from its result."""
-        return to_its_end(self.begin(function))
-
     def begin(self, function: Callable[[sqlite3.Connection], Any]) -> ThreadCall:
-        """Do the same, for `thread_call.to_its_end`."""
+        """Do the same, for `thread_call.to_its_end`: no cancel scope keeps the caller from its result."""
         if self._closed:
             raise LedgerError("The database of the folder is already closed.")
         loop, op = asyncio.get_running_loop(), _Op()

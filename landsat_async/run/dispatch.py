@@ -13,7 +13,7 @@ from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.context import RunContext
 from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.run.link_stream import Link, LinkStream
-from landsat_async.run.matching import AnswerRow, Refusal, wants_report
+from landsat_async.run.matching import PROXIED, AnswerRow, Refusal
 from landsat_async.transfer.link_policy import host_in
 
 DISABLED_WAITS_S = (5.0, 60.0, 300.0)
@@ -170,7 +170,7 @@ async def _hand_over(context: RunContext, pairs: Pairs, stream: LinkStream, labe
             host = host_in(answer.url)
             context.hosts.host_of_system[item.system] = host
             context.bus.tell(Ready(item.relpath))
-            proxied = answer.proxied or wants_report(item.system)
+            proxied = answer.proxied or item.system.startswith(PROXIED)
             links.append(Link(item.item_id, answer.url, host, born_s, proxied))
     await context.bus.room()
     await stream.put(links)

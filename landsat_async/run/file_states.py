@@ -170,12 +170,11 @@ class FileStates:
             self._count(Move([item_id], State.READY, Step.CLAIM))
         return file
 
-    def finish(self, file: FinishedFile, *, report: bool = False) -> Awaitable[set[int]]:
-        """Record a proven file; empty when its row is in no state that allows it."""
-        return self.finish_all([(file, report)])
+    def finish(self, files: Sequence[tuple[FinishedFile, bool]]) -> Awaitable[set[int]]:
+        """Record proven files, each with whether it is reported to the service.
 
-    def finish_all(self, files: Sequence[tuple[FinishedFile, bool]]) -> Awaitable[set[int]]:
-        """Record proven files, each with whether it is reported to the service; returns those that are recorded."""
+        Returns those that are recorded; the rows of others are in no state that allows it.
+        """
         return self.apply(self._ledger.files.finish(files, self.now()))
 
     def _count(self, move: Move) -> None:

@@ -23,7 +23,7 @@ from landsat_async.rules.lifecycle import State
 from landsat_async.rules.naming import is_planned
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import RunContext
-from landsat_async.run.matching import wants_report
+from landsat_async.run.matching import PROXIED
 
 PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
@@ -199,7 +199,7 @@ async def _adopt(context: RunContext, item: Item, place: Place) -> None:
                 item.item_id, item.relpath, finding.size_bytes, finding.sha256, finding.proof, finding.mtime_ns,
                 finding.identity, adopted=not ours,
             )  # fmt: skip
-            if await context.states.finish(file, report=ours and wants_report(item.system)):
+            if await context.states.finish([(file, ours and item.system.startswith(PROXIED))]):
                 await context.bus.emit(Skipped(item.relpath, f"found on disk and verified ({finding.proof})"))
         case Unproven(reason, in_use=True):
             await context.routes.fail(item, f"what has its name is {reason}", IN_USE_HINT, alone=True)

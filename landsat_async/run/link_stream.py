@@ -140,7 +140,12 @@ class ClaimsAhead:
     def take(self, stream: LinkStream) -> Taken | None:
         """Return the next link; None when there is none now."""
         if len(self._ahead) <= self._few and (links := stream.take(self._most)):
-            self._claim(links)
+            ids, claiming = self._usable(links), None
+            if ids:
+                self._before()
+                claiming = self._states.claim(ids)
+            for link in links:
+                self._ahead.append((link, claiming if link.item_id in ids else None))
         return self._ahead.popleft() if self._ahead else None
 
     async def wait(self, stream: LinkStream) -> Taken | None:
@@ -148,14 +153,6 @@ class ClaimsAhead:
         while (taken := self.take(stream)) is None and await stream.wait():
             pass  # another worker may have claimed for this one as well
         return taken
-
-    def _claim(self, links: Sequence[Link]) -> None:
-        ids, claiming = self._usable(links), None
-        if ids:
-            self._before()
-            claiming = self._states.claim(ids)
-        for link in links:
-            self._ahead.append((link, claiming if link.item_id in ids else None))
 
     def give_back(self, taken: Taken) -> None:
         """Keep what a worker has taken and that ends before it begins with it."""

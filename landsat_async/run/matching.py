@@ -27,6 +27,8 @@ _OVER_LIMIT = (
     r"|exceed(s|ed|ing)? (the |your )?([a-z]+ ){0,3}(limit|number|downloads)"
 )
 """Compiled when something is refused, which most runs never see."""
+PROXIED = "ls_"
+"""Download systems that begin so: the service cannot see their files transferred, and wants a report of each."""
 
 
 class Asked(Protocol):
@@ -111,11 +113,6 @@ def from_queue(rows: Iterable[QueueItem]) -> list[AnswerRow]:
         )
         for row in rows
     ]
-
-
-def wants_report(system: str) -> bool:
-    """Whether all files of a download system are proxied: the service cannot see them transferred."""
-    return system.startswith("ls_")
 
 
 def refusal_of(message: str) -> Refusal:

@@ -217,7 +217,7 @@ class Outcomes:
             proof, identity = done.proof._value_, done.identity._value_  # `value` goes through two functions of enum
             facts = done.size_bytes, done.sha256, proof, done.mtime_ns, identity
             files.append((FinishedFile(item.item_id, item.relpath, *facts, window=done.window), one.proxied))
-        recorded = await context.states.finish_all(files)
+        recorded = await context.states.finish(files)
         for one, (file, _) in zip(proven, files, strict=True):
             if file.item_id in recorded:
                 context.counts.arrived(one.item.bytes_nominal or 0, one.came_bytes)
@@ -237,7 +237,7 @@ class Outcomes:
             item.item_id, item.relpath, 0, EMPTY_SHA256, Proof.WINDOW.value, 0,
             window=outcome.window, no_data=outcome.reason,
         )  # fmt: skip
-        if not await context.states.finish(file, report=link.proxied):
+        if not await context.states.finish([(file, link.proxied)]):
             return
         context.counts.nominal_left -= item.bytes_nominal or 0
         self._used_parts.append(part_name(item.item_id, item.generation))

@@ -105,7 +105,7 @@ def _record_first() -> Patches:
     async def record(handler: Any, proven: Any) -> None:
         for item, done in ((one.item, one.done) for one in proven):
             file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, 0)
-            await handler.context.states.finish(file)
+            await handler.context.states.finish([(file, False)])
         handler.session.target.fs.catch_up()
 
     return [

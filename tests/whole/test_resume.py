@@ -205,21 +205,21 @@ async def test_an_end_between_the_final_name_and_the_ledger_is_made_good_for_eve
         scenes = [p.entity_id for p in world.sim.archive if p.sensor == "LE07" and p.level == "L1TP"]
         search = {"dataset": "landsat_etm_c2_l1", "scenes": scenes[:1]}
         config = world.config(search=search, select={"type": "band", "bands": [band]})
-        true, landed = FileStates.finish_all, []
+        true, landed = FileStates.finish, []
 
-        async def finish_all(self, files):
+        async def finish(self, files):
             landed.extend(file.relpath for file, _ in files)
             runs[0].stop() if way == "stop" else scope.cancel()
             await anyio.sleep(0)
             return await true(self, files)
 
-        monkeypatch.setattr(FileStates, "finish_all", finish_all)
+        monkeypatch.setattr(FileStates, "finish", finish)
         with anyio.CancelScope() as scope:
             runs = []
             async with open_run(config, credentials=world.credentials) as run:
                 runs.append(run)
                 await run.wait()
-        monkeypatch.setattr(FileStates, "finish_all", true)
+        monkeypatch.setattr(FileStates, "finish", true)
         assert landed
         assert set(landed) <= world.files().keys(), "it has its name"
 
