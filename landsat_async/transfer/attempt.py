@@ -43,6 +43,7 @@ from landsat_async.transfer.resume import (
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
 from landsat_async.transfer.session import IDENTITY_ONLY, Answered
 from landsat_async.transfer.sink import Sink, receive
+from landsat_async.transfer.types import FileFailed, NameLearnt
 from landsat_async.transfer.waits import NEVER_S
 
 if TYPE_CHECKING:
@@ -56,10 +57,18 @@ _NOT_READY = "the service is still preparing the file"
 class NameSeen(Exception):
     """The head of an answer has come for which only the name is wanted."""
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, begins: str) -> None:
+        """`name`: None where it gives none that can be used; `begins`: how that has to begin."""
         super().__init__("the server has named the file")
-        self.name = name
-        """None: it gives none that can be used."""
+        self.outcome = (
+            NameLearnt(name)
+            if name is not None
+            else FileFailed(
+                f"the server gives it no name that begins with {begins}",
+                "Nothing is named by guess; try later, or choose another product.",
+                0,
+            )
+        )
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -104,7 +113,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
     try:
         try:
             response, reply, url, named = await ask(transfer, wanted.headers if wanted.start else {})
-            staging = is_staging(transfer.url) or (url is not transfer.url and is_staging(url))
+            staging = transfer.is_staging or (url is not transfer.url and is_staging(url))
             await check_head(transfer, response, reply, staging=staging)
         except AttemptFailed as failure:
             # Other files use several connections to the host: when it pushes back, they are too many.
@@ -117,7 +126,7 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
             return await attempt(transfer)
         begins = transfer.job.name_begins
         if begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
-            raise NameSeen(served_name(begins, reply.filename, str(url)))
+            raise NameSeen(served_name(begins, reply.filename, str(url)), begins)
         reading = read_answer(wanted, here, reply, named=named)
         if isinstance(reading, AcceptBody) and (whole := await _whole_of(transfer, response, reading)):
             committed = await _begin_whole(transfer, whole, reply, reading.facts, staging=staging)
@@ -349,6 +358,15 @@ def _received(transfer: Transfer, accept: AcceptBody, reply: Reply, committed: C
     if length_known and total is None:
         part.facts = msgspec.structs.replace(part.facts, total=length)
     return Received(complete=total in (None, length), length_known=length_known, committed=committed)
+
+
+def fault_of_end(transfer: Transfer, before: int) -> Fault | None:
+    """Judge an answer that ended well and did not complete the file; `before` bytes were here before it."""
+    if transfer.job.name_begins:
+        return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
+    if transfer.part.length > before:
+        return None  # a server may send less than was asked for
+    return Fault(FaultKind.NETWORK, "the server sends nothing new")
 
 
 # -- several connections -----------------------------------------------------------------------------------------------

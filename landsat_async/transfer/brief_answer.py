@@ -102,17 +102,17 @@ class Gatherer(asyncio.BufferedProtocol):
         self._filled = self._end = 0
         self._is_late = False
 
-    def check(self) -> None:
-        """Raise OutOfStep, unless something may be asked on the connection."""
+    def ask(self, head: bytes, loop: asyncio.AbstractEventLoop, deadline_s: float) -> asyncio.Future[Gathered | None]:
+        """Send a request, and return a future of its answer; None = it is for aiohttp to read.
+
+        Raises OutOfStep, and sends nothing, where nothing may be asked on the connection any more.
+        """
         if self._is_new:  # then it has been looked at
             self._is_new = False
-            return
-        self.first = self.is_resting = False
-        if self.transport.is_closing() or self.handler.should_close or self._has_bytes():
-            raise OutOfStep("the connection is not in step")
-
-    def ask(self, head: bytes, loop: asyncio.AbstractEventLoop, deadline_s: float) -> asyncio.Future[Gathered | None]:
-        """Send a request, and return a future of its answer; None = it is for aiohttp to read."""
+        else:
+            self.first = self.is_resting = False
+            if self.transport.is_closing() or self.handler.should_close or self._has_bytes():
+                raise OutOfStep("the connection is not in step")
         self._awaited = awaited = loop.create_future()
         self._deadline_s, self._head, self._is_late = deadline_s, None, False
         self.transport.write(head)

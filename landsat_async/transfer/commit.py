@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from landsat_async.disk.finalise import Committed, FinaliseResult
-from landsat_async.model import Proof, WindowRecord
+from landsat_async.events import Notice
+from landsat_async.model import Identity, Proof, WindowRecord
 from landsat_async.proof.byte_view import Source
 from landsat_async.proof.kinds import FileKind, is_doubtful, kind_of
 from landsat_async.proof.layout_facts import HEAD_BYTES, facts_of_file
@@ -20,6 +21,7 @@ from landsat_async.proof.tiles import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
 from landsat_async.rules.observed import Fact
 from landsat_async.transfer.measure_part import MeasureResult, measure_part
+from landsat_async.transfer.types import Done
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -167,6 +169,24 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
         return result
     except (OSError, Stopped) as error:
         return error
+
+
+def done(transfer: Transfer, result: Committed) -> Done:
+    """Return what is told of a file that has its name."""
+    part = transfer.part
+    if transfer.is_doubtful:
+        told = f"{transfer.job.relpath}: {doubt_of_size(transfer)}; its proof is {result.proof}"
+        transfer.hooks.notify(Notice(told, "warning"))
+    named = Identity.NAMED if part.facts.named else Identity.NONE
+    identity = result.identity if result.identity.rank > named.rank else named
+    return Done(
+        part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity, linked=result.linked
+    )
+
+
+def doubt_of_size(transfer: Transfer) -> str:
+    """Say that the file is far from its listed size."""
+    return f"it has {transfer.part.length:,} bytes where USGS lists {transfer.job.bytes_nominal:,}"
 
 
 def _read_memory(block: memoryview, size: int, offset: int) -> memoryview:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,13 +28,15 @@ from landsat_async.transfer.commit import (
     Joined,
     NotCut,
     commit,
+    done,
+    doubt_of_size,
 )
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk
 from landsat_async.transfer.measure_part import MeasuredPart, NotMeasured
 from landsat_async.transfer.member_outcomes import members_taken
 from landsat_async.transfer.recheck import compare_again, gives_ranges
 from landsat_async.transfer.retry import Fault, FaultKind, HostReport
-from landsat_async.transfer.types import Counted, Done, FileFailed, HostDown, NoData, Outcome
+from landsat_async.transfer.types import Counted, Done, FileFailed, NoData, Outcome
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -73,7 +74,7 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
         return await _naming_fault(transfer, result)
     match result:
         case Committed():
-            return _done(transfer, result)
+            return done(transfer, result)
         case CommittedWindow():
             return _window_done(transfer, result)
         case CommittedMembers(results):
@@ -99,18 +100,6 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
             return _unproven(transfer)
     await sleep_forever()  # only a cancelled transfer stops its proof, and this raises
     raise AssertionError
-
-
-def _done(transfer: Transfer, result: Committed) -> Done:
-    part = transfer.part
-    if transfer.is_doubtful:
-        told = f"{transfer.job.relpath}: {_doubt_of_size(transfer)}; its proof is {result.proof}"
-        transfer.hooks.notify(Notice(told, "warning"))
-    named = Identity.NAMED if part.facts.named else Identity.NONE
-    identity = result.identity if result.identity.rank > named.rank else named
-    return Done(
-        part.length, part.sha256, result.proof, transfer.bytes_received, result.mtime_ns, identity, linked=result.linked
-    )
 
 
 def _window_done(transfer: Transfer, result: CommittedWindow) -> Done:
@@ -139,14 +128,9 @@ def _damage(transfer: Transfer, reason: str, *, length_known: bool) -> Outcome |
     return Fault(FaultKind.DAMAGED, f"the file is damaged: {reason}")
 
 
-def _doubt_of_size(transfer: Transfer) -> str:
-    """Say that the file is far from its listed size."""
-    return f"it has {transfer.part.length:,} bytes where USGS lists {transfer.job.bytes_nominal:,}"
-
-
 def _unproven(transfer: Transfer) -> Fault:
     if transfer.is_doubtful:
-        return Fault(FaultKind.UNPROVEN, f"{_doubt_of_size(transfer)}, and its content cannot be verified")
+        return Fault(FaultKind.UNPROVEN, f"{doubt_of_size(transfer)}, and its content cannot be verified")
     return Fault(FaultKind.UNPROVEN, "the server gives no length, and the file could not be verified")
 
 
@@ -170,18 +154,11 @@ async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> 
     return await finish(transfer, length_known=length_known)
 
 
-async def ask_host(transfer: Transfer) -> HostDown | None:
-    """Take a slot again, where it was given back; then return why the host is not to be used now, if so."""
-    if transfer.hooks.slot.has_left:
-        await transfer.hooks.slot.rejoin()
-    return transfer.hooks.check_host(transfer.host)
-
-
 async def _compare(transfer: Transfer, *, length_known: bool) -> Outcome | Fault:
     """Hold against the server what no sum covers, then go on; what has been compared is not asked for again."""
-    down = await ask_host(transfer)
+    down = await transfer.host_down()
     if down is not None:
-        return replace(down, bytes_received=transfer.bytes_received)
+        return down
     try:
         await compare_again(transfer)
     except (AttemptFailed, OSError) as error:

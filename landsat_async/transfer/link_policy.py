@@ -90,19 +90,19 @@ def host_of(url: URL) -> str:
 
 
 @lru_cache(maxsize=512)
-def link_and_host(text: str) -> tuple[URL, str]:
-    """Read a link from the service, and return it with its host (`host_of`). Raises LinkRefused.
+def facts_of_link(text: str) -> tuple[URL, str, bool]:
+    """Read a link from the service, and return it, its host (`host_of`) and whether it `is_staging`.
 
-    It is asked when the link comes, and once more when its file is fetched.
+    It is asked when the link comes, and once more when its file is fetched. Raises LinkRefused.
     """
     url = read_link(text)
-    return url, host_of(url)
+    return url, host_of(url), _STAGING in text and is_staging(url)
 
 
 def host_in(link: SecretUrl) -> str:
     """Return the host of a link from the service; "" when it is no proper one."""
     try:
-        return link_and_host(link.reveal())[1]
+        return facts_of_link(link.reveal())[1]
     except LinkRefused:
         return ""
 

@@ -191,7 +191,6 @@ class QuickGets:
         assert connection is not None
         self._awaited[gatherer] = None
         try:
-            gatherer.check()
             awaited = gatherer.ask(f"GET {url.raw_path_qs}{rest}".encode(), self._loop, deadline_s)
             if self._timer is None:
                 self._timer = self._loop.call_later(_LOOK_EVERY_S, self._look)

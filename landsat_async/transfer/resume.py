@@ -163,7 +163,8 @@ def _read_200(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Readi
     total = reply.length if contained is None else contained.total
     if reply.length not in (total, None):
         return Refuse("Content-Length and Content-Range contradict each other")
-    return AcceptBody(0, total, _facts(reply, total, named=named), overwrite=True)
+    facts = Checkpoint(total=total, etag=reply.etag, last_modified=reply.last_modified, date=reply.date, named=named)
+    return AcceptBody(0, total, facts, overwrite=True)
 
 
 def _read_206(ask: Ask, part: Checkpoint, reply: Reply, *, named: bool) -> Reading:
@@ -206,15 +207,12 @@ def _joined(ask: Ask, part: Checkpoint, reply: Reply, end: int) -> Reading:
         return Restart("the file at the server has another date now")
     tied = by_etag or (by_date and not etags_differ)
     weakly = part.joined_weakly or not tied
-    if reply.etag is None and reply.last_modified is None:
-        facts = replace(part, joined_weakly=weakly, joined=ask.start)
-    else:
-        facts = replace(_facts(reply, total, named=part.named), joined_weakly=weakly, joined=ask.start)
+    last = part if reply.etag is None and reply.last_modified is None else reply
+    facts = Checkpoint(
+        total=total, etag=last.etag, last_modified=last.last_modified, date=last.date, joined_weakly=weakly,
+        named=part.named, joined=ask.start,
+    )  # fmt: skip
     return AcceptBody(ask.start, end, facts, overwrite=False, etag_unstable=etags_differ)
-
-
-def _facts(reply: Reply, total: int | None, *, named: bool) -> Checkpoint:
-    return Checkpoint(total=total, etag=reply.etag, last_modified=reply.last_modified, date=reply.date, named=named)
 
 
 def _validator_of(known: Checkpoint) -> str | None:

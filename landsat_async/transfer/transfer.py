@@ -30,6 +30,7 @@ from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sle
 from yarl import URL
 
 from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.disk.finalise import Committed
 from landsat_async.disk.hashed_file import NoRoom
 from landsat_async.disk.io_threads import Threads
 from landsat_async.disk.part import PartFile
@@ -38,11 +39,11 @@ from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.raster.grid import UnsupportedRaster
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
-from landsat_async.transfer.attempt import NameSeen, Received, attempt
-from landsat_async.transfer.commit import WHOLE_HINT, Joins
+from landsat_async.transfer.attempt import NameSeen, Received, attempt, fault_of_end
+from landsat_async.transfer.commit import WHOLE_HINT, Joins, done
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
-from landsat_async.transfer.finish import DamagedCopies, ask_host, finish
-from landsat_async.transfer.link_policy import LinkRefused, link_and_host
+from landsat_async.transfer.finish import DamagedCopies, finish
+from landsat_async.transfer.link_policy import LinkRefused, facts_of_link
 from landsat_async.transfer.repair import Repairs, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
 from landsat_async.transfer.session import TransferSession
@@ -53,7 +54,6 @@ from landsat_async.transfer.types import (
     FileFailed,
     GivenBack,
     HostDown,
-    NameLearnt,
     NeedsLink,
     NotReady,
     Outcome,
@@ -123,6 +123,8 @@ class Transfer:
     url: URL
     host = ""
     """The host that is asked first; what is learnt about ranges is kept under this name."""
+    is_staging = False
+    """The link is one that answers before the file is ready."""
     part: PartFile
     """The bytes that are here; another one after a fault of the disk."""
     sink: Sink | None = None
@@ -199,7 +201,7 @@ class Transfer:
             return outcome
         except NameSeen as seen:
             self.hooks.health(self.host, HostReport.OK, "")
-            return _named(seen.name, self.job.name_begins)
+            return seen.outcome
         except OSError as error:  # of opening the part; others are faults of an attempt
             fault = fault_of_disk(error, self.session.target.parts_dir)
             if isinstance(fault, LandsatError):
@@ -220,7 +222,7 @@ class Transfer:
     def _check_link(self) -> Outcome | None:
         link = self.job.url.reveal()
         try:
-            self.url, host = link_and_host(link)
+            self.url, host, self.is_staging = facts_of_link(link)
             self.session.hosts.check(self.url)
         except LinkRefused as refused:
             return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
@@ -249,9 +251,7 @@ class Transfer:
             result = Fault(FaultKind.RESTART, "more bytes here than the file has")
         elif length and length == total and not self.job.name_begins:
             result = await finish(self, length_known=True)
-        elif (down := await ask_host(self)) is not None:
-            result = replace(down, bytes_received=self.bytes_received)
-        else:
+        elif (result := await self.host_down()) is None:
             try:
                 if self.repairs.too_many_files:  # before anything is asked for once more
                     await self.part.write(memoryview(b""))
@@ -263,10 +263,13 @@ class Transfer:
                 return FileFailed(f"no window can be cut from it: {unsupported}", WHOLE_HINT, self.bytes_received)
             else:
                 self.hooks.health(self.host, HostReport.OK, "")
-                if received.complete and not self.job.name_begins:
-                    result = await finish(self, length_known=received.length_known, result=received.committed)
+                committed = received.committed
+                if isinstance(committed, Committed):
+                    result = done(self, committed)
+                elif received.complete and not self.job.name_begins:
+                    result = await finish(self, length_known=received.length_known, result=committed)
                 else:
-                    result = self._fault_of_end(length)
+                    result = fault_of_end(self, length)
         if isinstance(result, Fault):
             result = await self._after(result)
         if isinstance(result, NeedsLink | HostDown | NotReady):
@@ -274,13 +277,12 @@ class Transfer:
             await self.checkpoint_if_new()
         return result
 
-    def _fault_of_end(self, before: int) -> Fault | None:
-        """Judge an answer that ended well and did not complete the file; `before` bytes were here before it."""
-        if self.job.name_begins:
-            return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
-        if self.part.length > before:
-            return None  # a server may send less than was asked for
-        return Fault(FaultKind.NETWORK, "the server sends nothing new")
+    async def host_down(self) -> HostDown | None:
+        """Take a slot again, where it was given back; then return why the host is not to be asked now, if so."""
+        if self.hooks.slot.has_left:
+            await self.hooks.slot.rejoin()
+        down = self.hooks.check_host(self.host)
+        return down and replace(down, bytes_received=self.bytes_received)
 
     def _attempt_window(self) -> Awaitable[Received]:
         from landsat_async.transfer.window_fetch import attempt_window  # loads numpy: a tenth of a second
@@ -363,9 +365,10 @@ class Transfer:
     def begin_body(self, sink: Sink | None, total: int | None) -> None:
         """Say once where the transfer begins, and from now on how far it is."""
         self.sink, self._total = sink, total
+        if sink is not None:  # else it is complete before there is anything to add
+            self._told_s = self._told_s or self.session.clock()
         if not self._started:
             self._started = True
-            self._told_s = self.session.clock()  # most files are complete before there is anything to add
             self.hooks.notify(Started(self.job.relpath, self.part.length, total))
 
     def count(self, size: int) -> None:
@@ -391,10 +394,3 @@ class Transfer:
 
     def _tell_wait(self, reason: str, wait_s: float) -> None:
         self.hooks.notify(Retrying(self.job.relpath, reason, self.tries, wait_s))
-
-
-def _named(name: str | None, begins: str) -> Outcome:
-    if name is not None:
-        return NameLearnt(name)
-    reason = f"the server gives it no name that begins with {begins}"
-    return FileFailed(reason, "Nothing is named by guess; try later, or choose another product.", 0)

@@ -72,7 +72,7 @@ async def _fetch_first(transfer: Transfer) -> Received | None:
     try:
         try:
             response, reply, url, named = await ask(transfer, _HEAD.headers)
-            staging = is_staging(transfer.url) or is_staging(url)
+            staging = transfer.is_staging or is_staging(url)
             await check_head(transfer, response, reply, staging=staging)
         except AttemptFailed:
             if response is None or not may_refuse_range(response.status):
