@@ -102,6 +102,7 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
         if len(values) == 1:
             said[name] = values[0]
     one = said.get
+    modified, date = one("Last-Modified"), one("Date")
     ranges = fields("Content-Range", ())
     content_range = parse_content_range(ranges[0]) if len(ranges) == 1 else None
     encoding = ",".join(fields("Content-Encoding", ())).strip().lower()
@@ -117,8 +118,8 @@ def read_reply(status: int, fields: Callable[[str, Sequence[str]], Sequence[str]
         encoding=None if encoding in _NO_CODINGS else encoding[:40],
         content_type=_printable(one("Content-Type")),
         etag=parse_etag(one("ETag")),
-        last_modified=_date_text(one("Last-Modified")),
-        date=_date_text(one("Date")),
+        last_modified=modified if parse_http_date(modified) else None,
+        date=date if parse_http_date(date) else None,
         location=one("Location"),
         retry_after=_printable(said["Retry-After"]) if "Retry-After" in said else None,
         filename=filename,
@@ -235,8 +236,3 @@ def _printable(text: str | None) -> str | None:
     if text is None or len(text) > MAX_FIELD_CHARS or not _PRINTABLE.fullmatch(text):
         return None
     return text.strip()
-
-
-@lru_cache(maxsize=256)
-def _date_text(text: str | None) -> str | None:
-    return text if parse_http_date(text) is not None else None

@@ -171,7 +171,7 @@ class QuickGets:
             return
         origin = request.url.scheme, host_of(request.url)
         if origin not in self.patterns:
-            self.patterns[origin] = request, _rest_of_head(_joined(request, self._session, {}))
+            self.patterns[origin] = request, _rest_of_head(request, self._session, {})
 
     async def get(
         self, url: URL, host: str, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, deadline_s: float,
@@ -184,7 +184,7 @@ class QuickGets:
         origin = url.scheme, host
         request, rest = self.patterns[origin]
         if headers:
-            rest = _rest_of_head(_joined(request, self._session, headers))
+            rest = _rest_of_head(request, self._session, headers)
         idle = self._idle.get(origin)
         gatherer = idle.pop() if idle else await self._connect(request, timeout)
         connection = gatherer.connection
@@ -273,18 +273,14 @@ def _give_back(gatherer: Gatherer) -> None:
         gatherer.connection = None
 
 
-def _joined(
-    request: aiohttp.ClientRequest, session: aiohttp.ClientSession, headers: Mapping[str, str]
-) -> CIMultiDict[str]:
-    """Return all fields of a request, as aiohttp would have them."""
+def _rest_of_head(request: aiohttp.ClientRequest, session: aiohttp.ClientSession, headers: Mapping[str, str]) -> str:
+    """Return what follows the path: all fields of a request, as aiohttp would have them.
+
+    Raises ValueError for what would make other fields, or another request, of it.
+    """
     fields = CIMultiDict({hdrs.HOST: request.headers[hdrs.HOST]})
     fields.update(session.headers)
     fields.update(headers)
-    return fields
-
-
-def _rest_of_head(fields: Mapping[str, str]) -> str:
-    """Return what follows the path. Raises ValueError for what would make other fields, or another request, of it."""
     rest = " HTTP/1.1\r\n"
     for name, value in fields.items():
         if not name.isascii() or not (name + value).replace("\t", " ").isprintable():
