@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import anyio
 
+from benchmarks import as_run  # noqa: F401  (first: it sees to how aiohttp is imported)
 from benchmarks.arguments import Errand, read_errand
 from landsat_async.disk import hashed_file
 from landsat_async.disk.local_target import LocalTarget

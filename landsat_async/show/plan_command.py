@@ -13,6 +13,7 @@ from landsat_async.model import Scene
 from landsat_async.run.area_clouds import measured_event
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.jsonlines import line
+from landsat_async.show.lean_aiohttp import import_aiohttp
 from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
@@ -60,6 +61,7 @@ def plan(
     config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(_: Stopper) -> int:
+        import_aiohttp()
         from landsat_async.run.plan import plan as make_plan
 
         told: set[str] = set()

@@ -14,6 +14,7 @@ from landsat_async.events import Finished
 from landsat_async.rules.store_url import is_store_url
 from landsat_async.show.error_report import report
 from landsat_async.show.formatting import flow
+from landsat_async.show.lean_aiohttp import import_aiohttp
 from landsat_async.show.output import Output
 from landsat_async.show.plain import tell_wait
 from landsat_async.show.program import SameJob
@@ -58,6 +59,7 @@ async def do_job(
     sync: Literal["new", "full"] | None = None,
 ) -> RunOverview:
     """Run the pipeline and show it; a signal asks it to stop."""
+    import_aiohttp()
     from landsat_async.run.opening import open_run
 
     overview = RunOverview()

@@ -12,6 +12,7 @@ from landsat_async.events import Failed
 from landsat_async.model import DroppedScene, Scene
 from landsat_async.rules.quantities import count_text
 from landsat_async.show.jsonlines import line
+from landsat_async.show.lean_aiohttp import import_aiohttp
 from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
 from landsat_async.show.plain import tell_wait
@@ -42,6 +43,7 @@ def scenes(
     config = Config.load(path, overrides=overrides).sharded(shard)
 
     async def work(_: Stopper) -> int:
+        import_aiohttp()
         from landsat_async.run.scenes import scenes as find
 
         found = await find(config, on_wait=partial(tell_wait, output))
