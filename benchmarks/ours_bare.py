@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -97,4 +98,5 @@ if __name__ == "__main__":
     failures = anyio.run(partial(fetch_all, errand))
     for failure in failures:
         print(failure, file=sys.stderr)
-    sys.exit(1 if failures else 0)
+    sys.stderr.flush()
+    os._exit(1 if failures else 0)  # as the program ends, see landsat_async/__main__

@@ -246,20 +246,40 @@ def test_L45_who_closes_stdout_while_json_lines_are_written_stops_the_run(config
 LATE = """
 import os, sys
 class Late:
-    def __del__(self, kill=os.kill, pid=os.getpid()):
-        kill(pid, int(sys_argv[1]))
-sys_argv, late = list(sys.argv), Late()
+    def __del__(self, kill=os.kill, pid=os.getpid(), write=os.write):
+        write(1, b"late\\n")
+        if number:
+            kill(pid, number)
+number = int(sys.argv[1])
+sys.late = Late()  # what is taken down last
 sys.argv[1:] = ["--version"]
-from landsat_async.__main__ import main
-sys.exit(main())
+from landsat_async.__main__ import main, program
 """
+
+
+def ended(code, number):
+    return subprocess.run(
+        [sys.executable, "-c", LATE + code, str(int(number))], cwd=PROJECT, capture_output=True, text=True, timeout=30
+    )
 
 
 @pytest.mark.faults("N24")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_N24_a_signal_while_the_interpreter_is_taken_down_changes_no_exit_code(number):
-    done = subprocess.run(
-        [sys.executable, "-c", LATE, str(int(number))], cwd=PROJECT, capture_output=True, text=True, timeout=30
-    )
+    done = ended("sys.exit(main())", number)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("landsat-async ")
+    assert done.stdout.endswith("\nlate\n")
+
+
+def test_a_program_ends_without_being_taken_down():
+    done = ended("program()", 0)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("landsat-async ")
+    assert "late" not in done.stdout
+
+
+def test_what_others_have_registered_for_the_end_of_a_program_comes():
+    done = ended("import atexit; atexit.register(print, 'registered'); program()", 0)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\nregistered\nlate\n")
