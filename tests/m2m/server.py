@@ -12,7 +12,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from landsat_async.credentials import Credentials
+
 KEY = "eyJjaWQiOjEyMywicyI6IjE3MzAwMDAwMDAifQ"
+TOKEN = "canary-token-4711"
+USER = "canary-user"
+ACCOUNT = Credentials(USER, TOKEN)
 
 
 @dataclass

@@ -24,8 +24,7 @@ from landsat_async.errors import (
 from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.payloads import DataGroup
-from tests.m2m.conftest import ACCOUNT, TOKEN, USER
-from tests.m2m.server import DISCONNECT, KEY, Answer, bare, fail, ok, page
+from tests.m2m.server import ACCOUNT, DISCONNECT, KEY, TOKEN, USER, Answer, bare, fail, ok, page
 
 REQUEST = {"label": "la-1", "downloads": [("E1", "P1")]}
 ACCEPTED = ok({"availableDownloads": [{"downloadId": 5, "entityId": "E1", "url": "https://h/f"}]})

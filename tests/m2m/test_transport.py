@@ -16,8 +16,7 @@ from landsat_async.errors import BadReply, CertificateUntrusted, ConfigError, Se
 from landsat_async.m2m import payloads
 from landsat_async.m2m.api_errors import from_network
 from landsat_async.m2m.client import M2MClient
-from tests.m2m.conftest import ACCOUNT, TOKEN
-from tests.m2m.server import KEY, Answer, bare, ok, scripted_service
+from tests.m2m.server import ACCOUNT, KEY, TOKEN, Answer, bare, ok, scripted_service
 
 UTC = dt.UTC
 NOW = dt.datetime.now(UTC)

@@ -198,3 +198,18 @@ async def test_A12_answers_of_a_wrong_shape_are_read_or_refused(sim, kind):
             except (BadReply, M2MError, ServiceDown):
                 pass  # said so; anything else fails the test
     assert fault.served >= 4
+
+
+@pytest.mark.faults("M34")
+async def test_M34_a_refused_login_says_what_looks_wrong_and_an_accepted_one_does_not(sim):
+    token = "Qx7f_secret_part_of_the_token_0123456789"
+    with pytest.raises(CredentialsError) as caught:
+        async with M2MClient(sim.service_url, Credentials("ana@example.org", f'"{token}"')) as m2m:
+            await m2m.login()
+    assert "e-mail address" in caught.value.hint
+    assert "without quotes" in caught.value.hint
+    assert "Application Tokens" in caught.value.hint
+    assert token not in f"{caught.value} {caught.value.hint}"
+    assert sim.log.calls["login-token"] == 1
+    async with M2MClient(sim.service_url, Credentials(sim.username, sim.token)) as m2m:
+        await m2m.login()

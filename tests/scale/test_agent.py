@@ -29,7 +29,7 @@ from landsat_async.scale.parcel import Contents, FetchEnded, FetchStopped, Fetch
 from landsat_async.scale.pool import DaskPool
 from landsat_async.transfer.types import Done, FileFailed, GivenBack, TransferHooks, TransferJob, TransferPolicy
 from tests.support.raw_server import RawServer, Wire, whole
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 NAME = "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.dat"
 BODY = noise(2_000 * KIB)

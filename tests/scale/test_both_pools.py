@@ -29,7 +29,7 @@ from landsat_async.transfer.types import (
 )
 from tests.support.raw_server import RawServer, ranged, silent, status, whole
 from tests.support.virtual_loop import VirtualLoop
-from tests.transfer.conftest import CANARY, KIB, PATH, noise, sha
+from tests.transfer.bench import CANARY, KIB, PATH, noise, sha
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SERVICE = "http://127.0.0.1:1/"

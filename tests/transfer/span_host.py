@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.support.raw_server import named
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 SPAN = 256 * KIB
 """As tests of several connections have it; each span brings 64 KiB less that is new."""

@@ -21,7 +21,7 @@ from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done
 from tests.support.answers_lab import SIDES, Trust, play, seeded
 from tests.support.raw_server import RawServer, named, ranged, status, whole
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 pytestmark = pytest.mark.faults("K41")
 QUICK = SIDES[:5]

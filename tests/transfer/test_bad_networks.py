@@ -15,7 +15,7 @@ from landsat_async.connections import USED_AT_MOST
 from landsat_async.m2m.transport import Transport, Unanswered
 from landsat_async.transfer.types import Done, NeedsLink
 from tests.support.raw_server import RawServer, named, ranged, status
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 DATA = noise(300 * KIB + 5)
 

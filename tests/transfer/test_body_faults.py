@@ -14,7 +14,7 @@ from landsat_async.events import Retrying
 from landsat_async.model import Proof
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink, NotReady
 from tests.support.raw_server import OLD_DATE, RawServer, named, ranged, status, whole
-from tests.transfer.conftest import CANARY, KIB, big_tiff_file, noise, of_done, sha
+from tests.transfer.bench import CANARY, KIB, big_tiff_file, noise, of_done, sha
 
 DATA = noise(500 * KIB + 7)
 OTHER = noise(500 * KIB + 7, seed=2)

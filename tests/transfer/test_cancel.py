@@ -16,7 +16,7 @@ from landsat_async.proof.prove import Stopped
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done
 from tests.support.raw_server import RawServer, ranged
-from tests.transfer.conftest import KIB, Bench, noise, open_files_below
+from tests.transfer.bench import KIB, Bench, noise, open_files_below
 
 DATA = noise(330 * KIB)
 

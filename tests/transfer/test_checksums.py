@@ -9,7 +9,7 @@ import pytest
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.checksums import PublishedSums
 from tests.support.raw_server import RawServer, status, whole
-from tests.transfer.conftest import CANARY
+from tests.transfer.bench import CANARY
 
 PRODUCT = "LC08_L2SP_004053_20240705_20240714_02_T1"
 NAME = f"{PRODUCT}_SR_B3.TIF"

@@ -17,7 +17,7 @@ from landsat_async.errors import DiskFull, FolderUnwritable
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer, ranged, status
-from tests.transfer.conftest import KIB, noise, sha
+from tests.transfer.bench import KIB, noise, sha
 
 DATA = noise(900 * KIB + 7)
 

@@ -10,7 +10,7 @@ import anyio
 
 from landsat_async.transfer.sink import receive
 from tests.support.raw_server import RawServer
-from tests.transfer.conftest import KIB, idle_transfer, noise
+from tests.transfer.bench import KIB, idle_transfer, noise
 
 EARLIER, LATER = noise(110 * KIB), noise(1000 * KIB, seed=2)
 

@@ -11,7 +11,7 @@ from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.speed import FLOOR_BYTES_S, FLOOR_WINDOW_S
 from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 pytestmark = pytest.mark.faults("K45")
 

@@ -7,7 +7,7 @@ from landsat_async.model import Identity, Proof
 from landsat_async.transfer.types import Done, FileFailed, NeedsLink
 from tests.disk.whole_files import mtl, tiff
 from tests.support.raw_server import RawServer, named, ranged, status, whole
-from tests.transfer.conftest import KIB, big_tiff_file, of_done, sha
+from tests.transfer.bench import KIB, big_tiff_file, of_done, sha
 
 PRODUCT = "LC08_L2SP_004053_20240705_20240712_02_T1"
 NAME = f"{PRODUCT}_SR_B3.TIF"

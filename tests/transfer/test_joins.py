@@ -11,7 +11,7 @@ from landsat_async.rules import joins
 from landsat_async.transfer.types import Done
 from tests.disk.whole_files import ANG, MTL_XML, PRODUCT, mtl, tar, tiff
 from tests.support.raw_server import OLD_DATE, RawServer, ranged
-from tests.transfer.conftest import KIB, noise, sha
+from tests.transfer.bench import KIB, noise, sha
 
 TIFF = tiff(side=400, tile=64)
 PLAIN = tiff(side=400, tile=64, compression=1)

@@ -14,7 +14,7 @@ from landsat_async.transfer import sink
 from landsat_async.transfer.types import Done, NeedsLink
 from tests.disk.whole_files import PRODUCT, tiff
 from tests.support.raw_server import RawServer, status
-from tests.transfer.conftest import CANARY, KIB, of_done, sha
+from tests.transfer.bench import CANARY, KIB, of_done, sha
 from tests.transfer.span_host import DATA, OTHER, SPAN, STARTS, Host
 
 OPENING = [STARTS[1], STARTS[3]]

@@ -24,7 +24,7 @@ from landsat_async.transfer.retry import RULES, Fault
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink
 from tests.support.raw_server import RawServer, named, ranged, reset, silent, status, whole
-from tests.transfer.conftest import CANARY, KIB, PATH, big_tiff_file, noise, sha
+from tests.transfer.bench import CANARY, KIB, PATH, big_tiff_file, noise, sha
 
 DATA = noise(300 * KIB + 7)
 TIFF = big_tiff_file()

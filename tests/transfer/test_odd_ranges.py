@@ -7,7 +7,7 @@ import pytest
 from landsat_async.events import Retrying
 from landsat_async.transfer.types import Done, NeedsLink
 from tests.support.raw_server import RawServer, status
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 pytestmark = pytest.mark.faults("K47")
 

@@ -7,7 +7,7 @@ import inspect
 from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.types import Done, TransferHooks
 from tests.support.raw_server import RawServer, ranged
-from tests.transfer.conftest import KIB, PATH, noise
+from tests.transfer.bench import KIB, PATH, noise
 
 
 async def test_a_pool_takes_a_job_and_hooks_and_gives_an_outcome(bench):

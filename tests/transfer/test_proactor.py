@@ -23,7 +23,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.transfer.sink import receive
 from tests.support.proactor_like import proactor_like
 from tests.support.raw_server import RawServer
-from tests.transfer.conftest import KIB, idle_transfer, noise
+from tests.transfer.bench import KIB, idle_transfer, noise
 
 BODY = noise(1000 * KIB, seed=3)
 

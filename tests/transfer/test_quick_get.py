@@ -25,7 +25,7 @@ from landsat_async.transfer.quick_get import QuickAnswer
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.types import Done, TransferPolicy
 from tests.support.raw_server import RawServer, named, whole
-from tests.transfer.conftest import CANARY, KIB, noise
+from tests.transfer.bench import CANARY, KIB, noise
 
 NAME = "x.bin"
 POLICY = TransferPolicy(min_free_bytes=0, header_timeout_s=5.0, stall_timeout_s=5.0)

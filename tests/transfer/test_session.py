@@ -7,7 +7,7 @@ import pytest
 from landsat_async.transfer.session import BUFFERS_BYTES, block_bytes_for
 from landsat_async.transfer.types import MIB, Done, TransferPolicy
 from tests.support.raw_server import RawServer, ranged
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 
 @pytest.mark.parametrize(("transfers", "block_bytes"), [(8, 4 * MIB), (9, 2 * MIB), (16, 2 * MIB), (64, MIB // 2)])

@@ -16,7 +16,7 @@ from landsat_async.errors import DiskFull
 from landsat_async.events import Notice, Transferred
 from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer, ranged, status
-from tests.transfer.conftest import KIB, Bench, noise, open_files_below
+from tests.transfer.bench import KIB, Bench, noise, open_files_below
 from tests.transfer.span_host import DATA, OTHER, SPAN, STARTS, Host
 from tests.transfer.test_cancel import interrupted
 

@@ -12,7 +12,7 @@ from landsat_async.transfer import sink
 from landsat_async.transfer.types import Done
 from tests.disk.whole_files import HTML
 from tests.support.raw_server import RawServer, ranged
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 from tests.transfer.test_cancel import interrupted
 
 pytestmark = pytest.mark.faults("K46")
@@ -79,7 +79,7 @@ async def test_K46_what_came_is_kept_at_any_instant(bench, monkeypatch, way, fir
 @pytest.mark.parametrize("way", ["direct", "plain"])
 async def test_K46_all_that_was_received_is_kept_wherever_it_stops(tmp_path, monkeypatch, way):
     """At each await of a transfer whose buffers go round."""
-    from tests.transfer.conftest import Bench
+    from tests.transfer.bench import Bench
 
     if way == "plain":
         monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)

@@ -17,7 +17,7 @@ from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob
 from tests.support.raw_server import RawServer, ranged
-from tests.transfer.conftest import KIB, big_tiff_file, noise, of_done, sha
+from tests.transfer.bench import KIB, big_tiff_file, noise, of_done, sha
 
 DATA = noise(700 * KIB + 13)
 

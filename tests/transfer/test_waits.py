@@ -14,7 +14,7 @@ from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.types import Done
 from landsat_async.transfer.waits import Wait
 from tests.support.raw_server import RawServer, ranged, silent, whole
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 pytestmark = pytest.mark.faults("K44")
 
