@@ -320,15 +320,14 @@ class _Walk:
         offsets, counts = self.values(tags[where], MOST_TILES), self.values(tags[sizes], MOST_TILES)
         if not len(offsets) == len(counts) == expected:
             raise Damage(f"a TIFF page with {len(offsets)} tiles where its size asks for {expected}")
-        size, floor = self._view.size, self.form.header_bytes
-        stored = offsets, counts
+        size, end, stored = self._view.size, 0, (offsets, counts)
         if 0 in counts:
             stored = list(compress(offsets, counts)), list(filter(None, counts))
-        end = max(map(add, *stored), default=0)
-        if end > size - trailer_bytes or min(stored[0], default=floor) < floor:
-            raise self._outside(zip(*stored, strict=True), floor, size - trailer_bytes)
-        if end + trailer_bytes > self.end and end:
-            self.end = end + trailer_bytes
+        if stored[0]:
+            end, floor = max(map(add, *stored)), self.form.header_bytes
+            if end > size - trailer_bytes or min(stored[0]) < floor:
+                raise self._outside(zip(*stored, strict=True), floor, size - trailer_bytes)
+            self.end = max(self.end, end + trailer_bytes)
         self._stored_bytes += sum(counts)
         if self._stored_bytes > size:
             raise Damage("tiles of the TIFF lie on top of each other")
