@@ -334,7 +334,8 @@ class Threads:
 
     def __init__(self, pool: DiskPool, grace_s: float, computing: DiskPool | None = None) -> None:
         self.pool = pool
-        self._computing = computing or pool
+        self.computing = computing or pool
+        """For work that needs a processor for some milliseconds."""
         self.lost = False
         """A thread has not come back in time; what it uses must be left to it."""
         self._grace_s = grace_s
@@ -348,7 +349,7 @@ class Threads:
         work: Callable[..., T],
         *arguments: object,
         stop: Callable[[], object] | None = None,
-        computes: bool = False,
+        pool: DiskPool | None = None,
         short: bool = False,
     ) -> T:
         """Run blocking work and wait for its end.
@@ -357,14 +358,14 @@ class Threads:
             work: Called in a thread.
             arguments: What it is called with.
             stop: What `cancel_soon` may call to make that end come soon.
-            computes: The work needs a processor for some milliseconds: what is short and waits for the disk shall not
-                wait for it.
+            pool: Other threads than those of the disk: for what needs a processor for some milliseconds, so that what
+                is short and waits for the disk does not wait for it.
             short: It is over in less than a millisecond, where the disk is quick; see `DiskPool.start`.
         """
         if stop is not None:
             self._stops.add(stop)
         try:
-            call = (self._computing if computes else self.pool).begin(work, *arguments, short=short)
+            call = (pool or self.pool).begin(work, *arguments, short=short)
             result: T = await to_its_end(call, self.waiting)
             return result
         finally:

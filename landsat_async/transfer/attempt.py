@@ -20,6 +20,7 @@ from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.naming import served_name
 from landsat_async.rules.observed import Fact
+from landsat_async.transfer.body import receive
 from landsat_async.transfer.brief_answer import BRIEF_BYTES
 from landsat_async.transfer.commit import land
 from landsat_async.transfer.file_errors import AttemptFailed, failed, one_error
@@ -42,7 +43,7 @@ from landsat_async.transfer.resume import (
 )
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
 from landsat_async.transfer.session import IDENTITY_ONLY, Answered
-from landsat_async.transfer.sink import Sink, receive
+from landsat_async.transfer.sink import Sink
 from landsat_async.transfer.types import FileFailed, NameLearnt
 from landsat_async.transfer.waits import NEVER_S
 

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import aiohttp
 from aiohttp import hdrs
 from anyio import Event, current_time, get_cancelled_exc_class, move_on_after
+from anyio.lowlevel import checkpoint
 
 from landsat_async.connections import what_follows
+from landsat_async.transfer.burst import Burst, Source, is_quick, open_source
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.max_rate import MaxRate
 from landsat_async.transfer.retry import Fault, FaultKind
@@ -32,6 +34,10 @@ SPILL_MOST_BYTES = 256 * 1024
 """What may come after a pause. The Proactor loop hands over 64 KiB at a time; more: somebody else reads on."""
 TICK_S = 1.0
 """How often a body that fills no buffer is looked at."""
+
+
+Watch: TypeAlias = Callable[[int, float, float], Fault | None]
+"""(so many bytes, waited for so long, silent for so long): what is wrong with the connection, if anything is."""
 
 
 class ReceiveBuffer(Protocol):
@@ -51,6 +57,16 @@ class ReceiveBuffer(Protocol):
 
     def leave(self, rest: bytes) -> None:
         """Take what had come when everything was stopped; does not wait."""
+
+
+class BurstTarget(Protocol):
+    """Where a thread may put them: `sink.Sink`."""
+
+    piece_bytes: int
+    """Received, written and hashed at a time."""
+
+    async def take_burst(self, source: Source, most_bytes: int, count: Callable[[int], object]) -> Burst | None:
+        """Have a thread receive up to so much, and tell `count`; None = the loop has to receive it."""
 
 
 async def fill(target: ReceiveBuffer, piece: bytes | bytearray) -> None:
@@ -91,6 +107,8 @@ class _Filler(asyncio.BufferedProtocol):
         """Time spent waiting since the last byte; waiting for the disk does not count."""
         self.ended = False
         self.error: Exception | None = None
+        self.look_at = 0
+        """With so many bytes to come it is looked at whether a thread should go on."""
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Never more room than there are bytes to come: what follows belongs to nobody."""
@@ -109,19 +127,23 @@ class _Filler(asyncio.BufferedProtocol):
         """Some bytes have come."""
         if self.ended:
             return
-        self.remaining -= nbytes
-        self.silent_s = 0.0
-        self._report(nbytes)
+        self.count(nbytes)
         if self._spill is not None:
             self.spilled += self._spill[:nbytes]
             self._spill = None
             return  # paused already
         self._target.took(nbytes)
         held = self._max_rate is not None and self._max_rate.is_used_up()
-        if self.remaining and not held and (self._target.room() or self._target.pass_on_now()):
+        if self.remaining > self.look_at and not held and (self._target.room() or self._target.pass_on_now()):
             return
         self._transport.pause_reading()
         self.wake.set()
+
+    def count(self, nbytes: int) -> None:
+        """Count bytes that have come, to the target or to a thread."""
+        self.remaining -= nbytes
+        self.silent_s = 0.0
+        self._report(nbytes)
 
     def eof_received(self) -> bool:
         """The server has closed its side."""
@@ -198,23 +220,26 @@ async def receive_direct(
     remaining: int,
     *,
     stall_s: float,
-    watch: Callable[[int, float, float], Fault | None],
+    watch: Watch,
     report: Callable[[int], None],
     max_rate: MaxRate | None = None,
+    bursts: BurstTarget | None = None,
 ) -> None:
     """Receive exactly `remaining` more bytes, then give the connection back for reuse.
 
     To be called as soon as `take_over` has nothing to give: a reader of an older answer may let aiohttp receive again.
-    `watch(size, waited_s, silent_s)` is asked at each look whether what comes is enough.
+    `watch(size, waited_s, silent_s)` is asked at each look whether what comes is enough. `bursts` has a thread
+    receive what comes quickly; None = the loop receives it all.
 
     Raises:
         AttemptFailed: a cut, a stall or a useless connection; what has come is in the target.
     """
-    connection = response.connection
+    connection, host = response.connection, response.url.host or ""
     transport, handler = (None, None) if connection is None else (connection.transport, connection.protocol)
     if handler is None or not isinstance(transport, asyncio.Transport) or transport.is_closing():
         raise AttemptFailed(_fault_of_end(None, ""))
     filler = _Filler(transport, handler, target, remaining, report, max_rate)
+    quick = None if bursts is None or max_rate is not None else _Quick.on(transport, filler, bursts, watch)
     transport.set_protocol(filler)
     try:
         while filler.remaining or filler.spilled:
@@ -227,10 +252,17 @@ async def receive_direct(
             if not filler.remaining:
                 break  # the rest has come while the disk was waited for
             if filler.ended:
-                raise AttemptFailed(_fault_of_end(filler.error, response.url.host or ""))
+                raise AttemptFailed(_fault_of_end(filler.error, host))
+            if quick is not None and await quick.went_on():
+                continue
+            before, since_s = filler.remaining, current_time()
             transport.resume_reading()
-            await _wait(filler, response.url.host or "", stall_s, watch)
+            await _wait(filler, host, stall_s, watch)
+            if quick is not None:
+                quick.judge(before - filler.remaining, current_time() - since_s)
     finally:
+        if quick is not None:
+            quick.close()
         transport.pause_reading()
         transport.set_protocol(handler)
     if follows := what_follows(transport):
@@ -240,7 +272,76 @@ async def receive_direct(
     response.content.feed_eof()
 
 
-async def _wait(filler: _Filler, host: str, stall_s: float, watch: Callable[[int, float, float], Fault | None]) -> None:
+class _Quick:
+    """Decides whether the loop or a thread receives next, by what has come last."""
+
+    def __init__(
+        self, source: Source, transport: asyncio.Transport, filler: _Filler, bursts: BurstTarget, watch: Watch
+    ) -> None:
+        self._source, self._transport, self._filler, self._bursts = source, transport, filler, bursts
+        self._watch = watch
+        self._is_held = self._is_lost = self._is_quick = False
+        self._look_soon()
+
+    @classmethod
+    def on(cls, transport: asyncio.Transport, filler: _Filler, bursts: BurstTarget, watch: Watch) -> _Quick | None:
+        """Return it for a connection; None where threads can receive nothing from that."""
+        source = open_source(transport) if filler.remaining > 2 * bursts.piece_bytes else None
+        return None if source is None else cls(source, transport, filler, bursts, watch)
+
+    async def went_on(self) -> bool:
+        """Have a thread go on where that is worth it; False = the loop is to receive."""
+        if not self._is_quick or not await self._burst():
+            self._give_back()
+            return False
+        return True
+
+    def judge(self, size_bytes: int, waited_s: float) -> None:
+        """Take in what the loop has received, and how long it has waited for that."""
+        self._is_quick = is_quick(size_bytes, waited_s, self._bursts.piece_bytes)
+        if not self._is_quick:
+            self._filler.look_at = 0  # a full buffer will tell more
+
+    def close(self) -> None:
+        """Leave the connection to the loop."""
+        if not self._is_lost:
+            self._give_back()
+        self._source.close()
+
+    async def _burst(self) -> bool:
+        filler = self._filler
+        if not self._is_held:
+            self._transport.pause_reading()
+            await checkpoint()  # TLS has planned to decrypt in the next turn, and would go on receiving after that
+            self._source.hold()
+            self._is_held = True
+        try:
+            burst = await self._bursts.take_burst(self._source, filler.remaining, filler.count)
+        except BaseException:  # a thread may still use it; and who knows where the bytes on the connection are
+            self._is_lost = True
+            self._transport.abort()
+            raise
+        if burst is None:
+            self._is_quick, filler.look_at = False, 0
+            return False
+        self._watch(burst.size_bytes, 0.0, 0.0)  # nobody has waited, so it finds no fault
+        if burst.has_ended:
+            filler.ended, filler.error = True, burst.error
+            self._transport.abort()
+        elif burst.is_over:
+            self._look_soon()
+        return True
+
+    def _look_soon(self) -> None:
+        self._is_quick, self._filler.look_at = False, max(0, self._filler.remaining - self._bursts.piece_bytes)
+
+    def _give_back(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._source.release()
+
+
+async def _wait(filler: _Filler, host: str, stall_s: float, watch: Watch) -> None:
     """Wait until the buffer is full, the body complete, the connection over, or a tick. Raises AttemptFailed."""
     before, since_s = filler.remaining, current_time()
     with move_on_after(min(TICK_S, stall_s)):

@@ -24,13 +24,14 @@ from anyio import CancelScope, Event, create_task_group, move_on_after
 
 from landsat_async.proof.sniff import HEAD_BYTES
 from landsat_async.rules.backoff import parse_retry_after_s
+from landsat_async.transfer.body import receive
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.ranges import RangeMismatch, Span, mismatch, spans
 from landsat_async.transfer.resume import AcceptBody
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status
 from landsat_async.transfer.session import IDENTITY_ONLY, TransferSession
-from landsat_async.transfer.sink import Sink, receive
+from landsat_async.transfer.sink import Sink
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer

@@ -10,11 +10,11 @@ import aiohttp
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.joins import Stretch
 from landsat_async.transfer.attempt import ask
+from landsat_async.transfer.body import receive
 from landsat_async.transfer.fast_path import fill
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply
 from landsat_async.transfer.retry import FaultKind, fault_of_status
-from landsat_async.transfer.sink import receive
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -103,7 +103,7 @@ def _fits(reply: Reply, start: int, end: int, total: int) -> bool:
 
 
 class Comparison:
-    """Takes the bytes of a stretch, see `sink.Receiver`, and holds them against the part."""
+    """Takes the bytes of a stretch, see `body.Receiver`, and holds them against the part."""
 
     def __init__(self, transfer: Transfer, stretch: Stretch, *, more: bool = False) -> None:
         self.compared, self.end = stretch

@@ -33,6 +33,7 @@ from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Fact
 from landsat_async.transfer.brief_answer import Buffers
+from landsat_async.transfer.burst import Bursts
 from landsat_async.transfer.connector import CheckingResolver, context_with, make_connector, proxy_url
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.head_facts import facts_of_head
@@ -102,6 +103,8 @@ class TransferSession:
     """What transfers wait for just now."""
     computing: DiskPool | None = None
     """Threads that cut windows for a folder; None = those of the disk do, as for a store."""
+    bursts: Bursts = field(default_factory=Bursts)
+    """Threads that receive what comes quickly."""
     pauses: dict[str, float] = field(default_factory=dict)
     """File -> loop time of its next try, of those that wait for it."""
     splits: Counter[str] = field(default_factory=Counter)
@@ -371,6 +374,7 @@ async def open_transfer_session(
             await resolver.close()
         for one in (pool, computing):
             one.shutdown(wait=False, cancel_futures=True)
+        shared.bursts.close()
 
 
 def block_bytes_for(transfers: int) -> int:

@@ -1,9 +1,9 @@
-"""The body of one answer, from the connection to the part.
+"""Where the body of one answer is kept: in the part, after it has been looked at and compared.
 
-`receive` reads, `Sink` keeps. Two buffers go round: while a thread writes and hashes one, the other is filled; when
-both are full, nobody reads, and the server is slowed down by TCP itself. A checkpoint (fsync, then the ledger) runs
-beside that, one at a time. A body that fits into one buffer needs nothing of this: one call of a thread writes it,
-proves the file and gives it its name.
+`body.receive` reads, `Sink` keeps. Two buffers go round: while a thread writes and hashes one, the other is filled;
+when both are full, nobody reads, and the server is slowed down by TCP itself. What comes quickly is received by a
+thread (`burst`), with nothing in between. A checkpoint (fsync, then the ledger) runs beside that, one at a time. A body
+that fits into one buffer needs nothing of this: one call of a thread writes it, proves the file and gives it its name.
 
 Nothing is written before the first bytes have been looked at, and nothing is appended before the bytes that are
 there already have been compared with what the server sends now.
@@ -13,30 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
-import aiohttp
-from anyio import Event, Semaphore, get_cancelled_exc_class, move_on_after
+from anyio import Event, Semaphore
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.proof.sniff import HEAD_BYTES
+from landsat_async.transfer.burst import PIECE_BYTES, Burst, Source, receive_burst
 from landsat_async.transfer.commit import CommitResult, land
-from landsat_async.transfer.fast_path import (
-    ReceiveBuffer,
-    can_go_direct,
-    fill,
-    left_over,
-    receive_direct,
-    take_over,
-    unread_at_end,
-)
-from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.fast_path import fill
+from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.resume import AcceptBody
-from landsat_async.transfer.retry import Fault, FaultKind
-from landsat_async.transfer.speed import Speed
-from landsat_async.transfer.waits import NEVER_S, Wait
+from landsat_async.transfer.retry import FaultKind
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer
@@ -45,17 +36,6 @@ SMALL_BYTES = 256 * 1024
 """Bodies up to this long get a buffer of this size."""
 CUT_BYTES = 1024 * 1024
 """Buffers of what windows are cut from when it is here: they are still held then, beside the pixels of the window."""
-
-
-class Receiver(ReceiveBuffer, Protocol):
-    """Where `receive` puts a body, by itself or by way of `fast_path`."""
-
-    @property
-    def position(self) -> int:
-        """Offset in the file of the next byte to come."""
-
-    async def put(self, piece: bytes) -> None:
-        """Take some bytes."""
 
 
 class Sink:
@@ -77,12 +57,14 @@ class Sink:
         policy = self._policy = transfer.job.policy
         self._looked = accept.start > 0  # a range is compared instead
         self.block_bytes = min(policy.block_bytes, session.block_bytes)
-        if transfer.job.window is not None or transfer.job.members:
+        self._is_cut = transfer.job.window is not None or bool(transfer.job.members)
+        if self._is_cut:
             self.block_bytes = min(CUT_BYTES, self.block_bytes)
         size_bytes = None if accept.end is None else accept.end - accept.start
         is_small = size_bytes is not None and size_bytes <= min(SMALL_BYTES, self.block_bytes)
         if is_small or accept.facts.source_bytes is not None:  # ranges of windows: some hundred KiB each
             self.block_bytes = min(SMALL_BYTES, self.block_bytes)
+        self.piece_bytes = min(PIECE_BYTES, self.block_bytes)
         self.fits = size_bytes is not None and size_bytes <= self.block_bytes
         """The whole body has room in one buffer."""
         self._buffer = session.take_buffer(self.block_bytes)
@@ -98,6 +80,11 @@ class Sink:
         """The comparison is over; the part now has this answer's validators."""
         self.diverged = False
         """The comparison found a difference, and this body replaced what was here."""
+
+    @property
+    def takes_bursts(self) -> bool:
+        """Threads may receive for it: a long body, and nothing is cut from it meanwhile."""
+        return self.tasks is not None and not self._is_cut
 
     @property
     def position(self) -> int:
@@ -130,6 +117,43 @@ class Sink:
             self._look_at_head()
         if self._looked and self._filled and (self._filled == self.block_bytes or self._is_old()):
             await self._pass_on()
+
+    async def take_burst(self, source: Source, most_bytes: int, count: Callable[[int], object]) -> Burst | None:
+        """Have a thread receive up to so much, behind what is in the buffer; None = the loop has to receive it.
+
+        `count` is told how much has come, also when the disk fails then, or everything ends.
+        """
+        if not self._looked or self._slot is None:
+            return None
+        await self._slot.acquire()
+        if self._part.length > self._cursor:
+            await self._keep(self._buffer[: self._filled], self._cursor)
+            self._cursor, self._filled = self.position, 0
+        burst = None
+        if self._part.length == self._cursor and await self._session.bursts.turn():  # else there is more to compare
+            burst = await self._receive_in_thread(source, min(most_bytes, self._until_checkpoint_bytes()), count)
+        if burst is not None:
+            await self._checkpoint_if_due()
+        self._slot.release()
+        return burst
+
+    async def _receive_in_thread(self, source: Source, most_bytes: int, count: Callable[[int], object]) -> Burst | None:
+        if not self.adopted:
+            self._adopt()
+        held, room = self._buffer[: self._filled], self._session.take_buffer(self.piece_bytes)
+        work = partial(receive_burst, source, self._part.put, held, room, most_bytes)
+        before = self.position
+        self._broken = True
+        try:
+            burst = await self._session.bursts.run(self._transfer.threads, work)
+        finally:
+            if not self._transfer.threads.lost:
+                count(max(0, self._part.length - before))
+        if burst is not None:
+            self._cursor, self._filled, self._passed_on_s = self._part.length, 0, self._session.clock()
+        self._broken = False
+        self._session.give_buffer(room)
+        return burst
 
     def leave(self, rest: bytes) -> None:
         """Take what had come when everything was stopped; `rescue` keeps it."""
@@ -292,6 +316,11 @@ class Sink:
         self._part.facts = replace(new, durable=old.durable, sha256=old.sha256) if old.durable else new
         self.adopted = True
 
+    def _until_checkpoint_bytes(self) -> int:
+        """So much may come before `_checkpoint_if_due` has to be asked again, a piece at least."""
+        due = self._policy.checkpoint_bytes * (1 if self._saving is None else 2)
+        return max(self.piece_bytes, due - (self._part.length - self._part.facts.durable))
+
     async def _checkpoint_if_due(self) -> None:
         ahead = self._part.length - self._part.facts.durable
         late = self._session.clock() - self._saved_s >= self._policy.checkpoint_s
@@ -316,81 +345,3 @@ class Sink:
         finally:
             self._saving = None
             ended.set()
-
-
-async def receive(
-    response: aiohttp.ClientResponse, sink: Receiver, end: int | None, transfer: Transfer, wait: Wait
-) -> None:
-    """Read the whole body into `sink`. Raises AttemptFailed for a cut, a stall, or more than announced.
-
-    Args:
-        response: An answer whose head was read.
-        sink: Where the bytes go.
-        end: Offset in the file behind the body's last byte; None = not announced.
-        transfer: Whose body it is: says what is too much and too little, and counts.
-        wait: That of this connection.
-    """
-    policy, clock, report = transfer.job.policy, transfer.session.clock, transfer.count
-    max_rate = transfer.session.max_rate
-    host, most_bytes, stall_s = response.url.host or "", transfer.max_bytes, policy.stall_timeout_s
-
-    async def keep(piece: bytes) -> None:
-        report(len(piece))
-        behind = sink.position + len(piece)
-        if end is not None and behind > end:
-            raise failed(FaultKind.OVERRUN, "the server sends more bytes than it announced")
-        if behind > most_bytes:
-            raise failed(FaultKind.TOO_BIG, f"more than {most_bytes} bytes: no Landsat file is so large")
-        await sink.put(piece)
-
-    content = response.content
-    if content.is_eof() and content.exception() is None:  # most small bodies come together with their head
-        piece = take_over(response)
-        await keep(piece)
-        return
-    speed = Speed.of(policy, transfer.floor, any_speed=transfer.any_speed)
-    transfer.floor = speed.floor
-
-    def watch(size: int, waited_s: float, silent_s: float) -> Fault | None:
-        wait.silent(host, silent_s, stall_s)
-        return speed.fault(size, waited_s, host)
-
-    while end is not None and can_go_direct(response, end - sink.position):
-        if piece := take_over(response):
-            await keep(piece)
-            continue
-        await receive_direct(
-            response, sink, end - sink.position, stall_s=stall_s, watch=watch, report=report, max_rate=max_rate
-        )
-        return
-    late = unread_at_end(content)
-    wait.begin(host, "sends nothing", stall_s, NEVER_S)
-    try:
-        while True:
-            if max_rate is not None:
-                await max_rate.wait()
-            wait.since_s = before_s = clock()
-            try:
-                with move_on_after(stall_s) as patience:  # aiohttp wakes nobody when the coding of chunks is broken
-                    piece = await content.readany() or (late.pop() if late else b"")
-                if patience.cancelled_caught:
-                    raise aiohttp.SocketTimeoutError
-            except (aiohttp.ClientError, OSError, RuntimeError) as error:
-                await keep(left_over(content))
-                if end is not None and sink.position == end:
-                    return  # all is here: how the connection ended does not matter
-                raise AttemptFailed(fault_of_client(error, host)) from None
-            finally:
-                wait.since_s = NEVER_S
-            if not piece:
-                return
-            waited_s = clock() - before_s
-            await keep(piece)
-            fault = speed.fault(len(piece), waited_s, host)
-            if fault is not None:
-                raise AttemptFailed(fault)
-    except get_cancelled_exc_class():
-        left = b"".join((*late, left_over(content)))  # behind what `fill` has left of the last piece
-        report(len(left))
-        sink.leave(left)
-        raise

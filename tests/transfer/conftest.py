@@ -30,8 +30,8 @@ def bench(tmp_path, caplog):
     assert bench.final_bytes() in (None, *bench.right), "N1: a wrong file under its final name"
     gc.collect()
     assert open_files_below(bench.folder) == [], "N5: a file is still open"
-    busy = [thread.name for thread in threading.enumerate() if thread.name.startswith("landsat-disk")]
-    for thread in [thread for thread in threading.enumerate() if thread.name in busy]:
+    ours = ("landsat-disk", "landsat-receive")
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith(ours)]:
         thread.join(2.0)
         assert not thread.is_alive(), "N5: a disk thread is still there"
     said = repr((bench.outcomes, bench.events, bench.health, caplog.text, bench.store.facts))

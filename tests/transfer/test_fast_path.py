@@ -8,7 +8,7 @@ import re
 import aiohttp
 import anyio
 
-from landsat_async.transfer.sink import receive
+from landsat_async.transfer.body import receive
 from tests.support.raw_server import RawServer
 from tests.transfer.bench import KIB, idle_transfer, noise
 

@@ -23,15 +23,15 @@ async def test_only_what_needs_a_processor_waits_for_one_and_leaves_its_slot_to_
     async def checkpoint() -> None:
         pass
 
-    async def run(work, *, stop, computes):
-        raise Handed(computes)
+    async def run(work, *, stop, pool):
+        raise Handed(pool is not None)
 
     transfer = SimpleNamespace(
         joins=SimpleNamespace(stretches=()),
         session=SimpleNamespace(target=SimpleNamespace(is_far=is_far)),
         job=SimpleNamespace(window=window),
         hooks=SimpleNamespace(slot=SimpleNamespace(leave=lambda: left.append(True))),
-        threads=SimpleNamespace(run=run),
+        threads=SimpleNamespace(run=run, computing=object()),
         checkpoint_if_new=checkpoint,
         stop_proof=None,
     )

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from landsat_async.events import Retrying
-from landsat_async.transfer import sink
+from landsat_async.transfer import body
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.speed import FLOOR_BYTES_S, FLOOR_WINDOW_S
 from landsat_async.transfer.types import Done, FileFailed
@@ -21,7 +21,7 @@ DATA = noise(3000 * KIB)
 @pytest.fixture(params=["direct", "plain"])
 def way(request, monkeypatch):
     if request.param == "plain":
-        monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)
+        monkeypatch.setattr(body, "can_go_direct", lambda response, remaining: False)
     return request.param
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from landsat_async.events import Retrying
 from landsat_async.model import Identity, Proof
-from landsat_async.transfer import sink
+from landsat_async.transfer import body
 from landsat_async.transfer.types import Done, NeedsLink
 from tests.disk.whole_files import PRODUCT, tiff
 from tests.support.raw_server import RawServer, status
@@ -24,7 +24,7 @@ LATE = [STARTS[4], STARTS[6], STARTS[-1]]
 @pytest.fixture(params=["direct", "plain"])
 def way(request, monkeypatch):
     if request.param == "plain":
-        monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)
+        monkeypatch.setattr(body, "can_go_direct", lambda response, remaining: False)
     return request.param
 
 

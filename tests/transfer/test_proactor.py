@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from landsat_async.disk.fs_posix import PosixFs
-from landsat_async.transfer.sink import receive
+from landsat_async.transfer.body import receive
 from tests.support.proactor_like import proactor_like
 from tests.support.raw_server import RawServer
 from tests.transfer.bench import KIB, idle_transfer, noise

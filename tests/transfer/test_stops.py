@@ -8,7 +8,7 @@ import contextlib
 import anyio
 import pytest
 
-from landsat_async.transfer import sink
+from landsat_async.transfer import body
 from landsat_async.transfer.types import Done
 from tests.disk.whole_files import HTML
 from tests.support.raw_server import RawServer, ranged
@@ -66,7 +66,7 @@ async def test_K46_what_came_is_kept_at_any_instant(bench, monkeypatch, way, fir
     bench.right = [DATA]
     bench.tune(block_bytes=4096 * KIB, checkpoint_bytes=16384 * KIB)
     if way == "plain":
-        monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)
+        monkeypatch.setattr(body, "can_go_direct", lambda response, remaining: False)
     host = Paced(first, way if way in ("chunked", "close") else "length")
     async with RawServer([host]) as server, bench.net() as net:
         sent = await stopped(after_s, host, bench, server, net)
@@ -82,7 +82,7 @@ async def test_K46_all_that_was_received_is_kept_wherever_it_stops(tmp_path, mon
     from tests.transfer.bench import Bench
 
     if way == "plain":
-        monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)
+        monkeypatch.setattr(body, "can_go_direct", lambda response, remaining: False)
     data = noise(330 * KIB)
     at, reached, points = 0, True, 0
     async with RawServer([ranged(data)]) as server, contextlib.AsyncExitStack() as nets:

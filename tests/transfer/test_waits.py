@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async.events import Retrying
 from landsat_async.model import SecretUrl
-from landsat_async.transfer import sink
+from landsat_async.transfer import body
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.types import Done
 from landsat_async.transfer.waits import Wait
@@ -51,7 +51,7 @@ async def test_K44_a_server_that_does_not_answer(bench):
 async def test_K44_a_server_that_stops_sending(bench, monkeypatch, way, here):
     bench.right, bench.events = [DATA], Told()
     if way == "plain":
-        monkeypatch.setattr(sink, "can_go_direct", lambda response, remaining: False)
+        monkeypatch.setattr(body, "can_go_direct", lambda response, remaining: False)
     stalled_s = 0.0
 
     async def stall(wire):

@@ -1,0 +1,457 @@
+"""What comes quickly is received by threads: the same bytes, the same faults, and the loop can go on at any byte."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import threading
+from functools import partial
+from types import SimpleNamespace
+
+import anyio
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.transfer import burst, fast_path, sink
+from landsat_async.transfer.burst import Burst, Bursts, is_quick, open_source, receive_burst
+from landsat_async.transfer.transfer import Transfer
+from landsat_async.transfer.types import Done, FileFailed
+from tests.support.raw_server import RawServer, named, ranged, whole
+from tests.transfer.conftest import KIB, noise
+
+DATA = noise(3000 * KIB)
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def server_side(request, bench, authority):
+    """The context of the server, None without TLS; the bench trusts it."""
+    if request.param == "plain":
+        return None
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    bench.net_options = {"tls": trusting}
+    return context
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """What each burst has brought."""
+    bursts: list[Burst] = []
+
+    def noted(*given):
+        bursts.append(receive_burst(*given))
+        return bursts[-1]
+
+    monkeypatch.setattr(sink, "receive_burst", noted)
+    return bursts
+
+
+# -- decisions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "waited_s", "quick"),
+    [
+        (256 * KIB, 0.0, True),
+        (256 * KIB, 0.007, True),
+        (256 * KIB, 0.009, False),
+        (256 * KIB - 1, 0.0, False),
+        (4096 * KIB, 0.124, True),
+        (4096 * KIB, 0.126, False),
+        (0, 1.0, False),
+    ],
+)
+def test_a_thread_is_worth_its_trip_from_32_MiB_a_second_on(size_bytes, waited_s, quick):
+    assert is_quick(size_bytes, waited_s, 256 * KIB) is quick
+
+
+class Taped:
+    """A connection that brings what is on a tape: sizes of pieces, None = nothing there, an error, 0 = its end."""
+
+    is_closed = False
+
+    def __init__(self, tape):
+        self.sent, self._tape, self.used = b"", list(tape), 0
+
+    def begin(self):
+        self.used += not self.is_closed
+        return not self.is_closed
+
+    def end(self):
+        self.used -= 1
+
+    def read(self, room):
+        what = self._tape.pop(0) if self._tape else None
+        if isinstance(what, Exception):
+            raise what
+        if what:
+            what = min(what, len(room))
+            room[:what] = piece = noise(what + 2, seed=len(self.sent))[:what]
+            self.sent += bytes(piece)
+        return what
+
+    def is_silent(self):
+        return not self._tape
+
+
+steps = st.one_of(st.integers(0, 40), st.none(), st.just(ConnectionResetError()))
+
+
+@given(st.lists(steps), st.integers(1, 500), st.integers(1, 16), st.integers(0, 9))
+def test_what_was_read_is_kept_in_order_behind_what_was_held_and_never_more_than_wanted(tape, most, room, held):
+    source, kept = Taped(tape), bytearray(b"before")
+    begun = b"x" * held
+    said = receive_burst(source, kept.extend, memoryview(begun), memoryview(bytearray(room)), most)
+    assert kept == b"before" + begun + source.sent
+    assert said.size_bytes == len(source.sent) <= most
+    assert said.is_over is (said.size_bytes < most)
+    assert said.error is None or said.has_ended
+    assert source.used == 0
+
+
+def test_a_burst_that_begins_after_its_waiter_has_gone_touches_nothing():
+    source = Taped([4])
+    source.is_closed = True
+    said = receive_burst(source, pytest.fail, memoryview(b"held"), memoryview(bytearray(4)), 9)
+    assert (said.size_bytes, said.has_ended, source.sent) == (0, True, b"")
+
+
+def test_a_disk_that_fails_ends_the_burst_and_leaves_the_connection():
+    source = Taped([4, 4])
+
+    def full(piece):
+        raise OSError(28, "full") if source.sent else None
+
+    with pytest.raises(OSError, match="full"):
+        receive_burst(source, lambda piece: source.sent and full(piece), memoryview(b""), memoryview(bytearray(4)), 9)
+    assert (len(source.sent), source.used) == (4, 0)
+
+
+# -- connections -------------------------------------------------------------------------------------------------------
+
+
+async def connected(server_side, trusting):
+    """Return the two ends of a connection: a transport of ours and a writer of the server."""
+    ends: asyncio.Queue = asyncio.Queue()
+    server = await asyncio.start_server(
+        lambda reader, writer: ends.put((reader, writer)), "127.0.0.1", 0, ssl=server_side
+    )
+    port = server.sockets[0].getsockname()[1]
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", port, ssl=trusting)
+    _, writer = await ends.get()
+    return server, transport, writer
+
+
+async def test_what_a_thread_leaves_on_a_connection_the_loop_goes_on_with(server_side, bench):
+    """Bytes in the kernel, within a record and decrypted in part: at each size of the room."""
+    server, transport, writer = await connected(server_side, bench.net_options.get("tls"))
+    source = open_source(transport)
+    assert source is not None
+    room, got, sent = memoryview(bytearray(70 * KIB)), b"", noise(900 * KIB)
+    feeding = asyncio.ensure_future(feed(writer, sent))
+    by_loop = Collector()
+    transport.set_protocol(by_loop)
+    for size in (1, 16 * KIB, 5, 16 * KIB + 1, 70 * KIB, 1000):
+        transport.pause_reading()
+        await anyio.lowlevel.checkpoint()
+        source.hold()
+        got += by_loop.take()
+        said = await anyio.to_thread.run_sync(
+            partial(receive_burst, source, pieces_of(by_loop), memoryview(b""), room[: min(size, 1000)], size)
+        )
+        got += by_loop.take()
+        assert said.size_bytes == size or said.is_over
+        source.release()
+        transport.resume_reading()
+        before = by_loop.size
+        with anyio.fail_after(5.0):
+            while by_loop.size == before and len(got) + by_loop.size - before < len(sent):
+                await by_loop.more.wait()
+                by_loop.more = anyio.Event()
+    await feeding
+    while len(got) + len(by_loop.kept) < len(sent):
+        await by_loop.more.wait()
+        by_loop.more = anyio.Event()
+    assert got + by_loop.take() == sent
+    source.close()
+    transport.close()
+    writer.close()
+    server.close()
+    await server.wait_closed()
+
+
+class Collector(asyncio.Protocol):
+    def __init__(self):
+        self.kept, self.size, self.more = bytearray(), 0, anyio.Event()
+
+    def data_received(self, data):
+        self.kept += data
+        self.size += len(data)
+        self.more.set()
+
+    def take(self):
+        kept, self.kept = bytes(self.kept), bytearray()
+        return kept
+
+
+def pieces_of(collector):
+    return lambda piece: collector.kept.extend(piece)
+
+
+async def feed(writer, data):
+    for at in range(0, len(data), 10_000):
+        writer.write(data[at : at + 10_000])
+        await writer.drain()
+
+
+def test_only_loops_of_asyncio_itself_leave_a_connection_to_threads():
+    uvloop = pytest.importorskip("uvloop")
+
+    async def source_there():
+        server, transport, writer = await connected(None, None)
+        source = open_source(transport)
+        if source is not None:
+            source.close()
+        for end in (transport, writer, server):
+            end.close()
+        await server.wait_closed()
+        return source is not None
+
+    assert asyncio.run(source_there())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert not runner.run(source_there())
+
+
+async def test_a_tls_that_looks_different_inside_is_left_to_the_loop(bench, authority):
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    server, transport, writer = await connected(context, trusting)
+    inside = transport._ssl_protocol
+    incoming, inside._incoming = inside._incoming, None
+    assert open_source(transport) is None
+    inside._incoming = incoming
+    for end in (transport, writer, server):
+        end.close()
+    await server.wait_closed()
+
+
+def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+
+        def decrypt(size, room):
+            if decrypted:
+                raise ssl.SSLError("bad record mac")
+            decrypted.append(size)
+            room[:3] = b"abc"
+            return 3
+
+        decrypted = []
+        inside = SimpleNamespace(
+            _transport=None,
+            _sslobj=SimpleNamespace(read=decrypt),
+            _incoming=ssl.MemoryBIO(),
+            _ssl_reading_paused=False,
+            _control_ssl_reading=None,
+        )
+        kept = bytearray()
+        said = receive_burst(burst._Tls(ours, inside), kept.extend, memoryview(b""), memoryview(bytearray(9)), 99)
+    assert (kept, said.size_bytes, said.has_ended) == (b"abc", 3, True)
+    assert isinstance(said.error, ssl.SSLError)
+
+
+# -- whole transfers ---------------------------------------------------------------------------------------------------
+
+
+async def test_long_bodies_come_in_bursts_and_their_connection_is_used_again(bench, server_side, taken):
+    later = noise(2000 * KIB, seed=2)
+    bench.right = [DATA, later]
+    script = [whole(DATA, named(bench.name)), whole(later, named(bench.name))]
+    async with RawServer(script, ssl=server_side) as server, bench.net() as net:
+        for data in bench.right:
+            assert isinstance(await bench.run(server, net=net), Done)
+            assert bench.final_bytes() == data
+            assert sum(one.size_bytes for one in taken) > 0
+            taken.clear()
+            bench.forget()
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_what_is_here_is_compared_before_a_thread_appends_anything(bench, server_side, taken, same):
+    bench.right = [DATA]
+    bench.tune(block_bytes=1024 * KIB)
+    here = DATA[: 1500 * KIB] if same else DATA[: 1450 * KIB] + noise(50 * KIB, seed=5)
+    bench.keep(here, total=len(DATA), etag='"v1"')
+    async with RawServer([ranged(DATA)], ssl=server_side) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert server.requests[0].start == 1436 * KIB
+    assert any(one.size_bytes for one in taken)
+
+
+@pytest.mark.parametrize("how", ["fin", "rst", "drop"])
+async def test_a_connection_that_breaks_within_a_burst_costs_what_was_under_way_and_no_more(
+    bench, server_side, taken, how
+):
+    bench.right = [DATA]
+
+    async def broken(wire):
+        await wire.head(200, ("Content-Length", str(len(DATA))), ("ETag", '"v1"'), ("Accept-Ranges", "bytes"))
+        await wire.send(DATA[: 2500 * KIB])
+        getattr(wire, how)()
+
+    async with RawServer([broken, ranged(DATA)], ssl=server_side) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert any(one.size_bytes for one in taken)
+    if how == "fin":
+        assert server.requests[1].start == 2500 * KIB - bench.policy.block_bytes  # the last block is compared
+
+
+async def test_a_server_that_falls_silent_after_a_burst_is_given_up_in_time(bench, server_side, taken):
+    bench.right = [DATA]
+
+    async def stalls(wire):
+        await wire.head(200, ("Content-Length", str(len(DATA))), ("ETag", '"v1"'), ("Accept-Ranges", "bytes"))
+        await wire.send(DATA[: 2500 * KIB])
+        await wire.server.release.wait()
+
+    async with RawServer([stalls, ranged(DATA)], ssl=server_side) as server:
+        began_s = anyio.current_time()
+        assert isinstance(await bench.run(server), Done)
+        assert anyio.current_time() - began_s < 2 * bench.policy.stall_timeout_s
+    assert any(one.size_bytes for one in taken)
+    assert server.requests[1].start == 2500 * KIB - bench.policy.block_bytes
+
+
+async def test_a_slow_server_is_left_to_the_loop(bench, server_side, taken):
+    bench.right = [DATA]
+    bench.tune(min_rate_bytes_s=0.0)
+
+    async def slowly(wire):
+        await wire.head(200, ("Content-Length", str(len(DATA))), ("ETag", '"v1"'))
+        for at in range(0, len(DATA), 64 * KIB):
+            await wire.send(DATA[at : at + 64 * KIB])
+            await asyncio.sleep(0.5)
+
+    async with RawServer([slowly], ssl=server_side) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert len(taken) <= 4, "at the beginning, while nothing is known"
+
+
+async def test_more_than_was_announced_is_refused_after_a_burst(bench, taken):
+    async def too_much(wire):
+        await wire.head(200, ("Content-Length", str(len(DATA) - 9)))
+        await wire.send(DATA)
+
+    async with RawServer([too_much]) as server:
+        outcome = await bench.run(server)
+    assert isinstance(outcome, FileFailed)
+    assert any(one.size_bytes for one in taken)
+
+
+# -- threads that hang, and those who wait for them --------------------------------------------------------------------
+
+
+class Hanging(PosixFs):
+    """A write of some hundred KiB into the file hangs until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.let_go, self.hangs = threading.Event(), threading.Event()
+
+    def pwrite(self, fd, data, offset):
+        if offset > 500 * KIB and not self.hangs.is_set():
+            self.hangs.set()
+            self.let_go.wait(20.0)
+        return super().pwrite(fd, data, offset)
+
+
+async def test_a_burst_that_hangs_in_the_disk_keeps_its_connection_from_the_loop(bench, server_side, monkeypatch):
+    """The waiter is let go after the grace period; the thread closes its end of the connection when it comes back."""
+    bench.fs, sources = Hanging(), []
+    bench.tune(grace_s=0.2)
+    monkeypatch.setattr(
+        fast_path, "open_source", lambda transport: sources.append(open_source(transport)) or sources[-1]
+    )
+    bench.fetch = lambda *given: Transfer(*given).run()
+    async with RawServer([ranged(DATA)], ssl=server_side) as server, bench.net() as net:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(bench.run, server, net=net))
+            while not bench.fs.hangs.is_set():
+                await anyio.sleep(0.001)
+            net.cancel_soon()
+            tasks.cancel_scope.cancel()
+        [source] = sources
+        assert source.is_closed
+        assert source._own.fileno() >= 0, "closed under a thread that still uses it"
+    bench.fs.let_go.set()
+    while source._own.fileno() >= 0:
+        await anyio.sleep(0.001)
+    for fd in os.listdir("/proc/self/fd"):  # left open on purpose, because the thread still used it
+        if os.path.exists(link := f"/proc/self/fd/{fd}") and os.readlink(link) == bench.part:
+            os.close(int(fd))
+
+
+async def test_who_gets_no_thread_goes_on_with_the_loop(monkeypatch):
+    monkeypatch.setattr(burst.os, "cpu_count", lambda: 1)
+    bursts, gate = Bursts(), threading.Event()
+    said = []
+
+    class Free:
+        lost = False
+
+        async def run(self, work, *, pool):
+            return await pool.start(work)
+
+    async def hang():
+        assert await bursts.turn()
+        said.append(await bursts.run(Free(), lambda: (gate.wait(20.0), "came back")[1]))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hang)
+        await anyio.lowlevel.checkpoint()
+        assert not await bursts.turn()
+        before_s = anyio.current_time()
+        assert not await bursts.turn()
+        assert anyio.current_time() - before_s < burst.TURN_S, "waited again for what hangs"
+        gate.set()
+    assert said == ["came back"]
+    assert await bursts.turn()
+    assert await bursts.run(Free(), lambda: "done") == "done"
+    bursts.close()
+
+
+async def test_what_tls_has_planned_is_over_before_a_thread_receives():
+    """It decrypts what it holds in the next turn of the loop, and lets the loop receive again after that."""
+    told = []
+
+    async def take_burst(source, most_bytes, count):
+        told.append("burst")
+        return Burst(most_bytes, is_over=False)
+
+    source = SimpleNamespace(hold=lambda: told.append("hold"))
+    transport = SimpleNamespace(pause_reading=lambda: told.append("pause"))
+    filler = SimpleNamespace(remaining=100, look_at=0, count=lambda size: None)
+    bursts = SimpleNamespace(piece_bytes=10, take_burst=take_burst)
+    quick = fast_path._Quick(source, transport, filler, bursts, lambda *said: None)
+    quick.judge(10, 0.0)
+    asyncio.get_running_loop().call_soon(told.append, "planned")
+    assert await quick.went_on()
+    assert await quick.went_on()
+    assert told == ["pause", "planned", "hold", "burst", "burst"]
+    quick.judge(10, 1.0)
+    assert filler.look_at == 0, "or each receive would be looked at"
