@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests import fault_rows
-from tests.support import volumes
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Begun in the background of a shell without job control. What the tests start would inherit it, and hear no Ctrl-C.
@@ -55,7 +54,6 @@ if not {"PYTEST_DEBUG_TEMPROOT", "TMPDIR"} & os.environ.keys() and _room_in_memo
     # No test needs a slow disk, and most wait again and again until their bytes are durable.
     os.environ["PYTEST_DEBUG_TEMPROOT"] = IN_MEMORY
 
-volumes.register()
 if sys.version_info < (3, 12, 2):
     # There the depth of a syntax tree is counted in one place for all: when the collector runs in the middle of
     # `ast.parse` and something that it ends is logged with a traceback, which parses too, the outer call fails with
@@ -72,6 +70,15 @@ if sys.version_info < (3, 12, 2):
                 gc.enable()
 
     ast.parse = _parse_undisturbed
+
+
+def pytest_configure(config):
+    """Make the volumes of hypothesis known: not where tests are only handed out, which would import it for nothing."""
+    hands_out = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if not hands_out or config.getoption("hypothesis_profile", None):
+        from tests.support import volumes
+
+        volumes.register()
 
 
 @pytest.fixture

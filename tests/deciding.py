@@ -1,9 +1,12 @@
-"""`python -m tests.deciding`: prints the test files of the modules that decide, for `nox -s rules`."""
+"""`python -m tests.deciding -n 2`: runs the tests of the modules that decide, with the options of pytest."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.test_layers import FILES, PACKAGE, is_pure, module_of
 
@@ -21,7 +24,13 @@ def _is_stub(function: ast.FunctionDef) -> bool:
     return isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant)
 
 
-DECIDING = [path for path in FILES if is_pure(module_of(path)) and path.stem != "__init__" and decides(path)]
+def deciding_modules() -> list[Path]:
+    """Return the pure modules that hold decisions; each has its tests, see test_structure.py."""
+    return [path for path in _pure_modules() if decides(path)]
+
+
+def _pure_modules() -> list[Path]:
+    return [path for path in FILES if is_pure(module_of(path)) and path.stem != "__init__"]
 
 
 def own_tests_of(path: Path) -> Path:
@@ -31,6 +40,6 @@ def own_tests_of(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    others = set((TESTS / "rules").glob("test_*.py"))
-    for file in sorted(others | {own_tests_of(path) for path in DECIDING}):
-        print(file.relative_to(TESTS.parent))
+    own = {tests for tests in map(own_tests_of, _pure_modules()) if tests.exists()}
+    files = sorted(own | set((TESTS / "rules").glob("test_*.py")))
+    sys.exit(pytest.main([*sys.argv[1:], *map(str, files)]))

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from landsat_async.m2m.client import M2MClient
-from tests.deciding import DECIDING, TESTS, own_tests_of
+from tests.deciding import TESTS, deciding_modules, own_tests_of
 from tests.test_layers import FILES, PACKAGE, calls_of, module_of
 
 TEST_FILES = sorted(TESTS.rglob("test_*.py"))
+DECIDING = deciding_modules()
 CLOCKS = frozenset(("monotonic", "perf_counter", "process_time", "thread_time"))
 MEASURES_A_BENCHMARK = ("benchmarks/test_planning.py",)
 
