@@ -16,6 +16,7 @@ from landsat_async.raster.window import layout_of
 from landsat_async.rules.clouds import Flag, MeasureSpec
 from landsat_async.sim import SMALL_RASTERS, Archive, Layout, Product, RealRasters
 from landsat_async.sim.content import Literal
+from landsat_async.sim.pictures import QaPicture
 
 rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed (extra: test)")
 features = pytest.importorskip("rasterio.features")
@@ -36,6 +37,24 @@ LAYOUTS = [
 ]
 USUAL = (Flag.CLOUD, Flag.DILATED, Flag.SHADOW, Flag.CIRRUS)
 BITS = {"LC": 0b11110, "LE": 0b11010, "LM": 0b01000}
+MADE = range(1024)
+"""Columns and rows of all tiles of a small raster, apart from the largest of its overviews."""
+_block = QaPicture.block
+
+
+@pytest.fixture(autouse=True)
+def _pixels_are_made_once(monkeypatch):
+    """Every layout of a scene has the same pixels; to make each of its tiles anew takes most of the time here."""
+    whole = {}
+
+    def cut(picture, x, y):
+        if max(x.stop, y.stop) > MADE.stop:
+            return _block(picture, x, y)
+        if picture.grid not in whole:
+            whole[picture.grid] = _block(picture, MADE, MADE)
+        return whole[picture.grid][y.start : y.stop : y.step, x.start : x.stop : x.step]
+
+    monkeypatch.setattr(QaPicture, "block", cut)
 
 
 def content_of(product, layout):
