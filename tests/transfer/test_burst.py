@@ -154,6 +154,7 @@ async def connected(server_side, trusting):
     return server, transport, writer
 
 
+@pytest.mark.faults("X126")
 async def test_what_a_thread_leaves_on_a_connection_the_loop_goes_on_with(server_side, bench):
     """Bytes in the kernel, within a record and decrypted in part: at each size of the room."""
     server, transport, writer = await connected(server_side, bench.net_options.get("tls"))
@@ -380,6 +381,7 @@ class Hanging(PosixFs):
         return super().pwrite(fd, data, offset)
 
 
+@pytest.mark.faults("X126")
 async def test_a_burst_that_hangs_in_the_disk_keeps_its_connection_from_the_loop(bench, server_side, monkeypatch):
     """The waiter is let go after the grace period; the thread closes its end of the connection when it comes back."""
     bench.fs, sources = Hanging(), []
@@ -406,6 +408,7 @@ async def test_a_burst_that_hangs_in_the_disk_keeps_its_connection_from_the_loop
             os.close(int(fd))
 
 
+@pytest.mark.faults("X127")
 async def test_who_gets_no_thread_goes_on_with_the_loop(monkeypatch):
     monkeypatch.setattr(burst.os, "cpu_count", lambda: 1)
     bursts, gate = Bursts(), threading.Event()
@@ -435,6 +438,7 @@ async def test_who_gets_no_thread_goes_on_with_the_loop(monkeypatch):
     bursts.close()
 
 
+@pytest.mark.faults("X126")
 async def test_what_tls_has_planned_is_over_before_a_thread_receives():
     """It decrypts what it holds in the next turn of the loop, and lets the loop receive again after that."""
     told = []
