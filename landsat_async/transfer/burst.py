@@ -151,31 +151,23 @@ class _Tls(_Socket):
     def read(self, room: memoryview) -> int | None:
         if self._error is not None:
             raise self._error
-        at, size = 0, len(room)
-        while at < size:
-            try:
-                count = self._read_once(room[at:])
-            except OSError as error:
-                if not at:
-                    raise
-                self._error = error
-                return at
-            if not count:  # an end is told once more by the next call
-                return at or count
-            at += count
+        at, size, decrypted = 0, len(room), self._decrypted
+        try:
+            while at < size:
+                try:
+                    while at < size and (count := decrypted(size - at, room[at:])):  # a record at a time
+                        at += count
+                    return at
+                except ssl.SSLWantReadError:
+                    received = super().read(self._encrypted)
+                    if not received:  # an end is told once more by the next call
+                        return at or received
+                    self._feed(self._encrypted[:received])
+        except OSError as error:
+            if not at:
+                raise
+            self._error = error
         return at
-
-    def _read_once(self, room: memoryview) -> int | None:
-        """Decrypt one record, of what has come or is fetched now."""
-        while True:
-            try:
-                size: int = self._decrypted(len(room), room)
-                return size
-            except ssl.SSLWantReadError:
-                count = super().read(self._encrypted)
-                if not count:
-                    return count
-                self._feed(self._encrypted[:count])
 
 
 def open_source(transport: asyncio.Transport) -> Source | None:

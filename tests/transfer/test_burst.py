@@ -22,7 +22,7 @@ from landsat_async.transfer.burst import Burst, Bursts, is_quick, open_source, r
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed
 from tests.support.raw_server import RawServer, named, ranged, whole
-from tests.transfer.conftest import KIB, noise
+from tests.transfer.bench import KIB, noise
 
 DATA = noise(3000 * KIB)
 
