@@ -19,6 +19,7 @@ from landsat_async.disk.fs import NEW, FileInUse, Fs, local_fs
 from landsat_async.disk.ledger_writer import BUSY_STEP_S, translate
 from landsat_async.errors import LedgerError
 from landsat_async.model import Identity, Proof, Route
+from landsat_async.rules.lifecycle import State
 
 VERSION = 5
 _NEW_SINCE = {
@@ -47,7 +48,15 @@ _GONE_SINCE = {5: {"item_label", "item_entity"}}
 BUSY_OPENING_S = 3.0
 """For so long others may hold the ledger while it is opened: nothing can be reported yet, so the wait is short."""
 
-TABLES = """
+
+def _listed(names: Iterable[str]) -> str:
+    return ",".join(f"'{name}'" for name in names)
+
+
+_STATES = " OR ".join(f"state='{state}'" for state in State)
+_STATES_UNTIL_4 = f"state IN({_listed(State)})"
+"""Says the same; but for an IN of more than two SQLite makes a table of its own each time that a row changes."""
+TABLES = f"""
 CREATE TABLE IF NOT EXISTS run(
   run_id TEXT PRIMARY KEY, started REAL NOT NULL, ended REAL, exit_code INTEGER);
 CREATE TABLE IF NOT EXISTS scene(
@@ -58,7 +67,7 @@ CREATE TABLE IF NOT EXISTS item(
   scene_entity_id TEXT NOT NULL, scene_display_id TEXT NOT NULL, entity_id TEXT NOT NULL, product_id TEXT NOT NULL,
   system TEXT NOT NULL, routes TEXT NOT NULL, route INTEGER NOT NULL DEFAULT 0,
   group_dataset TEXT, file_groups TEXT NOT NULL DEFAULT '[]', bytes_nominal INTEGER,
-  state TEXT NOT NULL CHECK(state IN('planned','requested','preparing','ready','active','done','failed')),
+  state TEXT NOT NULL CHECK({_STATES}),
   gen INTEGER NOT NULL DEFAULT 0, run_id TEXT NOT NULL, label TEXT, download_id INTEGER, asked_at REAL,
   spent TEXT NOT NULL DEFAULT '[]',
   asks INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
@@ -113,10 +122,6 @@ CREATE TABLE IF NOT EXISTS measured(
   PRIMARY KEY(display_id, area, counts)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scene_list(list_id TEXT PRIMARY KEY, created REAL NOT NULL);
 """
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ",".join(f"'{name}'" for name in names)
 
 
 _IMPOSSIBLE = (
@@ -303,7 +308,7 @@ def _tables_of_this_version() -> list[tuple[str, str]]:
 
 def _tables_of(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
-    return [(name, sql) for name, sql in rows]
+    return [(name, sql.replace(_STATES_UNTIL_4, _STATES)) for name, sql in rows]
 
 
 def _is_of_wrong_type(column: Sequence[Any]) -> str:
