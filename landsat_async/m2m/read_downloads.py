@@ -83,25 +83,23 @@ def _option_maker(unusable: list[FailedItem]) -> Callable[[_OptionRow], ProductO
     kept: list[tuple[bytes, tuple[SecondaryFile, ...]]] = []
     scene: str | None = None
 
-    def secondary(row: _OptionRow) -> tuple[SecondaryFile, ...]:
+    def option(row: _OptionRow) -> ProductOption:
         # The identical list hangs under every product of a scene: read it once, keep it once.
         nonlocal scene
         if scene != row.entity_id:
             kept.clear()
             scene = row.entity_id
         listed = bytes(row.secondary_downloads)
+        below: tuple[SecondaryFile, ...] | None = None
         for known, files in kept:  # compared and not hashed: they are long, and one or two
             if known == listed:
-                return files
-        files = _secondary_files(listed, unusable)
-        kept.append((listed, files))
-        return files
-
-    def option(row: _OptionRow) -> ProductOption:
-        try:
-            below = secondary(row)
-        except BadReply:
-            raise Unusable("secondaryDownloads is not a list") from None
+                below = files
+        if below is None:
+            try:
+                below = _secondary_files(listed, unusable)
+            except BadReply:
+                raise Unusable("secondaryDownloads is not a list") from None
+            kept.append((listed, below))
         return ProductOption(
             entity_id=row.entity_id,
             display_id=row.display_id,
