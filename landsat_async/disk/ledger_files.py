@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.ledger_leftovers import leftovers_of_run
@@ -19,11 +20,11 @@ from landsat_async.disk.ledger_rows import (
     Item,
     Move,
     SavedPart,
+    among,
     marks,
     move_alike,
     moved_ids,
     read_item,
-    read_with_parts,
 )
 from landsat_async.disk.ledger_writer import LedgerWriter
 from landsat_async.disk.leftovers import Leftovers
@@ -35,6 +36,9 @@ _FINISH = (
     "INSERT OR REPLACE INTO file(item_id, size_bytes, sha256, proof, mtime_ns, done, report, download_id)"
     " SELECT item_id, ?, ?, ?, ?, ?, ? AND download_id IS NOT NULL, download_id FROM item WHERE item_id=?"
 )
+_SINCE_ASKED = """SELECT item.item_id, state, gen, label, download_id, asked_at, part.name, part.facts
+  FROM item LEFT JOIN part ON part.item_id=item.item_id WHERE """
+"""What the steps from the request to the link change of a file, and its last checkpoint; all else stays as it was."""
 _EVIDENCE = "INSERT OR REPLACE INTO evidence VALUES(?,?,?)"
 
 FINISHED = """SELECT file.item_id, relpath, size_bytes, sha256, proof, mtime_ns, coalesce(identity, 'none') AS identity,
@@ -87,15 +91,28 @@ class FileRecords:
         """Forget a part."""
         return self._writer.write("DELETE FROM part WHERE item_id=?", item_id)
 
-    def claim(self, item_ids: Sequence[int], now: float) -> asyncio.Future[dict[int, Claimed]]:
+    def claim(self, items: Sequence[Item], now: float) -> asyncio.Future[dict[int, Claimed]]:
         """Workers take ready files: their rows with the next generation, and their parts, in one commit.
 
-        Those that are not ready any more are left out.
+        Those that are not ready any more are left out. `items`: their rows as they were when they were asked for, or
+        later.
         """
+        known = {item.item_id: item for item in items}
 
         def write(c: sqlite3.Connection) -> dict[int, Claimed]:
-            moved = moved_ids(move_alike(c, Step.CLAIM, now, ", gen=gen+1", (), item_ids))
-            return read_with_parts(c, moved) if moved else {}
+            condition, ids = among(list(known))
+            rows = c.execute(_SINCE_ASKED + condition, (ids,)).fetchall()
+            states = {row["item_id"]: row["state"] for row in rows}
+            moved = frozenset(moved_ids(move_alike(c, Step.CLAIM, now, ", gen=gen+1", (), list(known), states)))
+            claimed = {}
+            for item_id, _, generation, label, download_id, asked_at, name, facts in rows:
+                if item_id in moved:
+                    item = replace(
+                        known[item_id], state=State.ACTIVE, generation=generation + 1, label=label,
+                        download_id=download_id, requested_at=asked_at, absent_polls=0,
+                    )  # fmt: skip
+                    claimed[item_id] = item, None if name is None else SavedPart(name, facts)
+            return claimed
 
         return self._writer.call(write)
 

@@ -103,13 +103,6 @@ _COLUMNS = {
 }  # fmt: skip
 """Field -> its column, where they differ: so they are called since format 2, and older ledgers are taken over."""
 ITEM_COLUMNS = ", ".join(f"item.{_COLUMNS.get(name, name)}" for name in Item.__struct_fields__)
-_WITH_PARTS = (
-    f"SELECT json_group_array(json_array(part.name, hex(part.facts), {ITEM_COLUMNS}))"
-    " FROM item LEFT JOIN part ON part.item_id=item.item_id WHERE "
-)
-"""One row of one column: Python makes an object for each value of each row that it fetches, which takes longer than to
-look them up. Times are rounded to some microseconds."""
-_rows = msgspec.json.Decoder(list[list[Any]])
 _encode = msgspec.json.Encoder().encode
 _STATES: dict[str, State] = {str(state): state for state in State}
 ROUTES = msgspec.json.Decoder(tuple[Route, ...])
@@ -136,20 +129,7 @@ def read_item(connection: sqlite3.Connection, item_id: int) -> Item:
     return item
 
 
-def read_with_parts(
-    connection: sqlite3.Connection, item_ids: Sequence[int]
-) -> dict[int, tuple[Item, SavedPart | None]]:
-    """Those of these files that exist, by id, each with its last checkpoint."""
-    condition, ids = _among(item_ids)
-    (text,) = connection.execute(_WITH_PARTS + condition, (ids,)).fetchone()
-    found = {}
-    for name, facts, *columns in _rows.decode(text):
-        item = item_of(columns)
-        found[item.item_id] = item, None if name is None else SavedPart(name, bytes.fromhex(facts))
-    return found
-
-
-def _among(item_ids: Sequence[int]) -> tuple[str, object]:
+def among(item_ids: Sequence[int]) -> tuple[str, object]:
     """A condition for these ids, and its one argument: so there are two texts of each statement, not one a length."""
     if len(item_ids) == 1:
         return "item.item_id=?", item_ids[0]
@@ -209,7 +189,7 @@ def move_alike(
     """
     moves = _allowed(connection, step, item_ids, found)
     if moves:
-        condition, ids = _among(moved_ids(moves))
+        condition, ids = among(moved_ids(moves))
         connection.execute(_SET[step].format(changes) + condition, (now, *values, ids))
     return moves
 
@@ -241,7 +221,7 @@ def _allowed(
 ) -> list[Move]:
     """Look which of these files may take a step, each once, by their states; `found` are these if they are known."""
     if found is None:
-        condition, ids = _among(item_ids)
+        condition, ids = among(item_ids)
         found = dict(connection.execute(_STATES_OF + condition, (ids,)).fetchall())
     sources = SOURCES[step]
     moves: dict[State, Move] = {}

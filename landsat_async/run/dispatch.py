@@ -171,6 +171,6 @@ async def _hand_over(context: RunContext, pairs: Pairs, stream: LinkStream, labe
             context.hosts.host_of_system[item.system] = host
             context.bus.tell(Ready(item.relpath))
             proxied = answer.proxied or item.system.startswith(PROXIED)
-            links.append(Link(item.item_id, answer.url, host, born_s, proxied))
+            links.append(Link(item, answer.url, host, born_s, proxied))
     await context.bus.room()
     await stream.put(links)

@@ -152,9 +152,9 @@ class FileStates:
             moved.update(move.item_ids)
         return moved
 
-    def claim(self, item_ids: Sequence[int]) -> Claiming:
+    def claim(self, items: Sequence[Item]) -> Claiming:
         """Begin to take ready files; each is waited for with `claimed`."""
-        claiming = self._ledger.files.claim(item_ids, self.now())
+        claiming = self._ledger.files.claim(items, self.now())
         claiming.add_done_callback(_seen)
         return claiming
 

@@ -10,22 +10,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TypeAlias
 
 import anyio
 import msgspec
 
+from landsat_async.disk.ledger import Item
 from landsat_async.model import SecretUrl
 from landsat_async.run.file_states import Claiming, FileStates
 
+_ITEM = attrgetter("item")
 AT_ONCE = 16
 """The most files of one claim."""
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, eq=False):
     """A file that can be fetched now. The link lives here, in memory, and nowhere else."""
 
-    item_id: int
+    item: Item
+    """As it was when it was asked for, or polled."""
     url: SecretUrl
     host: str
     born_s: float
@@ -122,10 +126,10 @@ class ClaimsAhead:
     """Links that have left the stream, and that no worker has yet; few more than one claim has brought."""
 
     def __init__(
-        self, states: FileStates, workers: int, usable: Callable[[Sequence[Link]], list[int]],
+        self, states: FileStates, workers: int, usable: Callable[[Sequence[Link]], list[Link]],
         before: Callable[[], None],
     ) -> None:  # fmt: skip
-        """`usable`: returns the files whose links are not too old; the others are not claimed.
+        """`usable`: returns the links that are not too old; the files of the others are not claimed.
 
         `before`: called before each claim; what it has written in its turn of the loop shares the commit.
         """
@@ -140,12 +144,12 @@ class ClaimsAhead:
     def take(self, stream: LinkStream) -> Taken | None:
         """Return the next link; None when there is none now."""
         if len(self._ahead) <= self._few and (links := stream.take(self._most)):
-            ids, claiming = self._usable(links), None
-            if ids:
+            usable, claiming = self._usable(links), None
+            if usable:
                 self._before()
-                claiming = self._states.claim(ids)
+                claiming = self._states.claim(list(map(_ITEM, usable)))
             for link in links:
-                self._ahead.append((link, claiming if link.item_id in ids else None))
+                self._ahead.append((link, claiming if link in usable else None))
         return self._ahead.popleft() if self._ahead else None
 
     async def wait(self, stream: LinkStream) -> Taken | None:

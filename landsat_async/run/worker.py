@@ -177,12 +177,12 @@ class WorkerPool:
     def _is_too_old(self, link: Link, now_s: float) -> bool:
         """Whether a link, usual ones aside, is to be renewed before use; `now_s`: loop time."""
         is_old = self._ages.is_too_old(link.host, now_s - link.born_s)
-        return is_old and self._renewed[link.item_id] < TOO_OLD_IN_A_ROW
+        return is_old and self._renewed[link.item.item_id] < TOO_OLD_IN_A_ROW
 
-    def _usable(self, links: Sequence[Link]) -> list[int]:
-        """Return the files of the links that are not too old: as a rule all."""
+    def _usable(self, links: Sequence[Link]) -> list[Link]:
+        """Return the links that are not too old: as a rule all."""
         now_s, young_s = self.context.states.loop_time(), self._ages.young_s
-        return [link.item_id for link in links if now_s - link.born_s <= young_s or not self._is_too_old(link, now_s)]
+        return [link for link in links if now_s - link.born_s <= young_s or not self._is_too_old(link, now_s)]
 
     def _resize(self, size: ConcurrencyLimit) -> None:
         self._size = size
@@ -211,15 +211,15 @@ class WorkerPool:
         """Fetch a file; None when there is nothing more to do for it. `claiming`: None where its link is too old."""
         context = self.context
         claimed = None
-        if claiming is not None and (claimed := await context.states.claimed(link.item_id, claiming)) is None:
+        if claiming is not None and (claimed := await context.states.claimed(link.item.item_id, claiming)) is None:
             return None  # somebody else has it
         began_s = context.states.loop_time()
         age_s = began_s - link.born_s
         if claimed is None or (age_s > self._ages.young_s and self._is_too_old(link, began_s)):
-            self._renewed[link.item_id] += 1
-            await self.outcomes.look_up_again(link.item_id)
+            self._renewed[link.item.item_id] += 1
+            await self.outcomes.look_up_again(link.item.item_id)
             return None
-        self._renewed.pop(link.item_id, None)
+        self._renewed.pop(link.item.item_id, None)
         item, saved = claimed
         was = _earlier_names(item, saved) if saved is not None or item.generation > 1 else ()
         if began_s < context.hosts.slow_start.until_s:

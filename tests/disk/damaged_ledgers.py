@@ -263,7 +263,7 @@ async def _use(made: Template, place: Path, ledger: Ledger) -> None:
             assert await take_step(ledger, item.item_id, Step.LINK, now)
         else:
             continue
-        claimed = (await ledger.files.claim([item.item_id], now))[item.item_id]
+        claimed = (await ledger.files.claim([item], now))[item.item_id]
         saved = claimed[1]
         if saved is not None and Checkpoint.unpack(saved.facts) is not None:
             assert saved.facts in made.facts, "a checkpoint that nobody has made"

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from landsat_async.disk.ledger import FinishedFile, Ledger, Move
+from landsat_async.disk.ledger import FinishedFile, Ledger, Move, SavedPart
 from landsat_async.disk.ledger_files import FINISHED, Unrecorded, finished_file
 from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.disk.ledger_scenes import FOOTPRINT_CHARS, replaced_scenes
@@ -334,3 +334,20 @@ async def test_V76_a_file_that_an_answer_names_twice_moves_once_and_one_that_may
         *((State.READY, number) for number in (70, 71)),
         (State.PLANNED, None),
     ]
+
+
+async def test_a_claimed_file_is_as_the_ledger_has_it_whenever_it_was_read(ledger):
+    planned, polled = await put(ledger, 2)
+    ids = [planned.item_id, polled.item_id]
+    await ledger.requests.intend("la-1", RUN, ids, 1.0)
+    await ledger.requests.prepare([AcceptedDownload(71, "la-1", polled.item_id)], 2.0)
+    await ledger.requests.note_absent(polled.item_id, 3)
+    polled = await ledger.item(polled.item_id)
+    await ledger.requests.link([AcceptedDownload(70 + n, "la-2", item_id) for n, item_id in enumerate(ids)], 3.0)
+    await ledger.files.save_part(polled.item_id, "part", 5, b"facts")
+    claimed = await ledger.files.claim([planned, polled], 4.0)
+    assert claimed == {
+        planned.item_id: (await ledger.item(planned.item_id), None),
+        polled.item_id: (await ledger.item(polled.item_id), SavedPart("part", b"facts")),
+    }
+    assert await ledger.files.claim([planned], 5.0) == {}

@@ -102,7 +102,7 @@ async def test_the_service_is_told_of_what_was_received(ledger):
     item = await held(ledger)
     await ledger.requests.intend("label", RUN, [item.item_id], NOW)
     await ledger.requests.link([AcceptedDownload(77, "label", item.item_id)], NOW)
-    await ledger.files.claim([item.item_id], NOW)
+    await ledger.files.claim([item], NOW)
     done = await conclude(ledger, item, True, size_bytes=123)
     assert done.before is State.ACTIVE
     assert await ledger.files.unreported() == [(item.item_id, 77, 123)]

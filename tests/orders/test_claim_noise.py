@@ -14,8 +14,8 @@ from landsat_async.run.file_states import FileStates
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream
 
 
-def ids_of(links):
-    return [link.item_id for link in links]
+def all_of(links):
+    return links
 
 
 async def cancelled_while_they_wait(workers: int) -> asyncio.Future:
@@ -23,11 +23,11 @@ async def cancelled_while_they_wait(workers: int) -> asyncio.Future:
     claiming = asyncio.get_running_loop().create_future()
     ledger = SimpleNamespace(files=SimpleNamespace(claim=lambda ids, now: claiming))
     states = FileStates(ledger, "run")
-    stream, claims = LinkStream(8, 1), ClaimsAhead(states, workers, ids_of, lambda: None)
+    stream, claims = LinkStream(8, 1), ClaimsAhead(states, workers, all_of, lambda: None)
 
     async def work():
         link, claim = await claims.wait(stream)
-        await states.claimed(link.item_id, claim)
+        await states.claimed(link.item, claim)
 
     tasks = [asyncio.create_task(work()) for _ in range(workers)]
     await stream.put([Link(n, SecretUrl("https://host/x"), "host", 0.0, False) for n in range(workers)])

@@ -62,7 +62,7 @@ async def test_X90_a_run_that_ends_says_nothing_of_the_claim_that_was_on_its_way
     loop.set_exception_handler(lambda _, context: said.append(context["message"]))
     failed, pending = loop.create_future(), loop.create_future()
     failed.set_exception(DiskFull("The disk is full.", hint=""))
-    claims = ClaimsAhead(None, 1, ids_of, lambda: None)
+    claims = ClaimsAhead(None, 1, all_of, lambda: None)
     for claiming in (failed, pending, None):
         claims.give_back((None, claiming))
     claims.leave()
@@ -78,9 +78,9 @@ async def claims_of(lab):
     def watch(context):
         original, begin = context.ledger.files.claim, context.ledger.writer.begin
 
-        def claim(item_ids, now):
-            made.append(list(item_ids))
-            return original(item_ids, now)
+        def claim(items, now):
+            made.append([item.item_id for item in items])
+            return original(items, now)
 
         def begun(function):
             kind = function.__qualname__.removeprefix("FileRecords.").partition(".")[0]
@@ -109,8 +109,8 @@ def link_of(number):
     return Link(number, SecretUrl("https://example.org/1"), "example.org", 0.0, False)
 
 
-def ids_of(links):
-    return [link.item_id for link in links]
+def all_of(links):
+    return links
 
 
 async def test_a_worker_that_is_cancelled_leaves_the_claim_to_the_others(tmp_path):
@@ -134,35 +134,35 @@ async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
     asked = []
     states = SimpleNamespace(claim=lambda ids: asked.append(ids) or len(asked))
     stream = LinkStream(8, 1)
-    claims = ClaimsAhead(states, 3, lambda links: [one for one in ids_of(links) if one != 2], lambda: None)
+    claims = ClaimsAhead(states, 3, lambda links: [link for link in links if link.item != 2], lambda: None)
     with stream.sending():
         await stream.put([link_of(number) for number in (1, 2, 3, 4)])
         taken = [claims.take(stream) for _ in range(4)]
         assert claims.take(stream) is None
     assert await claims.wait(stream) is None
     assert asked == [[1, 3], [4]]
-    assert [(link.item_id, claiming) for link, claiming in taken] == [(1, 1), (2, None), (3, 1), (4, 2)]
+    assert [(link.item, claiming) for link, claiming in taken] == [(1, 1), (2, None), (3, 1), (4, 2)]
 
 
 async def test_the_next_files_are_claimed_when_few_are_left():
     asked = []
-    claims = ClaimsAhead(SimpleNamespace(claim=asked.append), 8, ids_of, lambda: None)
+    claims = ClaimsAhead(SimpleNamespace(claim=asked.append), 8, all_of, lambda: None)
     stream = LinkStream(16, 1)
     with stream.sending():
         await stream.put([link_of(number) for number in range(16)])
-        taken = [claims.take(stream)[0].item_id for _ in range(6)]
+        taken = [claims.take(stream)[0].item for _ in range(6)]
         assert asked == [list(range(8))]
-        taken += [claims.take(stream)[0].item_id for _ in range(3)]
+        taken += [claims.take(stream)[0].item for _ in range(3)]
         assert asked == [list(range(8)), list(range(8, 16))]
     assert taken == list(range(9))
 
 
 async def test_workers_that_wait_share_what_the_first_of_them_claims():
     claims, stream = (
-        ClaimsAhead(SimpleNamespace(claim=lambda ids: None), 3, ids_of, lambda: None),
+        ClaimsAhead(SimpleNamespace(claim=lambda ids: None), 3, all_of, lambda: None),
         LinkStream(8, 1),
     )
     workers = [asyncio.create_task(claims.wait(stream)) for _ in range(3)]
     await asyncio.sleep(0)
     await stream.put([link_of(number) for number in (1, 2, 3)])
-    assert [(await worker)[0].item_id for worker in workers] == [1, 2, 3]
+    assert [(await worker)[0].item for worker in workers] == [1, 2, 3]

@@ -165,12 +165,14 @@ class LedgerMachine(RuleBasedStateMachine):
         if number not in self.model:
             return
         item_id = self.id_of(number)
-        claimed = self.do(lambda: self.ledger.files.claim([item_id], self.now)).get(item_id)
+        item = self.do(lambda: self.ledger.item(item_id))
+        claimed = self.do(lambda: self.ledger.files.claim([item], self.now)).get(item_id)
         assert (claimed is not None) == (self.model[number][0] is State.READY)
         if claimed is not None:
             self.model[number][0] = State.ACTIVE
             self.model[number][2] += 1
             assert claimed[0].generation == self.model[number][2]
+            assert claimed[0] == self.do(lambda: self.ledger.item(item_id))
             assert (claimed[1] is not None) == (number in self.parts)
 
     @rule(number=numbers)

@@ -19,7 +19,7 @@ def links(*numbers):
 async def _taken(stream):
     while not (taken := stream.take(1)) and await stream.wait():
         pass
-    return taken[0].item_id if taken else None
+    return taken[0].item if taken else None
 
 
 async def test_who_puts_links_in_waits_for_room_for_a_portion():
