@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from landsat_async.config_readers import PASSWORDS_ENDED
 from landsat_async.config_tables import ServiceConfig
 from landsat_async.errors import CredentialsError, resources_lacking
@@ -68,8 +70,7 @@ class Credentials:
 publish(Credentials)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """What one place holds."""
 
     user: str = ""

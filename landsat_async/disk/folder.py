@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from landsat_async.disk.fs import NEW, FileInUse, Fs, Volume, local_fs
 from landsat_async.disk.lock import FolderLock
 from landsat_async.errors import (
@@ -29,8 +31,7 @@ _LEDGER_PATH_BYTES = 504
 """SQLite opens no longer path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """An output folder that is ours until it is released."""
 
     lock: FolderLock

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import sys
@@ -28,6 +27,8 @@ def rename_noreplace(old: str, new: str, *, src_dir_fd: int | None = None, dst_d
     Raises:
         OSError: EINVAL or ENOSYS where the system cannot promise that.
     """
+    import ctypes  # where names can be linked, as almost everywhere, nobody comes here
+
     call = _renameat2()
     if call is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -40,6 +41,8 @@ def rename_noreplace(old: str, new: str, *, src_dir_fd: int | None = None, dst_d
 
 def _renameat2() -> Callable[..., int] | None:
     """Return the C library's renameat2 (renameatx_np on macOS), or None where there is none."""
+    import ctypes
+
     try:
         library = ctypes.CDLL(None, use_errno=True)
         call = library.renameatx_np if sys.platform == "darwin" else library.renameat2

@@ -15,17 +15,18 @@ from landsat_async.proof.text import check_odl
 from landsat_async.rules.identity import names_product, other_product
 
 _HASH_STEP_BYTES = 4 * 2**20
-_PRODUCT_ID = re.compile(r"L[A-Z]\d\d_L[12][A-Z0-9]{2}_\d{6}_\d{8}_\d{8}_\d\d_[A-Z0-9]{2}")
-_TILE_WITH_IMAGES = re.compile(r"L[A-Z]\d\d_(CU|AK|HI)_\d{6}_\d{8}_\d{8}_\d\d_(SR|ST|TOA|BT|QA|BA|DSWE|FSCA)")
+# `re` compiles these when they are first used: most runs need none of them.
+_PRODUCT_ID = r"L[A-Z]\d\d_L[12][A-Z0-9]{2}_\d{6}_\d{8}_\d{8}_\d\d_[A-Z0-9]{2}"
+_TILE_WITH_IMAGES = r"L[A-Z]\d\d_(CU|AK|HI)_\d{6}_\d{8}_\d{8}_\d\d_(SR|ST|TOA|BT|QA|BA|DSWE|FSCA)"
 """Bundles of a tile; one of metadata alone exists as well."""
-_LISTED = re.compile(r'^[ \t]*FILE_NAME_\w+[ \t]*=[ \t]*"([\w.-]{1,200})"', re.MULTILINE)
+_LISTED = r'(?m)^[ \t]*FILE_NAME_\w+[ \t]*=[ \t]*"([\w.-]{1,200})"'
 _ALWAYS_BUNDLED = (".tif", "_ang.txt", "_mtl.txt", "_mtl.xml")
 """Endings of listed files that every bundle holds. Reports (GCP.txt, VER.txt, VER.jpg) are listed without it."""
-_SUM_LINE = re.compile(r"(?P<md5>[0-9a-fA-F]{32})[ \t]+\*?(?P<name>\S{1,512})")
-_TAGGED_LINE = re.compile(r"MD5 \((?P<name>\S{1,512})\) = (?P<md5>[0-9a-fA-F]{32})")
+_SUM_LINE = r"(?P<md5>[0-9a-fA-F]{32})[ \t]+\*?(?P<name>\S{1,512})"
+_TAGGED_LINE = r"MD5 \((?P<name>\S{1,512})\) = (?P<md5>[0-9a-fA-F]{32})"
 """What `md5sum --tag` and BSD systems write."""
 _LONGEST_LIST_BYTES = 2**20
-_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]")
+_NO_TEXT = r"[\x00-\x08\x0e-\x1f\x7f\ufffd]"
 
 
 def check_members(view: ByteView, name: str, members: tuple[Member, ...]) -> Identity:
@@ -42,9 +43,9 @@ def check_members(view: ByteView, name: str, members: tuple[Member, ...]) -> Ide
     if stranger := other_product(name, here):
         raise Damage(f"{stranger} belongs to another product")
     product = name.removesuffix(".tar")
-    if not _PRODUCT_ID.fullmatch(product):
+    if not re.fullmatch(_PRODUCT_ID, product):
         images = [base for base in here if kind_of(base) is FileKind.TIFF]
-        if not images and _TILE_WITH_IMAGES.fullmatch(product):
+        if not images and re.fullmatch(_TILE_WITH_IMAGES, product):
             raise Damage("the bundle holds no image of its product")
         named = images and all(names_product(name, base) for base in images)
         return Identity.CONTENT if named else Identity.NONE
@@ -56,7 +57,7 @@ def check_members(view: ByteView, name: str, members: tuple[Member, ...]) -> Ide
         identity = identity_by(name, ids_in_text(text))
     except Damage as damage:
         raise Damage(f"{product}_MTL.txt in the bundle: {damage}") from None
-    _check_listed({base for base in _LISTED.findall(text) if base.startswith(product)}, here)
+    _check_listed({base for base in re.findall(_LISTED, text) if base.startswith(product)}, here)
     return identity
 
 
@@ -102,12 +103,12 @@ def _read_sums(view: ByteView, members: Collection[str]) -> dict[str, str]:
     if view.size > _LONGEST_LIST_BYTES:
         raise Damage(f"a list of MD5 sums of {view.size} bytes in the bundle")
     text = view.read(0, view.size).decode("utf-8", "replace").removeprefix("\ufeff")
-    if _NO_TEXT.search(text):
+    if re.search(_NO_TEXT, text):
         raise Damage("the bundle's list of MD5 sums holds bytes that are no text")
     sums: dict[str, str] = {}
     unread: list[str] = []
     for line in filter(None, map(str.strip, text.splitlines())):
-        match = _SUM_LINE.fullmatch(line) or _TAGGED_LINE.fullmatch(line)
+        match = re.fullmatch(_SUM_LINE, line) or re.fullmatch(_TAGGED_LINE, line)
         if match is None:
             unread.append(line)
             continue

@@ -43,31 +43,32 @@ _CONTROLS = bytes(set(range(32)) - set(_WHITESPACE))
 _PAGES = frozenset({"html", "xml", "json"})
 _NEVER_A_PRODUCT = frozenset({"html", "xml", "json", "pdf"})
 
-_HTML = re.compile(rb"(?i)<!doctype\s+html|<(?:html|head|body|title|script|meta|center)\b")
-_ROOT = re.compile(rb"(?s)\s*(?:(?><\?.*?\?>|<!--.*?-->|<!(?!--)[^>]*>)\s*)*<([A-Za-z_][\w.:-]*)")
+# `re` compiles these when they are first used: most runs need none of them.
+_HTML = rb"(?i)<!doctype\s+html|<(?:html|head|body|title|script|meta|center)\b"
+_ROOT = rb"(?s)\s*(?:(?><\?.*?\?>|<!--.*?-->|<!(?!--)[^>]*>)\s*)*<([A-Za-z_][\w.:-]*)"
 _ERROR_ROOTS = frozenset({b"error", b"errors", b"errorresponse", b"fault", b"envelope", b"response", b"exception"})
-_FIRST_KEY = re.compile(rb'\s*\{\s*"([^"]{0,40})"')
-_ERROR_KEYS = re.compile(rb"(?i)err|message|detail|fault|status$|code$|request_?id|session|^version$")
+_FIRST_KEY = rb'\s*\{\s*"([^"]{0,40})"'
+_ERROR_KEYS = rb"(?i)err|message|detail|fault|status$|code$|request_?id|session|^version$"
 
-_LOGIN = re.compile(r"(?i)\blog[ -]?in\b|\bsign[ -]?in\b|registration system|ers\.cr\.usgs\.gov|password")
-_LINK_REFUSED = re.compile(
+_LOGIN = r"(?i)\blog[ -]?in\b|\bsign[ -]?in\b|registration system|ers\.cr\.usgs\.gov|password"
+_LINK_REFUSED = (
     r"(?i)signature|access ?denied|(?<!certificate )(?<!certificate has )\bexpired|expired ?token|invalid ?token"
     r"|\bunauthori[sz]ed|\bnot authori[sz]ed"
 )
 # "Temporarily unavailable" is the usual title of any 503 page, and Apache's text guesses at maintenance or overload.
-_GUESS = re.compile(r"(?i)maintenance\s+downtime\s+or\s+capacity\s+problems")
-_MAINTENANCE = re.compile(
+_GUESS = r"(?i)maintenance\s+downtime\s+or\s+capacity\s+problems"
+_MAINTENANCE = (
     r"(?i)maintenance|outage window|\b(?:scheduled|planned)\s+(?:\w+\s+){0,2}(?:outage|downtime|upgrade)"
     r"|temporarily (?:disabled|offline)|be back (?:soon|shortly|online|at\b)"
 )
-_SAID_IN_TAG = re.compile(r"(?is)<(title|h1|message|code)\b[^>]*>\s*([^<]*)")
-_SAID_IN_JSON = re.compile(r'(?i)"(?:error_?)?(?:message|description|detail|error)"\s*:\s*"((?:[^"\\]|\\.){1,400})')
-_TAGS = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|<[^>]*(?:>|$)")
+_SAID_IN_TAG = r"(?is)<(title|h1|message|code)\b[^>]*>\s*([^<]*)"
+_SAID_IN_JSON = r'(?i)"(?:error_?)?(?:message|description|detail|error)"\s*:\s*"((?:[^"\\]|\\.){1,400})'
+_TAGS = r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|<[^>]*(?:>|$)"
 
 
 def speaks_of_maintenance(text: str) -> bool:
     """Tell a page that announces maintenance from one that only says that the server is down."""
-    return _MAINTENANCE.search(_GUESS.sub("", text)) is not None
+    return re.search(_MAINTENANCE, re.sub(_GUESS, "", text)) is not None
 
 
 def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | None:
@@ -94,7 +95,7 @@ def sniff(kind: FileKind, head: bytes, content_type: str | None) -> WrongBody | 
     return WrongBody(
         what=what or ("text" if text else "binary"),
         page=what in _PAGES or (what is None and bool(text) and traits.format == "binary"),
-        login=(_LOGIN.search(text) or _LINK_REFUSED.search(text)) is not None,
+        login=(re.search(_LOGIN, text) or re.search(_LINK_REFUSED, text)) is not None,
         maintenance=speaks_of_maintenance(text),
         first_line=what_it_says(text),
     )
@@ -117,7 +118,7 @@ def _format_of(head: bytes) -> str | None:
     start = head.lstrip(_WHITESPACE)
     if start.startswith((b"{", b"[")):
         return "json"
-    if _is_text(head) and _HTML.search(head):
+    if _is_text(head) and re.search(_HTML, head):
         return "html"
     return "xml" if start.startswith(b"<") else None
 
@@ -134,10 +135,10 @@ def _format_of_content_type(content_type: str | None) -> str | None:
 def _is_error(kind: FileKind, head: bytes) -> bool:
     """Tell an error message in XML or JSON from a metadata file in the same format."""
     if kind is FileKind.XML:
-        root = _ROOT.match(head)
+        root = re.match(_ROOT, head)
         return root is not None and root[1].rpartition(b":")[2].lower() in _ERROR_ROOTS
-    key = _FIRST_KEY.match(head)
-    return key is not None and _ERROR_KEYS.search(key[1]) is not None
+    key = re.match(_FIRST_KEY, head)
+    return key is not None and re.search(_ERROR_KEYS, key[1]) is not None
 
 
 def _is_text(head: bytes) -> bool:
@@ -147,13 +148,13 @@ def _is_text(head: bytes) -> bool:
 
 def what_it_says(text: str) -> str:
     """Return what a web page, error document or text says first."""
-    in_json = _SAID_IN_JSON.search(text)
-    in_tag = next((found for found in _SAID_IN_TAG.finditer(text) if found[2].strip()), None)
+    in_json = re.search(_SAID_IN_JSON, text)
+    in_tag = next((found for found in re.finditer(_SAID_IN_TAG, text) if found[2].strip()), None)
     if in_json:
         return one_line(in_json[1])
     import html  # with all its entities: a page in place of a file is rare
 
-    return one_line(html.unescape(in_tag[2] if in_tag else _TAGS.sub("\n", text)))
+    return one_line(html.unescape(in_tag[2] if in_tag else re.sub(_TAGS, "\n", text)))
 
 
 def is_markup(data: bytes) -> bool:

@@ -16,17 +16,18 @@ MASK = "***"
 _LOOKED_AT_MAX = 2000
 """Nothing that is said to people is longer, and the patterns below take more than proportional time."""
 
-_LINK = re.compile(r"([A-Za-z0-9+.-]{0,16}):\\?/\\?/([^\s'\"<>]*)")
-_WORD = re.compile(r"\S+")
-_QUERY = re.compile(r"[?&]\w{1,64}=.")
-_STAGING = re.compile(r"(?i)/?download(?:-staging)?/\S+")
-_NAMED = re.compile(
+# `re` compiles these when they are first used: most runs need none of them.
+_LINK = r"([A-Za-z0-9+.-]{0,16}):\\?/\\?/([^\s'\"<>]*)"
+_WORD = r"\S+"
+_QUERY = r"[?&]\w{1,64}=."
+_STAGING = r"(?i)/?download(?:-staging)?/\S+"
+_NAMED = (
     r"(?i)((?:x-auth-token|request_?signature|signature|token|api[_-]?key|password|passwd|secret|authorization|bearer"
     r"|cookie|session[_-]?id|contact[_-]?id)['\"]?(?:\s{0,4}[=:]\s{0,4}|\s+is\s+)(?:bearer\s+)?['\"]?)(?!\*\*\*|bearer\b)[^\s,;)}\]'\"]+"
 )
-_CONTACT = re.compile(r"(?i)((?:contact|\bcid|\b(?:user|customer|account)[\s_-]{0,3}id)\D{0,16}?)\d{4,}")
-_OPAQUE = re.compile(r"[A-Za-z0-9+/=%-]{24,}|[\w+/=%$.-]{72,}")  # product and file names have shorter parts
-_PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?", re.ASCII)
+_CONTACT = r"(?i)((?:contact|\bcid|\b(?:user|customer|account)[\s_-]{0,3}id)\D{0,16}?)\d{4,}"
+_OPAQUE = r"[A-Za-z0-9+/=%-]{24,}|[\w+/=%$.-]{72,}"  # product and file names have shorter parts
+_PLAIN_HOST = r"(?a)[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?"
 
 
 def redact(text: str) -> str:
@@ -42,7 +43,7 @@ def _redact(text: str, *, opaque: bool) -> str:
     if len(text) > _LOOKED_AT_MAX:
         text = re.sub(r"\S*\Z", "", text[:_LOOKED_AT_MAX])  # half a token is no token to the patterns
     pieces, begin = [], 0
-    for found in _LINK.finditer(text):
+    for found in re.finditer(_LINK, text):
         pieces += [_without_secrets(text[begin : found.start()], opaque), _link(found)]
         begin = found.end()
     return "".join([*pieces, _without_secrets(text[begin:], opaque)])
@@ -64,22 +65,22 @@ def quoted_from_outside(text: str, limit: int = 80) -> str:
 
 
 def _without_secrets(text: str, opaque: bool) -> str:
-    text = _WORD.sub(lambda word: MASK if _QUERY.search(word[0]) else word[0], text)
-    text = _STAGING.sub(MASK, text)
-    text = _NAMED.sub(rf"\1{MASK}", text)
-    text = _CONTACT.sub(rf"\1{MASK}", text)
-    return _OPAQUE.sub(_opaque, text) if opaque else text
+    text = re.sub(_WORD, lambda word: MASK if re.search(_QUERY, word[0]) else word[0], text)
+    text = re.sub(_STAGING, MASK, text)
+    text = re.sub(_NAMED, rf"\1{MASK}", text)
+    text = re.sub(_CONTACT, rf"\1{MASK}", text)
+    return re.sub(_OPAQUE, _opaque, text) if opaque else text
 
 
 def _link(found: re.Match[str]) -> str:
     scheme, rest = found[1], found[2].replace("\\/", "/")
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     host, path = authority.rpartition("@")[2], rest[len(authority) :]
-    if not _PLAIN_HOST.fullmatch(host):
+    if not re.fullmatch(_PLAIN_HOST, host):
         return MASK
-    if "@" in authority or re.search(r"[?#&=\\*]", path) or _STAGING.search(path):
+    if "@" in authority or re.search(r"[?#&=\\*]", path) or re.search(_STAGING, path):
         return f"{scheme}://{host}/{MASK}"
-    folders = [_OPAQUE.sub(_opaque, folder) for folder in path.split("/")]
+    folders = [re.sub(_OPAQUE, _opaque, folder) for folder in path.split("/")]
     return f"{scheme}://{host}{'/'.join(folders)}"
 
 

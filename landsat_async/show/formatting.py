@@ -11,18 +11,18 @@ from landsat_async.rules.naming import window_source
 from landsat_async.rules.product_id import parse_product_id
 
 # C0 and C1 controls, line and paragraph separators, and the marks that reorder text on screen: texts of the
-# service, of web pages and of file names may hold them, and a terminal obeys them.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_LINK = re.compile(r"(https?://[^/\s?#'\"<>]+)[^\s'\"<>]*")
-_ENDING = re.compile(r"\.(TIF|txt|xml|json|tar)$", re.IGNORECASE)
+# service, of web pages and of file names may hold them, and a terminal obeys them. `re` compiles it when it is used.
+_UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+"
+_LINK = r"(https?://[^/\s?#'\"<>]+)[^\s'\"<>]*"
+_ENDING = r"(?i)\.(TIF|txt|xml|json|tar)$"
 _PARTS_OF_IDS = (7, 8, 6)
 """Of scenes, of products of tiles, of tiles."""
-_KEY = re.compile(r"(?i)((?:x-auth-token|token|api_?key|password)['\"]?\s*[:=,]\s*['\"]?)[^\s'\",)}]+")
+_KEY = r"(?i)((?:x-auth-token|token|api_?key|password)['\"]?\s*[:=,]\s*['\"]?)[^\s'\",)}]+"
 
 
 def clean(text: str) -> str:
     """Return `text` as one line that no terminal can be steered with."""
-    return _UNPRINTABLE.sub(" ", text).strip()
+    return re.sub(_UNPRINTABLE, " ", text).strip()
 
 
 def mask(text: str) -> str:
@@ -30,7 +30,7 @@ def mask(text: str) -> str:
 
     For tracebacks and messages of exceptions that other packages made; ours hold no secrets.
     """
-    return _KEY.sub(r"\1***", _LINK.sub(r"\1/***", text))
+    return re.sub(_KEY, r"\1***", re.sub(_LINK, r"\1/***", text))
 
 
 def clock_text(unix_s: float, now_s: float | None = None) -> str:
@@ -59,7 +59,7 @@ def band_name(name: str, display_id: str) -> str:
     if not name.startswith(display_id):
         return name
     rest = window_source(name)[len(display_id) :].strip("_.")
-    return "bundle" if rest == "tar" else _ENDING.sub("", rest)
+    return "bundle" if rest == "tar" else re.sub(_ENDING, "", rest)
 
 
 def scene_name(display_id: str) -> str:

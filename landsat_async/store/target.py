@@ -18,7 +18,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -54,8 +53,7 @@ from landsat_async.store.try_out import known_owner, owner_of, try_out, weakness
 from landsat_async.store.versions import move, same_objects
 
 
-@dataclass(frozen=True, slots=True)
-class StoreClaim(Claim):
+class StoreClaim(Claim, frozen=True):
     """A prefix, and the local folder of what is known of it, that are ours until they are released."""
 
     prefix: PrefixClaim

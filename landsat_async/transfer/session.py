@@ -14,11 +14,12 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import random
 from typing import NamedTuple, cast
 
 import aiohttp
+import msgspec
 from anyio import CancelScope, move_on_after
 from yarl import URL
 
@@ -77,8 +78,7 @@ class Answered(NamedTuple):
     """Its head gives the name of the file that was asked for."""
 
 
-@dataclass(slots=True)
-class TransferSession:
+class TransferSession(msgspec.Struct):
     """Shared by the transfers of one run; make one with `open_transfer_session`."""
 
     session: aiohttp.ClientSession
@@ -89,41 +89,41 @@ class TransferSession:
     prove: Proving = prove
     uniform: Callable[[], float] = random
     """Draws the jitter, in [0, 1)."""
-    proxies: Mapping[str, str] = field(default_factory=dict)
+    proxies: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Proxy by scheme, as the environment has it."""
     block_bytes: int = BUFFERS_BYTES
     """The largest block for which there is memory; a policy may ask for smaller ones."""
-    clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
+    clock: Callable[[], float] = msgspec.field(default_factory=lambda: asyncio.get_running_loop().time)
     """Time of the event loop."""
     bytes_received: int = 0
     """Body bytes from file hosts, of all transfers, whatever became of them."""
     max_rate: MaxRate | None = None
     """What all transfers share; None = no limit."""
-    waits: OpenWaits = field(default_factory=OpenWaits)
+    waits: OpenWaits = msgspec.field(default_factory=OpenWaits)
     """What transfers wait for just now."""
     computing: DiskPool | None = None
     """Threads that cut windows for a folder; None = those of the disk do, as for a store."""
-    bursts: Bursts = field(default_factory=Bursts)
+    bursts: Bursts = msgspec.field(default_factory=Bursts)
     """Threads that receive what comes quickly."""
-    pauses: dict[str, float] = field(default_factory=dict)
+    pauses: dict[str, float] = msgspec.field(default_factory=dict)
     """File -> loop time of its next try, of those that wait for it."""
-    splits: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = msgspec.field(default_factory=Counter)
     """Host -> files that are coming over several connections now."""
     quick: QuickGets | None = None
     """For hosts that have been asked before; None = each request goes the plain way."""
     observe: Callable[[str, Iterable[Fact]], None] | None = None
     """observe(host, facts): hears what hosts show of how they behave, also from threads; None = nobody asks."""
-    running: set[Threads] = field(default_factory=set)
+    running: set[Threads] = msgspec.field(default_factory=set)
     """Those of transfers that `cancel_soon` concerns; a transfer takes its own out when it is over."""
     _cancelled_soon: bool = False
-    _range_support: dict[str, RangeSupport] = field(default_factory=dict)
-    _mismatches: Counter[str] = field(default_factory=Counter)
-    _told: set[str] = field(default_factory=set)
-    _looked_at: Counter[str] = field(default_factory=Counter)
-    _nameless: set[str] = field(default_factory=set)
+    _range_support: dict[str, RangeSupport] = msgspec.field(default_factory=dict)
+    _mismatches: Counter[str] = msgspec.field(default_factory=Counter)
+    _told: set[str] = msgspec.field(default_factory=set)
+    _looked_at: Counter[str] = msgspec.field(default_factory=Counter)
+    _nameless: set[str] = msgspec.field(default_factory=set)
     """Hosts whose answers do not name the file: each of their connections serves one request."""
-    _buffers: dict[int, list[memoryview]] = field(default_factory=dict)
-    _timeouts: dict[tuple[float, float, float], aiohttp.ClientTimeout] = field(default_factory=dict)
+    _buffers: dict[int, list[memoryview]] = msgspec.field(default_factory=dict)
+    _timeouts: dict[tuple[float, float, float], aiohttp.ClientTimeout] = msgspec.field(default_factory=dict)
 
     def cancel_soon(self) -> None:
         """All transfers are to end, also those that are only beginning: threads have the grace period, and no more."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import sys
 
 import pytest
 
-from landsat_async.disk import posix_macos, posix_rename
+from landsat_async.disk import posix_macos
 from landsat_async.disk.fs import NEW, WRITE
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.posix_macos import full_sync, is_only_writer, show_as_writer
@@ -84,6 +85,6 @@ def test_a_name_is_never_taken_from_anything(tmp_path, monkeypatch):
             return 0
 
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(posix_rename.ctypes, "CDLL", lambda *_, **__: Library)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library)
     PosixFs().rename_noreplace(str(tmp_path / "a"), str(tmp_path / "b"))
     assert asked == [(-2, os.fsencode(tmp_path / "a"), -2, os.fsencode(tmp_path / "b"), 4)]

@@ -6,10 +6,10 @@ import asyncio
 import errno
 import os
 import socket
-from dataclasses import replace
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull
