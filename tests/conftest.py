@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ for _name in list(os.environ):
         del os.environ[_name]
 SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
 os.environ["NETRC"] = str(SHARED_EXAMPLES / "no-such-netrc")
+
+_freeze = gc.freeze
+_tests_ended = count(1)
 
 IN_MEMORY, ENOUGH_BYTES = "/dev/shm", 4 << 30
 
@@ -108,9 +112,16 @@ def pytest_collection_finish(session):
     That would be half a million objects and 0.3 s each time, for nothing: modules stay. A command that a test calls
     freezes and unfreezes too: that would undo it for all the tests that follow.
     """
-    gc.freeze()
+    _freeze()
     gc.freeze = gc.unfreeze = lambda: None
     gc.enable()
+
+
+def pytest_runtest_logfinish():
+    """Take from it, now and then, what tests have imported late and keep, such as all that a library knows of S3."""
+    if next(_tests_ended) % 200 == 0:
+        gc.collect()
+        _freeze()
 
 
 def pytest_terminal_summary(terminalreporter):
