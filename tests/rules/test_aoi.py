@@ -65,7 +65,7 @@ def test_D12_a_scribble_of_thousands_of_points_is_refused():
 
 @pytest.mark.faults("K18")
 def test_K18_two_combs_across_each_other_are_refused_before_the_union(monkeypatch):
-    teeth = 400  # 2.6 million crossings, where 2 million are too many
+    teeth = 500
     x = np.repeat(np.linspace(0, 10, 2 * teeth), 2)
     y = np.tile([0.0, 10.0, 10.0, 0.0], teeth)
     comb = [*np.c_[x, y].tolist(), [10, -1], [0, -1]]
