@@ -139,13 +139,13 @@ def has_unasked(handler: ResponseHandler, *, first: bool = False) -> bool:
     if first and transport.get_extra_info("sslcontext") is not None:
         return False
     sock = transport.get_extra_info("socket")
-    return sock is not None and bool(_readable(sock.fileno())())
+    return sock is not None and bool(readable(sock.fileno())())
 
 
 def what_follows(transport: asyncio.Transport) -> bytes:
     """Return the first bytes that wait behind a body, and leave them there; b"" = none, or TLS hides them."""
     sock = transport.get_extra_info("socket")
-    if sock is None or transport.get_extra_info("sslcontext") is not None or not _readable(sock.fileno())():
+    if sock is None or transport.get_extra_info("sslcontext") is not None or not readable(sock.fileno())():
         return b""
     with suppress(OSError, TypeError), sock.dup() as own:  # TypeError: other event loops have no such call
         return bytes(own.recv(8, socket.MSG_PEEK))
@@ -155,13 +155,13 @@ def what_follows(transport: asyncio.Transport) -> bytes:
 def watch_for_bytes(transport: asyncio.Transport) -> Callable[[], object]:
     """Return what tells, as long as a connection is open, whether bytes or an end wait on it that nobody has read."""
     sock = transport.get_extra_info("socket")
-    return list if sock is None else _readable(sock.fileno())
+    return list if sock is None else readable(sock.fileno())
 
 
-def _readable(fd: int) -> Callable[[], object]:
-    """Return what asks the system for bytes, or an end, that the event loop does not know of yet."""
+def readable(fd: int, wait_ms: int = 0) -> Callable[[], object]:
+    """Return what asks the system for bytes, or an end, that nobody has read yet; after `wait_ms` it is answered."""
     if sys.platform != "win32":
         poll = select.poll()
         poll.register(fd, select.POLLIN)
-        return partial(poll.poll, 0)
-    return lambda: any(select.select([fd], [], [fd], 0))  # takes any socket there
+        return partial(poll.poll, wait_ms)
+    return lambda: any(select.select([fd], [], [fd], wait_ms / 1000))  # takes any socket there

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import socket
 import ssl
 import threading
@@ -29,6 +28,7 @@ from typing import Any, Protocol
 import msgspec
 from anyio import Semaphore, move_on_after
 
+from landsat_async.connections import readable
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.errors import OutOfResources
 
@@ -90,8 +90,7 @@ class _Socket:
     def __init__(self, own: socket.socket, transport: Any) -> None:
         self._own, self._under = own, transport
         """`_own`: a descriptor of ours. That of the loop may be another connection's while a thread still reads."""
-        self._poll = select.poll()
-        self._poll.register(own, select.POLLIN)
+        self._has_bytes = readable(own.fileno(), PAUSE_MS)
         self._lock = threading.Lock()
         self.is_closed = self._is_used = False
 
@@ -125,7 +124,7 @@ class _Socket:
             return None
 
     def is_silent(self) -> bool:
-        return not self._poll.poll(PAUSE_MS)
+        return not self._has_bytes()
 
 
 class _Tls(_Socket):
@@ -172,8 +171,7 @@ class _Tls(_Socket):
 
 def open_source(transport: asyncio.Transport) -> Source | None:
     """Return the connection for threads; None = only the loop can receive from it."""
-    loop_type = getattr(asyncio, "SelectorEventLoop", None)
-    if loop_type is None or not isinstance(asyncio.get_running_loop(), loop_type) or not hasattr(select, "poll"):
+    if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
         return None
     over = transport.get_extra_info("socket")
     if over is None:
