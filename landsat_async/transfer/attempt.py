@@ -126,7 +126,9 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
             transfer.whole = True  # whether it is the range that is refused, or the link, the whole file will tell
             return await attempt(transfer)
         begins = transfer.job.name_begins
-        if begins and "html" not in (reply.content_type or "").lower():  # of a page the sniffer tells more
+        if begins and (page := await _read_page(transfer, response, reply)) is not None:
+            raise AttemptFailed(_fault_of_page(page, staging=staging))
+        if begins:  # before any byte of it is kept, whatever its type is called
             raise NameSeen(served_name(begins, reply.filename, str(url)), begins)
         reading = read_answer(wanted, here, reply, named=named)
         if isinstance(reading, AcceptBody) and (whole := await _whole_of(transfer, response, reading)):

@@ -4,7 +4,8 @@ import pytest
 
 from landsat_async.events import Notice, Retrying
 from landsat_async.model import Identity, Proof
-from landsat_async.transfer.types import Done, FileFailed, NeedsLink
+from landsat_async.rules.naming import planned_name
+from landsat_async.transfer.types import Done, FileFailed, NameLearnt, NeedsLink
 from tests.disk.whole_files import mtl, tiff
 from tests.support.raw_server import RawServer, named, ranged, status, whole
 from tests.transfer.bench import KIB, big_tiff_file, of_done, sha
@@ -115,3 +116,16 @@ async def test_K27_a_size_far_from_the_listed_one_is_told_and_needs_content(benc
         outcome = await bench.run(server)
     assert isinstance(outcome, FileFailed)
     assert "where USGS lists" in outcome.reason
+
+
+@pytest.mark.parametrize("pages", [0, 60], ids=["small", "large"])
+@pytest.mark.parametrize("kind", ["text/x-html", "application/html5", "text/html-sandboxed", "text/plain"])
+async def test_nothing_gets_a_planned_name_whatever_the_type_is_called(bench, kind, pages):
+    tile = "LC08_CU_008001_20240705_20240714_02"
+    body = b"Please come back later." + bytes(10240 * pages)
+    bench.name, bench.job_options = planned_name(tile, "Surface Reflectance"), {"name_begins": tile}
+    async with RawServer([whole(body, ("Content-Type", kind), named(f"{tile}_SR.tar"))]) as server:
+        outcome = await bench.run(server)
+    assert isinstance(outcome, NameLearnt)
+    assert outcome.name == f"{tile}_SR.tar"
+    assert bench.final_bytes() is None
