@@ -125,10 +125,9 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
             response.close()
             transfer.whole = True  # whether it is the range that is refused, or the link, the whole file will tell
             return await attempt(transfer)
-        begins = transfer.job.name_begins
-        if begins and (page := await _read_page(transfer, response, reply)) is not None:
-            raise AttemptFailed(_fault_of_page(page, staging=staging))
-        if begins:  # before any byte of it is kept, whatever its type is called
+        if begins := transfer.job.name_begins:  # before any byte of it is kept, whatever its type is called
+            if (page := await _read_page(transfer, response, reply)) is not None:
+                raise AttemptFailed(_fault_of_page(page, staging=staging))
             raise NameSeen(served_name(begins, reply.filename, str(url)), begins)
         reading = read_answer(wanted, here, reply, named=named)
         if isinstance(reading, AcceptBody) and (whole := await _whole_of(transfer, response, reading)):
@@ -365,8 +364,6 @@ def _received(transfer: Transfer, accept: AcceptBody, reply: Reply, committed: C
 
 def fault_of_end(transfer: Transfer, before: int) -> Fault | None:
     """Judge an answer that ended well and did not complete the file; `before` bytes were here before it."""
-    if transfer.job.name_begins:
-        return Fault(FaultKind.WRONG_BODY, "a page came in place of the file")
     if transfer.part.length > before:
         return None  # a server may send less than was asked for
     return Fault(FaultKind.NETWORK, "the server sends nothing new")
