@@ -49,7 +49,7 @@ class Burst(msgspec.Struct, frozen=True):
 
     size_bytes: int
     is_over: bool
-    """Nothing more came for a moment."""
+    """Nothing more came for a moment, or little all the time: the loop has to judge that."""
     has_ended: bool = False
     """Nothing more will come: the connection has ended."""
     error: Exception | None = None
@@ -151,17 +151,20 @@ class _Tls(_Socket):
         if self._error is not None:
             raise self._error
         at, size, decrypted = 0, len(room), self._decrypted
+        fruitless = False  # records without data come in any number, and whoever calls looks at the time
         try:
             while at < size:
                 try:
                     while at < size and (count := decrypted(size - at, room[at:])):  # a record at a time
                         at += count
+                        fruitless = False
                     return at
                 except ssl.SSLWantReadError:
-                    received = super().read(self._encrypted)
+                    received = None if fruitless else super().read(self._encrypted)
                     if not received:  # an end is told once more by the next call
                         return at or received
                     self._feed(self._encrypted[:received])
+                    fruitless = True
         except OSError as error:
             if not at:
                 raise
@@ -182,7 +185,9 @@ def open_source(transport: asyncio.Transport) -> Source | None:
             own = over.dup()
             return _Socket(own, transport)
         protocol = transport._ssl_protocol  # type: ignore[attr-defined]
-        if isinstance(protocol, sslproto.SSLProtocol):
+        # A proxy that is asked over TLS: TLS within TLS, and the socket has the outer one.
+        is_outermost = protocol._transport.get_extra_info("sslcontext") is None
+        if isinstance(protocol, sslproto.SSLProtocol) and is_outermost:
             own = over.dup()
             return _Tls(own, protocol)
     except (AttributeError, OSError):
@@ -226,7 +231,7 @@ def _receive(source: Source, keep: Callable[[memoryview], object], room: memoryv
             return Burst(received, is_over=True, has_ended=True)
         elif source.is_silent():
             return Burst(received, is_over=True)
-    return Burst(received, is_over=False)
+    return Burst(received, is_over=received < most_bytes and not is_quick(received, MOST_S, 1))
 
 
 class Bursts:

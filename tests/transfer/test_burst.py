@@ -275,6 +275,53 @@ def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
     assert isinstance(said.error, ssl.SSLError)
 
 
+def test_a_drip_that_never_pauses_is_for_the_loop_to_judge(monkeypatch):
+    monkeypatch.setattr(burst, "MOST_S", 0.01)
+    source = Taped([1])
+    source.read = lambda room: 1
+    said = receive_burst(source, lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 1 << 40)
+    assert said.is_over
+    assert 0 < said.size_bytes < burst.MOST_S * burst.QUICK_BYTES_S
+
+
+def test_records_without_data_hold_no_thread_up():
+    """Session tickets and updates of keys come in any number; the thread looks at the time all the same."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+
+        def decrypt(size, room):
+            theirs.send(b"another ticket")
+            raise ssl.SSLWantReadError
+
+        inside = SimpleNamespace(
+            _transport=None,
+            _sslobj=SimpleNamespace(read=decrypt),
+            _incoming=ssl.MemoryBIO(),
+            _ssl_reading_paused=False,
+            _control_ssl_reading=None,
+        )
+        said = receive_burst(burst._Tls(ours, inside), lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99)
+    assert (said.size_bytes, said.is_over, said.has_ended) == (0, True, False)
+
+
+async def test_tls_within_tls_is_left_to_the_loop(bench, authority):
+    """Of a proxy that is asked over TLS: the socket brings records of the outer one."""
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    server, transport, writer = await connected(context, trusting)
+    inside = transport._ssl_protocol
+    below = inside._transport
+    outer = {"sslcontext": context, "socket": below.get_extra_info("socket")}
+    inside._transport = SimpleNamespace(get_extra_info=lambda name, default=None: outer.get(name, default))
+    assert open_source(transport) is None
+    inside._transport = below
+    for end in (transport, writer, server):
+        end.close()
+    await server.wait_closed()
+
+
 # -- whole transfers ---------------------------------------------------------------------------------------------------
 
 
