@@ -127,12 +127,25 @@ class _Socket:
         return not self._has_bytes()
 
 
+class _Away:
+    """Stands for the TLS object of a connection while a thread has it: two that use it at once break it, or the process.
+
+    Nobody should ask meanwhile; but who closes a connection that is not his (the session of a host program) does.
+    """
+
+    def read(self, *_: object) -> int:
+        raise ssl.SSLWantReadError
+
+    write = unwrap = read
+
+
 class _Tls(_Socket):
     """A connection with asyncio's TLS: its own objects decrypt, so that the loop can go on where a thread has ended."""
 
     def __init__(self, own: socket.socket, protocol: Any) -> None:
         super().__init__(own, protocol._transport)
         self._protocol = protocol
+        self._inside = protocol._sslobj, protocol._incoming, protocol._outgoing
         self._decrypted, self._feed = protocol._sslobj.read, protocol._incoming.write
         self._error: OSError | None = None
         """Of a call that had something to hand over all the same."""
@@ -142,10 +155,15 @@ class _Tls(_Socket):
     def hold(self) -> None:
         self._protocol._ssl_reading_paused = True
         super().hold()
+        self._put(_Away(), ssl.MemoryBIO(), ssl.MemoryBIO())
 
     def release(self) -> None:
+        self._put(*self._inside)
         self._protocol._ssl_reading_paused = False
         self._under.resume_reading()
+
+    def _put(self, *inside: Any) -> None:
+        self._protocol._sslobj, self._protocol._incoming, self._protocol._outgoing = inside
 
     def read(self, room: memoryview) -> int | None:
         if self._error is not None:

@@ -325,7 +325,7 @@ class _Quick:
             self._is_quick, filler.look_at = False, 0
             return False
         self._watch(burst.size_bytes, 0.0, 0.0)  # nobody has waited, so it finds no fault
-        if burst.has_ended:
+        if burst.has_ended or self._transport.is_closing():  # somebody else may have closed it
             filler.ended, filler.error = True, burst.error
             self._transport.abort()
         elif burst.is_over:

@@ -266,6 +266,7 @@ def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
             _transport=None,
             _sslobj=SimpleNamespace(read=decrypt),
             _incoming=ssl.MemoryBIO(),
+            _outgoing=ssl.MemoryBIO(),
             _ssl_reading_paused=False,
             _control_ssl_reading=None,
         )
@@ -298,6 +299,7 @@ def test_records_without_data_hold_no_thread_up():
             _transport=None,
             _sslobj=SimpleNamespace(read=decrypt),
             _incoming=ssl.MemoryBIO(),
+            _outgoing=ssl.MemoryBIO(),
             _ssl_reading_paused=False,
             _control_ssl_reading=None,
         )
@@ -318,6 +320,30 @@ async def test_tls_within_tls_is_left_to_the_loop(bench, authority):
     assert open_source(transport) is None
     inside._transport = below
     for end in (transport, writer, server):
+        end.close()
+    await server.wait_closed()
+
+
+async def test_who_closes_a_connection_that_a_thread_has_does_not_touch_its_tls(bench, authority):
+    """Two that use it at once get wrong bytes out of it, or end the process: a host program may close its session."""
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    server, transport, writer = await connected(context, trusting)
+    source, inside = open_source(transport), transport._ssl_protocol
+    tls = inside._sslobj, inside._incoming, inside._outgoing
+    transport.pause_reading()
+    await anyio.lowlevel.checkpoint()
+    source.hold()
+    assert not {id(inside._sslobj), id(inside._incoming), id(inside._outgoing)} & set(map(id, tls))
+    transport.close()
+    assert transport.is_closing()
+    assert not tls[2].pending, "said good-bye"
+    source.release()
+    assert (inside._sslobj, inside._incoming, inside._outgoing) == tls
+    source.close()
+    transport.abort()
+    for end in (writer, server):
         end.close()
     await server.wait_closed()
 
@@ -495,7 +521,7 @@ async def test_what_tls_has_planned_is_over_before_a_thread_receives():
         return Burst(most_bytes, is_over=False)
 
     source = SimpleNamespace(hold=lambda: told.append("hold"))
-    transport = SimpleNamespace(pause_reading=lambda: told.append("pause"))
+    transport = SimpleNamespace(pause_reading=lambda: told.append("pause"), is_closing=lambda: False)
     filler = SimpleNamespace(remaining=100, look_at=0, count=lambda size: None)
     bursts = SimpleNamespace(piece_bytes=10, take_burst=take_burst)
     quick = fast_path._Quick(source, transport, filler, bursts, lambda *said: None)
