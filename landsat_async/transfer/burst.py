@@ -128,7 +128,7 @@ class _Socket:
 
 
 class _Away:
-    """Stands for the TLS object of a connection while a thread has it: two that use it at once break it, or the process.
+    """Stands for the TLS object of a connection while a thread has it: two that use it at once break it, or all.
 
     Nobody should ask meanwhile; but who closes a connection that is not his (the session of a host program) does.
     """

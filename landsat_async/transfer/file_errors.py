@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,6 +55,8 @@ def fault_of_client(error: Exception, host: str) -> Fault:
             return Fault(FaultKind.UNREACHABLE, f"cannot resolve {host}")
         case aiohttp.ClientProxyConnectionError():
             return Fault(FaultKind.UNREACHABLE, "cannot reach the proxy")
+        case ssl.SSLError():  # before all that looks at its number: that is one of OpenSSL, not of the system
+            return Fault(FaultKind.NETWORK, f"connection to {host} lost: what came over TLS is broken, or cut off")
         case OSError(errno=int(number)) if number in _TOO_MANY_FILES:
             return Fault(FaultKind.FILES, "too many open files")
         case aiohttp.ClientConnectorError():

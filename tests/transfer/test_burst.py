@@ -276,6 +276,7 @@ def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
     assert isinstance(said.error, ssl.SSLError)
 
 
+@pytest.mark.faults("X130")
 def test_a_drip_that_never_pauses_is_for_the_loop_to_judge(monkeypatch):
     monkeypatch.setattr(burst, "MOST_S", 0.01)
     source = Taped([1])
@@ -285,6 +286,7 @@ def test_a_drip_that_never_pauses_is_for_the_loop_to_judge(monkeypatch):
     assert 0 < said.size_bytes < burst.MOST_S * burst.QUICK_BYTES_S
 
 
+@pytest.mark.faults("X130")
 def test_records_without_data_hold_no_thread_up():
     """Session tickets and updates of keys come in any number; the thread looks at the time all the same."""
     ours, theirs = socket.socketpair()
@@ -303,10 +305,13 @@ def test_records_without_data_hold_no_thread_up():
             _ssl_reading_paused=False,
             _control_ssl_reading=None,
         )
-        said = receive_burst(burst._Tls(ours, inside), lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99)
+        said = receive_burst(
+            burst._Tls(ours, inside), lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99
+        )
     assert (said.size_bytes, said.is_over, said.has_ended) == (0, True, False)
 
 
+@pytest.mark.faults("X129")
 async def test_tls_within_tls_is_left_to_the_loop(bench, authority):
     """Of a proxy that is asked over TLS: the socket brings records of the outer one."""
     context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
@@ -324,6 +329,7 @@ async def test_tls_within_tls_is_left_to_the_loop(bench, authority):
     await server.wait_closed()
 
 
+@pytest.mark.faults("X126")
 async def test_who_closes_a_connection_that_a_thread_has_does_not_touch_its_tls(bench, authority):
     """Two that use it at once get wrong bytes out of it, or end the process: a host program may close its session."""
     context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()

@@ -20,7 +20,7 @@ from landsat_async.events import Retrying
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.file_errors import fault_of_client
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, read_link
-from landsat_async.transfer.retry import RULES, Fault
+from landsat_async.transfer.retry import RULES, Fault, FaultKind
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink
 from tests.support.raw_server import RawServer, named, ranged, reset, silent, status, whole
@@ -563,6 +563,13 @@ def test_K03_every_exception_of_the_client_has_a_verdict_without_its_text(kind):
     assert isinstance(fault, Fault)
     assert fault.kind in RULES
     assert CANARY not in fault.reason
+
+
+def test_a_number_of_openssl_is_not_taken_for_one_of_the_system():
+    for error in (ssl.SSLError(1, CANARY), ssl.SSLEOFError(8, CANARY)):
+        fault = fault_of_client(error, "dds.cr.usgs.gov")
+        assert fault.kind is FaultKind.NETWORK
+        assert fault.reason == "connection to dds.cr.usgs.gov lost: what came over TLS is broken, or cut off"
 
 
 @pytest.mark.faults("K03")
