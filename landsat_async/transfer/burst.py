@@ -9,7 +9,7 @@ the loop waits, as it is the loop that knows about stalls, speed and the end of 
 too, and there are no more at once than processors; who gets no turn soon, because threads hang in a broken disk, goes
 on with the loop's way.
 
-Nothing of this is for the Proactor loop of Windows, for loops that are not asyncio's own, or for a Python whose TLS
+Nothing of this is for Windows, for loops that are not asyncio's own, or for a Python whose TLS
 looks different inside: `open_source` knows none there.
 """
 
@@ -19,6 +19,7 @@ import asyncio
 import os
 import socket
 import ssl
+import sys
 import threading
 import time
 from asyncio import sslproto
@@ -32,6 +33,7 @@ from landsat_async.connections import readable
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.errors import OutOfResources
 
+_IS_WINDOWS = sys.platform == "win32"
 PIECE_BYTES = 256 * 1024
 """Received, written and hashed at a time: some of this fits into the cache of any processor."""
 PAUSE_MS = 4
@@ -192,8 +194,8 @@ class _Tls(_Socket):
 
 def open_source(transport: asyncio.Transport) -> Source | None:
     """Return the connection for threads; None = only the loop can receive from it."""
-    if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
-        return None
+    if _IS_WINDOWS or not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
+        return None  # on Windows a descriptor of our own does not share whether it waits
     over = transport.get_extra_info("socket")
     if over is None:
         return None
