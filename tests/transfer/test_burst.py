@@ -235,6 +235,16 @@ def test_only_loops_of_asyncio_itself_leave_a_connection_to_threads():
         assert not runner.run(source_there())
 
 
+async def test_windows_is_left_to_the_loop(monkeypatch):
+    """A socket that is duplicated there waits for bytes, so a thread would not come back."""
+    server, transport, writer = await connected(None, None)
+    monkeypatch.setattr(burst, "_IS_WINDOWS", True)
+    assert open_source(transport) is None
+    for end in (transport, writer, server):
+        end.close()
+    await server.wait_closed()
+
+
 async def test_a_tls_that_looks_different_inside_is_left_to_the_loop(bench, authority):
     context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(context)
