@@ -332,10 +332,8 @@ class _Waiting:
 class Threads:
     """The way of one transfer to the pools that all transfers share."""
 
-    def __init__(self, pool: DiskPool, grace_s: float, computing: DiskPool | None = None) -> None:
+    def __init__(self, pool: DiskPool, grace_s: float) -> None:
         self.pool = pool
-        self.computing = computing or pool
-        """For work that needs a processor for some milliseconds."""
         self.lost = False
         """A thread has not come back in time; what it uses must be left to it."""
         self._grace_s = grace_s
@@ -359,7 +357,7 @@ class Threads:
             arguments: What it is called with.
             stop: What `cancel_soon` may call to make that end come soon.
             pool: Other threads than those of the disk: for what needs a processor for some milliseconds, so that what
-                is short and waits for the disk does not wait for it.
+                is short and waits for the disk does not wait for it. None = those of the disk.
             short: It is over in less than a millisecond, where the disk is quick; see `DiskPool.start`.
         """
         if stop is not None:

@@ -263,8 +263,8 @@ def put(connection: sqlite3.Connection, files: Iterable[WantedFile], run_id: str
         first = file.routes[0]
         row = (
             file.relpath, file.name, file.kind, file.scene_entity_id, file.scene_display_id, first.entity_id,
-            first.product_id, first.system, _encode(file.routes).decode(), file.group_dataset,
-            _encode(file.file_groups).decode(), file.bytes_nominal, run_id, now,
+            first.product_id, first.system, json(file.routes), file.group_dataset,
+            json(file.file_groups), file.bytes_nominal, run_id, now,
         )  # fmt: skip
         rows.append(row)
     connection.executemany(_PUT, rows)

@@ -69,7 +69,7 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
         cuts = transfer.job.window is not None and not transfer.session.target.is_far
         if cuts:
             transfer.hooks.slot.leave()
-        pool = work.computing if cuts else None
+        pool = transfer.session.computing if cuts else None
         result = await work.run(lambda: commit(transfer, length_known=known), stop=transfer.stop_proof, pool=pool)
     if isinstance(result, OSError):
         return await _naming_fault(transfer, result)

@@ -170,7 +170,7 @@ class Transfer:
         """More than this is not taken."""
         self.answer_timeout_s = min(policy.stall_timeout_s, policy.connect_timeout_s + policy.header_timeout_s)
         """How long the head of an answer is waited for at most."""
-        self.threads = Threads(session.pool, policy.grace_s, session.computing)
+        self.threads = Threads(session.pool, policy.grace_s)
         self.wait = Wait(self._tell_wait, session.waits)
         """That of the connection which is asked first."""
         self.repairs = Repairs()

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import anyio
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from landsat_async.transfer import burst, fast_path, sink
 from landsat_async.transfer.burst import Burst, Bursts, is_quick, open_source, receive_burst
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed
+from tests.support.authority import Authority
 from tests.support.raw_server import RawServer, named, ranged, whole
 from tests.transfer.bench import KIB, noise
 
@@ -29,7 +29,7 @@ DATA = noise(3000 * KIB)
 
 @pytest.fixture(scope="module")
 def authority():
-    return trustme.CA()
+    return Authority()
 
 
 @pytest.fixture(params=["plain", "TLS"])
@@ -37,11 +37,8 @@ def server_side(request, bench, authority):
     """The context of the server, None without TLS; the bench trusts it."""
     if request.param == "plain":
         return None
-    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.configure_trust(trusting)
-    bench.net_options = {"tls": trusting}
-    return context
+    bench.net_options = {"tls": authority.client()}
+    return authority.server()
 
 
 @pytest.fixture
@@ -246,10 +243,7 @@ async def test_windows_is_left_to_the_loop(monkeypatch):
 
 
 async def test_a_tls_that_looks_different_inside_is_left_to_the_loop(bench, authority):
-    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.configure_trust(trusting)
-    server, transport, writer = await connected(context, trusting)
+    server, transport, writer = await connected(authority.server(), authority.client())
     inside = transport._ssl_protocol
     incoming, inside._incoming = inside._incoming, None
     assert open_source(transport) is None
@@ -257,6 +251,18 @@ async def test_a_tls_that_looks_different_inside_is_left_to_the_loop(bench, auth
     for end in (transport, writer, server):
         end.close()
     await server.wait_closed()
+
+
+def inside_of_tls(decrypt):
+    """What a thread uses of asyncio's TLS."""
+    return SimpleNamespace(
+        _transport=None,
+        _sslobj=SimpleNamespace(read=decrypt),
+        _incoming=ssl.MemoryBIO(),
+        _outgoing=ssl.MemoryBIO(),
+        _ssl_reading_paused=False,
+        _control_ssl_reading=None,
+    )
 
 
 def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
@@ -272,16 +278,10 @@ def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
             return 3
 
         decrypted = []
-        inside = SimpleNamespace(
-            _transport=None,
-            _sslobj=SimpleNamespace(read=decrypt),
-            _incoming=ssl.MemoryBIO(),
-            _outgoing=ssl.MemoryBIO(),
-            _ssl_reading_paused=False,
-            _control_ssl_reading=None,
-        )
         kept = bytearray()
-        said = receive_burst(burst._Tls(ours, inside), kept.extend, memoryview(b""), memoryview(bytearray(9)), 99)
+        said = receive_burst(
+            burst._Tls(ours, inside_of_tls(decrypt)), kept.extend, memoryview(b""), memoryview(bytearray(9)), 99
+        )
     assert (kept, said.size_bytes, said.has_ended) == (b"abc", 3, True)
     assert isinstance(said.error, ssl.SSLError)
 
@@ -307,16 +307,8 @@ def test_records_without_data_hold_no_thread_up():
             theirs.send(b"another ticket")
             raise ssl.SSLWantReadError
 
-        inside = SimpleNamespace(
-            _transport=None,
-            _sslobj=SimpleNamespace(read=decrypt),
-            _incoming=ssl.MemoryBIO(),
-            _outgoing=ssl.MemoryBIO(),
-            _ssl_reading_paused=False,
-            _control_ssl_reading=None,
-        )
         said = receive_burst(
-            burst._Tls(ours, inside), lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99
+            burst._Tls(ours, inside_of_tls(decrypt)), lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99
         )
     assert (said.size_bytes, said.is_over, said.has_ended) == (0, True, False)
 
@@ -324,13 +316,10 @@ def test_records_without_data_hold_no_thread_up():
 @pytest.mark.faults("X129")
 async def test_tls_within_tls_is_left_to_the_loop(bench, authority):
     """Of a proxy that is asked over TLS: the socket brings records of the outer one."""
-    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.configure_trust(trusting)
-    server, transport, writer = await connected(context, trusting)
+    server, transport, writer = await connected(authority.server(), authority.client())
     inside = transport._ssl_protocol
     below = inside._transport
-    outer = {"sslcontext": context, "socket": below.get_extra_info("socket")}
+    outer = {"sslcontext": inside._sslcontext, "socket": below.get_extra_info("socket")}
     inside._transport = SimpleNamespace(get_extra_info=lambda name, default=None: outer.get(name, default))
     assert open_source(transport) is None
     inside._transport = below
@@ -342,10 +331,7 @@ async def test_tls_within_tls_is_left_to_the_loop(bench, authority):
 @pytest.mark.faults("X126")
 async def test_who_closes_a_connection_that_a_thread_has_does_not_touch_its_tls(bench, authority):
     """Two that use it at once get wrong bytes out of it, or end the process: a host program may close its session."""
-    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.configure_trust(trusting)
-    server, transport, writer = await connected(context, trusting)
+    server, transport, writer = await connected(authority.server(), authority.client())
     source, inside = open_source(transport), transport._ssl_protocol
     tls = inside._sslobj, inside._incoming, inside._outgoing
     transport.pause_reading()

@@ -28,10 +28,10 @@ async def test_only_what_needs_a_processor_waits_for_one_and_leaves_its_slot_to_
 
     transfer = SimpleNamespace(
         joins=SimpleNamespace(stretches=()),
-        session=SimpleNamespace(target=SimpleNamespace(is_far=is_far)),
+        session=SimpleNamespace(target=SimpleNamespace(is_far=is_far), computing=object()),
         job=SimpleNamespace(window=window),
         hooks=SimpleNamespace(slot=SimpleNamespace(leave=lambda: left.append(True))),
-        threads=SimpleNamespace(run=run, computing=object()),
+        threads=SimpleNamespace(run=run),
         checkpoint_if_new=checkpoint,
         stop_proof=None,
     )

@@ -12,7 +12,6 @@ import threading
 import aiohttp
 import anyio
 import pytest
-import trustme
 from yarl import URL
 
 from landsat_async.disk.fs_posix import PosixFs
@@ -23,6 +22,7 @@ from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, read_l
 from landsat_async.transfer.retry import RULES, Fault, FaultKind
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed, HostDown, NeedsLink
+from tests.support.authority import Authority
 from tests.support.raw_server import RawServer, named, ranged, reset, silent, status, whole
 from tests.transfer.bench import CANARY, KIB, PATH, big_tiff_file, noise, sha
 
@@ -160,23 +160,6 @@ class Resolver(aiohttp.abc.AbstractResolver):
 
     async def close(self):
         pass
-
-
-class Authority:
-    """Throw-away certificates."""
-
-    def __init__(self) -> None:
-        self._ca = trustme.CA()
-
-    def server(self, host: str = "127.0.0.1", **how) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._ca.issue_cert(host, **how).configure_cert(context)
-        return context
-
-    def client(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        self._ca.configure_trust(context)
-        return context
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import ssl
 import threading
 import time
 from contextlib import suppress
@@ -12,7 +11,6 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
-import trustme
 from yarl import URL
 
 from landsat_async.connections import Answer
@@ -24,6 +22,7 @@ from landsat_async.transfer.file_errors import AttemptFailed
 from landsat_async.transfer.quick_get import QuickAnswer
 from landsat_async.transfer.retry import FaultKind
 from landsat_async.transfer.types import Done, TransferPolicy
+from tests.support.authority import Authority
 from tests.support.raw_server import RawServer, named, whole
 from tests.transfer.bench import CANARY, KIB, noise
 
@@ -354,16 +353,13 @@ async def test_what_a_thread_writes_from_is_not_filled_anew_meanwhile(bench):
 @pytest.mark.faults("X124")
 async def test_X124_a_connection_of_tls_that_is_lost_and_closed_in_one_turn_leaves_nobody_waiting(bench):
     """asyncio's own end of it has gone by the time that we hear of the loss."""
-    authority, server_side = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(server_side)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    bench.service, bench.net_options = "https://127.0.0.1:1/", {"tls": trusting}
+    authority = Authority()
+    bench.service, bench.net_options = "https://127.0.0.1:1/", {"tls": authority.client()}
 
     async def hang(wire):
         await wire.server.release.wait()
 
-    async with RawServer([whole(b"body", named("x.bin")), hang], ssl=server_side) as server, bench.net() as net:
+    async with RawServer([whole(b"body", named("x.bin")), hang], ssl=authority.server()) as server, bench.net() as net:
         response = (await net.get(URL(server.url("/f/x.bin")), {}, POLICY, "x.bin")).response
         await response.content.read()
         response.close()
