@@ -22,8 +22,7 @@ from rich.console import Console
 from landsat_async import events as e
 from landsat_async.errors import ConfigError
 from landsat_async.model import Proof
-from landsat_async.proof.kinds import FileKind
-from landsat_async.proof.sniff import sniff
+from landsat_async.proof.kinds import FileKind, sniff
 from landsat_async.rules.aoi import aoi_from_bbox, coverages, parse_aoi, spatial_filters
 from landsat_async.rules.redact import redact
 from landsat_async.show.live import LiveRenderer

@@ -36,7 +36,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "raster": ("tests/raster",),
     "transfer/retry.py": ("tests/transfer/test_retry.py", *_TRANSFER),
     "transfer/headers.py": ("tests/transfer/test_headers.py",),
-    "proof/sniff.py": ("tests/proof/test_sniff.py",),
     "run/host_health.py": ("tests/run/test_host_health.py", "tests/whole/test_troubles.py"),
     "rules/waiting.py": ("tests/rules/test_waiting.py", "tests/whole/test_waits.py"),
     "m2m/api_retry.py": ("tests/m2m/test_api_retry.py", "tests/whole/test_tidying.py"),

@@ -57,7 +57,6 @@ PURE = frozenset(
         "m2m.tolerant",
         "m2m.credential_doubts",
         "proof.kinds",
-        "proof.sniff",
         "run.area_clouds",
         "run.concurrency",
         "run.hook_rules",

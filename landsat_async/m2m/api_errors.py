@@ -34,7 +34,7 @@ from landsat_async.errors import (
 )
 from landsat_async.m2m.credential_doubts import doubts
 from landsat_async.m2m.payloads import LOGIN
-from landsat_async.proof.sniff import speaks_of_maintenance
+from landsat_async.proof.kinds import speaks_of_maintenance
 from landsat_async.rules.redact import quoted_from_outside
 
 ERS = "https://ers.cr.usgs.gov"

@@ -22,8 +22,7 @@ from landsat_async.model import Identity, Proof
 from landsat_async.proof.bundle import base_name, check_members, check_sums, digest_of
 from landsat_async.proof.byte_view import ByteView, Damage, Source, Stopped
 from landsat_async.proof.inside import identity_by
-from landsat_async.proof.kinds import FileKind, kind_of
-from landsat_async.proof.sniff import HEAD_BYTES, sniff
+from landsat_async.proof.kinds import HEAD_BYTES, FileKind, kind_of, sniff
 from landsat_async.proof.tar import Member, walk_tar
 from landsat_async.proof.tiff import TiffLayout, check_beginnings, walk_tiff
 from landsat_async.proof.tiles import decode_tiles

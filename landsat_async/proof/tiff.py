@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from landsat_async.proof.byte_view import ByteView, Damage
-from landsat_async.proof.sniff import HEAD_BYTES, is_markup, what_it_says
+from landsat_async.proof.kinds import HEAD_BYTES, is_markup, what_it_says
 
 MOST_DIRECTORIES = 256
 MOST_TILES = 1_000_000

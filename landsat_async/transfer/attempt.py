@@ -15,8 +15,7 @@ from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_o
 from landsat_async.connections import Answer
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice
-from landsat_async.proof.kinds import kind_of
-from landsat_async.proof.sniff import HEAD_BYTES, WrongBody, sniff
+from landsat_async.proof.kinds import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.naming import served_name
 from landsat_async.rules.observed import Fact

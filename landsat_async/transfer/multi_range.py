@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from anyio import CancelScope, Event, create_task_group, move_on_after
 
-from landsat_async.proof.sniff import HEAD_BYTES
+from landsat_async.proof.kinds import HEAD_BYTES
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.transfer.body import receive
 from landsat_async.transfer.fast_path import fill

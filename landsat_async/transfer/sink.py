@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
-from landsat_async.proof.sniff import HEAD_BYTES
+from landsat_async.proof.kinds import HEAD_BYTES
 from landsat_async.transfer.burst import PIECE_BYTES, Burst, Source, receive_burst
 from landsat_async.transfer.commit import CommitResult, land
 from landsat_async.transfer.fast_path import fill

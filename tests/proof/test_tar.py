@@ -9,9 +9,8 @@ from functools import partial
 import pytest
 
 from landsat_async.proof.byte_view import ByteView, Damage
-from landsat_async.proof.kinds import FileKind
+from landsat_async.proof.kinds import FileKind, sniff
 from landsat_async.proof.prove import Damaged
-from landsat_async.proof.sniff import sniff
 from landsat_async.proof.tar import Member, walk_tar
 from tests.disk.whole_files import HTML, PRODUCT, bundle, checksummed, judge, open_bytes, product_files, tar
 
