@@ -34,10 +34,9 @@ from landsat_async.run.inventory import take_name
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream, Taken
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt
 from landsat_async.transfer.checksums import PublishedSums
-from landsat_async.transfer.pool import LocalPool, TransferPool
+from landsat_async.transfer.pool import LocalPool, Slot, Slots, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
 from landsat_async.transfer.session import TransferSession
-from landsat_async.transfer.slots import Slot, Slots
 from landsat_async.transfer.types import (
     BACKOFF_CAP_S,
     Counted,

@@ -12,7 +12,6 @@ from landsat_async.events import Notice, Retrying, Started, Transferred
 from landsat_async.model import Identity, Proof, SecretUrl, WindowRecord
 from landsat_async.rules.clouds import CloudCount, MeasureSpec
 from landsat_async.transfer.retry import FaultKind, HostReport
-from landsat_async.transfer.slots import KEPT, ConnectionSlot
 from landsat_async.value import Value
 
 if TYPE_CHECKING:  # loads shapely
@@ -204,6 +203,35 @@ NotDone: TypeAlias = (
     NoData | MembersTaken | Counted | NameLearnt | NeedsLink | NotReady | HostDown | FileFailed | GivenBack
 )
 Outcome: TypeAlias = Done | NotDone
+
+
+class ConnectionSlot(Protocol):
+    """What a transfer has to do with the slot of its file."""
+
+    @property
+    def has_left(self) -> bool:
+        """It was given back, so that `rejoin` may have to wait."""
+
+    def leave(self) -> None:
+        """Give the slot back, as what follows needs no connection."""
+
+    async def rejoin(self) -> None:
+        """Wait until there is a slot again, where it was given back."""
+
+
+class Kept:
+    """The slot of a file that keeps it to its end."""
+
+    has_left = False
+
+    def leave(self) -> None:
+        """Do nothing: nobody waits for it."""
+
+    async def rejoin(self) -> None:
+        """Do nothing: it was never given back."""
+
+
+KEPT = Kept()
 
 
 class CheckpointStore(Protocol):

@@ -16,10 +16,17 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
-from landsat_async.transfer.slots import KEPT, ConnectionSlot
 from landsat_async.transfer.speed import Window
 from landsat_async.transfer.transfer import transfer
-from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
+from landsat_async.transfer.types import (
+    KEPT,
+    ConnectionSlot,
+    Done,
+    MemoryStore,
+    TransferHooks,
+    TransferJob,
+    TransferPolicy,
+)
 from landsat_async.transfer.waits import Wait
 from tests.disk.whole_files import tiff
 
