@@ -8,8 +8,6 @@ Rows that cannot be used stand in `failed`, so that no file gets lost.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
-from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -24,7 +22,6 @@ from landsat_async.m2m.tolerant import (
     FailedItem,
     Row,
     WholeOrZero,
-    are_plain,
     call_of,
     is_blank,
     plain,
@@ -64,8 +61,11 @@ def download_request(
 # -- an answer that accepts all
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-_Labels = dict[Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)], str]
+_PLAIN = r"\A(?=\S)(?s:.*)(?<=\S)\Z"
+"""No blanks at its ends: `text` would change nothing, as msgspec lets no lone surrogate through."""
+_Text = Annotated[str, msgspec.Meta(pattern=_PLAIN)]
+_LabelId = Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)]
+_Labels = dict[_LabelId, Annotated[str, msgspec.Meta(pattern=rf"\A\Z|{_PLAIN}")]]
 _Nothing = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=0)]
 
 
@@ -100,7 +100,6 @@ class _UsualAnswer(msgspec.Struct, rename="camel"):
 
 
 _USUAL = msgspec.json.Decoder(_UsualAnswer)
-_TEXTS = attrgetter("entity_id", "url", "product_id", "display_id")
 
 
 def usual_reply(body: bytearray) -> DownloadReply | None:
@@ -110,9 +109,6 @@ def usual_reply(body: bytearray) -> DownloadReply | None:
     except READ_ERRORS:
         return None
     labels = data.new_records if isinstance(data.new_records, dict) else {}
-    rows = chain(data.available_downloads, data.preparing_downloads)
-    if not are_plain(list(filter(None, chain(labels.values(), *map(_TEXTS, rows))))):
-        return None
     available, preparing = _items(data.available_downloads), _items(data.preparing_downloads)
     limits = data.remaining_limits
     smallest = Remaining(*map(min, zip(*map(msgspec.structs.astuple, limits), strict=True))) if limits else None

@@ -1,10 +1,10 @@
 """From the bytes of an answer to a typed value or an error. Pure, so that it can run in a thread.
 
-A long answer in which all is as promised is read in one pass (`Call.usual`). Any other is opened (`{requestId, version,
-data, errorCode, errorMessage}`), its `data` is held against the shape that the endpoint gives, and is read. The shape
-matters because answers of M2M do not say which call they belong to. A proxy that mixes them up turns a list of products
-into a count of scenes, and readers that forgive much read it as 0. Only what can be nothing else than the answer to
-another call is refused; null, empty values and members that are missing are for the readers.
+What is long and as promised was read in one pass before (`Call.usual`). Any other answer is opened (`{requestId,
+version, data, errorCode, errorMessage}`), its `data` is held against the shape that the endpoint gives, and read. The
+shape matters because answers of M2M do not say which call they belong to. A proxy that mixes them up turns a list of
+products into a count of scenes, and readers that forgive much read it as 0. Only what can be nothing else than the
+answer to another call is refused; null, empty values and members that are missing are for the readers.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ def understand(call: Call[T], reply: ApiReply, secrets: Sequence[str]) -> tuple[
     Raises:
         LandsatError: what the answer says, or that it says nothing. No text of it holds one of the `secrets`.
     """
-    if call.usual is not None and (usual := call.usual(reply.body)) is not None:
-        return usual, []
     try:
         return _read(call, reply)
     except LandsatError as error:

@@ -242,11 +242,7 @@ def _read_tolerantly(raw: msgspec.Raw | bytes | bytearray, kind: type[S]) -> S:
 
 def have_plain_texts(rows: Iterable[msgspec.Struct]) -> bool:
     """Tell whether each text in these rows is as `text` would make it."""
-    return are_plain(list(filter(_IS_TEXT, chain.from_iterable(map(msgspec.structs.astuple, rows)))))
-
-
-def are_plain(texts: list[str]) -> bool:
-    """Tell whether each is as `text` would make it."""
+    texts = list(filter(_IS_TEXT, chain.from_iterable(map(msgspec.structs.astuple, rows))))
     return "".join(texts).isascii() and list(map(str.strip, texts)) == texts
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from landsat_async.m2m.download_request import read_labels
+from landsat_async.m2m.response import understand
+from landsat_async.m2m.transport import ApiReply
 from tests.m2m.test_read_downloads import CALLS, envelope, read
 from tests.m2m.test_tolerant import raw
 
@@ -31,6 +34,24 @@ def test_an_error_or_data_of_another_call_is_never_read_in_one_pass(recorded):
     assert usual(bytearray(json.dumps(body | {"errorCode": "RATE_LIMIT"}).encode())) is None
     assert usual(bytearray(json.dumps(envelope({"available": [], "requested": [], "queueSize": 0})).encode())) is None
     assert CALLS["download-options"].usual(bytearray(json.dumps(envelope([])).encode())) is None
+
+
+STRANGE_TEXTS = ("", " x", "x\t", "\u00a0x", "caf\u00e9", "x\ud800", "a b", "x\n")
+
+
+@pytest.mark.parametrize("member", ["url", "entityId", "productId", "displayId", "label"])
+@pytest.mark.parametrize("value", STRANGE_TEXTS)
+def test_a_text_that_is_read_at_once_is_read_alike(recorded, member, value):
+    data = recorded("rec_2025_download-request_bundles_browse_data_only")
+    if member == "label":
+        data["newRecords"] |= {next(iter(data["newRecords"])): value}
+    else:
+        data["availableDownloads"][0] |= {member: value}
+    body = bytearray(json.dumps(envelope(data)).encode())
+    call = CALLS["download-request"]
+    at_once = call.usual(body)
+    assert at_once is not None or value not in ("caf\u00e9", "a b")
+    assert at_once is None or (at_once, []) == understand(call, ApiReply(200, "", body, None, None), ())
 
 
 @given(
