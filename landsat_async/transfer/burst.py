@@ -2,12 +2,12 @@
 
 The loop receives into blocks of some MiB, and threads write and hash them; by then they have left the processor's
 cache, and over TLS the loop's one thread decrypts for all connections. Where bytes come as fast as they can be kept, a
-thread does all of that for a while, with pieces that are still in the cache: a burst.
+thread does all of that for a while, piece by piece: a burst. Each long body begins with one.
 
 A thread never waits for a server. What has come is taken, and where nothing more comes for a moment the burst is over:
 the loop waits, as it is the loop that knows about stalls, speed and the end of everything. A burst is bounded in time
-too, and there are no more at once than processors; who gets no turn soon, because threads hang in a broken disk, goes
-on with the loop's way.
+too, and there is one more at once than processors, as one or the other mostly waits for its server; who gets no turn
+soon, because threads hang in a broken disk, goes on with the loop's way.
 
 Nothing of this is for Windows, for loops that are not asyncio's own, or for a Python whose TLS
 looks different inside: `open_source` knows none there.
@@ -34,8 +34,8 @@ from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.errors import OutOfResources
 
 _IS_WINDOWS = sys.platform == "win32"
-PIECE_BYTES = 256 * 1024
-"""Received, written and hashed at a time: some of this fits into the cache of any processor."""
+PIECE_BYTES = 1024 * 1024
+"""Received, written and hashed at a time. Less would mean more system calls, and a server that is woken more often."""
 PAUSE_MS = 4
 """So long a thread waits for more at most."""
 MOST_S = 0.1
@@ -255,11 +255,11 @@ def _receive(source: Source, keep: Callable[[memoryview], object], room: memoryv
 
 
 class Bursts:
-    """Threads that receive, as many as there are processors; for one event loop."""
+    """Threads that receive, one more than there are processors; for one event loop."""
 
     def __init__(self) -> None:
         """Start no thread yet."""
-        most = os.cpu_count() or 2
+        most = (os.cpu_count() or 2) + 1
         self._pool, self._free = DiskPool(most, "receive"), Semaphore(most)
         self._patience_s = TURN_S
 

@@ -280,8 +280,9 @@ class _Quick:
     ) -> None:
         self._source, self._transport, self._filler, self._bursts = source, transport, filler, bursts
         self._watch = watch
-        self._is_held = self._is_lost = self._is_quick = False
+        self._is_held = self._is_lost = False
         self._look_soon()
+        self._is_quick = True  # where it is not, the first burst is over after a moment; to look first costs more
 
     @classmethod
     def on(cls, transport: asyncio.Transport, filler: _Filler, bursts: BurstTarget, watch: Watch) -> _Quick | None:
@@ -322,7 +323,7 @@ class _Quick:
             self._transport.abort()
             raise
         if burst is None:
-            self._is_quick, filler.look_at = False, 0
+            self._look_soon()
             return False
         self._watch(burst.size_bytes, 0.0, 0.0)  # nobody has waited, so it finds no fault
         if burst.has_ended or self._transport.is_closing():  # somebody else may have closed it

@@ -24,7 +24,7 @@ from tests.support.authority import Authority
 from tests.support.raw_server import RawServer, named, ranged, whole
 from tests.transfer.bench import KIB, noise
 
-DATA = noise(3000 * KIB)
+DATA = noise(5000 * KIB)
 
 
 @pytest.fixture(scope="module")
@@ -501,16 +501,39 @@ async def test_who_gets_no_thread_goes_on_with_the_loop(monkeypatch):
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(hang)
+        tasks.start_soon(hang)
         await anyio.lowlevel.checkpoint()
         assert not await bursts.turn()
         before_s = anyio.current_time()
         assert not await bursts.turn()
         assert anyio.current_time() - before_s < burst.TURN_S, "waited again for what hangs"
         gate.set()
-    assert said == ["came back"]
+    assert said == ["came back", "came back"]
     assert await bursts.turn()
     assert await bursts.run(Free(), lambda: "done") == "done"
     bursts.close()
+
+
+async def test_a_long_body_begins_with_a_burst_and_goes_on_by_what_came():
+    said = []
+    source = SimpleNamespace(hold=lambda: None, release=lambda: said.append("loop"))
+    transport = SimpleNamespace(pause_reading=lambda: None, is_closing=lambda: False)
+    filler = SimpleNamespace(remaining=100, look_at=0, count=lambda size: None)
+    outcomes = [Burst(30, is_over=False), Burst(5, is_over=True), None]
+
+    async def take_burst(source, most_bytes, count):
+        burst = outcomes.pop(0)
+        said.append(burst and burst.size_bytes)
+        return burst
+
+    bursts = SimpleNamespace(piece_bytes=10, take_burst=take_burst)
+    quick = fast_path._Quick(source, transport, filler, bursts, lambda *said: None)
+    assert [await quick.went_on() for _ in range(3)] == [True, True, False]
+    assert said == [30, 5, "loop"]
+    assert filler.look_at == 90, "the loop looks again after a piece"
+    quick.judge(10, 0.0)
+    assert not await quick.went_on(), "there was no thread"
+    assert filler.look_at == 90
 
 
 @pytest.mark.faults("X126")

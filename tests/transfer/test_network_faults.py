@@ -17,6 +17,7 @@ from yarl import URL
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.events import Retrying
 from landsat_async.model import Proof, SecretUrl
+from landsat_async.transfer import fast_path
 from landsat_async.transfer.file_errors import fault_of_client
 from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, read_link
 from landsat_async.transfer.retry import RULES, Fault, FaultKind
@@ -193,9 +194,10 @@ async def test_G04_a_name_that_fails_for_a_while_is_no_loss(bench, authority):
 
 
 @pytest.mark.faults("G05")
-async def test_G05_stalled_writes_do_not_keep_names_from_being_resolved(bench):
+async def test_G05_stalled_writes_do_not_keep_names_from_being_resolved(bench, monkeypatch):
     """The loop's default executor, which resolves names, is not used for files at all."""
 
+    monkeypatch.setattr(fast_path, "open_source", lambda transport: None)  # a thread that receives needs no executor
     bench.right = [DATA]
     loop = asyncio.get_running_loop()
     used = []
