@@ -37,13 +37,11 @@ _link = partial(os.link, follow_symlinks=False)
 _NO_NAMES = frozenset(("", ".", ".."))
 
 
-class FoldersOfThread:
-    """Folders that one thread holds open; closed with the thread, or at the beginning of a later block."""
+class FoldersOfThread(dict[str, int]):
+    """Descriptors of folders that one thread holds open, by path; closed with the thread, or by a later block."""
 
-    def __init__(self) -> None:
-        self.inside = False
-        self.fds: dict[str, int] = {}
-        self._since_s = 0.0
+    inside = False
+    _since_s = 0.0
 
     def __enter__(self) -> None:
         now_s = time.monotonic()
@@ -59,9 +57,9 @@ class FoldersOfThread:
 
     def drop(self) -> None:
         """Close them: a folder may be another one by now."""
-        for fd in self.fds.values():
+        for fd in self.values():
             os.close(fd)
-        self.fds.clear()
+        self.clear()
 
     def __del__(self) -> None:
         self.drop()
@@ -140,7 +138,7 @@ class PosixFs:
             return result
         folder, _, name = path.rpartition(os.sep)
         try:
-            fd = held.fds.get(folder)
+            fd = held.get(folder)
             if fd is None:
                 name, fd = self._place_of(path)
             return call(name, *arguments, dir_fd=fd)
@@ -164,24 +162,25 @@ class PosixFs:
 
     def _place_of(self, path: str) -> tuple[str, int | None]:
         """Return a name and the open folder that it stands in, held until the block ends."""
-        root, fds = self._root, self._held.folders.fds
+        root, held = self._root, self._held.folders
         folder, _, name = path.rpartition(os.sep)
-        if (fd := fds.get(folder)) is not None:  # held are folders below the root alone
+        if (fd := held.get(folder)) is not None:  # held are folders below the root alone
             return name, fd
         if root is None or not path.startswith(root + os.sep):
             return path, None
-        fds[folder] = fd = self._open_folder(root, folder[len(root) + 1 :])
+        held[folder] = fd = self._open_folder(root, folder[len(root) + 1 :])
         return name, fd
 
     def _apart(self, call: Callable[..., T], *arguments: object) -> T:
         """Call in a block of its own, which looks up each folder anew and holds none afterwards."""
-        held = self._held.folders
-        kept, held.fds, held.inside = held.fds, {}, True
+        local, held = self._held, FoldersOfThread()
+        kept, local.folders = local.folders, held
+        held.inside = True
         try:
             return call(*arguments)
         finally:
             held.drop()
-            held.fds, held.inside = kept, False
+            local.folders = kept
 
     def _open_folder(self, root: str, path: str) -> int:
         """Open a folder below the root, step by step."""
@@ -247,8 +246,8 @@ class PosixFs:
     def fsync_dir(self, path: str) -> None:
         """Make the names in a folder durable."""
         held = self._held.folders
-        if held.inside and path in held.fds:
-            os.fsync(held.fds[path])
+        if held.inside and path in held:
+            os.fsync(held[path])
             return
         fd = self._below(_open_inner, path)
         try:
