@@ -19,7 +19,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
@@ -136,10 +136,15 @@ class DiskPool(Executor):
         Raises OutOfResources when there is no thread and none can be started; the work is not done then.
         """
         job = _Job(self._loop.create_future(), work, arguments)
-        if short and self._loop.time() >= self._apart_until_s:
-            self._gather(job)
-        else:
+        if not short or self._loop.time() < self._apart_until_s:
             self._put(job)
+            return job
+        self._short.append(job)
+        if not self._is_worked_off:  # else the thread that does such work just now comes to it
+            self._is_worked_off = True
+            self._loop.call_soon(self._pass_on)
+        elif self._look is None:  # what is under way takes so long that nobody looks any more
+            self._look_later()
         return job
 
     def submit(self, work: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
@@ -179,16 +184,8 @@ class DiskPool(Executor):
             elif self._look is None:
                 self._look_later()
 
-    def _gather(self, job: _Job) -> None:
-        """Keep short work until the end of this turn of the loop, or for the thread that does such work just now."""
-        self._short.append(job)
-        if not self._is_worked_off:
-            self._is_worked_off = True
-            self._loop.call_soon(self._pass_on)
-        elif self._look is None:  # what is under way takes so long that nobody looks any more
-            self._look_later()
-
     def _pass_on(self) -> None:
+        """Have a thread work off the short work of this turn of the loop."""
         try:
             self._wait.hand_over(self._put, _Job(None, self._work_off), len(self._short) or 1)
         except Exception as error:
@@ -283,28 +280,28 @@ class DiskPool(Executor):
             self._wait.wake(None)
         elif not self._notified:
             self._notified = True
-            with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+            try:
                 self._loop.call_soon_threadsafe(self._collect)
+            except RuntimeError:  # that loop is closed: nobody waits any more
+                pass
 
     def _collect(self) -> None:
         """Hand results over; runs in the loop."""
         self._notified = False  # first: what ends from now on notifies again
-        while self._short_ended:
-            self._hand_over(self._short_ended.popleft())
         while self._ended:
             self._under_way -= 1
-            self._hand_over(self._ended.popleft())
+            self._short_ended.append(self._ended.popleft())
+        while self._short_ended:
+            job = self._short_ended.popleft()
+            if job.result is not _WORKED_OFF:
+                self._collected += 1
+                self._worked_s += job.took_s
+                job.tell()
         if self._is_slow:
             self._spread()
         elif self._short and not self._is_worked_off:  # added when the thread had just seen that there is no more
             self._is_worked_off = True
             self._pass_on()
-
-    def _hand_over(self, job: _Job) -> None:
-        if job.result is not _WORKED_OFF:
-            self._collected += 1
-            self._worked_s += job.took_s
-            job.tell()
 
 
 class _Waiting:
@@ -340,17 +337,17 @@ class Threads:
         self.give_up_at_s = math.inf
         self.waits: set[CancelScope] = set()
         """Scopes of those who wait for a thread and are not to be cancelled by others."""
-        self._stops: set[Callable[[], object]] = set()
+        self._stops: dict[ThreadCall, Callable[[], object]] = {}
 
-    async def run(
+    def run(
         self,
         work: Callable[..., T],
         *arguments: object,
         stop: Callable[[], object] | None = None,
         pool: DiskPool | None = None,
         short: bool = False,
-    ) -> T:
-        """Run blocking work and wait for its end.
+    ) -> Awaitable[T]:
+        """Begin blocking work and return what waits for its end.
 
         Args:
             work: Called in a thread.
@@ -360,15 +357,10 @@ class Threads:
                 is short and waits for the disk does not wait for it. None = those of the disk.
             short: It is over in less than a millisecond, where the disk is quick; see `DiskPool.start`.
         """
+        call = (pool or self.pool).begin(work, *arguments, short=short)
         if stop is not None:
-            self._stops.add(stop)
-        try:
-            call = (pool or self.pool).begin(work, *arguments, short=short)
-            result: T = await to_its_end(call, self.waiting)
-            return result
-        finally:
-            if stop is not None:
-                self._stops.discard(stop)
+            self._stops[call] = stop
+        return to_its_end(call, self.waiting)
 
     def waiting(self) -> AbstractContextManager[None]:
         """Shield what waits for a thread."""
@@ -379,5 +371,6 @@ class Threads:
         self.give_up_at_s = min(self.give_up_at_s, current_time() + self._grace_s)
         for scope in self.waits:
             scope.deadline = self.give_up_at_s
-        for stop in self._stops:
-            stop()
+        for call, stop in self._stops.items():
+            if not call.is_over:
+                stop()

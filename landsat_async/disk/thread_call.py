@@ -42,11 +42,12 @@ class ThreadCall:
     """Of who waits; None where nobody does."""
     result: Any = None
     error: BaseException | None = None
-    _is_over = False
+    is_over = False
+    """Its loop knows what has come of it."""
 
     def tell(self) -> None:
         """Let who waits have what has come of it; `again` brings it to who is cancelled before he has it."""
-        self._is_over, future = True, self.future
+        self.is_over, future = True, self.future
         if future is None or future.done():
             return
         if self.error is not None:
@@ -58,7 +59,7 @@ class ThreadCall:
         """Return another future for the same end, for who was cancelled while it waited for the first."""
         assert self.future is not None
         self.future = self.future.get_loop().create_future()
-        if self._is_over:
+        if self.is_over:
             self.tell()
         return self.future
 

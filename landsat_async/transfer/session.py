@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from random import random
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 import msgspec
@@ -271,8 +271,8 @@ class TransferSession(msgspec.Struct):
                 total=None, connect=bound_s, sock_connect=bounds[0], sock_read=bounds[1]
             )
         if self.quick is not None and not alone and (url.scheme, host) in self.quick.patterns:
-            quick = self.quick.get(url, host, headers, timeout, self.clock() + bound_s)
-            return cast("Awaitable[Answer]", quick)
+            quick: Awaitable[Any] = self.quick.get(url, host, headers, timeout, self.clock() + bound_s)
+            return quick  # as much of an answer as transfers use
         return self._get_plainly(url, headers, timeout, bound_s, alone=alone)
 
     async def _get_plainly(
