@@ -80,7 +80,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "run/matching.py": ("tests/run/test_matching.py",),
     "disk/finalise.py": ("tests/disk/test_finalise.py", *_DISK),
     "disk/part.py": ("tests/disk/test_part.py", "tests/crash/test_one_writer.py", *_DISK),
-    "disk/hashed_file.py": ("tests/disk/test_part.py", "tests/crash/test_one_writer.py", *_DISK),
+    "disk/open_part.py": ("tests/disk/test_part.py", "tests/crash/test_one_writer.py", *_DISK),
     "disk/posix_lock.py": ("tests/disk/test_lock.py",),
     "disk/fs_posix.py": ("tests/disk/test_fs.py", "tests/disk/test_lock.py", "tests/security"),
     "disk/lock.py": ("tests/disk/test_lock.py",),

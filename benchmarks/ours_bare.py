@@ -19,7 +19,7 @@ import anyio
 
 from benchmarks import as_run  # noqa: F401  (first: it sees to how aiohttp is imported)
 from benchmarks.arguments import Errand, read_errand
-from landsat_async.disk import hashed_file
+from landsat_async.disk import part
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
@@ -92,7 +92,7 @@ class NoHash:
 if __name__ == "__main__":
     errand = read_errand()
     if not errand.hash:
-        hashed_file.hashlib = SimpleNamespace(sha256=NoHash)  # type: ignore[assignment]
+        part.hashlib = SimpleNamespace(sha256=NoHash)  # type: ignore[assignment]
     gc.freeze()  # as `run` does, see show/run_command: what is imported is no garbage, also when the process ends
     gc.set_threshold(10_000)
     failures = anyio.run(partial(fetch_all, errand))

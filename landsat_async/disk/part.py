@@ -1,16 +1,10 @@
 """The bytes so far of one unfinished file.
 
-What can be believed after a crash is not what the file system shows: a size may be right while the data behind it is
-zeros. So a part is opened by what the last checkpoint says: cut to its length, read again, and compared with its
-SHA-256. That also rebuilds the running digest, which Python cannot store.
-
-A part has one writer, whatever locks say. Each transfer renames it to a name of its own, so that whoever had it before
-cannot give it a final name any more; and when somebody still has the file open, a copy of the believed bytes is used,
-because that somebody may still write or cut.
-
 A part that begins at byte 0 is made together with its first write: most files are small, and each trip to a thread has
 its price. Blocking calls run in a pool of ours, see `disk.io_threads`. Later writes go through aiofiles; one trip
 checks the free space, writes and hashes. What is not to become a file itself may stay in memory, see `stay_in_memory`.
+
+A part that is there already is opened by `disk.open_part`.
 """
 
 from __future__ import annotations
@@ -21,19 +15,16 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from aiofiles.threadpool.binary import AsyncFileIO
 from anyio import sleep_forever
 from msgspec.structs import replace
 
-from landsat_async.disk.acquire import Handover
 from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
 from landsat_async.disk.fs import NEW, WRITE, FileInUse, Fs
-from landsat_async.disk.hashed_file import HashedFile
 from landsat_async.disk.io_threads import Threads
 
-COPY_SUFFIX = ".copy"
 WINDOW_SUFFIX = ".window"
 """Of the window that is cut out of a part, until it has its final name."""
 OLD_SUFFIX = ".old"
@@ -42,6 +33,7 @@ _READ_BYTES = 1024 * 1024
 _GATHERED_BYTES = 1024 * 1024
 _PART_FOLDER_MODE = 0o700
 PART_MODE = 0o600
+_CLOSED = -1
 
 
 def part_name(item_id: int, generation: int) -> str:
@@ -49,44 +41,77 @@ def part_name(item_id: int, generation: int) -> str:
     return f"{item_id}.{generation}.part"
 
 
-def _open_file(
-    fs: Fs, path: str, was: Sequence[str], facts: Checkpoint, min_free_bytes: int, opened: list[HashedFile]
-) -> bool:
-    """Open the part of a checkpoint, put it into `opened`, and tell whether it holds what `facts` say."""
-    make_part_folder(fs, path)
-    try:
-        take_over(fs, path, was)
-        fd = fs.open(path, WRITE)
-    except FileNotFoundError:
-        return False
-    opened.append(HashedFile(fd, fs, min_free_bytes))
-    if not fs.is_ours_alone(fd):
-        _copy(fs, path, facts.durable, min_free_bytes, opened)
-    believed = opened[-1].reread(facts.durable) and opened[-1].digest.hexdigest() == facts.sha256
-    if believed:
-        fs.ftruncate(opened[-1].fd, facts.durable)
-    else:
-        opened[-1].reread(0)
-    return believed
+class NoRoom(OSError):
+    """Writing on would leave less free space than the user wants to keep."""
 
 
-def take_over(fs: Fs, path: str, was: Sequence[str]) -> bool:
-    """Give the first part of an earlier generation that is there its new name; whether there was one."""
-    for name in was:
-        try:
-            fs.replace(fs.join(os.path.dirname(path), name), path)
-            return True
-        except FileNotFoundError:
-            pass
-    return False
+class HashedFile:
+    """A raw file that is only appended to; each write is complete, counted and hashed before it returns.
+
+    As much of a file as aiofiles needs. Closed by `shut`, or by nobody when a thread is lost in it.
+    """
+
+    expected = 0
+    """Size of the whole file, as far as it is known: room for the rest must be there before more is written."""
+    length = 0
+    """Bytes from the start that are right; there may be more in the file, which nobody believes."""
+
+    def __init__(self, fd: int, fs: Fs, min_free_bytes: int) -> None:
+        self.fd = fd
+        """The descriptor; after `shut` none that any call takes: the number may be that of another file by then."""
+        self._fs = fs
+        self._min_free_bytes = min_free_bytes
+        self.digest = hashlib.sha256()
+        """Over exactly these bytes."""
+
+    def write(self, block: Any) -> int:
+        """Append a block: all of it, or an error and nothing counted."""
+        data = memoryview(block)
+        if self._min_free_bytes:
+            needed = max(len(data), self.expected - self.length)
+            if self._fs.free_bytes(self.fd) - needed < self._min_free_bytes:
+                raise NoRoom(errno.ENOSPC, "the free space to be kept would be used up")
+        self._fs.pwrite_all(self.fd, data, self.length)
+        self.digest.update(data)
+        self.length += len(data)
+        return len(data)
+
+    def shut(self) -> None:
+        """Close the descriptor; a second time does nothing."""
+        fd, self.fd = self.fd, _CLOSED
+        if fd != _CLOSED:
+            self._fs.close(fd)
+
+    def reread(self, size: int) -> bool:
+        """Hash the first `size` bytes again and stand behind them; False when the file is shorter."""
+        digest, at = hashlib.sha256(), 0
+        while at < size:
+            block = self._fs.pread(self.fd, min(_READ_BYTES, size - at), at)
+            if not block:
+                return False
+            digest.update(block)
+            at += len(block)
+        self.digest, self.length = digest, size
+        return True
+
+    def same_until(self, block: memoryview, offset: int) -> int:
+        """Return how many bytes of `block` equal the file's from `offset` on."""
+        mine, theirs = self._fs.pread(self.fd, len(block), offset), bytes(block)
+        low, high = 0, min(len(mine), len(theirs))
+        if mine[:high] == theirs[:high]:
+            return high
+        while high - low > 1:  # [:low] is equal, [low:high] is not
+            middle = (low + high) // 2
+            low, high = (middle, high) if mine[low:middle] == theirs[low:middle] else (low, middle)
+        return low
 
 
 def new_window_file(fs: Fs, part_path: str, min_free_bytes: int) -> HashedFile:
     """Make the file for the window that is cut out of a part; for threads."""
-    return _new_file(fs, part_path + WINDOW_SUFFIX, (), min_free_bytes)
+    return new_file(fs, part_path + WINDOW_SUFFIX, (), min_free_bytes)
 
 
-def _new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int, *, is_claim: bool = False) -> HashedFile:
+def new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int, *, is_claim: bool = False) -> HashedFile:
     """Make a file that nobody else has open; what had its name keeps its bytes, and earlier generations go.
 
     `is_claim`: it was made before, for us alone. Raises FileNotFoundError when it is not there any more.
@@ -123,19 +148,6 @@ def _unlink(fs: Fs, path: str) -> None:
         fs.unlink(path)
     except FileNotFoundError:
         pass
-
-
-def _copy(fs: Fs, path: str, size: int, min_free_bytes: int, opened: list[HashedFile]) -> None:
-    """Go on with a copy of the bytes that count: somebody else may still write to the file, or it is final already."""
-    source = opened[-1]
-    copy = _new_file(fs, path + COPY_SUFFIX, (), min_free_bytes)
-    opened.append(copy)
-    while block := fs.pread(source.fd, min(_READ_BYTES, size - copy.length), copy.length):
-        copy.write(block)
-    fs.fsync(copy.fd)
-    source.shut()  # Windows replaces no file that is open
-    opened.remove(source)
-    fs.replace(path + COPY_SUFFIX, path)
 
 
 class PartFile:
@@ -249,7 +261,7 @@ class PartFile:
         with self._putting:
             file = self._file
             if file is None:
-                file = _new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
+                file = new_file(self._fs, self.path, self._was, self._min_free_bytes, is_claim=self._is_claim)
                 self._file = file
             file.expected = self.expected
             file.write(self._held + block if self._held else block)
@@ -328,46 +340,3 @@ class PartFile:
 
 def _no_file() -> OSError:
     return OSError(errno.ENOENT, "the part has no file yet")
-
-
-def _shut_all(files: Sequence[HashedFile]) -> None:
-    for file in files:
-        file.shut()
-
-
-async def open_part(
-    path: str,
-    facts: Checkpoint | None,
-    *,
-    fs: Fs,
-    threads: Threads,
-    was: Sequence[str] = (),
-    min_free_bytes: int = 0,
-    is_claim: bool = False,
-) -> tuple[PartFile, bool]:
-    """Open the part at `path` as the checkpoint `facts` says; None = it will be made with the first write.
-
-    `was` are names, in the same folder, under which an earlier generation of the part may stand; it is renamed.
-    The second value is False when the bytes on disk are not those of the checkpoint: the part is then empty in
-    memory, and the caller lowers the ledger before it calls `cut`.
-    """
-    opened: list[HashedFile] = []
-    believed = True
-    if facts is not None:
-        handover = Handover(_shut_all)  # who is cancelled leaves the descriptor to the thread that may still use it
-
-        def open_file() -> bool:
-            try:
-                return _open_file(fs, path, was, facts, min_free_bytes, opened)
-            finally:
-                handover.put(opened)
-
-        try:
-            believed = await threads.run(open_file)
-        except BaseException:
-            handover.drop()
-            raise
-    part = PartFile(path, fs, threads, min_free_bytes, was, opened[0] if opened else None, is_claim=is_claim)
-    if facts is not None and believed:
-        part.facts = facts
-    return part, believed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from landsat_async.disk.fs import NEW, FileInUse, Fs
-from landsat_async.disk.part import COPY_SUFFIX, PART_MODE, make_part_folder, take_over
+from landsat_async.disk.open_part import COPY_SUFFIX, take_over
+from landsat_async.disk.part import PART_MODE, make_part_folder
 from landsat_async.disk.target import Place, Target
 from landsat_async.errors import FolderUnwritable, LandsatError
 from landsat_async.transfer.file_errors import fault_of_disk

@@ -11,7 +11,8 @@ import msgspec
 from anyio import move_on_after
 
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.part import PartFile, open_part
+from landsat_async.disk.open_part import open_part
+from landsat_async.disk.part import PartFile
 from landsat_async.transfer.commit import Joins
 from landsat_async.transfer.resume import CUT_BACK_BYTES
 from landsat_async.transfer.retry import Fault, FaultKind

@@ -31,9 +31,8 @@ from yarl import URL
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.finalise import Committed
-from landsat_async.disk.hashed_file import NoRoom
 from landsat_async.disk.io_threads import Threads
-from landsat_async.disk.part import PartFile
+from landsat_async.disk.part import NoRoom, PartFile
 from landsat_async.errors import LandsatError
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.raster.grid import UnsupportedRaster

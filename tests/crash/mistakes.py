@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from landsat_async.disk import finalise, ledger, local_target
 from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
-from landsat_async.disk.part import PartFile, open_part
+from landsat_async.disk.open_part import open_part
+from landsat_async.disk.part import PartFile
 from landsat_async.run import outcomes, worker
 from landsat_async.transfer import repair, sink
 from landsat_async.transfer.transfer import Transfer

@@ -16,7 +16,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.ledger import Ledger
 from landsat_async.disk.lock import FolderLock
-from landsat_async.disk.part import open_part
+from landsat_async.disk.open_part import open_part
 from landsat_async.errors import FolderBusy
 
 pytestmark = pytest.mark.faults("J03")

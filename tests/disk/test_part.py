@@ -17,9 +17,9 @@ from landsat_async.disk import win32
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
-from landsat_async.disk.hashed_file import HashedFile, NoRoom
 from landsat_async.disk.io_threads import DiskPool, Threads
-from landsat_async.disk.part import open_part
+from landsat_async.disk.open_part import open_part
+from landsat_async.disk.part import HashedFile, NoRoom
 from tests.support.windows_like import Disk, LikeWin32
 
 DATA = random.Random(1).randbytes(3_000_000)

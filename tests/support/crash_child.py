@@ -31,7 +31,7 @@ from typing import Any
 import aiohttp.client_reqrep
 
 from landsat_async import Config, Credentials, LandsatError, download
-from landsat_async.disk import ledger, ledger_schema, local_target, part, posix_lock
+from landsat_async.disk import ledger, ledger_schema, local_target, open_part, posix_lock
 from landsat_async.disk.fs import OBSERVED
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
@@ -156,7 +156,7 @@ class _Watch:
 
         runner.prepare = started
         self.around(runner, "take_stock", "recovery")
-        self.around(part, "_open_file", "recovery")
+        self.around(open_part, "_open_file", "recovery")
         self.around(ledger_schema, "_prepare", "recovery")
         self.around(attempt, "receive", "body")
         self.around(attempt, "whole_body", "body")
