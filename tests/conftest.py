@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import fault_rows
+from tests.support import few_reports
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Begun in the background of a shell without job control. What the tests start would inherit it, and hear no Ctrl-C.
@@ -31,7 +32,7 @@ SHARED_EXAMPLES = Path(__file__).resolve().parent / "recorded"
 os.environ["NETRC"] = str(SHARED_EXAMPLES / "no-such-netrc")
 
 _freeze = gc.freeze
-_tests_ended = count(1)
+_tests_begun = count(1)
 
 IN_MEMORY, ENOUGH_BYTES = "/dev/shm", 4 << 30
 
@@ -83,6 +84,8 @@ def pytest_configure(config):
         from tests.support import volumes
 
         volumes.register()
+    if few_reports.are_enough(config):
+        config.pluginmanager.register(few_reports)
 
 
 @pytest.fixture
@@ -117,11 +120,18 @@ def pytest_collection_finish(session):
     gc.enable()
 
 
-def pytest_runtest_logfinish():
-    """Take from it, now and then, what tests have imported late and keep, such as all that a library knows of S3."""
-    if next(_tests_ended) % 200 == 0:
+def pytest_runtest_setup():
+    """Take from it, now and then, what tests before have imported late and keep, such as all a library knows of S3."""
+    if next(_tests_begun) % 200 == 0:
         gc.collect()
         _freeze()
+
+
+def pytest_sessionfinish(session):
+    """Where tests were only handed out and all have passed: hypothesis, not imported until now, has nothing to tell."""
+    options, plugins = session.config.option, session.config.pluginmanager
+    if "hypothesis" not in sys.modules and not (session.testsfailed or options.hypothesis_show_statistics):
+        plugins.unregister(name="hypothesispytest")
 
 
 def pytest_terminal_summary(terminalreporter):
