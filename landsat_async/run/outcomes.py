@@ -1,4 +1,4 @@
-"""What is done with the outcome of a transfer: a proven file is recorded, a failure judged: whose it is, what is next.
+"""What is done with a transfer that brought no file of its own: whose fault that is, and what is tried next.
 
 The judgement is `run.host_health`. A file whose own failure it is gets a few more links, and fails when they are used
 up; a file of a host that is left alone waits at the service, and nothing counts against it. Every wait is announced.
@@ -7,17 +7,16 @@ up; a file of a host that is left alone waits at the service, and nothing counts
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
 
-from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint
-from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.checkpoint import Checkpoint
+from landsat_async.disk.ledger import Item
 from landsat_async.disk.part import part_name
 from landsat_async.errors import OutOfResources
-from landsat_async.events import Retrying, Skipped, Verified
-from landsat_async.model import Proof
+from landsat_async.events import Retrying
 from landsat_async.rules.lifecycle import Step
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
 from landsat_async.run.host_health import HostFault, Ruling
@@ -25,7 +24,6 @@ from landsat_async.run.inventory import facts_of_named
 from landsat_async.run.link_stream import Link
 from landsat_async.run.recorder import Proven, Recorder
 from landsat_async.transfer.retry import PROGRESS_BYTES, FaultKind, HostReport
-from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import (
     Counted,
     Done,
@@ -38,12 +36,10 @@ from landsat_async.transfer.types import (
     NoData,
     NotDone,
     NotReady,
-    Outcome,
 )
 
 RENEWAL_WAITS_S = (0.0, 5.0, 60.0, 300.0, 900.0)
 """Pauses before the 1st, 2nd ... new link of a file; after the last, or the patience, the file has failed."""
-DISCARD_TOGETHER = 32
 LOST_AT_MOST = 3
 ASIDE_S = 5.0
 """So long a file steps back, so that others of its host are tried."""
@@ -91,14 +87,11 @@ class _HostFailure(msgspec.Struct, frozen=True):
 
 
 class Outcomes:
-    """Writes down what came out of the transfers, and decides what is tried next; one for all workers of a run."""
+    """Decides what is tried next, and writes it down; one for all workers of a run. Proven files go to the recorder."""
 
-    def __init__(self, context: RunContext, session: TransferSession) -> None:
+    def __init__(self, context: RunContext, recorder: Recorder) -> None:
         self.context = context
-        self.session = session
-        self.recorder = Recorder(context.states, self._record, self._after_record)
-        """Takes the files that came as they should, where no hook waits and a kill would not make them a stranger's."""
-        self._used_parts: list[str] = []
+        self.recorder = recorder
         self._kept_bytes: dict[int, int] = {}
         """Item -> bytes that were here when it last needed a new link."""
         self._lost: Counter[int] = Counter()
@@ -106,19 +99,12 @@ class Outcomes:
         self._attempts = context.config.download.attempts
         self._patience_s = context.config.service.patience_s
 
-    def handle(self, item: Item, link: Link, outcome: Outcome) -> Awaitable[None]:
+    async def handle(self, item: Item, link: Link, outcome: NotDone) -> None:
         """Write down what follows from an outcome. Raises what concerns the whole run."""
-        if isinstance(outcome, Done):  # nearly all
-            can_wait = outcome.linked and self.context.hooks is None
-            file = Proven(item, outcome, outcome.size_bytes, link.proxied)
-            return self.recorder.put(file) if can_wait else self._done(file)
-        return self._handle_other(item, link, outcome)
-
-    async def _handle_other(self, item: Item, link: Link, outcome: NotDone) -> None:
         context, host = self.context, link.host
         match outcome:
             case NoData():
-                await self._no_data(item, link, outcome)
+                await self.recorder.no_data(item, outcome, proxied=link.proxied)
             case MembersTaken():
                 await self._members_taken(item, link, outcome)
             case Counted(count, size_bytes):
@@ -170,7 +156,7 @@ class Outcomes:
         facts = await facts_of_named(self.context, item, part_names)
         if facts is not None:
             done = Done(facts.size_bytes, facts.sha256, facts.proof, 0, facts.mtime_ns, facts.identity)
-            await self._done(Proven(item, done, done.size_bytes, link.proxied))
+            await self.recorder.put_at_once(Proven(item, done, done.size_bytes, link.proxied))
         return facts is not None
 
     async def look_up_again(self, item_id: int) -> None:
@@ -190,63 +176,15 @@ class Outcomes:
                 continue
             match outcome:
                 case Done():
-                    await self._done(Proven(one, outcome, taken.size_bytes if one is item else 0, link.proxied))
+                    came_bytes = taken.size_bytes if one is item else 0
+                    await self.recorder.put_at_once(Proven(one, outcome, came_bytes, link.proxied))
                 case NoData():
-                    await self._no_data(one, link, outcome)
+                    await self.recorder.no_data(one, outcome, proxied=link.proxied)
                 case FileFailed():
                     if outcome.kind is FaultKind.IN_THE_WAY:
                         await context.ledger.files.note_stranger(relpath, context.states.now())
                     await context.routes.fail(one, outcome.reason, outcome.hint, alone=True)
-        self._used_parts.append(part_name(item.item_id, item.generation))
-
-    async def _done(self, file: Proven) -> None:
-        """Record a proven file that cannot wait for others."""
-        if await self._record([file]):
-            if self.context.hooks is not None:
-                await self.context.hooks.file_done(file.item)
-            await self._after_record()
-
-    async def _record(self, proven: Sequence[Proven]) -> set[int]:
-        """Record proven files in one commit, and return which are recorded.
-
-        These are counted and told, even if the run ends here.
-        """
-        context, files = self.context, []
-        for one in proven:
-            item, done = one.item, one.done
-            proof, identity = done.proof._value_, done.identity._value_  # `value` goes through two functions of enum
-            facts = done.size_bytes, done.sha256, proof, done.mtime_ns, identity
-            files.append((FinishedFile(item.item_id, item.relpath, *facts, window=done.window), one.proxied))
-        recorded = await context.states.finish(files)
-        for one, (file, _) in zip(proven, files, strict=True):
-            if file.item_id in recorded:
-                context.counts.arrived(one.item.bytes_nominal or 0, one.came_bytes)
-                self._used_parts.append(part_name(file.item_id, one.item.generation))
-                context.bus.tell(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
-        return recorded
-
-    async def _after_record(self) -> None:
-        await self.context.bus.room()
-        if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was shown
-            await self.discard_parts()
-
-    async def _no_data(self, item: Item, link: Link, outcome: NoData) -> None:
-        """Record that a window holds nothing but fill: there is no file, and nothing that another try would change."""
-        context = self.context
-        file = FinishedFile(
-            item.item_id, item.relpath, 0, EMPTY_SHA256, Proof.WINDOW.value, 0,
-            window=outcome.window, no_data=outcome.reason,
-        )  # fmt: skip
-        if not await context.states.finish([(file, link.proxied)]):
-            return
-        context.counts.nominal_left -= item.bytes_nominal or 0
-        self._used_parts.append(part_name(item.item_id, item.generation))
-        await context.bus.emit(Skipped(item.relpath, outcome.reason))
-
-    async def discard_parts(self) -> None:
-        """Remove the second names of finished files; together, because each call of a thread has its price."""
-        names, self._used_parts = self._used_parts, []
-        await self.session.pool.start(self.context.target.discard, names)
+        self.recorder.drop_part(item)
 
     async def _host_down(self, item: Item, host: str, down: HostDown) -> None:
         """Put the file back until its host may be used, unless no pause helps."""

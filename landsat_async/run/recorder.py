@@ -12,18 +12,23 @@ waits here has been recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import attrgetter
 
 import anyio
 import msgspec
 
-from landsat_async.disk.ledger import Item
+from landsat_async.disk.checkpoint import EMPTY_SHA256
+from landsat_async.disk.ledger import FinishedFile, Item
+from landsat_async.disk.part import part_name
 from landsat_async.errors import LandsatError
+from landsat_async.events import Skipped, Verified
+from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
-from landsat_async.run.file_states import FileStates
-from landsat_async.transfer.types import Done
+from landsat_async.run.context import RunContext
+from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.types import Done, NoData
 
 TOGETHER_S = 0.05
 """So long the first of a commit waits for others; short beside all that a user sees."""
@@ -31,6 +36,7 @@ TOGETHER = 16
 """So many are not waited for any longer: more of them would hardly be cheaper."""
 AT_MOST = 64
 """Who brings more waits: for the ledger, or for a slow reader of events."""
+DISCARD_TOGETHER = 32
 _CAME_BYTES = attrgetter("came_bytes")
 
 
@@ -48,15 +54,11 @@ class Proven(msgspec.Struct, frozen=True):
 class Recorder:
     """Between the workers of a run and its ledger; `run` is a task beside them."""
 
-    def __init__(
-        self,
-        states: FileStates,
-        record: Callable[[Sequence[Proven]], Awaitable[object]],
-        follow: Callable[[], Awaitable[None]],
-    ) -> None:
-        """`record` writes files down, counts them and tells of them; `follow`: what may be waited for after that."""
-        self._states = states
-        self._record, self._follow = record, follow
+    def __init__(self, context: RunContext, session: TransferSession) -> None:
+        self._context = context
+        self._states = context.states
+        self._session = session
+        self._used_parts: list[str] = []
         self._waiting: list[Proven] = []
         self._due, self._room, self._alone = asyncio.Event(), asyncio.Event(), asyncio.Event()
         """To be recorded now; there is room for more; no worker is left."""
@@ -83,7 +85,13 @@ class Recorder:
             self._due.set()
 
     async def put(self, file: Proven) -> None:
-        """Have a file recorded soon; waits only while there are very many."""
+        """Have a file recorded soon; waits only while there are very many.
+
+        It is recorded at once where a hook waits for it, or a kill would make it a stranger's.
+        """
+        if self._context.hooks is not None or not file.done.linked:
+            await self.put_at_once(file)
+            return
         self._waiting.append(file)
         states = self._states
         states.unrecorded += 1
@@ -102,7 +110,7 @@ class Recorder:
             while self._workers or self._waiting:
                 await self._due.wait()
                 await self._write()
-                await self._follow()
+                await self._after_record()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 for scope in self._workers:
@@ -130,3 +138,57 @@ class Recorder:
         finally:
             self._states.unrecorded -= len(proven)
             self._states.unrecorded_bytes -= sum(map(_CAME_BYTES, proven))
+
+    async def put_at_once(self, file: Proven) -> None:
+        """Record a file that cannot wait for others."""
+        if await self._record([file]):
+            if self._context.hooks is not None:
+                await self._context.hooks.file_done(file.item)
+            await self._after_record()
+
+    async def _record(self, proven: Sequence[Proven]) -> set[int]:
+        """Record proven files in one commit, and return which are recorded.
+
+        These are counted and told, even if the run ends here.
+        """
+        context, files = self._context, []
+        for one in proven:
+            item, done = one.item, one.done
+            proof, identity = done.proof._value_, done.identity._value_  # `value` goes through two functions of enum
+            facts = done.size_bytes, done.sha256, proof, done.mtime_ns, identity
+            files.append((FinishedFile(item.item_id, item.relpath, *facts, window=done.window), one.proxied))
+        recorded = await context.states.finish(files)
+        for one, (file, _) in zip(proven, files, strict=True):
+            if file.item_id in recorded:
+                context.counts.arrived(one.item.bytes_nominal or 0, one.came_bytes)
+                self._used_parts.append(part_name(file.item_id, one.item.generation))
+                context.bus.tell(Verified(file.relpath, file.size_bytes, file.sha256, file.proof, file.identity))
+        return recorded
+
+    async def _after_record(self) -> None:
+        """Do what may have to wait, for a reader of events or for the disk."""
+        await self._context.bus.room()
+        if len(self._used_parts) >= DISCARD_TOGETHER:  # last: what ends the run here takes nothing from what was shown
+            await self.discard_parts()
+
+    async def no_data(self, item: Item, outcome: NoData, *, proxied: bool) -> None:
+        """Record that a window holds nothing but fill: there is no file, and nothing that another try would change."""
+        context = self._context
+        file = FinishedFile(
+            item.item_id, item.relpath, 0, EMPTY_SHA256, Proof.WINDOW.value, 0,
+            window=outcome.window, no_data=outcome.reason,
+        )  # fmt: skip
+        if not await context.states.finish([(file, proxied)]):
+            return
+        context.counts.nominal_left -= item.bytes_nominal or 0
+        self.drop_part(item)
+        await context.bus.emit(Skipped(item.relpath, outcome.reason))
+
+    def drop_part(self, item: Item) -> None:
+        """Have the part of a file removed with those of others."""
+        self._used_parts.append(part_name(item.item_id, item.generation))
+
+    async def discard_parts(self) -> None:
+        """Remove the second names of finished files; together, because each call of a thread has its price."""
+        names, self._used_parts = self._used_parts, []
+        await self._session.pool.start(self._context.target.discard, names)

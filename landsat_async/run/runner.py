@@ -375,10 +375,10 @@ async def run_pipeline(context: RunContext, workers: WorkerPool) -> None:
             group.start_soon(Poller(context).run, stream)
             for _ in range(workers.number):
                 group.start_soon(workers.work, stream)
-            group.start_soon(workers.outcomes.recorder.run)
+            group.start_soon(workers.recorder.run)
             group.start_soon(workers.cancel_soon_when_cancelled)
         outer.cancel_scope.cancel()
-    await workers.outcomes.discard_parts()
+    await workers.recorder.discard_parts()
     if context.wakeups.fatal is not None:
         raise context.wakeups.fatal
 

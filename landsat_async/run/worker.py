@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from msgspec import structs
@@ -33,6 +33,7 @@ from landsat_async.run.host_health import LinkAges
 from landsat_async.run.inventory import take_name
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream, Taken
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt
+from landsat_async.run.recorder import Proven, Recorder
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.pool import LocalPool, Slot, Slots, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
@@ -46,6 +47,7 @@ from landsat_async.transfer.types import (
     NameLearnt,
     NeedsLink,
     NoData,
+    NotDone,
     NotReady,
     Outcome,
     TransferEvent,
@@ -76,6 +78,8 @@ CUT_BESIDE = 4
 """So many windows are cut, or wait for that, while others use their connections."""
 RATED_BYTES = 2**20
 """The speed of smaller files says more of the round trip than of the line."""
+Unfinished: TypeAlias = tuple[Item, Link, NotDone]
+"""A file of which something else came out, and the link that it was tried with."""
 
 
 def _earlier_names(item: Item, saved: SavedPart | None) -> tuple[str, ...]:
@@ -105,9 +109,11 @@ class WorkerPool:
         )
         self._published = PublishedSums(session, self.policy) if self.policy.proof is Proof.PUBLISHED else None
         self._ages = LinkAges(LINK_MAX_AGE_S)
-        self.outcomes = Outcomes(context, session)
-        """What is done with what comes out."""
-        self._claims = ClaimsAhead(context.states, download.workers, self._usable, self.outcomes.recorder.flush)
+        self.recorder = Recorder(context, session)
+        """Takes the files that came as they should."""
+        self.outcomes = Outcomes(context, self.recorder)
+        """What is done with all else that comes out."""
+        self._claims = ClaimsAhead(context.states, download.workers, self._usable, self.recorder.flush)
         self._renewed: Counter[int] = Counter()
         """How often in a row the link of a file was too old when its turn came."""
         self.bugs = 0
@@ -126,15 +132,18 @@ class WorkerPool:
         self._working += 1
         ahead: Taken | None = None
         slot: Slot | None = None
-        with self.outcomes.recorder.in_use():
+        with self.recorder.in_use():
             try:
                 while (taken := ahead or await self._next(stream)) is not None:
                     slot = slot or await self._slots.take()  # after a halving, files of the other half come first
                     ended = await self._one(*taken, slot)
                     ahead = None
-                    if ended is not None:
+                    if isinstance(ended, Proven):  # nearly all
+                        await self.recorder.put(ended)
+                        if slot.may_take_ahead and self.context.hooks is None:
+                            ahead = self._claims.take(stream)  # a claim that begins now shares the commit of this file
+                    elif ended is not None:
                         await self.outcomes.handle(*ended)
-                        ahead = self._take_ahead(stream, slot, ended[2])
                     if ahead is None or not slot.may_stay:
                         slot.close()
                         slot = None
@@ -163,15 +172,6 @@ class WorkerPool:
             return await self._claims.wait(stream)
         finally:
             self._slots.asked()
-
-    def _take_ahead(self, stream: LinkStream, slot: Slot, outcome: Outcome) -> Taken | None:
-        """Take the next file while this one is recorded; a claim that begins now shares its commit.
-
-        None when there is none, or when it would have to wait for something else.
-        """
-        if not slot.may_take_ahead or self.context.hooks is not None or not isinstance(outcome, Done):
-            return None
-        return self._claims.take(stream)
 
     def _is_too_old(self, link: Link, now_s: float) -> bool:
         """Whether a link, usual ones aside, is to be renewed before use; `now_s`: loop time."""
@@ -206,7 +206,7 @@ class WorkerPool:
             self.context.wakeups.notify()
             await self._write_down(began_s)
 
-    async def _one(self, link: Link, claiming: Claiming | None, slot: Slot) -> tuple[Item, Link, Outcome] | None:
+    async def _one(self, link: Link, claiming: Claiming | None, slot: Slot) -> Proven | Unfinished | None:
         """Fetch a file; None when there is nothing more to do for it. `claiming`: None where its link is too old."""
         context = self.context
         claimed = None
@@ -255,6 +255,8 @@ class WorkerPool:
         has_worked = isinstance(outcome, Done | NoData | MembersTaken | Counted)
         if has_worked and self._ages.worked(link.host, age_s):
             context.observations.note(link.host, self._ages.told(link.host))
+        if isinstance(outcome, Done):
+            return Proven(item, outcome, outcome.size_bytes, link.proxied)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
         if expired and self._ages.refused(link.host, age_s):
             await self.outcomes.look_up_again(item.item_id)

@@ -19,7 +19,7 @@ from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
 from landsat_async.disk.open_part import open_part
 from landsat_async.disk.part import PartFile
-from landsat_async.run import outcomes, worker
+from landsat_async.run import recorder, worker
 from landsat_async.transfer import repair, sink
 from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import TransferJob
@@ -103,15 +103,15 @@ def _record_first() -> Patches:
         finally:
             fs.finalising.path = ""
 
-    async def record(handler: Any, proven: Any) -> None:
+    async def record(owner: Any, proven: Any) -> None:
         for item, done in ((one.item, one.done) for one in proven):
             file = FinishedFile(item.item_id, item.relpath, done.size_bytes, done.sha256, done.proof, 0)
-            await handler.context.states.finish([(file, False)])
-        handler.session.target.fs.catch_up()
+            await owner._states.finish([(file, False)])
+        owner._session.target.fs.catch_up()
 
     return [
         mock.patch.object(local_target, "finalise", marked),
-        mock.patch.object(outcomes.Outcomes, "_record", record),
+        mock.patch.object(recorder.Recorder, "_record", record),
     ]
 
 

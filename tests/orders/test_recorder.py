@@ -27,7 +27,8 @@ class Bench:
         self.may_follow = asyncio.Event()
         self.may_follow.set()
         self.error = None
-        self.recorder = Recorder(self.states, self.record, self.follow)
+        self.recorder = Recorder(SimpleNamespace(states=self.states, hooks=None), None)
+        self.recorder._record, self.recorder._after_record = self.record, self.follow
 
     async def record(self, proven):
         if self.error is not None:
@@ -51,7 +52,7 @@ class Bench:
 
     async def put(self, *numbers):
         for number in numbers:
-            await self.recorder.put(Proven(number, None, 10, False))
+            await self.recorder.put(Proven(number, SimpleNamespace(linked=True), 10, False))
 
     @property
     def recorded(self):
@@ -191,7 +192,7 @@ async def _broken_later():
         await anyio.sleep(1)
         raise OSError(30, "read-only spool")
 
-    bench.recorder._follow = follow
+    bench.recorder._after_record = follow
 
     async def work():
         with bench.recorder.in_use():
