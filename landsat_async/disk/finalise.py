@@ -2,8 +2,8 @@
 
 The order is the promise: bytes durable, proof on the same descriptor (or on the very bytes that were just written to
 it, while they are still in memory), a name that replaces nothing, the name durable. Only then may a ledger say "done",
-and only then may the part's own name go (`discard_part`). A kill between any two steps leaves either no final name or
-a proven file under it.
+and only then may the part's own name go (`part.discard_part`). A kill between any two steps leaves either no final
+name or a proven file under it.
 """
 
 from __future__ import annotations
@@ -112,14 +112,6 @@ def finalise(
         return PartLost()
     fs.fsync_dir(folder)
     return Committed(proved.proof, mine.st_mtime_ns, proved.identity, linked)
-
-
-def discard_part(fs: Fs, part_path: str) -> None:
-    """Remove a part's own name, after the ledger has said "done"; blocks. No harm when it is gone already."""
-    try:
-        fs.unlink(part_path)
-    except FileNotFoundError:
-        pass
 
 
 def _is_named(fs: Fs, mine: FileStat, path: str) -> bool:

@@ -120,7 +120,7 @@ def new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int, *, is_c
         return HashedFile(fs.open(path, WRITE), fs, min_free_bytes)
     for name in was:
         with suppress(FileInUse):
-            _unlink(fs, fs.join(os.path.dirname(path), name))
+            discard_part(fs, fs.join(os.path.dirname(path), name))
     try:
         fd = fs.open(path, NEW, PART_MODE)
     except FileExistsError:
@@ -128,7 +128,7 @@ def new_file(fs: Fs, path: str, was: Sequence[str], min_free_bytes: int, *, is_c
         fs.replace(path, path + OLD_SUFFIX)
         fd = fs.open(path, NEW, PART_MODE)
         with suppress(FileInUse):  # swept by a later run
-            _unlink(fs, path + OLD_SUFFIX)
+            discard_part(fs, path + OLD_SUFFIX)
     except FileNotFoundError:
         make_part_folder(fs, path)
         fd = fs.open(path, NEW, PART_MODE)
@@ -143,7 +143,8 @@ def make_part_folder(fs: Fs, path: str) -> None:
         pass
 
 
-def _unlink(fs: Fs, path: str) -> None:
+def discard_part(fs: Fs, path: str) -> None:
+    """Remove a part, or its name once the ledger has said "done"; blocks. No harm when it is gone already."""
     try:
         fs.unlink(path)
     except FileNotFoundError:

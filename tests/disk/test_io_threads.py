@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from landsat_async.disk import io_threads, thread_call
-from landsat_async.disk.io_threads import DiskPool, threads_wanted
+from landsat_async.disk.io_threads import DiskPool, Threads, threads_wanted
 from landsat_async.errors import OutOfResources
 from tests.disk.test_thread_call import interrupted
 
@@ -89,6 +89,19 @@ async def test_what_work_raises_reaches_who_waits_and_nobody_else():
         assert await second == 7
         with pytest.raises(ValueError, match="'x'"):
             await first
+
+
+async def test_a_transfer_that_is_to_end_stops_what_is_under_way_and_not_what_has_ended():
+    asked = []
+    with pool_of(2) as (pool, release):
+        threads = Threads(pool, 5.0)
+        await threads.run(int, stop=partial(asked.append, "ended"))
+        under_way = threads.run(release.wait, stop=partial(asked.append, "under way"))
+        await threads.run(int)
+        threads.cancel_soon()
+        release.set()
+        await under_way
+    assert asked == ["under way"]
 
 
 async def test_a_pool_that_has_just_shrunk_ends_all_its_threads(monkeypatch):

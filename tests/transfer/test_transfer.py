@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from landsat_async.disk.finalise import discard_part
 from landsat_async.disk.fs import observe
 from landsat_async.disk.local_target import LocalTarget
+from landsat_async.disk.part import discard_part
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
