@@ -13,22 +13,17 @@ A closed host is left alone for a pause, then one file tries it (half-open): suc
 the next pause longer. The first pauses are short, because most faults are over within seconds. A pause is cut to what
 is left of the patience, so that the last try comes at its end.
 
-Values in, values out; `run/hosts.py` keeps one HostHealth a host and tells about changes. `LinkAges` is what else a
-host shows: how old a link may be, because nobody says how long links live.
+Values in, values out; `run/hosts.py` keeps one HostHealth a host and tells about changes.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
-
-from landsat_async.rules.observed import Fact
 
 WITNESSES = 3
 """So many different files, none served in between, speak for the whole host."""
@@ -42,8 +37,6 @@ LAST_WAIT_S = 1.0
 """A rest of patience shorter than this is not worth one more try."""
 ROW_KEPT = 100
 """Files of a row that are remembered."""
-AGE_GROWTH = 1.01
-"""So much older may links become with each one that was nearly as old and has worked."""
 
 
 class HostFault(enum.StrEnum):
@@ -247,62 +240,3 @@ def is_given_up(health: HostHealth, *, now_s: float, patience_s: float) -> bool:
     end_s = health.since_s + patience_s
     last_try_failed = health.circuit is Circuit.OPEN and health.failed_s >= end_s - LAST_WAIT_S
     return last_try_failed or now_s >= end_s + max(120.0, patience_s)  # nobody came to try
-
-
-class _Age(msgspec.Struct):
-    limit_s: float
-    worked_s: float = 0.0
-    """The oldest link that has worked."""
-
-
-class _Untold(msgspec.Struct):
-    """Links that have worked, of which no fact tells yet."""
-
-    least_s: float
-    most_s: float
-    times: int = 1
-
-
-class LinkAges:
-    """What links of each host have shown. Ages count from the answer that brought a link."""
-
-    def __init__(self, most_s: float) -> None:
-        self.young_s = most_s
-        """A link of this age, or younger, is too old at no host."""
-        self._most_s = most_s
-        self._hosts = defaultdict[str, _Age](partial(_Age, most_s))
-        self._untold: dict[str, _Untold] = {}
-
-    def is_too_old(self, host: str, age_s: float) -> bool:
-        """Whether a link should be renewed before use, to spare a refusal."""
-        return age_s > self._hosts[host].limit_s
-
-    def worked(self, host: str, age_s: float) -> bool:
-        """A link of this age brought its file; the limit grows slowly while links of its order work.
-
-        True when it is the first of those that `told` will tell of.
-        """
-        age, untold = self._hosts[host], self._untold.get(host)
-        age.worked_s = max(age.worked_s, age_s)
-        if age_s > age.limit_s / 2:
-            age.limit_s = min(self._most_s, age.limit_s * AGE_GROWTH)
-        if untold is None:
-            self._untold[host] = _Untold(age_s, age_s)
-            return True
-        untold.least_s, untold.most_s = min(untold.least_s, age_s), max(untold.most_s, age_s)
-        untold.times += 1
-        return False
-
-    def told(self, host: str) -> Iterator[Fact]:
-        """Yield one fact of all links that have worked until it is asked for; once after each True of `worked`."""
-        untold = self._untold.pop(host)  # from any thread
-        yield Fact("links", "worked at this age", untold.least_s, untold.most_s, untold.times)
-
-    def refused(self, host: str, age_s: float) -> bool:
-        """A link of this age was refused: whether its age is to blame. Not if an older one has worked."""
-        age = self._hosts[host]
-        if age_s <= age.worked_s:
-            return False
-        age.limit_s = min(age.limit_s, max(age.worked_s, age_s / 2))
-        self.young_s = min(self.young_s, age.limit_s)
-        return True

@@ -25,8 +25,7 @@ from landsat_async.m2m.caller import TIDY_LIMIT_S
 from landsat_async.m2m.replies import QueueItem
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.run.context import RunContext
-from landsat_async.run.dispatch import deliver, refused
-from landsat_async.run.link_stream import LinkStream
+from landsat_async.run.link_stream import LinkStream, deliver
 from landsat_async.run.matching import AnswerRow, from_queue, match
 from landsat_async.run.quota import eta_s, poll_delay_s
 
@@ -121,7 +120,7 @@ class Poller:
                 await self._expire([item for item in waiting if not _is_ready(pairs.get(item.item_id))])
             for item, answer in pairs.values():
                 if answer.refusal is not None:
-                    await refused(context, item, answer)
+                    await context.routes.refused(item, answer)
             good = [pair for pair in pairs.values() if pair[1].refusal is None]
             news |= await deliver(context, good, stream, label=label) > 0
         return news

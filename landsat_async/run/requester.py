@@ -31,9 +31,8 @@ from landsat_async.model import MEASURE
 from landsat_async.rules.lifecycle import State, Step
 from landsat_async.rules.quantities import size_text
 from landsat_async.run.context import UNTRUSTED_HINT, RunContext
-from landsat_async.run.dispatch import Pairs, deliver, refused
 from landsat_async.run.fallback import BundleFallback
-from landsat_async.run.link_stream import LinkStream
+from landsat_async.run.link_stream import LinkStream, Pairs, deliver
 from landsat_async.run.matching import (
     AnswerRow,
     Refusal,
@@ -336,7 +335,7 @@ class Requester:
         serving = {item.system for item, _ in good}
         for item, answer in failed:
             if item not in over:
-                await refused(self._context, item, answer, serving=serving)
+                await self._context.routes.refused(item, answer, serving=serving)
         return bool(over)
 
     async def _pause_for_quota(self, wait_s: float) -> None:

@@ -6,7 +6,8 @@ kept, because it is the file's own: what the last system says is often only that
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import assert_never
 
 import msgspec
 
@@ -17,11 +18,16 @@ from landsat_async.events import Failed, Retrying
 from landsat_async.model import MEASURE, Unavailable
 from landsat_async.rules.lifecycle import Step
 from landsat_async.rules.naming import is_member
+from landsat_async.rules.redact import quoted_from_outside
 from landsat_async.run.bus import EventBus
 from landsat_async.run.counts import RunCounts
+from landsat_async.run.host_health import HostFault, Ruling
 from landsat_async.run.hosts import Hosts
+from landsat_async.run.matching import AnswerRow, Refusal
 
 NEVER_S = 10 * 365 * 86400.0
+DISABLED_WAITS_S = (5.0, 60.0, 300.0)
+"""Pauses before one file that is "temporarily disabled" is requested again while others of its system are given."""
 
 
 class Routes:
@@ -30,6 +36,7 @@ class Routes:
     def __init__(
         self, config: Config, requests: RequestRecords, bus: EventBus, counts: RunCounts, hosts: Hosts
     ) -> None:
+        self._config = config
         self._requests = requests
         self._bus, self._counts, self._hosts = bus, counts, hosts
         self._states = counts.states
@@ -111,3 +118,47 @@ class Routes:
         if first is None:
             return named if len(item.routes) > 1 else reason
         return f"{first}; then {named}"
+
+    async def refused(self, item: Item, row: AnswerRow, *, serving: Collection[str] = ()) -> None:
+        """The service does not give a file: another storage system if there is one, else the file has failed.
+
+        `serving`: download systems that have given other files in the same answer.
+        """
+        message, hint = row.message, "Try again later."
+        match row.refusal or Refusal.OTHER:
+            case Refusal.DISABLED:
+                if not self.elsewhere(item):
+                    await self._disabled(item, message, serving=item.system in serving)
+                    return
+            case Refusal.LICENCE:
+                message = (
+                    f"a licence has to be accepted before it may be fetched (EULA {quoted_from_outside(row.message)})"
+                )
+                hint = "Order one such scene at https://earthexplorer.usgs.gov by hand and accept its licence there."
+            case Refusal.LIMITS | Refusal.OTHER:
+                pass
+            case refusal:
+                assert_never(refusal)
+        reason = f"USGS cannot deliver it now: {message}"
+        await self.fail_or_reroute(item, Step.UNASK, reason, hint, ended=row.download_id)
+
+    async def _disabled(self, item: Item, message: str, *, serving: bool) -> None:
+        """Request again later: for the file alone while its system gives others, with all of the system otherwise."""
+        system, ruling = f"system:{item.system}", Ruling.OWN
+        if not serving:
+            row = self._hosts.of(system).row | {item.item_id}
+            found = await self._requests.open_of(self._states.run_id, [item.system], len(row) + 1)
+            others = any(item_id not in row for item_id in found)
+            ruling = self._hosts.judge(system, HostFault.DISABLED, item.item_id, message, others=others)
+        if ruling in (Ruling.HOST, Ruling.WAIT):
+            await self._states.apply(self._requests.unask([item.item_id], self._states.now()))
+            return
+        patience_s, tries = self._config.service.patience_s, self._config.download.attempts - 1
+        if item.link_renewals >= min(len(DISABLED_WAITS_S), max(1, tries)):
+            self._hosts.forget(system, item.item_id)
+            await self.fail_or_reroute(item, Step.UNASK, f"USGS cannot deliver it now: {message}", "Try again later.")
+            return
+        wait_s = min(DISABLED_WAITS_S[item.link_renewals], max(patience_s, DISABLED_WAITS_S[0]))
+        now = self._states.now()
+        if await self._states.apply(self._requests.put_off(item, now + wait_s, now)):
+            await self._bus.emit(Retrying(item.relpath, message, item.link_renewals + 1, wait_s))

@@ -8,8 +8,7 @@ fact down, and the poller and requester read it.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -29,9 +28,8 @@ from landsat_async.run import concurrency
 from landsat_async.run.concurrency import SHORT_WINDOW_S, ConcurrencyLimit
 from landsat_async.run.context import RunContext
 from landsat_async.run.file_states import Claiming
-from landsat_async.run.host_health import LinkAges
 from landsat_async.run.inventory import take_name
-from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream, Taken
+from landsat_async.run.link_stream import LINK_MAX_AGE_S, ClaimsAhead, Link, LinkAges, LinkStream, Taken
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt
 from landsat_async.run.recorder import Proven, Recorder
 from landsat_async.transfer.checksums import PublishedSums
@@ -65,10 +63,6 @@ log = logging.getLogger(__name__)
 
 QUICK_S = 2.0
 """The longest wait between two tries of a file where there is no patience."""
-LINK_MAX_AGE_S = 1800.0
-"""How long links live is not known; older ones are renewed before use instead of collecting refusals."""
-TOO_OLD_IN_A_ROW = 3
-"""After so many links that were too old when their turn came, the next one is used whatever its age."""
 LINK_YOUNG_S = 1.0
 """A link that is refused at this age or later may have died of it; a younger one is refused for another reason."""
 BUGS_IN_A_ROW = 5
@@ -113,9 +107,7 @@ class WorkerPool:
         """Takes the files that came as they should."""
         self.outcomes = Outcomes(context, self.recorder)
         """What is done with all else that comes out."""
-        self._claims = ClaimsAhead(context.states, download.workers, self._usable, self.recorder.flush)
-        self._renewed: Counter[int] = Counter()
-        """How often in a row the link of a file was too old when its turn came."""
+        self._claims = ClaimsAhead(context.states, download.workers, self._ages, self.recorder.flush)
         self.bugs = 0
         self._size = ConcurrencyLimit.start(download.workers)
         cuts = context.window is not None or context.measuring is not None
@@ -173,16 +165,6 @@ class WorkerPool:
         finally:
             self._slots.asked()
 
-    def _is_too_old(self, link: Link, now_s: float) -> bool:
-        """Whether a link, usual ones aside, is to be renewed before use; `now_s`: loop time."""
-        is_old = self._ages.is_too_old(link.host, now_s - link.born_s)
-        return is_old and self._renewed[link.item.item_id] < TOO_OLD_IN_A_ROW
-
-    def _usable(self, links: Sequence[Link]) -> list[Link]:
-        """Return the links that are not too old: as a rule all."""
-        now_s, young_s = self.context.states.loop_time(), self._ages.young_s
-        return [link for link in links if now_s - link.born_s <= young_s or not self._is_too_old(link, now_s)]
-
     def _resize(self, size: ConcurrencyLimit) -> None:
         self._size = size
         if size.allowed != self._slots.allowed:
@@ -214,11 +196,11 @@ class WorkerPool:
             return None  # somebody else has it
         began_s = context.states.loop_time()
         age_s = began_s - link.born_s
-        if claimed is None or (age_s > self._ages.young_s and self._is_too_old(link, began_s)):
-            self._renewed[link.item.item_id] += 1
+        if claimed is None or (age_s > self._ages.young_s and self._ages.is_too_old(link, age_s)):
+            self._ages.renewed[link.item.item_id] += 1
             await self.outcomes.look_up_again(link.item.item_id)
             return None
-        self._renewed.pop(link.item.item_id, None)
+        self._ages.renewed.pop(link.item.item_id, None)
         item, saved = claimed
         was = _earlier_names(item, saved) if saved is not None or item.generation > 1 else ()
         if began_s < context.hosts.slow_start.until_s:

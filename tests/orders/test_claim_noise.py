@@ -11,11 +11,7 @@ import pytest
 from landsat_async.errors import DiskFull
 from landsat_async.model import SecretUrl
 from landsat_async.run.file_states import FileStates
-from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream
-
-
-def all_of(links):
-    return links
+from landsat_async.run.link_stream import ClaimsAhead, Link, LinkAges, LinkStream
 
 
 async def cancelled_while_they_wait(workers: int) -> asyncio.Future:
@@ -23,7 +19,7 @@ async def cancelled_while_they_wait(workers: int) -> asyncio.Future:
     claiming = asyncio.get_running_loop().create_future()
     ledger = SimpleNamespace(files=SimpleNamespace(claim=lambda ids, now: claiming))
     states = FileStates(ledger, "run")
-    stream, claims = LinkStream(8, 1), ClaimsAhead(states, workers, all_of, lambda: None)
+    stream, claims = LinkStream(8, 1), ClaimsAhead(states, workers, LinkAges(1e9), lambda: None)
 
     async def work():
         link, claim = await claims.wait(stream)

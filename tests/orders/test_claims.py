@@ -13,7 +13,7 @@ from landsat_async.errors import DiskFull
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.file_states import FileStates
-from landsat_async.run.link_stream import ClaimsAhead, Link, LinkStream
+from landsat_async.run.link_stream import ClaimsAhead, Link, LinkAges, LinkStream
 from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
 
@@ -62,7 +62,7 @@ async def test_X90_a_run_that_ends_says_nothing_of_the_claim_that_was_on_its_way
     loop.set_exception_handler(lambda _, context: said.append(context["message"]))
     failed, pending = loop.create_future(), loop.create_future()
     failed.set_exception(DiskFull("The disk is full.", hint=""))
-    claims = ClaimsAhead(None, 1, all_of, lambda: None)
+    claims = ClaimsAhead(None, 1, LinkAges(1800.0), lambda: None)
     for claiming in (failed, pending, None):
         claims.give_back((None, claiming))
     claims.leave()
@@ -109,8 +109,8 @@ def link_of(number):
     return Link(number, SecretUrl("https://example.org/1"), "example.org", 0.0, False)
 
 
-def all_of(links):
-    return links
+def states_that(claim):
+    return SimpleNamespace(claim=claim, loop_time=lambda: 0.0)
 
 
 async def test_a_worker_that_is_cancelled_leaves_the_claim_to_the_others(tmp_path):
@@ -132,9 +132,10 @@ async def test_a_worker_that_is_cancelled_leaves_the_claim_to_the_others(tmp_pat
 
 async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
     asked = []
-    states = SimpleNamespace(claim=lambda ids: asked.append(ids) or len(asked))
+    states = states_that(lambda ids: asked.append(ids) or len(asked))
+    ages = SimpleNamespace(young_s=-1.0, is_too_old=lambda link, age_s: link.item == 2)
     stream = LinkStream(8, 1)
-    claims = ClaimsAhead(states, 3, lambda links: [link for link in links if link.item != 2], lambda: None)
+    claims = ClaimsAhead(states, 3, ages, lambda: None)
     with stream.sending():
         await stream.put([link_of(number) for number in (1, 2, 3, 4)])
         taken = [claims.take(stream) for _ in range(4)]
@@ -146,7 +147,7 @@ async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
 
 async def test_the_next_files_are_claimed_when_few_are_left():
     asked = []
-    claims = ClaimsAhead(SimpleNamespace(claim=asked.append), 8, all_of, lambda: None)
+    claims = ClaimsAhead(states_that(asked.append), 8, LinkAges(1800.0), lambda: None)
     stream = LinkStream(16, 1)
     with stream.sending():
         await stream.put([link_of(number) for number in range(16)])
@@ -159,7 +160,7 @@ async def test_the_next_files_are_claimed_when_few_are_left():
 
 async def test_workers_that_wait_share_what_the_first_of_them_claims():
     claims, stream = (
-        ClaimsAhead(SimpleNamespace(claim=lambda ids: None), 3, all_of, lambda: None),
+        ClaimsAhead(states_that(lambda ids: None), 3, LinkAges(1800.0), lambda: None),
         LinkStream(8, 1),
     )
     workers = [asyncio.create_task(claims.wait(stream)) for _ in range(3)]

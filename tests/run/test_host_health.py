@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landsat_async.rules.observed import Fact
 from landsat_async.run.host_health import (
     ASIDES,
     PROBE_S,
@@ -17,7 +14,6 @@ from landsat_async.run.host_health import (
     Circuit,
     HostFault,
     HostHealth,
-    LinkAges,
     Ruling,
     ask,
     forget,
@@ -172,36 +168,3 @@ def test_a_host_that_serves_every_other_answer_is_never_left_alone(outcomes, kin
     health, _ = play([step for outcome in outcomes for step in (outcome, (99, True))], kind=kind, others=True)
     assert health.circuit is Circuit.CLOSED
     assert len(play(outcomes, kind=kind, others=others)[0].first_failed) <= 5
-
-
-@pytest.mark.faults("E12")
-def test_a_refused_link_halves_the_age_unless_an_older_one_has_worked():
-    ages = LinkAges(1800.0)
-    assert not ages.is_too_old("h", 1800.0)
-    assert ages.refused("h", 100.0)
-    assert ages.is_too_old("h", 51.0)
-    assert not ages.is_too_old("another", 51.0)
-    ages.worked("h", 40.0)
-    assert not ages.refused("h", 39.0), "its age was not to blame"
-    assert not ages.is_too_old("h", 50.0)
-    assert ages.refused("h", 45.0)
-    assert ages.is_too_old("h", 41.0)
-    assert not ages.is_too_old("h", 40.0)
-
-
-def test_links_that_have_worked_are_told_together():
-    ages = LinkAges(1800.0)
-    assert [ages.worked("h", age_s) for age_s in (5.0, 3.0, 9.0)] == [True, False, False]
-    assert list(ages.told("h")) == [Fact("links", "worked at this age", 3.0, 9.0, 3)]
-    assert ages.worked("h", 1.0)
-    assert list(ages.told("h")) == [Fact("links", "worked at this age", 1.0, 1.0, 1)]
-
-
-@pytest.mark.faults("E12")
-def test_the_age_recovers_while_links_work():
-    ages = LinkAges(1800.0)
-    ages.refused("h", 2.0)
-    for _ in range(2000):
-        limit = bisect_left(range(1801), True, key=lambda s: ages.is_too_old("h", float(s))) - 1
-        ages.worked("h", float(limit))
-    assert not ages.is_too_old("h", 1800.0)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from bisect import bisect_left
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from landsat_async.model import SecretUrl
-from landsat_async.run.link_stream import Link, LinkStream
+from landsat_async.rules.observed import Fact
+from landsat_async.run.link_stream import Link, LinkAges, LinkStream
 
 
 def links(*numbers):
@@ -98,3 +101,40 @@ async def test_whatever_happens_each_link_comes_once_and_there_are_never_too_man
         for _ in range(3):
             tasks.start_soon(take)
     assert sorted(got) == [*range(40), *range(100, 140)]
+
+
+def link_at(host):
+    return SimpleNamespace(host=host, item=SimpleNamespace(item_id=1))
+
+
+@pytest.mark.faults("E12")
+def test_a_refused_link_halves_the_age_unless_an_older_one_has_worked():
+    ages = LinkAges(1800.0)
+    assert not ages.is_too_old(link_at("h"), 1800.0)
+    assert ages.refused("h", 100.0)
+    assert ages.is_too_old(link_at("h"), 51.0)
+    assert not ages.is_too_old(link_at("another"), 51.0)
+    ages.worked("h", 40.0)
+    assert not ages.refused("h", 39.0), "its age was not to blame"
+    assert not ages.is_too_old(link_at("h"), 50.0)
+    assert ages.refused("h", 45.0)
+    assert ages.is_too_old(link_at("h"), 41.0)
+    assert not ages.is_too_old(link_at("h"), 40.0)
+
+
+def test_links_that_have_worked_are_told_together():
+    ages = LinkAges(1800.0)
+    assert [ages.worked("h", age_s) for age_s in (5.0, 3.0, 9.0)] == [True, False, False]
+    assert list(ages.told("h")) == [Fact("links", "worked at this age", 3.0, 9.0, 3)]
+    assert ages.worked("h", 1.0)
+    assert list(ages.told("h")) == [Fact("links", "worked at this age", 1.0, 1.0, 1)]
+
+
+@pytest.mark.faults("E12")
+def test_the_age_recovers_while_links_work():
+    ages = LinkAges(1800.0)
+    ages.refused("h", 2.0)
+    for _ in range(2000):
+        limit = bisect_left(range(1801), True, key=lambda s: ages.is_too_old(link_at("h"), float(s))) - 1
+        ages.worked("h", float(limit))
+    assert not ages.is_too_old(link_at("h"), 1800.0)
