@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ import msgspec
 from anyio import create_task_group, fail_after, get_cancelled_exc_class, move_on_after
 
 from landsat_async.connections import Answer
-from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice
 from landsat_async.proof.kinds import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
@@ -129,11 +127,12 @@ async def attempt(transfer: Transfer, *, plainly: bool = False) -> Received:
                 raise AttemptFailed(_fault_of_page(page, staging=staging))
             raise NameSeen(served_name(begins, reply.filename, str(url)), begins)
         reading = read_answer(wanted, here, reply, named=named)
-        if isinstance(reading, AcceptBody) and (whole := await _whole_of(transfer, response, reading)):
-            committed = await _begin_whole(transfer, whole, reply, reading.facts, staging=staging)
-            if response.room is not None:  # on every other way out a thread may still look at it
-                session.give_buffer(response.room)
-            return Received(complete=True, length_known=True, committed=committed)
+        if isinstance(reading, AcceptBody):
+            committed = await _take_whole(transfer, response, reply, reading, staging=staging)
+            if committed is not None:
+                if response.room is not None:  # on every other way out a thread may still look at it
+                    session.give_buffer(response.room)
+                return Received(complete=True, length_known=True, committed=committed)
         received = await take_answer(transfer, wanted, reading, response, reply, staging=staging, plainly=plainly)
     finally:
         if response is not None and response.whole is None:
@@ -301,25 +300,25 @@ async def receive_body(
     return _received(transfer, accept, reply, committed)
 
 
-async def _whole_of(transfer: Transfer, response: Answer, accept: AcceptBody) -> memoryview | None:
-    """Return the file, where it is small and all of it comes at once; None where it is to be received as it comes."""
+async def _take_whole(
+    transfer: Transfer, response: Answer, reply: Reply, accept: AcceptBody, *, staging: bool
+) -> CommitResult | None:
+    """Keep a small file that comes at once: one call of a thread does all that is left to do.
+
+    None where it is to be received as it comes. Raises AttemptFailed and OSError, see `attempt`.
+    """
     size, whole = accept.facts.total, response.whole
     if size is None or size > BRIEF_BYTES or transfer.part.length or transfer.job.window is not None:
         return None  # what is here is compared first
     if whole is None and transfer.session.max_rate is None:
         whole = await whole_body(response, size)
-    return whole if whole is not None and len(whole) == size == accept.end else None
-
-
-def _begin_whole(
-    transfer: Transfer, whole: memoryview, reply: Reply, facts: Checkpoint, *, staging: bool
-) -> Awaitable[CommitResult]:
-    """Begin to keep a file that is here whole: one call of a thread does all that is left to do."""
-    transfer.begin_body(None, facts.total)
-    transfer.count(len(whole))
+    if whole is None or not len(whole) == size == accept.end:
+        return None
+    transfer.begin_body(None, size)
+    transfer.count(size)
     _check_first_bytes(transfer, reply, staging, bytes(whole[:HEAD_BYTES]))
-    transfer.part.facts = facts
-    return land(transfer, whole)
+    transfer.part.facts = accept.facts
+    return await land(transfer, whole)
 
 
 async def _receive_large(
