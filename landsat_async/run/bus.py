@@ -87,16 +87,7 @@ class EventBus:
                 self._latest.pop(getattr(event, "file", None), None)
         if self._sleeping:
             self._sleeping = False
-            self._wake_soon()
-
-    def _wake_soon(self) -> None:
-        """Wake the reader: at once, or with what else comes now, where the last time was a moment ago."""
-        loop = asyncio.get_running_loop()
-        due_s = self._woken_s + TOGETHER_S
-        if loop.time() >= due_s:
-            self._wake()
-        else:
-            loop.call_at(due_s, self._wake)
+            asyncio.get_running_loop().call_at(self._woken_s + TOGETHER_S, self._wake)  # at once, after a pause
 
     def _wake(self) -> None:
         self._woken_s = asyncio.get_running_loop().time()

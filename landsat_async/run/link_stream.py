@@ -27,7 +27,7 @@ from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.observed import Fact
 from landsat_async.run.context import RunContext
-from landsat_async.run.file_states import Claiming, FileStates
+from landsat_async.run.counts import Claiming, FileStates
 from landsat_async.run.matching import PROXIED, AnswerRow
 from landsat_async.transfer.link_policy import host_in
 

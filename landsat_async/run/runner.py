@@ -43,9 +43,8 @@ from landsat_async.rules.observed import Observations
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
-from landsat_async.run.counts import Limits, RunCounts
+from landsat_async.run.counts import FileStates, Limits, RunCounts
 from landsat_async.run.ends import clean_up, note_leftovers, reason_of, tidy_in_time, write_wanted_outputs
-from landsat_async.run.file_states import FileStates
 from landsat_async.run.find_credentials import check_role, find_credentials
 from landsat_async.run.hooks import Hooks, OnScene
 from landsat_async.run.host_health import Circuit, HostHealth

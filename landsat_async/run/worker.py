@@ -27,7 +27,7 @@ from landsat_async.rules.observed import Fact, words_of
 from landsat_async.run import concurrency
 from landsat_async.run.concurrency import SHORT_WINDOW_S, ConcurrencyLimit
 from landsat_async.run.context import RunContext
-from landsat_async.run.file_states import Claiming
+from landsat_async.run.counts import Claiming
 from landsat_async.run.inventory import take_name
 from landsat_async.run.link_stream import LINK_MAX_AGE_S, ClaimsAhead, Link, LinkAges, LinkStream, Taken
 from landsat_async.run.outcomes import Outcomes, fault_of_attempt

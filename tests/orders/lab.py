@@ -44,8 +44,7 @@ from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import runner, worker
 from landsat_async.run.bus import EventBus
 from landsat_async.run.context import RunContext
-from landsat_async.run.counts import RunCounts
-from landsat_async.run.file_states import FileStates
+from landsat_async.run.counts import FileStates, RunCounts
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.link_stream import LinkStream
 from landsat_async.run.runner import run_pipeline

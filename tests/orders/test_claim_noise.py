@@ -10,7 +10,7 @@ import pytest
 
 from landsat_async.errors import DiskFull
 from landsat_async.model import SecretUrl
-from landsat_async.run.file_states import FileStates
+from landsat_async.run.counts import FileStates
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkAges, LinkStream
 
 

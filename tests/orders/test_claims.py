@@ -12,7 +12,7 @@ import pytest
 from landsat_async.errors import DiskFull
 from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
-from landsat_async.run.file_states import FileStates
+from landsat_async.run.counts import FileStates
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkAges, LinkStream
 from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook

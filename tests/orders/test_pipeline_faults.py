@@ -14,7 +14,7 @@ from landsat_async import M2MClient
 from landsat_async.disk.ledger_requests import RequestRecords
 from landsat_async.events import Retrying, Started, Verified
 from landsat_async.m2m.caller import Gate
-from landsat_async.run import file_states, poller, worker
+from landsat_async.run import counts, poller, worker
 from landsat_async.sim import orders
 from landsat_async.sim.script import Script
 from tests.orders.lab import Lab, draw_weather, names_of, run_in_virtual_time, wanted
@@ -89,7 +89,7 @@ async def test_E12_old_links_are_renewed_before_use_without_asking_for_the_file_
 async def test_E19_a_wall_clock_that_jumps_in_mid_run_neither_ends_nor_prolongs_a_wait(opened, monkeypatch, jump_s):
     offset = []
     true = time.time
-    monkeypatch.setattr(file_states.time, "time", lambda: true() + sum(offset))
+    monkeypatch.setattr(counts.time, "time", lambda: true() + sum(offset))
 
     def jump(run, event):
         if isinstance(event, Verified) and not offset:

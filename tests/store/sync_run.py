@@ -9,12 +9,12 @@ from datetime import date
 from types import SimpleNamespace
 
 from landsat_async import Config, Credentials, open_run
-from landsat_async.run import file_states
+from landsat_async.run import counts
 from tests.support.sync_lab import clock_of_days
 
 
 async def main(path: str, day: str) -> int:
-    file_states.time = clock_of_days(SimpleNamespace(day=date.fromisoformat(day)))
+    counts.time = clock_of_days(SimpleNamespace(day=date.fromisoformat(day)))
     credentials = Credentials(os.environ["SIM_USERNAME"], os.environ["SIM_TOKEN"])
     async with open_run(Config.load(path), credentials=credentials, sync="new") as run:
         return (await run.wait()).exit_code

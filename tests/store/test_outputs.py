@@ -22,7 +22,7 @@ from landsat_async.errors import ConfigError, FolderUnwritable, ServiceDown
 from landsat_async.events import Failed
 from landsat_async.proof.byte_view import Stopped
 from landsat_async.rules.store_url import StoreUrl
-from landsat_async.run import file_states
+from landsat_async.run import counts
 from landsat_async.run.stac import make_outputs
 from landsat_async.show.cli import main
 from landsat_async.sim.archive import Archive
@@ -258,7 +258,7 @@ async def test_V52_killed_between_the_last_file_and_its_outputs_the_next_run_mak
 @pytest.mark.faults("V53")
 async def test_V53_after_a_sync_items_and_vrts_agree_with_the_files(s3, url, tmp_path, monkeypatch):
     clock = SimpleNamespace(day=date(2024, 8, 20))
-    monkeypatch.setattr(file_states, "time", clock_of_days(clock))
+    monkeypatch.setattr(counts, "time", clock_of_days(clock))
     old = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 4.0)
     async with open_simulator(Archive([old], pixels=64, tile=32)) as sim:
         config = config_of(sim, s3, url, tmp_path)

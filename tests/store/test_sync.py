@@ -15,7 +15,7 @@ import pytest
 
 from landsat_async import Config, Credentials, open_run
 from landsat_async.events import Superseded, Synced
-from landsat_async.run import file_states
+from landsat_async.run import counts
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.server import open_simulator
@@ -30,7 +30,7 @@ OLD = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 
 def days(monkeypatch):
     """The clock of runs: a day that the test sets."""
     clock = SimpleNamespace(day=date(2024, 8, 20))
-    monkeypatch.setattr(file_states, "time", clock_of_days(clock))
+    monkeypatch.setattr(counts, "time", clock_of_days(clock))
     return clock
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from landsat_async.events import Superseded, Synced
 from landsat_async.rules.product_id import parse_product_id
-from landsat_async.run import file_states
+from landsat_async.run import counts
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from tests.support.kill_lab import Broken, Death, Lab, Place
@@ -181,8 +181,8 @@ class Days:
 async def open_days(base: Path, seed: int) -> AsyncIterator[Days]:
     """An empty folder before an archive of a few scenes."""
     clock = SimpleNamespace(day=BEGIN)
-    real = file_states.time
-    file_states.time = clock_of_days(clock)
+    real = counts.time
+    counts.time = clock_of_days(clock)
     try:
         async with open_world(base, Archive([FAR_AWAY], pixels=32, tile=32)) as world:
             days = Days(world, random.Random(seed), clock)
@@ -190,7 +190,7 @@ async def open_days(base: Path, seed: int) -> AsyncIterator[Days]:
                 days._add()
             yield days
     finally:
-        file_states.time = real
+        counts.time = real
 
 
 def _key(display_id: str) -> tuple[object, ...] | None:

@@ -14,7 +14,7 @@ import pytest
 from landsat_async import FolderBusy, open_run
 from landsat_async.events import Planned, Progress, Ready, Requested, Started, Transferred, Verified
 from landsat_async.run import runner
-from landsat_async.run.file_states import FileStates
+from landsat_async.run.counts import FileStates
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 from landsat_async.transfer import transfer

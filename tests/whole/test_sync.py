@@ -11,7 +11,7 @@ from msgspec import structs
 from landsat_async.config_tables import SyncConfig
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.events import LeftOut, Notice, Superseded, Synced
-from landsat_async.run import file_states
+from landsat_async.run import counts
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from tests.support.sync_lab import clock_of_days
@@ -30,7 +30,7 @@ def product(level="L1TP", path=4, tier="T1", *, acquired=date(2024, 7, 5), proce
 def days(monkeypatch):
     """The clock of runs: a day that the test sets."""
     clock = SimpleNamespace(day=DAY)
-    monkeypatch.setattr(file_states, "time", clock_of_days(clock))
+    monkeypatch.setattr(counts, "time", clock_of_days(clock))
     return clock
 
 
