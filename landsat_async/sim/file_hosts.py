@@ -204,12 +204,13 @@ class FileHost:
             await self._pace(content, span.start, span.stop, wire)
 
     async def _pace(self, content: Content, start: int, stop: int, wire: Wire) -> None:
-        """Send a range of a content at no more than the scripted rate."""
-        rate = self._service.script.rate_bytes_s
-        block = 1 << 18 if rate is None else max(1, min(1 << 18, rate // 10))
-        for offset in range(start, stop, block):
-            await wire.body(content.read(offset, min(block, stop - offset)))
-            if rate is not None and offset + block < stop:
+        """Send a range of a content at no more than the scripted rate, which may change meanwhile."""
+        while start < stop:
+            rate = self._service.script.rate_bytes_s
+            block = 1 << 18 if rate is None else max(1, min(1 << 18, rate // 10))
+            await wire.body(content.read(start, min(block, stop - start)))
+            start += block
+            if rate is not None and start < stop:
                 await anyio.sleep(block / rate)
 
 

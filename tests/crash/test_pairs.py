@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+from functools import partial
 
 import pytest
 
 from tests.support.kill_lab import KIB, MIB, MemoryArchive, Script, open_lab, run_pair
+from tests.support.side_by_side import side_by_side
 
 FILES = {"bands": ["SR_B3", "SR_B5", "ANG"], "limit": 3}
 SMALL = {"policy": {"block_bytes": 128 * KIB, "checkpoint_bytes": 256 * KIB, "backoff_cap_s": 0.1}}
@@ -33,12 +35,19 @@ async def test_J01_the_second_run_ends_at_once_and_the_first_is_not_disturbed(la
 
 @pytest.mark.faults("J03", "H13")
 async def test_J03_with_a_lock_that_lies_nothing_is_wrong_and_nothing_is_missing(lab):
-    rng, codes = random.Random(5), []
-    for number in range(5):
-        place = lab.place(**FILES)
-        lab.sim.script.rate_bytes_s = MIB if number == 0 else 8 * MIB
-        delay_s = None if number == 0 else rng.uniform(0.05, 0.5)
-        codes.append(await run_pair(lab, place, delay_s, lying=True, **SMALL))
+    rng = random.Random(5)
+
+    async def pair(own, delay_s):
+        place = own.place(**FILES)
+        own.sim.script.fault_file("*.TIF", "new-version", skip=3)  # in any case one of them
+        own.sim.script.rate_bytes_s = MIB if delay_s is None else 8 * MIB
+        codes = await run_pair(own, place, delay_s, lying=True, **SMALL)
+        assert not [name for name in os.listdir(place.root / ".landsat_async" / "parts") if name.endswith(".copy")]
+        return codes, own.sim.log.faults["new-version"]
+
+    delays_s = [None, *(rng.uniform(0.05, 0.5) for _ in range(4))]
+    codes, changed = zip(
+        *await side_by_side(lab, [partial(pair, delay_s=delay_s) for delay_s in delays_s]), strict=True
+    )
     assert (8, 0) in codes, "the runs have never met"
-    assert lab.sim.log.faults["new-version"], "no file has changed meanwhile"
-    assert not [name for name in os.listdir(place.root / ".landsat_async" / "parts") if name.endswith(".copy")]
+    assert all(changed), "no file has changed meanwhile"
