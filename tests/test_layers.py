@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.syntax import facts_of
+
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "landsat_async"
 
@@ -108,13 +110,13 @@ def is_pure(module: str) -> bool:
     return layer_of(module) in PURE_PACKAGES or module in PURE
 
 
-def imports_of(tree: ast.AST, module: str) -> set[str]:
+def imports_of(source: str, module: str) -> set[str]:
     """Return the modules of all imports in a file, late ones too."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in facts_of(source).imports:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"{module}: relative import"
             base = node.module or ""
             found |= {_named(alias.name) for alias in node.names} if base == "landsat_async" else {base}
@@ -132,7 +134,7 @@ def trespasses(module: str, source: str) -> list[str]:
     own = layer_of(module)
     rank = {name: number for number, names in enumerate(LAYERS) for name in names}
     wrong = []
-    for imported in imports_of(ast.parse(source), module):
+    for imported in imports_of(source, module):
         if not imported.startswith("landsat_async"):
             if is_pure(module) and imported.split(".")[0] in IMPURE:
                 wrong.append(f"{module} is pure, but imports {imported}")
@@ -152,21 +154,6 @@ def trespasses(module: str, source: str) -> list[str]:
     return wrong
 
 
-def calls_of(tree: ast.AST) -> set[str]:
-    """Return the names that are called or mentioned as attributes."""
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    return names | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
-def attributes_of(tree: ast.AST, module: str) -> set[str]:
-    """Return what is taken from a module: {"exit"} for sys.exit()."""
-    return {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module
-    }
-
-
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_each_module_imports_only_what_lies_below_it(path):
     assert trespasses(module_of(path), path.read_text()) == []
@@ -175,23 +162,22 @@ def test_each_module_imports_only_what_lies_below_it(path):
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_no_task_is_started_without_an_owner(path):
     source = path.read_text()
-    assert not any(name in source for name in OWNERLESS) or calls_of(ast.parse(source)) & OWNERLESS == set()
+    assert not any(name in source for name in OWNERLESS) or facts_of(source).mentioned & OWNERLESS == set()
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if is_pure(module_of(p))], ids=module_of)
 def test_what_decides_opens_nothing_and_waits_for_nothing(path):
-    tree = ast.parse(path.read_text())
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert names & IMPURE_CALLS == set()
-    assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree))
+    facts = facts_of(path.read_text())
+    assert facts.bare & IMPURE_CALLS == set()
+    assert not facts.waits
 
 
 def test_each_module_is_imported_by_another():
     imported = set(FOR_USERS)
     for path in FILES:
-        tree = ast.parse(path.read_text("utf-8"))
-        imported |= imports_of(tree, module_of(path))
-        taken = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        source = path.read_text("utf-8")
+        imported |= imports_of(source, module_of(path))
+        taken = [node for node in facts_of(source).imports if isinstance(node, ast.ImportFrom)]
         imported |= {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
     modules = {module_of(path) for path in FILES if path.stem not in ("__init__", "__main__")}
     assert modules - imported == set(), "nothing calls what stands there"
@@ -206,12 +192,12 @@ def test_the_list_of_pure_modules_names_modules():
 )
 @pytest.mark.faults("L06")
 def test_L06_only_the_command_line_prints_exits_and_takes_signals(path):
-    tree = ast.parse(path.read_text())
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert "print" not in names
-    assert calls_of(tree) & {"_exit", "add_signal_handler", "basicConfig", "addHandler"} == set()
-    assert attributes_of(tree, "sys") & {"exit", "stdout", "stderr", "stdin"} == set()
-    assert attributes_of(tree, "signal") & {"signal", "set_wakeup_fd", "pthread_sigmask", "sigwait", "alarm"} == set()
+    facts = facts_of(path.read_text())
+    assert "print" not in facts.bare
+    assert facts.mentioned & {"_exit", "add_signal_handler", "basicConfig", "addHandler"} == set()
+    of_sys, of_signal = ({name for owner, name in facts.taken if owner == module} for module in ("sys", "signal"))
+    assert of_sys & {"exit", "stdout", "stderr", "stdin"} == set()
+    assert of_signal & {"signal", "set_wakeup_fd", "pthread_sigmask", "sigwait", "alarm"} == set()
 
 
 @pytest.mark.parametrize(
@@ -231,6 +217,16 @@ def test_L06_only_the_command_line_prints_exits_and_takes_signals(path):
 def test_the_test_itself_sees_trespasses(module, source, word):
     (wrong,) = trespasses(module, source)
     assert word in wrong
+
+
+def test_what_the_laws_ask_of_a_source_is_seen():
+    facts = facts_of("def f():\n    import sys\n    class C:\n        sys.exit(print(x.y))")
+    assert facts.bare == {"sys", "print", "x"}
+    assert facts.mentioned == {"sys", "print", "x", "exit", "y"}
+    assert facts.taken == {("sys", "exit"), ("x", "y")}
+    assert (facts.classes, facts.waits, len(facts.imports)) == (["C"], False, 1)
+    assert facts_of("async def f(): pass").waits
+    assert facts_of("await f()").waits
 
 
 def test_files_stay_short_enough_to_read():

@@ -16,7 +16,8 @@ import pytest
 
 from landsat_async.m2m.client import M2MClient
 from tests.deciding import TESTS, deciding_modules, own_tests_of
-from tests.test_layers import FILES, PACKAGE, calls_of, module_of
+from tests.support.syntax import facts_of
+from tests.test_layers import FILES, PACKAGE, imports_of, module_of
 
 TEST_FILES = sorted(TESTS.rglob("test_*.py"))
 DECIDING = deciding_modules()
@@ -90,19 +91,10 @@ def texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Modules that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-
-
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent != DISK], ids=module_of)
 def test_sql_stands_in_disk_alone(path):
     source = path.read_text()
-    assert "sqlite3" not in source or "sqlite3" not in imported(path)
+    assert "sqlite3" not in source or "sqlite3" not in imports_of(source, module_of(path))
     assert not _SQL_WORD.search(source) or [text for text in texts(path) if _SQL.match(text)] == []
 
 
@@ -148,7 +140,10 @@ def names_in(source: str) -> Iterator[str]:
                 yield name
 
 
-_OLD = re.compile("|".join(sorted(OLD_WORDS | OLD_NAMES)), re.I)
+_LOWER = "|".join(sorted(OLD_WORDS))
+_OLD = re.compile(
+    rf"\b({'|'.join(sorted(OLD_NAMES))})\b|(?<![A-Za-z])({_LOWER})(?![a-z])|({_LOWER.title()}|{_LOWER.upper()})(?![a-z])"
+)
 
 
 def old_names(source: str) -> set[str]:
@@ -177,15 +172,13 @@ def test_the_test_itself_sees_an_old_name():
 def test_no_class_name_stands_twice_in_the_package():
     where: dict[str, list[str]] = defaultdict(list)
     for path in FILES:
-        source = path.read_text()
-        for node in ast.walk(ast.parse(source)) if "class " in source else ():
-            if isinstance(node, ast.ClassDef):
-                where[node.name].append(module_of(path))
+        for name in facts_of(path.read_text()).classes:
+            where[name].append(module_of(path))
     assert {name: modules for name, modules in where.items() if len(modules) > 1} == {}
 
 
 def test_calls_of_the_client_that_serve_nobody_inside_are_named_as_library_calls():
     inside = [path for path in FILES if path.parent.name not in ("m2m", "sim")]
-    used = set().union(*(calls_of(ast.parse(path.read_text())) for path in inside))
+    used = set().union(*(facts_of(path.read_text()).mentioned for path in inside))
     calls = {name for name in vars(M2MClient) if not name.startswith("_")}
     assert calls - used == {name for name in calls if f"`{name}`" in (M2MClient.__doc__ or "")}

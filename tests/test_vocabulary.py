@@ -33,16 +33,16 @@ NOT_FOR_PEOPLE = re.compile(
 
 def texts_of(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the literals of a module that may be sentences, with their lines; parts of one text together."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     documented = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value) for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     inside: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             inside |= {id(part) for part in node.values}
             yield node.lineno, "".join(str(p.value) if isinstance(p, ast.Constant) else "x" for p in node.values)
-    for node in ast.walk(tree):
+    for node in nodes:
         text = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if text and id(node) not in documented and id(node) not in inside:
             yield node.lineno, node.value
