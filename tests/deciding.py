@@ -11,6 +11,8 @@ import pytest
 from tests.test_layers import FILES, PACKAGE, is_pure, module_of
 
 TESTS = Path(__file__).parent
+PLUGINS = ("-p", "no:logging", "-p", "tests.support.without_s3")
+"""No decision writes to a log; to catch that costs each test a tenth of its time."""
 
 
 def decides(path: Path) -> bool:
@@ -42,4 +44,4 @@ def own_tests_of(path: Path) -> Path:
 if __name__ == "__main__":
     own = {tests for tests in map(own_tests_of, _pure_modules()) if tests.exists()}
     files = sorted(own | set((TESTS / "rules").glob("test_*.py")))
-    sys.exit(pytest.main([*sys.argv[1:], *map(str, files)]))
+    sys.exit(pytest.main([*PLUGINS, *sys.argv[1:], *map(str, files)]))
