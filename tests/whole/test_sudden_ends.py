@@ -12,14 +12,14 @@ import pytest
 from landsat_async import open_run
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.errors import DiskFull
-from landsat_async.run import outcomes, worker
+from landsat_async.run import recorder, worker
 from landsat_async.transfer import commit as commits
 from landsat_async.transfer.types import TransferPolicy
 
 
 @pytest.mark.parametrize("number", [1, 3, 6])
 async def test_a_file_that_lands_while_the_run_is_stopped_is_told_as_it_is_counted(opened, monkeypatch, number):
-    monkeypatch.setattr(outcomes, "DISCARD_TOGETHER", 1)
+    monkeypatch.setattr(recorder, "DISCARD_TOGETHER", 1)
     loop, commit, runs, landings = asyncio.get_running_loop(), commits.commit, [], []
 
     def commit_while_stopped(transfer, *whole, **how):

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from landsat_async.events import Started
+from landsat_async.run.link_stream import ClaimsAhead
+from landsat_async.run.recorder import Recorder
 from landsat_async.run.worker import WorkerPool
 from landsat_async.sim.file_hosts import FileHost
 from landsat_async.transfer import window_commit
@@ -71,14 +73,26 @@ async def test_X97_the_next_window_is_asked_for_while_one_is_cut_over_the_one_co
 
 @pytest.mark.faults("X98")
 async def test_X98_the_next_file_is_claimed_with_the_record_of_a_window_too(tmp_path, monkeypatch):
-    take, taken = WorkerPool._take_ahead, []
+    put, take, wait_for_next = Recorder.put, ClaimsAhead.take, WorkerPool._next
+    just_put, taken = [], []
 
-    def take_ahead(crew, receive, slot, outcome):
-        ahead = take(crew, receive, slot, outcome)
-        taken.append((getattr(outcome, "window", None) is not None, ahead is not None))
+    async def noted_put(recorder, file):
+        await put(recorder, file)
+        just_put.append(file)
+
+    def noted_take(claims, stream):
+        ahead = take(claims, stream)
+        if just_put:
+            taken.append((just_put.pop().done.window is not None, ahead is not None))
         return ahead
 
-    monkeypatch.setattr(WorkerPool, "_take_ahead", take_ahead)
+    async def without_taking_ahead(workers, stream):
+        just_put.clear()
+        return await wait_for_next(workers, stream)
+
+    monkeypatch.setattr(Recorder, "put", noted_put)
+    monkeypatch.setattr(ClaimsAhead, "take", noted_take)
+    monkeypatch.setattr(WorkerPool, "_next", without_taking_ahead)
     async with open_world(tmp_path, archive()) as world:
         bands = {"bands": [f"SR_B{number}" for number in range(1, 8)]}
         wanted = world.config(search=SEARCH, select=SELECT | bands, download={"workers": 1})
