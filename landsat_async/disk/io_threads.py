@@ -54,13 +54,10 @@ _WORKED_OFF = object()
 """What comes of working short work off: each piece has its own end."""
 
 
-class _Job(ThreadCall):
-    took_s = 0.0
-
-    def __init__(
-        self, future: asyncio.Future[Any] | None, work: Callable[..., Any], arguments: tuple[object, ...] = ()
-    ) -> None:
-        self.future, self.work, self.arguments = future, work, arguments
+class _Job(ThreadCall, eq=False):
+    work: Callable[..., Any]
+    arguments: tuple[object, ...] = ()
+    took_s: float = 0.0
 
     def do(self) -> None:
         """Do the work; for a thread. What it works on is not kept until the loop hears of its end."""
@@ -135,7 +132,7 @@ class DiskPool(Executor):
 
         Raises OutOfResources when there is no thread and none can be started; the work is not done then.
         """
-        job = _Job(self._loop.create_future(), work, arguments)
+        job = _Job(work, arguments, future=self._loop.create_future())
         if not short or self._loop.time() < self._apart_until_s:
             self._put(job)
             return job
@@ -157,7 +154,7 @@ class DiskPool(Executor):
             except BaseException as error:
                 future.set_exception(error)
 
-        self._put(_Job(None, run))
+        self._put(_Job(run))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -169,7 +166,7 @@ class DiskPool(Executor):
                 while True:
                     ends += self._queue.get_nowait() is None  # meant for a thread that was to end already
         elif self._short:
-            self._put(_Job(None, self._work_off))
+            self._put(_Job(self._work_off))
         if self._look is not None:
             self._look.cancel()
         for _ in range(ends):
@@ -187,7 +184,7 @@ class DiskPool(Executor):
     def _pass_on(self) -> None:
         """Have a thread work off the short work of this turn of the loop."""
         try:
-            self._wait.hand_over(self._put, _Job(None, self._work_off), len(self._short) or 1)
+            self._wait.hand_over(self._put, _Job(self._work_off), len(self._short) or 1)
         except Exception as error:
             self._is_worked_off = False
             while self._short:

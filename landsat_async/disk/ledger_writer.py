@@ -91,7 +91,7 @@ def _descriptors_lacking() -> LandsatError | None:
     return None
 
 
-class _Op(ThreadCall):
+class _Op(ThreadCall, eq=False):
     function: Callable[[sqlite3.Connection], Any]
     loop: asyncio.AbstractEventLoop
 
@@ -175,8 +175,8 @@ class LedgerWriter:
         """Do the same, for `thread_call.to_its_end`: no cancel scope keeps the caller from its result."""
         if self._closed:
             raise LedgerError("The database of the folder is already closed.")
-        loop, op = asyncio.get_running_loop(), _Op()
-        op.function, op.loop, op.future = function, loop, loop.create_future()
+        loop = asyncio.get_running_loop()
+        op = _Op(function, loop, future=loop.create_future())
         with self._lock:
             self._loop = self._loop or loop
             if not self._gathered or self._gathered[-1].loop is not loop:  # that loop may be over by then

@@ -20,6 +20,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+import msgspec
 from anyio import CancelScope, current_effective_deadline, sleep_forever
 
 T = TypeVar("T")
@@ -35,14 +36,14 @@ _FORGIVEN = 0.97
 """What is left of that after each wait that was worth it: hardly anything after a hundred."""
 
 
-class ThreadCall:
+class ThreadCall(msgspec.Struct, eq=False, kw_only=True):
     """Made in the loop of who waits; the thread sets `result` or `error`, and then the loop calls `tell`."""
 
     future: asyncio.Future[Any] | None = None
     """Of who waits; None where nobody does."""
     result: Any = None
     error: BaseException | None = None
-    is_over = False
+    is_over: bool = False
     """Its loop knows what has come of it."""
 
     def tell(self) -> None:

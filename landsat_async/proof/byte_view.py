@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+import msgspec
+
 Read: TypeAlias = Callable[[int, int], bytes]
 """Called with a size and an offset; returns up to so many bytes, none behind the end of the file. Moves no position."""
 Source: TypeAlias = Callable[[int, int], bytes | memoryview]
@@ -29,27 +31,16 @@ class Stopped(Exception):
     """The caller asked for the work to stop."""
 
 
-class ByteView:
-    """A stretch of an open file, `size` bytes from `start` on."""
+class ByteView(msgspec.Struct, eq=False):
+    """A stretch of an open file, `size` bytes from `_start` on."""
 
-    __slots__ = ("_ahead", "_ahead_at", "_read", "_start", "_stop", "size")
-
-    def __init__(
-        self,
-        read: Source,
-        start: int,
-        size: int,
-        stop: Callable[[], bool],
-        ahead: bytes | memoryview = b"",
-        ahead_at: int = 0,
-    ) -> None:
-        """View a stretch; `ahead` has been read of it already, from its offset `ahead_at` on."""
-        self._read = read
-        self._start = start
-        self._stop = stop
-        self._ahead = ahead
-        self._ahead_at = ahead_at
-        self.size = size
+    _read: Source
+    _start: int
+    size: int
+    _stop: Callable[[], bool]
+    _ahead: bytes | memoryview = b""
+    """What has been read of it already, from its offset `_ahead_at` on."""
+    _ahead_at: int = 0
 
     def part(self, start: int, size: int) -> ByteView:
         """Return the stretch of `size` bytes that begins `start` bytes into this one.

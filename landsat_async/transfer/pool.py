@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import msgspec
 from anyio import Event
 
 from landsat_async.transfer.session import TransferSession
@@ -187,12 +188,11 @@ class Slots:
             self._without.popleft().set()
 
 
-class Slot:
+class Slot(msgspec.Struct, eq=False):
     """The slot of one file, from `Slots.take` until `close`."""
 
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
-        self.has_left = False
+    _slots: Slots
+    has_left: bool = False
 
     def leave(self) -> None:
         """Give the slot back, as what follows needs no connection; kept where too many files have none."""
