@@ -26,6 +26,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
+import msgspec
 from anyio import CancelScope, current_time
 
 from landsat_async.disk.thread_call import BriefWait, ThreadCall, to_its_end
@@ -323,18 +324,17 @@ class _Waiting:
         return bool(caught)
 
 
-class Threads:
+class Threads(msgspec.Struct, eq=False):
     """The way of one transfer to the pools that all transfers share."""
 
-    def __init__(self, pool: DiskPool, grace_s: float) -> None:
-        self.pool = pool
-        self.lost = False
-        """A thread has not come back in time; what it uses must be left to it."""
-        self._grace_s = grace_s
-        self.give_up_at_s = math.inf
-        self.waits: set[CancelScope] = set()
-        """Scopes of those who wait for a thread and are not to be cancelled by others."""
-        self._stops: dict[ThreadCall, Callable[[], object]] = {}
+    pool: DiskPool
+    _grace_s: float
+    lost: bool = False
+    """A thread has not come back in time; what it uses must be left to it."""
+    give_up_at_s: float = math.inf
+    waits: set[CancelScope] = msgspec.field(default_factory=set)
+    """Scopes of those who wait for a thread and are not to be cancelled by others."""
+    _stops: dict[ThreadCall, Callable[[], object]] = msgspec.field(default_factory=dict)
 
     def run(
         self,

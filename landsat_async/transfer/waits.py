@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from types import TracebackType
 
+import msgspec
+
 TELL_AFTER_S = 4.0
 """So that the word is there within five seconds."""
 TELL_AGAIN_S = 60.0
@@ -46,23 +48,20 @@ def _nobody(reason: str, wait_s: float) -> None:
     pass
 
 
-class Wait:
+class Wait(msgspec.Struct, eq=False):
     """A connection that may be waiting for its server; watched from `begin` until it is taken out of the open ones.
 
     What one of them has told, the others of its transfer (`beside`) do not tell again soon.
     """
 
-    __slots__ = ("_bound_s", "_host", "_open_waits", "_tell", "_told", "_what", "since_s")
-
-    def __init__(
-        self, tell: Tell = _nobody, open_waits: OpenWaits | None = None, told: dict[str, float] | None = None
-    ) -> None:
-        self._tell, self._told = tell, {} if told is None else told
-        self._open_waits = OpenWaits() if open_waits is None else open_waits
-        self._host = self._what = ""
-        self._bound_s = math.inf
-        self.since_s = NEVER_S
-        """Loop time since which the server is waited for; `NEVER_S`: it is not the server that is waited for."""
+    _tell: Tell = _nobody
+    _open_waits: OpenWaits = msgspec.field(default_factory=OpenWaits)
+    _told: dict[str, float] = msgspec.field(default_factory=dict)
+    _host: str = ""
+    _what: str = ""
+    _bound_s: float = math.inf
+    since_s: float = NEVER_S
+    """Loop time since which the server is waited for; `NEVER_S`: it is not the server that is waited for."""
 
     def begin(self, host: str, what: str, bound_s: float, now_s: float) -> None:
         """Note that a wait for `host` begins, which ends within `bound_s`; `what` is what it does meanwhile."""
