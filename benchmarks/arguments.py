@@ -19,6 +19,7 @@ class Errand:
     safe: bool
     hash: bool
     one_thread: bool
+    libraries: bool
 
     def path_of(self, url: str) -> Path:
         return self.out / url.partition("?")[0].rpartition("/")[2]
@@ -35,6 +36,7 @@ def read_errand() -> Errand:
     parser.add_argument("--safe", action="store_true", help="ours: with checkpoints and fsync as in a run")
     parser.add_argument("--no-hash", action="store_true", help="ours: without SHA-256, to see its share")
     parser.add_argument("--one-thread", action="store_true", help="floor: one thread for all connections")
+    parser.add_argument("--libraries", action="store_true", help="floor: import first what ours stands on")
     given = parser.parse_args()
     urls = tuple(given.urls.read_text().split())
     return Errand(
@@ -46,4 +48,5 @@ def read_errand() -> Errand:
         given.safe,
         not given.no_hash,
         given.one_thread,
+        given.libraries,
     )

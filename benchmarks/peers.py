@@ -200,8 +200,10 @@ def _ours_run(task: Task) -> list[str]:
 PEERS = (
     Peer("floor", _of_program("cc"), _floor, reads_paths=True),
     Peer("python", lambda: "least", _python("floor_python", "--no-hash")),
+    Peer("python, libraries", lambda: "least", _python("floor_python", "--no-hash", "--libraries")),
     Peer("python, one thread", lambda: "least", _plain(_python("floor_python", "--no-hash", "--one-thread"))),
     Peer("python, safe", lambda: "least", _python("floor_python", "--safe")),
+    Peer("python, safe, libraries", lambda: "least", _python("floor_python", "--safe", "--libraries")),
     Peer("python, safe, one thread", lambda: "least", _plain(_python("floor_python", "--safe", "--one-thread"))),
     Peer("aria2c", _of_program("aria2c"), _aria2c),
     Peer("curl", _of_program("curl"), _curl),
