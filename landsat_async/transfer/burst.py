@@ -265,6 +265,9 @@ class Bursts:
 
     async def turn(self) -> bool:
         """Wait for one; True = `run` is to follow at once."""
+        if self._free.value:  # nobody waits then, and none that is free is ever refused
+            self._free.acquire_nowait()
+            return True
         with move_on_after(self._patience_s):
             await self._free.acquire()
             return True

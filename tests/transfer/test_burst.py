@@ -514,6 +514,28 @@ async def test_who_gets_no_thread_goes_on_with_the_loop(monkeypatch):
     bursts.close()
 
 
+@pytest.mark.faults("X127")
+async def test_a_loop_that_was_held_up_gives_turns_again(monkeypatch):
+    """The wait for a turn and the bursts are over in the same moment then: no burst is left to say that none hangs."""
+    monkeypatch.setattr(burst.os, "cpu_count", lambda: 0)
+    monkeypatch.setattr(burst, "TURN_S", 0.02)
+    bursts = Bursts()
+    turns = []
+
+    async def wait_for_turn():
+        turns.append(await bursts.turn())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(bursts._free.value):
+            bursts._free.acquire_nowait()
+        tasks.start_soon(wait_for_turn)
+        await anyio.sleep(burst.TURN_S)
+    assert turns == [False]
+    bursts._free.release()
+    assert await bursts.turn()
+    bursts.close()
+
+
 async def test_a_long_body_begins_with_a_burst_and_goes_on_by_what_came():
     said = []
     source = SimpleNamespace(hold=lambda: None, release=lambda: said.append("loop"))
