@@ -363,6 +363,10 @@ class Threads(msgspec.Struct, eq=False):
         """Shield what waits for a thread."""
         return _Waiting(self)
 
+    def forget_stops(self) -> None:
+        """The transfer is over: nothing is left to be stopped."""
+        self._stops.clear()
+
     def cancel_soon(self) -> None:
         """The transfer is to end: threads have the grace period, counted from now, and no more."""
         self.give_up_at_s = min(self.give_up_at_s, current_time() + self._grace_s)

@@ -214,6 +214,8 @@ class Transfer:
                 self.session.max_rate.charge(-self._paid_bytes)
             self.session.waits.open.pop(self.wait, None)
             self.session.running.discard(self.threads)
+            self.threads.forget_stops()
+            del self.wait  # nothing refers to itself now: a part in memory would else stay until gc looks for it
             if self._opened and not self.part.closed:
                 with move_on_after(self.job.policy.grace_s, shield=True):
                     await self.part.close()

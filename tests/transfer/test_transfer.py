@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import weakref
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,7 +17,7 @@ from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.model import Proof, SecretUrl
 from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
-from landsat_async.transfer.transfer import transfer
+from landsat_async.transfer.transfer import Transfer, transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob
 from tests.support.raw_server import RawServer, ranged
 from tests.transfer.bench import KIB, big_tiff_file, noise, of_done, sha
@@ -31,6 +34,32 @@ async def test_a_straight_transfer_ends_under_its_final_name_and_leaves_the_part
     assert os.path.samefile(bench.part, bench.final)
     discard_part(bench.fs, bench.part)
     assert not os.path.exists(bench.part)
+
+
+@contextmanager
+def no_search_for_garbage():
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("size", [100 * KIB, len(DATA), 3000 * KIB])
+async def test_nothing_of_a_transfer_stays_in_memory_until_garbage_is_looked_for(bench, size):
+    """It holds what windows are cut from, up to a MiB, and some thousand files go by before gc looks."""
+    bench.right, left = [data := noise(size)], []
+
+    async def fetch(*given):
+        one = Transfer(*given)
+        left.append(weakref.ref(one))
+        return await one.run()
+
+    bench.fetch = fetch
+    with no_search_for_garbage():
+        async with RawServer([ranged(data)]) as server, bench.net() as net:
+            assert isinstance(await bench.run(server, net=net), Done)
+            assert [one() for one in left] == [None]
 
 
 async def test_the_documented_way_to_use_it_alone(tmp_path):
