@@ -106,7 +106,7 @@ class _Socket:
         with self._lock:
             self.is_closed = True
             if not self._is_used:
-                self._own.close()
+                self._let_go()
 
     def begin(self) -> bool:
         with self._lock:
@@ -117,7 +117,10 @@ class _Socket:
         with self._lock:
             self._is_used = False
             if self.is_closed:
-                self._own.close()
+                self._let_go()
+
+    def _let_go(self) -> None:
+        self._own.close()
 
     def read(self, room: memoryview) -> int | None:
         try:
@@ -163,6 +166,10 @@ class _Tls(_Socket):
         self._put(*self._inside)
         self._protocol._ssl_reading_paused = False
         self._under.resume_reading()
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._encrypted = memoryview(b"")  # errors refer to it as long as nobody looks for garbage
 
     def _put(self, *inside: Any) -> None:
         self._protocol._sslobj, self._protocol._incoming, self._protocol._outgoing = inside
@@ -243,6 +250,7 @@ def _receive(source: Source, keep: Callable[[memoryview], object], room: memoryv
         try:
             size = source.read(room[: most_bytes - received])
         except OSError as error:  # also of TLS
+            error = error.with_traceback(None)  # it leads to the buffers
             return Burst(received, is_over=True, has_ended=True, error=error)
         if size:
             keep(room[:size])

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import weakref
 from functools import partial
 from types import SimpleNamespace
 
@@ -284,6 +285,28 @@ def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
         )
     assert (kept, said.size_bytes, said.has_ended) == (b"abc", 3, True)
     assert isinstance(said.error, ssl.SSLError)
+
+
+def test_what_a_broken_connection_leaves_refers_to_no_buffer():
+    """Errors stay until garbage is looked for: a bad line would leave a MiB with each connection that breaks."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+
+        def decrypt(size, room):
+            raise ssl.SSLWantReadError
+
+        source = burst._Tls(ours, inside_of_tls(decrypt))
+        source._own = SimpleNamespace(recv_into=broken, close=ours.close)
+        gone = weakref.ref(source._encrypted)
+        said = receive_burst(source, lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99)
+        source.close()
+    assert isinstance(said.error, ConnectionResetError)
+    assert gone() is None
+
+
+def broken(room):
+    raise ConnectionResetError
 
 
 @pytest.mark.faults("X130")
