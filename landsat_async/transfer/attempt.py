@@ -326,7 +326,8 @@ async def _receive_large(
 ) -> CommitResult | None:
     """Receive a body of several blocks, or over several connections: full blocks are written by tasks of their own."""
     if split is not None and sink.fits:
-        await split.run()
+        with one_error():
+            await split.run()
         return await sink.finish()
     committed: CommitResult | None = None
     with one_error():

@@ -240,8 +240,10 @@ async def test_a_file_that_is_pushed_back_while_another_has_several_connections_
 # -- bad disks, bad lines --------------------------------------------------------------------------------------------
 
 
-async def test_a_full_disk_stops_all_connections(bench):
+@pytest.mark.parametrize("block_kib", [64, 8192], ids=["blocks", "one block"])
+async def test_a_full_disk_stops_all_connections(bench, block_kib):
     bench.right = []
+    bench.tune(block_bytes=block_kib * KIB, checkpoint_s=0.0)  # so that a block is passed on before it is full
     bench.fs = Full()
     async with RawServer([Host()]) as server, bench.net() as net:
         with pytest.raises(DiskFull):
