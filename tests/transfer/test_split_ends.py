@@ -240,6 +240,7 @@ async def test_a_file_that_is_pushed_back_while_another_has_several_connections_
 # -- bad disks, bad lines --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.faults("X132")
 @pytest.mark.parametrize("block_kib", [64, 8192], ids=["blocks", "one block"])
 async def test_a_full_disk_stops_all_connections(bench, block_kib):
     bench.right = []

@@ -45,6 +45,7 @@ def no_search_for_garbage():
         gc.enable()
 
 
+@pytest.mark.faults("X131")
 @pytest.mark.parametrize("size", [100 * KIB, len(DATA), 3000 * KIB])
 async def test_nothing_of_a_transfer_stays_in_memory_until_garbage_is_looked_for(bench, size):
     """It holds what windows are cut from, up to a MiB, and some thousand files go by before gc looks."""
