@@ -254,6 +254,8 @@ class _Age(msgspec.Struct):
     limit_s: float
     worked_s: float = 0.0
     """The oldest link that has worked."""
+    refused: set[int] = msgspec.field(default_factory=set)
+    """Files of which a link was too old, as it was refused; none of the host has worked since."""
 
 
 class _Untold(msgspec.Struct):
@@ -287,6 +289,8 @@ class LinkAges:
         """
         age, untold = self._hosts[host], self._untold.get(host)
         age.worked_s = max(age.worked_s, age_s)
+        if age.refused:
+            age.refused.clear()
         if age_s > age.limit_s / 2:
             age.limit_s = min(self._most_s, age.limit_s * AGE_GROWTH)
         if untold is None:
@@ -301,11 +305,16 @@ class LinkAges:
         untold = self._untold.pop(host)  # from any thread
         yield Fact("links", "worked at this age", untold.least_s, untold.most_s, untold.times)
 
-    def refused(self, host: str, age_s: float) -> bool:
-        """A link of this age was refused: whether its age is to blame. Not if an older one has worked."""
-        age = self._hosts[host]
-        if age_s <= age.worked_s:
+    def refused(self, link: Link, age_s: float) -> bool:
+        """A link of this age was refused: whether its age is to blame.
+
+        Not if an older one has worked, nor twice for one file while none works: a host that refuses whatever it is
+        asked for would be asked for ever, as refusals for age count for nothing.
+        """
+        age, item_id = self._hosts[link.host], link.item.item_id
+        if age_s <= age.worked_s or item_id in age.refused:
             return False
+        age.refused.add(item_id)
         age.limit_s = min(age.limit_s, max(age.worked_s, age_s / 2))
         self.young_s = min(self.young_s, age.limit_s)
         return True

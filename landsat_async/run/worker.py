@@ -240,7 +240,7 @@ class WorkerPool:
         if isinstance(outcome, Done):
             return Proven(item, outcome, outcome.size_bytes, link.proxied)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
-        if expired and self._ages.refused(link.host, age_s):
+        if expired and self._ages.refused(link, age_s):
             await self.outcomes.look_up_again(item.item_id)
             return None
         return item, link, outcome

@@ -103,23 +103,34 @@ async def test_whatever_happens_each_link_comes_once_and_there_are_never_too_man
     assert sorted(got) == [*range(40), *range(100, 140)]
 
 
-def link_at(host):
-    return SimpleNamespace(host=host, item=SimpleNamespace(item_id=1))
+def link_at(host, item_id=1):
+    return SimpleNamespace(host=host, item=SimpleNamespace(item_id=item_id))
 
 
 @pytest.mark.faults("E12")
 def test_a_refused_link_halves_the_age_unless_an_older_one_has_worked():
     ages = LinkAges(1800.0)
     assert not ages.is_too_old(link_at("h"), 1800.0)
-    assert ages.refused("h", 100.0)
+    assert ages.refused(link_at("h"), 100.0)
     assert ages.is_too_old(link_at("h"), 51.0)
     assert not ages.is_too_old(link_at("another"), 51.0)
     ages.worked("h", 40.0)
-    assert not ages.refused("h", 39.0), "its age was not to blame"
+    assert not ages.refused(link_at("h"), 39.0), "its age was not to blame"
     assert not ages.is_too_old(link_at("h"), 50.0)
-    assert ages.refused("h", 45.0)
+    assert ages.refused(link_at("h"), 45.0)
     assert ages.is_too_old(link_at("h"), 41.0)
     assert not ages.is_too_old(link_at("h"), 40.0)
+
+
+@pytest.mark.faults("E12")
+def test_age_is_blamed_once_for_each_file_while_no_link_works():
+    ages = LinkAges(1800.0)
+    assert ages.refused(link_at("h"), 100.0)
+    assert ages.refused(link_at("h", 2), 100.0)
+    assert ages.refused(link_at("another"), 100.0)
+    assert not ages.refused(link_at("h"), 100.0), "perhaps the host refuses links of any age"
+    ages.worked("h", 10.0)
+    assert ages.refused(link_at("h"), 100.0)
 
 
 def test_links_that_have_worked_are_told_together():
@@ -133,7 +144,7 @@ def test_links_that_have_worked_are_told_together():
 @pytest.mark.faults("E12")
 def test_the_age_recovers_while_links_work():
     ages = LinkAges(1800.0)
-    ages.refused("h", 2.0)
+    ages.refused(link_at("h"), 2.0)
     for _ in range(2000):
         limit = bisect_left(range(1801), True, key=lambda s: ages.is_too_old(link_at("h"), float(s))) - 1
         ages.worked("h", float(limit))
