@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import starmap
 from pathlib import Path
 from typing import TypeAlias
@@ -126,7 +126,19 @@ class FileRecords:
         def write(c: sqlite3.Connection) -> list[Move]:
             by_id = {file.item_id: (file, report) for file, report in files}
             moves = move_alike(c, Step.FINISH, now, ", reason='', hint=''", (), list(by_id))
-            _write_finished(c, map(by_id.__getitem__, moved_ids(moves)), now)
+            facts, evidence, ids, cut = [], [], [], []
+            for file, report in map(by_id.__getitem__, moved_ids(moves)):
+                facts.append((file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, report, file.item_id))
+                evidence.append((file.item_id, file.identity, file.adopted))
+                ids.append((file.item_id,))
+                if file.window is not None:
+                    cut.append((file, file.window))
+            c.executemany(_FINISH, facts)  # these four in place of what was known before
+            c.executemany(_EVIDENCE, evidence)
+            c.executemany("DELETE FROM window WHERE item_id=?", ids)
+            c.executemany("DELETE FROM part WHERE item_id=?", ids)
+            for file, window in cut:
+                _write_window(c, file, window)
             return moves
 
         return to_its_end(self._writer.begin(write))
@@ -267,23 +279,6 @@ class LedgerStore(msgspec.Struct):
     async def clear(self) -> None:
         """Forget the part."""
         await self.files.drop_part(self.item_id)
-
-
-def _write_finished(c: sqlite3.Connection, files: Iterable[tuple[FinishedFile, bool]], now: float) -> None:
-    """Write what is known of files that are `done` now, in place of what was known before."""
-    facts, evidence, ids, cut = [], [], [], []
-    for file, report in files:
-        facts.append((file.size_bytes, file.sha256, file.proof, file.mtime_ns, now, report, file.item_id))
-        evidence.append((file.item_id, file.identity, file.adopted))
-        ids.append((file.item_id,))
-        if file.window is not None:
-            cut.append((file, file.window))
-    c.executemany(_FINISH, facts)
-    c.executemany(_EVIDENCE, evidence)
-    c.executemany("DELETE FROM window WHERE item_id=?", ids)
-    c.executemany("DELETE FROM part WHERE item_id=?", ids)
-    for file, window in cut:
-        _write_window(c, file, window)
 
 
 def _write_window(connection: sqlite3.Connection, file: FinishedFile, window: WindowRecord) -> None:
