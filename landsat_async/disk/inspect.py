@@ -14,7 +14,7 @@ from typing import TypeAlias
 import anyio.to_thread
 import msgspec
 
-from landsat_async.disk.fs import FileInUse, Fs
+from landsat_async.disk.fs import READ, WRITE, FileInUse, Fs
 from landsat_async.model import Identity, Proof
 from landsat_async.proof.byte_view import Read
 from landsat_async.proof.kinds import is_doubtful, kind_of
@@ -22,6 +22,7 @@ from landsat_async.proof.prove import Damaged, Stopped, prove
 from landsat_async.rules.naming import window_key
 
 _BLOCK_BYTES = 4 * 1024 * 1024
+_COMPARED_BYTES = 1024 * 1024
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -126,6 +127,34 @@ def why_not_adopted(name: str, facts: Facts, listed_bytes: int | None) -> str | 
     if kind.names_product and facts.identity.rank < Identity.CONTENT.rank:
         return "nothing inside it names its product"
     return None
+
+
+def has_same_bytes(fs: Fs, fd: int, path: str, size_bytes: int) -> bool:
+    """Tell whether the file at `path` has just the `size_bytes` of the open one `fd`; then it is made durable."""
+    try:
+        other = _open_for_sync(fs, path)
+    except OSError:
+        return False
+    try:
+        if fs.fstat(other).st_size != size_bytes:
+            return False
+        for at in range(0, size_bytes, _COMPARED_BYTES):
+            if fs.pread(fd, _COMPARED_BYTES, at) != fs.pread(other, _COMPARED_BYTES, at):
+                return False
+        fs.fsync(other)
+        return True
+    except OSError:  # a folder, a device
+        return False
+    finally:
+        fs.close(other)
+
+
+def _open_for_sync(fs: Fs, path: str) -> int:
+    """Open a file that we do not want to change; Windows syncs only what is open for writing."""
+    try:
+        return fs.open(path, WRITE)
+    except PermissionError:
+        return fs.open(path, READ)
 
 
 def put_aside(fs: Fs, path: str, folder: str) -> str | None:

@@ -1,4 +1,10 @@
-"""A folder of this machine as the place where proven files go."""
+"""A folder of this machine as the place where proven files go, and how a file gets its name there.
+
+The order is the promise (`finalise`): bytes durable, proof on the same descriptor (or on the very bytes that were just
+written to it, while they are still in memory), a name that replaces nothing, the name durable. Only then may a ledger
+say "done", and only then may the part's own name go (`part.discard_part`). A kill between any two steps leaves either
+no final name or a proven file under it.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +18,29 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from landsat_async.disk.finalise import Committed, FinaliseResult, finalise, move_file
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
-from landsat_async.disk.fs import READ, Fs, local_fs
-from landsat_async.disk.inspect import OpenFile, put_aside
+from landsat_async.disk.fs import READ, FileStat, Fs, local_fs
+from landsat_async.disk.inspect import OpenFile, has_same_bytes, put_aside
 from landsat_async.disk.output_files import OutputFiles
-from landsat_async.disk.target import CompletePart, FarWait, Look, Place, Recorded, StoredPart
+from landsat_async.disk.target import (
+    Committed,
+    CompletePart,
+    FarWait,
+    InTheWay,
+    Look,
+    PartLost,
+    Place,
+    Recorded,
+    StoredPart,
+    TargetResult,
+)
 from landsat_async.errors import LandsatError
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+_NO_SUCH_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class LocalTarget:
@@ -92,8 +111,8 @@ class LocalTarget:
         needed: Proof,
         overwrite: bool,
         stop: Callable[[], bool] = lambda: False,
-    ) -> FinaliseResult | Proved:
-        """Give the part's own file its final name, see `disk.finalise`: nothing is copied."""
+    ) -> TargetResult | Proved:
+        """Give the part's own file its final name, see `finalise`: nothing is copied."""
         path = self.path_of(relpath)
         result = finalise(
             self.fs, part.fd, part.path, path,
@@ -245,3 +264,105 @@ class LocalTarget:
 
     def spool_free_bytes(self) -> None:
         """Return None: parts lie on the disk of the folder."""
+
+
+# -- the final name
+
+
+def finalise(
+    fs: Fs,
+    fd: int,
+    part_path: str,
+    final_path: str,
+    *,
+    size_bytes: int,
+    prove: Callable[[], Proved | Damaged],
+    needed: Proof,
+    overwrite: bool,
+    mode: int = 0o644,
+) -> TargetResult | Proved:
+    """Sync, prove and name a complete part; blocks.
+
+    Returns `Proved` without naming the file when the proof is right but weaker than `needed`. The file gets `mode`;
+    until then it was its owner's alone.
+    """
+    mine = fs.fstat(fd)
+    if mine.st_size != size_bytes:
+        return PartLost()
+    fs.fsync(fd)
+    proved = prove()
+    if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
+        return proved
+    if not _is_named(fs, mine, part_path):
+        return PartLost()
+    try:
+        fs.fchmod(fd, mode)
+    except OSError:  # some file systems have no modes
+        pass
+    folder, linked = os.path.dirname(final_path), False
+    try:
+        try:
+            linked = _name(fs, part_path, final_path, overwrite=overwrite)
+        except FileNotFoundError:  # the folder is there most of the time, so it is only made when it is missing
+            fs.make_folder(folder)
+            linked = _name(fs, part_path, final_path, overwrite=overwrite)
+    except FileExistsError:
+        if not _is_named(fs, mine, final_path) and not has_same_bytes(fs, fd, final_path, size_bytes):
+            return InTheWay()  # else it has been finished before, by a run that could not record it
+    except IsADirectoryError:
+        return InTheWay()
+    except FileNotFoundError:
+        return PartLost()
+    fs.fsync_dir(folder)
+    return Committed(proved.proof, mine.st_mtime_ns, proved.identity, linked)
+
+
+def _is_named(fs: Fs, mine: FileStat, path: str) -> bool:
+    """Tell whether `path` still names the open file, and not something that was put in its place."""
+    try:
+        there = fs.lstat(path)
+    except FileNotFoundError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+
+def move_file(fs: Fs, path: str, to: str) -> None:
+    """Move a finished file to a name that nobody has, durably; at no moment it has no name.
+
+    Raises:
+        FileExistsError: the name is taken.
+        FileInUse: another program has it open, and the system moves no open file.
+    """
+    fs.make_folder(os.path.dirname(to))
+    _name(fs, path, to, overwrite=False)
+    fs.fsync_dir(os.path.dirname(to))
+    with suppress(FileNotFoundError):  # a rename has taken the old name away
+        fs.unlink(path)
+    fs.fsync_dir(os.path.dirname(path))
+
+
+def _name(fs: Fs, part_path: str, final_path: str, *, overwrite: bool) -> bool:
+    """Give the part its final name in the safest way that the file system knows; whether it has kept its own."""
+    if overwrite:
+        fs.replace(part_path, final_path)
+        return False
+    try:
+        fs.link(part_path, final_path)
+        return True
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    try:
+        fs.rename_noreplace(part_path, final_path)
+        return False
+    except OSError as error:
+        if error.errno not in _NO_SUCH_RENAME:
+            raise
+    # Neither exists here (exFAT on macOS, some network folders). The lock on the output folder keeps our own runs
+    # apart; a stranger would have to create the file between these two calls.
+    try:
+        fs.lstat(final_path)
+    except FileNotFoundError:
+        fs.replace(part_path, final_path)
+        return False
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -12,17 +12,16 @@ import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
-from landsat_async.disk.finalise import FinaliseResult
 from landsat_async.disk.folder import Claim, OutputFolder
 from landsat_async.disk.fs import Fs
 from landsat_async.disk.inspect import OpenFile
 from landsat_async.disk.output_files import OutputPlace
 from landsat_async.errors import LandsatError
-from landsat_async.model import Proof
+from landsat_async.model import Identity, Proof
 from landsat_async.proof.prove import Damaged, Proved
 
 NO_LIMIT_BYTES = 2**60
@@ -90,6 +89,30 @@ class FarWait(msgspec.Struct, frozen=True):
     """It has failed; else it has just not answered yet."""
 
 
+class Committed(msgspec.Struct, frozen=True):
+    """The file has its final name, durably."""
+
+    proof: Proof
+    mtime_ns: int = 0
+    """Its time of change, to be able to say later whether it is still this file."""
+    identity: Identity = Identity.NONE
+    """What the file itself has shown of whose it is."""
+    linked: bool = False
+    """It still has the part's name as well, by which a later run knows it for ours when it was not recorded."""
+
+
+class InTheWay(msgspec.Struct, frozen=True):
+    """Something that is not ours has the final name; it was left alone."""
+
+
+class PartLost(msgspec.Struct, frozen=True):
+    """Somebody removed or swapped the part's name; its bytes cannot be named any more."""
+
+
+TargetResult: TypeAlias = Committed | Damaged | InTheWay | PartLost
+"""What `Target.commit` ends with, where the proof is not too weak for a name."""
+
+
 class CompletePart(Protocol):
     """A part whose bytes are all here, see `disk.part.PartFile`. Its file is open; nothing else is done with it now."""
 
@@ -154,7 +177,7 @@ class Target(Protocol):
         needed: Proof,
         overwrite: bool,
         stop: Callable[[], bool] = lambda: False,
-    ) -> FinaliseResult | Proved:
+    ) -> TargetResult | Proved:
         """Prove a complete part, give the file its final name, durably, and close the part.
 
         Returns `Proved`, and leaves the part open and nameless, when the proof is right but weaker than `needed`.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -32,7 +33,7 @@ from landsat_async.rules.naming import window_key, window_source
 _AT_ONCE_BYTES = 256 * 1024
 """Files up to this long are read in one call: each call gives up Python's lock, and may be slow to get it back."""
 
-__all__ = ["Damaged", "Proved", "Stopped", "prove", "published_sums"]
+__all__ = ["Damaged", "Proved", "Proving", "Stopped", "prove", "published_sums"]
 
 
 class Proved(msgspec.Struct, frozen=True):
@@ -49,6 +50,22 @@ class Damaged(msgspec.Struct, frozen=True):
     """The file must not get its final name."""
 
     reason: str
+
+
+class Proving(Protocol):
+    """Proves an open file, as `prove` does."""
+
+    def __call__(
+        self,
+        read: Source,
+        size_bytes: int,
+        name: str,
+        *,
+        level: Proof,
+        published: Mapping[str, str] | None,
+        stop: Callable[[], bool],
+    ) -> Proved | Damaged:
+        """Prove it; blocks."""
 
 
 def prove(

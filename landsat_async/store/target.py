@@ -22,20 +22,23 @@ from functools import partial
 from pathlib import Path
 
 from landsat_async.config_store import StoreConfig
-from landsat_async.disk.finalise import Committed, FinaliseResult, InTheWay, PartLost
 from landsat_async.disk.folder import STATE_FOLDER, Claim, OutputFolder
 from landsat_async.disk.foresee import refusal
 from landsat_async.disk.fs import READ, FileInUse, local_fs
 from landsat_async.disk.inspect import OpenFile
 from landsat_async.disk.target import (
     NO_LIMIT_BYTES,
+    Committed,
     CompletePart,
     FarWait,
+    InTheWay,
     Look,
+    PartLost,
     Place,
     Recorded,
     StoredPart,
     StoreFailed,
+    TargetResult,
 )
 from landsat_async.errors import ConfigError, FolderBusy, LandsatError
 from landsat_async.model import Proof
@@ -205,7 +208,7 @@ class StoreTarget:
         needed: Proof,
         overwrite: bool,
         stop: Callable[[], bool] = lambda: False,
-    ) -> FinaliseResult | Proved:
+    ) -> TargetResult | Proved:
         """Prove the part on the spool, bring it up, and see that it is there whole."""
         if self.fs.fstat(part.fd).st_size != part.length:
             return PartLost()

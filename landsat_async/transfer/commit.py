@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from landsat_async.disk.finalise import Committed, FinaliseResult
+from landsat_async.disk.target import Committed, TargetResult
 from landsat_async.events import Notice
 from landsat_async.model import Identity, Proof, WindowRecord
 from landsat_async.proof.byte_view import Source
@@ -82,7 +82,7 @@ class CommittedMembers(msgspec.Struct, frozen=True):
     results: tuple[WindowResult | CommittedMember | NoMember, ...]
 
 
-WindowResult: TypeAlias = FinaliseResult | CommittedWindow | EmptyWindow | NotCut
+WindowResult: TypeAlias = TargetResult | CommittedWindow | EmptyWindow | NotCut
 CommitResult: TypeAlias = WindowResult | CommittedMembers | MeasureResult | Proved | Joined | OSError | Stopped
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from anyio import sleep_forever
 
-from landsat_async.disk.finalise import Committed, InTheWay, PartLost
+from landsat_async.disk.target import Committed, InTheWay, PartLost
 from landsat_async.errors import LandsatError
 from landsat_async.events import Notice
 from landsat_async.model import Identity

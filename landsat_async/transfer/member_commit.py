@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from landsat_async.disk.finalise import Committed
 from landsat_async.disk.part import WINDOW_SUFFIX, discard_part, new_window_file
+from landsat_async.disk.target import Committed
 from landsat_async.model import Proof
 from landsat_async.proof.bundle import base_name
 from landsat_async.proof.byte_view import ByteView, Damage

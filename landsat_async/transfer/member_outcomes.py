@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from landsat_async.disk.finalise import InTheWay
+from landsat_async.disk.target import InTheWay
 from landsat_async.model import Identity
 from landsat_async.proof.prove import Damaged
 from landsat_async.transfer.commit import (

@@ -24,12 +24,11 @@ from anyio import CancelScope, move_on_after
 from yarl import URL
 
 from landsat_async.connections import ALONE, USED_AT_MOST, Answer, OutOfStep, checked
-from landsat_async.disk.finalise import Proving
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.target import Target
 from landsat_async.errors import SessionClosed
 from landsat_async.model import Identity
-from landsat_async.proof.prove import prove
+from landsat_async.proof.prove import Proving, prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Fact

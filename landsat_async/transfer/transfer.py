@@ -30,9 +30,9 @@ from anyio import create_task_group, get_cancelled_exc_class, move_on_after, sle
 from yarl import URL
 
 from landsat_async.disk.checkpoint import Checkpoint
-from landsat_async.disk.finalise import Committed
 from landsat_async.disk.io_threads import Threads
 from landsat_async.disk.part import NoRoom, PartFile
+from landsat_async.disk.target import Committed
 from landsat_async.errors import LandsatError
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.raster.grid import UnsupportedRaster

@@ -117,7 +117,7 @@ class Done(msgspec.Struct, frozen=True):
     window: WindowRecord | None = None
     """How it was cut, where it is a window."""
     linked: bool = False
-    """A later run knows it for ours also when it was not recorded, see `finalise.Committed`: the record can wait."""
+    """A later run knows it for ours also when it was not recorded, see `target.Committed`: the record can wait."""
 
 
 class NoData(msgspec.Struct, frozen=True):

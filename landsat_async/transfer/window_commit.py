@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from landsat_async.disk.finalise import Committed
 from landsat_async.disk.part import WINDOW_SUFFIX, HashedFile, discard_part, new_window_file
+from landsat_async.disk.target import Committed
 from landsat_async.model import Proof, WindowRecord
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.raster.cog import CogLayout

@@ -14,7 +14,7 @@ from unittest import mock
 
 from msgspec.structs import replace
 
-from landsat_async.disk import finalise, ledger, local_target
+from landsat_async.disk import ledger, local_target
 from landsat_async.disk.checkpoint import EMPTY_SHA256
 from landsat_async.disk.ledger import FinishedFile
 from landsat_async.disk.open_part import open_part
@@ -94,7 +94,7 @@ class LateSync(Late):
 
 def _record_first() -> Patches:
     """The ledger says "done" before what was put off is done."""
-    real = finalise.finalise
+    real = local_target.finalise
 
     def marked(fs: Late, fd: int, part_path: str, final_path: str, **how: Any) -> Any:
         fs.finalising.path = final_path
@@ -136,7 +136,7 @@ def _write_to_final() -> Patches:
         mock.patch.object(worker, "TransferJob", job),
         mock.patch.object(repair, "open_part", straight),
         mock.patch.object(repair, "PartFile", straight_new),
-        mock.patch.object(finalise, "_name", mock.Mock()),
+        mock.patch.object(local_target, "_name", mock.Mock()),
     ]
 
 

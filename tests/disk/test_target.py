@@ -10,12 +10,11 @@ from functools import partial
 
 import pytest
 
-from landsat_async.disk.finalise import Committed, InTheWay
 from landsat_async.disk.fs import NEW, observe
 from landsat_async.disk.fs_windows import WindowsFs
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.disk.target import KeepsVersions, Look, Place, Recorded
+from landsat_async.disk.target import Committed, InTheWay, KeepsVersions, Look, Place, Recorded
 from landsat_async.errors import FolderBusy
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved

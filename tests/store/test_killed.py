@@ -10,8 +10,7 @@ import anyio
 import pytest
 
 from landsat_async import Config, Credentials, download
-from landsat_async.disk.finalise import Committed, InTheWay
-from landsat_async.disk.target import StoreFailed
+from landsat_async.disk.target import Committed, InTheWay, StoreFailed
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.server import open_simulator
 from tests.store.test_runs import held, tables

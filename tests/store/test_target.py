@@ -9,9 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from landsat_async.config_store import StoreConfig
-from landsat_async.disk.finalise import Committed, InTheWay
 from landsat_async.disk.fs import NEW
-from landsat_async.disk.target import NO_LIMIT_BYTES, Look, Place, Recorded, StoreFailed
+from landsat_async.disk.target import NO_LIMIT_BYTES, Committed, InTheWay, Look, Place, Recorded, StoreFailed
 from landsat_async.errors import FolderBusy, FolderUnwritable, ServiceDown
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved, Stopped

@@ -7,11 +7,12 @@ import os
 
 import pytest
 
-from landsat_async.disk.finalise import Committed, InTheWay, PartLost, finalise, move_file
 from landsat_async.disk.fs import WRITE, local_fs, observe
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.fs_windows import WindowsFs
+from landsat_async.disk.local_target import finalise, move_file
 from landsat_async.disk.part import discard_part
+from landsat_async.disk.target import Committed, InTheWay, PartLost
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Damaged, Proved
 from tests.support.windows_like import Disk, LikeWin32
