@@ -334,13 +334,13 @@ class Threads(msgspec.Struct, eq=False):
     give_up_at_s: float = math.inf
     waits: set[CancelScope] = msgspec.field(default_factory=set)
     """Scopes of those who wait for a thread and are not to be cancelled by others."""
-    _stops: dict[ThreadCall, Callable[[], object]] = msgspec.field(default_factory=dict)
+    is_to_end: bool = False
+    """The transfer is to end: what is under way in threads, and can, stops soon."""
 
     def run(
         self,
         work: Callable[..., T],
         *arguments: object,
-        stop: Callable[[], object] | None = None,
         pool: DiskPool | None = None,
         short: bool = False,
     ) -> Awaitable[T]:
@@ -349,29 +349,19 @@ class Threads(msgspec.Struct, eq=False):
         Args:
             work: Called in a thread.
             arguments: What it is called with.
-            stop: What `cancel_soon` may call to make that end come soon.
             pool: Other threads than those of the disk: for what needs a processor for some milliseconds, so that what
                 is short and waits for the disk does not wait for it. None = those of the disk.
             short: It is over in less than a millisecond, where the disk is quick; see `DiskPool.start`.
         """
-        call = (pool or self.pool).begin(work, *arguments, short=short)
-        if stop is not None:
-            self._stops[call] = stop
-        return to_its_end(call, self.waiting)
+        return to_its_end((pool or self.pool).begin(work, *arguments, short=short), self.waiting)
 
     def waiting(self) -> AbstractContextManager[None]:
         """Shield what waits for a thread."""
         return _Waiting(self)
 
-    def forget_stops(self) -> None:
-        """The transfer is over: nothing is left to be stopped."""
-        self._stops.clear()
-
     def cancel_soon(self) -> None:
         """The transfer is to end: threads have the grace period, counted from now, and no more."""
+        self.is_to_end = True
         self.give_up_at_s = min(self.give_up_at_s, current_time() + self._grace_s)
         for scope in self.waits:
             scope.deadline = self.give_up_at_s
-        for call, stop in self._stops.items():
-            if not call.is_over:
-                stop()

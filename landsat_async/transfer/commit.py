@@ -31,7 +31,7 @@ LAYOUTS_SEEN = 8
 """So many files of each kind and host are looked at for how they are laid out."""
 SHORT_BYTES = 256 * 1024
 """On a quick disk, smaller files are written, proven and named before another thread would have woken up."""
-_stopped = attrgetter("stopped")
+_is_to_end = attrgetter("threads.is_to_end")
 WHOLE_HINT = 'Files of this kind come whole with window = "off".'
 
 
@@ -101,9 +101,7 @@ def land(transfer: Transfer, block: memoryview) -> Awaitable[CommitResult]:
     """Write the end of the file, and give the file its name, in one call of a thread. Raises OSError of writing."""
     job, size_bytes = transfer.job, transfer.part.length + len(block)
     is_plain = job.window is None and job.measure is None and not job.members and not transfer.session.target.is_far
-    return transfer.threads.run(
-        put_and_commit, transfer, block, stop=transfer.stop_proof, short=is_plain and size_bytes <= SHORT_BYTES
-    )
+    return transfer.threads.run(put_and_commit, transfer, block, short=is_plain and size_bytes <= SHORT_BYTES)
 
 
 def put_and_commit(transfer: Transfer, block: memoryview) -> CommitResult:
@@ -126,7 +124,7 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
     """
     job, session, part, joins = transfer.job, transfer.session, transfer.part, transfer.joins
     read = part.read if whole is None else partial(_read_memory, whole)
-    stop = partial(_stopped, transfer)
+    stop = partial(_is_to_end, transfer)
     joined = bool(part.facts.joined or part.facts.joined_weakly) and not joins.checked
     transfer.is_doubtful = is_doubtful(part.length, job.bytes_nominal)
     if joined:
@@ -234,5 +232,5 @@ def _cut(transfer: Transfer, whole: Proved | None) -> WindowResult:
 def _without_sums(transfer: Transfer) -> list[Stretch]:
     part = transfer.part
     below = min(part.facts.joined, part.length) or part.length  # joined by a version that did not say where
-    sums = sums_inside(part.read, part.length, transfer.job.name, stop=lambda: transfer.stopped)
+    sums = sums_inside(part.read, part.length, transfer.job.name, stop=lambda: transfer.threads.is_to_end)
     return without_sums(sums, below)

@@ -70,7 +70,7 @@ async def finish(transfer: Transfer, *, length_known: bool, result: CommitResult
         if cuts:
             transfer.hooks.slot.leave()
         pool = transfer.session.computing if cuts else None
-        result = await work.run(lambda: commit(transfer, length_known=known), stop=transfer.stop_proof, pool=pool)
+        result = await work.run(lambda: commit(transfer, length_known=known), pool=pool)
     if isinstance(result, OSError):
         return await _naming_fault(transfer, result)
     match result:

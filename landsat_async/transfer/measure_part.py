@@ -55,7 +55,7 @@ def measure_part(transfer: Transfer, spec: MeasureSpec) -> MeasureResult:
 
 def _stoppable(transfer: Transfer) -> Read:
     def read_or_stop(size: int, at: int) -> bytes:
-        if transfer.stopped:
+        if transfer.threads.is_to_end:
             raise Stopped
         return transfer.part.read(size, at)
 

@@ -49,7 +49,7 @@ def take_members(transfer: Transfer, whole: Proved) -> CommittedMembers | Window
     """
     part = transfer.part
     try:
-        found = walk_tar(ByteView(part.read, 0, part.length, lambda: transfer.stopped))
+        found = walk_tar(ByteView(part.read, 0, part.length, lambda: transfer.threads.is_to_end))
     except Damage as damage:
         return Damaged(str(damage))
     here = {base_name(member): member for member in found}
@@ -97,7 +97,7 @@ def _copy(transfer: Transfer, wanted: WantedMember, member: Member, read: Read) 
         def read_copy(size: int, at: int) -> bytes:
             return target.fs.pread(part.fd, size, at)
 
-        level, stop = Proof.STRUCTURE, lambda: transfer.stopped
+        level, stop = Proof.STRUCTURE, lambda: transfer.threads.is_to_end
         return transfer.session.prove(read_copy, part.length, wanted.name, level=level, published=None, stop=stop)
 
     try:

@@ -150,8 +150,6 @@ class Transfer:
     """How often one of several connections has broken."""
     is_doubtful = False
     """Its size is far from the listed one; known once it is complete."""
-    stopped = False
-    """A proof that is under way is to end soon."""
     outcome: Outcome | None = None
     """What `run_apart` has come to, also when it was cancelled: a file may have had its final name by then."""
 
@@ -214,7 +212,6 @@ class Transfer:
                 self.session.max_rate.charge(-self._paid_bytes)
             self.session.waits.open.pop(self.wait, None)
             self.session.running.discard(self.threads)
-            self.threads.forget_stops()
             del self.wait  # nothing refers to itself now: a part in memory would else stay until gc looks for it
             if self._opened and not self.part.closed:
                 with move_on_after(self.job.policy.grace_s, shield=True):
@@ -356,10 +353,6 @@ class Transfer:
         with move_on_after(self.job.policy.grace_s, shield=True), suppress(OSError):
             if self._opened and not self.threads.lost:
                 await self.checkpoint_if_new()
-
-    def stop_proof(self) -> None:
-        """Let a proof that is under way end soon."""
-        self.stopped = True
 
     # -- events ------------------------------------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ def stoppable(transfer: Transfer, read: Read) -> Read:
     """Return a reader that raises Stopped once the transfer is cancelled."""
 
     def read_or_stop(size: int, at: int) -> bytes:
-        if transfer.stopped:
+        if transfer.threads.is_to_end:
             raise Stopped
         return read(size, at)
 
@@ -205,7 +205,9 @@ def _named(transfer: Transfer, wanted: WantedMember, part: WindowPart, record: W
 
     def prove() -> Proved | Damaged:
         name = wanted.relpath.rpartition("/")[2]
-        return session.prove(read, part.length, name, level=Proof.WINDOW, published=None, stop=lambda: transfer.stopped)
+        return session.prove(
+            read, part.length, name, level=Proof.WINDOW, published=None, stop=lambda: transfer.threads.is_to_end
+        )
 
     overwrite = job.policy.overwrite
     result = session.target.commit(part, wanted.relpath, prove=prove, needed=Proof.WINDOW, overwrite=overwrite)

@@ -91,17 +91,23 @@ async def test_what_work_raises_reaches_who_waits_and_nobody_else():
             await first
 
 
-async def test_a_transfer_that_is_to_end_stops_what_is_under_way_and_not_what_has_ended():
-    asked = []
-    with pool_of(2) as (pool, release):
+async def test_a_transfer_that_is_to_end_tells_its_threads():
+    with pool_of(1) as (pool, _):
         threads = Threads(pool, 5.0)
-        await threads.run(int, stop=partial(asked.append, "ended"))
-        under_way = threads.run(release.wait, stop=partial(asked.append, "under way"))
-        await threads.run(int)
-        threads.cancel_soon()
-        release.set()
-        await under_way
-    assert asked == ["under way"]
+
+        def work():
+            begun.set()
+            while not threads.is_to_end:
+                time.sleep(0.001)
+            return "stopped"
+
+        begun = threading.Event()
+        under_way = threads.run(work)
+        with anyio.fail_after(10):
+            while not begun.is_set():
+                await anyio.sleep(0.001)
+            threads.cancel_soon()
+            assert await under_way == "stopped"
 
 
 async def test_a_pool_that_has_just_shrunk_ends_all_its_threads(monkeypatch):

@@ -121,9 +121,6 @@ async def test_L01_L03_cancelled_at_every_await_and_continued(tmp_path, how, pre
         net = await nets.enter_async_context(Bench(str(tmp_path / "net")).net())
         while reached:
             at += 1
-            if how == "group":  # one that was hurried remains so
-                await nets.aclose()
-                net = await nets.enter_async_context(Bench(str(tmp_path / "net")).net())
             bench = Bench(str(tmp_path / f"{how}-{at}"))
             bench.tune(block_bytes=16 * KIB, checkpoint_bytes=32 * KIB)
             os.makedirs(bench.folder)
@@ -133,6 +130,9 @@ async def test_L01_L03_cancelled_at_every_await_and_continued(tmp_path, how, pre
             count, ended_first = await interrupted(bench, server, net, at, how)
             reached = count >= at
             points += reached and not ended_first
+            if how == "group":  # one that was hurried remains so
+                await nets.aclose()
+                net = await nets.enter_async_context(Bench(str(tmp_path / "net")).net())
             assert open_files_below(bench.folder) == []
             for _ in range(3):  # aiohttp resolves names in tasks of its own, which have been cancelled now
                 await asyncio.sleep(0)
