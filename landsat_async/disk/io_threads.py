@@ -343,6 +343,7 @@ class Threads(msgspec.Struct, eq=False):
         *arguments: object,
         pool: DiskPool | None = None,
         short: bool = False,
+        at_end: Callable[[], object] | None = None,
     ) -> Awaitable[T]:
         """Begin blocking work and return what waits for its end.
 
@@ -352,8 +353,13 @@ class Threads(msgspec.Struct, eq=False):
             pool: Other threads than those of the disk: for what needs a processor for some milliseconds, so that what
                 is short and waits for the disk does not wait for it. None = those of the disk.
             short: It is over in less than a millisecond, where the disk is quick; see `DiskPool.start`.
+            at_end: Called in the loop when the thread has come back, also when that is after the waiter has gone.
+
+        Raises OutOfResources as `DiskPool.begin` does; `at_end` is not called then.
         """
-        return to_its_end((pool or self.pool).begin(work, *arguments, short=short), self.waiting)
+        call = (pool or self.pool).begin(work, *arguments, short=short)
+        call.at_end = at_end
+        return to_its_end(call, self.waiting)
 
     def waiting(self) -> AbstractContextManager[None]:
         """Shield what waits for a thread."""

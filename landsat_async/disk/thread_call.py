@@ -45,10 +45,14 @@ class ThreadCall(msgspec.Struct, eq=False, kw_only=True):
     error: BaseException | None = None
     is_over: bool = False
     """Its loop knows what has come of it."""
+    at_end: Callable[[], object] | None = None
+    """Called in the loop then, also when nobody waits any more: gives back what the call has held."""
 
     def tell(self) -> None:
         """Let who waits have what has come of it; `again` brings it to who is cancelled before he has it."""
         self.is_over, future = True, self.future
+        if self.at_end is not None:
+            self.at_end()
         if future is None or future.done():
             return
         if self.error is not None:

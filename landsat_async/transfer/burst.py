@@ -283,15 +283,20 @@ class Bursts:
         return False
 
     async def run(self, threads: Threads, work: Callable[[], Burst]) -> Burst | None:
-        """Have a thread do it; None = there is no thread, and nothing was done. Raises what `work` raises."""
+        """Have a thread do it; None = there is no thread, and nothing was done. Raises what `work` raises.
+
+        The turn is given back when the thread comes back, also when nobody waits for it any more.
+        """
         try:
-            return await threads.run(work, pool=self._pool)
+            burst = threads.run(work, pool=self._pool, at_end=self._give_back)
         except OutOfResources:
+            self._give_back()
             return None
-        finally:
-            if not threads.lost:  # else it has not come back
-                self._free.release()
-                self._patience_s = TURN_S
+        return await burst
+
+    def _give_back(self) -> None:
+        self._free.release()
+        self._patience_s = TURN_S
 
     def close(self) -> None:
         """Let the threads end; never waits."""

@@ -91,6 +91,25 @@ async def test_what_work_raises_reaches_who_waits_and_nobody_else():
             await first
 
 
+async def test_what_a_call_has_held_is_given_back_also_when_nobody_waits_for_it_any_more():
+    given_back = []
+    with pool_of(2) as (pool, release):
+        threads = Threads(pool, 0.01)
+        await threads.run(int, at_end=partial(given_back.append, "waited for"))
+        assert given_back.pop() == "waited for"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(threads.run, release.wait, at_end=partial(given_back.append, "left")))
+            await anyio.lowlevel.checkpoint()
+            threads.cancel_soon()
+            tasks.cancel_scope.cancel()
+        assert threads.lost
+        assert not given_back, "still used"
+        release.set()
+        with anyio.fail_after(10):
+            while not given_back:
+                await anyio.sleep(0.001)
+
+
 async def test_a_transfer_that_is_to_end_tells_its_threads():
     with pool_of(1) as (pool, _):
         threads = Threads(pool, 5.0)

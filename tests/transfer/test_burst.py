@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landsat_async.disk.fs_posix import PosixFs
+from landsat_async.disk.io_threads import Threads
 from landsat_async.transfer import burst, fast_path, sink
 from landsat_async.transfer.burst import Burst, Bursts, is_quick, open_source, receive_burst
 from landsat_async.transfer.transfer import Transfer
@@ -513,15 +514,9 @@ async def test_who_gets_no_thread_goes_on_with_the_loop(monkeypatch):
     bursts, gate = Bursts(), threading.Event()
     said = []
 
-    class Free:
-        lost = False
-
-        async def run(self, work, *, pool):
-            return await pool.start(work)
-
     async def hang():
         assert await bursts.turn()
-        said.append(await bursts.run(Free(), lambda: (gate.wait(20.0), "came back")[1]))
+        said.append(await bursts.run(Threads(bursts._pool, 0.0), lambda: (gate.wait(20.0), "came back")[1]))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(hang)
@@ -534,7 +529,40 @@ async def test_who_gets_no_thread_goes_on_with_the_loop(monkeypatch):
         gate.set()
     assert said == ["came back", "came back"]
     assert await bursts.turn()
-    assert await bursts.run(Free(), lambda: "done") == "done"
+    assert await bursts.run(Threads(bursts._pool, 0.0), lambda: "done") == "done"
+    bursts.close()
+
+
+@pytest.mark.faults("X133")
+async def test_a_turn_is_given_back_when_its_thread_comes_back_to_nobody(monkeypatch):
+    """Else a disk that has hung for a while would leave a session without bursts, though it is quick again."""
+    monkeypatch.setattr(burst.os, "cpu_count", lambda: 1)
+    bursts, gate = Bursts(), threading.Event()
+    threads = Threads(bursts._pool, 0.01)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            assert await bursts.turn()
+            tasks.start_soon(bursts.run, threads, partial(gate.wait, 20.0))
+        await anyio.lowlevel.checkpoint()
+        threads.cancel_soon()
+        tasks.cancel_scope.cancel()
+    assert threads.lost
+    assert not await bursts.turn()
+    gate.set()
+    with anyio.fail_after(10.0):
+        while bursts._free.value < 2:
+            await anyio.sleep(0.001)
+    assert await bursts.turn()
+    bursts.close()
+
+
+@pytest.mark.faults("X133")
+async def test_a_turn_is_given_back_although_another_thread_of_the_transfer_is_lost():
+    bursts = Bursts()
+    before, threads = bursts._free.value, Threads(bursts._pool, 0.0, lost=True)
+    assert await bursts.turn()
+    assert await bursts.run(threads, lambda: "done") == "done"
+    assert bursts._free.value == before
     bursts.close()
 
 
