@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -19,7 +19,9 @@ from landsat_async.errors import BadReply, LandsatError, OutcomeUnknown, Service
 from landsat_async.m2m.api_errors import from_answer, from_code
 from landsat_async.m2m.payloads import LOGOUT, Call
 from landsat_async.m2m.tolerant import NULL, FailedItem, Unusable, is_blank, read_struct, text, whole
-from landsat_async.m2m.transport import ApiReply
+
+if TYPE_CHECKING:
+    from landsat_async.m2m.transport import ApiReply
 
 T = TypeVar("T")
 _NOT_ACTED_STATUS = {404, 408, 425, 429, 503}

@@ -21,7 +21,7 @@ import yarl
 
 from landsat_async.connections import ALONE, USED_AT_MOST, OutOfStep, checked
 from landsat_async.errors import BadReply, ConfigError, LandsatError, SessionClosed
-from landsat_async.m2m.api_errors import from_network
+from landsat_async.m2m.network_errors import from_network
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.user_files import Unreadable, check_user_file, near_name
 

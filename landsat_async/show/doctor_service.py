@@ -24,8 +24,8 @@ from landsat_async.errors import (
     ServiceDown,
     ServiceError,
 )
-from landsat_async.m2m.api_errors import from_network
 from landsat_async.m2m.client import M2MClient
+from landsat_async.m2m.network_errors import from_network
 from landsat_async.m2m.transport import tls_context
 from landsat_async.rules.quantities import count_text, span_text
 from landsat_async.run.find_credentials import ROLE_HINT

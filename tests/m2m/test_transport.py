@@ -14,7 +14,6 @@ import trustme
 
 from landsat_async.errors import BadReply, CertificateUntrusted, ConfigError, ServiceDown, ServiceError
 from landsat_async.m2m import payloads
-from landsat_async.m2m.api_errors import from_network
 from landsat_async.m2m.client import M2MClient
 from tests.m2m.server import ACCOUNT, KEY, TOKEN, Answer, bare, ok, scripted_service
 
@@ -361,32 +360,3 @@ async def test_only_calls_carry_the_key_and_an_honest_name(service, connect):
 async def test_a_client_outside_of_async_with_says_so(service):
     with pytest.raises(RuntimeError, match="async with"):
         await M2MClient(service.url, ACCOUNT).permissions()
-
-
-# -- every exception of aiohttp has a verdict
-
-
-def subclasses(kind):
-    for sub in kind.__subclasses__():
-        if sub.__module__.startswith("aiohttp"):
-            yield sub
-            yield from subclasses(sub)
-
-
-def test_every_aiohttp_exception_becomes_an_error_of_ours_without_its_text():
-    kinds = sorted(set(subclasses(aiohttp.ClientError)), key=lambda kind: kind.__name__)
-    assert len(kinds) > 20
-    for kind in kinds:
-        error = kind.__new__(kind)
-        error.args = ("canary https://h/x?requestSignature=canary",)
-        error.status = 502
-        error._os_error = OSError(111, "refused")
-        error._certificate_error = ssl.SSLCertVerificationError("canary")
-        ours = from_network("dataset", "m2m.example", error, 120)
-        assert isinstance(ours, ServiceError | ConfigError)
-        assert "canary" not in str(ours) + ours.hint
-
-
-def test_other_exceptions_of_the_network_are_a_service_that_is_down():
-    for error in (OSError(101, "Network is unreachable"), ConnectionResetError(104, "reset"), UnicodeError("idna")):
-        assert isinstance(from_network("dataset", "h", error, 120), ServiceDown)
