@@ -131,8 +131,12 @@ def test_a_file_that_ends_before_its_index_is_refused():
         layout(data[:-10])
 
 
-@pytest.mark.parametrize("seed", range(300))
-def test_a_header_that_was_changed_by_chance_is_read_or_refused(seed):
+def test_a_header_that_was_changed_by_chance_is_read_or_refused():
+    for seed in range(300):
+        check_changed_by_chance(seed)
+
+
+def check_changed_by_chance(seed):
     chance = random.Random(seed)
     data = bytearray(band(**chance.choice(SHAPES)))
     for _ in range(chance.randint(1, 8)):
