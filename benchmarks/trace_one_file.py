@@ -44,6 +44,7 @@ BESIDE = {
     "WorkerPool.manage": "adapts the number of workers, every few seconds",
     "WorkerPool.cancel_soon_when_cancelled": "waits for the end of the workers",
     "_announce": "says what is waited for when nothing flows",
+    "count_observations": "counts what was seen, once a second",
     "Poller.run": "rests: nothing is being prepared",
     "trace": "reads the events of the run",
 }

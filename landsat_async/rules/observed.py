@@ -10,16 +10,15 @@ import ipaddress
 import math
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 VALUES_MOST = 24
 """Different values of one topic at one host; what comes later is counted under `OTHERS`."""
 HOSTS_MOST = 12
-PENDING_MOST = 128
-"""So much is counted together."""
+NOTED_MOST = 1024
+"""So much is kept until it is counted, once a second in a run; what comes on top of it pushes the oldest out."""
 OTHERS = "others"
 HIDDEN = "..."
 _CHARS_MOST = 80
@@ -87,6 +86,11 @@ class Fact(NamedTuple):
     times: int = 1
 
 
+Noted: TypeAlias = tuple[str, Iterable[Fact]]
+"""A host, and what it has shown; to be iterated over once, now or later."""
+Note: TypeAlias = Callable[[Noted], None]
+
+
 class Seen(NamedTuple):
     """How often a value was seen."""
 
@@ -100,25 +104,21 @@ class Observations:
     """Counts facts, by host. Bounded: neither the number nor the length of what is kept grows with a run.
 
     Nothing is counted in the way of a file: what is noted waits, and generators of facts do not even begin before
-    many are counted together.
+    all of them are counted together.
     """
 
     def __init__(self) -> None:
-        self._pending: deque[tuple[str, Iterable[Fact]]] = deque()
+        self._noted: deque[Noted] = deque(maxlen=NOTED_MOST)
+        self.note: Note = self._noted.append
+        """Keeps facts about a host, to be counted later; for any thread."""
         self._seen: dict[tuple[str, str, str], Seen] = {}
         self._values: dict[tuple[str, str], set[str]] = {}
         self._hosts: set[str] = set()
 
-    def note(self, host: str, facts: Iterable[Fact]) -> None:
-        """Keep facts about a host, to be counted later; for any thread."""
-        self._pending.append((host, facts))
-        if len(self._pending) >= PENDING_MOST:
-            self._count_pending()
-
-    def _count_pending(self) -> None:
-        with suppress(IndexError):  # also when another thread has taken the last
-            while True:
-                self._count(*self._pending.popleft())
+    def count(self) -> None:
+        """Count what has been noted so far; in one thread."""
+        for _ in range(len(self._noted)):
+            self._count(*self._noted.popleft())
 
     def _count(self, host: str, facts: Iterable[Fact]) -> None:
         place = host_text(host)
@@ -142,7 +142,7 @@ class Observations:
 
     def take(self) -> dict[tuple[str, str, str], Seen]:
         """Return what has been counted since the last call, by (host, topic, value)."""
-        self._count_pending()
+        self.count()
         taken, self._seen = self._seen, {}
         return taken
 

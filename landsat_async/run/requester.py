@@ -305,7 +305,8 @@ class Requester:
         answers = from_request(reply)
         if files[0].group_dataset is not None:
             host = urlsplit(context.config.service.url).hostname or ""
-            context.observations.note(host, [fact_of_groups([item.scene_display_id for item in files], answers)])
+            fact = fact_of_groups([item.scene_display_id for item in files], answers)
+            context.observations.note((host, [fact]))
         if reply.duplicates:
             files = await context.ledger.requests.revive(files, reply.duplicates)
         pairs = match(files, answers)

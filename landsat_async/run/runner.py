@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import anyio
 
+from landsat_async.beside import beside
 from landsat_async.config import Config
 from landsat_async.credentials import Credentials
 from landsat_async.disk.folder import Claim
@@ -51,6 +52,7 @@ from landsat_async.run.host_health import Circuit, HostHealth
 from landsat_async.run.hosts import Hosts
 from landsat_async.run.inventory import sweep_parts, take_stock, warn_of_space
 from landsat_async.run.link_stream import LinkStream
+from landsat_async.run.observing import count_observations
 from landsat_async.run.poller import Poller
 from landsat_async.run.preparation import prepare
 from landsat_async.run.requester import Requester
@@ -247,7 +249,7 @@ class Run:
             is_tidy = False
             try:
                 hooks = Hooks(context, self._on_scene, (credentials.token,))
-                async with announced_waits(context, gate):
+                async with beside(count_observations, context), announced_waits(context, gate):
                     await self._search_and_fetch(context, hooks)
                     with anyio.move_on_after(REPORTS_S):  # a stop is heard here too, and takes nothing away
                         is_tidy = await clean_up(context, REPORTS_S)
@@ -257,12 +259,13 @@ class Run:
 
     def _client(self, credentials: Credentials, gate: ApiGate) -> M2MClient:
         """Return the client of the service, which tells what it waits for and what it has seen."""
-        service = self.config.service
+        service, note = self.config.service, self._observations.note
+        host = urlsplit(service.url).hostname or ""
         return M2MClient(
             service.url, credentials,
             session=self._session, ca_bundle=service.ca_bundle, patience_s=service.patience_s, gate=gate,
             on_wait=self._on_wait, on_unusable=self._unreadable.note,
-            observe=partial(self._observations.note, urlsplit(service.url).hostname or ""),
+            observe=lambda facts: note((host, facts)),
         )  # fmt: skip
 
     async def _search_and_fetch(self, context: RunContext, hooks: Hooks) -> None:

@@ -66,8 +66,6 @@ QUICK_S = 2.0
 LINK_YOUNG_S = 1.0
 """A link that is refused at this age or later may have died of it; a younger one is refused for another reason."""
 BUGS_IN_A_ROW = 5
-WRITE_DOWN_S = 60.0
-"""So often what was seen of the service is written into the ledger."""
 CUT_BESIDE = 4
 """So many windows are cut, or wait for that, while others use their connections."""
 RATED_BYTES = 2**20
@@ -115,7 +113,6 @@ class WorkerPool:
         self._slots = Slots(self._size.allowed, CUT_BESIDE if cuts_here else 0)
         self.number = download.workers + self._slots.beside
         """So many `work`."""
-        self._written_s = 0.0
         self._working = 0
         self._ended = anyio.Event()
 
@@ -186,7 +183,6 @@ class WorkerPool:
             self._resize(concurrency.after_window(self._size, rate, busy=self._slots.most_busy, now_s=began_s))
             self._slots.most_busy = self._slots.busy
             self.context.wakeups.notify()
-            await self._write_down(began_s)
 
     async def _one(self, link: Link, claiming: Claiming | None, slot: Slot) -> Proven | Unfinished | None:
         """Fetch a file; None when there is nothing more to do for it. `claiming`: None where its link is too old."""
@@ -236,7 +232,7 @@ class WorkerPool:
             self._note(link, age_s, outcome, context.states.loop_time() - began_s)
         has_worked = isinstance(outcome, Done | NoData | MembersTaken | Counted)
         if has_worked and self._ages.worked(link.host, age_s):
-            context.observations.note(link.host, self._ages.told(link.host))
+            context.observations.note((link.host, self._ages.told(link.host)))
         if isinstance(outcome, Done):
             return Proven(item, outcome, outcome.size_bytes, link.proxied)
         expired = isinstance(outcome, NeedsLink) and outcome.expired and age_s >= LINK_YOUNG_S
@@ -258,13 +254,7 @@ class WorkerPool:
                 facts.append(Fact("staged links", "not ready at this age", age_s))
             case HostDown() if outcome.kind is HostReport.SERVER:
                 facts.append(Fact("connections", "pushed back with so many at a time", self._slots.busy))
-        self.context.observations.note(link.host, facts)
-
-    async def _write_down(self, now_s: float) -> None:
-        """Put what was seen into the ledger now and then; a run that is killed loses a minute of it."""
-        if now_s - self._written_s >= WRITE_DOWN_S:
-            self._written_s = now_s
-            await self.context.ledger.observations.add(self.context.observations.take(), self.context.states.now())
+        self.context.observations.note((link.host, facts))
 
     def _transfer(
         self, item: Item, saved: SavedPart | None, was: tuple[str, ...], link: Link, slot: Slot

@@ -294,7 +294,7 @@ async def receive_body(
         if old_length and sink.adopted and session.observe is not None:
             equal = "other bytes" if sink.diverged else "the same bytes"
             fact = Fact("repeat", f"{equal}{' under another ETag' if etags_differ else ''}")
-            session.observe(transfer.host, [fact])
+            session.observe((transfer.host, [fact]))
         if old_length and etags_differ and sink.adopted and not sink.diverged:
             session.learn(transfer.host, etag_unstable=True)
     return _received(transfer, accept, reply, committed)

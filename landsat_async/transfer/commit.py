@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,7 +19,7 @@ from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.proof.tar import Member
 from landsat_async.proof.tiles import sums_inside
 from landsat_async.rules.joins import Stretch, without_sums
-from landsat_async.rules.observed import Fact
+from landsat_async.rules.observed import Note
 from landsat_async.transfer.measure_part import MeasureResult, measure_part
 from landsat_async.transfer.types import Done
 
@@ -191,9 +191,7 @@ def _read_memory(block: memoryview, size: int, offset: int) -> memoryview:
     return block[offset : offset + size]
 
 
-def _observe_layout(
-    transfer: Transfer, members: Sequence[Member], observe: Callable[[str, Iterable[Fact]], None], read: Source
-) -> None:
+def _observe_layout(transfer: Transfer, members: Sequence[Member], observe: Note, read: Source) -> None:
     """Hand on how a file that has passed its proof is laid out."""
     size_bytes = transfer.part.length
     image = Member(transfer.job.name, 0, size_bytes)
@@ -202,7 +200,7 @@ def _observe_layout(
             image = one
             break
     head = bytes(read(min(HEAD_BYTES, image.size), image.offset))
-    observe(transfer.host, facts_of_file(size_bytes, members, image, head))
+    observe((transfer.host, facts_of_file(size_bytes, members, image, head)))
 
 
 def _cut_from_whole(transfer: Transfer, proved: Proved | Damaged, needed: Proof) -> WindowResult | Proved:

@@ -12,7 +12,7 @@ import os
 import ssl
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from random import random
@@ -31,7 +31,7 @@ from landsat_async.model import Identity
 from landsat_async.proof.prove import Proving, prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.naming import name_from_url
-from landsat_async.rules.observed import Fact
+from landsat_async.rules.observed import Note
 from landsat_async.transfer.brief_answer import Buffers
 from landsat_async.transfer.burst import Bursts
 from landsat_async.transfer.connector import CheckingResolver, context_with, make_connector, proxy_url
@@ -110,8 +110,8 @@ class TransferSession(msgspec.Struct):
     """Host -> files that are coming over several connections now."""
     quick: QuickGets | None = None
     """For hosts that have been asked before; None = each request goes the plain way."""
-    observe: Callable[[str, Iterable[Fact]], None] | None = None
-    """observe(host, facts): hears what hosts show of how they behave, also from threads; None = nobody asks."""
+    observe: Note | None = None
+    """Hears what hosts show of how they behave, also from threads; None = nobody asks."""
     running: set[Threads] = msgspec.field(default_factory=set)
     """Those of transfers that `cancel_soon` concerns; a transfer takes its own out when it is over."""
     _cancelled_soon: bool = False
@@ -216,7 +216,7 @@ class TransferSession(msgspec.Struct):
             reply = read_reply(response.status, response.headers.getall)
             seen = self._looked_at[host] = self._looked_at[host] + 1
             if self.observe is not None and (seen <= HEADS_SEEN or seen % HEADS_SEEN == 0 or reply.status != 200):
-                self.observe(host, facts_of_head(reply, response.headers, headers, name, url))
+                self.observe((host, facts_of_head(reply, response.headers, headers, name, url)))
             redirected, tries = reply.status in _REDIRECTS, 0
             said = name_from_url(reply.location or "") if redirected else reply.filename
             named = name is not None and said == name
@@ -318,7 +318,7 @@ async def open_transfer_session(
     proving: Proving = prove,
     uniform: Callable[[], float] = random,
     max_rate_bytes_s: int = 0,
-    observe: Callable[[str, Iterable[Fact]], None] | None = None,
+    observe: Note | None = None,
 ) -> AsyncIterator[TransferSession]:
     """Open what transfers need, and close it again.
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from landsat_async.rules.observed import (
     HIDDEN,
     HOSTS_MOST,
+    NOTED_MOST,
     OTHERS,
-    PENDING_MOST,
     TOPICS,
     VALUES_MOST,
     Fact,
@@ -85,17 +85,16 @@ def test_codes_have_their_form():
 
 def test_counts_are_merged_and_taken():
     seen = Observations()
-    seen.note("127.0.0.1", [Fact("links", "worked", 3.0), Fact("links", "worked", 1.0), Fact("links", "worked")])
-    seen.note("127.0.0.1", [Fact("links", "worked", math.inf), Fact("no topic", "x")])
+    seen.note(("127.0.0.1", [Fact("links", "worked", 3.0), Fact("links", "worked", 1.0), Fact("links", "worked")]))
+    seen.note(("127.0.0.1", [Fact("links", "worked", math.inf), Fact("no topic", "x")]))
     assert seen.take() == {("this computer", "links", "worked"): Seen(4, 1.0, 3.0)}
     assert seen.take() == {}
-    seen.note(
-        "127.0.0.1", [Fact("links", "worked", 1.0, 3.0, 5), Fact("links", "worked"), Fact("links", "worked", 2.0)]
-    )
+    facts = [Fact("links", "worked", 1.0, 3.0, 5), Fact("links", "worked"), Fact("links", "worked", 2.0)]
+    seen.note(("127.0.0.1", facts))
     assert seen.take() == {("this computer", "links", "worked"): Seen(7, 1.0, 3.0)}
 
 
-def test_facts_are_made_when_many_are_counted_or_all_are_taken():
+def test_facts_are_made_when_they_are_counted_or_taken():
     made = []
 
     def facts(number):
@@ -103,13 +102,21 @@ def test_facts_are_made_when_many_are_counted_or_all_are_taken():
         yield Fact("links", "worked")
 
     seen = Observations()
-    for number in range(PENDING_MOST - 1):
-        seen.note("localhost", facts(number))
+    for number in range(5):
+        seen.note(("localhost", facts(number)))
     assert made == []
-    seen.note("localhost", facts(PENDING_MOST - 1))
-    assert made == list(range(PENDING_MOST))
-    seen.note("localhost", facts(PENDING_MOST))
-    assert seen.take()["this computer", "links", "worked"].times == PENDING_MOST + 1
+    seen.count()
+    assert made == list(range(5))
+    seen.note(("localhost", facts(5)))
+    assert seen.take()["this computer", "links", "worked"].times == 6
+
+
+@pytest.mark.faults("P08")
+def test_P08_of_what_nobody_counts_the_last_is_kept():
+    seen = Observations()
+    for number in range(NOTED_MOST + 3):
+        seen.note(("localhost", [Fact("links", "worked", float(number))]))
+    assert seen.take() == {("this computer", "links", "worked"): Seen(NOTED_MOST, 3.0, NOTED_MOST + 2.0)}
 
 
 @pytest.mark.faults("P08")
@@ -118,7 +125,7 @@ def test_P08_what_is_kept_is_bounded():
     for number in range(HOSTS_MOST + 50):
         letters = f"{chr(97 + number % 26)}{chr(97 + number // 26)}"
         facts = [Fact(topic, f"{letters} {one}") for topic in TOPICS for one in range(100)]
-        seen.note(f"{letters}.usgs.gov", facts)
+        seen.note((f"{letters}.usgs.gov", facts))
     kept = seen.take()
     assert len(kept) <= HOSTS_MOST * len(TOPICS) * (VALUES_MOST + 1)
     assert ("aa.usgs.gov", "links", OTHERS) in kept
