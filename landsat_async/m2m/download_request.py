@@ -161,9 +161,7 @@ def read_labels(raw: msgspec.Raw, where: str, unusable: list[FailedItem]) -> dic
     if is_blank(raw):
         return {}
     try:
-        usual = _LABELS.decode(raw)
-        if list(map(str.strip, usual.values())) == list(usual.values()):
-            return usual
+        return _LABELS.decode(raw)
     except READ_ERRORS:
         pass
     try:
