@@ -289,8 +289,7 @@ class LinkAges:
         """
         age, untold = self._hosts[host], self._untold.get(host)
         age.worked_s = max(age.worked_s, age_s)
-        if age.refused:
-            age.refused.clear()
+        age.refused.clear()
         if age_s > age.limit_s / 2:
             age.limit_s = min(self._most_s, age.limit_s * AGE_GROWTH)
         if untold is None:
