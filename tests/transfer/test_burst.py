@@ -267,44 +267,48 @@ def inside_of_tls(decrypt):
     )
 
 
-def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told():
+@pytest.fixture
+def pair():
+    """The two ends of a connection; the first does not wait."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
+        yield ours, theirs
 
-        def decrypt(size, room):
-            if decrypted:
-                raise ssl.SSLError("bad record mac")
-            decrypted.append(size)
-            room[:3] = b"abc"
-            return 3
 
-        decrypted = []
-        kept = bytearray()
-        said = receive_burst(
-            burst._Tls(ours, inside_of_tls(decrypt)), kept.extend, memoryview(b""), memoryview(bytearray(9)), 99
-        )
+def received(source, keep=lambda piece: None):
+    return receive_burst(source, keep, memoryview(b""), memoryview(bytearray(9)), 99)
+
+
+def test_what_was_decrypted_before_an_error_is_handed_over_before_it_is_told(pair):
+    def decrypt(size, room):
+        if decrypted:
+            raise ssl.SSLError("bad record mac")
+        decrypted.append(size)
+        room[:3] = b"abc"
+        return 3
+
+    decrypted = []
+    kept = bytearray()
+    said = received(burst._Tls(pair[0], inside_of_tls(decrypt)), kept.extend)
     assert (kept, said.size_bytes, said.has_ended) == (b"abc", 3, True)
     assert isinstance(said.error, ssl.SSLError)
 
 
 @pytest.mark.faults("X131")
-def test_what_a_broken_connection_leaves_refers_to_no_buffer():
+def test_what_a_broken_connection_leaves_refers_to_no_buffer(pair):
     """Errors stay until garbage is looked for: a bad line would leave a MiB with each connection that breaks."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.setblocking(False)
-
-        def decrypt(size, room):
-            raise ssl.SSLWantReadError
-
-        source = burst._Tls(ours, inside_of_tls(decrypt))
-        source._own = SimpleNamespace(recv_into=broken, close=ours.close)
-        gone = weakref.ref(source._encrypted)
-        said = receive_burst(source, lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99)
-        source.close()
+    source = burst._Tls(pair[0], inside_of_tls(want_more))
+    source._own = SimpleNamespace(recv_into=broken, close=pair[0].close)
+    gone = weakref.ref(source._encrypted)
+    said = received(source)
+    source.close()
     assert isinstance(said.error, ConnectionResetError)
     assert gone() is None
+
+
+def want_more(size, room):
+    raise ssl.SSLWantReadError
 
 
 def broken(room):
@@ -322,19 +326,15 @@ def test_a_drip_that_never_pauses_is_for_the_loop_to_judge(monkeypatch):
 
 
 @pytest.mark.faults("X130")
-def test_records_without_data_hold_no_thread_up():
+def test_records_without_data_hold_no_thread_up(pair):
     """Session tickets and updates of keys come in any number; the thread looks at the time all the same."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.setblocking(False)
+    ours, theirs = pair
 
-        def decrypt(size, room):
-            theirs.send(b"another ticket")
-            raise ssl.SSLWantReadError
+    def decrypt(size, room):
+        theirs.send(b"another ticket")
+        raise ssl.SSLWantReadError
 
-        said = receive_burst(
-            burst._Tls(ours, inside_of_tls(decrypt)), lambda piece: None, memoryview(b""), memoryview(bytearray(9)), 99
-        )
+    said = received(burst._Tls(ours, inside_of_tls(decrypt)))
     assert (said.size_bytes, said.is_over, said.has_ended) == (0, True, False)
 
 
