@@ -123,10 +123,10 @@ class WorkerPool:
         slot: Slot | None = None
         with self.recorder.in_use():
             try:
-                while (taken := ahead or await self._next(stream)) is not None:
+                while (ahead := ahead or await self._next(stream)) is not None:
                     slot = slot or await self._slots.take()  # after a halving, files of the other half come first
-                    ended = await self._one(*taken, slot)
-                    ahead = None
+                    begun, ahead = ahead, None  # from now on it is nobody else's
+                    ended = await self._one(*begun, slot)
                     if isinstance(ended, Proven):  # nearly all
                         await self.recorder.put(ended)
                         if slot.may_take_ahead and self.context.hooks is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import nullcontext
 from functools import partial
 from types import SimpleNamespace
 
+import anyio
 import pytest
 
 from landsat_async.errors import DiskFull
@@ -14,6 +16,8 @@ from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
 from landsat_async.run.counts import FileStates
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkAges, LinkStream
+from landsat_async.run.recorder import Proven
+from landsat_async.run.worker import WorkerPool
 from tests.orders.lab import Lab, Weather, names_of, run_in_virtual_time, wanted
 from tests.orders.service import Climate, OrderBook
 
@@ -143,6 +147,58 @@ async def test_a_link_that_is_too_old_is_not_claimed_with_the_others():
     assert await claims.wait(stream) is None
     assert asked == [[1, 3], [4]]
     assert [(link.item, claiming) for link, claiming in taken] == [(1, 1), (2, None), (3, 1), (4, 2)]
+
+
+class Worker:
+    """What `WorkerPool.work` asks of itself: two links, the second taken ahead, and no slot or a fault for it."""
+
+    context = SimpleNamespace(hooks=None)
+    _working = 0
+
+    def __init__(self, fault=None):
+        self.links, self.given_back, self.fault = [("first", None), ("second", None)], [], fault
+        self.recorder = SimpleNamespace(in_use=nullcontext, put=self.put)
+        self._slots = SimpleNamespace(take=self.take_slot)
+        self._claims = SimpleNamespace(take=self.take_link, give_back=self.given_back.append, leave=lambda: None)
+        self._ended = asyncio.Event()
+        self.slots = 0
+
+    async def take_slot(self):
+        self.slots += 1
+        if self.slots == 2 or self.fault is None:
+            await asyncio.sleep(60)
+        return SimpleNamespace(may_take_ahead=True, may_stay=self.fault is not None, close=lambda: None)
+
+    def take_link(self, _):
+        return self.links.pop(0) if self.links else None
+
+    async def _next(self, stream):
+        return self.take_link(stream)
+
+    async def put(self, proven):
+        assert proven.item == "first"
+
+    async def _one(self, link, claiming, slot):
+        if link == "second":
+            raise self.fault
+        return Proven(link, None, 0, False)
+
+
+@pytest.mark.faults("X134")
+async def test_a_link_that_a_worker_has_begun_with_is_given_to_nobody_else():
+    """Another worker would fetch it for its last moment, into the same part."""
+    worker = Worker(DiskFull("The disk is full.", hint=""))
+    with pytest.raises(DiskFull):
+        await WorkerPool.work(worker, None)
+    assert worker.given_back == []
+
+
+@pytest.mark.faults("X134")
+async def test_a_link_whose_worker_ends_before_it_has_a_slot_is_given_back():
+    worker = Worker()
+    with anyio.move_on_after(0.01):
+        await WorkerPool.work(worker, None)
+    assert worker.given_back == [("first", None)]
 
 
 async def test_the_next_files_are_claimed_when_few_are_left():
