@@ -32,15 +32,15 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import ConfigError, LandsatError
 from landsat_async.m2m.response import understand
 from landsat_async.m2m.transport import ApiReply
-from landsat_async.model import Identity, Proof, SecretUrl
+from landsat_async.model import Identity, Proof
 from landsat_async.proof.prove import Damaged, prove
 from landsat_async.raster.grid import BrokenRaster, GroundBox, UnsupportedRaster
 from landsat_async.raster.window import FillOnly, Origin, WindowMode, cut, layout_of, window_of
 from landsat_async.rules.aoi import parse_aoi, spatial_filters
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
+from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.transfer.headers import parse_content_range, parse_filename
-from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy

@@ -26,12 +26,11 @@ import shapely
 from benchmarks import bare_requests, delay, nginx
 from benchmarks.workload import Workload
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.model import SecretUrl
 from landsat_async.raster.spec import WindowSpec
 from landsat_async.raster.window import WindowMode
+from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.rules.naming import window_name
 from landsat_async.run.worker import CUT_BESIDE
-from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import LocalPool, Slots
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferHooks, TransferJob, TransferPolicy

@@ -63,7 +63,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "run/lookup_plan.py": ("tests/run/test_search_of_millions.py",),
     "rules/scene_ids.py": ("tests/rules/test_scene_ids.py",),
     "rules/aoi.py": ("tests/rules/test_aoi.py",),
-    "model.py": ("tests/test_public_api.py", "tests/m2m/test_read_downloads.py"),
     "m2m/response.py": ("tests/m2m/test_client.py",),
     "show/formatting.py": ("tests/show/test_formatting.py",),
     "proof/tar.py": ("tests/proof/test_tar.py", *_PROOF),
@@ -106,7 +105,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "user_files.py": ("tests/test_user_files.py",),
     "run/poller.py": _ORDERS,
     "run/inventory.py": ("tests/run", "tests/whole/test_strangers.py", "tests/crash/test_recovery.py"),
-    "transfer/link_policy.py": ("tests/security", *_TRANSFER),
+    "rules/links.py": ("tests/rules/test_links.py", "tests/security", *_TRANSFER),
     "transfer/session.py": ("tests/transfer/test_identity.py", *_TRANSFER),
     "transfer/": _TRANSFER,
 }

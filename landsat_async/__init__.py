@@ -107,10 +107,10 @@ if TYPE_CHECKING:
         Proof,
         Route,
         Scene,
-        SecretUrl,
         Unavailable,
         WantedFile,
     )
+    from landsat_async.rules.links import SecretUrl
     from landsat_async.run.opening import open_run
     from landsat_async.run.plan import Plan, PlannedFile, plan
     from landsat_async.run.runner import Run
@@ -166,7 +166,7 @@ _HOME = {
     "RunSummary": "run_summary",
     "Scene": "model",
     "Searching": "events",
-    "SecretUrl": "model",
+    "SecretUrl": "rules.links",
     "SchedulerGone": "errors",
     "ServiceDown": "errors",
     "ServiceError": "errors",

@@ -217,26 +217,4 @@ class DroppedScene(Value, frozen=True):
     reason: str
 
 
-class SecretUrl:
-    """A link that is a credential: with it anybody can fetch the file. Masked wherever it is shown."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the link itself, byte for byte, for the request line and nothing else."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "SecretUrl('***')"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SecretUrl) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-publish(Proof, Identity, Scene, Route, WantedFile, Unavailable, DroppedScene, SecretUrl)
+publish(Proof, Identity, Scene, Route, WantedFile, Unavailable, DroppedScene)

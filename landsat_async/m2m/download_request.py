@@ -31,7 +31,7 @@ from landsat_async.m2m.tolerant import (
     text,
     whole,
 )
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 
 ENDPOINT = "download-request"
 

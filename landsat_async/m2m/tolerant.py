@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
 import msgspec
 
 from landsat_async.errors import BadReply
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.rules.redact import quoted_from_outside
 
 NULL = msgspec.Raw(b"null")

@@ -26,6 +26,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from landsat_async.model import Identity
+from landsat_async.rules.links import may_name
 from landsat_async.rules.product_id import parse_scene_key
 
 MAX_NAME_CHARS = 256
@@ -55,8 +56,6 @@ _NAMING_KEYS = frozenset(
     }
 )  # fmt: skip
 """Parameters of links that may name what the link leads to."""
-_NAMING_ENDS = ("id", "name", "file", "path", "key", "disposition")
-"""How a parameter ends that may name anything; most queries are one long signature, which says nothing."""
 _FIRST_CHARS = ("L", "l", "%")
 """What a Landsat name in a path begins with; most parts are folders, and are passed over."""
 _IN_DISPOSITION = re.compile(r"filename\*?=(?:utf-8'[^']*')?\"?([^\";]+)", re.IGNORECASE)
@@ -97,7 +96,8 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
         expected: The USGS file name that was requested.
         filenames: What the Content-Disposition of the answer says (`Reply.filenames`). Only this is evidence for the
             file: whether an answer belongs to its request is decided by this alone.
-        urls: The link and the targets of its redirects. They can only speak against it.
+        urls: The link and the targets of its redirects. They can only speak against it, and one that `ends_with_name`
+            does not.
 
     Returns:
         OtherFile as soon as one of them is the name of another file: the answer must not be used.
@@ -107,10 +107,6 @@ def evidence_of_name(expected: str, *, filenames: Sequence[str] = (), urls: Sequ
     if filenames and not urls and filenames.count(expected) == len(filenames):
         return Identity.NAMED  # as a rule, and it costs every small file something to find out more
     found = Identity.NONE
-    if not filenames and len(urls) == 1:
-        path, _, query = urls[0].partition("?")
-        if path.endswith("/" + expected) and not _may_name(query):
-            return found  # as a rule, too: the link ends with just this name, and no parameter may name anything
     own = _read(expected)
     for name in filenames:
         if name.casefold() == expected.casefold():
@@ -206,13 +202,6 @@ def _read(name: str) -> _Read | None:
     return _Read(own, "_" not in own, tuple(suffix), tuple(ending for ending in endings if ending))
 
 
-def _may_name(query: str) -> bool:
-    for one in query.split("&"):  # noqa: SIM110  # many files ask; a pattern would look at each character, too
-        if one.partition("=")[0].lower().endswith(_NAMING_ENDS):
-            return True
-    return False
-
-
 def _names_in(url: str) -> Iterator[str]:
     """Yield what in a link may be a name: the last Landsat name of its path, and parameters that are made for that.
 
@@ -220,7 +209,7 @@ def _names_in(url: str) -> Iterator[str]:
     """
     path, _, query = url.partition("#")[0].partition("?")
     try:
-        pairs = parse_qsl(query, max_num_fields=100) if _may_name(query) else []
+        pairs = parse_qsl(query, max_num_fields=100) if may_name(query) else []
     except ValueError:
         return
     for part in reversed(path.split("/")):

@@ -23,7 +23,7 @@ from landsat_async.disk.fs import READ, Fs, local_fs
 from landsat_async.disk.whole_file import write_whole
 from landsat_async.model import Scene
 from landsat_async.page.picture import MOST_BYTES
-from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused
+from landsat_async.rules.links import AllowedHosts, LinkRefused
 
 AT_A_TIME = 2
 FAILURES_MAX = 5

@@ -23,13 +23,12 @@ import msgspec
 from landsat_async.disk.ledger import Item
 from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.events import Ready
-from landsat_async.model import SecretUrl
 from landsat_async.rules.lifecycle import State
+from landsat_async.rules.links import SecretUrl, host_in
 from landsat_async.rules.observed import Fact
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Claiming, FileStates
 from landsat_async.run.matching import PROXIED, AnswerRow
-from landsat_async.transfer.link_policy import host_in
 
 _ITEM = attrgetter("item")
 AT_ONCE = 16

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from landsat_async.m2m.replies import DownloadReply, QueueItem
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.rules.naming import is_planned, name_from_url, window_source
 from landsat_async.rules.observed import Fact
 

@@ -40,6 +40,7 @@ from landsat_async.m2m.caller import ApiWait
 from landsat_async.m2m.caller import Gate as ApiGate
 from landsat_async.m2m.client import M2MClient
 from landsat_async.public import publish
+from landsat_async.rules.links import AllowedHosts
 from landsat_async.rules.observed import Observations
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run.bus import EventBus
@@ -62,7 +63,6 @@ from landsat_async.run.waits import announced_waits
 from landsat_async.run.windows import RunWindows
 from landsat_async.run.worker import WorkerPool
 from landsat_async.run_summary import RunSummary
-from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import ClusterPool, TransferPool
 from landsat_async.transfer.session import open_transfer_session
 

@@ -29,6 +29,7 @@ from landsat_async.beside import beside
 from landsat_async.disk.fs import NEW, READ, is_there, local_fs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError
+from landsat_async.rules.links import AllowedHosts
 from landsat_async.scale.claim import claim_part, drop_empty
 from landsat_async.scale.leaving import WORKS, TellLeaving, serve_while_working
 from landsat_async.scale.mark import check_mark
@@ -51,7 +52,6 @@ from landsat_async.scale.parcel import (
 from landsat_async.scale.run_keys import keys_of
 from landsat_async.scale.seal import PACKAGE, SealBroken, can_seal
 from landsat_async.scale.teller import Tell, Teller
-from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.retry import FaultKind, HostReport
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.transfer import Transfer, run_apart

@@ -18,9 +18,9 @@ from landsat_async.beside import beside
 from landsat_async.disk.fs import NEW, Fs, local_fs
 from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
 from landsat_async.events import Notice, Retrying
+from landsat_async.rules.links import is_loopback
 from landsat_async.scale.parcel import ProcessSeen, python_version, version
 from landsat_async.scale.seal import can_seal
-from landsat_async.transfer.link_policy import is_loopback
 
 CONNECT_S = 10.0
 """So long a scheduler is tried at the beginning."""

@@ -26,6 +26,7 @@ from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.folder import OutputFolder
 from landsat_async.errors import ConfigError, LandsatError, SchedulerGone
 from landsat_async.events import Notice, Retrying, Started, Transferred
+from landsat_async.rules.links import host_of, read_link
 from landsat_async.scale.busy import BusyWatch
 from landsat_async.scale.followed import Followed, keep_all
 from landsat_async.scale.join import (
@@ -55,7 +56,6 @@ from landsat_async.scale.parcel import (
 )
 from landsat_async.scale.seal import RunKey, SealBroken
 from landsat_async.scale.watch import ANSWERS_S, LOOKS_S, Looks
-from landsat_async.transfer.link_policy import host_of, read_link
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import GivenBack, Outcome, TransferHooks, TransferJob
 

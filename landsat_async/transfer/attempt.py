@@ -15,6 +15,7 @@ from landsat_async.connections import Answer
 from landsat_async.events import Notice
 from landsat_async.proof.kinds import HEAD_BYTES, WrongBody, kind_of, sniff
 from landsat_async.rules.backoff import parse_retry_after_s
+from landsat_async.rules.links import is_staging
 from landsat_async.rules.naming import served_name
 from landsat_async.rules.observed import Fact
 from landsat_async.transfer.body import receive
@@ -22,7 +23,6 @@ from landsat_async.transfer.brief_answer import BRIEF_BYTES
 from landsat_async.transfer.commit import land
 from landsat_async.transfer.file_errors import AttemptFailed, failed, one_error
 from landsat_async.transfer.headers import Reply
-from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.multi_range import SpanRefused, Split
 from landsat_async.transfer.quick_get import whole_body
 from landsat_async.transfer.ranges import PUSHED_BACK, Blame, RangeMismatch, blame, connections_for

@@ -14,11 +14,10 @@ import aiohttp
 from anyio import Lock, fail_after
 from yarl import URL
 
-from landsat_async.model import SecretUrl
 from landsat_async.proof.prove import published_sums
+from landsat_async.rules.links import LinkRefused, SecretUrl, host_of, read_link
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.transfer.file_errors import AttemptFailed
-from landsat_async.transfer.link_policy import LinkRefused, host_of, read_link
 from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import TransferPolicy
 from landsat_async.transfer.waits import Wait

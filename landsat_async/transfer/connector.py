@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused
+from landsat_async.rules.links import AllowedHosts, LinkRefused
 
 _KEEP_ALIVE_S = 15.0
 AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from yarl import URL
 
 from landsat_async.proof.kinds import kind_of
+from landsat_async.rules.links import is_staging
 from landsat_async.rules.observed import Fact, code_of
 from landsat_async.transfer.headers import Reply
-from landsat_async.transfer.link_policy import is_staging
 
 _SUMS = ("content-md5", "digest", "repr-digest", "x-amz-checksum-sha256", "x-amz-checksum-crc32", "x-goog-hash")
 _TYPES = r"[a-z]{2,12}/[a-z0-9+.-]{2,30}"

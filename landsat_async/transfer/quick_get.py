@@ -37,8 +37,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from landsat_async.connections import Answer, look_at
+from landsat_async.rules.links import host_of
 from landsat_async.transfer.brief_answer import BRIEF_BYTES, Buffers, Gathered, Gatherer
-from landsat_async.transfer.link_policy import host_of
 
 _USED = ("set_response_params", "start_timeout", "read_timeout", "upgraded")
 _PARAMETERS = ("read_until_eof", "auto_decompress", "read_timeout", "read_bufsize", "max_line_size", "max_field_size")

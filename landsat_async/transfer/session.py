@@ -30,6 +30,7 @@ from landsat_async.errors import SessionClosed
 from landsat_async.model import Identity
 from landsat_async.proof.prove import Proving, prove
 from landsat_async.rules.identity import OtherFile, evidence_of_name
+from landsat_async.rules.links import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Note
 from landsat_async.transfer.brief_answer import Buffers
@@ -38,7 +39,6 @@ from landsat_async.transfer.connector import CheckingResolver, context_with, mak
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.head_facts import facts_of_head
 from landsat_async.transfer.headers import Reply, read_reply
-from landsat_async.transfer.link_policy import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.transfer.max_rate import MaxRate
 from landsat_async.transfer.quick_get import QuickGets, is_possible
 from landsat_async.transfer.resume import RangeSupport

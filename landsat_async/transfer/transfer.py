@@ -38,11 +38,11 @@ from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.raster.grid import UnsupportedRaster
 from landsat_async.rules.backoff import full_jitter_s, with_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
+from landsat_async.rules.links import LinkRefused, ends_with_name, facts_of_link
 from landsat_async.transfer.attempt import NameSeen, Received, attempt, fault_of_end
 from landsat_async.transfer.commit import WHOLE_HINT, Joins, done
 from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one_error
 from landsat_async.transfer.finish import DamagedCopies, finish
-from landsat_async.transfer.link_policy import LinkRefused, facts_of_link
 from landsat_async.transfer.repair import Repairs, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
 from landsat_async.transfer.session import TransferSession
@@ -225,6 +225,8 @@ class Transfer:
         except LinkRefused as refused:
             return FileFailed(str(refused), "Add the host to file_hosts in [service] if it is to be trusted.", 0)
         self.host = host
+        if ends_with_name(link, self.job.name):  # nearly always
+            return None
         said = evidence_of_name(self.job.name, urls=[link])
         if isinstance(said, OtherFile):
             return NeedsLink(f"the link leads to {said.name} in place of it", 0, expired=False)

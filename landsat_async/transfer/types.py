@@ -9,8 +9,9 @@ import msgspec
 
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.events import Notice, Retrying, Started, Transferred
-from landsat_async.model import Identity, Proof, SecretUrl, WindowRecord
+from landsat_async.model import Identity, Proof, WindowRecord
 from landsat_async.rules.clouds import CloudCount, MeasureSpec
+from landsat_async.rules.links import SecretUrl
 from landsat_async.transfer.retry import FaultKind, HostReport
 from landsat_async.value import Value
 

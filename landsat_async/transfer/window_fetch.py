@@ -21,10 +21,10 @@ from landsat_async.model import Proof
 from landsat_async.raster.cog import HEAD_BYTES
 from landsat_async.raster.grid import BrokenRaster
 from landsat_async.raster.range_plan import NotWorthIt, RangePlan
+from landsat_async.rules.links import is_staging
 from landsat_async.transfer.attempt import Received, ask, attempt, check_head, receive_body, take_answer
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply, is_strong
-from landsat_async.transfer.link_policy import is_staging
 from landsat_async.transfer.ranges import RangeMismatch, Span
 from landsat_async.transfer.recheck import Comparison, receive_comparison
 from landsat_async.transfer.repair import give_up_part

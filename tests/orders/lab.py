@@ -40,6 +40,7 @@ from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.replies import ProductOption, SecondaryFile
 from landsat_async.model import Proof, Route, WantedFile
 from landsat_async.rules.lifecycle import OPEN, State, Step
+from landsat_async.rules.links import host_in
 from landsat_async.rules.slow_start import SlowStart
 from landsat_async.run import runner, worker
 from landsat_async.run.bus import EventBus
@@ -49,7 +50,6 @@ from landsat_async.run.hosts import Hosts
 from landsat_async.run.link_stream import LinkStream
 from landsat_async.run.runner import run_pipeline
 from landsat_async.run.worker import WorkerPool
-from landsat_async.transfer.link_policy import host_in
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.types import (
     Done,

@@ -19,7 +19,7 @@ from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.payloads import DataGroup
 from landsat_async.m2m.replies import DownloadItem, DownloadReply, ProductOption, QueueItem, RetrieveReply
 from landsat_async.m2m.tolerant import FailedItem
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 
 OURS = "la-"
 HOSTS = {"ls_zip": "landsatlook.test", "ls_s3": "landsatlook.test", "dds": "dds.test", "dds_ms": "dds.test"}

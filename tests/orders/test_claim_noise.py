@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from landsat_async.errors import DiskFull
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.run.counts import FileStates
 from landsat_async.run.link_stream import ClaimsAhead, Link, LinkAges, LinkStream
 

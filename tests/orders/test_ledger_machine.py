@@ -20,8 +20,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from landsat_async.disk.ledger import FinishedFile, Ledger, Move
 from landsat_async.disk.ledger_requests import AcceptedDownload
-from landsat_async.model import Route, SecretUrl, WantedFile
+from landsat_async.model import Route, WantedFile
 from landsat_async.rules.lifecycle import IN_FLIGHT, OPEN, TRANSITIONS, State, Step
+from landsat_async.rules.links import SecretUrl
 from tests.support.ledger_steps import request_log
 from tests.support.lifecycle_law import hold_to_table
 from tests.support.volumes import examples

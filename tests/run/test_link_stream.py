@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.rules.observed import Fact
 from landsat_async.run.link_stream import Link, LinkAges, LinkStream
 

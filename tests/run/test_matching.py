@@ -4,7 +4,7 @@ import pytest
 
 from landsat_async.m2m.replies import DownloadItem, DownloadReply, QueueItem
 from landsat_async.m2m.tolerant import FailedItem
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.rules.observed import Fact
 from landsat_async.run.matching import (
     AnswerRow,

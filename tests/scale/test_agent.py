@@ -18,7 +18,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.disk.target import Place
 from landsat_async.errors import FolderUnwritable
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.scale import agent as module
 from landsat_async.scale import leaving
 from landsat_async.scale.agent import Agent

@@ -12,8 +12,7 @@ from landsat_async import Config
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull
 from landsat_async.events import Retrying, Started
-from landsat_async.model import SecretUrl
-from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.retry import HostReport
 from landsat_async.transfer.session import open_transfer_session

@@ -10,7 +10,7 @@ import pytest
 from landsat_async import Config
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.events import Notice, Retrying
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.scale import busy as module
 from landsat_async.scale.busy import BusyWatch, tasks_not_begun
 from landsat_async.scale.followed import Followed

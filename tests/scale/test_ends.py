@@ -19,6 +19,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.events import Transferred, Verified
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Stopped, prove
+from landsat_async.rules.links import AllowedHosts
 from landsat_async.run import runner
 from landsat_async.scale import agent as agent_module
 from landsat_async.scale import leaving
@@ -41,7 +42,6 @@ from landsat_async.scale.parcel import (
 from landsat_async.scale.pool import DaskPool
 from landsat_async.scale.seal import RunKey
 from landsat_async.sim.script import Script
-from landsat_async.transfer.link_policy import AllowedHosts
 from landsat_async.transfer.pool import LocalPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.types import Done, GivenBack, MemoryStore, NeedsLink, TransferHooks

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from landsat_async import Config, ConfigError
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.scale import parcel as module
 from landsat_async.scale.parcel import Contents, FetchEnded, Parcel, Setup
 from landsat_async.scale.seal import RunKey, SealBroken

@@ -21,8 +21,8 @@ import anyio
 import trustme
 
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.model import Proof, SecretUrl
-from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.model import Proof
+from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.transfer.pool import LocalPool
 from landsat_async.transfer.session import TransferSession, open_transfer_session
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy

@@ -13,8 +13,7 @@ from types import SimpleNamespace
 
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.local_target import LocalTarget
-from landsat_async.model import SecretUrl
-from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.speed import Window
 from landsat_async.transfer.transfer import transfer

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.transfer.checksums import PublishedSums
 from tests.support.raw_server import RawServer, status, whole
 from tests.transfer.bench import CANARY

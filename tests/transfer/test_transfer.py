@@ -14,8 +14,8 @@ from landsat_async.disk.fs import observe
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.disk.part import discard_part
 from landsat_async.events import Retrying, Started, Transferred
-from landsat_async.model import Proof, SecretUrl
-from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.model import Proof
+from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import Transfer, transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob

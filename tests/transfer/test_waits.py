@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from landsat_async.events import Retrying
-from landsat_async.model import SecretUrl
+from landsat_async.rules.links import SecretUrl
 from landsat_async.transfer import body
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.types import Done

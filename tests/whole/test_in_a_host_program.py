@@ -19,9 +19,9 @@ from landsat_async import download, open_run
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import SessionClosed
 from landsat_async.events import Planned, Verified
-from landsat_async.model import Proof, SecretUrl
+from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved
-from landsat_async.transfer.link_policy import AllowedHosts
+from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy

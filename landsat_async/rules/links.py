@@ -1,4 +1,4 @@
-"""Which links may be followed.
+"""Links: they are credentials, so nobody sees them, and not all of them may be followed.
 
 A link comes from the service, a redirect from a file host, and neither may send this program to another place: not
 to the local network, not to a file, not to plain http. So there is a list of hosts, and https; the one exception is a
@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 from yarl import URL
 
-from landsat_async.model import SecretUrl
+from landsat_async.public import publish
 
 MAX_URL_CHARS = 64 * 1024
 _LOCAL = tuple(
@@ -27,6 +27,30 @@ _LOCAL = tuple(
 )  # fmt: skip
 _USUAL_PORTS = {"http": 80, "https": 443}
 _STAGING = "/download-staging/"
+_NAMING_ENDS = ("id", "name", "file", "path", "key", "disposition")
+"""How a parameter ends that may name anything; most queries are one long signature, which says nothing."""
+
+
+class SecretUrl:
+    """A link that is a credential: with it anybody can fetch the file. Masked wherever it is shown."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the link itself, byte for byte, for the request line and nothing else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "SecretUrl('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretUrl) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 class LinkRefused(ValueError):
@@ -99,6 +123,20 @@ def facts_of_link(text: str) -> tuple[URL, str, bool]:
     return url, host_of(url), _STAGING in text and is_staging(url)
 
 
+def ends_with_name(link: str, name: str) -> bool:
+    """Tell whether a link names just this file, as most do: its path ends so, and no parameter may name anything."""
+    path, _, query = link.partition("?")
+    return path.endswith("/" + name) and "#" not in link and not may_name(query)
+
+
+def may_name(query: str) -> bool:
+    """Tell whether a parameter of a query may name what the link leads to."""
+    for one in query.split("&"):  # noqa: SIM110  # many files ask; a pattern would look at each character, too
+        if one.partition("=")[0].lower().endswith(_NAMING_ENDS):
+            return True
+    return False
+
+
 def host_in(link: SecretUrl) -> str:
     """Return the host of a link from the service; "" when it is no proper one."""
     try:
@@ -137,3 +175,6 @@ def _matches(host: str, pattern: str) -> bool:
 
 def _clean(text: str) -> str:
     return re.sub(r"[^a-zA-Z0-9.:\[\]-]", "?", text)[:80]
+
+
+publish(SecretUrl)
