@@ -173,10 +173,9 @@ def _prove_image(view: ByteView, name: str, level: Proof) -> Proof:
 
 def _check_window(view: ByteView, layout: TiffLayout, name: str) -> None:
     """Raise Damage for what is not a whole window of the file, and of the area, that it is named after."""
-    from landsat_async.raster.tile_codec import quickest  # loads numpy: a tenth of a second
-    from landsat_async.raster.window import Origin, layout_of
+    from landsat_async.raster.window import Origin, layout_of  # loads numpy: a tenth of a second
 
-    if layout.unused_bytes or not decode_tiles(view, layout, quickest()):
+    if layout.unused_bytes or not decode_tiles(view, layout):
         raise Damage("it is not as windows are written: its tiles have no checksums, or something follows them")
     try:
         origin = Origin.read(layout_of(lambda size, at: view.read(at, size), view.size).description)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from landsat_async.proof.byte_view import ByteView, Damage, Read
 from landsat_async.proof.kinds import FileKind, kind_of
@@ -23,7 +22,7 @@ _STEP_BYTES = 2**20
 _FRAME_BYTES = 4
 
 
-def decode_tiles(view: ByteView, layout: TiffLayout, library: Any = zlib) -> bool:
+def decode_tiles(view: ByteView, layout: TiffLayout) -> bool:
     """Inflate all tiles, and return True when each of them carried a checksum of its pixels, which then is right.
 
     False = some page is stored in another way (LZW, JPEG, plain), which has no checksum to be held against.
@@ -31,7 +30,6 @@ def decode_tiles(view: ByteView, layout: TiffLayout, library: Any = zlib) -> boo
     Args:
         view: The TIFF.
         layout: What it holds.
-        library: What inflates: zlib, or what has the same objects and `error`.
 
     Raises:
         Damage: A tile does not decode, has the wrong size or checksum, or stands in the wrong frame.
@@ -42,7 +40,7 @@ def decode_tiles(view: ByteView, layout: TiffLayout, library: Any = zlib) -> boo
             if count and layout.tile_frame:
                 _check_frame(view, offset, count)
             if count and carries_sums(page):
-                _inflate(view, offset, count, _sizes(page, index), library)
+                _inflate(view, offset, count, _sizes(page, index))
     return all(carries_sums(page) for page in layout.pages)
 
 
@@ -64,19 +62,18 @@ def _check_frame(view: ByteView, offset: int, count: int) -> None:
         raise Damage(f"the tile at byte {offset} of the TIFF is not framed by its size and its last bytes")
 
 
-def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...], library: Any) -> None:
-    inflater = library.decompressobj()
+def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...]) -> None:
+    inflater = zlib.decompressobj()
     size = done = 0
     try:
         while done < count and not inflater.eof:
             step = min(_STEP_BYTES, count - done)
             piece = view.read(offset + done, step)
             done += step
-            is_full = False  # isal may have taken in all that is stored, and hold back what did not fit
-            while (piece or is_full) and not inflater.eof and size <= max(sizes):
-                data = inflater.decompress(piece, _STEP_BYTES)
-                size, is_full, piece = size + len(data), len(data) == _STEP_BYTES, inflater.unconsumed_tail
-    except (zlib.error, library.error) as error:
+            while piece and size <= max(sizes):
+                size += len(inflater.decompress(piece, _STEP_BYTES))
+                piece = inflater.unconsumed_tail
+    except zlib.error as error:
         raise Damage(f"the tile at byte {offset} of the TIFF does not decode: {error}") from None
     if not inflater.eof or size not in sizes:
         raise Damage(f"the tile at byte {offset} of the TIFF decodes to {size} bytes in place of {sizes[0]}")

@@ -1,9 +1,9 @@
 """Tiles to pixels and back: deflate, and the predictor that stores differences.
 
-Most of the work of a window is done here. Where `isal` is installed, that inflates, in two fifths of the time: what is
-deflated anew, and the window itself when it is proven. Tiles that are kept as they are have to pass zlib, which other
-readers have. Only zlib deflates: isal takes a quarter of the time, but now and then gives other bytes for the same
-pixels.
+Most of the work of a window is done here. Where `isal` is installed, that inflates what is deflated anew, in half of
+the time, and deflates noise, in a quarter of it. Tiles that are kept as they are, and windows when they are proven,
+have to pass zlib, which other readers have. What repeats itself is deflated by zlib alone: isal now and then gives
+other bytes for it (one constant tile of 300 in 24,000 calls of six threads; never for noise, in 85,000).
 """
 
 from __future__ import annotations
@@ -45,11 +45,6 @@ def unframed(layout: CogLayout, stretch: bytes) -> bytes:
     return stored
 
 
-def quickest() -> Any:
-    """Return the library that inflates: with the objects of zlib, and an `error` of its own."""
-    return isal or zlib
-
-
 def inflate(layout: CogLayout, stored: bytes, tile_row: int, library: Any = None) -> bytes:
     """Return the bytes of a tile as they were before they were compressed; `library` inflates, None = the quickest.
 
@@ -61,7 +56,7 @@ def inflate(layout: CogLayout, stored: bytes, tile_row: int, library: Any = None
     if layout.compression == tag.UNCOMPRESSED:
         data = stored
     else:
-        library = library or quickest()
+        library = library or isal or zlib
         inflater = library.decompressobj()
         try:
             data = inflater.decompress(stored, whole + 1)
@@ -102,18 +97,31 @@ def encode(pixels: Pixels, predictor: int) -> bytes:
 
 
 def deflate(data: bytes) -> bytes:
-    """Return bytes deflated by zlib, without a search for repetitions where there are few.
+    """Return bytes deflated; noise by what is quickest for it, with nothing lost in size.
 
-    Noise takes half the time then, and less room. Fill and classes do repeat themselves: two samples tell whether the
-    search would save more than a tenth.
+    That is isal, or zlib without a search for repetitions, which takes half the time of one with it. Fill and classes
+    do repeat themselves, and are searched.
     """
-    first, second = len(data) // 4, len(data) * 3 // 4
-    sample = data[first : first + _SAMPLE_BYTES] + data[second : second + _SAMPLE_BYTES]
-    if len(_coded(sample)) * _WORTH <= len(zlib.compress(sample, _LEVEL)):
-        return _coded(data)
-    return zlib.compress(data, _LEVEL)
-
-
-def _coded(data: bytes) -> bytes:
+    if not _is_noise(data):
+        return zlib.compress(data, _LEVEL)
+    if isal:
+        coded: bytes = isal.compress(data, _LEVEL)
+        return coded
     deflater = zlib.compressobj(_LEVEL, strategy=zlib.Z_HUFFMAN_ONLY)
     return deflater.compress(data) + deflater.flush()
+
+
+def _is_noise(data: bytes) -> bool:
+    """Tell whether a search for repetitions would save less than a tenth; two samples tell."""
+    first, second = len(data) // 4, len(data) * 3 // 4
+    sample = data[first : first + _SAMPLE_BYTES] + data[second : second + _SAMPLE_BYTES]
+    searched: bytes = (isal or zlib).compress(sample, _LEVEL)
+    return _coded_bytes(sample) * _WORTH <= len(searched)
+
+
+def _coded_bytes(data: bytes) -> float:
+    """Return about what codes of whole bits for single bytes take: by their entropy (Shannon), and a bit for each."""
+    counts = np.bincount(np.frombuffer(data, np.uint8))
+    counts = counts[counts > 0]
+    entropy_bits = np.log2(len(data)) - counts @ np.log2(counts) / len(data) if data else 0.0
+    return float(max(entropy_bits, 1.0)) * len(data) / 8

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import aiohttp
 from anyio import get_cancelled_exc_class, move_on_after
 
+from landsat_async.connections import Answer
 from landsat_async.transfer.fast_path import (
     ReceiveBuffer,
     can_go_direct,
@@ -32,13 +33,11 @@ class Receiver(ReceiveBuffer, Protocol):
     def position(self) -> int:
         """Offset in the file of the next byte to come."""
 
-    async def put(self, piece: bytes) -> None:
+    async def put(self, piece: bytes | memoryview) -> None:
         """Take some bytes."""
 
 
-async def receive(
-    response: aiohttp.ClientResponse, sink: Receiver, end: int | None, transfer: Transfer, wait: Wait
-) -> None:
+async def receive(response: Answer, sink: Receiver, end: int | None, transfer: Transfer, wait: Wait) -> None:
     """Read the whole body into `sink`. Raises AttemptFailed for a cut, a stall, or more than announced.
 
     Args:
@@ -52,7 +51,7 @@ async def receive(
     max_rate = transfer.session.max_rate
     host, most_bytes, stall_s = response.url.host or "", transfer.max_bytes, policy.stall_timeout_s
 
-    async def keep(piece: bytes) -> None:
+    async def keep(piece: bytes | memoryview) -> None:
         report(len(piece))
         behind = sink.position + len(piece)
         if end is not None and behind > end:
@@ -61,6 +60,11 @@ async def receive(
             raise failed(FaultKind.TOO_BIG, f"more than {most_bytes} bytes: no Landsat file is so large")
         await sink.put(piece)
 
+    if response.whole is not None:
+        await keep(response.whole)
+        if response.room is not None:  # copied by now; where that failed, a thread may still look at it
+            transfer.session.give_buffer(response.room)
+        return
     content = response.content
     if content.is_eof() and content.exception() is None:  # most small bodies come together with their head
         piece = take_over(response)

@@ -19,7 +19,7 @@ BRIEF_BYTES = 256 * 1024
 """Of head and body together. Longer bodies are for those who write what has come while more is coming."""
 _HEAD_BYTES, _FIELDS = 16 * 1024, 100
 """Larger heads are for aiohttp to read, or to refuse."""
-_HEAD = re.compile(rb"HTTP/1\.1 200 [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
+_HEAD = re.compile(rb"HTTP/1\.1 (200|206) [\t\x20-\x7e]*((?:\r\n[A-Za-z0-9_-]+:[\t\x20-\x7e]*)+)\r\n\r\n")
 _LENGTH_DIGITS = 19
 """Python reads no number of thousands of digits, and there is no such length."""
 
@@ -34,6 +34,7 @@ class Buffers(NamedTuple):
 class BriefHead(msgspec.Struct, frozen=True):
     """The head of an answer that is short and plain."""
 
+    status: int
     headers: CIMultiDict[str]
     size_bytes: int
     """Of the head."""
@@ -44,6 +45,7 @@ class BriefHead(msgspec.Struct, frozen=True):
 class Gathered(msgspec.Struct, frozen=True):
     """A brief answer."""
 
+    status: int
     headers: CIMultiDict[str]
     body: memoryview
     """Lies in `room`."""
@@ -57,7 +59,7 @@ def read_head(data: bytes | memoryview) -> BriefHead | None:
     if found is None or found.end() > _HEAD_BYTES:
         return None
     headers: CIMultiDict[str] = CIMultiDict()
-    for line in found[1].decode()[2:].split("\r\n"):
+    for line in found[2].decode()[2:].split("\r\n"):
         name, _, value = line.partition(":")
         headers.add(name, value.strip("\t "))
     lengths = headers.getall(hdrs.CONTENT_LENGTH, ())
@@ -72,7 +74,7 @@ def read_head(data: bytes | memoryview) -> BriefHead | None:
     ):
         return None
     length = int(lengths[0])
-    return BriefHead(headers, found.end(), length) if 0 < length <= BRIEF_BYTES - found.end() else None
+    return BriefHead(int(found[1]), headers, found.end(), length) if 0 < length <= BRIEF_BYTES - found.end() else None
 
 
 class Gatherer(asyncio.BufferedProtocol):
@@ -161,7 +163,7 @@ class Gatherer(asyncio.BufferedProtocol):
                 self.handler.force_close()  # something follows that nobody asked for, or nobody wants the answer
             return
         self._awaited = self._room = None
-        awaited.set_result(Gathered(head.headers, room[head.size_bytes : self._end], room))
+        awaited.set_result(Gathered(head.status, head.headers, room[head.size_bytes : self._end], room))
 
     def read_on(self) -> None:
         """Let aiohttp read the answer, from its first byte on."""

@@ -69,7 +69,7 @@ class BurstTarget(Protocol):
         """Have a thread receive up to so much, and tell `count`; None = the loop has to receive it."""
 
 
-async def fill(target: ReceiveBuffer, piece: bytes | bytearray) -> None:
+async def fill(target: ReceiveBuffer, piece: bytes | bytearray | memoryview) -> None:
     """Copy bytes into the room as it is made."""
     rest = memoryview(piece)
     while rest:

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import aiohttp
 from anyio import CancelScope, Event, create_task_group, move_on_after
 
+from landsat_async.connections import Answer
 from landsat_async.proof.kinds import HEAD_BYTES
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.transfer.body import receive
@@ -70,7 +70,7 @@ class _Piece:
         """The whole span has been handed over."""
         return self.passed_on == self.span.end
 
-    async def put(self, piece: bytes) -> None:
+    async def put(self, piece: bytes | memoryview) -> None:
         """Take some bytes."""
         await fill(self, piece)
 
@@ -133,10 +133,10 @@ class _FirstPiece(_Piece):
     beyond = b""
     """What has come with the share and lies behind it."""
 
-    async def put(self, piece: bytes) -> None:
+    async def put(self, piece: bytes | memoryview) -> None:
         """Take what belongs to the share."""
         fits = self.span.end - self.position
-        self.beyond = piece[fits:]
+        self.beyond = bytes(piece[fits:])
         await super().put(piece[:fits])
         await self.make_room()
 
@@ -153,9 +153,7 @@ class _FirstPiece(_Piece):
 class Split:
     """The connections of one file and what they bring. `run` once, then `rescue` if that failed, then `close`."""
 
-    def __init__(
-        self, transfer: Transfer, sink: Sink, accept: AcceptBody, first: aiohttp.ClientResponse, connections: int
-    ) -> None:
+    def __init__(self, transfer: Transfer, sink: Sink, accept: AcceptBody, first: Answer, connections: int) -> None:
         assert accept.end is not None
         self._transfer, self._session, self._policy = transfer, transfer.session, transfer.job.policy
         self._sink, self._accept, self._first = sink, accept, first
@@ -273,7 +271,7 @@ class Split:
         self._pieces.append(piece)
         return piece
 
-    async def _open(self, span: Span) -> tuple[aiohttp.ClientResponse, bool]:
+    async def _open(self, span: Span) -> tuple[Answer, bool]:
         """Ask for a span; return the answer, which is one to just that, and whether it names the file.
 
         Raises AttemptFailed.
@@ -297,7 +295,7 @@ class Split:
             raise
         return response, named
 
-    async def _receive(self, response: aiohttp.ClientResponse, target: Sink | _Piece, end: int) -> None:
+    async def _receive(self, response: Answer, target: Sink | _Piece, end: int) -> None:
         """Receive a body up to byte `end` of the file. Raises AttemptFailed."""
         with self._transfer.wait.beside() as wait:
             await receive(response, target, end, self._transfer, wait)

@@ -5,12 +5,12 @@ three timers: a third of what the loop has to do for a file of 100 KiB. Of all t
 next time. So the first request to an origin, made by aiohttp, is kept as a pattern: with it the connector gives
 connections (which are aiohttp's, from its pool or new), and its head is written again with another path.
 
-The answer to most requests is a small file that comes at once. A `Gatherer` stands before aiohttp's end of the
-connection and keeps such an answer for itself: it looks at the head once and waits for the last byte, where aiohttp
-would parse, queue and wake for each piece. It has the system write into a buffer that goes round, where a bytes object
-for each piece would be new memory each time: a quarter of what the loop did for a file were page faults. Whatever is
-not a plain short answer that comes within a moment (another status, a field that is not plain, a long body, an end in
-the middle) goes to aiohttp, from its first byte on.
+The answer to most requests is a small file, or a range of a window, that comes at once. A `Gatherer` stands before
+aiohttp's end of the connection and keeps such an answer for itself: it looks at the head once and waits for the last
+byte, where aiohttp would parse, queue and wake for each piece. It has the system write into a buffer that goes round,
+where a bytes object for each piece would be new memory each time: a quarter of what the loop did for a file were page
+faults. Whatever is not a plain short answer that comes within a moment (another status, a field that is not plain, a
+long body, an end in the middle) goes to aiohttp, from its first byte on.
 
 All that belongs to a request stays as it is: the connection is looked at before its use (`connections.look_at`), a
 connection that has died in the pool is replaced once, as aiohttp does for GET, and what goes wrong is raised as
@@ -200,7 +200,7 @@ class QuickGets:
             if gathered is None:
                 return await self._read(gatherer, connection, url, timeout)
             self._idle.setdefault(origin, []).append(gatherer)
-            return QuickAnswer(gatherer, url, 200, gathered.headers, gathered)
+            return QuickAnswer(gatherer, url, gathered.status, gathered.headers, gathered)
         except BaseException as error:
             connection.close()
             gatherer.leave()

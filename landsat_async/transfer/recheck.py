@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import aiohttp
-
+from landsat_async.connections import Answer
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.joins import Stretch
 from landsat_async.transfer.attempt import ask
@@ -69,9 +68,7 @@ async def _compare_next(transfer: Transfer, stretches: list[Stretch]) -> None:
         response.close()
 
 
-async def receive_comparison(
-    transfer: Transfer, response: aiohttp.ClientResponse, comparison: Comparison, stop: int | None
-) -> None:
+async def receive_comparison(transfer: Transfer, response: Answer, comparison: Comparison, stop: int | None) -> None:
     """Compare a body that ends at byte `stop` of the file, as far as it has to be. Raises AttemptFailed."""
     try:
         await receive(response, comparison, stop, transfer, transfer.wait)
@@ -117,7 +114,7 @@ class Comparison:
         """Offset in the file of the next byte to come."""
         return self.compared + self._filled
 
-    async def put(self, piece: bytes) -> None:
+    async def put(self, piece: bytes | memoryview) -> None:
         """Take some bytes."""
         await fill(self, piece)
 

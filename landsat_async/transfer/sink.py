@@ -91,7 +91,7 @@ class Sink:
         """Offset in the file of the next byte to come."""
         return self._cursor + self._filled
 
-    async def put(self, piece: bytes) -> None:
+    async def put(self, piece: bytes | memoryview) -> None:
         """Take some bytes; waits while both buffers are full."""
         await fill(self, piece)
 

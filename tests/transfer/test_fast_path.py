@@ -8,6 +8,7 @@ import re
 import aiohttp
 import anyio
 
+from landsat_async.connections import Answer
 from landsat_async.transfer.body import receive
 from tests.support.raw_server import RawServer
 from tests.transfer.bench import KIB, idle_transfer, noise
@@ -72,7 +73,8 @@ async def test_a_late_reader_of_an_older_answer_does_not_disturb_the_one_that_ha
             await earlier.waits.wait()
         await wire.send(b"0\r\n\r\n")
 
-    async with RawServer([answer]) as server, aiohttp.ClientSession() as session, anyio.create_task_group() as tasks:
+    session = aiohttp.ClientSession(response_class=Answer)
+    async with RawServer([answer]) as server, session, anyio.create_task_group() as tasks:
         response = await session.get(server.url("/earlier"))
         tasks.start_soon(take, response, earlier, None)
         await response.content.wait_eof()

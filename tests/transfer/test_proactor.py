@@ -19,6 +19,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from landsat_async.connections import Answer
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.transfer.body import receive
 from tests.support.proactor_like import proactor_like
@@ -74,7 +75,7 @@ async def answer(wire):
 async def fetch(server, block_bytes):
     """Return what has come of the body by the fast way."""
     target, reported = SlowTarget(block_bytes), []
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(response_class=Answer) as session:
         response = await session.get(server.url("/"))
         any_transfer = idle_transfer(reported.append)
         await receive(response, target, len(BODY), any_transfer, any_transfer.wait)

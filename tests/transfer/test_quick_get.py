@@ -194,9 +194,10 @@ BRIEF = {
     "blanks around values, and fields without one": PLAIN
     + "X-A:\t a b \t\r\nX-B:\r\nX-A:c\r\nX-C: \t \r\nX-D: a \t  b\r\nConnection: Keep-Alive\r\n\r\n",
     "no reason": PLAIN.replace("200 OK", "200 ") + "\r\n",
+    "a range": PLAIN.replace("200 OK", "206 Partial Content") + f"Content-Range: bytes 0-{len(BODY) - 1}/99999\r\n\r\n",
 }
 NOT_BRIEF = {
-    "another status": PLAIN.replace("200 OK", "206 Partial Content") + "\r\n",
+    "another status": PLAIN.replace("200 OK", "203 Non-Authoritative Information") + "\r\n",
     "an older version": PLAIN.replace("1.1", "1.0") + "\r\n",
     "the last of its connection": PLAIN + "Connection: close\r\n\r\n",
     "kept, and then the last": PLAIN + "Connection: keep-alive\r\nConnection: close\r\n\r\n",
