@@ -18,7 +18,7 @@ What is not done: several samples a pixel, compressions other than deflate, rota
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,8 @@ _AROUND_BYTES = 32 * 1024
 
 _COMPRESSIONS = {5: "LZW", 6: "old JPEG", 7: "JPEG", 32773: "PackBits", 34712: "JPEG 2000", 50000: "ZSTD"}
 _TYPES = {1: "u1", 2: "S1", 3: "u2", 4: "u4", 5: "", 11: "f4", 12: "f8", 13: "u4", 16: "u8", 18: "u8"}
+_WHOLE = {number: int(code[1]) for number, code in _TYPES.items() if code[:1] == "u"}
+"""Bytes of whole numbers, by their type."""
 _PIXEL_TYPES = {
     (1, 8): "u1", (1, 16): "u2", (1, 32): "u4", (2, 8): "i1", (2, 16): "i2", (2, 32): "i4", (3, 32): "f4",
 }  # fmt: skip
@@ -165,7 +167,7 @@ class IndexReader:
         first = self._read_header()
         self._framed = self._has_frames()
         self.tags = self.read_directory(first)
-        return self._layout()
+        return self.read_image(is_placed=True)
 
     # -- header and directory ------------------------------------------------------------------------------------------
 
@@ -244,8 +246,11 @@ class IndexReader:
 
     def number(self, number: int, default: int | None = None) -> int:
         """Return the value of a tag that holds one number. Raises BrokenRaster without it and a default."""
-        if number not in self.tags and default is not None:
+        entry = self.tags.get(number)
+        if entry is None and default is not None:
             return default
+        if entry is not None and entry.size == 1 and (size := _WHOLE.get(entry.type)) and size <= len(entry.inline):
+            return int.from_bytes(entry.inline[:size], "little" if self._order == "<" else "big")
         return int(self._integers(number, 1)[0])
 
     def _doubles(self, number: int, most: int) -> tuple[float, ...]:
@@ -262,12 +267,8 @@ class IndexReader:
 
     # -- the image -----------------------------------------------------------------------------------------------------
 
-    def _layout(self) -> CogLayout:
-        layout = replace(self.read_image(), keys=self._keys())
-        return replace(layout, transform=self._transform(layout.keys))
-
-    def read_image(self) -> CogLayout:
-        """Return everything but where on Earth it lies."""
+    def read_image(self, *, is_placed: bool = False) -> CogLayout:
+        """Return the layout of an image, with where on Earth it lies where it `is_placed`."""
         width, length = self.number(tag.WIDTH), self.number(tag.LENGTH)
         is_tiled = tag.TILE_WIDTH in self.tags
         if is_tiled:
@@ -281,11 +282,15 @@ class IndexReader:
         if tile_bytes > MOST_TILE_BYTES:
             raise UnsupportedRaster(f"it is stored in pieces of {tile_bytes // 2**20} MiB")
         offsets, counts = self._tiles(is_tiled, -(-width // tile_width) * -(-length // tile_length))
+        keys, transform = GeoKeys(()), Transform(0, 0, 1, 1)
+        if is_placed:
+            keys = self._keys()
+            transform = self._transform(keys)
         return CogLayout(
             byte_order=self._order, width=width, length=length, tile_width=tile_width, tile_length=tile_length,
             is_tiled=is_tiled, pixel_type=pixel_type, compression=self._compression(), predictor=self._predictor(),
             photometric=self._short(tag.PHOTOMETRIC, 1), offsets=offsets, counts=counts, has_frames=self._framed,
-            transform=Transform(0, 0, 1, 1), keys=GeoKeys(()), nodata=self._text(tag.NODATA, 64).partition(b"\0")[0],
+            transform=transform, keys=keys, nodata=self._text(tag.NODATA, 64).partition(b"\0")[0],
             description=self._description(), total=self._total,
         )  # fmt: skip
 
