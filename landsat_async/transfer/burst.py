@@ -144,6 +144,16 @@ class _Away:
     write = unwrap = read
 
 
+class _Encrypted(threading.local):
+    """What a thread has just received and hands on at once: one buffer each, however many connections there are."""
+
+    def __init__(self) -> None:
+        self.room = memoryview(bytearray(PIECE_BYTES))
+
+
+_encrypted = _Encrypted()
+
+
 class _Tls(_Socket):
     """A connection with asyncio's TLS: its own objects decrypt, so that the loop can go on where a thread has ended."""
 
@@ -154,7 +164,6 @@ class _Tls(_Socket):
         self._decrypted, self._feed = protocol._sslobj.read, protocol._incoming.write
         self._error: OSError | None = None
         """Of a call that had something to hand over all the same."""
-        self._encrypted = memoryview(bytearray(PIECE_BYTES))
         protocol._ssl_reading_paused, protocol._control_ssl_reading  # noqa: B018  # raises where that is not there
 
     def hold(self) -> None:
@@ -166,10 +175,6 @@ class _Tls(_Socket):
         self._put(*self._inside)
         self._protocol._ssl_reading_paused = False
         self._under.resume_reading()
-
-    def _let_go(self) -> None:
-        super()._let_go()
-        self._encrypted = memoryview(b"")  # errors refer to it as long as nobody looks for garbage
 
     def _put(self, *inside: Any) -> None:
         self._protocol._sslobj, self._protocol._incoming, self._protocol._outgoing = inside
@@ -187,10 +192,10 @@ class _Tls(_Socket):
                         fruitless = False
                     return at
                 except ssl.SSLWantReadError:
-                    received = None if fruitless else super().read(self._encrypted)
+                    received = None if fruitless else super().read(_encrypted.room)
                     if not received:  # an end is told once more by the next call
                         return at or received
-                    self._feed(self._encrypted[:received])
+                    self._feed(_encrypted.room[:received])
                     fruitless = True
         except OSError as error:
             if not at:
@@ -250,7 +255,7 @@ def _receive(source: Source, keep: Callable[[memoryview], object], room: memoryv
         try:
             size = source.read(room[: most_bytes - received])
         except OSError as error:  # also of TLS
-            error = error.with_traceback(None)  # it leads to the buffers
+            error.__traceback__ = error.__context__ = None  # they lead to the buffers
             return Burst(received, is_over=True, has_ended=True, error=error)
         if size:
             keep(room[:size])

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import tracemalloc
 import weakref
 from functools import partial
 from types import SimpleNamespace
@@ -300,11 +301,27 @@ def test_what_a_broken_connection_leaves_refers_to_no_buffer(pair):
     """Errors stay until garbage is looked for: a bad line would leave a MiB with each connection that breaks."""
     source = burst._Tls(pair[0], inside_of_tls(want_more))
     source._own = SimpleNamespace(recv_into=broken, close=pair[0].close)
-    gone = weakref.ref(source._encrypted)
-    said = received(source)
+    room = memoryview(bytearray(9))
+    gone = weakref.ref(room)
+    said = receive_burst(source, lambda piece: None, memoryview(b""), room, 99)
     source.close()
+    del room
     assert isinstance(said.error, ConnectionResetError)
     assert gone() is None
+
+
+def test_connections_over_tls_share_the_rooms_of_their_threads(pair):
+    """There are few threads and many connections: a MiB for each of those would be there for its whole life."""
+    ours, theirs = pair
+    tracemalloc.start()
+    sources = []
+    for _ in range(16):
+        sources.append(burst._Tls(ours, inside_of_tls(want_more)))
+        theirs.send(b"a record")
+        received(sources[-1])
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 2 * burst.PIECE_BYTES
 
 
 def want_more(size, room):
