@@ -34,6 +34,8 @@ SPILL_MOST_BYTES = 256 * 1024
 """What may come after a pause. The Proactor loop hands over 64 KiB at a time; more: somebody else reads on."""
 TICK_S = 1.0
 """How often a body that fills no buffer is looked at."""
+_NOBODY = asyncio.BufferedProtocol()
+"""Takes the place of who has received: TLS keeps the methods of the last one that has a buffer."""
 
 
 Watch: TypeAlias = Callable[[int, float, float], Fault | None]
@@ -264,6 +266,9 @@ async def receive_direct(
         if quick is not None:
             quick.close()
         transport.pause_reading()
+        transport.set_protocol(
+            _NOBODY
+        )  # TLS keeps the methods of the last one that has a buffer, and what is behind it
         transport.set_protocol(handler)
     if follows := what_follows(transport):
         handler.force_close()

@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import aiohttp
 
@@ -114,11 +112,23 @@ def _why(error: Exception) -> str:
     return f": {message}" if isinstance(message, str) and message.isprintable() and message else ""
 
 
-@contextmanager
-def one_error() -> Iterator[None]:
-    """Take the one error that matters out of a task group's bundle: a disk error before a fault of the network."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        leaves = leaves_of(group)
-        raise next((leaf for leaf in leaves if not isinstance(leaf, AttemptFailed)), leaves[0]) from None
+class one_error:
+    """Takes the one error that matters out of a task group's bundle: a disk error before a fault of the network.
+
+    The two do not keep each other, as an error and its context do: all that the transfer has used would else be there
+    until somebody looks for garbage.
+    """
+
+    def __enter__(self) -> None:
+        """Nothing to be done."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, BaseExceptionGroup):
+            return
+        leaves = leaves_of(error)
+        leaf = next((leaf for leaf in leaves if not isinstance(leaf, AttemptFailed)), leaves[0])
+        try:
+            raise leaf
+        finally:
+            leaf.__context__ = None
+            del error, leaves, leaf, _trace

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import math
 import os
 import random
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -222,3 +224,13 @@ def open_files_below(folder: str) -> list[str]:
         if target.startswith(folder):
             found.append(target)
     return found
+
+
+@contextmanager
+def no_search_for_garbage():
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import ssl
 import threading
 import tracemalloc
 import weakref
+from asyncio import sslproto
 from functools import partial
 from types import SimpleNamespace
 
@@ -25,7 +27,7 @@ from landsat_async.transfer.transfer import Transfer
 from landsat_async.transfer.types import Done, FileFailed
 from tests.support.authority import Authority
 from tests.support.raw_server import RawServer, named, ranged, whole
-from tests.transfer.bench import KIB, noise
+from tests.transfer.bench import KIB, no_search_for_garbage, noise
 
 DATA = noise(5000 * KIB)
 
@@ -479,6 +481,31 @@ async def test_more_than_was_announced_is_refused_after_a_burst(bench, taken):
         outcome = await bench.run(server)
     assert isinstance(outcome, FileFailed)
     assert any(one.size_bytes for one in taken)
+
+
+@pytest.mark.faults("X135")
+@pytest.mark.parametrize("how", ["drop", "fin", "whole"])
+async def test_an_answer_over_tls_leaves_nothing_for_the_search_for_garbage(bench, authority, how):
+    """Some 256 KiB of asyncio's TLS and the whole transfer, for each connection and each break."""
+    bench.right, bench.net_options = [DATA], {"tls": authority.client()}
+
+    async def broken(wire):
+        await wire.head(200, ("Content-Length", str(len(DATA))), ("ETag", '"v1"'), ("Accept-Ranges", "bytes"))
+        await wire.send(DATA[: 2500 * KIB])
+        getattr(wire, how)()
+
+    script = [ranged(DATA)] if how == "whole" else [broken, ranged(DATA)]
+    with no_search_for_garbage():
+        async with RawServer(script, ssl=authority.server()) as server:
+            async with bench.net() as net:
+                assert isinstance(await bench.run(server, net=net), Done)
+                assert not alive(sink.Sink, Transfer), "kept by a connection that may be used again"
+            await anyio.sleep(0.1)
+            assert not alive(sslproto.SSLProtocol)
+
+
+def alive(*kinds):
+    return [type(one).__name__ for one in gc.get_objects() if type(one) in kinds]
 
 
 # -- threads that hang, and those who wait for them --------------------------------------------------------------------

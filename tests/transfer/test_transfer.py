@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import weakref
-from contextlib import contextmanager
 
 import pytest
 
@@ -20,7 +18,7 @@ from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.transfer import Transfer, transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob
 from tests.support.raw_server import RawServer, ranged
-from tests.transfer.bench import KIB, big_tiff_file, noise, of_done, sha
+from tests.transfer.bench import KIB, big_tiff_file, no_search_for_garbage, noise, of_done, sha
 
 DATA = noise(700 * KIB + 13)
 
@@ -34,15 +32,6 @@ async def test_a_straight_transfer_ends_under_its_final_name_and_leaves_the_part
     assert os.path.samefile(bench.part, bench.final)
     discard_part(bench.fs, bench.part)
     assert not os.path.exists(bench.part)
-
-
-@contextmanager
-def no_search_for_garbage():
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @pytest.mark.faults("X131")
