@@ -127,7 +127,7 @@ def test_two_hundred_polygons(tmp_path):
 
 
 def test_only_the_index_and_the_tiles_of_the_area_are_read():
-    raster = RealRasters(pixel_m=60, columns=3_850, rows=3_900)
+    raster = RealRasters(pixel_m=60, columns=2_800, rows=2_800)
     content = Archive([PLACES[0]], raster=raster).file(PLACES[0].file_name("QA_PIXEL.TIF"))
     asked = []
 
