@@ -41,7 +41,7 @@ from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.transfer.headers import parse_content_range, parse_filename
-from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.disk import damaged_ledgers, damaged_parts

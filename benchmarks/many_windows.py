@@ -31,8 +31,9 @@ from landsat_async.raster.window import WindowMode
 from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.rules.naming import window_name
 from landsat_async.run.worker import CUT_BESIDE
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.pool import LocalPool, Slots
-from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferHooks, TransferJob, TransferPolicy
 from tests.support.tiffs import band
 

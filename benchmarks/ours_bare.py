@@ -23,8 +23,9 @@ from landsat_async.disk import part
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import Proof
 from landsat_async.rules.links import AllowedHosts, SecretUrl
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.pool import LocalPool
-from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done, MemoryStore, Outcome, TransferHooks, TransferJob, TransferPolicy
 
 BARE = TransferPolicy(proof=Proof.LENGTH, checkpoint_bytes=2**62, checkpoint_s=math.inf, min_free_bytes=0)

@@ -63,8 +63,8 @@ from landsat_async.run.waits import announced_waits
 from landsat_async.run.windows import RunWindows
 from landsat_async.run.worker import WorkerPool
 from landsat_async.run_summary import RunSummary
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.pool import ClusterPool, TransferPool
-from landsat_async.transfer.session import open_transfer_session
 
 if TYPE_CHECKING:  # `Aoi` loads shapely, see run/scene_filter; the other is for `sync` alone
     from landsat_async.rules.aoi import Aoi

@@ -35,7 +35,7 @@ from landsat_async.run.recorder import Proven, Recorder
 from landsat_async.transfer.checksums import PublishedSums
 from landsat_async.transfer.pool import LocalPool, Slot, Slots, TransferPool
 from landsat_async.transfer.retry import PROGRESS_BYTES, HostReport
-from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.session import TransferSession, Wait
 from landsat_async.transfer.types import (
     BACKOFF_CAP_S,
     Counted,
@@ -54,7 +54,6 @@ from landsat_async.transfer.types import (
     TransferPolicy,
     WantedMember,
 )
-from landsat_async.transfer.waits import Wait
 
 if TYPE_CHECKING:
     from landsat_async.raster.spec import WindowSpec

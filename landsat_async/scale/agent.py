@@ -52,8 +52,9 @@ from landsat_async.scale.parcel import (
 from landsat_async.scale.run_keys import keys_of
 from landsat_async.scale.seal import PACKAGE, SealBroken, can_seal
 from landsat_async.scale.teller import Tell, Teller
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.retry import FaultKind, HostReport
-from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.transfer import Transfer, run_apart
 from landsat_async.transfer.types import FileFailed, GivenBack, HostDown, TransferJob
 

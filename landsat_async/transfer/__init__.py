@@ -9,5 +9,5 @@
 - commit, finish: proof and final name, and what follows
 - recheck, repair: what is compared again, and put right between attempts
 - resume, headers, retry, speed: what ranges, heads, faults and rates mean; pure
-- session, file_errors, waits, checksums: what all transfers share
+- session, open_session, file_errors, checksums: what all transfers share
 """

@@ -39,10 +39,9 @@ from landsat_async.transfer.resume import (
     read_answer,
 )
 from landsat_async.transfer.retry import Fault, FaultKind, fault_of_status, may_refuse_range
-from landsat_async.transfer.session import IDENTITY_ONLY, Answered
+from landsat_async.transfer.session import IDENTITY_ONLY, NEVER_S, Answered
 from landsat_async.transfer.sink import Sink
 from landsat_async.transfer.types import FileFailed, NameLearnt
-from landsat_async.transfer.waits import NEVER_S
 
 if TYPE_CHECKING:
     from landsat_async.transfer.commit import CommitResult

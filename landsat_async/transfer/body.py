@@ -18,9 +18,9 @@ from landsat_async.transfer.fast_path import (
 )
 from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
 from landsat_async.transfer.retry import Fault, FaultKind
+from landsat_async.transfer.session import NEVER_S, Wait
 from landsat_async.transfer.sink import Sink
 from landsat_async.transfer.speed import Speed
-from landsat_async.transfer.waits import NEVER_S, Wait
 
 if TYPE_CHECKING:
     from landsat_async.transfer.transfer import Transfer

@@ -18,9 +18,8 @@ from landsat_async.proof.prove import published_sums
 from landsat_async.rules.links import LinkRefused, SecretUrl, host_of, read_link
 from landsat_async.rules.product_id import parse_product_id
 from landsat_async.transfer.file_errors import AttemptFailed
-from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.session import TransferSession, Wait
 from landsat_async.transfer.types import TransferPolicy
-from landsat_async.transfer.waits import Wait
 
 _ITEM_MAX_BYTES = 4 * 1024 * 1024
 _ITEM_TIMEOUT_S = 30.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
+import urllib.request
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -22,6 +23,14 @@ AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, 
 def proxy_url(text: str) -> URL:
     """Read where a proxy is, as the environment names it."""
     return URL(text if "://" in text else f"http://{text}")
+
+
+def proxy_for(url: URL, proxies: Mapping[str, str]) -> URL | None:
+    """Return the proxy that `url` is asked through, of those that the environment has by scheme; None without one."""
+    proxy = proxies.get(url.scheme)
+    if not proxy or urllib.request.proxy_bypass(url.host or ""):
+        return None
+    return proxy_url(proxy)
 
 
 class CheckingResolver(AbstractResolver):

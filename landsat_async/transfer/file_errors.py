@@ -11,10 +11,12 @@ import os
 import ssl
 
 import aiohttp
+from yarl import URL
 
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.target import StoreFailed
 from landsat_async.errors import DiskFull, FolderUnwritable, LandsatError, is_disk_full, leaves_of, resources_lacking
+from landsat_async.rules.links import LinkRefused
 from landsat_async.transfer.retry import Fault, FaultKind
 
 _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
@@ -34,6 +36,18 @@ class AttemptFailed(Exception):
 def failed(kind: FaultKind, reason: str, host: str = "") -> AttemptFailed:
     """Return the exception for a fault; `host` is where it happened, when that is not the one that was asked first."""
     failure = AttemptFailed(Fault(kind, reason))
+    failure.host = host
+    return failure
+
+
+def failure_of_request(error: Exception, url: URL, host: str) -> AttemptFailed:
+    """Return the exception for one that ended a request, `host` as circuit breakers know it."""
+    if isinstance(error, LinkRefused):
+        failure = failed(FaultKind.BAD_LINK, str(error))
+    elif isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+        failure = failed(FaultKind.NETWORK, f"{url.host or ''} does not answer")
+    else:
+        failure = AttemptFailed(fault_of_client(error, url.host or ""))
     failure.host = host
     return failure
 

@@ -1,4 +1,6 @@
-"""What the transfers of a run share: one HTTP session for file hosts, threads for the disk, what hosts have shown.
+"""What the transfers of a run share: one HTTP session for file hosts, what these have shown, and the waits for them.
+
+It is opened by `open_transfer_session`.
 
 The session carries no token, no cookies and no credentials of any kind. Redirects are followed here and not by the
 client, so that each hop is checked against the list of hosts, Range and If-Range go along, and a signed query is sent
@@ -8,22 +10,20 @@ byte for byte.
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
-import urllib.request
+import math
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from random import random
+from types import TracebackType
 from typing import Any, NamedTuple, cast
 
 import aiohttp
 import msgspec
-from anyio import CancelScope, move_on_after
 from yarl import URL
 
-from landsat_async.connections import ALONE, USED_AT_MOST, Answer, OutOfStep, checked
+from landsat_async.connections import ALONE, USED_AT_MOST, Answer, OutOfStep
 from landsat_async.disk.io_threads import DiskPool, Threads
 from landsat_async.disk.target import Target
 from landsat_async.errors import SessionClosed
@@ -33,37 +33,39 @@ from landsat_async.rules.identity import OtherFile, evidence_of_name
 from landsat_async.rules.links import AllowedHosts, LinkRefused, host_of, read_link
 from landsat_async.rules.naming import name_from_url
 from landsat_async.rules.observed import Note
-from landsat_async.transfer.brief_answer import Buffers
 from landsat_async.transfer.burst import Bursts
-from landsat_async.transfer.connector import CheckingResolver, context_with, make_connector, proxy_url
-from landsat_async.transfer.file_errors import AttemptFailed, failed, fault_of_client
+from landsat_async.transfer.connector import proxy_for
+from landsat_async.transfer.file_errors import failed, failure_of_request
 from landsat_async.transfer.head_facts import facts_of_head
 from landsat_async.transfer.headers import Reply, read_reply
 from landsat_async.transfer.max_rate import MaxRate
-from landsat_async.transfer.quick_get import QuickGets, is_possible
+from landsat_async.transfer.quick_get import QuickGets
 from landsat_async.transfer.resume import RangeSupport
 from landsat_async.transfer.retry import FaultKind
-from landsat_async.transfer.token_bucket import TokenBucket
 from landsat_async.transfer.types import TransferPolicy
-from landsat_async.transfer.waits import OpenWaits
 
 MAX_REDIRECTS = 5
 _TOO_MUCH = (429, 503)
 _STALE_AT_MOST = 100
 """So many answers in a row that may belong to other requests: as many connections as others have used before us."""
-MAX_HEADER_BYTES = 64 * 1024
-USER_AGENT = "landsat_async (Landsat downloader; Python aiohttp)"
 BUFFERS_BYTES = 64 * 1024 * 1024
 """For the blocks that go round in all transfers together, and for spare ones. The ranges of files that come over
 several connections are not among them, see `TransferPolicy.span_bytes`."""
 IDENTITY_ONLY = {"Accept-Encoding": "identity;q=1, *;q=0"}
 """Field for a server that has encoded a body although it was asked not to."""
-READ_AHEAD_BYTES = 256 * 1024
-"""What the parser may hold of a body, as aiohttp has it."""
 HEADS_SEEN = 64
 """So many usual answers of a host are looked at for what they show, and of later ones every 64th."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOTHING_KNOWN = RangeSupport()
+TELL_AFTER_S = 4.0
+"""So that the word is there within five seconds."""
+TELL_AGAIN_S = 60.0
+"""A server that sends a byte now and then makes a wait of each pause."""
+_LOOK_EVERY_S = 0.5
+NEVER_S = math.inf
+
+Tell = Callable[[str, float], None]
+"""tell(reason, wait_s): the wait goes on for so long at most, then something else is tried."""
 
 
 class Answered(NamedTuple):
@@ -75,6 +77,99 @@ class Answered(NamedTuple):
     """Where it came from, after redirects."""
     named: bool
     """Its head gives the name of the file that was asked for."""
+
+
+# -- waits for a server, told while they last
+
+
+class OpenWaits:
+    """All connections of one event loop that may be waiting for their server.
+
+    Nearly all waits are too short to be worth a word, and there are one or two for each small file. So a wait is only
+    noted, and all of them are looked at together, twice a second while there are any.
+    """
+
+    def __init__(self) -> None:
+        self.open: dict[Wait, None] = {}
+        self.timer: asyncio.TimerHandle | None = None
+
+    def look_later(self) -> None:
+        """Look at all of them from now on, as long as there are any."""
+        self.timer = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        self.timer = None
+        if self.open:
+            self.look_later()
+        now_s = asyncio.get_running_loop().time()
+        for wait in list(self.open):
+            wait.look(now_s)
+
+
+def _nobody(reason: str, wait_s: float) -> None:
+    pass
+
+
+class Wait(msgspec.Struct, eq=False):
+    """A connection that may be waiting for its server; watched from `begin` until it is taken out of the open ones.
+
+    What one of them has told, the others of its transfer (`beside`) do not tell again soon.
+    """
+
+    _tell: Tell = _nobody
+    _open_waits: OpenWaits = msgspec.field(default_factory=OpenWaits)
+    _told: dict[str, float] = msgspec.field(default_factory=dict)
+    _host: str = ""
+    _what: str = ""
+    _bound_s: float = math.inf
+    since_s: float = NEVER_S
+    """Loop time since which the server is waited for; `NEVER_S`: it is not the server that is waited for."""
+
+    def begin(self, host: str, what: str, bound_s: float, now_s: float) -> None:
+        """Note that a wait for `host` begins, which ends within `bound_s`; `what` is what it does meanwhile."""
+        self._host, self._what, self._bound_s, self.since_s = host, what, bound_s, now_s
+        waits = self._open_waits
+        waits.open[self] = None
+        if waits.timer is None:
+            waits.look_later()
+
+    def beside(self) -> Wait:
+        """Return that of another connection of the same transfer."""
+        return Wait(self._tell, self._open_waits, self._told)
+
+    def around(self, host: str, what: str, bound_s: float) -> Wait:
+        """Return a context manager around a wait of another connection, see `begin`."""
+        wait = self.beside()
+        wait.begin(host, what, bound_s, asyncio.get_running_loop().time())
+        return wait
+
+    def __enter__(self) -> Wait:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open_waits.open.pop(self, None)
+
+    def silent(self, host: str, silent_s: float, bound_s: float) -> None:
+        """Tell that nothing has come from `host` for `silent_s`, when that is long; at `bound_s` it will be a fault."""
+        if silent_s >= TELL_AFTER_S:
+            self._say(f"{host} sends nothing", bound_s - silent_s, asyncio.get_running_loop().time())
+
+    def look(self, now_s: float) -> None:
+        """Tell the wait when it has become long."""
+        waited_s = now_s - self.since_s
+        if waited_s >= TELL_AFTER_S:
+            self._say(f"{self._host} {self._what}", self._bound_s - waited_s, now_s)
+
+    def _say(self, reason: str, wait_s: float, now_s: float) -> None:
+        """Tell a wait, unless it has just been told."""
+        if wait_s > 0.0 and now_s >= self._told.get(reason, 0.0):
+            self._told[reason] = now_s + TELL_AGAIN_S
+            self._tell(reason, wait_s)
+
+
+# -- what is shared
 
 
 class TransferSession(msgspec.Struct):
@@ -212,7 +307,9 @@ class TransferSession(msgspec.Struct):
                 tries += 1
                 if isinstance(error, OutOfStep) and tries <= USED_AT_MOST:  # one connection fewer each time
                     continue
-                raise self._failure_of(error, url, host) from None
+                if isinstance(error, RuntimeError) and self.session.closed:  # aiohttp has no type of its own for that
+                    raise SessionClosed from None
+                raise failure_of_request(error, url, host) from None
             reply = read_reply(response.status, response.headers.getall)
             seen = self._looked_at[host] = self._looked_at[host] + 1
             if self.observe is not None and (seen <= HEADS_SEEN or seen % HEADS_SEEN == 0 or reply.status != 200):
@@ -277,109 +374,13 @@ class TransferSession(msgspec.Struct):
     async def _get_plainly(
         self, url: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, bound_s: float, *, alone: bool
     ) -> Answer:
-        proxy = self._proxy(url) if self.proxies else None
+        proxy = proxy_for(url, self.proxies) if self.proxies else None
         fields = {**headers, **ALONE} if alone else headers
         async with asyncio.timeout(bound_s):
             answer = await self.session.get(url, headers=fields, timeout=timeout, allow_redirects=False, proxy=proxy)
         if self.quick is not None and not alone:
             self.quick.learn(cast(Answer, answer))
         return cast(Answer, answer)
-
-    def _failure_of(self, error: Exception, url: URL, host: str) -> Exception:
-        """Return what is raised for an exception of the HTTP client; `host` as circuit breakers know it."""
-        if isinstance(error, RuntimeError) and self.session.closed:  # aiohttp has no type of its own for that
-            return SessionClosed()
-        if isinstance(error, LinkRefused):
-            failure = failed(FaultKind.BAD_LINK, str(error))
-        elif isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-            failure = failed(FaultKind.NETWORK, f"{url.host or ''} does not answer")
-        else:
-            failure = AttemptFailed(fault_of_client(error, url.host or ""))
-        failure.host = host
-        return failure
-
-    def _proxy(self, url: URL) -> URL | None:
-        proxy = self.proxies.get(url.scheme)
-        if not proxy or urllib.request.proxy_bypass(url.host or ""):
-            return None
-        return proxy_url(proxy)
-
-
-@asynccontextmanager
-async def open_transfer_session(
-    *,
-    hosts: AllowedHosts,
-    target: Target,
-    workers: int = 5,
-    ca_bundle: str | None = None,
-    tls: ssl.SSLContext | None = None,
-    connector: aiohttp.BaseConnector | None = None,
-    trust_env: bool = True,
-    proving: Proving = prove,
-    uniform: Callable[[], float] = random,
-    max_rate_bytes_s: int = 0,
-    observe: Note | None = None,
-) -> AsyncIterator[TransferSession]:
-    """Open what transfers need, and close it again.
-
-    Args:
-        hosts: Where files may come from.
-        target: Where they go; prepared, or with a folder of parts that can be made.
-        workers: How many transfers will run at a time; sizes the thread pool and the blocks.
-        ca_bundle: Certificates to trust besides the system's.
-        tls: A context that has been made with them already; None = one is made.
-        connector: The connections of a host program's session; used with its own resolver, and never closed.
-        trust_env: Use the proxies of the environment. Nothing else is taken from there, no netrc in particular.
-        proving: Proves a complete file, see `proof.prove`.
-        uniform: Draws random numbers in [0, 1).
-        max_rate_bytes_s: What all transfers together may receive in a second; 0 = no limit.
-        observe: Hears what hosts have shown, see `rules.observed`; None = nobody asks.
-    """
-    proxies = urllib.request.getproxies_environment() if trust_env else {}
-    resolver = CheckingResolver(hosts, proxies.values())
-    pool, computing = DiskPool(workers + 2), DiskPool(min(workers, os.cpu_count() or 2), "cut")
-    tls = context_with(ca_bundle) if tls is None and ca_bundle is not None else tls
-    window = TokenBucket(max_rate_bytes_s).window_bytes if max_rate_bytes_s else None
-    read_bufsize = READ_AHEAD_BYTES if window is None else window // 2
-    session = aiohttp.ClientSession(
-        connector=connector or make_connector(tls, resolver, window),
-        connector_owner=connector is None,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
-        auto_decompress=False,
-        requote_redirect_url=False,
-        trust_env=False,
-        max_line_size=MAX_HEADER_BYTES,
-        max_field_size=MAX_HEADER_BYTES,
-        read_bufsize=read_bufsize,
-        **checked(lent=connector is not None),
-    )
-    shared = TransferSession(session, pool, hosts, target, proving, uniform, proxies, block_bytes_for(workers))
-    quick = None
-    if connector is None and is_possible():
-        buffers = Buffers(shared.take_buffer, shared.give_buffer)
-        quick = QuickGets(session, read_bufsize, MAX_HEADER_BYTES, buffers, gathers=window is None)
-    try:
-        if max_rate_bytes_s:
-            shared.max_rate = MaxRate(max_rate_bytes_s, shared.clock)
-        shared.observe, shared.computing = observe, computing
-        shared.quick = quick
-        yield shared
-    finally:
-        with CancelScope(shield=True), move_on_after(2.0):
-            if quick is not None:
-                quick.close()
-            await session.close()
-            await resolver.close()
-        for one in (pool, computing):
-            one.shutdown(wait=False, cancel_futures=True)
-        shared.bursts.close()
-
-
-def block_bytes_for(transfers: int) -> int:
-    """Return how large a block may be when so many transfers run at a time: a power of two, two of them in each."""
-    fair = BUFFERS_BYTES // (2 * transfers)
-    return 1 << (fair.bit_length() - 1)
 
 
 def _is_named(response: Answer, reply: Reply, name: str | None, url: URL) -> bool:

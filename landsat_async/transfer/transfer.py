@@ -45,7 +45,7 @@ from landsat_async.transfer.file_errors import AttemptFailed, fault_of_disk, one
 from landsat_async.transfer.finish import DamagedCopies, finish
 from landsat_async.transfer.repair import Repairs, open_believed, repair
 from landsat_async.transfer.retry import RULES, Budget, Fault, FaultKind, Fresh, GiveUp, HostReport, Pause, Unready
-from landsat_async.transfer.session import TransferSession
+from landsat_async.transfer.session import TransferSession, Wait
 from landsat_async.transfer.sink import Sink
 from landsat_async.transfer.speed import Window
 from landsat_async.transfer.types import (
@@ -59,7 +59,6 @@ from landsat_async.transfer.types import (
     TransferHooks,
     TransferJob,
 )
-from landsat_async.transfer.waits import Wait
 
 if TYPE_CHECKING:  # loads numpy, which most transfers do not need
     from landsat_async.raster.range_plan import RangePlan

@@ -43,8 +43,8 @@ class TransferPolicy(Value, frozen=True):
     backoff_cap_s: float = BACKOFF_CAP_S
     """No wait between two tries is longer."""
     block_bytes: int = 4 * MIB
-    """One write, unless many transfers share the memory, see `session.block_bytes_for`; two such buffers go round per
-    running transfer."""
+    """One write, unless many transfers share the memory, see `open_session.block_bytes_for`; two such buffers go round
+    in each running transfer."""
     connections: int = 1
     """For one large file, where the server has proved ranges; see `transfer.multi_range`."""
     span_bytes: int = 8 * MIB

@@ -15,7 +15,8 @@ from anyio import fail_after
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.rules.links import AllowedHosts, SecretUrl
-from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.open_session import open_transfer_session
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.disk.whole_files import PRODUCT, mtl, tar, tiff

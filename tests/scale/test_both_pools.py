@@ -13,9 +13,9 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import DiskFull
 from landsat_async.events import Retrying, Started
 from landsat_async.rules.links import AllowedHosts, SecretUrl
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.pool import LocalPool, TransferPool
 from landsat_async.transfer.retry import HostReport
-from landsat_async.transfer.session import open_transfer_session
 from landsat_async.transfer.types import (
     Done,
     FileFailed,

@@ -42,8 +42,9 @@ from landsat_async.scale.parcel import (
 from landsat_async.scale.pool import DaskPool
 from landsat_async.scale.seal import RunKey
 from landsat_async.sim.script import Script
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.pool import LocalPool
-from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done, GivenBack, MemoryStore, NeedsLink, TransferHooks
 from tests.scale.test_agent import BODY, NAME, a_job
 from tests.support.raw_server import RawServer, whole

@@ -9,7 +9,7 @@ import pytest
 
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.rules.links import AllowedHosts, SecretUrl
-from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import (
     Done,

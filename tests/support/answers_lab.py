@@ -23,8 +23,9 @@ import trustme
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.model import Proof
 from landsat_async.rules.links import AllowedHosts, SecretUrl
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.pool import LocalPool
-from landsat_async.transfer.session import TransferSession, open_transfer_session
+from landsat_async.transfer.session import TransferSession
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.disk.whole_files import tiff
 from tests.support.raw_server import RawServer, Request, Wire, named

@@ -16,7 +16,7 @@ from landsat_async.disk.local_target import LocalTarget
 from landsat_async.raster.window import WindowMode
 from landsat_async.rules.links import AllowedHosts, SecretUrl
 from landsat_async.rules.naming import window_name
-from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.support.raw_server import RawServer

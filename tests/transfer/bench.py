@@ -16,7 +16,8 @@ from types import SimpleNamespace
 from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.rules.links import AllowedHosts, SecretUrl
-from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.open_session import open_transfer_session
+from landsat_async.transfer.session import Wait
 from landsat_async.transfer.speed import Window
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import (
@@ -28,7 +29,6 @@ from landsat_async.transfer.types import (
     TransferJob,
     TransferPolicy,
 )
-from landsat_async.transfer.waits import Wait
 from tests.disk.whole_files import tiff
 
 KIB = 1024

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from landsat_async.transfer.session import BUFFERS_BYTES, block_bytes_for
+from landsat_async.transfer.open_session import block_bytes_for
+from landsat_async.transfer.session import BUFFERS_BYTES
 from landsat_async.transfer.types import MIB, Done, TransferPolicy
 from tests.support.raw_server import RawServer, ranged
 from tests.transfer.bench import KIB, noise

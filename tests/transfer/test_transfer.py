@@ -14,7 +14,7 @@ from landsat_async.disk.part import discard_part
 from landsat_async.events import Retrying, Started, Transferred
 from landsat_async.model import Proof
 from landsat_async.rules.links import AllowedHosts, SecretUrl
-from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.transfer import Transfer, transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob
 from tests.support.raw_server import RawServer, ranged

@@ -11,8 +11,8 @@ from landsat_async.events import Retrying
 from landsat_async.rules.links import SecretUrl
 from landsat_async.transfer import body
 from landsat_async.transfer.checksums import PublishedSums
+from landsat_async.transfer.session import Wait
 from landsat_async.transfer.types import Done
-from landsat_async.transfer.waits import Wait
 from tests.support.raw_server import RawServer, ranged, silent, whole
 from tests.transfer.bench import KIB, noise
 

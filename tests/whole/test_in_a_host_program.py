@@ -22,7 +22,7 @@ from landsat_async.events import Planned, Verified
 from landsat_async.model import Proof
 from landsat_async.proof.prove import Proved
 from landsat_async.rules.links import AllowedHosts, SecretUrl
-from landsat_async.transfer.session import open_transfer_session
+from landsat_async.transfer.open_session import open_transfer_session
 from landsat_async.transfer.transfer import transfer
 from landsat_async.transfer.types import Done, MemoryStore, TransferHooks, TransferJob, TransferPolicy
 from tests.whole.apart import simulator_apart
