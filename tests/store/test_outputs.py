@@ -240,9 +240,11 @@ async def test_V52_what_is_cut_off_at_a_request_is_made_by_the_next_run(s3, url,
 @pytest.mark.faults("V52")
 @pytest.mark.parametrize("point", ["/stac/landsat-c2-l2/LC08", "collection.json", "catalog.json", "/outputs"])
 async def test_V52_killed_between_the_last_file_and_its_outputs_the_next_run_makes_them(s3, url, tmp_path, point):
-    async with open_simulator(archive=Archive.demo()) as sim:
-        values = tables(sim, s3, url) | {"select": RED, "output": ALL}
-        run = await RunOfStore.of(sim, s3, tmp_path / "config.toml", values)
+    more = {"select": RED, "output": ALL}
+    async with (
+        open_simulator(archive=Archive.demo()) as sim,
+        RunOfStore.opened(sim, s3, tmp_path, tables(sim, s3, url) | more) as run,
+    ):
         assert await run.killed(lambda method, path: method == "PUT" and point in path) == -signal.SIGKILL
         lead_somewhere(await objects(s3, url), whole=False)
         s3.requests.clear()

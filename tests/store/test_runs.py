@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
+from concurrent import futures
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -20,9 +21,10 @@ from landsat_async.events import Failed, Finished
 from landsat_async.run.verify import verify
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.server import open_simulator
+from tests.support.crash_child import MARKS_BYTES
 from tests.support.moto_server import KEY, SECRET
+from tests.support.nursery import GOODBYE_S, Nursery, open_nursery
 
-PROJECT = Path(__file__).parents[2]
 SEARCH = {
     "dataset": "landsat_ot_c2_l2",
     "bbox": [-68.01, 9.99, -67.49, 10.34],
@@ -127,41 +129,54 @@ async def test_no_rights_end_a_run_before_usgs_is_asked(s3, url, tmp_path):
 class RunOfStore:
     """A run as a process of its own, into the store of a test."""
 
-    def __init__(self, s3, config: Path, environ: dict[str, str]) -> None:
-        self._s3, self._environ = s3, environ
-        self._command = [sys.executable, "-m", "tests.store.store_run", str(config)]
+    def __init__(self, s3, nursery: Nursery, order: dict[str, Any]) -> None:
+        self._s3, self._nursery, self._order = s3, nursery, order
 
     @classmethod
-    async def of(cls, sim, s3, config: Path, values):
-        """Write its config."""
-        await anyio.to_thread.run_sync(_write, config, values)
-        return cls(s3, config, {**os.environ, **s3.environ(), "SIM_USERNAME": sim.username, "SIM_TOKEN": sim.token})
+    @asynccontextmanager
+    async def opened(cls, sim, s3, folder: Path, values):
+        """Have runs with a config that is written into the folder."""
+        config, marks = folder / "config.toml", folder / "marks"
+        _write(config, values)
+        marks.write_bytes(bytes(MARKS_BYTES))
+        order = {
+            "argv": ["run", str(config)], "environ": s3.environ(), "username": sim.username, "token": sim.token,
+            "marks": str(marks), "said": str(folder / "said"),
+        }  # fmt: skip
+        async with open_nursery() as nursery:
+            yield cls(s3, nursery, order)
 
     async def whole(self) -> int:
         """Return the exit code of a run that nobody disturbs."""
-        return await anyio.to_thread.run_sync(partial(subprocess.call, self._command, cwd=PROJECT, env=self._environ))
+        return await self._nursery.end(await self._nursery.begin(self._order))
 
     async def killed(self, is_point) -> int:
         """Return the exit code of a run that is killed at the first request that `is_point(method, path)` is."""
-        process = subprocess.Popen(self._command, cwd=PROJECT, env=self._environ)
+        loop = asyncio.get_running_loop()
+        begun: futures.Future[int] = futures.Future()
+        ended: futures.Future[int] = futures.Future()
 
         def fail(method, path):
-            if process.poll() is None and is_point(method, path):
-                process.send_signal(signal.SIGKILL)
-                process.wait()
+            if not ended.done() and is_point(method, path):
+                asyncio.run_coroutine_threadsafe(self._nursery.send(begun.result(), signal.SIGKILL), loop)
+                ended.result(GOODBYE_S)
                 return 500
             return None
 
         self._s3.fail = fail
-        code = await anyio.to_thread.run_sync(process.wait)
+        begun.set_result(await self._nursery.begin(self._order))
+        code = await self._nursery.end(begun.result())
+        ended.set_result(code)
         self._s3.fail = lambda method, path: None
         return code
 
 
 @pytest.mark.parametrize("point", ["PUT claim.json", "PUT SR_B3.TIF", "after PUT SR_B3.TIF", "HEAD ANG.txt"])
 async def test_killed_at_a_request_of_the_store_the_next_run_ends_it(s3, url, tmp_path, point):
-    async with open_simulator(archive=Archive.demo()) as sim:
-        run = await RunOfStore.of(sim, s3, tmp_path / "config.toml", tables(sim, s3, url))
+    async with (
+        open_simulator(archive=Archive.demo()) as sim,
+        RunOfStore.opened(sim, s3, tmp_path, tables(sim, s3, url)) as run,
+    ):
         wanted, _, name = point.removeprefix("after ").partition(" ")
         seen = []
 

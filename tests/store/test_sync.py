@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import anyio
@@ -20,9 +21,10 @@ from landsat_async.sim.archive import Archive
 from landsat_async.sim.scenes import Product
 from landsat_async.sim.server import open_simulator
 from landsat_async.store import client as client_module
-from tests.store.test_runs import PROJECT, _write, held, tables
+from tests.store.test_runs import _write, held, tables
 from tests.support.sync_lab import clock_of_days
 
+PROJECT = Path(__file__).parents[2]
 OLD = Product("LC08", "L2SP", 4, 53, date(2024, 7, 5), date(2024, 7, 14), "T1", 4.0)
 
 

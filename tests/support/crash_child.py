@@ -257,7 +257,7 @@ def _child(order: dict[str, Any]) -> int:
     if order.get("lying_lock"):
         posix_lock.fcntl = _LyingLocks()
     if "argv" in order:
-        os.environ |= {"USGS_USERNAME": order["username"], "USGS_TOKEN": order["token"]}
+        os.environ |= {"USGS_USERNAME": order["username"], "USGS_TOKEN": order["token"]} | order.get("environ", {})
         return cli.main(order["argv"])
     config = Config.from_dict(order["config"])
     credentials = Credentials(order["username"], order["token"])
