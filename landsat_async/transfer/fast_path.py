@@ -266,9 +266,8 @@ async def receive_direct(
         if quick is not None:
             quick.close()
         transport.pause_reading()
-        transport.set_protocol(
-            _NOBODY
-        )  # TLS keeps the methods of the last one that has a buffer, and what is behind it
+        # TLS keeps the methods of the last one that has a buffer, and with them all that is behind it.
+        transport.set_protocol(_NOBODY)
         transport.set_protocol(handler)
     if follows := what_follows(transport):
         handler.force_close()
