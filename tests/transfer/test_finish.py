@@ -23,7 +23,7 @@ async def test_only_what_needs_a_processor_waits_for_one_and_leaves_its_slot_to_
     async def checkpoint() -> None:
         pass
 
-    async def run(work, *, stop, pool):
+    async def run(work, *, pool):
         raise Handed(pool is not None)
 
     transfer = SimpleNamespace(
@@ -33,7 +33,6 @@ async def test_only_what_needs_a_processor_waits_for_one_and_leaves_its_slot_to_
         hooks=SimpleNamespace(slot=SimpleNamespace(leave=lambda: left.append(True))),
         threads=SimpleNamespace(run=run),
         checkpoint_if_new=checkpoint,
-        stop_proof=None,
     )
     with pytest.raises(Handed) as handed:
         await finish(transfer, length_known=True)
