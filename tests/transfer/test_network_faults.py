@@ -18,7 +18,7 @@ from landsat_async.disk.fs_posix import PosixFs
 from landsat_async.events import Retrying
 from landsat_async.model import Proof
 from landsat_async.rules.links import SecretUrl
-from landsat_async.transfer import fast_path
+from landsat_async.transfer import fast_path, open_session
 from landsat_async.transfer.file_errors import fault_of_client
 from landsat_async.transfer.retry import RULES, Fault, FaultKind
 from landsat_async.transfer.transfer import Transfer
@@ -416,7 +416,10 @@ async def test_K06_an_endless_body_is_given_up_at_the_bound(bench, monkeypatch):
 
 
 @pytest.mark.faults("G11", "K15")
-async def test_G11_K15_neither_netrc_nor_cookies_reach_a_file_host(bench, tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_quick", [False, True])
+async def test_G11_K15_neither_netrc_nor_cookies_reach_a_file_host(bench, tmp_path, monkeypatch, is_quick):
+    """The second request is one of the kind that aiohttp itself gives cookies, and one that follows its pattern."""
+    monkeypatch.setattr(open_session, "is_possible", lambda: is_quick)
     bench.right = [DATA]
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine localhost login ana password {CANARY}\n")
