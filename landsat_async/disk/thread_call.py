@@ -46,13 +46,14 @@ class ThreadCall(msgspec.Struct, eq=False, kw_only=True):
     is_over: bool = False
     """Its loop knows what has come of it."""
     at_end: Callable[[], object] | None = None
-    """Called in the loop then, also when nobody waits any more: gives back what the call has held."""
+    """Called once in the loop then, also when nobody waits any more: gives back what the call has held."""
 
     def tell(self) -> None:
         """Let who waits have what has come of it; `again` brings it to who is cancelled before he has it."""
         self.is_over, future = True, self.future
         if self.at_end is not None:
-            self.at_end()
+            at_end, self.at_end = self.at_end, None  # once: `again` may come here as well
+            at_end()
         if future is None or future.done():
             return
         if self.error is not None:

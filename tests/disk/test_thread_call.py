@@ -88,6 +88,24 @@ async def test_so_has_who_is_cancelled_between_the_end_and_his_turn():
     assert got[:1] == ["result"]
 
 
+@pytest.mark.faults("X140")
+@pytest.mark.parametrize("order", ["ended", "cancelled", "cancelled and waits"])
+async def test_what_a_call_has_held_is_given_back_once_whenever_who_waits_is_cancelled(order):
+    call, task, scope, got = await begin()
+    given_back = list[str]()
+    call.at_end = partial(given_back.append, "a turn")
+    if order == "ended":  # he is told of both in one turn of the loop, first of the end
+        asyncio.get_running_loop().call_soon(ended, call, "result")
+    scope.cancel()
+    if order == "cancelled and waits":
+        await anyio.sleep(0)
+    if order != "ended":
+        ended(call, "result")
+    await task
+    assert got[0] == "result"
+    assert given_back == ["a turn"]
+
+
 async def test_a_task_that_is_cancelled_by_itself_goes_at_once():
     call, task, _, got = await begin()
     task.cancel()
