@@ -85,6 +85,8 @@ class BundleFallback:
         files = await self._single_files(items)
         replaced = 0
         for item in items:
+            if item.item_id not in refused and not context.hosts.is_down(item.system):
+                continue  # its host has come back while the service was asked
             found = files.get(item.scene_display_id, [])
             if found and await self._put_in(item, found):
                 replaced += 1

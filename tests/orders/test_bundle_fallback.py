@@ -8,7 +8,9 @@ import anyio
 import pytest
 
 from landsat_async.events import Notice, Ready, Verified
-from landsat_async.run import plan
+from landsat_async.m2m.client import M2MClient
+from landsat_async.run import fallback, plan
+from landsat_async.run.hosts import Hosts
 from landsat_async.run.verify import status, verify
 from landsat_async.sim import options
 from landsat_async.sim.script import Script
@@ -153,6 +155,40 @@ async def test_bundles_of_a_host_that_is_down_wait_if_their_single_files_lie_the
         assert result.summary.exit_code == 0
         assert result.verified == sorted(world.bundles)
         assert max(map(world.asked().count, world.asked())) == 1, "what waited was not asked for again"
+
+
+@pytest.mark.faults("C09", "X141")
+async def test_bundles_of_a_host_that_comes_back_while_their_single_files_are_looked_up_stay_bundles(
+    opened, monkeypatch
+):
+    """They can be had then, as they lie at the same host, and so can the bundles."""
+    asked, has_served = [], anyio.Event()
+    options, ok = M2MClient.download_options, Hosts.ok
+
+    async def late(*given, **how):
+        found = await options(*given, **how)
+        asked.append(anyio.current_time())
+        if len(asked) == 2:  # the first is that of the run itself
+            await world.sim.bring_up("landsatlook")
+            await has_served.wait()
+        return found
+
+    def noted_ok(*given):
+        was_left_alone = ok(*given)
+        if was_left_alone:
+            has_served.set()
+        return was_left_alone
+
+    async with opened() as world:
+        await planned(world)
+        monkeypatch.setattr(M2MClient, "download_options", late)
+        monkeypatch.setattr(Hosts, "ok", noted_ok)
+        world.sim.take_down("landsatlook")
+        result = await world.run(world.config(select=FALLBACK, service={"patience_s": 7200}))
+
+    assert asked[1] - asked[0] >= fallback.FALLBACK_AFTER_S
+    assert result.summary.exit_code == 0
+    assert result.verified == sorted(world.bundles)
 
 
 @pytest.mark.faults("C09", "H01")
