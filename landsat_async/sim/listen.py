@@ -124,6 +124,8 @@ class Door:
         self._host, self._tls = host, tls
         self.port = port
         self._server: asyncio.Server | None = None
+        self._kept: list[socket.socket] = []
+        """Bound to the port while it is shut, and not listening: the system gives it to nobody else meanwhile."""
         self._links: set[Connection] = set()
         self._accepted, self._queue = anyio.create_memory_object_stream[Connection](math.inf)
 
@@ -131,6 +133,7 @@ class Door:
         """Listen."""
         if self._server is None:
             loop = asyncio.get_running_loop()
+            self._let_port_go()
             self._server = await loop.create_server(
                 lambda: Connection(self._accepted), self._host, self.port, ssl=self._tls, reuse_address=True
             )
@@ -139,10 +142,24 @@ class Door:
     def shut(self) -> None:
         """Refuse connections from now on and reset those there are."""
         if self._server is not None:
+            places = [(one.family, one.getsockname()) for one in self._server.sockets]
             self._server.close()
             self._server = None
+            for family, address in places:
+                self._kept.append(socket.socket(family))
+                self._kept[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self._kept[-1].bind(address)
         for link in list(self._links):
             link.reset()
+
+    def take_away(self) -> None:
+        """Shut it for good."""
+        self.shut()
+        self._let_port_go()
+
+    def _let_port_go(self) -> None:
+        while self._kept:
+            self._kept.pop().close()
 
     async def accept(self, group: TaskGroup) -> None:
         """Serve each connection in a task of its own until the door is taken away."""
@@ -180,7 +197,7 @@ async def doors(*opening: Door) -> AsyncIterator[None]:
             failure = exc
         finally:
             for door in opening:
-                door.shut()
+                door.take_away()
             group.cancel_scope.cancel()
     if failure is not None:
         raise failure

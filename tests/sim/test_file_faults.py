@@ -590,6 +590,21 @@ async def test_G06_a_host_goes_down_and_comes_back_on_the_same_port():
             assert answer.status == 503
 
 
+def bind(place):
+    with socket.socket() as other:
+        other.bind((place.host, place.port))
+
+
+async def test_the_port_of_a_host_that_is_down_is_given_to_nobody_else():
+    """Tests run beside each other: another one's service would answer there, or the host could not come back."""
+    async with box() as (sim, _):
+        place = URL(sim.hosts["landsatlook"])
+        sim.take_down("landsatlook")
+        with pytest.raises(OSError, match="in use"):
+            bind(place)
+    bind(place)
+
+
 @pytest.mark.faults("G06")
 async def test_a_host_that_goes_down_resets_its_transfers():
     async with box(script=Script(rate_bytes_s=50_000)) as (sim, client):
