@@ -70,7 +70,7 @@ def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...]) ->
             step = min(_STEP_BYTES, count - done)
             piece = view.read(offset + done, step)
             done += step
-            while piece and size <= max(sizes):
+            while piece and not inflater.eof and size <= max(sizes):  # what follows the end may stay in the tail
                 size += len(inflater.decompress(piece, _STEP_BYTES))
                 piece = inflater.unconsumed_tail
     except zlib.error as error:

@@ -7,6 +7,7 @@ import struct
 import zlib
 from functools import partial
 
+import numpy as np
 import pytest
 
 from landsat_async.model import Proof
@@ -14,7 +15,9 @@ from landsat_async.proof.byte_view import ByteView, Damage
 from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.proof.tiff import Page, TiffLayout, check_beginnings, walk_tiff
 from landsat_async.proof.tiles import decode_tiles
+from landsat_async.raster.tag import TILE_COUNTS
 from tests.disk.whole_files import HTML, judge, open_bytes, tiff
+from tests.support.tiffs import LONG, band
 
 FLAVOURS = [
     {"order": order, "big": big, "tiled": tiled, "compression": compression}
@@ -203,6 +206,17 @@ def tagged(
     if value is not None:
         struct.pack_into("<I", whole, at + 8, value)
     return bytes(whole)
+
+
+@pytest.mark.faults("X136")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unused_bytes", [1, 2, 100])
+def test_X136_what_follows_the_end_of_a_long_tile_holds_nobody_up(unused_bytes):
+    """zlib shows it over and over again, as soon as it has had to hold back a part of the pixels before."""
+    pixels = np.zeros((768, 768), np.uint16)  # more than is decoded at a time
+    stored_bytes = len(zlib.compress(pixels.tobytes(), 1))
+    count = {TILE_COUNTS: (LONG, [stored_bytes + unused_bytes])}
+    assert decode(band(count, pixels=pixels, side=768) + bytes(unused_bytes))
 
 
 @pytest.mark.faults("K17")
