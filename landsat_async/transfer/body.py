@@ -105,6 +105,7 @@ async def receive(response: Answer, sink: Receiver, end: int | None, transfer: T
                 if patience.cancelled_caught:
                     raise aiohttp.SocketTimeoutError
             except (aiohttp.ClientError, OSError, RuntimeError) as error:
+                error.__traceback__ = None  # leads here, and aiohttp keeps the error with the answer
                 await keep(left_over(content))
                 if end is not None and sink.position == end:
                     return  # all is here: how the connection ended does not matter

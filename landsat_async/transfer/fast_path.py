@@ -156,8 +156,14 @@ class _Filler(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing will come any more; aiohttp has to know it too, or its session waits for this connection."""
         self.ended, self.error = True, exc
+        if exc is not None:
+            exc.__traceback__ = None  # leads to the connection, and aiohttp keeps it
         self._handler.connection_lost(exc)
         self.wake.set()
+
+    def leave(self) -> None:
+        """Nothing comes here any more, but aiohttp may keep the frames in which it was told of the end."""
+        del self._transport, self._handler, self._target, self._report
 
 
 def can_go_direct(response: aiohttp.ClientResponse, remaining: int | None) -> bool:
@@ -269,6 +275,7 @@ async def receive_direct(
         # TLS keeps the methods of the last one that has a buffer, and with them all that is behind it.
         transport.set_protocol(_NOBODY)
         transport.set_protocol(handler)
+        filler.leave()
     if follows := what_follows(transport):
         handler.force_close()
         if not b"HTTP/".startswith(follows[:5]):  # another answer says that this one has ended; anything else does not

@@ -483,8 +483,8 @@ async def test_more_than_was_announced_is_refused_after_a_burst(bench, taken):
     assert any(one.size_bytes for one in taken)
 
 
-@pytest.mark.faults("X135")
-@pytest.mark.parametrize("how", ["drop", "fin", "whole"])
+@pytest.mark.faults("X135", "X142")
+@pytest.mark.parametrize("how", ["drop", "fin", "rst", "whole"])
 async def test_an_answer_over_tls_leaves_nothing_for_the_search_for_garbage(bench, authority, how):
     """Some 256 KiB of asyncio's TLS and the whole transfer, for each connection and each break."""
     bench.right, bench.net_options = [DATA], {"tls": authority.client()}

@@ -52,6 +52,30 @@ async def test_nothing_of_a_transfer_stays_in_memory_until_garbage_is_looked_for
             assert [one() for one in left] == [None]
 
 
+@pytest.mark.faults("X142")
+@pytest.mark.parametrize("how", ["drop", "fin", "rst"])
+@pytest.mark.parametrize("size", [100 * KIB, len(DATA)])
+async def test_nor_does_anything_of_one_whose_connection_breaks(bench, size, how):
+    bench.right, left = [data := noise(size)], []
+
+    async def broken(wire):
+        await wire.head(200, ("Content-Length", str(size)), ("ETag", '"v1"'), ("Accept-Ranges", "bytes"))
+        await wire.send(data[: size // 2])
+        await asyncio.sleep(0.01)
+        getattr(wire, how)()
+
+    async def fetch(*given):
+        one = Transfer(*given)
+        left.append(weakref.ref(one))
+        return await one.run()
+
+    bench.fetch = fetch
+    with no_search_for_garbage():
+        async with RawServer([broken, ranged(data)]) as server, bench.net() as net:
+            assert isinstance(await bench.run(server, net=net), Done)
+            assert [one() for one in left] == [None]
+
+
 async def test_the_documented_way_to_use_it_alone(tmp_path):
     image = big_tiff_file()
     name = "LC08_L2SP_004053_20240705_20240712_02_T1_SR_B3.TIF"
