@@ -64,15 +64,15 @@ def _check_frame(view: ByteView, offset: int, count: int) -> None:
 
 def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...]) -> None:
     inflater = zlib.decompressobj()
-    size = done = 0
+    size = 0
     try:
-        while done < count and not inflater.eof:
-            step = min(_STEP_BYTES, count - done)
-            piece = view.read(offset + done, step)
-            done += step
+        for at in range(0, count, _STEP_BYTES):
+            piece = view.read(offset + at, min(_STEP_BYTES, count - at))
             while piece and not inflater.eof and size <= max(sizes):  # what follows the end may stay in the tail
                 size += len(inflater.decompress(piece, _STEP_BYTES))
                 piece = inflater.unconsumed_tail
+            if inflater.eof:
+                break
     except zlib.error as error:
         raise Damage(f"the tile at byte {offset} of the TIFF does not decode: {error}") from None
     if not inflater.eof or size not in sizes:
