@@ -200,6 +200,7 @@ class _Tls(_Socket):
         except OSError as error:
             if not at:
                 raise
+            error.__traceback__ = error.__context__ = None  # as in `_receive`, which may not ask again
             self._error = error
         return at
 

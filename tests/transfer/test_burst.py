@@ -312,6 +312,25 @@ def test_what_a_broken_connection_leaves_refers_to_no_buffer(pair):
     assert gone() is None
 
 
+def test_nor_does_one_that_breaks_behind_the_last_byte_that_is_wanted(pair):
+    come = [5]
+
+    def decrypted(size, room):
+        if come:
+            return come.pop()
+        raise ssl.SSLError(1, "a broken record")
+
+    source = burst._Tls(pair[0], inside_of_tls(decrypted))
+    room = memoryview(bytearray(9))
+    gone = weakref.ref(room)
+    assert source.read(room) == 5
+    del room
+    assert gone() is None
+    with pytest.raises(ssl.SSLError, match="broken record"):
+        source.read(memoryview(bytearray(9)))
+    source.close()
+
+
 def test_connections_over_tls_share_the_rooms_of_their_threads(pair):
     """There are few threads and many connections: a MiB for each of those would be there for its whole life."""
     ours, theirs = pair
