@@ -25,7 +25,7 @@ from landsat_async.disk.ledger_requests import AcceptedDownload
 from landsat_async.events import Ready
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.links import SecretUrl, host_in
-from landsat_async.rules.observed import Fact
+from landsat_async.rules.observed import NOTED_MOST, Fact
 from landsat_async.run.context import RunContext
 from landsat_async.run.counts import Claiming, FileStates
 from landsat_async.run.matching import PROXIED, AnswerRow
@@ -284,7 +284,7 @@ class LinkAges:
     def worked(self, host: str, age_s: float) -> bool:
         """A link of this age brought its file; the limit grows slowly while links of its order work.
 
-        True when it is the first of those that `told` will tell of.
+        True when they are to be told of (`told`): it is the first of them, or what was noted of them is lost by now.
         """
         age, untold = self._hosts[host], self._untold.get(host)
         age.worked_s = max(age.worked_s, age_s)
@@ -296,12 +296,12 @@ class LinkAges:
             return True
         untold.least_s, untold.most_s = min(untold.least_s, age_s), max(untold.most_s, age_s)
         untold.times += 1
-        return False
+        return untold.times % NOTED_MOST == 0
 
     def told(self, host: str) -> Iterator[Fact]:
-        """Yield one fact of all links that have worked until it is asked for; once after each True of `worked`."""
-        untold = self._untold.pop(host)  # from any thread
-        yield Fact("links", "worked at this age", untold.least_s, untold.most_s, untold.times)
+        """Yield one fact of all links that have worked until it is asked for, and that were not told of before."""
+        if (untold := self._untold.pop(host, None)) is not None:  # from any thread
+            yield Fact("links", "worked at this age", untold.least_s, untold.most_s, untold.times)
 
     def refused(self, link: Link, age_s: float) -> bool:
         """A link of this age was refused: whether its age is to blame.

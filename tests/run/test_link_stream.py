@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from landsat_async.rules.links import SecretUrl
-from landsat_async.rules.observed import Fact
+from landsat_async.rules.observed import NOTED_MOST, Fact, Observations
 from landsat_async.run.link_stream import Link, LinkAges, LinkStream
 
 
@@ -139,6 +139,17 @@ def test_links_that_have_worked_are_told_together():
     assert list(ages.told("h")) == [Fact("links", "worked at this age", 3.0, 9.0, 3)]
     assert ages.worked("h", 1.0)
     assert list(ages.told("h")) == [Fact("links", "worked at this age", 1.0, 1.0, 1)]
+
+
+@pytest.mark.faults("X137")
+def test_X137_links_are_told_of_also_after_what_was_noted_of_them_is_lost():
+    """As by a loop that comes to no counting, while more is noted than is kept."""
+    ages, seen, host = LinkAges(1800.0), Observations(), "h"
+    for _ in range(3 * NOTED_MOST):
+        if ages.worked(host, 5.0):
+            seen.note((host, ages.told(host)))
+        seen.note((host, ()))
+    assert [(key[1], value.times) for key, value in seen.take().items()] == [("links", 3 * NOTED_MOST)]
 
 
 @pytest.mark.faults("E12")
