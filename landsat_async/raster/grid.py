@@ -97,6 +97,7 @@ class GridBox(msgspec.Struct, frozen=True):
     def within(self, other: GridBox) -> GridBox | None:
         """Return what of it lies in another box; None when nothing does."""
         column, row = max(self.column, other.column), max(self.row, other.row)
+        # Not by the properties: a cut comes here for each tile and strip, and a call of Python costs more than a sum.
         width = min(self.column + self.width, other.column + other.width) - column
         height = min(self.row + self.height, other.row + other.height) - row
         return GridBox(column, row, width, height) if width > 0 and height > 0 else None

@@ -45,6 +45,10 @@ def unframed(layout: CogLayout, stretch: bytes) -> bytes:
     return stored
 
 
+def _quickest() -> Any:
+    return isal or zlib
+
+
 def inflate(layout: CogLayout, stored: bytes, tile_row: int, library: Any = None) -> bytes:
     """Return the bytes of a tile as they were before they were compressed; `library` inflates, None = the quickest.
 
@@ -56,7 +60,7 @@ def inflate(layout: CogLayout, stored: bytes, tile_row: int, library: Any = None
     if layout.compression == tag.UNCOMPRESSED:
         data = stored
     else:
-        library = library or isal or zlib
+        library = library or _quickest()
         inflater = library.decompressobj()
         try:
             data = inflater.decompress(stored, whole + 1)
@@ -115,7 +119,7 @@ def _is_noise(data: bytes) -> bool:
     """Tell whether a search for repetitions would save less than a tenth; two samples tell."""
     first, second = len(data) // 4, len(data) * 3 // 4
     sample = data[first : first + _SAMPLE_BYTES] + data[second : second + _SAMPLE_BYTES]
-    searched: bytes = (isal or zlib).compress(sample, _LEVEL)
+    searched: bytes = _quickest().compress(sample, _LEVEL)
     return _coded_bytes(sample) * _WORTH <= len(searched)
 
 

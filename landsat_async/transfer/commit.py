@@ -230,5 +230,5 @@ def _cut(transfer: Transfer, whole: Proved | None) -> WindowResult:
 def _without_sums(transfer: Transfer) -> list[Stretch]:
     part = transfer.part
     below = min(part.facts.joined, part.length) or part.length  # joined by a version that did not say where
-    sums = sums_inside(part.read, part.length, transfer.job.name, stop=lambda: transfer.threads.is_to_end)
+    sums = sums_inside(part.read, part.length, transfer.job.name, stop=partial(_is_to_end, transfer))
     return without_sums(sums, below)

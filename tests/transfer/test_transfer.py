@@ -34,11 +34,9 @@ async def test_a_straight_transfer_ends_under_its_final_name_and_leaves_the_part
     assert not os.path.exists(bench.part)
 
 
-@pytest.mark.faults("X131")
-@pytest.mark.parametrize("size", [100 * KIB, len(DATA), 3000 * KIB])
-async def test_nothing_of_a_transfer_stays_in_memory_until_garbage_is_looked_for(bench, size):
-    """It holds what windows are cut from, up to a MiB, and some thousand files go by before gc looks."""
-    bench.right, left = [data := noise(size)], []
+def followed(bench):
+    """Return a list that gets a weak reference to each transfer from now on."""
+    left = []
 
     async def fetch(*given):
         one = Transfer(*given)
@@ -46,6 +44,14 @@ async def test_nothing_of_a_transfer_stays_in_memory_until_garbage_is_looked_for
         return await one.run()
 
     bench.fetch = fetch
+    return left
+
+
+@pytest.mark.faults("X131")
+@pytest.mark.parametrize("size", [100 * KIB, len(DATA), 3000 * KIB])
+async def test_nothing_of_a_transfer_stays_in_memory_until_garbage_is_looked_for(bench, size):
+    """It holds what windows are cut from, up to a MiB, and some thousand files go by before gc looks."""
+    bench.right, left = [data := noise(size)], followed(bench)
     with no_search_for_garbage():
         async with RawServer([ranged(data)]) as server, bench.net() as net:
             assert isinstance(await bench.run(server, net=net), Done)
@@ -56,7 +62,7 @@ async def test_nothing_of_a_transfer_stays_in_memory_until_garbage_is_looked_for
 @pytest.mark.parametrize("how", ["drop", "fin", "rst"])
 @pytest.mark.parametrize("size", [100 * KIB, len(DATA)])
 async def test_nor_does_anything_of_one_whose_connection_breaks(bench, size, how):
-    bench.right, left = [data := noise(size)], []
+    bench.right, left = [data := noise(size)], followed(bench)
 
     async def broken(wire):
         await wire.head(200, ("Content-Length", str(size)), ("ETag", '"v1"'), ("Accept-Ranges", "bytes"))
@@ -64,12 +70,6 @@ async def test_nor_does_anything_of_one_whose_connection_breaks(bench, size, how
         await asyncio.sleep(0.01)
         getattr(wire, how)()
 
-    async def fetch(*given):
-        one = Transfer(*given)
-        left.append(weakref.ref(one))
-        return await one.run()
-
-    bench.fetch = fetch
     with no_search_for_garbage():
         async with RawServer([broken, ranged(data)]) as server, bench.net() as net:
             assert isinstance(await bench.run(server, net=net), Done)
