@@ -35,6 +35,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """All answers that the bytes come from carried the name of the file."""
     joined: int = 0
     """Bytes from the start that came with earlier answers than the rest; 0 = all are of one answer."""
+    compared: int = 0
+    """Bytes from the start of a complete file that have been held against the server since, where that was needed."""
     source_bytes: int | None = None
     """Size of the file of which the part holds some ranges, one behind the other; None = it holds the file itself."""
 

@@ -5,18 +5,22 @@ them finds damage that no index shows. Nothing is kept of what comes out, and th
 
 Nothing else carries a sum of its own bytes: no text, no plain or LZW tile, not the directories of a TIFF, not the
 members of a tar (whose headers have sums of themselves alone). `sums_inside` tells which stretches of a file do.
+
+Such a sum tells of its tile alone. That all tiles are of one version is told by the index, which holds how long each
+became when it was deflated: other pixels, other lengths. A tile that did not become shorter is as long as any other
+such tile, so nothing ties it to the rest of the file.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from landsat_async.proof.byte_view import ByteView, Damage, Read
 from landsat_async.proof.kinds import FileKind, kind_of
 from landsat_async.proof.tar import walk_tar
 from landsat_async.proof.tiff import DEFLATE, Page, TiffLayout, walk_tiff
-from landsat_async.rules.joins import Stretch
+from landsat_async.rules.joins import Sums
 
 _STEP_BYTES = 2**20
 _FRAME_BYTES = 4
@@ -79,7 +83,7 @@ def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...]) ->
         raise Damage(f"the tile at byte {offset} of the TIFF decodes to {size} bytes in place of {sizes[0]}")
 
 
-def sums_inside(read: Read, size_bytes: int, name: str, *, stop: Callable[[], bool]) -> list[Stretch]:
+def sums_inside(read: Read, size_bytes: int, name: str, *, stop: Callable[[], bool]) -> Sums:
     """Return the stretches of an open file whose bytes carry a sum; blocks, reads the indexes alone.
 
     Args:
@@ -92,21 +96,24 @@ def sums_inside(read: Read, size_bytes: int, name: str, *, stop: Callable[[], bo
         Stopped: `stop` said so.
         OSError: The disk does not give the file back.
     """
+    sums = Sums()
     try:
-        return list(_stretches_of(ByteView(read, 0, size_bytes, stop), name, 0))
+        _add_sums(sums, ByteView(read, 0, size_bytes, stop), name, 0)
     except Damage:  # not for this function to tell: nothing of it is covered then
-        return []
+        return Sums()
+    return sums
 
 
-def _stretches_of(view: ByteView, name: str, at: int) -> Iterator[Stretch]:
+def _add_sums(sums: Sums, view: ByteView, name: str, at: int) -> None:
     match kind_of(name):
         case FileKind.TAR:
             for member in walk_tar(view):
                 if kind_of(member.name) is FileKind.TIFF:
-                    yield from _stretches_of(view.part(member.offset, member.size), member.name, at + member.offset)
+                    _add_sums(sums, view.part(member.offset, member.size), member.name, at + member.offset)
         case FileKind.TIFF:
             for page in walk_tiff(view).pages:
                 if carries_sums(page):
-                    for offset, count in zip(page.offsets, page.counts, strict=True):
+                    for index, (offset, count) in enumerate(zip(page.offsets, page.counts, strict=True)):
                         if count:
-                            yield at + offset, at + offset + count
+                            found = sums.tied if count < min(_sizes(page, index)) else sums.alone
+                            found.append((at + offset, at + offset + count))

@@ -2,8 +2,9 @@
 
 A strong ETag, or an old Last-Modified, promises that two answers are of one version. Servers break the promise: a
 file is replaced and keeps its ETag, or a cache gives the old head of it. The length is right then, and every index.
-So the bytes before the last join are believed only by sums inside the file (deflated tiles carry them). What carries
-none (texts, plain pixels, the indexes themselves) is asked for once more and compared, as long as that is little.
+So the bytes before the last join are believed only by sums inside the file (deflated tiles carry them) that the index
+ties together. What carries none (texts, plain pixels, the indexes themselves) is asked for once more and compared, as
+long as that is little.
 """
 
 from __future__ import annotations
@@ -11,17 +12,27 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Sequence
 
-from landsat_async.model import Proof
+import msgspec
 
 MOST_COMPARED_BYTES = 16 * 1024 * 1024
 """So much is asked for once more, and not more: a text, the indexes of a bundle, a small band of plain pixels."""
 _NEAR_BYTES = 64 * 1024
 """Stretches that lie this close are asked for together: a request costs more than the bytes between them."""
+_SAMPLE_BYTES = 128
 _FRAME_BYTES = 64
 """So little between two tiles is what frames them, and has been held against them."""
 
 Stretch = tuple[int, int]
 """Offset of the first byte, and of the first byte behind."""
+
+
+class Sums(msgspec.Struct):
+    """Stretches of a file that have been held against a checksum of their own, in any order."""
+
+    tied: list[Stretch] = msgspec.field(default_factory=list)
+    """The index tells their lengths, which follow from their bytes: they are of the version that it is of."""
+    alone: list[Stretch] = msgspec.field(default_factory=list)
+    """Each is whole, and may be of another version than the next."""
 
 
 class Next(enum.Enum):
@@ -34,11 +45,36 @@ class Next(enum.Enum):
     """It can be proven no further; the recorded proof is what was reached, and a warning tells it."""
 
 
+def to_compare(sums: Sums, below: int, *, joined_weakly: bool, compared: int = 0) -> list[Stretch]:
+    """Return the stretches of a file's first `below` bytes that are to be held against the server.
+
+    Args:
+        sums: What carries sums.
+        below: The last join: bytes behind this came with one answer.
+        joined_weakly: No strong validator ties the answers together, so nothing does where only sums of its own tell
+            of a stretch. A strong one is believed there after two samples.
+        compared: Bytes before this have been, as far as they had to be.
+    """
+    enough = list(sums.tied)
+    if not joined_weakly:
+        enough += _but_samples(sorted(one for one in sums.alone if one[1] <= below))
+        enough += (one for one in sums.alone if one[1] > below)
+    return [(max(start, compared), end) for start, end in without_sums(enough, below) if end > compared]
+
+
+def _but_samples(alone: list[Stretch]) -> list[Stretch]:
+    """Leave out the ends of two of them: a deflated tile ends with the sum of its pixels, which tells of all of it."""
+    for at in {len(alone) // 4, 3 * len(alone) // 4} if alone else ():
+        start, end = alone[at]
+        alone[at] = start, max(start, end - _SAMPLE_BYTES)
+    return alone
+
+
 def without_sums(sums: Iterable[Stretch], below: int) -> list[Stretch]:
     """Return the stretches of a file's first `below` bytes that no sum covers, near ones as one.
 
     Args:
-        sums: Stretches whose bytes have been held against a checksum, in any order.
+        sums: Stretches that need not be asked about, in any order.
         below: Bytes behind this are not asked about.
     """
     found: list[Stretch] = []
@@ -58,11 +94,10 @@ def _add(found: list[Stretch], start: int, end: int) -> None:
         found.append((start, end))
 
 
-def after_proof(proof: Proof, stretches: Sequence[Stretch], *, size: int, joined_weakly: bool, ranges: bool) -> Next:
+def after_proof(stretches: Sequence[Stretch], *, size: int, joined_weakly: bool, ranges: bool) -> Next:
     """Decide what follows the proof of a file that came with several answers.
 
     Args:
-        proof: What the proof has reached.
         stretches: What no sum covers of the bytes before the last join.
         size: Bytes of the file.
         joined_weakly: No strong validator ties the answers together.
@@ -72,7 +107,6 @@ def after_proof(proof: Proof, stretches: Sequence[Stretch], *, size: int, joined
         return Next.NAME
     if ranges and sum(end - start for start, end in stretches) <= MOST_COMPARED_BYTES:
         return Next.COMPARE
-    proven = proof.rank >= Proof.CONTENT.rank
-    if (joined_weakly and not proven) or size <= MOST_COMPARED_BYTES:
+    if joined_weakly or size <= MOST_COMPARED_BYTES:  # each tile may be right, and of another version than the next
         return Next.FETCH_ANEW
     return Next.NAME_AND_SAY

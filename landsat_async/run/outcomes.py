@@ -263,7 +263,7 @@ class Outcomes:
         context = self.context
         saved = await context.ledger.files.load_part(item.item_id)
         facts = Checkpoint.unpack(saved) if saved else None
-        kept = facts.durable if facts else 0
+        kept = facts.durable + facts.compared if facts else 0
         best = self._kept_bytes.get(item.item_id, 0)
         self._kept_bytes[item.item_id] = max(kept, best)
         return 0 if kept >= best + PROGRESS_BYTES else item.link_renewals

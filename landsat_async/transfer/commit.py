@@ -18,7 +18,7 @@ from landsat_async.proof.layout_facts import HEAD_BYTES, facts_of_file
 from landsat_async.proof.prove import Damaged, Proved, Stopped
 from landsat_async.proof.tar import Member
 from landsat_async.proof.tiles import sums_inside
-from landsat_async.rules.joins import Stretch, without_sums
+from landsat_async.rules.joins import Stretch, to_compare
 from landsat_async.rules.observed import Note
 from landsat_async.transfer.measure_part import MeasureResult, measure_part
 from landsat_async.transfer.types import Done
@@ -58,7 +58,7 @@ class NotCut(msgspec.Struct, frozen=True):
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """The proof is right, but the bytes came with several answers, and no sum covers these stretches of them."""
+    """The proof is right, but the bytes came with several answers, and nothing in it ties these stretches together."""
 
     proof: Proof
     stretches: list[Stretch]
@@ -163,7 +163,7 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
             result = _cut_from_whole(transfer, prove(), needed)
         if isinstance(result, Proved) and joined:
             joins.proved = result
-            return Joined(result.proof, _without_sums(transfer))
+            return Joined(result.proof, _to_compare(transfer))
         return result
     except (OSError, Stopped) as error:
         return error
@@ -227,8 +227,8 @@ def _cut(transfer: Transfer, whole: Proved | None) -> WindowResult:
     return cut_window(transfer, whole)
 
 
-def _without_sums(transfer: Transfer) -> list[Stretch]:
-    part = transfer.part
-    below = min(part.facts.joined, part.length) or part.length  # joined by a version that did not say where
+def _to_compare(transfer: Transfer) -> list[Stretch]:
+    part, facts = transfer.part, transfer.part.facts
+    below = min(facts.joined, part.length) or part.length  # joined by a version that did not say where
     sums = sums_inside(part.read, part.length, transfer.job.name, stop=partial(_is_to_end, transfer))
-    return without_sums(sums, below)
+    return to_compare(sums, below, joined_weakly=facts.joined_weakly, compared=facts.compared)

@@ -139,7 +139,7 @@ async def _joined(transfer: Transfer, result: Joined, *, length_known: bool) -> 
     """Go on with a file whose bytes came with several answers, and are proven as far as sums inside it go."""
     size, weakly = transfer.part.length, transfer.part.facts.joined_weakly
     ranges = gives_ranges(transfer)
-    match after_proof(result.proof, result.stretches, size=size, joined_weakly=weakly, ranges=ranges):
+    match after_proof(result.stretches, size=size, joined_weakly=weakly, ranges=ranges):
         case Next.COMPARE:
             transfer.joins.stretches = result.stretches
             return await _compare(transfer, length_known=length_known)
@@ -160,8 +160,14 @@ async def _compare(transfer: Transfer, *, length_known: bool) -> Outcome | Fault
     down = await transfer.host_down()
     if down is not None:
         return down
+    before = transfer.part.facts.compared
     try:
-        await compare_again(transfer)
+        try:
+            await compare_again(transfer)
+        except AttemptFailed:
+            if transfer.part.facts.compared > before:  # the next link goes on there
+                await transfer.checkpoint(transfer.part.now)
+            raise
     except (AttemptFailed, OSError) as error:
         return await transfer.fault_of(error)
     transfer.hooks.health(transfer.host, HostReport.OK, "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from landsat_async.connections import Answer
 from landsat_async.rules.backoff import parse_retry_after_s
 from landsat_async.rules.joins import Stretch
@@ -39,9 +41,13 @@ async def compare_again(transfer: Transfer) -> None:
         AttemptFailed: UNPROVEN when the bytes differ or the server gives no ranges now, else what went wrong.
         OSError: the disk failed.
     """
-    joins = transfer.joins
+    joins, part = transfer.joins, transfer.part
     while joins.stretches:
-        await _compare_next(transfer, joins.stretches)
+        try:
+            await _compare_next(transfer, joins.stretches)
+        finally:  # a link may be good for one request, so what is compared is kept with the part
+            if joins.stretches and joins.stretches[0][0] > part.facts.compared:
+                part.facts = replace(part.facts, compared=joins.stretches[0][0])
     joins.checked = True
 
 

@@ -9,7 +9,7 @@ from landsat_async.disk.checkpoint import EMPTY_SHA256, Checkpoint, _checksum
 
 FULL = Checkpoint(
     durable=4096, sha256="ab" * 32, total=9000, etag='"v1"', last_modified="Mon, 01 Jul 2024 00:00:00 GMT",
-    date="Tue, 02 Jul 2024 00:00:00 GMT", joined_weakly=True, named=True, joined=1024,
+    date="Tue, 02 Jul 2024 00:00:00 GMT", joined_weakly=True, named=True, joined=1024, compared=512,
 )  # fmt: skip
 
 

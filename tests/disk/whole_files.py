@@ -37,9 +37,14 @@ def tiff(
     tile: int = 16,
     bits: int = 16,
     pixels: bytes | None = None,
+    seed: int = 0,
+    mask: int = 0xFF,
 ) -> bytes:
-    """Write a TIFF with its directories first and its tiles last, as cloud-optimised ones have it."""
-    images = [_image(side >> level, tiled, tile, bits, compression, pixels) for level in range(pages)]
+    """Write a TIFF with its directories first and its tiles last, as cloud-optimised ones have it.
+
+    `mask` is laid on each byte of the noise: without it deflating makes no tile shorter.
+    """
+    images = [_image(side >> level, tiled, tile, bits, compression, pixels, seed, mask) for level in range(pages)]
     entry, pointer = ("HHQ", "Q") if big else ("HHI", "I")
     pointer_size = struct.calcsize(pointer)
 
@@ -75,16 +80,21 @@ def tiff(
     return build(starts) + b"".join(data for _, tiles in reversed(images) for data in tiles)
 
 
-def _image(side: int, tiled: bool, tile: int, bits: int, compression: int, pixels: bytes | None):
+def _image(side: int, tiled: bool, tile: int, bits: int, compression: int, pixels: bytes | None, seed: int, mask: int):
     rows = tile if tiled else 7
     row_bytes = (tile if tiled else side) * bits // 8
     across = -(-side // tile) if tiled else 1
     down = -(-side // rows)
-    noise = random.Random(side)
+    noise = random.Random(side + 1000 * seed)
+    kept = bytes(byte & mask for byte in range(256))
     tiles = []
     for index in range(across * down):
         height = rows if tiled else min(rows, side - index * rows)
-        plain = (pixels * (row_bytes * height))[: row_bytes * height] if pixels else noise.randbytes(row_bytes * height)
+        plain = (
+            (pixels * (row_bytes * height))[: row_bytes * height]
+            if pixels
+            else noise.randbytes(row_bytes * height).translate(kept)
+        )
         tiles.append(zlib.compress(plain) if compression in (8, 32946) else plain)
     tags = {256: side, 257: side, 258: bits, 259: compression, 262: 1, 277: 1, 284: 1}
     tags |= {322: tile, 323: tile} if tiled else {278: rows}

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 
 from landsat_async.disk.checkpoint import Checkpoint, _checksum
-from landsat_async.model import Proof
-from landsat_async.rules.joins import MOST_COMPARED_BYTES, Next, after_proof, without_sums
+from landsat_async.rules.joins import MOST_COMPARED_BYTES, Next, Sums, after_proof, to_compare, without_sums
 
 KIB = 1024
 FAR = 1024 * KIB
@@ -51,27 +50,62 @@ def test_every_byte_is_covered_by_a_sum_or_compared_or_a_frame(sums, below):
         assert known or end - start <= 64
 
 
+EIGHT = [(at * FAR, (at + 1) * FAR) for at in range(8)]
+END = [(3 * FAR - 128, 3 * FAR), (7 * FAR - 128, 7 * FAR)]
+
+
+@pytest.mark.faults("X143")
+@pytest.mark.parametrize(
+    ("sums", "below", "weakly", "expected"),
+    [
+        (Sums(), FAR, True, [(0, FAR)]),
+        (Sums(tied=EIGHT), 8 * FAR, True, []),
+        (Sums(tied=EIGHT), 8 * FAR, False, []),
+        (Sums(alone=EIGHT), 8 * FAR, True, [(0, 8 * FAR)]),
+        (Sums(alone=EIGHT), 8 * FAR, False, END),
+        (Sums(alone=EIGHT[::-1]), 8 * FAR, False, END),
+        (Sums(alone=EIGHT), FAR, False, [(FAR - 128, FAR)]),
+        (Sums(alone=EIGHT), FAR + 5, False, [(FAR - 128, FAR)]),
+        (Sums(alone=EIGHT), FAR - 1, False, []),  # the join is in it, so its own sum tells
+        (Sums(tied=EIGHT[:2], alone=EIGHT[2:4]), 8 * FAR, False, [(3 * FAR - 128, 3 * FAR), (4 * FAR - 128, 8 * FAR)]),
+        (Sums(tied=EIGHT[:2], alone=EIGHT[2:4]), 8 * FAR, True, [(2 * FAR, 8 * FAR)]),
+        (Sums(alone=[(100, 200)]), 5000, False, [(0, 5000)]),
+    ],
+)
+def test_what_is_compared_of_what_sums_cover(sums, below, weakly, expected):
+    assert to_compare(sums, below, joined_weakly=weakly) == expected
+
+
+def test_what_has_been_compared_is_not_compared_again():
+    sums = Sums(tied=[(10, FAR), (FAR + 100, 4 * FAR)])
+    assert to_compare(sums, 4 * FAR, joined_weakly=True) == [(0, 10), (FAR, FAR + 100)]
+    assert to_compare(sums, 4 * FAR, joined_weakly=True, compared=10) == [(FAR, FAR + 100)]
+    assert to_compare(sums, 4 * FAR, joined_weakly=True, compared=FAR + 40) == [(FAR + 40, FAR + 100)]
+    assert to_compare(sums, 4 * FAR, joined_weakly=True, compared=4 * FAR) == []
+
+
 LITTLE, MUCH = [(0, 5), (90, 100)], [(0, MOST_COMPARED_BYTES + 1)]
 SMALL, LARGE = MOST_COMPARED_BYTES, MOST_COMPARED_BYTES + 2
 
 
 @pytest.mark.parametrize(
-    ("proof", "stretches", "size", "weakly", "ranges", "expected"),
+    ("stretches", "size", "weakly", "ranges", "expected"),
     [
-        (Proof.CONTENT, [], LARGE, False, True, Next.NAME),
-        (Proof.CONTENT, LITTLE, LARGE, False, True, Next.COMPARE),
-        (Proof.STRUCTURE, LITTLE, LARGE, False, True, Next.COMPARE),
-        (Proof.STRUCTURE, [(0, MOST_COMPARED_BYTES)], LARGE, False, True, Next.COMPARE),
-        (Proof.STRUCTURE, LITTLE, LARGE, True, True, Next.COMPARE),
-        (Proof.STRUCTURE, LITTLE, SMALL, False, False, Next.FETCH_ANEW),
-        (Proof.STRUCTURE, MUCH, LARGE, False, True, Next.NAME_AND_SAY),
-        (Proof.STRUCTURE, MUCH, LARGE, True, True, Next.FETCH_ANEW),
-        (Proof.CONTENT, LITTLE, LARGE, False, False, Next.NAME_AND_SAY),
-        (Proof.CONTENT, MUCH, LARGE, True, True, Next.NAME_AND_SAY),
+        ([], LARGE, False, True, Next.NAME),
+        ([], LARGE, True, True, Next.NAME),
+        (LITTLE, LARGE, False, True, Next.COMPARE),
+        ([(0, MOST_COMPARED_BYTES)], LARGE, False, True, Next.COMPARE),
+        (LITTLE, LARGE, True, True, Next.COMPARE),
+        (LITTLE, SMALL, False, False, Next.FETCH_ANEW),
+        (LITTLE, SMALL, True, False, Next.FETCH_ANEW),
+        (LITTLE, LARGE, False, False, Next.NAME_AND_SAY),
+        (LITTLE, LARGE, True, False, Next.FETCH_ANEW),
+        (MUCH, LARGE, False, True, Next.NAME_AND_SAY),
+        (MUCH, LARGE, True, True, Next.FETCH_ANEW),
     ],
 )
-def test_what_follows_the_proof(proof, stretches, size, weakly, ranges, expected):
-    assert after_proof(proof, stretches, size=size, joined_weakly=weakly, ranges=ranges) is expected
+def test_what_follows_the_proof(stretches, size, weakly, ranges, expected):
+    assert after_proof(stretches, size=size, joined_weakly=weakly, ranges=ranges) is expected
 
 
 def test_facts_of_an_older_version_do_not_say_where_the_last_join_was_so_none_of_the_bytes_is_believed():

@@ -7,15 +7,19 @@ import pytest
 
 from landsat_async.events import Notice
 from landsat_async.model import Proof
+from landsat_async.proof.byte_view import ByteView
+from landsat_async.proof.tiff import walk_tiff
 from landsat_async.rules import joins
 from landsat_async.transfer.types import Done
 from tests.disk.whole_files import ANG, MTL_XML, PRODUCT, mtl, tar, tiff
 from tests.support.raw_server import OLD_DATE, RawServer, ranged
 from tests.transfer.bench import KIB, noise, sha
 
-TIFF = tiff(side=400, tile=64)
+TIFF = tiff(side=600, tile=64, mask=0x3F)
+STORED = tiff(side=400, tile=64)
+"""Its tiles are noise, which deflate does not shorten: each is as long as any other."""
 PLAIN = tiff(side=400, tile=64, compression=1)
-CUT = 200 * KIB
+CUT, LATE_CUT = 200 * KIB, 400 * KIB
 BAND, TEXT = f"{PRODUCT}_SR_B3.TIF", f"{PRODUCT}_GCP.txt"
 BY_DATE = (("Last-Modified", OLD_DATE), ("Date", "Tue, 14 Nov 2023 22:14:21 GMT"))
 VALIDATORS = {"strong ETag": {"etag": '"v1"'}, "old date": {"etag": None}}
@@ -46,6 +50,7 @@ def host(data, validator, stop=None):
         (BAND, TIFF, 20 * KIB, Proof.STRUCTURE),  # in a tile: its sum tells
         (BAND, TIFF, 24, Proof.STRUCTURE),  # in the first directory, which has no sum
         (BAND, PLAIN, 20 * KIB, Proof.STRUCTURE),  # plain pixels
+        (BAND, STORED, 20 * KIB, Proof.STRUCTURE),
         (TEXT, lines(400_000), 1000, Proof.LENGTH),
         (f"{PRODUCT}_x.bin", noise(400_000), 100 * KIB, Proof.LENGTH),
     ],
@@ -72,6 +77,40 @@ async def test_K40_a_text_in_a_bundle_that_changes_under_the_same_etag_is_notice
         assert isinstance(await bench.run(server), Done)
         assert server.requests[1].start
     assert bench.final_bytes() == data
+
+
+def with_first_tiles_of(other: bytes, data: bytes) -> bytes:
+    """Return the file with tiles of another version, each of which is right, in the same places."""
+    index = walk_tiff(ByteView(lambda size, at: data[at : at + size], 0, len(data), lambda: False))
+    assert len(other) == len(data)
+    end = index.pages[0].offsets[20]
+    assert 0 < end < LATE_CUT - 64 * KIB
+    return other[:end] + data[end:]
+
+
+@pytest.mark.faults("X143")
+@pytest.mark.parametrize("validator", [{"etag": None}, {"etag": '"v1"'}], ids=["none", "strong ETag"])
+async def test_X143_right_tiles_of_two_versions_are_never_one_file_where_the_index_fits_both(bench, validator):
+    bench.name, bench.right = BAND, [STORED]
+    mix = with_first_tiles_of(tiff(side=400, tile=64, seed=1), STORED)
+    async with RawServer([ranged(mix, stop=LATE_CUT, **validator), ranged(STORED, **validator)]) as server:
+        assert isinstance(await bench.run(server), Done)
+        assert server.requests[1].start == LATE_CUT - 64 * KIB
+    assert bench.final_bytes() == STORED
+
+
+@pytest.mark.faults("X143")
+async def test_X143_a_file_joined_without_a_validator_is_fetched_anew_where_too_much_had_to_be_compared(
+    bench, monkeypatch
+):
+    monkeypatch.setattr(joins, "MOST_COMPARED_BYTES", 100 * KIB)
+    bench.name, bench.right = BAND, [STORED]
+    mix = with_first_tiles_of(tiff(side=400, tile=64, seed=1), STORED)
+    async with RawServer([ranged(mix, stop=LATE_CUT, etag=None), ranged(STORED, etag=None)]) as server:
+        assert isinstance(await bench.run(server), Done)
+        assert server.requests[1].start
+        assert "range" not in server.requests[2].headers
+    assert bench.final_bytes() == STORED
 
 
 @pytest.mark.faults("K40")

@@ -90,6 +90,23 @@ async def test_F21_a_slow_line_may_outlive_any_number_of_links(opened):
         assert len(world.created()) > 6, "it took more links than a file without progress gets"
 
 
+@pytest.mark.faults("X150")
+async def test_X150_a_resumed_bundle_is_compared_over_as_many_links_as_it_takes(opened):
+    """Each stretch that no sum covers is a request, and each request takes a link here."""
+    archive = Archive.demo(pixels=512, tile=64)
+    async with opened(archive=archive, script=Script(link_uses=1)) as world:
+        world.script.fault_file("*.tar", "cut", fraction=0.9)
+
+        config = world.config(search=one(PROXIED)["search"], select={"type": "bundle"}, service={"patience_s": 86400})
+        result = await world.run(config)
+
+        assert result.summary.exit_code == 0
+        (name,) = result.verified
+        compared = [entry.range for entry in world.log.of(name) if entry.status == 206][1:]
+        assert len(compared) > 4
+        assert len(set(compared)) == len(compared), "nothing is compared twice"
+
+
 @pytest.mark.faults("F20")
 async def test_F20_a_link_that_is_always_refused_fails_by_name_after_a_bounded_number_of_links(opened):
     async with opened() as world:
