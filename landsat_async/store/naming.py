@@ -30,8 +30,8 @@ class Naming:
         """What the temporary keys begin with."""
         self._raised: set[str] = set()
         """Names of parts that have a temporary key."""
-        self._is_upload_cut = False
-        """The store has failed in the middle of one, and may have kept what it had got."""
+        self._cut: set[str] = set()
+        """Keys of uploads in the middle of which the store has failed: it may have kept what it had got."""
         self._unfinished: Unfinished | None = None
 
     def name(self, part: CompletePart, key: str, *, overwrite: bool, stop: Callable[[], bool]) -> StoredObject | None:
@@ -67,11 +67,7 @@ class Naming:
             raise FileExistsError(errno.EEXIST, "something is there already", key)
         name = part.path.replace("\\", "/").rpartition("/")[2]
         self._raised.add(name)
-        try:
-            client.upload(self._key(name), read, part.length, stop)
-        except StoreFailed:
-            self._is_upload_cut = True
-            raise
+        self._upload(self._key(name), read, part.length, stop)
         self.clear_key(key)
         (client.copy if overwrite else client.copy_new)(self._key(name), key)
 
@@ -83,10 +79,13 @@ class Naming:
             InterruptedError: `stop` said so.
         """
         self.clear_key(key)
+        self._upload(key, read, size_bytes, stop)
+
+    def _upload(self, key: str, read: Callable[[int, int], bytes], size_bytes: int, stop: Callable[[], bool]) -> None:
         try:
             self._client().upload(key, read, size_bytes, stop)
-        except (StoreFailed, InterruptedError):
-            self._is_upload_cut = True
+        except StoreFailed:  # after a stop, that it could not be given up
+            self._cut.add(key)
             raise
 
     def clear_key(self, key: str) -> None:
@@ -129,7 +128,8 @@ class Naming:
             if self._raised:
                 self._client().delete([self._key(name) for name in self._raised])
                 self._raised.clear()
-            if self._is_upload_cut:
-                self.clear_unfinished()
-                self._is_upload_cut = False
-        return not self._raised and not self._is_upload_cut
+            if self._cut:
+                unfinished = Unfinished(self._client(), self._url.prefix)
+                if not unfinished.clear(self.prefix, self._fs.listdir(self._parts_dir)):
+                    self._cut = {key for key in self._cut if not unfinished.clear_key(key)}
+        return not self._raised and not self._cut

@@ -8,8 +8,8 @@ from landsat_async.store.client import StoreClient
 from landsat_async.store.s3_uploads import OpenUpload
 
 _NOT_ASKED = (
-    "an earlier run was killed, and the store could not be asked for uploads that it had begun: a lifecycle rule that "
-    "aborts incomplete uploads removes them"
+    "an earlier run was killed or the store failed in it, and the store could not be asked for uploads that it had "
+    "begun: a lifecycle rule that aborts incomplete uploads removes them"
 )
 
 
@@ -59,12 +59,13 @@ class Unfinished:
             return (_NOT_ASKED,)
         return () if uploads is not None else (_NOT_ASKED,)
 
-    def clear_key(self, key: str) -> None:
-        """Give up what a killed run had begun under a final key, which is about to be made now."""
+    def clear_key(self, key: str) -> bool:
+        """Give up what was begun under a final key, as far as `clear` has seen it; returns whether nothing is left."""
         uploads = self._client.uploads()
         for upload in self._uploads.pop(key, ()):
             if uploads is not None:
                 try:
                     uploads.abort(upload)
-                except OSError:  # it can be seen again after the next kill, and a lifecycle rule removes it
-                    return
+                except OSError:  # it can be seen again by the next run that looks, and a lifecycle rule removes it
+                    return False
+        return True

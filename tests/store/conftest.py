@@ -33,6 +33,8 @@ def s3(_server, monkeypatch):
     for page in _server.client.get_paginator("list_objects_v2").paginate(Bucket="lake"):
         for found in page.get("Contents", ()):
             _server.client.delete_object(Bucket="lake", Key=found["Key"])
+    for begun in _server.client.list_multipart_uploads(Bucket="lake").get("Uploads", ()):
+        _server.client.abort_multipart_upload(Bucket="lake", Key=begun["Key"], UploadId=begun["UploadId"])
     _server.requests.clear()
     return _server
 

@@ -11,8 +11,11 @@ import pytest
 
 from landsat_async import Config, Credentials, download
 from landsat_async.disk.target import Committed, InTheWay, StoreFailed
+from landsat_async.errors import LandsatError, ServiceDown
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.server import open_simulator
+from landsat_async.stac.ours import is_ours
+from landsat_async.stac.scene_table import GEOJSON_HEAD
 from tests.store.test_runs import held, tables
 from tests.store.test_target import LARGE, claimed, commit, make
 
@@ -43,17 +46,25 @@ def killed(tmp_path, url, s3, client):
     owner = (tmp_path / "a/state/store_owner").read_text()
     client.put(url.key(".landsat_async/claim.json"), json.dumps({"owner": owner}).encode())
     client.put(url.key(".landsat_async/parts/1.0.part"), b"brought up and not named")
-    for key in (".landsat_async/parts/2.0.part", "x.TIF", "y.TIF"):
+    for key in (".landsat_async/parts/2.0.part", "x.TIF", "x.TIF", "y.TIF"):
         s3.client.create_multipart_upload(Bucket="lake", Key=url.key(key))
-    yield
-    s3.fail = lambda method, path: None
-    for one in s3.client.list_multipart_uploads(Bucket="lake").get("Uploads", ()):
-        s3.client.abort_multipart_upload(Bucket="lake", Key=one["Key"], UploadId=one["UploadId"])
 
 
 def uploads(s3, url):
     found = s3.client.list_multipart_uploads(Bucket="lake").get("Uploads", ())
     return {one["Key"].removeprefix(url.key("")) for one in found}
+
+
+def write_table(target, relpath="scenes.geojson"):
+    """Write a table that is too large for one request."""
+    with target.outputs(is_ours).writing(relpath) as file:
+        file.write(GEOJSON_HEAD)
+        file.write(LARGE)
+
+
+def move(target, relpath):
+    commit(target, "z.TIF")
+    target.move("z.TIF", relpath)
 
 
 @pytest.mark.faults("V31")
@@ -64,6 +75,27 @@ def test_V31_nothing_unfinished_of_a_killed_run_is_left_by_the_next(killed, tmp_
         assert uploads(s3, url) == {"y.TIF"}
         target.discard(["1.0.part"])
     assert set(held(s3, url)) == {"x.TIF"}
+
+
+@pytest.mark.faults("V31")
+@pytest.mark.parametrize("make_one", [write_table, move])
+def test_V31_what_was_begun_under_a_key_goes_when_that_key_is_made(killed, tmp_path, url, s3, make_one):
+    with claimed(make(tmp_path, url, s3)) as target:
+        make_one(target, "x.TIF")
+        assert uploads(s3, url) == {"y.TIF"}
+
+
+@pytest.mark.faults("V31")
+def test_V31_a_store_that_fails_before_it_is_tidy_is_looked_at_by_the_next_run(
+    killed, tmp_path, url, s3, monkeypatch
+):
+    monkeypatch.setattr("landsat_async.store.client._RETRY_S", 0)
+    s3.fail = lambda method, path: 503 if method == "GET" and "list-type" in path else None
+    with pytest.raises(ServiceDown):
+        make(tmp_path, url, s3).prepare()
+    s3.fail = lambda method, path: None
+    with claimed(make(tmp_path, url, s3)):
+        assert set(held(s3, url)) == {".landsat_async/claim.json"}
 
 
 @pytest.mark.faults("V31")
@@ -114,3 +146,37 @@ def test_V34_a_store_that_gives_no_ranges_is_read_all_the_same(tmp_path, url, s3
         assert isinstance(commit(target, "x.TIF", LARGE), Committed), "compared with what is there"
         with target.read("x.TIF") as file:
             assert file.read(10, 2**20 * 3 - 5) == LARGE[2**20 * 3 - 5 :][:10]
+
+
+def _sends(method, path):
+    return method == "PUT" and "partNumber" in path
+
+
+def _gives_up(method, path):
+    return method == "DELETE" and "uploadId" in path
+
+
+def _lists(method, path):
+    return method == "GET" and "uploads" in path
+
+
+@pytest.mark.faults("X147")
+@pytest.mark.parametrize("fails_at_the_end", [None, _lists, _gives_up])
+@pytest.mark.parametrize("make_one", [write_table, lambda target: commit(target, "x.TIF", LARGE)], ids=["table", "file"])
+def test_X147_an_upload_that_the_store_has_cut_off_is_given_up_or_the_claim_stays(
+    tmp_path, url, s3, monkeypatch, make_one, fails_at_the_end
+):
+    monkeypatch.setattr("landsat_async.store.client._RETRY_S", 0)
+    target = make(tmp_path, url, s3)
+    claim = target.prepare()
+    s3.fail = lambda method, path: 503 if _sends(method, path) or _gives_up(method, path) else None
+    with pytest.raises((StoreFailed, LandsatError)):
+        make_one(target)
+    assert len(uploads(s3, url)) == 1
+    s3.fail = lambda method, path: 503 if fails_at_the_end and fails_at_the_end(method, path) else None
+    claim.release()
+    s3.fail = lambda method, path: None
+    assert bool(uploads(s3, url)) is bool(held(s3, url)) is bool(fails_at_the_end)
+    with claimed(make(tmp_path, url, s3)) as after:
+        make_one(after)
+        assert uploads(s3, url) == set()
