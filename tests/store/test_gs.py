@@ -13,6 +13,7 @@ from landsat_async.run.stac import make_outputs
 from landsat_async.sim.server import open_simulator
 from landsat_async.store.claim import PrefixClaim
 from landsat_async.store.client import StoreClient
+from landsat_async.store.target import StoreTarget
 from tests.store.test_claim import wait_until
 from tests.store.test_outputs import ALL, RED, lead_somewhere, objects
 from tests.store.test_runs import tables
@@ -49,6 +50,17 @@ def test_V60_a_claim_is_renewed_and_taken_over_by_the_generation_of_its_object(g
     assert second.was_left
     second.release()
     assert client.head(key) is None
+
+
+@pytest.mark.faults("V31")
+def test_V31_a_store_that_cannot_be_asked_for_uploads_is_told(gs_url, tmp_path):
+    target = StoreTarget(gs_url, StoreConfig(), spool=tmp_path / "spool", state_dir=tmp_path / "state")
+    killed = target.prepare()
+    killed.prefix.release(is_tidy=False)
+    killed.release()
+    claim = target.prepare()
+    claim.release()
+    assert any("lifecycle rule" in warning for warning in claim.warnings)
 
 
 @pytest.mark.faults("V60")

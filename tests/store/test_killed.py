@@ -99,11 +99,17 @@ def test_V31_a_store_that_fails_before_it_is_tidy_is_looked_at_by_the_next_run(
 
 
 @pytest.mark.faults("V31")
-def test_V31_a_store_that_tells_nothing_of_uploads_is_no_reason_to_end(killed, tmp_path, url, s3):
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_V31_a_store_that_tells_nothing_of_uploads_is_no_reason_to_end(
+    killed, tmp_path, url, s3, monkeypatch, is_asked
+):
     s3.fail = lambda method, path: 403 if "uploads" in path and method == "GET" else None
+    if not is_asked:
+        monkeypatch.setenv("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "false")  # there we ask for nothing ourselves
     claim = make(tmp_path, url, s3).prepare()
     claim.release()
     assert any("lifecycle rule" in warning for warning in claim.warnings)
+    assert any("uploads" in path for method, path in s3.requests if method == "GET") is is_asked
 
 
 def test_after_a_clean_end_nothing_is_asked_about_leftovers(tmp_path, url, s3):
