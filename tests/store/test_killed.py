@@ -136,6 +136,33 @@ def test_V32_what_was_brought_up_and_got_no_name_goes_or_the_claim_stays(tmp_pat
     assert set(held(s3, url)) == {"x.TIF"}
 
 
+@pytest.mark.faults("V32")
+@pytest.mark.parametrize("times", [1, 2])
+def test_V32_a_temporary_key_that_could_not_be_removed_goes_later_or_keeps_the_claim(
+    tmp_path, url, s3, monkeypatch, times
+):
+    monkeypatch.setattr("landsat_async.store.client._RETRY_S", 0)
+    target, failed = make(tmp_path, url, s3), []
+    claim = target.prepare()
+    assert isinstance(commit(target, "x.TIF", LARGE), Committed)
+
+    def fail(method, path):
+        if "delete" not in path or len(failed) == times:
+            return None
+        failed.append(path)
+        return 503
+
+    s3.fail = fail
+    target.discard(["1.0.part"])
+    claim.release()
+    assert len(failed) == times
+    left = {".landsat_async/parts/1.0.part", ".landsat_async/claim.json"} if times == 2 else set()
+    assert set(held(s3, url)) == {"x.TIF", *left}
+    with claimed(make(tmp_path, url, s3)):
+        pass
+    assert set(held(s3, url)) == {"x.TIF"}
+
+
 @pytest.mark.faults("V33")
 def test_V33_a_temporary_object_that_has_gone_is_a_fault_of_the_store(tmp_path, url, s3, monkeypatch):
     with claimed(make(tmp_path, url, s3)) as target:
