@@ -107,6 +107,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "run/inventory.py": ("tests/run", "tests/whole/test_strangers.py", "tests/crash/test_recovery.py"),
     "rules/links.py": ("tests/rules/test_links.py", "tests/security", *_TRANSFER),
     "transfer/session.py": ("tests/transfer/test_identity.py", *_TRANSFER),
+    "store/": ("tests/store/test_killed.py", "tests/store/test_target.py"),
     "transfer/": _TRANSFER,
 }
 """Tests by file or folder of the program, the quickest first."""
