@@ -37,25 +37,29 @@ class Taken:
     """Of the tiles alone."""
     ours_bytes: int
     requests: int
+    again: int
+    """Requests of some KiB more, for what is compared with the server: tiles that are stored have all one length."""
 
 
 def window_at(band: Cog, west_m: float, north_m: float, side_m: float) -> Taken:
     """Ask for the window of a place as a run does."""
     ground = GroundBox(west_m, north_m - side_m, west_m + side_m, north_m)
-    plan, part, requests = RangePlan(band.size, lambda _: ground, WindowMode.PIXELS), bytearray(), 0
+    plan, part = RangePlan(band.size, lambda _: ground, WindowMode.PIXELS), bytearray()
+    starts: list[int] = []
 
     def read(size: int, at: int) -> bytes:
         return bytes(part[at : at + size])
 
     while (want := plan.wanted()) is not None:
-        requests += 1
+        starts.append(len(part))
         part += band.read(want[0], want[1] - want[0])
         plan.follow(len(part), read)
     assert plan.layout is not None
     span = tiles_of(plan.layout, plan.layout.transform.box_around(ground))
     assert span is not None
     stretches = [found for tile in span if (found := stretch_of(plan.layout, *tile)) is not None]
-    return Taken(span.count, sum(end - start for start, end in stretches), len(part), requests)
+    least_bytes, again = sum(end - start for start, end in stretches), plan.to_compare(starts[-1])
+    return Taken(span.count, least_bytes, len(part), len(starts), len(again))
 
 
 def places(band: Cog, side_m: float, count: int, seed: int) -> list[Taken]:
@@ -89,7 +93,8 @@ def told(found: list[Taken], total: int, most_share: float, most_requests: int) 
         f"ours median {median(ours):.2%}, most {max(ours):.3%}; tiles alone median {median(least):.2%}, most"
         f" {max(least):.3%}; ours above them at most {beside:.3%}; within {most_share:.0%}: {within} of {len(found)},"
         f" impossible (tiles alone above it) {impossible}; requests at most {max(t.requests for t in found)}"
-        f" (bound {most_requests}); tiles {dict(sorted(Counter(t.tiles for t in found).items()))}"
+        f" (bound {most_requests}), and {max(t.again for t in found)} to compare;"
+        f" tiles {dict(sorted(Counter(t.tiles for t in found).items()))}"
     )
 
 

@@ -234,8 +234,8 @@ class PartFile:
     def stay_in_memory(self) -> None:
         """Let bytes that are still to come stay in memory while they are few: a window is cut from them at once.
 
-        Whatever needs them on disk has them written first: a checkpoint, a comparison, more bytes. A part that was made
-        by others, or has earlier names, is written to as ever.
+        Whatever needs them on disk has them written first: a checkpoint, a comparison that finds others, more bytes. A
+        part that was made by others, or has earlier names, is written to as ever.
         """
         self._gathers = self._file is None and not self._is_claim and not self._was
 
@@ -278,6 +278,9 @@ class PartFile:
 
     async def same_until(self, block: memoryview, offset: int) -> int:
         """Return how many bytes of `block` equal the part's from `offset` on."""
+        held = self._held
+        if held and held[offset : offset + len(block)] == block:
+            return len(block)
         self._gathers = False
         return await self.threads.run(lambda: self._whole_file().same_until(block, offset))
 

@@ -166,6 +166,7 @@ class IndexReader:
             raise BrokenRaster("too short for a TIFF")
         first = self._read_header()
         self._framed = self._has_frames()
+        self._held.used.clear()  # where the index is, and that there are frames, is borne out by what is found there
         self.tags = self.read_directory(first)
         return self.read_image(is_placed=True)
 

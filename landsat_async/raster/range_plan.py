@@ -2,18 +2,24 @@
 
 The ranges stand in the part one behind the other, in the order in which they were asked for. That order follows from
 the bytes alone, so after a stop the plan is made again from the part itself, and nothing else has to be remembered.
+
+What ties them together: each tile has its checksum, and the index tells how long each is, so a tile of another version
+does not stand where the index says. That holds for an index that came in one answer, and for tiles that deflate made
+shorter. Tiles that are as long in any version do not come by ranges without a strong validator. With one, `to_compare`
+names what is held against the server: the index, and the end of one such tile of each range, but for what came last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from landsat_async.raster.cog import CogLayout, read_layout
 from landsat_async.raster.grid import GeoKeys, GroundBox
 from landsat_async.raster.held_bytes import HeldBytes, Needs
-from landsat_async.raster.ranges import ranges_of
+from landsat_async.raster.ranges import is_told_by_length, ranges_of, stretch_of
 from landsat_async.raster.window import RasterWindow, Read, WindowMode, window_of
+from landsat_async.rules.joins import SAMPLE_BYTES, Stretch, add_near
 
 WORTH_SHARE = 0.6
 """A window that takes more of the file than this is cut from the whole, which proves more."""
@@ -34,18 +40,27 @@ class NotWorthIt(Exception):
 class RangePlan:
     """The ranges of one window of one file."""
 
-    def __init__(self, total: int, ground: Callable[[GeoKeys], GroundBox | None], mode: WindowMode) -> None:
+    def __init__(
+        self, total: int, ground: Callable[[GeoKeys], GroundBox | None], mode: WindowMode, *, weakly: bool = False
+    ) -> None:
+        """Plan the window of some ground; `weakly`: no strong validator says that all answers are of one version."""
         self.total = total
         self.length = 0
         """Bytes of the part that hold whole ranges."""
         self.layout: CogLayout | None = None
         """Known once the index is here."""
         self.window: RasterWindow | None = None
-        self._ground, self._mode = ground, mode
+        self._ground, self._mode, self._weakly = ground, mode, weakly
         self._pieces: list[_HeldRange] = []
         self._held = HeldBytes(total)
         self._tiles: list[tuple[int, int]] = []
         """Ranges of tiles that are still to come."""
+        self._untied: list[Stretch] = []
+        """Tiles of the window that are as long in any version."""
+        self._index: list[Stretch] = []
+        """What was read of the index."""
+        self._index_pieces = 0
+        """So many of the first pieces are its."""
 
     def follow(self, length: int, read: Read) -> None:
         """Take in the ranges of a part of `length` bytes, as far as they are there whole.
@@ -66,7 +81,7 @@ class RangePlan:
         Raises:
             BrokenRaster: what is here is not the index of a GeoTIFF.
             UnsupportedRaster: no window can be cut from such a file.
-            NotWorthIt: its tiles have no checksums, or the window takes most of it.
+            NotWorthIt: nothing tells its tiles from those of another version, or the window takes most of it.
         """
         if self.layout is None:
             try:
@@ -74,6 +89,8 @@ class RangePlan:
             except Needs as needs:
                 return (needs.start, min(needs.end, self.total))
             self.window = window_on(self.layout, self._ground, self._mode)
+            self._index = sorted(set(self._held.used))
+            self._index_pieces = len(self._pieces)
             self._tiles = self._ranges_of_tiles(self.layout, self.window)
         return self._tiles[0] if self._tiles else None
 
@@ -82,6 +99,10 @@ class RangePlan:
             return []
         if not layout.has_sums:
             raise NotWorthIt("its tiles carry no checksums")
+        alike = (stretch_of(layout, *tile) for tile in window.tiles if not is_told_by_length(layout, *tile))
+        self._untied = sorted({stretch for stretch in alike if stretch is not None})
+        if self._untied and self._weakly:
+            raise NotWorthIt("its tiles are as long in any version")
         found = ranges_of(layout, window.tiles, [(piece.start, piece.end) for piece in self._pieces])
         if sum(end - start for start, end in found) > WORTH_SHARE * self.total:
             raise NotWorthIt("the area takes most of it")
@@ -99,12 +120,59 @@ class RangePlan:
         """Return a reader of the remote file, which finds in the part what is there of it."""
 
         def read_source(size: int, at: int) -> bytes:
-            for piece in self._pieces:
-                if piece.start <= at and at + size <= piece.end:
-                    return read(size, piece.at + at - piece.start)
-            raise KeyError(f"bytes {at} to {at + size} were not asked for")
+            return read(size, self.place_of(at, size))
 
         return read_source
+
+    def place_of(self, at: int, size: int) -> int:
+        """Return where in the part some bytes of the remote file stand. Raises KeyError: they were not asked for."""
+        piece = self._piece_of(at, at + size)
+        return piece.at + at - piece.start
+
+    def _piece_of(self, start: int, end: int) -> _HeldRange:
+        for piece in reversed(self._pieces):
+            if piece.start <= start and end <= piece.end:
+                return piece
+        raise KeyError(f"bytes {start} to {end} were not asked for")
+
+    @property
+    def is_one_answer(self) -> bool:
+        """All that is here came with one range."""
+        return len(self._pieces) == 1
+
+    def to_compare(self, below: int, compared: int = 0) -> list[Stretch]:
+        """Return the stretches of the remote file that are to be held against the server, once all ranges are here.
+
+        They come in the order in which they stand in the part.
+
+        Args:
+            below: Bytes of the part that came with earlier answers than the rest; those behind need no tie.
+            compared: Bytes of the part before this have been, as far as they had to be.
+        """
+        found: dict[_HeldRange, list[Stretch]] = {}  # only what stands in one piece is one behind the other in the part
+        for start, end in sorted([*self._index_to_compare(), *self._samples(below)]):
+            if self.place_of(start, end - start) < below:
+                add_near(found.setdefault(self._piece_of(start, end), []), start, end)
+        stretches = [
+            (start + max(0, compared - piece.at - start + piece.start), end)
+            for piece in sorted(found, key=lambda piece: piece.at)
+            for start, end in found[piece]
+        ]
+        return [(start, end) for start, end in stretches if start < end]
+
+    def _index_to_compare(self) -> list[Stretch]:
+        if self._weakly or self._untied:
+            return self._index
+        last = self._pieces[self._index_pieces - 1]  # what it brought once more was equal
+        return [(start, end) for start, end in self._index if not (last.start <= start and end <= last.end)]
+
+    def _samples(self, below: int) -> Iterable[Stretch]:
+        """Return the end of one tile of each range, where the index says nothing of them."""
+        found: dict[_HeldRange, Stretch] = {}
+        for start, end in self._untied:
+            if self.place_of(start, end - start) + end - start <= below:
+                found[self._piece_of(start, end)] = max(start, end - SAMPLE_BYTES), end
+        return found.values()
 
 
 def window_on(layout: CogLayout, ground: Callable[[GeoKeys], GroundBox | None], mode: WindowMode) -> RasterWindow:

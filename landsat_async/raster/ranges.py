@@ -69,6 +69,15 @@ def stretch_of(layout: CogLayout, column: int, row: int) -> tuple[int, int] | No
     return (at - frame, at + count + frame) if count else None
 
 
+def is_told_by_length(layout: CogLayout, column: int, row: int) -> bool:
+    """Tell whether the index, which holds how long a stored tile is, tells it from that of another version.
+
+    Other pixels, other lengths: but a tile that deflate did not make shorter is as long as any other such tile.
+    """
+    plain = layout.tile_width * layout.rows_of(row) * layout.pixel_bytes
+    return int(layout.counts[row * layout.across + column]) < plain
+
+
 def ranges_of(layout: CogLayout, span: TileSpan, held: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:
     """Return the ranges of bytes to ask for, in the order of the file; ends are not contained.
 

@@ -18,7 +18,8 @@ MOST_COMPARED_BYTES = 16 * 1024 * 1024
 """So much is asked for once more, and not more: a text, the indexes of a bundle, a small band of plain pixels."""
 _NEAR_BYTES = 64 * 1024
 """Stretches that lie this close are asked for together: a request costs more than the bytes between them."""
-_SAMPLE_BYTES = 128
+SAMPLE_BYTES = 128
+"""Of the end of a tile, where the sum of its pixels stands, which tells of all of it."""
 _FRAME_BYTES = 64
 """So little between two tiles is what frames them, and has been held against them."""
 
@@ -66,7 +67,7 @@ def _but_samples(alone: list[Stretch]) -> list[Stretch]:
     """Leave out the ends of two of them: a deflated tile ends with the sum of its pixels, which tells of all of it."""
     for at in {len(alone) // 4, 3 * len(alone) // 4} if alone else ():
         start, end = alone[at]
-        alone[at] = start, max(start, end - _SAMPLE_BYTES)
+        alone[at] = start, max(start, end - SAMPLE_BYTES)
     return alone
 
 
@@ -82,14 +83,15 @@ def without_sums(sums: Iterable[Stretch], below: int) -> list[Stretch]:
     for start, end in [*sorted(sums), (below, below)]:
         stop = min(start, below)
         if stop > at and (at == 0 or stop - at > _FRAME_BYTES):
-            _add(found, at, stop)
+            add_near(found, at, stop)
         at = max(at, end)
     return found
 
 
-def _add(found: list[Stretch], start: int, end: int) -> None:
+def add_near(found: list[Stretch], start: int, end: int) -> None:
+    """Add a stretch behind those that were found before it; as one with the last where that is near."""
     if found and start - found[-1][1] <= _NEAR_BYTES:
-        found[-1] = (found[-1][0], end)
+        found[-1] = (found[-1][0], max(end, found[-1][1]))
     else:
         found.append((start, end))
 

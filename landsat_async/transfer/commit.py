@@ -147,20 +147,18 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
         return proved
 
     try:
-        if job.measure is not None:
+        if job.measure is not None and part.facts.source_bytes is not None:
             return measure_part(transfer, job.measure)
         part.check_syncs()
-        result: WindowResult | CommittedMembers | Proved
-        if job.members:
-            result = _take_members(transfer, prove(), needed)
-        elif job.window is None:
+        result: WindowResult | CommittedMembers | MeasureResult | Proved
+        if job.window is None and not job.members:
             result = session.target.commit(
                 part, job.relpath, prove=prove, needed=needed, overwrite=job.policy.overwrite, stop=stop
             )
         elif part.facts.source_bytes is not None:
             result = _cut(transfer, None)
         else:
-            result = _cut_from_whole(transfer, prove(), needed)
+            result = _take_from_whole(transfer, prove(), needed)
         if isinstance(result, Proved) and joined:
             joins.proved = result
             return Joined(result.proof, _to_compare(transfer))
@@ -203,19 +201,16 @@ def _observe_layout(transfer: Transfer, members: Sequence[Member], observe: Note
     observe((transfer.host, facts_of_file(size_bytes, members, image, head)))
 
 
-def _cut_from_whole(transfer: Transfer, proved: Proved | Damaged, needed: Proof) -> WindowResult | Proved:
-    """Cut the window out of a file that is here whole, once that is proven as if it were wanted itself."""
-    if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
-        return proved
-    return _cut(transfer, proved)
-
-
-def _take_members(
+def _take_from_whole(
     transfer: Transfer, proved: Proved | Damaged, needed: Proof
-) -> WindowResult | CommittedMembers | Proved:
-    """Take what is wanted out of a bundle, once that is proven as if it were wanted itself."""
+) -> WindowResult | CommittedMembers | MeasureResult | Proved:
+    """Take what is wanted out of a file that is here whole, once that is proven as if it were wanted itself."""
     if isinstance(proved, Damaged) or proved.proof.rank < needed.rank:
         return proved
+    if transfer.job.measure is not None:
+        return measure_part(transfer, transfer.job.measure)
+    if not transfer.job.members:
+        return _cut(transfer, proved)
     from landsat_async.transfer.member_commit import take_members  # loads numpy: a tenth of a second
 
     return take_members(transfer, proved)

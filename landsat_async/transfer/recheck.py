@@ -108,8 +108,10 @@ def _fits(reply: Reply, start: int, end: int, total: int) -> bool:
 class Comparison:
     """Takes the bytes of a stretch, see `body.Receiver`, and holds them against the part."""
 
-    def __init__(self, transfer: Transfer, stretch: Stretch, *, more: bool = False) -> None:
+    def __init__(self, transfer: Transfer, stretch: Stretch, *, more: bool = False, at: int | None = None) -> None:
+        """Compare a stretch of the file; `at`: where it begins in the part, None = as in the file itself."""
         self.compared, self.end = stretch
+        self._shift = 0 if at is None else at - self.compared
         self._more = more
         self._part = transfer.part
         self._buffer = memoryview(bytearray(min(_BLOCK_BYTES, self.end - self.compared)))
@@ -151,6 +153,6 @@ class Comparison:
         if not self._filled:
             return
         block = self._buffer[: self._filled]
-        if await self._part.same_until(block, self.compared) < len(block):
+        if await self._part.same_until(block, self.compared + self._shift) < len(block):
             raise failed(FaultKind.UNPROVEN, _DIFFERS)
         self.compared, self._filled = self.position, 0

@@ -1,7 +1,7 @@
 """What an answer to a range of a window says: whether it is of the file that the others are of.
 
 A window is put together from several answers, so nothing but validators says that they are of one file. A strong ETag
-does. Without one, all answers must give the same size and the same Last-Modified, and the head is asked for once more
+does. Without one, all answers must give the same size and the same Last-Modified, and the index is asked for once more
 at the end; such a window is recorded as of a weaker kind. With neither, the whole file is fetched.
 """
 

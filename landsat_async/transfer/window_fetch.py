@@ -5,9 +5,10 @@ are next. A 200 is the whole file, and is taken as that: the window is cut from 
 twice to find out which of the two it is.
 
 Bytes stand in the part in the order in which they were asked for, with checkpoints as for any file, so a window is
-resumed in the middle of a range. Up to a megabyte of them stays in memory until a checkpoint is due, and a window that
-takes no more is cut from there: no line waits for the disk between two ranges. Whatever is odd about an answer ends
-with the whole file, never with a guess.
+resumed in the middle of a range; the index is not, each piece of it comes with one answer. Up to a megabyte of bytes
+stays in memory until a checkpoint is due, and a window that takes no more is cut from there: no line waits for the disk
+between two ranges. What nothing in the file ties to the last answer is compared with the server at the end. Whatever is
+odd about an answer ends with the whole file, never with a guess.
 """
 
 from __future__ import annotations
@@ -119,16 +120,16 @@ async def _fetch_rest(transfer: Transfer) -> Received:
             wanted = plan.wanted()
             if wanted is None:
                 break
-            start = wanted[0] + part.length - plan.length
-            await _fetch_range(transfer, Span(start, wanted[1]))
+            begins = plan.length if plan.layout is None else part.length
+            await _fetch_range(transfer, Span(wanted[0] + begins - plan.length, wanted[1]), begins)
     except NotWorthIt:
         transfer.whole = True
         await give_up_part(transfer)
         return await attempt(transfer)
     except BrokenRaster as broken:
         raise failed(FaultKind.DAMAGED, f"the file is damaged: {broken}") from None
-    if part.facts.joined_weakly:
-        await _compare_head(transfer, plan)
+    if not transfer.joins.checked:
+        await _compare(transfer, plan)
     transfer.plan = plan
     return _ALL_HERE
 
@@ -149,16 +150,18 @@ def _range_plan(transfer: Transfer) -> RangePlan:
     spec, total = transfer.job.window, transfer.part.facts.source_bytes
     assert spec is not None
     assert total is not None
-    return RangePlan(total, spec.ground, spec.mode)
+    return RangePlan(total, spec.ground, spec.mode, weakly=transfer.part.facts.joined_weakly)
 
 
-async def _fetch_range(transfer: Transfer, span: Span) -> None:
-    """Ask for a range and append it to the part. Raises AttemptFailed."""
+async def _fetch_range(transfer: Transfer, span: Span, begins: int) -> None:
+    """Ask for a range that belongs in the part from byte `begins` on; what is here of it is compared.
+
+    Raises AttemptFailed.
+    """
     part = transfer.part
     response, reply, named = await _ask_range(transfer, span)
     try:
-        known = replace(part.facts, named=part.facts.named and named)
-        begins = part.length
+        known = replace(part.facts, named=part.facts.named and named, joined=begins, compared=0)
         body = AcceptBody(begins, begins + span.end - span.start, known, overwrite=False)
         await receive_body(transfer, response, reply, body, staging=False)
     finally:
@@ -187,11 +190,27 @@ async def _ask_range(transfer: Transfer, span: Span) -> tuple[Answer, Reply, boo
     return response, reply, named
 
 
-async def _compare_head(transfer: Transfer, plan: RangePlan) -> None:
-    """Ask for the head once more, where no strong validator says that all answers were of one file."""
-    end = min(HEAD_BYTES, plan.total)
-    response, _, _ = await _ask_range(transfer, Span(0, end))
+async def _compare(transfer: Transfer, plan: RangePlan) -> None:
+    """Ask once more for what the file itself does not tie to the last answer, and for nothing a third time."""
+    part, before = transfer.part, transfer.part.facts.compared
+    below = part.facts.joined or (0 if plan.is_one_answer else part.length)  # an older version did not say
     try:
-        await receive_comparison(transfer, response, Comparison(transfer, (0, end)), end)
+        for start, end in plan.to_compare(below, before):
+            await _compare_stretch(transfer, start, end, plan.place_of(start, end - start))
+    except AttemptFailed:
+        if part.facts.compared > before:  # a link may be good for one request: the next one goes on there
+            await transfer.checkpoint(part.now)
+        raise
+    transfer.joins.checked = True
+
+
+async def _compare_stretch(transfer: Transfer, start: int, end: int, at: int) -> None:
+    """Hold a stretch of the file, which begins at byte `at` of the part, against the server. Raises AttemptFailed."""
+    part = transfer.part
+    response, _, _ = await _ask_range(transfer, Span(start, end))
+    comparison = Comparison(transfer, (start, end), at=at)
+    try:
+        await receive_comparison(transfer, response, comparison, end)
     finally:
         response.close()
+        part.facts = replace(part.facts, compared=at + comparison.compared - start)

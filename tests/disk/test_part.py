@@ -431,7 +431,7 @@ async def test_X120_nothing_is_added_in_memory_to_what_a_thread_is_about_to_writ
         await part.write(memoryview(DATA[:1000]))
         before = part._held
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(*((part.sync,) if needs == "sync" else (part.same_until, memoryview(DATA[:9]), 0)))
+            tasks.start_soon(*((part.sync,) if needs == "sync" else (part.same_until, memoryview(DATA[1:9]), 0)))
             while not making.is_set():
                 await anyio.sleep(0.001)
             tasks.start_soon(part.write, memoryview(DATA[1000:3000]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from landsat_async.raster.grid import BrokenRaster
 from landsat_async.raster.held_bytes import HeldBytes, Needs
 
 
@@ -17,3 +18,14 @@ def test_what_is_here_is_given_and_what_is_not_is_asked_for():
     with pytest.raises(Needs) as wanted:
         held.read(8, 4)
     assert (wanted.value.start, wanted.value.end, held.size) == (8, 12, 38)
+
+
+@pytest.mark.faults("X145")
+def test_X145_what_comes_twice_has_to_be_the_same():
+    held = HeldBytes(100)
+    held.add(10, bytes(range(10, 30)))
+    held.add(0, bytes(range(15)))
+    for start, data in ((28, b"\x1c\x1c"), (5, bytes(20)), (14, bytes(3))):
+        with pytest.raises(BrokenRaster, match="twice"):
+            held.add(start, data)
+    held.add(30, b"after")

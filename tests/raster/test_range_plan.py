@@ -7,6 +7,7 @@ import pytest
 from landsat_async.raster.grid import GridBox, UnsupportedRaster
 from landsat_async.raster.range_plan import NotWorthIt, RangePlan, window_on
 from landsat_async.raster.window import Origin, WindowMode, cut, layout_of
+from landsat_async.rules.joins import SAMPLE_BYTES
 from tests.support.rasters import KEY, NAME, ground_of
 from tests.support.tiffs import SHORT
 from tests.transfer.window_host import band_of
@@ -97,3 +98,43 @@ def test_bytes_that_were_not_asked_for_are_not_read():
     plan.follow(len(data), lambda size, at: data[at : at + size])
     with pytest.raises(KeyError):
         plan.reader(lambda size, at: b"")(10, len(data) - 10)
+
+
+def followed(data, box, **how):
+    """Return a plan all of whose ranges are here, and where each begins in the part."""
+    ground = ground_of(layout(data), box)
+    plan, part, starts = RangePlan(len(data), lambda keys: ground, WindowMode.PIXELS, **how), bytearray(), []
+    while (want := plan.wanted()) is not None:
+        starts.append(len(part))
+        part += data[want[0] : want[1]]
+        plan.follow(len(part), reader_of(part))
+    return plan, starts
+
+
+BOX = GridBox(300, 200, 200, 150)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_tiles_that_deflate_made_shorter_are_tied_by_the_index_alone(shape):
+    plan, starts = followed(band_of(**shape), BOX)
+    assert plan.to_compare(starts[-1]) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("how", [{}, {"level": 0}])
+def test_where_little_ties_the_ranges_the_index_is_compared_and_not_what_came_last(shape, how):
+    data = band_of(**shape, **how)
+    plan, starts = followed(data, BOX, weakly=not how)
+    order, at = "little" if shape.get("order") != ">" else "big", slice(8, 16) if shape.get("big") else slice(4, 8)
+    directory = int.from_bytes(data[at], order)
+    found = plan.to_compare(starts[-1])
+    (index,) = [(start, end) for start, end in found if start <= directory < end]
+    samples = [(start, end) for start, end in found if (start, end) != index]
+    assert [end - start for start, end in samples] == ([SAMPLE_BYTES] if how else [])  # the other one came last
+    assert plan.to_compare(0) == []
+
+
+def test_tiles_that_are_as_long_in_any_version_come_by_ranges_only_with_a_strong_validator():
+    with pytest.raises(NotWorthIt, match="any version"):
+        followed(band_of(level=0), BOX, weakly=True)
+    followed(band_of(level=0), GridBox(5000, 5000, 10, 10), weakly=True)  # where there is nothing, nothing is mixed

@@ -24,8 +24,15 @@ def band(
     framed: bool = False,
     pixels: np.ndarray = PIXELS,
     side: int = 16,
+    level: int = 1,
+    gap: int = 0,
+    plain: bool = False,
 ) -> bytes:
-    """Return a band (of 48 x 32 pixels unless told otherwise) in tiles, with some tags changed or taken away."""
+    """Return a band (of 48 x 32 pixels unless told otherwise) in tiles, with some tags changed or taken away.
+
+    `level`: of deflate; 0 = nothing becomes shorter. `gap`: bytes between the arrays of the index and its directory.
+    `plain`: pixels are not deflated.
+    """
     note = b""
     if framed:
         body = (
@@ -38,16 +45,19 @@ def band(
     length, width = pixels.shape
     padded = np.zeros((length + -length % side, width + -width % side), pixels.dtype)
     padded[:length, :width] = pixels
-    tiles = [
-        zlib.compress(padded[top : top + side, left : left + side].astype(kind).tobytes(), 1)
+    raw = [
+        padded[top : top + side, left : left + side].astype(kind).tobytes()
         for top in range(0, length, side)
         for left in range(0, width, side)
     ]
+    tiles = raw if plain else [zlib.compress(tile, level) for tile in raw]
+    if plain:
+        changes = {259: (SHORT, [1])} | dict(changes or {})
     shape = {256: (LONG, [width]), 257: (LONG, [length]), 322: (SHORT, [side]), 323: (SHORT, [side])}
     changes = shape | dict(changes or {})
     stored = [struct.pack("<I", len(t)) + t + t[-4:] if framed else t for t in tiles]
     first = (16 if big else 8) + len(note)
-    size = len(_index(_tags([0] * len(tiles), [0] * len(tiles), changes), order, big, first)[0])
+    size = len(_index(_tags([0] * len(tiles), [0] * len(tiles), changes), order, big, first, gap)[0])
     at = (first if index_at_end else first + size) + (4 if framed else 0)
     offsets = []
     for one in stored:
@@ -55,7 +65,7 @@ def band(
         at += len(one)
     begins = first + sum(map(len, stored)) if index_at_end else first
     begins += begins % 2
-    index, at = _index(_tags(offsets, [len(t) for t in tiles], changes), order, big, begins)
+    index, at = _index(_tags(offsets, [len(t) for t in tiles], changes), order, big, begins, gap)
     mark = b"II" if order == "<" else b"MM"
     head = mark + (struct.pack(order + "HHHQ", 43, 8, 0, at) if big else struct.pack(order + "HI", 42, at))
     body = b"".join(stored)
@@ -79,7 +89,7 @@ def _tags(offsets: list[int], counts: list[int], changes: Mapping | None) -> Tag
     return dict(sorted(tags.items()))
 
 
-def _index(tags: Tags, order: str, big: bool, begins: int) -> tuple[bytes, int]:
+def _index(tags: Tags, order: str, big: bool, begins: int, gap: int) -> tuple[bytes, int]:
     """Return the directory with its arrays in front of it, for this place in the file, and where itself begins."""
     room, count, pointer = (8, "Q", "Q") if big else (4, "H", "I")
     arrays, entries = b"", b""
@@ -91,5 +101,6 @@ def _index(tags: Tags, order: str, big: bool, begins: int) -> tuple[bytes, int]:
         else:
             entries += struct.pack(order + pointer, begins + len(arrays))
             arrays += data.ljust(len(data) + -len(data) % 8, b"\0")
+    arrays += bytes(gap)
     directory = struct.pack(order + count, len(tags)) + entries + struct.pack(order + pointer, 0)
     return arrays + directory, begins + len(arrays)
