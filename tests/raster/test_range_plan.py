@@ -138,3 +138,14 @@ def test_tiles_that_are_as_long_in_any_version_come_by_ranges_only_with_a_strong
     with pytest.raises(NotWorthIt, match="any version"):
         followed(band_of(level=0), BOX, weakly=True)
     followed(band_of(level=0), GridBox(5000, 5000, 10, 10), weakly=True)  # where there is nothing, nothing is mixed
+
+
+@pytest.mark.parametrize(("gap", "answers"), [(100, 1), (15_500, 2), (60_000, 2)])
+def test_an_index_that_came_in_several_answers_is_compared_unless_the_last_has_brought_all_of_it(gap, answers):
+    data = band_of(gap=gap)
+    plan, starts = followed(data, BOX)
+    assert len(starts) == answers + 2
+    found = plan.to_compare(starts[-1])
+    assert found == ([(8, 688)] if gap == 60_000 else [])  # the arrays; the directory came last
+    assert plan.to_compare(starts[-1], compared=100) == [(100, 688)][: len(found)]
+    assert plan.to_compare(starts[-1], compared=688) == []

@@ -10,6 +10,8 @@ import pytest
 
 from landsat_async.events import Retrying
 from landsat_async.model import Identity, Proof
+from landsat_async.proof.byte_view import ByteView
+from landsat_async.proof.tiff import walk_tiff
 from landsat_async.transfer import body
 from landsat_async.transfer.types import Done, NeedsLink
 from tests.disk.whole_files import PRODUCT, tiff
@@ -206,6 +208,28 @@ async def test_N07_ranges_of_two_versions_under_one_validator_are_never_a_mix(be
         assert len(server.requests) > len(data) // SPAN
     assert isinstance(outcome, Done)
     assert any(tells in event.reason for event in bench.events if isinstance(event, Retrying))
+
+
+@pytest.mark.faults("N07", "X144")
+@pytest.mark.parametrize("change", [1, 2, 4, 7, 10])
+async def test_X144_ranges_of_two_versions_that_one_index_fits_are_never_a_mix(bench, change):
+    """A file is replaced, and keeps its ETag, while its ranges come; no tile says which of the two it is of."""
+    bench.name = f"{PRODUCT}_SR_B3.TIF"
+    old, new = (tiff(side=1000, tile=64, pages=1, seed=seed) for seed in range(2))
+    index = walk_tiff(ByteView(lambda size, at: old[at : at + size], 0, len(old), lambda: False)).pages[0]
+    for at, count in zip(index.offsets, index.counts, strict=True):
+        if any(start - count < at < start + 64 * KIB for start in STARTS[1:]):  # what comes twice has to be the same
+            new = new[:at] + old[at : at + count] + new[at + count :]
+    bench.right = [old, new]
+
+    class Replaced(Host):
+        async def span(self, wire, start, end):
+            self.data = new if start >= STARTS[change] or end - start < 64 * KIB else old  # short ones compare
+            await super().span(wire, start, end)
+
+    async with RawServer([Replaced(old)]) as server:
+        assert isinstance(await bench.run(server), Done)
+    assert bench.final_bytes() in bench.right
 
 
 @pytest.mark.faults("N07")
