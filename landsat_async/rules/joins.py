@@ -56,22 +56,24 @@ def to_compare(sums: Sums, below: int, *, joined_weakly: bool, compared: int = 0
             of a stretch. A strong one is believed there after two samples.
         compared: Bytes before this have been, as far as they had to be.
     """
-    enough = list(sums.tied)
+    found = without_sums(sums.tied if joined_weakly else [*sums.tied, *sums.alone], below)
     if not joined_weakly:
-        enough += _but_samples(sorted(one for one in sums.alone if one[1] <= below))
-        enough += (one for one in sums.alone if one[1] > below)
-    return [(max(start, compared), end) for start, end in without_sums(enough, below) if end > compared]
+        samples = _samples(sorted(one for one in sums.alone if one[1] <= below))
+        found = sorted([*found, *(at for at in samples if not any(_holds(one, at) for one in found))])
+    return [(max(start, compared), end) for start, end in found if end > compared]
 
 
-def _but_samples(alone: list[Stretch]) -> list[Stretch]:
-    """Leave out the ends of two of them: a deflated tile ends with the sum of its pixels, which tells of all of it.
+def _samples(alone: Sequence[Stretch]) -> list[Stretch]:
+    """Return the ends of two of them: a deflated tile ends with the sum of its pixels, which tells of all of it.
 
     The first is of the oldest answer: when that is of the server's version now, so are those that came after it.
     """
-    for at in {0, len(alone) // 2} if alone else ():
-        start, end = alone[at]
-        alone[at] = start, max(start, end - SAMPLE_BYTES)
-    return alone
+    ends = (alone[at] for at in {0, len(alone) // 2}) if alone else ()
+    return [(max(start, end - SAMPLE_BYTES), end) for start, end in ends]
+
+
+def _holds(outer: Stretch, inner: Stretch) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
 def without_sums(sums: Iterable[Stretch], below: int) -> list[Stretch]:

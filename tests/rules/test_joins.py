@@ -67,7 +67,12 @@ END = [(FAR - 128, FAR), (5 * FAR - 128, 5 * FAR)]
         (Sums(alone=EIGHT), FAR, False, [(FAR - 128, FAR)]),
         (Sums(alone=EIGHT), FAR + 5, False, [(FAR - 128, FAR)]),
         (Sums(alone=EIGHT), FAR - 1, False, []),  # the join is in it, so its own sum tells
-        (Sums(tied=EIGHT[:2], alone=EIGHT[2:4]), 8 * FAR, False, [(3 * FAR - 128, 3 * FAR), (4 * FAR - 128, 8 * FAR)]),
+        (
+            Sums(tied=EIGHT[:2], alone=EIGHT[2:4]),
+            8 * FAR,
+            False,
+            [(3 * FAR - 128, 3 * FAR), (4 * FAR - 128, 4 * FAR), (4 * FAR, 8 * FAR)],
+        ),
         (Sums(tied=EIGHT[:2], alone=EIGHT[2:4]), 8 * FAR, True, [(2 * FAR, 8 * FAR)]),
         (Sums(alone=[(100, 200)]), 5000, False, [(0, 5000)]),
     ],
