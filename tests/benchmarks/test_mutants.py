@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.mutants import PROJECT, TESTS, Mutant, read_mutants
+from benchmarks import mutants
+from benchmarks.mutants import PROJECT, TESTS, Bench, Mutant, read_mutants
 
 MUTANTS = tuple(read_mutants())
 
@@ -29,3 +30,17 @@ def test_the_tests_that_are_to_notice_mistakes_are_there(prefix):
 def test_a_mistake_in_a_line_that_has_gone_is_refused_and_named():
     with pytest.raises(ValueError, match=r"model\.py: gone: its text stands 0 times"):
         Mutant("model.py", "gone", "no such line", "pass").source()
+
+
+@pytest.mark.faults("X148")
+@pytest.mark.parametrize("failing", ["tests/test_x.py::test_a", "tests/test_x.py"], ids=["test", "module"])
+def test_X148_what_fails_without_any_mistake_as_well_has_noticed_none(tmp_path, monkeypatch, failing):
+    """Also a module that cannot be imported in the copy."""
+    mutant = MUTANTS[0]
+    file = tmp_path / "landsat_async" / mutant.file
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    monkeypatch.setattr(mutants, "noticed_by", lambda folder, tests: failing)
+    assert Bench(tmp_path).try_out(mutant) is None
+    monkeypatch.setattr(mutants, "noticed_by", lambda folder, tests: failing if len(tests) > 1 else None)
+    assert Bench(tmp_path).try_out(mutant) == failing

@@ -68,13 +68,23 @@ async def test_L37_memory_that_ends_in_a_statement_is_told_to_all_of_the_batch_a
 
 
 @pytest.mark.faults("L37")
-async def test_L37_a_thread_that_dies_leaves_nobody_waiting():
-    connection = _Connection()
+@pytest.mark.parametrize("when", ["while the loop waits for it", "later"])
+async def test_L37_a_thread_that_dies_leaves_nobody_waiting(when):
+    connection, go = _Connection(), threading.Event()
     thread = LedgerWriter(lambda: connection, Path("ledger"))
     thread.start()
     connection.fails_at, connection.rollback_fails = "SELECT 1", True
+
+    def ask(c):
+        go.wait(30)
+        return c.execute("SELECT 1")
+
+    if when != "later":
+        go.set()
     with anyio.fail_after(30):
-        calls = [asyncio.ensure_future(thread.call(lambda c: c.execute("SELECT 1"))) for _ in range(300)]
+        calls = [thread.call(ask) for _ in range(300)]
+        await asyncio.sleep(0)  # they are handed over, and this loop has waited as long as it does
+        go.set()
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(answer) for answer in answers} == {OutOfResources}
         with pytest.raises(OutOfResources, match="memory"):
