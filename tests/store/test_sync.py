@@ -78,8 +78,10 @@ async def ended_by_the_next(sim, config, s3, url, old, new):
 
 
 @pytest.mark.faults("V25")
-@pytest.mark.parametrize("answered", [False, True], ids=["refused", "done, and the answer lost"])
-async def test_V25_a_store_that_fails_while_versions_move_loses_none(s3, url, tmp_path, days, monkeypatch, answered):
+@pytest.mark.parametrize(("failing", "sign"), [("PUT", "superseded"), ("POST", "delete")], ids=["copy", "removal"])
+async def test_V25_a_store_that_fails_while_versions_move_loses_none(
+    s3, url, tmp_path, days, monkeypatch, failing, sign
+):
     monkeypatch.setattr(client_module, "_RETRY_S", 0)
     async with open_simulator(Archive([OLD], pixels=64, tile=32)) as sim:
         values = tables(sim, s3, url)
@@ -89,10 +91,20 @@ async def test_V25_a_store_that_fails_while_versions_move_loses_none(s3, url, tm
         old = await anyio.to_thread.run_sync(keys, s3, url)
         days.day += timedelta(days=1)
         new = sim.archive.reprocess(OLD.display_id, day=days.day)
-        failing = "DELETE" if answered else "PUT"
-        s3.fail = lambda method, path: 503 if method == failing and ("superseded" in path or answered) else None
+        moving, failed = [], []
+
+        def fail(method, path):
+            if "superseded" in path and method != "HEAD":
+                moving.append(path)
+            if not moving or method != failing or sign not in path:
+                return None  # a store is tried out by removals, too
+            failed.append(path)
+            return 503
+
+        s3.fail = fail
         await sync(sim, config)
         s3.fail = lambda method, path: None
+        assert failed
         await ended_by_the_next(sim, config, s3, url, old, new)
 
 
