@@ -40,6 +40,7 @@ from landsat_async.public import publish
 from landsat_async.rules.select_type import choose_type
 from landsat_async.rules.shards import Shard
 from landsat_async.rules.store_url import is_store_url
+from landsat_async.rules.toml_hint import toml_hint
 from landsat_async.user_files import Unreadable, near_name, read_user_file, text_of
 
 _FOLDERS = {"directory": "data", "spool": "spool", "state_dir": ".landsat_async"}
@@ -177,8 +178,7 @@ def _parse_toml(text: str, path: str) -> dict[str, Any]:
         reason = str(error)
         at = re.search(r"at line (\d+)", reason)
         line = text.split("\n")[int(at[1]) - 1] if at else ""
-        if re.search(r'"[^"]*\\', line):
-            hint = r"In double quotes \ starts an escape: write the path in single quotes ('C:\data') or with /."
+        hint = toml_hint(line, reason)
     except RecursionError:
         reason = "nested too deeply"
     except (ValueError, OverflowError):  # a number of thousands of digits
@@ -233,16 +233,16 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
     values: dict[str, dict[str, Any]] = {table: {} for table in READERS}
     values["download"] = {key: os.path.join(base_dir, name) for key, name in _FOLDERS.items()}
     refused: set[str] = set()
-    notes: list[str] = []
-    remarks: list[str] = []
+    said: dict[str, tuple[list[str], list[str]]] = {}  # of each key by its last source alone: the others do not count
     for item in given:
         dotted = f"{item.table}.{item.key}" if item.table else item.key
         reader = READERS.get(item.table, {}).get(item.key)
         if reader is None:
             problems.append(f"{item.source}: {_unknown(item)}")
             continue
+        said[dotted] = [], []
         try:
-            value = reader(read.Written(item.value, item.raw, notes, dotted, remarks))
+            value = reader(read.Written(item.value, item.raw, said[dotted][0], dotted, said[dotted][1]))
         except ValueError as error:
             problems.append(f"{item.source}: {dotted}: {error}")
             refused.add(dotted)
@@ -251,6 +251,8 @@ def _build(given: Sequence[_Given], problems: list[str], *, source: str, base_di
         if dotted in PATH_KEYS and not given_itself:
             value = _for_this_system(os.path.abspath(os.path.join(base_dir, os.path.expanduser(str(value)))))
         values[item.table][item.key] = value
+    notes = [text for own, _ in said.values() for text in own]
+    remarks = [text for _, own in said.values() for text in own]
     search = values["search"]
     _read_scenes(search, given, refused, source, problems)
     search["relative"] = tuple(_relative(search, given))

@@ -86,6 +86,14 @@ def test_the_line_on_a_terminal_is_replaced_and_tells_waits(monkeypatch):
     assert lines[4].endswith("\n")
 
 
+def test_a_run_that_ends_before_it_knows_its_files_counts_none():
+    stream = io.StringIO()
+    line = ProgressLine(TerminalPlace(stream), folder="data")
+    line.note(finished(3, verified=0))
+    assert "already here" not in stream.getvalue()
+    assert "ended before it was known which files are wanted" in stream.getvalue()
+
+
 def test_progress_goes_to_a_notebook_or_a_terminal_and_else_nowhere(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert place_for("auto") is None

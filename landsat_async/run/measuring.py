@@ -109,7 +109,8 @@ class Measuring:
         if counts.measuring:
             scenes = "1 scene" if counts.measuring == 1 else f"{counts.measuring:,} scenes"
             text = f"the clouds in the area are measured first, from QA_PIXEL of {scenes}"
-            self._context.bus.tell(Notice(f"{text}; what passes is fetched meanwhile"))
+            after = "" if self._only else "; what passes is fetched meanwhile"
+            self._context.bus.tell(Notice(text + after))
 
     # -- during the run
 

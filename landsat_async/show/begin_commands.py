@@ -150,7 +150,12 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
     ),
     options=(
         option("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1"),
-        option("--port", type=whole_number(0, 65533), default=0, help="of the API; default: a free one"),
+        option(
+            "--port",
+            type=whole_number(0, 65533),
+            default=0,
+            help="of the API; the file hosts take the next two; default: free ones",
+        ),
         option(
             "--scenes",
             dest="scene_count",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from pathlib import PurePath
@@ -63,7 +64,7 @@ def tell_error(output: Output, event: Error, details: tuple[str, ...] = ()) -> N
     output.message(f"error: {as_started(first)} [{event.reference}]", urgent=True)
     hint = "" if event.hint in event.message else event.hint
     for text in (*rest, *details, *hint.splitlines()):
-        output.message(f"  {as_started(text.strip())}", urgent=True)
+        output.message(as_started(text.strip()), urgent=True, indent="  ")
 
 
 def first_cause(error: BaseException) -> BaseException:
@@ -104,7 +105,8 @@ def _os_verdict(error: OSError) -> tuple[Error, int]:
     if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_folder():
         return Error("file-access", "the folder that this command was started in is not there any more", GO_THERE), 2
     if error.filename is None and not is_disk_full(error):
-        return Error("system", str(error.strerror), ""), 2
+        hint = "another program listens there: choose another port" if error.errno == errno.EADDRINUSE else ""
+        return Error("system", str(error.strerror), hint), 2
     text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror)
     if is_disk_full(error):
         return Error("disk-full", text, FREE_SPACE), 9

@@ -60,11 +60,12 @@ def end_login(overrides: tuple[str, ...], output: Output) -> int:
     if output.output_options.json:
         output.json(line("logout", {"service": host, "forgotten": forgotten}))
     elif not output.output_options.quiet:
-        output.data(f"the login for {host} is forgotten" if forgotten else f"no login was kept for {host}")
+        output.sentence(f"the login for {host} is forgotten" if forgotten else f"no login was kept for {host}")
         if forgotten:
-            output.data("the token itself stays valid until you delete it: https://ers.cr.usgs.gov, Application Tokens")
+            stays = "the token itself stays valid until you delete it: https://ers.cr.usgs.gov, Application Tokens"
+            output.sentence(stays)
         for text in _first_found(service, os.environ):
-            output.data(f"note: {text}")
+            output.sentence(f"note: {text}")
     return 0
 
 
@@ -123,8 +124,12 @@ def _ask(service: ServiceConfig, username: str | None, output: Output) -> Creden
     output.message(f"Log in to {service_key(service.url)}. {HOW_TO_MAKE_A_TOKEN}", urgent=True)
     with _signals_raise():
         shown = f" [{known}]" if known else ""
-        typed = _prompt(f"User name{shown}: ", output) or known
-        token = getpass.getpass("Token (what you type is not shown): ")
+        try:
+            typed = _prompt(f"User name{shown}: ", output) or known
+            token = getpass.getpass("Token (what you type is not shown): ")
+        except KeyboardInterrupt:
+            output.err.write("\n")  # what is said now has a line of its own, not the end of the prompt's
+            raise
     return Credentials(typed, token)
 
 
@@ -184,14 +189,15 @@ def _tell_login(
     if output.output_options.quiet:
         return
     may = "search and download" if "download" in roles else "search, but not download: the MACHINE role is missing"
-    output.data(f"{host} knows {credentials.username}, who may {may}")
+    output.sentence(f"{host} knows {credentials.username}, who may {may}")
     if "download" not in roles:
-        output.data(f"  {ROLE_HINT}")
-        output.data(f"  Until then `{command('scenes')}` and `{command('plan')}` show what is there.")
-    output.data(f"kept in {path}, readable by you alone")
-    output.data(f"`{command('logout')}` forgets it")
+        output.sentence(ROLE_HINT, indent="  ")
+        until = f"Until then `{command('scenes')}` and `{command('plan')}` show what is there."
+        output.sentence(until, indent="  ")
+    output.sentence(f"kept in {path}, readable by you alone")
+    output.sentence(f"`{command('logout')}` forgets it")
     for text in _first_found(service, os.environ):
-        output.data(f"note: {text}")
+        output.sentence(f"note: {text}")
     output.data(f"next: {command('plan' if os.path.exists(CONFIG_FILE) else 'init')}")
 
 

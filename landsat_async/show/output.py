@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -48,6 +49,7 @@ class Output:
         self.out_colour = wants_colour(os.environ, is_terminal=self.out.isatty())
         self.err_colour = wants_colour(os.environ, is_terminal=self.err.isatty())
         self._reads_here = self.err.isatty()
+        self._looks_here = self.out.isatty()
         self.stopping = False
         """A signal has asked for a stop."""
         self.told: set[tuple[str, str]] = set()
@@ -59,6 +61,12 @@ class Output:
         """Write one line for the user's eyes or pipe to stdout."""
         line = clean_end(line)
         self.out.write((paint(line) if self.out_colour else line) + "\n")
+
+    def sentence(self, text: str, *, indent: str = "") -> None:
+        """Write a sentence for the user's eyes to stdout; on a terminal it is broken between words."""
+        lines = _between_words(clean(text), indent) if self._looks_here else [indent + clean(text)]
+        for line in lines:
+            self.data(line)
 
     def path(self, path: str) -> None:
         """Write a path as the system has it, for other programs: only what would break the line is taken out."""
@@ -90,11 +98,11 @@ class Output:
         elif isinstance(event, Error):
             self.told.add((event.reference, event.message))
 
-    def message(self, line: str, *, urgent: bool = False) -> None:
-        """Say one line on stderr. With -q or --json only what is urgent is said."""
+    def message(self, line: str, *, urgent: bool = False, indent: str = "") -> None:
+        """Say one line on stderr. With -q or --json only what is urgent is said; what has an `indent` is a sentence."""
         if (self.output_options.quiet or self.output_options.json) and not urgent:
             return
-        line = self._on_screen(clean_end(line))
+        line = self._on_screen(clean_end(line), indent)
         if self.err_colour:
             line = paint(line)
         self.out.flush()  # where both streams end in one place, the order is kept
@@ -104,16 +112,15 @@ class Output:
         self.err.write(line + "\n")
         self.err.flush()
 
-    def _on_screen(self, line: str) -> str:
+    def _on_screen(self, line: str, indent: str) -> str:
         """Break a sentence between words where a person reads it; commands and tables stay as they are."""
-        if not self._reads_here or line[:1] == " ":
-            return line
-        width = shutil.get_terminal_size().columns
+        if not self._reads_here or (line[:1] == " " and not indent):
+            return indent + line
         if line.startswith("next:"):
-            if len(line) > width:  # a command is never broken: it is pasted
+            if len(line) > shutil.get_terminal_size().columns:  # a command is never broken: it is pasted
                 line = line.replace("; ", ";\n  ").replace("then: ", "then:\n  ")
             return line
-        return "\n".join(textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)) or line
+        return "\n".join(_between_words(line, indent)) or line
 
     def notice(self, notice: Notice) -> None:
         """Say a notice of a run; a warning is said with -q too."""
@@ -149,6 +156,20 @@ class Output:
         if lost is not None:
             self.message(f"standard output could not be written: {lost.strerror}", urgent=True)
         self.err.flush()
+
+
+def _between_words(text: str, indent: str) -> list[str]:
+    """Break a text into lines between its words; what stands in backticks is pasted, and stays whole."""
+    whole = re.sub(r"`[^`]+`", lambda command: command[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(
+        whole,
+        shutil.get_terminal_size().columns,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace("\0", " ") for line in lines]
 
 
 def reader_has_gone(error: OSError, platform: str = sys.platform) -> bool:

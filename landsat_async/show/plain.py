@@ -36,6 +36,7 @@ from landsat_async.show import standing
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.formatting import clock_text
 from landsat_async.show.output import Output
+from landsat_async.show.program import command
 from landsat_async.show.run_summary import KEPT_KINDS, kind_of
 
 if TYPE_CHECKING:
@@ -201,6 +202,14 @@ def tell_retry(event: Retrying, output: Output) -> None:
 def tell_wait(output: Output, wait: ApiWait) -> None:
     """Say that a call of a command waits."""
     tell_retry(Retrying(None, wait.reason, wait.attempt, wait.wait_s), output)
+
+
+def tell_long_wait(output: Output, wait: ApiWait) -> None:
+    """Say that a call waits which may do so for a day; once, what a person can do meanwhile."""
+    tell_wait(output, wait)
+    if wait.attempt == 3:
+        text = "it is tried again until [service] patience_s has passed; you may stop, and ask for the cause: "
+        output.message(f"{text}`{command('doctor')}`")
 
 
 def retry_text(event: Retrying, now_unix_s: float) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from landsat_async.config import Config
 from landsat_async.events import Error, Event, Failed, Finished, LeftOut, Measured, Notice, Planned
 from landsat_async.model import Scene
+from landsat_async.rules.quantities import count_text
 from landsat_async.run.area_clouds import measured_event
 from landsat_async.show.error_report import tell_error
 from landsat_async.show.jsonlines import line
 from landsat_async.show.lean_aiohttp import import_aiohttp
 from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
-from landsat_async.show.plain import tell_wait
+from landsat_async.show.plain import tell_long_wait
 from landsat_async.show.plan_page import exit_reason, file_rows, plan_page, room_lacking
 from landsat_async.show.program import SameJob
 from landsat_async.show.render import showing
@@ -68,8 +69,10 @@ def plan(
         if measure:
             told = await measure_clouds(config, output)
         with showing(output) as renderer:
-            result = await make_plan(config, on_wait=partial(tell_wait, output), on_search=renderer.show)
+            result = await make_plan(config, on_wait=partial(tell_long_wait, output), on_search=renderer.show)
         await write_output(file, result.scenes, config, output, files=result.files, browse=browse)
+        if file is not None:
+            output.message(f"wrote {file}: {count_text(len(result.scenes), 'scene')}")
         job = again or SameJob(path)
         if output.output_options.json:
             write_json(result, output)

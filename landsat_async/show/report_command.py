@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from landsat_async.run.report import Report, ReportScene
 
 NAME = "report.html"
+ANOTHER_PLACE = "Name a file in a folder that you may write: --output FILE"
 
 
 def report(
@@ -64,7 +65,7 @@ async def _write(where: str, page: str) -> None:
         full = os.path.abspath(where)
         await anyio.to_thread.run_sync(partial(write_whole, local_fs(), full, page.encode()))
     except OSError as error:
-        raise unwritable(f"{where}:", error, reference="usage") from None
+        raise unwritable(f"{where}:", error, hint=ANOTHER_PLACE, reference="usage") from None
 
 
 def _row(scene: ReportScene) -> PageScene:

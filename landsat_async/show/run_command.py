@@ -124,9 +124,9 @@ def _say_end(overview: RunOverview, end: Finished, output: Output, directory: st
             output.message(end_lines(end, overview, directory)[0], urgent=True)
         return
     for line in left_out_lines(overview.left_out):
-        output.data(line)
+        output.sentence(line)
     for line in more(min(KEPT, overview.scenes_left_out), overview.scenes_left_out, "scene"):
-        output.data(f"{line} left out (`plan` names all of them)")
+        output.sentence(f"{line} left out (`plan` names all of them)")
     if following:
         output.message(f"next: {following}", urgent=bool(end.exit_code))
 

@@ -23,6 +23,7 @@ from landsat_async.rules.product_id import parse_product_id
 from landsat_async.show.error_report import unwritable
 from landsat_async.show.scene_page import scenes_page
 
+ANOTHER_NAME = "Nothing was written; give a name in a folder that you may write."
 Writer = Callable[[Sequence[Scene]], bytes]
 
 
@@ -53,7 +54,7 @@ async def write_scenes(path: str, scenes: Sequence[Scene], page: Writer | None =
     try:
         await anyio.to_thread.run_sync(partial(write_whole, local_fs(), full, body))
     except OSError as error:
-        raise unwritable(f"--output {path}:", error, reference="usage") from None
+        raise unwritable(f"--output {path}:", error, hint=ANOTHER_NAME, reference="usage") from None
 
 
 def _writer_of(path: str) -> Writer:

@@ -15,7 +15,7 @@ from landsat_async.show.jsonlines import line
 from landsat_async.show.lean_aiohttp import import_aiohttp
 from landsat_async.show.output import Output
 from landsat_async.show.page_output import write_output
-from landsat_async.show.plain import tell_wait
+from landsat_async.show.plain import tell_long_wait
 from landsat_async.show.program import SameJob
 from landsat_async.show.scene_output import check_output, footprint_of, scene_values
 from landsat_async.show.signals import Stopper, run_async
@@ -46,7 +46,7 @@ def scenes(
         import_aiohttp()
         from landsat_async.run.scenes import scenes as find
 
-        found = await find(config, on_wait=partial(tell_wait, output))
+        found = await find(config, on_wait=partial(tell_long_wait, output))
         await write_output(file, found.scenes, config, output, browse=browse)
         code = 4 if found.missing else 0
         if output.output_options.json:

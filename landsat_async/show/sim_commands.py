@@ -168,7 +168,7 @@ def _next_steps(config: Config, path: Path) -> Iterator[str]:
             yield f"  {program} {os.path.join(data, name)}"
     for name in ("status", "verify"):
         yield f"  {command(name, path)}"
-    yield f"next: {command('login')} with your USGS account, then {command('init')}"
+    yield f"next: {command('login')} with your USGS account; then {command('init')}"
 
 
 def _near(path: str) -> str:

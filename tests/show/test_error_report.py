@@ -186,3 +186,4 @@ def test_P63_a_file_that_was_asked_for_and_has_no_room_ends_as_a_full_disk(
     assert said in heard.err
     assert os.strerror(number) in heard.err
     assert "some-part" not in heard.err
+    assert len(heard.err.splitlines()) == 2  # and what to do now

@@ -154,5 +154,6 @@ async def test_P05_ctrl_c_at_the_prompt_gives_the_terminal_back(tmp_path):
         seen, code = await anyio.to_thread.run_sync(at_a_terminal, tmp_path, arguments, keys)
         assert code == 7, seen
         assert "Traceback" not in seen
+        assert "not shown): \r\ninterrupted" in seen.replace("^C", "")
         assert kept(tmp_path, sim) is None
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -11,6 +11,7 @@ import pytest
 
 from landsat_async.events import Error, Notice, Planned
 from landsat_async.show.cli import main
+from landsat_async.show.error_report import tell_error
 from landsat_async.show.output import Output, OutputOptions, reader_has_gone
 from landsat_async.show.safe_stream import SafeStream
 from tests.show.fake_run import finished
@@ -72,6 +73,34 @@ def test_Y96_what_is_next_is_broken_between_commands_alone(monkeypatch, width):
     assert broken.replace("\n  ", " ").count("\n") == 2
     assert ("\n  landsat-async status --failed a.toml names each\n" in broken) is (width == 40)
     assert ("then:\n  landsat-async plan a.toml\n" in broken) is (width == 40)
+
+
+@pytest.mark.faults("X151")
+@pytest.mark.parametrize("width", [40, 80])
+def test_X151_sentences_of_errors_and_on_stdout_are_broken_between_words(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    out, err = Terminal(), Terminal()
+    output = Output(OutputOptions(), stdout=out, stderr=err)
+    hint = "Make an application token: sign in at https://ers.cr.usgs.gov, then run `landsat-async login` with it. " * 3
+    tell_error(output, Error("token-refused", "USGS did not accept it", hint))
+    output.sentence(
+        "left out: LC08_L2SP_005053_20240712: data in 75.0 % of the area (aoi_valid = 0.8) " * 2, indent="  "
+    )
+    for text in (out.getvalue(), err.getvalue()):
+        assert max(map(len, text.splitlines())) <= width
+    assert err.getvalue().count("`landsat-async login`") == 3  # a command is pasted: it stays whole
+    assert " ".join(err.getvalue().split()).endswith(hint.strip())
+    assert "\n  Make an application token" in err.getvalue()
+
+
+def test_sentences_stay_as_they_are_in_files_and_pipes():
+    out, err = io.StringIO(), io.StringIO()
+    output = Output(OutputOptions(), stdout=out, stderr=err)
+    output.sentence("word " * 40)
+    output.message("word " * 40, indent="  ")
+    assert (out.getvalue().count("\n"), err.getvalue().count("\n")) == (1, 1)
+    assert err.getvalue().startswith("  word")
 
 
 @pytest.mark.faults("W28")

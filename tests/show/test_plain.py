@@ -6,8 +6,9 @@ import itertools
 import pytest
 
 from landsat_async import events as e
+from landsat_async.m2m.caller import ApiWait
 from landsat_async.show.formatting import clock_text
-from landsat_async.show.plain import PlainRenderer, progress_text, state_text
+from landsat_async.show.plain import PlainRenderer, progress_text, state_text, tell_long_wait
 from tests.show.fake_run import SHA, finished
 
 
@@ -224,3 +225,12 @@ def test_M04_with_an_unknown_total_there_is_neither_a_share_nor_a_time():
 def test_P68_what_was_asked_for_and_does_not_exist_is_not_planned():
     assert state_text(e.Planned(0, 3, 0)) == "planned nothing: 3 names of what was asked for cannot be had"
     assert state_text(e.Planned(0, 0, 0)) == "planned 0 files of 0 scenes"
+
+
+def test_a_command_that_may_wait_for_a_day_says_once_what_to_do_meanwhile(hear):
+    heard = hear()
+    for attempt in range(1, 6):
+        tell_long_wait(heard.output, ApiWait("login-token", "no answer from m2m", attempt, 2.0))
+    assert heard.err.count("no answer from m2m") == 5
+    assert heard.err.count("you may stop") == 1
+    assert "doctor`" in heard.err

@@ -95,6 +95,7 @@ async def test_P07_without_the_role_plan_shows_scenes_says_that_sizes_are_not_kn
     assert done.returncode == 3
     assert "10 scenes" in done.stdout
     assert "sizes are not known" in done.stderr
+    assert "wrote s.geojson: 10 scenes" in done.stderr
     assert "Access Request" in done.stderr
     assert len(json.loads((world.folder / "s.geojson").read_text())["features"]) == 10
     done = await world.command("plan -q")

@@ -195,6 +195,9 @@ async def test_plan_shows_what_is_known_and_measures_alone_when_told_so(tmp_path
         events = []
         await measure(config, credentials=world.credentials, on_event=events.append)
         assert sum(isinstance(event, Measured) for event in events) == 3
+        told = " ".join(event.text for event in events if isinstance(event, Notice))
+        assert "from QA_PIXEL of 3 scenes" in told
+        assert "is fetched" not in told
         assert world.files() == {}
         after = await plan(config, credentials=world.credentials)
         assert {one.display_id for one in after.scenes} == {scene(0).display_id, scene(2).display_id}
