@@ -21,12 +21,14 @@ from landsat_async.events import Notice, Skipped
 from landsat_async.model import Proof
 from landsat_async.rules.lifecycle import State
 from landsat_async.rules.naming import is_planned
-from landsat_async.rules.quantities import size_text
+from landsat_async.rules.quantities import count_text, size_text
 from landsat_async.run.context import RunContext
 from landsat_async.run.matching import PROXIED
 
 PAGE = 2000
 IN_THE_WAY_HINT = "Move it away, or run with --overwrite to replace it."
+DELETED_NAMED = 10
+"""Of so many deleted files each is named: who has emptied a folder wants to read one line, not ten thousand."""
 LITTER_AGE_S = 7 * 86400.0
 IN_USE_HINT = "Close it there and run the same command again."
 _PART = re.compile(r"(\d+)\.\d+\.part(\.copy|\.window)?(\.old)?")
@@ -79,20 +81,26 @@ def litter(parts: Sequence[StoredPart], states: Mapping[int, State], now_s: floa
 
 async def _recheck_finished(context: RunContext, scene: str | None) -> None:
     """Skip what is as recorded; what was deleted or changed since is wanted again."""
-    after = 0
+    after, deleted = 0, list[str]()
     while page := await context.ledger.files.finished(context.run_id, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
         recorded = [Recorded(file.relpath, file.size_bytes, file.mtime_ns) for file in page]
         looks = await anyio.to_thread.run_sync(context.target.look, recorded)
         for file, look in zip(page, looks, strict=True):
-            if look is Look.SAME or await _is_the_same(context, file):
+            if look is Look.SAME or await _is_the_same(context, file, deleted):
                 await context.bus.emit(Skipped(file.relpath, "already here and verified"))
         if len(page) < PAGE:
-            return
+            break
+    if (more := len(deleted) - DELETED_NAMED) > 0:
+        text = f"also fetched again: {count_text(more, 'more deleted file')}, for example {deleted[-1]}"
+        await context.bus.emit(Notice(text, "warning"))
 
 
-async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
-    """Read a finished file whose size or time has changed; when its bytes have, put it aside and want it again."""
+async def _is_the_same(context: RunContext, file: FinishedFile, deleted: list[str]) -> bool:
+    """Read a finished file whose size or time has changed; when its bytes have, put it aside and want it again.
+
+    `deleted` gets the names of files that are not there any more; the first ones are told here.
+    """
     name = file.relpath.rpartition("/")[2]
     finding = await inspect_apart(context.target.read(file.relpath), name, weakest=Proof.LENGTH)
     if isinstance(finding, Facts) and finding.sha256 == file.sha256:
@@ -105,8 +113,11 @@ async def _is_the_same(context: RunContext, file: FinishedFile) -> bool:
     elif not isinstance(finding, Absent):
         told = f"{file.relpath} has changed since it was verified; it is fetched again"
         told += await _put_aside(context.target, file.relpath)
+    else:
+        deleted.append(file.relpath)
     await context.states.apply(context.ledger.files.lose([file.item_id], context.states.now()))
-    await context.bus.emit(Notice(told, "warning"))
+    if len(deleted) <= DELETED_NAMED or not isinstance(finding, Absent):
+        await context.bus.emit(Notice(told, "warning"))
     return False
 
 

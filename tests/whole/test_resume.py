@@ -12,9 +12,10 @@ import anyio
 import pytest
 
 from landsat_async import FolderBusy, open_run
-from landsat_async.events import Planned, Progress, Ready, Requested, Started, Transferred, Verified
+from landsat_async.events import Notice, Planned, Progress, Ready, Requested, Started, Transferred, Verified
 from landsat_async.run import runner
 from landsat_async.run.counts import FileStates
+from landsat_async.run.inventory import DELETED_NAMED
 from landsat_async.sim.archive import Archive
 from landsat_async.sim.script import Script
 from landsat_async.transfer import transfer
@@ -283,6 +284,22 @@ async def test_H07_a_finished_file_that_was_harmed_is_fetched_again(opened, how)
         assert result.summary.files_skipped == FILES - 1
         now = world.files()
         assert {name: now[name] for name in before} == before
+
+
+@pytest.mark.faults("X153")
+async def test_X153_of_many_deleted_files_the_first_are_named_and_the_rest_counted(opened):
+    async with opened() as world:
+        before = await _complete(world)
+        for name in before:
+            (world.root / name).unlink()
+
+        result = await world.run()
+
+        assert result.summary.exit_code == 0
+        assert world.files() == before
+        told = [event.text for event in result.of(Notice) if event.level == "warning"]
+        assert len(told) == DELETED_NAMED + 1
+        assert f"{FILES - DELETED_NAMED} more deleted files" in told[-1]
 
 
 @pytest.mark.faults("H06", "N2")
