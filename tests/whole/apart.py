@@ -53,7 +53,8 @@ async def simulator_apart(
             def config(directory: Path, **tables: dict[str, Any]) -> Config:
                 data = {
                     "service": {"url": url, "patience_s": 60},
-                    "search": {"dataset": "landsat_ot_c2_l2"},
+                    # More than 10,000 scenes are refused where nothing bounds a search.
+                    "search": {"dataset": "landsat_ot_c2_l2", "start": "2013-01-01"},
                     "download": {"directory": str(directory), "poll_interval_s": 0.5, "min_free_bytes": "0 B"},
                 } | tables
                 return Config.from_dict(data)
