@@ -19,6 +19,8 @@ from html import escape
 from importlib.resources import files
 from typing import TypeAlias
 
+from landsat_async.rules.quantities import count_text
+
 Ring: TypeAlias = Sequence[tuple[float, float]]
 """Longitude and latitude in degrees, the first point again at the end."""
 Rings: TypeAlias = Sequence[Ring]
@@ -87,7 +89,7 @@ def build_page(
         "base-uri 'none'; form-action 'none'",
         title=escape(title),
         notes="".join(f"<p>{escape(note)}</p>" for note in notes),
-        count=len(scenes),
+        count=count_text(len(scenes), "scene"),
         made=escape(made),
         style=style,
         script=script,
@@ -146,7 +148,7 @@ _HTML = """\
 <style>{style}</style>
 </head>
 <body>
-<header><h1>{title}</h1><p>{count} scenes, {made}</p>{notes}</header>
+<header><h1>{title}</h1><p>{count}, {made}</p>{notes}</header>
 <main>
 <section aria-label="map and timeline">
 <div class="tools"><button id="closer" title="zoom in">+</button><button id="farther" title="zoom out">−</button>

@@ -19,6 +19,7 @@ from landsat_async.errors import (
 )
 from landsat_async.events import Failed, Notice
 from landsat_async.m2m.caller import TIDY_LIMIT_S
+from landsat_async.rules.quantities import count_text
 from landsat_async.run.context import RunContext
 from landsat_async.run.poller import report_completed
 from landsat_async.run.scene_lists import remove_leftovers
@@ -76,7 +77,7 @@ async def write_wanted_outputs(context: RunContext) -> None:
     if written.scenes:
         made = [name for name, on in (("stac/catalog.json", wanted.stac), ("VRTs", wanted.vrt)) if on]
         made += [f"scenes.{wanted.table}"] if wanted.table else []
-        context.bus.tell(Notice(f"{', '.join(made)}: {written.scenes:,} scenes"))
+        context.bus.tell(Notice(f"{', '.join(made)}: {count_text(written.scenes, 'scene')}"))
 
 
 def reason_of(error: BaseException, folder: OutputFolder) -> LandsatError:

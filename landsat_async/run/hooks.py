@@ -28,6 +28,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.events import Failed, HookEnded, Notice
 from landsat_async.model import Unavailable
 from landsat_async.public import publish
+from landsat_async.rules.quantities import count_text
 from landsat_async.rules.redact import said_by_program
 from landsat_async.rules.store_url import is_store_url
 from landsat_async.run.context import RunContext
@@ -106,7 +107,8 @@ class Hooks:
             self._news = anyio.Event()
             closing = self._closed
             if closing and (waiting := await self._context.ledger.hooks.waiting()):
-                self._context.bus.tell(Notice(f"the files are here; hooks of {waiting:,} scenes are still to end"))
+                text = f"the files are here; still to end: hooks of {count_text(waiting, 'scene')}"
+                self._context.bus.tell(Notice(text))
             while (scene := await self._context.ledger.hooks.next(self._context.run_id)) is not None:
                 await self._call(scene)
             if closing:

@@ -24,6 +24,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.events import Notice, Superseded, Synced
 from landsat_async.model import Proof, Scene, Unavailable
 from landsat_async.rules.naming import SUPERSEDED
+from landsat_async.rules.quantities import count_text
 from landsat_async.run.context import RunContext
 from landsat_async.run.search import Fields, Found
 from landsat_async.run.sync_plan import (
@@ -153,9 +154,9 @@ class Synchroniser:
             text = f"{display_id} is not found any more and has no successor: its files stay"
             self.context.bus.tell(Notice(text, "warning"))
         if len(gone) > _TOLD:
-            self.context.bus.tell(Notice(f"and {len(gone) - _TOLD:,} more scenes like this", "warning"))
+            self.context.bus.tell(Notice(f"and {count_text(len(gone) - _TOLD, 'more scene')} like this", "warning"))
         if left:
-            text = f"{len(left):,} scenes here are outside start and end by now: their files stay"
+            text = f"outside start and end by now: {count_text(len(left), 'scene')} here; their files stay"
             self.context.bus.tell(Notice(text))
 
     async def _put_away(self, old: str, new: str) -> bool:

@@ -85,5 +85,13 @@ def flow(parts: Iterable[str], width: int, between: str = "  ", indent: str = ""
 
 
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Break a text between words, and words that are longer than a line."""
-    return textwrap.wrap(text, max(1, width), initial_indent=indent, subsequent_indent=indent or "  ") or [""]
+    """Break a text between words, and words that are longer than a line; a command in backticks is one word: pasted."""
+    lines = textwrap.wrap(
+        one_word(text), max(1, width), initial_indent=indent, subsequent_indent=indent or "  ", break_on_hyphens=False
+    )
+    return [line.replace("\0", " ") for line in lines] or [""]
+
+
+def one_word(text: str) -> str:
+    """Return the text with NUL in place of the spaces within backticks, so that `textwrap` keeps a command whole."""
+    return re.sub(r"`[^`]+`", lambda command: command[0].replace(" ", "\0"), text)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -22,7 +21,7 @@ import msgspec
 from landsat_async.errors import is_disk_full
 from landsat_async.events import Error, Event, Finished, Notice
 from landsat_async.show.colour import paint, wants_colour
-from landsat_async.show.formatting import clean
+from landsat_async.show.formatting import clean, one_word
 from landsat_async.show.safe_stream import SafeStream
 
 
@@ -160,9 +159,8 @@ class Output:
 
 def _between_words(text: str, indent: str) -> list[str]:
     """Break a text into lines between its words; what stands in backticks is pasted, and stays whole."""
-    whole = re.sub(r"`[^`]+`", lambda command: command[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(
-        whole,
+        one_word(text),
         shutil.get_terminal_size().columns,
         initial_indent=indent,
         subsequent_indent=indent,

@@ -45,7 +45,8 @@ def lines(directory: str, written: OutputsMade) -> list[str]:
     """Return what was done, for people."""
     if not written.scenes:
         return [f"{directory}: no verified files of any scene are here yet"]
-    told = [f"{directory}/stac/catalog.json: {count_text(written.scenes, 'scene')}, {written.changed:,} files written"]
+    counts = f"{count_text(written.scenes, 'scene')}, {count_text(written.changed, 'file')} written"
+    told = [f"{directory}/stac/catalog.json: {counts}"]
     if written.without_metadata:
         told.append(
             f"{count_text(written.without_metadata, 'scene')} without MTL.txt: their items have no sun angles and no"

@@ -25,6 +25,11 @@ def page_of(*scenes: PageScene, title: str = "a page", **more) -> str:
     return build_page(title, scenes, kind="scenes", made="2026-11-28 04:20 UTC", **more)
 
 
+def test_scenes_are_counted_in_words_that_fit():
+    assert "<p>1 scene, 2026" in page_of(*made_up(1))
+    assert "<p>2 scenes, 2026" in page_of(*made_up(2))
+
+
 def test_500_scenes_are_at_most_250_kb():
     assert len(build_page("x", made_up(500), kind="scenes", made="today").encode()) <= 250_000
 

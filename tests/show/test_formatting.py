@@ -61,3 +61,12 @@ def test_parts_flow_onto_lines_and_nothing_is_cut(width):
     assert " ".join(" ".join(lines).split()) == " ".join(" ".join(parts).split())
     assert flow(parts[:3], 80) == ["63 %  130/207 files  12.1 of about 19 GiB"]
     assert wrap("", width) == [""]
+
+
+def test_a_command_in_a_sentence_is_broken_neither_between_words_nor_at_hyphens():
+    text = "Make a token with the scope M2M API. Then run `landsat-async login`, or set landsat-async-thing."
+    for width in range(24, 100):
+        lines = wrap(text, width)
+        assert any("`landsat-async login`" in line for line in lines), width
+        assert any("landsat-async-thing." in line for line in lines), width
+        assert max(map(len, lines)) <= width

@@ -21,6 +21,7 @@ from landsat_async.config_tables import OutputConfig
 from landsat_async.disk.fs import local_fs
 from landsat_async.disk.local_target import LocalTarget
 from landsat_async.errors import ConfigError, DiskFull, FolderUnwritable
+from landsat_async.events import Notice
 from landsat_async.run.outputs import write_outputs
 from landsat_async.run.stac import make_outputs
 from landsat_async.show.cli import main
@@ -318,6 +319,13 @@ async def test_a_file_without_a_name_is_told_by_its_folder_and_a_limit_of_files_
 
         with pytest.raises(kind, match=words):
             await write_outputs(LocalTarget(world.root, lambda: local_fs(observe)), OutputConfig(stac=True), anew=True)
+
+
+async def test_a_run_tells_of_how_many_scenes_it_made_them(tmp_path):
+    async with open_world(tmp_path) as world:
+        one = {"dataset": "landsat_ot_c2_l2", "scenes": ["LC80040532024187LGN00"]}
+        result = await world.run(world.config(search=one, select=RED, output={"table": "csv"}))
+        assert "scenes.csv: 1 scene" in [notice.text for notice in result.of(Notice)]
 
 
 def test_the_command_works_without_the_service_and_tells_what_it_made(tmp_path, capsys):
