@@ -6,13 +6,15 @@ the bytes alone, so after a stop the plan is made again from the part itself, an
 What ties them together: each tile has its checksum, and the index tells how long each is, so a tile of another version
 does not stand where the index says. That holds for an index that came in one answer, and for tiles that deflate made
 shorter. Tiles that are as long in any version do not come by ranges without a strong validator. With one, `to_compare`
-names what is held against the server: the index, and the end of one such tile of each range, but for what came last.
+names what is held against the server: the index, and the end of the first such tile of each range, but for what came
+last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 
 from landsat_async.raster.cog import CogLayout, read_layout
 from landsat_async.raster.grid import GeoKeys, GroundBox
@@ -26,11 +28,17 @@ WORTH_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class _HeldRange:
+class HeldRange:
+    """Bytes of the remote file that are here; `end` is not contained."""
+
     start: int
     end: int
     at: int
-    """Where it begins in the part."""
+    """Where they begin in the part."""
+
+    def place_of(self, stretch: Stretch) -> int:
+        """Return where in the part a stretch of the remote file begins that lies in this range."""
+        return self.at + stretch[0] - self.start
 
 
 class NotWorthIt(Exception):
@@ -51,7 +59,7 @@ class RangePlan:
         """Known once the index is here."""
         self.window: RasterWindow | None = None
         self._ground, self._mode, self._weakly = ground, mode, weakly
-        self._pieces: list[_HeldRange] = []
+        self._pieces: list[HeldRange] = []
         self._held = HeldBytes(total)
         self._tiles: list[tuple[int, int]] = []
         """Ranges of tiles that are still to come."""
@@ -109,7 +117,7 @@ class RangePlan:
         return found
 
     def _take(self, start: int, end: int, read: Read) -> None:
-        self._pieces.append(_HeldRange(start, end, self.length))
+        self._pieces.append(HeldRange(start, end, self.length))
         if self._tiles:
             self._tiles.pop(0)
         else:
@@ -120,27 +128,17 @@ class RangePlan:
         """Return a reader of the remote file, which finds in the part what is there of it."""
 
         def read_source(size: int, at: int) -> bytes:
-            return read(size, self.place_of(at, size))
+            stretch = at, at + size
+            return read(size, _holder(self._pieces, stretch).place_of(stretch))
 
         return read_source
-
-    def place_of(self, at: int, size: int) -> int:
-        """Return where in the part some bytes of the remote file stand. Raises KeyError: they were not asked for."""
-        piece = self._piece_of(at, at + size)
-        return piece.at + at - piece.start
-
-    def _piece_of(self, start: int, end: int) -> _HeldRange:
-        for piece in reversed(self._pieces):
-            if piece.start <= start and end <= piece.end:
-                return piece
-        raise KeyError(f"bytes {start} to {end} were not asked for")
 
     @property
     def is_one_answer(self) -> bool:
         """All that is here came with one range."""
         return len(self._pieces) == 1
 
-    def to_compare(self, below: int, compared: int = 0) -> list[Stretch]:
+    def to_compare(self, below: int, compared: int = 0) -> list[HeldRange]:
         """Return the stretches of the remote file that are to be held against the server, once all ranges are here.
 
         They come in the order in which they stand in the part.
@@ -149,30 +147,42 @@ class RangePlan:
             below: Bytes of the part that came with earlier answers than the rest; those behind need no tie.
             compared: Bytes of the part before this have been, as far as they had to be.
         """
-        found: dict[_HeldRange, list[Stretch]] = {}  # only what stands in one piece is one behind the other in the part
-        for start, end in sorted([*self._index_to_compare(), *self._samples(below)]):
-            if self.place_of(start, end - start) < below:
-                add_near(found.setdefault(self._piece_of(start, end), []), start, end)
-        stretches = [
-            (start + max(0, compared - piece.at - start + piece.start), end)
-            for piece in sorted(found, key=lambda piece: piece.at)
-            for start, end in found[piece]
-        ]
-        return [(start, end) for start, end in stretches if start < end]
+        found: dict[HeldRange, list[Stretch]] = {}  # only what stands in one piece is one behind the other in the part
+        for stretch, piece in sorted([*self._index_to_compare(), *self._samples(below)], key=itemgetter(0)):
+            if piece.place_of(stretch) < below:
+                add_near(found.setdefault(piece, []), *stretch)
+        stretches = []
+        for piece in sorted(found, key=attrgetter("at")):
+            for start, end in found[piece]:
+                begins = max(start, compared - piece.at + piece.start)
+                stretches += [HeldRange(begins, end, piece.place_of((begins, end)))] if begins < end else []
+        return stretches
 
-    def _index_to_compare(self) -> list[Stretch]:
+    def _index_to_compare(self) -> list[tuple[Stretch, HeldRange]]:
+        pieces = self._pieces[: self._index_pieces]  # ranges of tiles may hold some of it, which nobody reads there
+        found = [(stretch, _holder(pieces, stretch)) for stretch in self._index]
         if self._weakly or self._untied:
-            return self._index
-        last = self._pieces[self._index_pieces - 1]  # what it brought once more was equal
-        return [(start, end) for start, end in self._index if not (last.start <= start and end <= last.end)]
+            return found
+        return [one for one in found if one[1] is not pieces[-1]]  # what that brought once more was equal
 
-    def _samples(self, below: int) -> Iterable[Stretch]:
-        """Return the end of one tile of each range, where the index says nothing of them."""
-        found: dict[_HeldRange, Stretch] = {}
+    def _samples(self, below: int) -> list[tuple[Stretch, HeldRange]]:
+        """Return the end of the first tile of each range, where the index says nothing of them.
+
+        A range may have come in several answers; its first tile is of the oldest, see `rules.joins`.
+        """
+        found: dict[HeldRange, Stretch] = {}
         for start, end in self._untied:
-            if self.place_of(start, end - start) + end - start <= below:
-                found[self._piece_of(start, end)] = max(start, end - SAMPLE_BYTES), end
-        return found.values()
+            piece = _holder(self._pieces, (start, end))
+            if piece.place_of((end, end)) <= below:
+                found.setdefault(piece, (max(start, end - SAMPLE_BYTES), end))
+        return [(stretch, piece) for piece, stretch in found.items()]
+
+
+def _holder(pieces: Sequence[HeldRange], stretch: Stretch) -> HeldRange:
+    for piece in reversed(pieces):
+        if piece.start <= stretch[0] and stretch[1] <= piece.end:
+            return piece
+    raise KeyError(f"bytes {stretch[0]} to {stretch[1]} were not asked for")
 
 
 def window_on(layout: CogLayout, ground: Callable[[GeoKeys], GroundBox | None], mode: WindowMode) -> RasterWindow:

@@ -21,7 +21,7 @@ from landsat_async.connections import Answer
 from landsat_async.model import Proof
 from landsat_async.raster.cog import HEAD_BYTES
 from landsat_async.raster.grid import BrokenRaster
-from landsat_async.raster.range_plan import NotWorthIt, RangePlan
+from landsat_async.raster.range_plan import HeldRange, NotWorthIt, RangePlan
 from landsat_async.rules.links import is_staging
 from landsat_async.transfer.attempt import Received, ask, attempt, check_head, receive_body, take_answer
 from landsat_async.transfer.file_errors import AttemptFailed, failed
@@ -195,8 +195,8 @@ async def _compare(transfer: Transfer, plan: RangePlan) -> None:
     part, before = transfer.part, transfer.part.facts.compared
     below = part.facts.joined or (0 if plan.is_one_answer else part.length)  # an older version did not say
     try:
-        for start, end in plan.to_compare(below, before):
-            await _compare_stretch(transfer, start, end, plan.place_of(start, end - start))
+        for held in plan.to_compare(below, before):
+            await _compare_stretch(transfer, held)
     except AttemptFailed:
         if part.facts.compared > before:  # a link may be good for one request: the next one goes on there
             await transfer.checkpoint(part.now)
@@ -204,13 +204,13 @@ async def _compare(transfer: Transfer, plan: RangePlan) -> None:
     transfer.joins.checked = True
 
 
-async def _compare_stretch(transfer: Transfer, start: int, end: int, at: int) -> None:
-    """Hold a stretch of the file, which begins at byte `at` of the part, against the server. Raises AttemptFailed."""
+async def _compare_stretch(transfer: Transfer, held: HeldRange) -> None:
+    """Hold some bytes of the part against the server. Raises AttemptFailed."""
     part = transfer.part
-    response, _, _ = await _ask_range(transfer, Span(start, end))
-    comparison = Comparison(transfer, (start, end), at=at)
+    response, _, _ = await _ask_range(transfer, Span(held.start, held.end))
+    comparison = Comparison(transfer, (held.start, held.end), at=held.at)
     try:
-        await receive_comparison(transfer, response, comparison, end)
+        await receive_comparison(transfer, response, comparison, held.end)
     finally:
         response.close()
-        part.facts = replace(part.facts, compared=at + comparison.compared - start)
+        part.facts = replace(part.facts, compared=held.at + comparison.compared - held.start)

@@ -111,6 +111,10 @@ def followed(data, box, **how):
     return plan, starts
 
 
+def compared(plan, *args):
+    return [(one.start, one.end) for one in plan.to_compare(*args)]
+
+
 BOX = GridBox(300, 200, 200, 150)
 
 
@@ -127,11 +131,35 @@ def test_where_little_ties_the_ranges_the_index_is_compared_and_not_what_came_la
     plan, starts = followed(data, BOX, weakly=not how)
     order, at = "little" if shape.get("order") != ">" else "big", slice(8, 16) if shape.get("big") else slice(4, 8)
     directory = int.from_bytes(data[at], order)
-    found = plan.to_compare(starts[-1])
+    found = compared(plan, starts[-1])
     (index,) = [(start, end) for start, end in found if start <= directory < end]
     samples = [(start, end) for start, end in found if (start, end) != index]
     assert [end - start for start, end in samples] == ([SAMPLE_BYTES] if how else [])  # the other one came last
     assert plan.to_compare(0) == []
+
+
+@pytest.mark.faults("X154")
+def test_X154_of_each_range_what_came_first_is_compared():
+    data = band_of(level=0)
+    index = layout(data)
+    plan, starts = followed(data, BOX)
+    sample = compared(plan, starts[-1])[-1]
+    assert sample[1] == index.offsets[9 + 2] + index.counts[9 + 2]  # the uppermost tile to the left
+
+
+@pytest.mark.faults("X155")
+def test_X155_an_index_that_a_range_of_tiles_brings_once_more_is_compared_where_it_was_read():
+    """Of a file that was written to once more: a tile that did not fit any more stands behind the index."""
+    data = band_of(index_at_end=True, level=0)
+    offsets, size = layout(data).offsets, int(layout(data).counts[70])
+    at = data.index(offsets.astype("<u4").tobytes())
+    moved = data[offsets[70] : offsets[70] + size]
+    offsets[70] = len(data)
+    data = data[:at] + offsets.astype("<u4").tobytes() + data[at + 4 * len(offsets) :] + moved
+    plan, starts = followed(data, GridBox(900, 990, 140, 5))
+    assert len(starts) == 3, "the header, the index, and one range for both tiles, with the index between them"
+    (held,) = [one for one in plan.to_compare(starts[-1]) if one.start <= at < one.end]
+    assert starts[1] <= held.at < starts[2]
 
 
 def test_tiles_that_are_as_long_in_any_version_come_by_ranges_only_with_a_strong_validator():
@@ -145,7 +173,7 @@ def test_an_index_that_came_in_several_answers_is_compared_unless_the_last_has_b
     data = band_of(gap=gap)
     plan, starts = followed(data, BOX)
     assert len(starts) == answers + 2
-    found = plan.to_compare(starts[-1])
+    found = compared(plan, starts[-1])
     assert found == ([(8, 688)] if gap == 60_000 else [])  # the arrays; the directory came last
-    assert plan.to_compare(starts[-1], compared=100) == [(100, 688)][: len(found)]
+    assert compared(plan, starts[-1], 100) == [(100, 688)][: len(found)]
     assert plan.to_compare(starts[-1], compared=688) == []

@@ -138,6 +138,27 @@ async def test_X144_a_comparison_that_breaks_does_not_begin_anew(bench):
     assert host.asked[5:] == [host.asked[4]]
 
 
+@pytest.mark.faults("X154")
+async def test_X154_nor_where_a_range_breaks_off_between_two_tiles(bench):
+    """Its first half is of the first version, all that comes later of the second."""
+    first, second = band_of(1, level=0), band_of(2, level=0)
+    want(bench, first, second)
+
+    async def cut(host, wire, start, end):
+        await wire.head(206, *host.fields(start, end))
+        await wire.send(first[start : (start + end) // 2])  # two tiles, all as long
+        wire.fin()
+
+    host = Versions(first, first, second)
+    host.faults[1] = cut
+    async with RawServer([host]) as server:
+        assert isinstance(await bench.run(server), Done)
+    (_, end), (start, same) = host.asked[1:3]
+    assert start > host.asked[1][0]
+    assert end == same
+    assert bench.final_bytes() == bench.right[1]
+
+
 FAR = {
     "directory behind the head": ({"gap": 60 * KIB}, "ABB"),
     "arrays before a directory at the end": ({"gap": 80 * KIB, "index_at_end": True}, "AABB"),
