@@ -13,7 +13,7 @@ from landsat_async import __version__
 from landsat_async.rules.similar import similar
 from landsat_async.show import begin_commands, commands, shell_commands  # noqa: F401  (they fill the table)
 from landsat_async.show.command_table import COMMANDS, Command
-from landsat_async.show.help_pages import command_page, main_page, usage_line
+from landsat_async.show.help_pages import command_page, main_page, usage_lines
 from landsat_async.show.page_width import page_width
 from landsat_async.show.program import PROGRAM
 
@@ -88,12 +88,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     try:
         options, rest = parser.parse_known_args(given)
     except UsageError as error:
-        raise UsageError(f"{error}\n{usage_line(command)}") from None
+        raise UsageError(f"{error}\n{usage_lines(command)}") from None
     if rest and command.name == "login":  # what is too much may be the token
-        raise UsageError(f"login takes no arguments: it asks, or reads the token from stdin\n{usage_line(command)}")
+        raise UsageError(f"login takes no arguments: it asks, or reads the token from stdin\n{usage_lines(command)}")
     if rest:
         too_many = " ".join(_shown(word) for word in rest)
-        raise UsageError(f"{command.name} does not know what to do with {too_many}\n{usage_line(command)}")
+        raise UsageError(f"{command.name} does not know what to do with {too_many}\n{usage_lines(command)}")
     options.command = command
     return options
 
@@ -147,7 +147,7 @@ def _unknown_option(name: str, command: Command, known: Sequence[str]) -> str:
     if meant is None and (elsewhere in known or not elsewhere.startswith("-")):
         meant = elsewhere or None
     guess = f"; did you mean {meant}?" if meant is not None else ""
-    return f"{command.name} has no option {_shown(name)}{guess}\n{usage_line(command)}"
+    return f"{command.name} has no option {_shown(name)}{guess}\n{usage_lines(command)}"
 
 
 def _joined_values(line: Sequence[str]) -> list[str]:

@@ -114,9 +114,9 @@ def _next(config_here: bool, logged_in: bool) -> str:
     return f"{program_of_pages()} demo, or with an account: {program_of_pages()} login"
 
 
-def usage_line(command: Command) -> str:
-    """Return one line with the form of a command, for a message about a mistake."""
-    return f"usage: {_usage(command)}   (options: {program_of_pages()} {command.name} --help)"
+def usage_lines(command: Command) -> str:
+    """Return the form of a command, and where its options stand, for a message about a mistake: a line each."""
+    return f"usage: {_usage(command)}\noptions: {program_of_pages()} {command.name} --help"
 
 
 def _usage(command: Command) -> str:

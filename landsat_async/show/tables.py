@@ -13,6 +13,7 @@ from landsat_async.rules.quantities import count_text, size_text, span_text
 from landsat_async.show.formatting import clean, wrap
 from landsat_async.show.run_summary import RunOverview
 from landsat_async.show.safe_stream import SafeStream
+from landsat_async.show.signals import STOPPED
 
 _NO_TERMINAL_COLUMNS = 1000
 FAILED_NAMED = 5
@@ -107,6 +108,8 @@ def end_lines(end: Finished, overview: RunOverview, directory: str) -> list[str]
         at_usgs = min(overview.preparing, end.files_pending)
         rest = [(at_usgs, "at USGS"), (end.files_pending - at_usgs, "waiting")]
         lines.append("not here yet: " + ", ".join(f"{count:,} {where}" for count, where in rest if count))
+    elif end.exit_code == STOPPED and end.files_total and not end.files_failed:
+        lines.append("every file is here; left is what comes after the files: hooks, [output], old versions")
     return lines
 
 

@@ -48,7 +48,8 @@ def test_P01_a_mistake_is_answered_with_what_is_meant(line, said, capsys):
     told = capsys.readouterr()
     assert told.out == ""
     assert said in told.err.splitlines()[0]
-    assert len(told.err.splitlines()) <= 3
+    assert len(told.err.splitlines()) <= 4
+    assert all(len(text) <= 72 for text in told.err.splitlines()[1:])
     assert "landsat-async" in told.err
     assert "s3cret" not in told.err
 

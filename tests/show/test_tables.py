@@ -83,6 +83,12 @@ def test_the_end_says_what_is_left_by_kind():
     ]
 
 
+def test_a_stop_after_the_last_file_says_what_is_left():
+    told = end_lines(finished(7, verified=9), overview_of(), "data/")
+    assert told[1].startswith("every file is here; left is what comes after the files: hooks")
+    assert len(end_lines(finished(0, verified=9), overview_of(), "data/")) == 1
+
+
 def test_files_and_pipes_have_no_width_unless_columns_says_so(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     assert width_of(SafeStream(None)) == 1000
