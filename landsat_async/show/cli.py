@@ -7,6 +7,7 @@ quick, so nothing heavy is imported here; every command imports what it needs.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -78,12 +79,15 @@ def _complete(line: Sequence[str]) -> int:
 
 def _refuse(error: UsageError) -> int:
     """Say what is wrong with the command line; exit code 2."""
+    from landsat_async.show.formatting import wrap
     from landsat_async.show.program import as_started
     from landsat_async.show.safe_stream import SafeStream
 
     err = SafeStream(sys.stderr)
     first, *others = as_started(str(error)).split("\n")
-    err.write(f"error: {first} [usage]\n" + "".join(f"  {text}\n" for text in others))
+    width = shutil.get_terminal_size().columns if err.isatty() else sys.maxsize
+    lines = [*wrap(f"error: {first} [usage]", width), *(line for text in others for line in wrap(text, width, "  "))]
+    err.write("".join(f"{line}\n" for line in lines))
     err.flush()
     return 2
 

