@@ -66,17 +66,17 @@ async def repair(transfer: Transfer, fault: Fault) -> None:
             transfer.session.count_mismatch(transfer.host)
             keep = 0 if repairs.cut_back else max(0, transfer.part.length - CUT_BACK_BYTES)
             repairs.cut_back = True
-            await _lower(transfer, keep)
+            await keep_start(transfer, keep)
         case FaultKind.RESTART:
             transfer.whole = transfer.whole or repairs.restarted  # once the file has changed; twice the server is odd
             repairs.restarted = True
-            await _lower(transfer, 0)
+            await keep_start(transfer, 0)
         case FaultKind.ODD_RANGE:  # the part stays: a whole answer is compared with it
             transfer.session.count_mismatch(transfer.host)
             transfer.whole = True
         case FaultKind.UNPROVEN | FaultKind.DAMAGED:
             transfer.whole = True
-            await _lower(transfer, 0)
+            await keep_start(transfer, 0)
         case FaultKind.OVERRUN:  # once it was an accident; the range of a host that always does ends nothing
             transfer.whole = transfer.whole or repairs.overran
             repairs.overran = True
@@ -94,12 +94,7 @@ async def repair(transfer: Transfer, fault: Fault) -> None:
             transfer.any_speed = repairs.slow >= transfer.job.policy.slow_tries
 
 
-async def give_up_part(transfer: Transfer) -> None:
-    """Give up all bytes that are here: what comes next does not belong to them. Raises OSError."""
-    await _lower(transfer, 0)
-
-
-async def _lower(transfer: Transfer, keep: int) -> None:
+async def keep_start(transfer: Transfer, keep: int) -> None:
     """Give up the part's bytes from `keep` on: first in the ledger, then on disk."""
     part, store = transfer.part, transfer.hooks.store
     transfer.joins = Joins()

@@ -7,28 +7,30 @@ at the end; such a window is recorded as of a weaker kind. With neither, the who
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from landsat_async.disk.checkpoint import Checkpoint
 from landsat_async.transfer.headers import Reply, is_strong
 from landsat_async.transfer.ranges import RangeMismatch, Span
 
 
 def facts_of_first(span: Span, reply: Reply, *, named: bool) -> tuple[Checkpoint, int] | None:
-    """Read the answer to the first range; None when it is none that more ranges can be held against.
+    """Read the answer to the first range; None when it is not the beginning of the file.
 
-    Returns what is known of the file from now on, and the end of the body.
+    Returns what is known of the file from now on, and the end of the body. Without `source_bytes`, there is nothing in
+    it that more ranges could be held against: it is the beginning of the whole file.
     """
     given = reply.range
     if reply.status != 206 or given is None or given.start != 0 or given.total is None or given.end is None:
         return None
     whole = given.end == min(span.end, given.total) and reply.length in (None, given.end)
     several = (reply.content_type or "").lower().startswith("multipart/")
-    if not whole or several or not (is_strong(reply.etag) or reply.last_modified):
+    if not whole or several:
         return None
-    facts = Checkpoint(
-        etag=reply.etag, last_modified=reply.last_modified, date=reply.date, named=named, source_bytes=given.total,
-        joined_weakly=not is_strong(reply.etag),
-    )  # fmt: skip
-    return facts, given.end
+    known = Checkpoint(etag=reply.etag, last_modified=reply.last_modified, date=reply.date, named=named)
+    if not (is_strong(reply.etag) or reply.last_modified):
+        return replace(known, total=given.total), given.end
+    return replace(known, source_bytes=given.total, joined_weakly=not is_strong(reply.etag)), given.end
 
 
 def mismatch_of(span: Span, facts: Checkpoint, reply: Reply) -> RangeMismatch | None:

@@ -28,7 +28,7 @@ from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply, is_strong
 from landsat_async.transfer.ranges import RangeMismatch, Span
 from landsat_async.transfer.recheck import Comparison, receive_comparison
-from landsat_async.transfer.repair import give_up_part
+from landsat_async.transfer.repair import keep_start
 from landsat_async.transfer.resume import FROM_START, AcceptBody, read_answer
 from landsat_async.transfer.retry import FaultKind, may_refuse_range
 from landsat_async.transfer.window_answers import facts_of_first, mismatch_of
@@ -57,7 +57,7 @@ async def attempt_window(transfer: Transfer) -> Received:
     part = transfer.part
     if not wants_ranges(transfer):
         if part.facts.source_bytes is not None:
-            await give_up_part(transfer)
+            await _keep_head(transfer)
         return await attempt(transfer)
     transfer.tries += 1
     if not part.length:
@@ -94,8 +94,12 @@ async def _fetch_first(transfer: Transfer) -> Received | None:
         transfer.session.learn(transfer.host, gives_ranges=True)
         if not transfer.session.target.is_far:
             transfer.part.stay_in_memory()
-        await receive_body(transfer, response, reply, AcceptBody(0, end, facts, overwrite=False), staging=staging)
-        return None
+        body = AcceptBody(0, end, facts, overwrite=False)
+        received = await receive_body(transfer, response, reply, body, staging=staging)
+        if facts.source_bytes is not None:
+            return None
+        transfer.whole = True
+        return received if received.complete else await attempt(transfer)
     finally:
         if response is not None:
             response.close()
@@ -104,6 +108,18 @@ async def _fetch_first(transfer: Transfer) -> Received | None:
 async def _without_ranges(transfer: Transfer, response: Answer) -> Received:
     response.close()
     return await attempt(transfer)
+
+
+async def _keep_head(transfer: Transfer) -> None:
+    """Make a part that holds ranges the beginning of the whole file, which then is asked for.
+
+    A link may be good for one request: with the next one, the whole is asked for at once. Raises OSError.
+    """
+    part, total = transfer.part, transfer.part.facts.source_bytes
+    await keep_start(transfer, min(_HEAD.end, total or 0, part.length))
+    part.facts = replace(part.facts, total=total, source_bytes=None, joined=0, joined_weakly=False, compared=0)
+    if part.facts.durable:
+        await transfer.checkpoint(part.now)
 
 
 async def _fetch_rest(transfer: Transfer) -> Received:
@@ -124,8 +140,8 @@ async def _fetch_rest(transfer: Transfer) -> Received:
             await _fetch_range(transfer, Span(wanted[0] + begins - plan.length, wanted[1]), begins)
     except NotWorthIt:
         transfer.whole = True
-        await give_up_part(transfer)
-        return await attempt(transfer)
+        await _keep_head(transfer)
+        return _ALL_HERE if part.length == part.facts.total else await attempt(transfer)
     except BrokenRaster as broken:
         raise failed(FaultKind.DAMAGED, f"the file is damaged: {broken}") from None
     if not transfer.joins.checked:
