@@ -35,6 +35,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "transfer/window_fetch.py": (
         "tests/transfer/test_window_fetch.py",
         "tests/transfer/test_window_joins.py",
+        "tests/transfer/test_window_links.py",
     ),
     "raster": ("tests/raster",),
     "transfer/retry.py": ("tests/transfer/test_retry.py", *_TRANSFER),

@@ -77,7 +77,11 @@ async def _compare_next(transfer: Transfer, stretches: list[Stretch]) -> None:
 async def receive_comparison(transfer: Transfer, response: Answer, comparison: Comparison, stop: int | None) -> None:
     """Compare a body that ends at byte `stop` of the file, as far as it has to be. Raises AttemptFailed."""
     try:
-        await receive(response, comparison, stop, transfer, transfer.wait)
+        try:
+            await receive(response, comparison, stop, transfer, transfer.wait)
+        except AttemptFailed:
+            await comparison.flush()  # the next answer goes on behind what has come
+            raise
         await comparison.flush()
     except _Enough:
         return

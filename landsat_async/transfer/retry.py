@@ -235,7 +235,7 @@ class Budget(msgspec.Struct):
     tries: dict[FaultKind, int] = msgspec.field(default_factory=dict)
 
     def verdict(self, fault: Fault, position: int) -> Verdict:
-        """Count `fault`, which happened when `position` bytes were here, and say what to do."""
+        """Count `fault`, which happened when `position` bytes were here or compared, and say what to do."""
         if position >= self.best + PROGRESS_BYTES:
             self.failures = 0
             self.tries.clear()

@@ -309,7 +309,8 @@ class Transfer:
         """Ask the budget, repair the part, and wait; None = try again."""
         if fault.kind is FaultKind.LOST and self.job.part_is_claim:
             return GivenBack(fault.reason, lost=True, bytes_received=self.bytes_received)
-        match self.budget.verdict(fault, self.part.length):
+        reached = self.part.length + self.part.facts.compared  # what is compared gets further as well
+        match self.budget.verdict(fault, reached):
             case Fresh(expired):
                 return NeedsLink(fault.reason, self.bytes_received, expired)
             case Pause(wait_s, kind):

@@ -168,6 +168,27 @@ async def test_a_comparison_that_breaks_goes_on_where_it_was(bench, right):
     assert bench.final_bytes() == data
 
 
+@pytest.mark.faults("X157")
+async def test_X157_a_comparison_that_breaks_off_again_and_again_goes_on_as_long_as_it_gets_further(bench):
+    data = noise(2000 * KIB)
+    bench.name, bench.right = "x.bin", [data]
+    script = [ranged(data, stop=1900 * KIB), within(data), within(data, 150 * KIB)]  # the last one repeats
+    async with RawServer(script) as server:
+        assert isinstance(await bench.run(server), Done)
+        assert len(server.requests) - 2 > bench.policy.attempts
+    assert bench.final_bytes() == data
+
+
+@pytest.mark.faults("X157")
+async def test_X157_one_that_gets_no_further_ends(bench):
+    data = noise(2000 * KIB)
+    bench.name, bench.right = "x.bin", []
+    async with RawServer([ranged(data, stop=1900 * KIB), within(data), within(data, 0)]) as server:
+        outcome = await bench.run(server)
+        assert len(server.requests) - 2 == bench.policy.attempts
+    assert "without progress" in outcome.reason
+
+
 async def test_a_stop_during_the_comparison_keeps_the_file_and_compares_in_the_next_run(bench):
     data = noise(700 * KIB)
     bench.name, bench.right = "x.bin", [data]
