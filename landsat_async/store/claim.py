@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from landsat_async.disk.target import StoreFailed
@@ -43,6 +44,7 @@ class PrefixClaim:
         self.lost = False
         """Another run has taken it over: this one was believed dead."""
         there = client.head(key)
+        self._mine: StoredObject | None = None
         self.was_left = there is not None
         """A run has not given it back: it was killed, and may have left more."""
         self._take(there)
@@ -60,8 +62,7 @@ class PrefixClaim:
             else:
                 self._client.put(self._key, self._content(), instead_of=there)
         except FileExistsError:  # also the answer to a request that was made again, because its first answer was lost
-            now = self._client.head(self._key)
-            if now is None or _read(self._client, now).get("owner") != self._owner:
+            if not self._is_ours():
                 raise FolderBusy("Another run has just begun to use this prefix.", hint="Wait until it ends.") from None
         self._mine = self._client.head(self._key)
 
@@ -84,27 +85,33 @@ class PrefixClaim:
         """Raises FileExistsError when it is somebody else's now."""
         try:
             self._client.put(self._key, self._content(), instead_of=self._mine)
-        except FileExistsError:  # ours, if the answer to an earlier beat was lost
-            now = self._client.head(self._key)
-            if now is None or _read(self._client, now).get("owner") != self._owner:
+        except (FileExistsError, FileNotFoundError):  # stores say either when somebody has removed it
+            if self._client.head(self._key) is None:
+                self._client.put_new(self._key, self._content())
+            elif not self._is_ours():  # ours, if the answer to an earlier beat was lost
                 raise
         self._mine = self._client.head(self._key)
 
-    def release(self, *, is_tidy: bool = True) -> None:
+    def _is_ours(self) -> bool:
+        now = self._client.head(self._key)
+        return now is not None and (now == self._mine or _read(self._client, now).get("owner") == self._owner)
+
+    def release(self, tidy: Callable[[], bool] = lambda: True) -> None:
         """Give the prefix back; safe to call twice. What cannot be removed expires.
 
         Args:
-            is_tidy: Nothing unfinished was left; else the claim stays, so that the next run looks for it.
+            tidy: Removes what is unfinished, called only while the prefix is ours: a machine that has slept may not
+                have heard yet that it is another run's. Where it returns False the claim stays, so that the next run
+                looks for what is left.
         """
         self._over.set()
         self._thread.join(5.0)
         if self.lost:
             return
         self.lost = True
-        if not is_tidy:
-            return
         with suppress(StoreFailed, FileNotFoundError), self._client.once():
-            self._client.delete([self._key])
+            if self._is_ours() and tidy():
+                self._client.delete([self._key])
 
 
 def busy_with(client: StoreClient, claim: StoredObject, owner: str) -> FolderBusy | None:

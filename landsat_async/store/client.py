@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from landsat_async.errors import ConfigError
 from landsat_async.rules.quantities import size_text
 from landsat_async.rules.store_url import StoreUrl
 from landsat_async.store.answers import VARIABLES, told
+from landsat_async.store.cut_off import CutOff
 from landsat_async.store.forward import ForwardReads
 from landsat_async.store.patience import StorePatience
 from landsat_async.store.s3_uploads import S3Uploads
@@ -73,6 +74,7 @@ class StoreClient:
         self._store, self._files = _open(url, config), _open(url, config, answer_s=_TRANSFER_S)
         """The same bucket twice, the second with the time that bytes of files need."""
         self.patience = StorePatience(patience_s)
+        self.cut_off = CutOff()
         self._of_thread = threading.local()
         self.is_conditional = True
         """Whether the store keeps its word about what must not be replaced; see `probe`."""
@@ -112,11 +114,13 @@ class StoreClient:
             return False
         return True
 
-    def _ask(self, what: str, request: Callable[[], T], limit_s: float | None = None) -> T:
-        """Make a request; `what` it does, for people, and how long it may take."""
+    def _ask(
+        self, what: str, request: Callable[[], T], limit_s: float | None = None, *, uploads: str | None = None
+    ) -> T:
+        """Make a request; `what` it does, for people, how long it may take, the key of what comes in parts by it."""
 
         def ask() -> T:
-            with told(what, self.url.scheme):
+            with self.cut_off.watched(uploads) if uploads else nullcontext(), told(what, self.url.scheme):
                 return request()
 
         goes_on = self._of_thread.__dict__.get("goes_on") or (lambda: True)
@@ -167,7 +171,7 @@ class StoreClient:
                         raise InterruptedError
                     writer.write(read(min(_WRITE_BYTES, size_bytes - at), at))
 
-        self._ask(f"take {size_text(size_bytes)} for {shown(key)}", send, _TRANSFER_S)
+        self._ask(f"take {size_text(size_bytes)} for {shown(key)}", send, _TRANSFER_S, uploads=key)
 
     def copy_new(self, source: str, key: str) -> None:
         """Copy within the bucket. Raises FileExistsError when there is something already."""
@@ -183,7 +187,8 @@ class StoreClient:
         def request() -> None:
             _obstore().copy(self._files, source, key, overwrite=overwrite)
 
-        self._ask(f"name {shown(key)}", request, _TRANSFER_S)
+        in_parts = not overwrite and self.url.scheme == "s3"  # see `_open`: only such an upload takes the condition
+        self._ask(f"name {shown(key)}", request, _TRANSFER_S, uploads=key if in_parts else None)
 
     def read(self, key: str, size: int, offset: int) -> bytes:
         """Return bytes of an object. Raises FileNotFoundError."""
@@ -246,6 +251,7 @@ class StoreClient:
             )
         finally:
             self.delete([key])
+            self.cut_off.forget([key])  # one byte at most, and some stores refuse such a copy each time
 
     def _refuses(self, replace: Callable[[], None]) -> bool:
         try:

@@ -28,10 +28,10 @@ class Naming:
         self._client, self._url, self._fs, self._parts_dir = client, url, fs, parts_dir
         self.prefix = url.key(f"{STATE_FOLDER}/parts")
         """What the temporary keys begin with."""
+        self.owner = ""
+        """Who we are, see `PrefixClaim`: parts of two machines that take turns may have one name, but other bytes."""
         self._raised: set[str] = set()
         """Names of parts that have a temporary key."""
-        self._cut: set[str] = set()
-        """Keys of uploads in the middle of which the store has failed: it may have kept what it had got."""
         self._unfinished: Unfinished | None = None
 
     def name(self, part: CompletePart, key: str, *, overwrite: bool, stop: Callable[[], bool]) -> StoredObject | None:
@@ -67,7 +67,7 @@ class Naming:
             raise FileExistsError(errno.EEXIST, "something is there already", key)
         name = part.path.replace("\\", "/").rpartition("/")[2]
         self._raised.add(name)
-        self._upload(self._key(name), read, part.length, stop)
+        client.upload(self._key(name), read, part.length, stop)
         self.clear_key(key)
         (client.copy if overwrite else client.copy_new)(self._key(name), key)
 
@@ -79,22 +79,15 @@ class Naming:
             InterruptedError: `stop` said so.
         """
         self.clear_key(key)
-        self._upload(key, read, size_bytes, stop)
-
-    def _upload(self, key: str, read: Callable[[int, int], bytes], size_bytes: int, stop: Callable[[], bool]) -> None:
-        try:
-            self._client().upload(key, read, size_bytes, stop)
-        except StoreFailed:  # after a stop, that it could not be given up
-            self._cut.add(key)
-            raise
+        self._client().upload(key, read, size_bytes, stop)
 
     def clear_key(self, key: str) -> None:
         """Give up what a killed run had begun under a key that is about to be made now."""
-        if self._unfinished is not None:
-            self._unfinished.clear_key(key)
+        if self._unfinished is not None and not self._unfinished.clear_key(key):
+            self._client().cut_off.add(key)
 
     def _key(self, part_name: str) -> str:
-        return f"{self.prefix}/{part_name}"
+        return f"{self.prefix}/{self.owner}-{part_name}"
 
     def is_same(self, fd: int, there: StoredObject, size_bytes: int) -> bool:
         """Tell whether an object is what we would have put there."""
@@ -120,16 +113,20 @@ class Naming:
         What is in the spool is used again. Raises StoreFailed, FileNotFoundError.
         """
         self._unfinished = Unfinished(self._client(), self._url.prefix)
-        return self._unfinished.clear(self.prefix, self._fs.listdir(self._parts_dir))
+        return self._clear(self._unfinished)
+
+    def _clear(self, unfinished: Unfinished) -> tuple[str, ...]:
+        return unfinished.clear(self.prefix, [self._key(name) for name in self._fs.listdir(self._parts_dir)])
 
     def tidy(self) -> bool:
         """Remove what is left of files that were not named; returns whether nothing is left."""
-        with suppress(StoreFailed, FileNotFoundError), self._client().once():
+        client = self._client()
+        with suppress(OSError), client.once():  # of the spool, too: it must not keep the claim from being given back
             if self._raised:
-                self._client().delete([self._key(name) for name in self._raised])
+                client.delete([self._key(name) for name in self._raised])
                 self._raised.clear()
-            if self._cut:
-                unfinished = Unfinished(self._client(), self._url.prefix)
-                if not unfinished.clear(self.prefix, self._fs.listdir(self._parts_dir)):
-                    self._cut = {key for key in self._cut if not unfinished.clear_key(key)}
-        return not self._raised and not self._cut
+            if keys := client.cut_off.keys():
+                unfinished = Unfinished(client, self._url.prefix)
+                if not self._clear(unfinished):
+                    client.cut_off.forget([key for key in keys if unfinished.clear_key(key)])
+        return not self._raised and not client.cut_off.keys()

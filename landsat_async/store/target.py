@@ -65,7 +65,7 @@ class StoreClaim(Claim, frozen=True):
 
     def release(self) -> None:
         """Give both back; safe to call twice."""
-        self.prefix.release(is_tidy=self.prefix.lost or self.tidy())
+        self.prefix.release(self.tidy)
         self.lock.release()
 
 
@@ -163,11 +163,12 @@ class StoreTarget:
         local = self.folder.claim()
         try:
             self._try_out()
-            self._claim = PrefixClaim(self._client, self._claim_key, owner_of(self.fs, str(self.folder.state)))
+            self._naming.owner = owner_of(self.fs, str(self.folder.state))
+            self._claim = PrefixClaim(self._client, self._claim_key, self._naming.owner)
             try:
                 left = self._naming.clear_unfinished() if self._claim.was_left else ()
             except BaseException:
-                self._claim.release(is_tidy=False)
+                self._claim.release(lambda: False)
                 raise
         except (StoreFailed, FileNotFoundError) as failed:
             local.release()

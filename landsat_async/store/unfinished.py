@@ -26,12 +26,12 @@ class Unfinished:
         self._client, self._prefix = client, prefix
         self._uploads: dict[str, list[OpenUpload]] = {}
 
-    def clear(self, parts: str, names: Sequence[str]) -> tuple[str, ...]:
+    def clear(self, parts: str, begun: Sequence[str]) -> tuple[str, ...]:
         """Remove what a killed run has left; returns what could not be looked for.
 
         Args:
             parts: What the keys of temporary objects begin with.
-            names: Of parts in the spool, whose uploads may have been under way.
+            begun: Temporary keys of parts in the spool, whose uploads may have been under way.
 
         Raises:
             StoreFailed, FileNotFoundError: the store cannot be listed, or does not let us remove.
@@ -40,10 +40,9 @@ class Unfinished:
         if left := [one.key for one in client.list(parts)]:
             client.delete(left)
         if client.url.scheme == "az":  # what was sent of an object goes when another one gets its key
-            keys = [f"{parts}/{name}" for name in names]
-            for key in keys:
+            for key in begun:
                 client.put(key, b"")
-            client.delete(keys)
+            client.delete([*begun])
             return ()
         if client.url.scheme != "s3":
             return (_NOT_ASKED,)

@@ -60,3 +60,14 @@ def test_V05_who_was_believed_dead_notices_and_takes_nothing_away(client, url):
     wait_until(lambda: mine.lost)
     mine.release()
     assert client.read(key, 99, 0) == b'{"owner": "b"}'
+
+
+@pytest.mark.faults("X163")
+def test_X163_a_claim_that_somebody_has_removed_is_made_anew(client, url):
+    key = url.key("claim")
+    mine = PrefixClaim(client, key, "a", beat_s=0.02)
+    client.delete([key])
+    wait_until(lambda: client.head(key) is not None or mine.lost)
+    assert not mine.lost
+    mine.release()
+    assert client.head(key) is None

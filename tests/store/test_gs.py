@@ -45,7 +45,7 @@ def test_V60_a_claim_is_renewed_and_taken_over_by_the_generation_of_its_object(g
     assert not first.lost
     with pytest.raises(FileExistsError):
         client.put(key, b"{}", instead_of=before)
-    first.release(is_tidy=False)
+    first.release(lambda: False)
     second = PrefixClaim(client, key, "a")
     assert second.was_left
     second.release()
@@ -56,7 +56,7 @@ def test_V60_a_claim_is_renewed_and_taken_over_by_the_generation_of_its_object(g
 def test_V31_a_store_that_cannot_be_asked_for_uploads_is_told(gs_url, tmp_path):
     target = StoreTarget(gs_url, StoreConfig(), spool=tmp_path / "spool", state_dir=tmp_path / "state")
     killed = target.prepare()
-    killed.prefix.release(is_tidy=False)
+    killed.prefix.release(lambda: False)
     killed.release()
     claim = target.prepare()
     claim.release()
