@@ -112,7 +112,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     "rules/joins.py": ("tests/rules/test_joins.py",),
     "rules/links.py": ("tests/rules/test_links.py", "tests/security", *_TRANSFER),
     "transfer/session.py": ("tests/transfer/test_identity.py", *_TRANSFER),
-    "store/": ("tests/store/test_killed.py", "tests/store/test_target.py"),
+    "store/": (
+        "tests/store/test_cut_off.py",
+        "tests/store/test_claim.py",
+        "tests/store/test_killed.py",
+        "tests/store/test_target.py",
+    ),
     "transfer/": _TRANSFER,
 }
 """Tests by file or folder of the program, the quickest first."""

@@ -30,7 +30,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     date: str | None = None
     """Date of the answer that sent the validators."""
     joined_weakly: bool = False
-    """The bytes come from answers that no strong validator ties together."""
+    """The bytes come from answers that no strong validator ties together; then `joined` says where they meet."""
     named: bool = False
     """All answers that the bytes come from carried the name of the file."""
     joined: int = 0

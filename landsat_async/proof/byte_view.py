@@ -31,6 +31,17 @@ class Stopped(Exception):
     """The caller asked for the work to stop."""
 
 
+def stoppable(read: Read, stop: Callable[[], bool]) -> Read:
+    """Return a reader that raises Stopped once the caller has asked for the end."""
+
+    def read_or_stop(size: int, at: int) -> bytes:
+        if stop():
+            raise Stopped
+        return read(size, at)
+
+    return read_or_stop
+
+
 class ByteView(msgspec.Struct, eq=False):
     """A stretch of an open file, `size` bytes from `_start` on."""
 

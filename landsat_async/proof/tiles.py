@@ -9,6 +9,9 @@ members of a tar (whose headers have sums of themselves alone). `sums_inside` te
 Such a sum tells of its tile alone. That all tiles are of one version is told by the index, which holds how long each
 became when it was deflated: other pixels, other lengths. A tile that did not become shorter is as long as any other
 such tile, so nothing ties it to the rest of the file.
+
+Zeros behind the end of what was deflated are padding. GDAL and libtiff read past anything else there as well, but such
+bytes may be what is left of a shorter tile's neighbour: a tile of another version that begins at the same place.
 """
 
 from __future__ import annotations
@@ -68,19 +71,29 @@ def _check_frame(view: ByteView, offset: int, count: int) -> None:
 
 def _inflate(view: ByteView, offset: int, count: int, sizes: tuple[int, ...]) -> None:
     inflater = zlib.decompressobj()
-    size = 0
-    try:
-        for at in range(0, count, _STEP_BYTES):
-            piece = view.read(offset + at, min(_STEP_BYTES, count - at))
-            while piece and not inflater.eof and size <= max(sizes):  # what follows the end may stay in the tail
-                size += len(inflater.decompress(piece, _STEP_BYTES))
-                piece = inflater.unconsumed_tail
-            if inflater.eof:
-                break
-    except zlib.error as error:
-        raise Damage(f"the tile at byte {offset} of the TIFF does not decode: {error}") from None
+    size, is_padded = 0, True
+    for at in range(0, count, _STEP_BYTES):
+        piece = view.read(offset + at, min(_STEP_BYTES, count - at))
+        if not inflater.eof:
+            size += _inflated_bytes(inflater, piece, max(sizes) - size, offset)
+            piece = inflater.unused_data
+        is_padded = is_padded and not piece.strip(b"\0")
     if not inflater.eof or size not in sizes:
         raise Damage(f"the tile at byte {offset} of the TIFF decodes to {size} bytes in place of {sizes[0]}")
+    if not is_padded:
+        raise Damage(f"the tile at byte {offset} of the TIFF ends before the index says")
+
+
+def _inflated_bytes(inflater: zlib._Decompress, piece: bytes, most: int, offset: int) -> int:
+    """Return how many bytes come out of the next piece of a tile, counted until they are more than `most`."""
+    size = 0
+    try:
+        while piece and not inflater.eof and size <= most:  # what follows the end may stay in the tail
+            size += len(inflater.decompress(piece, _STEP_BYTES))
+            piece = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise Damage(f"the tile at byte {offset} of the TIFF does not decode: {error}") from None
+    return size
 
 
 def sums_inside(read: Read, size_bytes: int, name: str, *, stop: Callable[[], bool]) -> Sums:

@@ -66,7 +66,7 @@ def inflate(layout: CogLayout, stored: bytes, tile_row: int, library: Any = None
             data = inflater.decompress(stored, whole + 1)
         except (zlib.error, library.error):
             raise BrokenRaster("a tile does not decode") from None
-        if not inflater.eof or inflater.unused_data:
+        if not inflater.eof or inflater.unused_data.strip(b"\0"):  # as the proof of a whole file takes it
             raise BrokenRaster("a tile does not end where its index says")
     if len(data) not in (size, whole):
         raise BrokenRaster(f"a tile decodes to {len(data):,} bytes in place of {size:,}")

@@ -47,6 +47,8 @@ SAME_EVERY_S = 20.0
 """A line that says nothing new comes this often, so that a wait does not look hung."""
 HEARTBEAT_S, LATE_S = 60.0, 600.0
 """From the tenth minute of one wait on, that is enough."""
+_PATIENCE_TOLD_AT = 3
+"""Two tries are over within seconds, as a rule."""
 
 
 class _Repeat(msgspec.Struct):
@@ -207,7 +209,7 @@ def tell_wait(output: Output, wait: ApiWait) -> None:
 def tell_long_wait(output: Output, wait: ApiWait) -> None:
     """Say that a call waits which may do so for a day; once, what a person can do meanwhile."""
     tell_wait(output, wait)
-    if wait.attempt == 3:
+    if wait.attempt == _PATIENCE_TOLD_AT:
         text = "it is tried again until [service] patience_s has passed; you may stop, and ask for the cause: "
         output.message(f"{text}`{command('doctor')}`")
 

@@ -128,9 +128,7 @@ class ProgressLine:
 
 
 def _end_text(end: Finished, folder: str) -> str:
-    if (
-        end.exit_code and not end.files_total
-    ):  # what lies in the folder was not looked at: "0 already here" may be wrong
+    if end.exit_code and not end.files_total:  # nobody has looked into the folder: "0 already here" may be wrong
         return f"ended before it was known which files are wanted · in {folder}"
     counts = f"{end.files_verified:,} new, {end.files_skipped:,} already here, {end.files_failed:,} failed"
     if end.files_pending:

@@ -31,7 +31,8 @@ LAYOUTS_SEEN = 8
 """So many files of each kind and host are looked at for how they are laid out."""
 SHORT_BYTES = 256 * 1024
 """On a quick disk, smaller files are written, proven and named before another thread would have woken up."""
-_is_to_end = attrgetter("threads.is_to_end")
+is_to_end = attrgetter("threads.is_to_end")
+"""Whether a transfer is to end."""
 WHOLE_HINT = 'Files of this kind come whole with window = "off".'
 
 
@@ -124,8 +125,8 @@ def commit(transfer: Transfer, whole: memoryview | None = None, *, length_known:
     """
     job, session, part, joins = transfer.job, transfer.session, transfer.part, transfer.joins
     read = part.read if whole is None else partial(_read_memory, whole)
-    stop = partial(_is_to_end, transfer)
-    joined = bool(part.facts.joined or part.facts.joined_weakly) and not joins.checked
+    stop = partial(is_to_end, transfer)
+    joined = part.facts.joined > 0 and not joins.checked
     transfer.is_doubtful = is_doubtful(part.length, job.bytes_nominal)
     if joined:
         needed = Proof.PUBLISHED  # whatever else is reached, there is something to be done before it is named
@@ -224,6 +225,6 @@ def _cut(transfer: Transfer, whole: Proved | None) -> WindowResult:
 
 def _to_compare(transfer: Transfer) -> list[Stretch]:
     part, facts = transfer.part, transfer.part.facts
-    below = min(facts.joined, part.length) or part.length  # joined by a version that did not say where
-    sums = sums_inside(part.read, part.length, transfer.job.name, stop=partial(_is_to_end, transfer))
+    below = min(facts.joined, part.length)
+    sums = sums_inside(part.read, part.length, transfer.job.name, stop=partial(is_to_end, transfer))
     return to_compare(sums, below, joined_weakly=facts.joined_weakly, compared=facts.compared)

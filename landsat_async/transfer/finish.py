@@ -160,14 +160,8 @@ async def _compare(transfer: Transfer, *, length_known: bool) -> Outcome | Fault
     down = await transfer.host_down()
     if down is not None:
         return down
-    before = transfer.part.facts.compared
     try:
-        try:
-            await compare_again(transfer)
-        except AttemptFailed:
-            if transfer.part.facts.compared > before:  # the next link goes on there
-                await transfer.checkpoint(transfer.part.now)
-            raise
+        await compare_again(transfer)
     except (AttemptFailed, OSError) as error:
         return await transfer.fault_of(error)
     transfer.hooks.health(transfer.host, HostReport.OK, "")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from landsat_async.proof.prove import Damaged, Stopped
+from landsat_async.proof.byte_view import stoppable
+from landsat_async.proof.prove import Damaged
 from landsat_async.rules.clouds import CloudCount, MeasureSpec
 
 if TYPE_CHECKING:
-    from landsat_async.raster.window import Read
     from landsat_async.transfer.transfer import Transfer
 
 
@@ -39,7 +39,7 @@ def measure_part(transfer: Transfer, spec: MeasureSpec) -> MeasureResult:
     from landsat_async.raster.window import layout_of
     from landsat_async.transfer.window_fetch import followed_plan
 
-    read = _stoppable(transfer)
+    read = stoppable(transfer.part.read, lambda: transfer.threads.is_to_end)
     try:
         if transfer.part.facts.source_bytes is None:
             return MeasuredPart(measure_clouds(read, layout_of(read, transfer.part.length), spec))
@@ -51,12 +51,3 @@ def measure_part(transfer: Transfer, spec: MeasureSpec) -> MeasureResult:
         return Damaged(str(broken))
     except UnsupportedRaster as unsupported:
         return NotMeasured(str(unsupported))
-
-
-def _stoppable(transfer: Transfer) -> Read:
-    def read_or_stop(size: int, at: int) -> bytes:
-        if transfer.threads.is_to_end:
-            raise Stopped
-        return transfer.part.read(size, at)
-
-    return read_or_stop

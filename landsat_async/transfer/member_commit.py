@@ -7,13 +7,14 @@ what was named before a kill is found to be the same when it is named again.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.disk.part import WINDOW_SUFFIX, discard_part, new_window_file
 from landsat_async.disk.target import Committed
 from landsat_async.model import Proof
 from landsat_async.proof.bundle import base_name
-from landsat_async.proof.byte_view import ByteView, Damage
+from landsat_async.proof.byte_view import ByteView, Damage, stoppable
 from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.proof.tar import Member, walk_tar
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
@@ -23,9 +24,10 @@ from landsat_async.transfer.commit import (
     NoMember,
     NotCut,
     WindowResult,
+    is_to_end,
 )
 from landsat_async.transfer.types import WantedMember
-from landsat_async.transfer.window_commit import WindowPart, cut_from, source_of_file, stoppable
+from landsat_async.transfer.window_commit import WindowPart, cut_from, source_of_file
 
 if TYPE_CHECKING:
     from landsat_async.raster.window import Read
@@ -49,7 +51,7 @@ def take_members(transfer: Transfer, whole: Proved) -> CommittedMembers | Window
     """
     part = transfer.part
     try:
-        found = walk_tar(ByteView(part.read, 0, part.length, lambda: transfer.threads.is_to_end))
+        found = walk_tar(ByteView(part.read, 0, part.length, partial(is_to_end, transfer)))
     except Damage as damage:
         return Damaged(str(damage))
     here = {base_name(member): member for member in found}
@@ -79,7 +81,7 @@ def _take(transfer: Transfer, wanted: WantedMember, member: Member, whole: Prove
 
 def _reader(transfer: Transfer, member: Member) -> Read:
     """Return a reader of one member; never of what lies beside it."""
-    read = stoppable(transfer, transfer.part.read)
+    read = stoppable(transfer.part.read, partial(is_to_end, transfer))
 
     def read_member(size: int, at: int) -> bytes:
         return read(max(0, min(size, member.size - at)), member.offset + at)
@@ -97,7 +99,7 @@ def _copy(transfer: Transfer, wanted: WantedMember, member: Member, read: Read) 
         def read_copy(size: int, at: int) -> bytes:
             return target.fs.pread(part.fd, size, at)
 
-        level, stop = Proof.STRUCTURE, lambda: transfer.threads.is_to_end
+        level, stop = Proof.STRUCTURE, partial(is_to_end, transfer)
         return transfer.session.prove(read_copy, part.length, wanted.name, level=level, published=None, stop=stop)
 
     try:

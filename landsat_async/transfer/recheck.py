@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -42,13 +44,26 @@ async def compare_again(transfer: Transfer) -> None:
         OSError: the disk failed.
     """
     joins, part = transfer.joins, transfer.part
-    while joins.stretches:
-        try:
-            await _compare_next(transfer, joins.stretches)
-        finally:  # a link may be good for one request, so what is compared is kept with the part
-            if joins.stretches and joins.stretches[0][0] > part.facts.compared:
-                part.facts = replace(part.facts, compared=joins.stretches[0][0])
+    async with kept_comparison(transfer):
+        while joins.stretches:
+            try:
+                await _compare_next(transfer, joins.stretches)
+            finally:
+                if joins.stretches and joins.stretches[0][0] > part.facts.compared:
+                    part.facts = replace(part.facts, compared=joins.stretches[0][0])
     joins.checked = True
+
+
+@asynccontextmanager
+async def kept_comparison(transfer: Transfer) -> AsyncIterator[None]:
+    """Keep with the part what has been compared when the block fails: a link may be good for one request."""
+    before = transfer.part.facts.compared
+    try:
+        yield
+    except AttemptFailed:
+        if transfer.part.facts.compared > before:  # the next link goes on there
+            await transfer.checkpoint(transfer.part.now)
+        raise
 
 
 async def _compare_next(transfer: Transfer, stretches: list[Stretch]) -> None:

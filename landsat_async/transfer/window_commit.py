@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from landsat_async.disk.part import WINDOW_SUFFIX, HashedFile, discard_part, new_window_file
 from landsat_async.disk.target import Committed
 from landsat_async.model import Proof, WindowRecord
-from landsat_async.proof.prove import Damaged, Proved, Stopped
+from landsat_async.proof.byte_view import stoppable
+from landsat_async.proof.prove import Damaged, Proved
 from landsat_async.raster.cog import CogLayout
 from landsat_async.raster.grid import BrokenRaster, UnsupportedRaster
 from landsat_async.raster.range_plan import window_on
 from landsat_async.raster.window import FillOnly, Origin, RasterWindow, Read, WindowMode, cut, layout_of
 from landsat_async.rules.naming import NO_DATA, OUTSIDE, fill_of
-from landsat_async.transfer.commit import CommittedWindow, EmptyWindow, NotCut, WindowResult
+from landsat_async.transfer.commit import CommittedWindow, EmptyWindow, NotCut, WindowResult, is_to_end
 from landsat_async.transfer.types import WantedMember
 from landsat_async.transfer.window_fetch import followed_plan
 
@@ -134,24 +136,14 @@ def joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def stoppable(transfer: Transfer, read: Read) -> Read:
-    """Return a reader that raises Stopped once the transfer is cancelled."""
-
-    def read_or_stop(size: int, at: int) -> bytes:
-        if transfer.threads.is_to_end:
-            raise Stopped
-        return read(size, at)
-
-    return read_or_stop
-
-
 def _ranges_source(transfer: Transfer) -> CutOut:
     part = transfer.part
-    read = stoppable(transfer, part.read)
+    stop = partial(is_to_end, transfer)
+    read = stoppable(part.read, stop)
     plan = followed_plan(transfer, read)
     if part.length <= _READ_BYTES:
         whole = read(part.length, 0)
-        read = stoppable(transfer, lambda size, at: whole[at : at + size])
+        read = stoppable(lambda size, at: whole[at : at + size], stop)
     if plan.layout is None or plan.window is None or plan.wanted() is not None:
         raise BrokenRaster("not all ranges of its window are here")
     return CutOut(plan.layout, plan.window, plan.reader(read), None)
@@ -160,7 +152,8 @@ def _ranges_source(transfer: Transfer) -> CutOut:
 def _whole_source(transfer: Transfer, proof: Proof) -> CutOut:
     spec = transfer.job.window
     assert spec is not None
-    return source_of_file(stoppable(transfer, transfer.part.read), transfer.part.length, spec, proof)
+    read = stoppable(transfer.part.read, partial(is_to_end, transfer))
+    return source_of_file(read, transfer.part.length, spec, proof)
 
 
 def source_of_file(read: Read, size_bytes: int, spec: WindowSpec, proof: Proof) -> CutOut:
@@ -205,9 +198,8 @@ def _named(transfer: Transfer, wanted: WantedMember, part: WindowPart, record: W
 
     def prove() -> Proved | Damaged:
         name = wanted.relpath.rpartition("/")[2]
-        return session.prove(
-            read, part.length, name, level=Proof.WINDOW, published=None, stop=lambda: transfer.threads.is_to_end
-        )
+        stop = partial(is_to_end, transfer)
+        return session.prove(read, part.length, name, level=Proof.WINDOW, published=None, stop=stop)
 
     overwrite = job.policy.overwrite
     result = session.target.commit(part, wanted.relpath, prove=prove, needed=Proof.WINDOW, overwrite=overwrite)

@@ -27,7 +27,7 @@ from landsat_async.transfer.attempt import Received, ask, attempt, check_head, r
 from landsat_async.transfer.file_errors import AttemptFailed, failed
 from landsat_async.transfer.headers import Reply, is_strong
 from landsat_async.transfer.ranges import RangeMismatch, Span
-from landsat_async.transfer.recheck import Comparison, receive_comparison
+from landsat_async.transfer.recheck import Comparison, kept_comparison, receive_comparison
 from landsat_async.transfer.repair import keep_start
 from landsat_async.transfer.resume import FROM_START, AcceptBody, read_answer
 from landsat_async.transfer.retry import FaultKind, may_refuse_range
@@ -208,15 +208,11 @@ async def _ask_range(transfer: Transfer, span: Span) -> tuple[Answer, Reply, boo
 
 async def _compare(transfer: Transfer, plan: RangePlan) -> None:
     """Ask once more for what the file itself does not tie to the last answer, and for nothing a third time."""
-    part, before = transfer.part, transfer.part.facts.compared
+    part = transfer.part
     below = part.facts.joined or (0 if plan.is_one_answer else part.length)  # an older version did not say
-    try:
-        for held in plan.to_compare(below, before):
+    async with kept_comparison(transfer):
+        for held in plan.to_compare(below, part.facts.compared):
             await _compare_stretch(transfer, held)
-    except AttemptFailed:
-        if part.facts.compared > before:  # a link may be good for one request: the next one goes on there
-            await transfer.checkpoint(part.now)
-        raise
     transfer.joins.checked = True
 
 

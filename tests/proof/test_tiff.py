@@ -219,6 +219,33 @@ def test_X136_what_follows_the_end_of_a_long_tile_holds_nobody_up(unused_bytes):
     assert decode(band(count, pixels=pixels, side=768) + bytes(unused_bytes))
 
 
+@pytest.mark.faults("X164")
+@pytest.mark.parametrize("behind", [0, 2**20, 2**21 + 1])
+def test_X164_zeros_behind_the_end_of_a_tile_are_padding_and_nothing_else_is(behind):
+    pixels = np.arange(256 * 256, dtype=np.uint16).reshape(256, 256)
+    stored_bytes = len(zlib.compress(pixels.tobytes(), 1))
+    for tail, is_right in ((bytes(behind + 1), True), (bytes(behind) + b"x", False)):
+        count = {TILE_COUNTS: (LONG, [stored_bytes + len(tail)])}
+        whole = band(count, pixels=pixels, side=256) + tail
+        if is_right:
+            assert decode(whole)
+        else:
+            with pytest.raises(Damage, match="ends before the index says"):
+                decode(whole)
+
+
+@pytest.mark.faults("X164")
+def test_X164_a_shorter_tile_of_another_version_at_the_same_place_is_seen():
+    """Its own sum is right, and the index that came later says that its place is longer."""
+    noise = np.random.default_rng(1).integers(0, 4000, (16, 16), dtype=np.uint16)
+    old, new = (band(pixels=np.hstack([tile, noise, noise])) for tile in (noise // 100, noise))
+    at = walk(new).pages[0].offsets[0]
+    assert walk(old).pages[0].offsets[0] == at
+    end = at + walk(old).pages[0].counts[0]
+    with pytest.raises(Damage, match="ends before the index says"):
+        decode(new[:at] + old[at:end] + new[end:])
+
+
 @pytest.mark.faults("K17")
 @pytest.mark.parametrize("value", [0, 1, 7, 41, 65_535, 2**31, 2**32 - 1])
 @pytest.mark.parametrize("tag", [256, 257, 322, 323])

@@ -84,7 +84,7 @@ STORED = zlib.compress(TILE.tobytes())
     "stored",
     [
         STORED[:-1],
-        STORED + b"\0",
+        STORED + b"\0\1",
         STORED[:-1] + bytes([STORED[-1] ^ 1]),  # its checksum
         STORED[:40] + bytes([STORED[40] ^ 255]) + STORED[41:],
         b"",
@@ -96,6 +96,14 @@ STORED = zlib.compress(TILE.tobytes())
 def test_a_tile_that_is_not_as_it_must_be_is_refused(stored):
     with pytest.raises(BrokenRaster):
         inflate(layout(), stored, 0)
+
+
+@pytest.mark.faults("X164")
+@pytest.mark.parametrize(
+    "library", [one for one in (zlib, tile_codec.isal) if one], ids=lambda library: library.__name__
+)
+def test_X164_zeros_behind_the_end_of_a_tile_are_padding(library):
+    assert inflate(layout(), STORED + bytes(3), 0, library) == TILE.tobytes()
 
 
 def test_no_more_of_a_bomb_is_inflated_than_a_tile_has():

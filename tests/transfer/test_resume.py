@@ -95,6 +95,7 @@ def test_partial_answers_that_are_compared_and_joined(ask, part, reply, joined_w
     assert isinstance(take, AcceptBody)
     assert (take.start, take.end, take.overwrite) == (START, reply.range.end, False)
     assert take.facts.joined_weakly is joined_weakly
+    assert take.facts.joined == START > 0, "no part is weakly joined and does not say where"
     assert take.facts.total == (reply.range.total or part.total)
     assert take.etag_unstable is unstable
 
