@@ -42,6 +42,7 @@ COLLECTION_2 = (
     "landsat_etm_c2_l2, landsat_tm_c2_l1, landsat_tm_c2_l2 and landsat_mss_c2_l1; `landsat-async datasets` lists all."
 )
 NEWER = "USGS has changed its API: look for a newer landsat_async, and check [service] url."
+ODD_STATUS = "Check [service] url and a proxy on the way; if both are right, run the same command again later."
 LATER = "Nothing is lost: the same command continues later."
 WEDNESDAY = "USGS usually maintains on Wednesdays. " + LATER
 
@@ -143,7 +144,7 @@ def from_answer(
     if page is not None:
         return _web_page(page, status, retry_after_s, maintenance=False)
     if 400 <= status < 500:
-        return _m2m(RequestRefused, endpoint, status, f"M2M refuses {endpoint} with HTTP {status}")
+        return _m2m(RequestRefused, endpoint, status, f"M2M refuses {endpoint} with HTTP {status}", ODD_STATUS)
     if not body.strip():
         return _down(f"M2M answers {endpoint} with an empty body", status, retry_after_s)
     return ServiceDown(
@@ -175,8 +176,8 @@ def _refused(endpoint: str, status: int) -> LandsatError:
     return _m2m(SessionExpired, endpoint, status, f"M2M refuses {endpoint} with HTTP {status}")
 
 
-def _m2m(kind: type[M2MError], endpoint: str, status: int, message: str) -> M2MError:
-    return kind(message, code=f"HTTP_{status}", endpoint=endpoint, http_status=status)
+def _m2m(kind: type[M2MError], endpoint: str, status: int, message: str, hint: str = "") -> M2MError:
+    return kind(message, code=f"HTTP_{status}", endpoint=endpoint, http_status=status, hint=hint)
 
 
 def _page_title(content_type: str, body: bytes | bytearray) -> str | None:

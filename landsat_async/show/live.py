@@ -223,7 +223,7 @@ class LiveRenderer:
         current = [pause for pause in list(self._pauses.values()) if pause.until >= now]
         for pause in sorted(current, key=lambda one: -one.last)[:PAUSES]:
             times = f"{pause.count:,} x " if pause.count > 1 else ""
-            texts.append(times + standing.next_try_text(pause.text, pause.until, now))
+            texts.append(times + standing.next_try_text(pause.text, pause.until, now, holds_all=pause.shared))
         lines = [line for text in texts if text for line in flow(clean(text).split(" · "), width, " · ", "  ")]
         return _lines(lines[: PAUSES * PAUSE_LINES], "yellow")
 

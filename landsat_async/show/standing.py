@@ -18,6 +18,9 @@ from landsat_async.rules.quantities import (
 )
 from landsat_async.show.formatting import clock_text
 
+YOU_MAY_STOP = "you may stop"
+"""What is here stays, and the same command goes on."""
+
 
 def share_of(p: Progress) -> float | None:
     """Return how far a run is, 0..1, by bytes where the sizes are known; None when nothing is known.
@@ -103,7 +106,7 @@ def staging_text(p: Progress, since_s: float = 0.0) -> str | None:
     if p.next_look_s is not None:
         look_s = p.next_look_s - since_s
         parts.append(f"next look in {span_text(look_s)}" if look_s >= 1 else "looking now")
-    return " · ".join([*parts, "you may stop, USGS goes on"])
+    return " · ".join([*parts, f"{YOU_MAY_STOP}, USGS goes on"])
 
 
 def quota_text(p: Progress, now_s: float, since_s: float = 0.0) -> str | None:
@@ -112,7 +115,8 @@ def quota_text(p: Progress, now_s: float, since_s: float = 0.0) -> str | None:
         return None
     wait_s, files = max(0.0, p.quota_s - since_s), max(0, waiting_files(p) - p.files_ready)
     what = f"{count_text(files, 'file')} wait" if files != 1 else "1 file waits"
-    return f"{what} for your quota · goes on at {clock_text(now_s + wait_s, now_s)} (in {about_text(wait_s)})"
+    goes_on = f"goes on at {clock_text(now_s + wait_s, now_s)} (in {about_text(wait_s)})"
+    return f"{what} for your quota · {goes_on} · {YOU_MAY_STOP}"
 
 
 def hook_text(p: Progress, since_s: float = 0.0) -> str | None:
@@ -123,6 +127,10 @@ def hook_text(p: Progress, since_s: float = 0.0) -> str | None:
     return f"hook {p.hook} is at work, for {at_work} so far (limit {about_text(p.hook_limit_s)})"
 
 
-def next_try_text(reason: str, until_s: float, now_s: float) -> str:
-    """Return a wait with its reason, the time of the next try, and how long that is. Times are unix times."""
-    return f"{reason} · next try at {clock_text(until_s, now_s)} (in {span_text(until_s - now_s)})"
+def next_try_text(reason: str, until_s: float, now_s: float, *, holds_all: bool = True) -> str:
+    """Return a wait with its reason, the time of the next try, and how long that is. Times are unix times.
+
+    `holds_all`: the whole run waits, so it also tells what its user may do.
+    """
+    text = f"{reason} · next try at {clock_text(until_s, now_s)} (in {span_text(until_s - now_s)})"
+    return f"{text} · {YOU_MAY_STOP}" if holds_all else text

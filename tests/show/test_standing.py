@@ -76,7 +76,7 @@ def test_a_hook_at_work_is_told_by_name_with_its_time_and_its_limit():
 def test_a_quota_pause_tells_how_many_files_wait_and_when_they_go_on():
     text = standing.quota_text(replace(FLOWING, quota_s=840.0), NOW_S)
     assert text.startswith("60 files wait for your quota · goes on at ")
-    assert text.endswith(" (in 14 min)")
+    assert text.endswith(" (in 14 min) · you may stop")
     assert standing.quota_text(FLOWING, NOW_S) is None
 
 
