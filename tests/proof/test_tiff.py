@@ -224,7 +224,8 @@ def test_X136_what_follows_the_end_of_a_long_tile_holds_nobody_up(unused_bytes):
 def test_X164_zeros_behind_the_end_of_a_tile_are_padding_and_nothing_else_is(behind):
     pixels = np.arange(256 * 256, dtype=np.uint16).reshape(256, 256)
     stored_bytes = len(zlib.compress(pixels.tobytes(), 1))
-    for tail, is_right in ((bytes(behind + 1), True), (bytes(behind) + b"x", False)):
+    tails = (bytes(behind + 1), True), (bytes(behind) + b"x", False), (b"x" + bytes(behind), False)
+    for tail, is_right in tails:
         count = {TILE_COUNTS: (LONG, [stored_bytes + len(tail)])}
         whole = band(count, pixels=pixels, side=256) + tail
         if is_right:
