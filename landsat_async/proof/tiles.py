@@ -23,7 +23,7 @@ from landsat_async.proof.byte_view import ByteView, Damage, Read
 from landsat_async.proof.kinds import FileKind, kind_of
 from landsat_async.proof.tar import walk_tar
 from landsat_async.proof.tiff import DEFLATE, Page, TiffLayout, walk_tiff
-from landsat_async.rules.joins import Sums
+from landsat_async.rules.joins import Sums, is_told_by_length
 
 _STEP_BYTES = 2**20
 _FRAME_BYTES = 4
@@ -128,5 +128,5 @@ def _add_sums(sums: Sums, view: ByteView, name: str, at: int) -> None:
                 if carries_sums(page):
                     for index, (offset, count) in enumerate(zip(page.offsets, page.counts, strict=True)):
                         if count:
-                            found = sums.tied if count < min(_sizes(page, index)) else sums.alone
-                            found.append((at + offset, at + offset + count))
+                            told = is_told_by_length(count, min(_sizes(page, index)))
+                            (sums.tied if told else sums.alone).append((at + offset, at + offset + count))

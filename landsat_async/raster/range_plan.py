@@ -19,7 +19,7 @@ from operator import attrgetter, itemgetter
 from landsat_async.raster.cog import CogLayout, read_layout
 from landsat_async.raster.grid import GeoKeys, GroundBox
 from landsat_async.raster.held_bytes import HeldBytes, Needs
-from landsat_async.raster.ranges import is_told_by_length, ranges_of, stretch_of
+from landsat_async.raster.ranges import is_tied, ranges_of, stretch_of
 from landsat_async.raster.window import RasterWindow, Read, WindowMode, window_of
 from landsat_async.rules.joins import SAMPLE_BYTES, Stretch, add_near
 
@@ -107,7 +107,7 @@ class RangePlan:
             return []
         if not layout.has_sums:
             raise NotWorthIt("its tiles carry no checksums")
-        alike = (stretch_of(layout, *tile) for tile in window.tiles if not is_told_by_length(layout, *tile))
+        alike = (stretch_of(layout, *tile) for tile in window.tiles if not is_tied(layout, *tile))
         self._untied = sorted({stretch for stretch in alike if stretch is not None})
         if self._untied and self._weakly:
             raise NotWorthIt("its tiles are as long in any version")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from landsat_async.raster.cog import CogLayout
 from landsat_async.raster.grid import GridBox
+from landsat_async.rules.joins import is_told_by_length
 
 NEAR_BYTES = 16 * 1024
 """So far apart, two ranges are asked for as one."""
@@ -69,13 +70,10 @@ def stretch_of(layout: CogLayout, column: int, row: int) -> tuple[int, int] | No
     return (at - frame, at + count + frame) if count else None
 
 
-def is_told_by_length(layout: CogLayout, column: int, row: int) -> bool:
-    """Tell whether the index, which holds how long a stored tile is, tells it from that of another version.
-
-    Other pixels, other lengths: but a tile that deflate did not make shorter is as long as any other such tile.
-    """
-    plain = layout.tile_width * layout.rows_of(row) * layout.pixel_bytes
-    return int(layout.counts[row * layout.across + column]) < plain
+def is_tied(layout: CogLayout, column: int, row: int) -> bool:
+    """Tell whether the index tells a tile from that of another version, see `rules.joins`."""
+    plain_bytes = layout.tile_width * layout.rows_of(row) * layout.pixel_bytes
+    return is_told_by_length(int(layout.counts[row * layout.across + column]), plain_bytes)
 
 
 def ranges_of(layout: CogLayout, span: TileSpan, held: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:

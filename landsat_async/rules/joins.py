@@ -36,6 +36,14 @@ class Sums(msgspec.Struct):
     """Each is whole, and may be of another version than the next."""
 
 
+def is_told_by_length(stored_bytes: int, plain_bytes: int) -> bool:
+    """Tell whether the index, which holds how long a deflated tile is, tells it from that of another version.
+
+    Other pixels, other lengths: but a tile that deflate did not make shorter is as long as any other such tile.
+    """
+    return stored_bytes < plain_bytes
+
+
 class Next(enum.Enum):
     """What follows the proof of such a file."""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 import anyio.to_thread
+import msgspec
 
 from landsat_async.disk.fs import FileInUse
 from landsat_async.disk.inspect import Absent, Facts, Unproven, inspect_apart, why_not_adopted
@@ -79,9 +80,16 @@ def litter(parts: Sequence[StoredPart], states: Mapping[int, State], now_s: floa
     return [part.name for part in parts if is_litter(part)]
 
 
+class _Deleted(msgspec.Struct):
+    """Files that were deleted since they were verified: no list, there may be as many as the run has files."""
+
+    count: int = 0
+    last: str = ""
+
+
 async def _recheck_finished(context: RunContext, scene: str | None) -> None:
     """Skip what is as recorded; what was deleted or changed since is wanted again."""
-    after, deleted = 0, list[str]()
+    after, deleted = 0, _Deleted()
     while page := await context.ledger.files.finished(context.run_id, after=after, limit=PAGE, scene=scene):
         after = page[-1].item_id
         recorded = [Recorded(file.relpath, file.size_bytes, file.mtime_ns) for file in page]
@@ -91,15 +99,15 @@ async def _recheck_finished(context: RunContext, scene: str | None) -> None:
                 await context.bus.emit(Skipped(file.relpath, "already here and verified"))
         if len(page) < PAGE:
             break
-    if (more := len(deleted) - DELETED_NAMED) > 0:
-        text = f"also fetched again: {count_text(more, 'more deleted file')}, for example {deleted[-1]}"
+    if (more := deleted.count - DELETED_NAMED) > 0:
+        text = f"also fetched again: {count_text(more, 'more deleted file')}, for example {deleted.last}"
         await context.bus.emit(Notice(text, "warning"))
 
 
-async def _is_the_same(context: RunContext, file: FinishedFile, deleted: list[str]) -> bool:
+async def _is_the_same(context: RunContext, file: FinishedFile, deleted: _Deleted) -> bool:
     """Read a finished file whose size or time has changed; when its bytes have, put it aside and want it again.
 
-    `deleted` gets the names of files that are not there any more; the first ones are told here.
+    `deleted` counts the files that are not there any more; the first ones are told here.
     """
     name = file.relpath.rpartition("/")[2]
     finding = await inspect_apart(context.target.read(file.relpath), name, weakest=Proof.LENGTH)
@@ -114,9 +122,9 @@ async def _is_the_same(context: RunContext, file: FinishedFile, deleted: list[st
         told = f"{file.relpath} has changed since it was verified; it is fetched again"
         told += await _put_aside(context.target, file.relpath)
     else:
-        deleted.append(file.relpath)
+        deleted.count, deleted.last = deleted.count + 1, file.relpath
     await context.states.apply(context.ledger.files.lose([file.item_id], context.states.now()))
-    if len(deleted) <= DELETED_NAMED or not isinstance(finding, Absent):
+    if deleted.count <= DELETED_NAMED or not isinstance(finding, Absent):
         await context.bus.emit(Notice(told, "warning"))
     return False
 

@@ -20,6 +20,7 @@ from landsat_async.disk.part import part_name
 from landsat_async.events import LeftOut, Measured, Notice
 from landsat_async.model import Scene, WantedFile
 from landsat_async.rules.clouds import CloudCount, MeasureSpec
+from landsat_async.rules.quantities import count_text
 from landsat_async.run.area_clouds import Rule, judge, measured_event, unknown_text
 from landsat_async.run.context import RunContext
 from landsat_async.run.inventory import take_stock
@@ -107,7 +108,7 @@ class Measuring:
         """Say what comes first."""
         counts = self._context.counts
         if counts.measuring:
-            scenes = "1 scene" if counts.measuring == 1 else f"{counts.measuring:,} scenes"
+            scenes = count_text(counts.measuring, "scene")
             text = f"the clouds in the area are measured first, from QA_PIXEL of {scenes}"
             after = "" if self._only else "; what passes is fetched meanwhile"
             self._context.bus.tell(Notice(text + after))

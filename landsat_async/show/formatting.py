@@ -86,12 +86,23 @@ def flow(parts: Iterable[str], width: int, between: str = "  ", indent: str = ""
 
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
     """Break a text between words, and words that are longer than a line; a command in backticks is one word: pasted."""
+    return _wrapped(text, max(1, width), indent, indent or "  ", break_long_words=True) or [""]
+
+
+def between_words(text: str, width: int, indent: str = "") -> list[str]:
+    """Break a text between its words alone; a command in backticks is one word as well. No lines of an empty text."""
+    return _wrapped(text, width, indent, indent, break_long_words=False)
+
+
+def _wrapped(text: str, width: int, first: str, others: str, *, break_long_words: bool) -> list[str]:
+    # With NUL in place of the spaces within backticks `textwrap` keeps a command whole.
+    whole = re.sub(r"`[^`]+`", lambda command: command[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(
-        one_word(text), max(1, width), initial_indent=indent, subsequent_indent=indent or "  ", break_on_hyphens=False
+        whole,
+        width,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=break_long_words,
+        break_on_hyphens=False,
     )
-    return [line.replace("\0", " ") for line in lines] or [""]
-
-
-def one_word(text: str) -> str:
-    """Return the text with NUL in place of the spaces within backticks, so that `textwrap` keeps a command whole."""
-    return re.sub(r"`[^`]+`", lambda command: command[0].replace(" ", "\0"), text)
+    return [line.replace("\0", " ") for line in lines]

@@ -12,7 +12,6 @@ import errno
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
@@ -21,7 +20,7 @@ import msgspec
 from landsat_async.errors import is_disk_full
 from landsat_async.events import Error, Event, Finished, Notice
 from landsat_async.show.colour import paint, wants_colour
-from landsat_async.show.formatting import clean, one_word
+from landsat_async.show.formatting import between_words, clean
 from landsat_async.show.safe_stream import SafeStream
 
 
@@ -63,8 +62,8 @@ class Output:
 
     def sentence(self, text: str, *, indent: str = "") -> None:
         """Write a sentence for the user's eyes to stdout; on a terminal it is broken between words."""
-        lines = _between_words(clean(text), indent) if self._looks_here else [indent + clean(text)]
-        for line in lines:
+        text, width = clean(text), shutil.get_terminal_size().columns
+        for line in between_words(text, width, indent) if self._looks_here else [indent + text]:
             self.data(line)
 
     def path(self, path: str) -> None:
@@ -115,11 +114,12 @@ class Output:
         """Break a sentence between words where a person reads it; commands and tables stay as they are."""
         if not self._reads_here or (line[:1] == " " and not indent):
             return indent + line
+        width = shutil.get_terminal_size().columns
         if line.startswith("next:"):
-            if len(line) > shutil.get_terminal_size().columns:  # a command is never broken: it is pasted
+            if len(line) > width:  # a command is never broken: it is pasted
                 line = line.replace("; ", ";\n  ").replace("then: ", "then:\n  ")
             return line
-        return "\n".join(_between_words(line, indent)) or line
+        return "\n".join(between_words(line, width, indent)) or line
 
     def notice(self, notice: Notice) -> None:
         """Say a notice of a run; a warning is said with -q too."""
@@ -155,19 +155,6 @@ class Output:
         if lost is not None:
             self.message(f"standard output could not be written: {lost.strerror}", urgent=True)
         self.err.flush()
-
-
-def _between_words(text: str, indent: str) -> list[str]:
-    """Break a text into lines between its words; what stands in backticks is pasted, and stays whole."""
-    lines = textwrap.wrap(
-        one_word(text),
-        shutil.get_terminal_size().columns,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [line.replace("\0", " ") for line in lines]
 
 
 def reader_has_gone(error: OSError, platform: str = sys.platform) -> bool:
