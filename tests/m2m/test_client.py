@@ -21,6 +21,7 @@ from landsat_async.errors import (
     ServiceDown,
     ServiceError,
 )
+from landsat_async.m2m.api_errors import from_answer
 from landsat_async.m2m.caller import Gate
 from landsat_async.m2m.client import M2MClient
 from landsat_async.m2m.payloads import DataGroup
@@ -767,3 +768,10 @@ async def test_K03_no_secret_in_errors_waits_reprs_and_logs(service, connect, ca
     for text in texts:
         for secret in (TOKEN, KEY, USER):
             assert secret not in text
+
+
+@pytest.mark.parametrize("status", [400, 405, 422])
+def test_an_odd_status_without_an_envelope_says_what_to_look_at(status):
+    error = from_answer("login-token", status=status, content_type="", body=b"no", retry_after_s=None)
+    assert isinstance(error, RequestRefused)
+    assert "[service] url" in error.hint
